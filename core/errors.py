@@ -1,0 +1,53 @@
+"""What can go wrong by somebody's doing: one tree of exceptions, each with a message, a hint and an exit code.
+
+Everything else that is raised is a bug of ours. The command line turns these into one clear message
+(tui/cli.py); nothing else catches the base class.
+"""
+
+from __future__ import annotations
+
+EXIT_FINISHED = 0
+EXIT_ERROR = 1
+EXIT_FAILURES = 2  # the study ended with failed instances
+EXIT_USAGE = 2  # the request itself was wrong: same number as argparse uses
+EXIT_CANCELLED = 3
+
+
+class MtuiError(Exception):
+    """An expected failure: `message` says what, `hint` says what to do about it."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class UsageError(MtuiError):
+    """The request cannot be carried out as given (a missing file, a directory in use, a wrong option)."""
+
+
+class PgenError(MtuiError):
+    """A parameter generator file failed; the message carries its own error with its own lines."""
+
+
+class StudyDirectoryError(MtuiError):
+    """A study directory is missing, incomplete, from a newer version, or cannot be written."""
+
+
+class StudyBusyError(MtuiError):
+    """Another driver holds the study; the message says who, where and since when."""
+
+
+class DependencyError(MtuiError):
+    """A path or git dependency of the study could not be had."""
+
+
+class BackendMissing(MtuiError):
+    """The study needs a program (Slurm's) that this machine does not have."""
+
+    exit_code = EXIT_USAGE

@@ -1,0 +1,29 @@
+"""The plan as `mtui plan --json` prints it."""
+
+from __future__ import annotations
+
+from .model import Plan
+from .script import render
+
+
+def plan_as_json(plan: Plan) -> dict[str, object]:
+    """The structure that programs read; see docs of `mtui plan --json`."""
+    rows: list[dict[str, object]] = []
+    for instance in plan.instances:
+        step = plan.step_of(instance)
+        script = render(plan, instance)
+        rows.append(
+            {
+                "name": instance.name,
+                "step": step.name,
+                "workspace": instance.workspace,
+                "parents": sorted(plan.instances[parent].name for parent in plan.parents(instance)),
+                "params": plan.params(instance),
+                "scheduled": step.scheduled,
+                "script": f"{instance.workspace}/{plan.script_name(instance)}",
+                "body": script.body,
+                "restart": script.restart,
+            }
+        )
+    study = {"name": plan.name, "description": plan.description, "directory": plan.out}
+    return {"version": 1, "study": study, "instances": rows}

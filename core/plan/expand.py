@@ -1,0 +1,232 @@
+"""Expands a study into its plan, as Maestro 1.2.1 does: same instances, edges, workspaces.
+
+A step uses the parameters that stand in its own texts, those of its direct dependencies, and those of steps
+whose workspace it names (unless it depends on them by funnel). It has one instance for each distinct
+combination of labels, in row order. A direct edge joins instances of the same row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ..spec.cross_checks import dependency_target, step_texts, workspace_references
+from ..spec.environment import Environment, build_environment
+from ..spec.model import RunValue, Step, Study
+from ..spec.problems import Place, Problems
+from ..spec.tokens import uses_parameter
+from .launcher import LauncherError
+from .model import Instance, Plan, PlannedStep
+from .parameters import ParameterTable
+from .script import render_command
+
+_UNSAFE = re.compile(r"[^-_.() a-zA-Z0-9]")
+_LONGEST_NAME = 255 - len(".restart.slurm.sh")  # bytes that a file name may have on every usual file system
+_OUR_OWN = frozenset({".mtui", "status.csv", "study.yaml"})
+
+
+def path_component(text: str) -> str:
+    """The text as one component of a path: Maestro's safe characters, blanks as underscores."""
+    return _UNSAFE.sub("", text).replace(" ", "_")
+
+
+def make_plan(
+    study: Study,
+    *,
+    out: str,
+    spec_root: str,
+    cwd: str,
+    problems: Problems,
+    parameters: ParameterTable | None = None,
+    hashws: bool = False,
+    local: bool = False,
+) -> Plan:
+    """The plan of a study whose directory will be `out` (absolute).
+
+    `parameters` replaces the study's own (a generator's). Warnings go to `problems`; raises SpecError
+    when instances collide or a launcher cannot be resolved.
+    """
+    environment, dependencies = build_environment(study.environment, study.dependencies, out, spec_root, cwd)
+    table = parameters or ParameterTable.of(study.parameters)
+    ordered = _in_order(study.steps, environment)
+    position = {step.name: index for index, step in enumerate(ordered)}
+    slurm = study.batch.is_slurm and not local
+    steps: list[PlannedStep] = []
+    instances: list[Instance] = []
+    for step in ordered:
+        planned, members = _expand(step, environment, table, steps, position, slurm, hashws, len(instances))
+        steps.append(planned)
+        instances += members
+    plan = Plan(
+        name=study.name,
+        description=study.description,
+        out=out,
+        batch=study.batch,
+        local=local,
+        parameters=table,
+        steps=tuple(steps),
+        instances=tuple(instances),
+        dependencies=dependencies,
+    )
+    places = {step.name: step.place for step in study.steps}
+    _check_names(plan, places, problems)
+    _check_launchers(plan, places, problems)
+    problems.raise_if_any()
+    return plan
+
+
+def _in_order(steps: Iterable[Step], environment: Environment) -> list[Step]:
+    """Steps so that each comes after what it depends on or names the workspace of; else in file order."""
+    import networkx as nx
+
+    by_name = {step.name: step for step in steps}
+    place = {name: number for number, name in enumerate(by_name)}
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(by_name)
+    for step in by_name.values():
+        for written in step.depends:
+            graph.add_edge(dependency_target(environment.apply(written))[0], step.name)
+        for target in workspace_references(step, environment):
+            graph.add_edge(target, step.name)
+    return [by_name[name] for name in nx.lexicographical_topological_sort(graph, key=place.__getitem__)]
+
+
+def _expand(
+    step: Step,
+    environment: Environment,
+    table: ParameterTable,
+    steps: list[PlannedStep],
+    position: dict[str, int],
+    slurm: bool,
+    hashws: bool,
+    first: int,
+) -> tuple[PlannedStep, list[Instance]]:
+    """One step after all those before it, and its instances, numbered from `first`."""
+    targets = [dependency_target(environment.apply(written)) for written in step.depends]
+    parents = tuple(dict.fromkeys(position[name] for name, funnel in targets if not funnel))
+    funnels = tuple(dict.fromkeys(position[name] for name, funnel in targets if funnel))
+    references = tuple(position[name] for name in workspace_references(step, environment))
+    run = {key: _with_environment(value, environment) for key, value in step.run.items()}
+    texts = [environment.apply(text) for _, text in step_texts(step)]
+    used = {key for key in table.keys if any(uses_parameter(text, key) for text in texts)}
+    for other in (*parents, *(index for index in references if index not in funnels)):
+        used.update(steps[other].used)
+    planned = PlannedStep(
+        index=len(steps),
+        name=step.name,
+        folder=path_component(step.name),
+        description=environment.apply(step.description),
+        cmd=environment.apply(step.cmd),
+        restart=environment.apply(step.restart),
+        run=run,
+        parents=parents,
+        funnels=funnels,
+        references=references,
+        used=tuple(sorted(used)),
+        scheduled=slurm and bool(run.get("nodes") or run.get("procs")),
+    )
+    if used:
+        members, by_row = _rows(planned, table, steps, hashws, first)
+    else:
+        direct = tuple(steps[parent].instances[0] for parent in parents)
+        members, by_row = [Instance(first, step.name, planned.index, -1, planned.folder, planned.folder, direct)], ()
+    return replace(planned, instances=range(first, first + len(members)), by_row=by_row), members
+
+
+def _rows(
+    step: PlannedStep, table: ParameterTable, steps: list[PlannedStep], hashws: bool, first: int
+) -> tuple[list[Instance], tuple[int, ...]]:
+    """The instances of a parameterized step, and the instance of each row."""
+    combinations = table.combinations(step.used)
+    number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
+    width = len(str(len(number) - 1))
+    members: list[Instance] = []
+    for row, combination in enumerate(combinations):
+        index = number[combination]
+        if index != first + len(members):
+            continue  # this combination came in an earlier row
+        name = f"{step.name}_{combination}"
+        if hashws:
+            stem = path_component(f"{step.name}_instance_{index - first:0{width}d}")
+            workspace = f"{step.folder}/{stem}"
+        else:
+            stem = path_component(name)
+            workspace = f"{step.folder}/{path_component(combination)}"
+        parents = (steps[parent].by_row[row] if steps[parent].by_row else steps[parent].instances[0]
+                   for parent in step.parents)  # fmt: skip
+        members.append(Instance(index, name, step.index, row, workspace, stem, tuple(dict.fromkeys(parents))))
+    return members, tuple(number[combination] for combination in combinations)
+
+
+def _with_environment(value: RunValue, environment: Environment) -> RunValue:
+    if isinstance(value, str):
+        return environment.apply(value)
+    if isinstance(value, (int, float)):
+        return value
+    return {key: environment.apply(item) if isinstance(item, str) else item for key, item in value.items()}
+
+
+# --- what can only be checked on the instances
+
+
+def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
+    names: dict[str, Instance] = {}
+    folders: dict[str, Instance] = {}
+    step_folders: dict[str, str] = {}
+    for step in plan.steps:
+        folder, place = step.folder, places[step.name]
+        if folder.strip(".") == "" or folder in _OUR_OWN:
+            problems.error(
+                place,
+                f"step '{step.name}' cannot have a directory of that name",
+                "a step's name needs at least one letter or digit, and .mtui, status.csv and study.yaml are taken",
+            )
+        if step_folders.setdefault(folder, step.name) != step.name:
+            problems.error(
+                place, f"steps '{step_folders[folder]}' and '{step.name}' would share the directory '{folder}'"
+            )
+        told = False  # one message a step: a sweep of thousands would repeat it
+        for instance in (plan.instances[index] for index in step.instances):
+            message, hint = _name_problem(plan, instance, names, folders)
+            names.setdefault(instance.name, instance)
+            folders.setdefault(instance.workspace, instance)
+            if message and not told:
+                told = True
+                problems.error(place, message, hint)
+
+
+def _name_problem(
+    plan: Plan, instance: Instance, names: dict[str, Instance], folders: dict[str, Instance]
+) -> tuple[str, str]:
+    longest = max(len(instance.stem), *(len(part) for part in instance.workspace.split("/")))
+    last = instance.workspace.rsplit("/", 1)[-1]
+    if instance.name in names:
+        other = plan.steps[names[instance.name].step].name
+        mine = plan.steps[instance.step].name
+        return f"steps '{other}' and '{mine}' both make an instance '{instance.name}'", "rename one of the steps"
+    if instance.workspace in folders:
+        first = folders[instance.workspace].name
+        return (
+            f"'{first}' and '{instance.name}' would share the directory '{instance.workspace}'",
+            "their labels differ only in characters that a path cannot hold; change the label, or use --hashws",
+        )
+    if instance.row >= 0 and last.strip(".") == "":
+        return f"'{instance.name}' cannot have a directory '{last}'", "change the label, or use --hashws"
+    if longest > _LONGEST_NAME:
+        return f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", "use --hashws"
+    return "", ""
+
+
+def _check_launchers(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
+    """Resolve every $(LAUNCHER)[...] once now: an error must come before the first job, not in the middle."""
+    for step in plan.steps:
+        if not step.scheduled or "$(LAUNCHER)[" not in step.cmd + step.restart:
+            continue
+        for index in step.instances:
+            try:
+                for text in (step.cmd, step.restart):
+                    render_command(plan, plan.instances[index], text)
+            except LauncherError as error:
+                problems.error(places[step.name], f"step '{step.name}': {error}", error.hint)
+                break

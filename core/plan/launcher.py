@@ -1,0 +1,69 @@
+"""`$(LAUNCHER)` and `$(LAUNCHER)[2n, 4p]`: the srun command line that starts a parallel program.
+
+Deliberate differences from Maestro: the bracket ends at the first `]`, bare and bracketed launchers can stand
+in one cmd, counts may come from tokens, a bare launcher needs no procs, and launchers that run one after the
+other are not added up.
+"""
+
+from __future__ import annotations
+
+import re
+
+TOKEN = "$(LAUNCHER)"
+_LAUNCHER = re.compile(r"\$\(LAUNCHER\)(?:\[([^\]\n]*)\])?")
+_LEGACY = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*")  # [nodes, procs]
+_TASKS = re.compile(r"(\d+)\s*p")
+_NODES = re.compile(r"(\d+)\s*n")
+
+
+class LauncherError(ValueError):
+    """A bracket that cannot be carried out within what the step asks for."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def replace_launchers(text: str, procs: str, nodes: str, cores_per_task: str) -> str:
+    """The text with every launcher as its srun command; raises LauncherError."""
+
+    def command(match: re.Match[str]) -> str:
+        bracket = match.group(1)
+        if bracket is None:
+            return srun(procs, nodes, cores_per_task)
+        wanted_procs, wanted_nodes = _allocation(match.group(0), bracket)
+        _check(match.group(0), wanted_procs, procs, "procs")
+        _check(match.group(0), wanted_nodes, nodes, "nodes")
+        return srun(wanted_procs, wanted_nodes, cores_per_task)
+
+    return _LAUNCHER.sub(command, text)
+
+
+def remove_launchers(text: str) -> str:
+    """The text without launchers: the programs run as plain processes."""
+    return _LAUNCHER.sub("", text)
+
+
+def srun(procs: str, nodes: str, cores_per_task: str) -> str:
+    words = ["srun"]
+    for flag, value in (("-n", procs), ("-N", nodes), ("-c", cores_per_task)):
+        if value:
+            words += [flag, value]
+    return " ".join(words)
+
+
+def _allocation(written: str, bracket: str) -> tuple[str, str]:
+    legacy = _LEGACY.fullmatch(bracket)
+    if legacy:
+        return legacy.group(2), legacy.group(1)
+    tasks, nodes = _TASKS.findall(bracket), _NODES.findall(bracket)
+    if len(tasks) != 1 or len(nodes) > 1:
+        raise LauncherError(
+            f"{written} does not say how many tasks to start", "write $(LAUNCHER)[4p] or $(LAUNCHER)[2n, 4p]"
+        )
+    return tasks[0], nodes[0] if nodes else ""
+
+
+def _check(written: str, wanted: str, available: str, what: str) -> None:
+    if wanted and available.isdigit() and int(wanted) > int(available):
+        raise LauncherError(f"{written} wants {wanted} {what}, but the step asks for {available}", f"raise '{what}:'")

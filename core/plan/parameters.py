@@ -1,0 +1,52 @@
+"""The rows of a sweep: a value and a label for every parameter, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..spec.model import Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterTable:
+    """Parameters in order of definition; `values[p][row]` and `labels[p][row]` for parameter number `p`."""
+
+    keys: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    values: tuple[tuple[str, ...], ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def of(cls, parameters: Iterable[Parameter]) -> ParameterTable:
+        columns = tuple(parameters)
+        return cls(
+            tuple(column.key for column in columns),
+            tuple(column.name or column.key for column in columns),
+            tuple(column.values for column in columns),
+            tuple(column.labels for column in columns),
+        )
+
+    @property
+    def rows(self) -> int:
+        return len(self.values[0]) if self.values else 0
+
+    def combinations(self, used: Sequence[str]) -> list[str]:
+        """For each row, the labels of the used parameters, sorted by key and joined by dots."""
+        columns = [self.labels[self.keys.index(key)] for key in sorted(used)]
+        return [".".join(labels) for labels in zip(*columns, strict=True)] if columns else []
+
+    def value(self, key: str, row: int) -> str:
+        return self.values[self.keys.index(key)][row]
+
+    def apply(self, row: int, text: str) -> str:
+        """The text with the row's labels, then values, then names put in, in order of definition."""
+        if "$(" not in text:
+            return text
+        for key, labels in zip(self.keys, self.labels, strict=True):
+            text = text.replace(f"$({key}.label)", labels[row])
+        for key, values in zip(self.keys, self.values, strict=True):
+            text = text.replace(f"$({key})", values[row])
+        for key, name in zip(self.keys, self.names, strict=True):
+            text = text.replace(f"$({key}.name)", name)
+        return text

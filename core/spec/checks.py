@@ -1,0 +1,325 @@
+"""Builds a `Study` out of the tree of a spec file, and reports everything that is wrong with the file at once.
+
+What Maestro refuses is refused, what it accepts is accepted; the deliberate differences stand in
+tests/conformance/deviations.py. What Maestro passes over in silence is a warning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import cross_checks
+from .fields import Fields, plain
+from .model import Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
+from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
+from .reading import Mapping, Node, Scalar, kind_of, read_tree
+from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
+from .tokens import SourceText
+
+_TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
+_BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos", "reservation")
+_SLURM_REQUIRED = ("host", "bank", "queue")
+_OTHER_SCHEDULERS = ("lsf", "flux")
+
+
+def load_study(path: Path) -> tuple[Study, Problems]:
+    """The study of a spec file, and its warnings.
+
+    Raises SpecError with every problem of the file, also when the file cannot be read.
+    """
+    problems = Problems(str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(str(path), [_whole(f"no such file: {path}")]) from None
+    except IsADirectoryError:
+        raise SpecError(str(path), [_whole("this is a directory, not a study file")]) from None
+    except UnicodeDecodeError as error:
+        raise SpecError(str(path), [_whole(f"not UTF-8 text (byte {error.start}): a study is a YAML file")]) from None
+    except OSError as error:
+        raise SpecError(str(path), [_whole(f"cannot be read: {error.strerror}")]) from None
+    return parse_study(text, problems), problems
+
+
+def _whole(message: str) -> Problem:
+    return Problem(NOWHERE, message)
+
+
+def parse_study(text: str, problems: Problems) -> Study:
+    """The study in a YAML text. Warnings go to `problems`; raises SpecError if there are errors among them."""
+    root = read_tree(text, problems)
+    problems.raise_if_any()
+    if root is None or (isinstance(root, Scalar) and root.value is None):
+        raise SpecError(problems.file, [_whole("the file is empty: a study needs 'description' and 'study'")])
+    top = Fields.of(root, "the study file", problems, root.place)
+    if top is None:
+        raise SpecError(problems.file, problems.found)
+    top.known_only(_TOP_KEYS, warn=True)
+    name, description = _description(top)
+    entries, dependencies = _environment(top)
+    batch = _batch(top)
+    steps = _steps(top)
+    parameters = _parameters(top)
+    study = Study(
+        name=name,
+        description=description,
+        steps=steps,
+        batch=batch,
+        environment=tuple(entry for entry in entries if entry.name != "OUTPUT_PATH"),
+        dependencies=dependencies,
+        parameters=parameters,
+        output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
+        file=problems.file,
+        text=text,
+    )
+    cross_checks.check(study, SourceText(text), problems)
+    problems.raise_if_any()
+    return study
+
+
+def _description(top: Fields) -> tuple[str, str]:
+    if not top.required("description"):
+        return "", ""
+    fields = top.mapping("description", "description")
+    if fields is None:
+        return "", ""
+    fields.required("name", "description")
+    return fields.text("name"), fields.text("description")
+
+
+# --- env
+
+
+def _environment(top: Fields) -> tuple[tuple[EnvEntry, ...], tuple[Dependency, ...]]:
+    env = top.mapping("env", "env")
+    if env is None:
+        return (), ()
+    env.known_only(("variables", "labels", "sources", "dependencies"))
+    variables = env.mapping("variables", "env.variables")
+    labels = env.mapping("labels", "env.labels")
+    entries = [*_variables(variables), *_labels(labels)]
+    for item in env.items("sources", "env.sources"):
+        if not (isinstance(item, Scalar) and isinstance(item.value, str)):
+            top.problems.error(item.place, f"env.sources: each source has to be text, but this is {kind_of(item)}")
+    if env.has("sources"):
+        top.problems.warn(
+            env.place("sources"),
+            "env.sources has no effect: Maestro accepts it and never sources anything",
+            "write the 'source ...' lines at the top of the steps' cmd",
+        )
+    return tuple(entries), tuple(_dependencies(env))
+
+
+def _variables(fields: Fields | None) -> list[EnvEntry]:
+    entries: list[EnvEntry] = []
+    for key, node in fields.node.items() if fields else ():
+        assert fields is not None
+        value = node.value if isinstance(node, Scalar) else None
+        good = isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != ""
+        if good and isinstance(node, Scalar):
+            _warn_of_clock(node, f"env.variables.{key}", fields.problems)
+            entries.append(EnvEntry(key, str(value), fields.place(key)))
+        else:
+            fields.problems.error(
+                node.place,
+                f"env.variables: '{key}' has to be text or a number, but is {'empty' if value == '' else kind_of(node)}",
+                "put it in quotes" if isinstance(value, bool) else "",
+            )
+    return entries
+
+
+def _labels(fields: Fields | None) -> list[EnvEntry]:
+    entries: list[EnvEntry] = []
+    for key, node in fields.node.items() if fields else ():
+        assert fields is not None
+        if isinstance(node, Scalar) and node.value is None:
+            fields.problems.error(fields.place(key), f"env.labels: '{key}' is empty")
+        else:
+            entries.append(EnvEntry(key, str(plain(node)), fields.place(key)))
+    return entries
+
+
+def _dependencies(env: Fields) -> list[Dependency]:
+    fields = env.mapping("dependencies", "env.dependencies")
+    if fields is None:
+        return []
+    if fields.has("spack"):
+        fields.problems.error(
+            fields.place("spack"), "env.dependencies: spack is not supported", "Maestro fails on it as well"
+        )
+    fields.known_only(("paths", "git", "spack"), warn=True)
+    found: list[Dependency] = []
+    for kind, key, required in (
+        (DependencyKind.PATH, "paths", ("name", "path")),
+        (DependencyKind.GIT, "git", ("name", "path", "url")),
+    ):
+        what = f"env.dependencies.{key}"
+        for node in fields.items(key, what):
+            item = Fields.of(node, f"an item of {what}", env.problems, node.place)
+            if item is None:
+                continue
+            item.known_only((*required, *(("tag", "branch", "hash") if kind is DependencyKind.GIT else ())),
+                            warn=kind is DependencyKind.GIT)  # fmt: skip
+            item.required(*required)
+            texts = {name: item.text(name) for name in ("name", "path", "url", "tag", "branch", "hash")}
+            chosen = [name for name in ("hash", "tag", "branch") if texts[name]]
+            if len(chosen) > 1:
+                env.problems.error(node.place, f"{what}: only one of {', '.join(chosen)} can be given")
+            checkout = texts[chosen[0]] if chosen else ""
+            if chosen == ["tag"]:
+                checkout = f"tags/{checkout}"
+            found.append(Dependency(kind, texts["name"], texts["path"], texts["url"], checkout, node.place))
+    return found
+
+
+# --- batch
+
+
+def _batch(top: Fields) -> Batch:
+    node = top.node.get("batch")
+    if node is None or (isinstance(node, Scalar) and node.value is None):
+        return Batch()
+    fields = top.mapping("batch", "batch")
+    if fields is None:
+        return Batch()
+    kind = fields.text("type") if fields.has("type") else "local"
+    if kind in _OTHER_SCHEDULERS:
+        fields.problems.error(
+            fields.place("type"), f"batch: mtui has no '{kind}' scheduler", "it runs on slurm, or here with --local"
+        )
+    elif kind and kind not in ("local", "slurm"):
+        hint = nearest(kind.lower(), ("local", "slurm"))
+        fields.problems.error(fields.place("type"), f"batch: unknown type '{kind}'", hint)
+    fields.known_only(_BATCH_KEYS, warn=True)
+    if kind == "slurm":
+        for key in _SLURM_REQUIRED:
+            if not fields.has(key):
+                fields.problems.error(
+                    fields.node.place, f"batch has no '{key}'", f"a slurm batch needs it; {key}: '' leaves it to Slurm"
+                )
+    values: dict[str, RunValue] = {}
+    for key, item in fields.node.items():
+        if not isinstance(item, Scalar):
+            if key in _BATCH_KEYS:
+                fields.problems.error(item.place, f"batch: '{key}' has to be one value, but is {kind_of(item)}")
+        elif isinstance(item.value, (str, int, float)):
+            values[key] = item.value
+    return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values)
+
+
+# --- study
+
+
+def _steps(top: Fields) -> tuple[Step, ...]:
+    if not top.required("study"):
+        return ()
+    nodes = list(top.items("study", "study"))
+    if not nodes and not top.problems.errors:
+        top.problems.error(top.place("study"), "study has no steps", "a study needs at least one '- name: ...' step")
+    steps: list[Step] = []
+    for number, node in enumerate(nodes, 1):
+        step = _step(node, number, top.problems)
+        if step is not None:
+            steps.append(step)
+    return tuple(steps)
+
+
+def _step(node: Node, number: int, problems: Problems) -> Step | None:
+    named = node.get("name") if isinstance(node, Mapping) else None
+    name = named.value if isinstance(named, Scalar) and isinstance(named.value, str) else ""
+    what = f"step '{name}'" if name else f"step {number}"
+    fields = Fields.of(node, what, problems, node.place)
+    if fields is None:
+        return None
+    misplaced = [key for key in fields.node.entries if key in RUN_KEYS]
+    hint = f"'{misplaced[0]}' belongs under 'run:'" if misplaced else ""
+    fields.known_only(("name", "description", "run"), elsewhere=hint)
+    complete = fields.required("name", "description", "run")
+    name, description = fields.text("name"), fields.text("description")
+    run = fields.mapping("run", f"{what}: run")
+    if run is None or not complete:  # still a step that others may name: one mistake, one message
+        return Step(name, description, "", place=node.place)
+    run.what = what
+    run.known_only(RUN_KEYS)
+    run.required("cmd")
+    for key in FOREIGN_KEYS & run.node.entries.keys():
+        problems.warn(run.place(key), f"{what}: '{key}' has no effect on Slurm or local steps")
+    depends, places = _depends(run)
+    return Step(
+        name=name,
+        description=description,
+        cmd=run.text("cmd"),
+        restart=run.text("restart"),
+        depends=depends,
+        run=read_run_values(run),
+        place=node.place,
+        depends_places=places,
+        sources={key: (item.start, item.end) for key, item in (*fields.node.items(), *run.node.items())},
+    )
+
+
+def _depends(run: Fields) -> tuple[tuple[str, ...], tuple[Place, ...]]:
+    names: list[str] = []
+    places: list[Place] = []
+    for item in run.items("depends", f"{run.what}: depends"):
+        if not (isinstance(item, Scalar) and isinstance(item.value, str) and item.value):
+            run.problems.error(item.place, f"{run.what}: depends has to list step names, but holds {kind_of(item)}")
+        elif item.value in names:
+            run.problems.error(item.place, f"{run.what}: depends names '{item.value}' twice")
+        else:
+            names.append(item.value)
+            places.append(item.place)
+    return tuple(names), tuple(places)
+
+
+# --- global.parameters
+
+
+def _parameters(top: Fields) -> tuple[Parameter, ...]:
+    fields = top.mapping("global.parameters", "global.parameters")
+    if fields is None:
+        return ()
+    parameters: list[Parameter] = []
+    for key, node in fields.node.items():
+        what = f"parameter '{key}'"
+        item = Fields.of(node, what, top.problems, fields.place(key))
+        if item is None:
+            continue
+        item.known_only(("values", "label"))
+        complete = item.required("values", "label")
+        label_node = item.node.get("label")
+        if isinstance(label_node, Scalar) or label_node is None:
+            label = item.text("label")
+        else:
+            label = ""
+            top.problems.error(label_node.place, f"{what}: label has to be one text such as {key}.%%")
+        values: list[str] = []
+        for value in item.items("values", f"{what}: values"):
+            if isinstance(value, Scalar):
+                _warn_of_clock(value, what, top.problems)
+            values.append(str(plain(value)))
+        if complete:
+            labels = tuple(label.replace("%%", value) for value in values)
+            parameters.append(Parameter(key, tuple(values), labels, key, fields.place(key)))
+    _check_lengths(parameters, top.problems)
+    return tuple(parameters)
+
+
+def _check_lengths(parameters: list[Parameter], problems: Problems) -> None:
+    for parameter in parameters[1:]:
+        first, have = parameters[0], len(parameter.values)
+        if have != len(first.values):
+            problems.error(
+                parameter.place,
+                f"parameter '{parameter.key}' has {have} values, but '{first.key}' has {len(first.values)}",
+                "row i of a sweep takes value i of every parameter, so all need the same number",
+            )
+
+
+def _warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
+    if node.clock:
+        problems.warn(
+            node.place,
+            f"{what}: {node.text} is kept as text; Maestro reads it as a number of seconds",
+            f'put it in quotes to mean the same to both: "{node.text}"',
+        )

@@ -1,0 +1,71 @@
+"""The environment pass: replaces the tokens of `env` in every text of a step, in Maestro's exact order.
+
+An entry whose value holds a `$` is *label-like*, whether it stands under `variables` or `labels`; but the
+very first entry of all is always plain. Each entry is applied once: first the label-like ones in order of
+definition, then dependencies (paths, then git), then the plain ones, at last OUTPUT_PATH and SPECROOT. So
+a label-like entry may use plain entries, dependencies, and label-like entries defined after it.
+"""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from .model import Dependency, DependencyKind, EnvEntry
+
+RESERVED = ("OUTPUT_PATH", "SPECROOT")
+
+Replacement = tuple[str, str]  # the token as it stands in text, its value
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The three groups of replacements, applied one after the other."""
+
+    label_like: tuple[Replacement, ...]
+    dependencies: tuple[Replacement, ...]
+    plain: tuple[Replacement, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(token[2:-1] for token, _ in self.label_like + self.dependencies + self.plain)
+
+    def apply(self, text: str) -> str:
+        if "$(" not in text:
+            return text
+        return apply_plain(self.plain, apply_plain(self.dependencies, apply_plain(self.label_like, text)))
+
+
+def apply_plain(replacements: Iterable[Replacement], text: str) -> str:
+    """The text with each replacement made once, in order."""
+    for token, value in replacements:
+        if token in text:
+            text = text.replace(token, value)
+    return text
+
+
+def build_environment(
+    entries: Iterable[EnvEntry], dependencies: Iterable[Dependency], output_path: str, spec_root: str, cwd: str
+) -> tuple[Environment, tuple[Dependency, ...]]:
+    """The environment of a study, and its dependencies with their final paths.
+
+    A path dependency is relative to `cwd` and takes no tokens, as in Maestro. A git clone lands in
+    `path/name`; its path and url take plain variables only.
+    """
+    label_like: list[Replacement] = []
+    plain: list[Replacement] = []
+    for entry in entries:
+        is_first = not (label_like or plain)
+        (label_like if "$" in entry.value and not is_first else plain).append((f"$({entry.name})", entry.value))
+    plain += [("$(OUTPUT_PATH)", output_path), ("$(SPECROOT)", spec_root)]
+    placed: list[Dependency] = []
+    for item in sorted(dependencies, key=lambda item: item.kind is DependencyKind.GIT):
+        if item.kind is DependencyKind.PATH:
+            path = os.path.normpath(os.path.join(cwd, item.path))  # noqa: PTH118
+            placed.append(replace(item, path=path))
+        else:
+            path = os.path.join(cwd, apply_plain(plain, item.path), item.name)  # noqa: PTH118
+            placed.append(replace(item, path=path, url=apply_plain(plain, item.url)))
+    tokens = tuple((f"$({item.name})", item.path) for item in placed)
+    return Environment(tuple(label_like), tokens, tuple(plain)), tuple(placed)

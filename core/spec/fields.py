@@ -1,0 +1,95 @@
+"""Typed access to the tree of a spec: each wrong type or key becomes a placed problem, never an exception."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from .problems import Place, Problems, nearest
+from .reading import Mapping, Node, Scalar, Sequence, kind_of
+
+
+def plain(node: Node) -> object:
+    """The node as plain Python values, as a YAML loader would give it."""
+    if isinstance(node, Mapping):
+        return {key: plain(value) for key, value in node.items()}
+    if isinstance(node, Sequence):
+        return [plain(item) for item in node.items]
+    assert isinstance(node, Scalar)
+    return node.value
+
+
+class Fields:
+    """The entries of one mapping, named `what` in messages ("study step 'run'")."""
+
+    def __init__(self, node: Mapping, what: str, problems: Problems) -> None:
+        self.node = node
+        self.what = what
+        self.problems = problems
+
+    @classmethod
+    def of(cls, node: Node | None, what: str, problems: Problems, place: Place) -> Fields | None:
+        """The fields of a node that has to be a mapping; None (and a problem) if it is anything else."""
+        if isinstance(node, Mapping):
+            for key_place, key in node.odd:
+                problems.error(key_place, f"in {what}, the key '{key}' is not text", f'write it in quotes: "{key}"')
+            return cls(node, what, problems)
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            problems.error(place, f"{what} is empty", "give it its keys, indented below, or remove it")
+        else:
+            problems.error(node.place, f"{what} has to be a mapping (key: value), but is {kind_of(node)}")
+        return None
+
+    def place(self, key: str) -> Place:
+        return self.node.key_place(key)
+
+    def has(self, key: str) -> bool:
+        return key in self.node.entries
+
+    def known_only(self, known: Collection[str], *, warn: bool = False, elsewhere: str = "") -> None:
+        """Report keys that are not in `known`; `elsewhere` is a hint for keys that belong to another place."""
+        for key in self.node.entries:
+            if key in known:
+                continue
+            place = self.place(key)
+            if warn:
+                self.problems.warn(place, f"{self.what}: key '{key}' is not known and has no effect", nearest(key, known))
+            else:
+                self.problems.error(place, f"{self.what}: unknown key '{key}'", elsewhere or nearest(key, known))
+
+    def required(self, *keys: str) -> bool:
+        """Report each key that is missing; whether all are there."""
+        missing = [key for key in keys if key not in self.node.entries]
+        for key in missing:
+            self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; it is required")
+        return not missing
+
+    def text(self, key: str) -> str:
+        """A value that has to be non-empty text; empty after a problem or if the key is missing."""
+        node = self.node.get(key)
+        if node is None:
+            return ""
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            if node.value:
+                return node.value
+            self.problems.error(node.place, f"{self.what}: '{key}' is empty")
+            return ""
+        hint = "put it in quotes" if isinstance(node, Scalar) and node.value is not None else ""
+        self.problems.error(node.place, f"{self.what}: '{key}' has to be text, but is {kind_of(node)}", hint)
+        return ""
+
+    def mapping(self, key: str, what: str) -> Fields | None:
+        """The fields below a key; None if it is missing, or (with a problem) not a mapping."""
+        if not self.has(key):
+            return None
+        return Fields.of(self.node.get(key), what, self.problems, self.place(key))
+
+    def items(self, key: str, what: str) -> Iterator[Node]:
+        """The items of a value that has to be a list; none if the key is missing."""
+        node = self.node.get(key)
+        if node is None:
+            return
+        if isinstance(node, Sequence):
+            yield from node.items
+            return
+        place = node.place if not (isinstance(node, Scalar) and node.value is None) else self.place(key)
+        self.problems.error(place, f"{what} has to be a list, but is {kind_of(node)}", "write it as [a, b] or '- a' lines")

@@ -1,0 +1,105 @@
+"""A study as its author wrote it, checked, before any token is replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .problems import NOWHERE, Place
+
+# A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
+RunValue = str | int | float | bool | Mapping[str, "str | int | float | bool"]
+
+
+@dataclass(frozen=True, slots=True)
+class EnvEntry:
+    """One entry of `env.variables` or `env.labels`; the two differ only in the order of definition."""
+
+    name: str
+    value: str  # as text; numbers in Python's spelling
+    place: Place = NOWHERE
+
+
+class DependencyKind(Enum):
+    PATH = "path"
+    GIT = "git"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Something outside of the study that has to be there before it starts.
+
+    `path` is for a path dependency the thing itself, for git the folder that the clone is put into.
+    """
+
+    kind: DependencyKind
+    name: str
+    path: str
+    url: str = ""
+    checkout: str = ""  # what `git checkout` is given; empty: the default branch
+    place: Place = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The `batch` block: which scheduler, and defaults for every step that goes there."""
+
+    type: str = "local"
+    shell: str = "/bin/bash"
+    values: Mapping[str, RunValue] = field(default_factory=dict[str, RunValue])
+
+    @property
+    def is_slurm(self) -> bool:
+        return self.type == "slurm"
+
+    def text(self, key: str) -> str:
+        """The value of a key as text, empty if it is missing or null."""
+        return str(self.values.get(key, "") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of `study`, as written.
+
+    `run` holds every key of the step's run block but cmd, restart and depends, with values as written.
+    `sources` says for cmd, restart and the like which stretch of the file they came from, so that a later
+    finding (an unknown token) can be placed.
+    """
+
+    name: str
+    description: str
+    cmd: str
+    restart: str = ""
+    depends: tuple[str, ...] = ()
+    run: Mapping[str, RunValue] = field(default_factory=dict[str, RunValue])
+    place: Place = NOWHERE
+    depends_places: tuple[Place, ...] = ()
+    sources: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, "tuple[int, int]"])
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of `global.parameters`: a value and a label per row, as text."""
+
+    key: str
+    values: tuple[str, ...]
+    labels: tuple[str, ...]
+    name: str = ""  # what $(KEY.name) gives; a generator can set it
+    place: Place = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A checked spec. `output_path` is the parent folder of study directories, as written (no tokens)."""
+
+    name: str
+    description: str
+    steps: tuple[Step, ...]
+    batch: Batch = Batch()
+    environment: tuple[EnvEntry, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    output_path: str = ""
+    file: str = ""
+    text: str = ""  # the whole file, for its copy in the study directory and for placing findings

@@ -1,0 +1,84 @@
+"""The problems of a spec file: collected, placed, and told all at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..errors import MtuiError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A position in the file; both counts start at 1, 0 means the file as a whole."""
+
+    line: int = 0
+    column: int = 0
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong (or, as a warning, doubtful) at one place of the file."""
+
+    place: Place
+    message: str
+    hint: str = ""
+    warning: bool = False
+
+    def text(self, file: str) -> str:
+        """The problem as `file:line:column: message`, the hint on a line of its own."""
+        where = f"{file}:{self.place.line}:{self.place.column}" if self.place.line else file
+        kind = "warning: " if self.warning else ""
+        hint = f"\n    hint: {self.hint}" if self.hint else ""
+        return f"{where}: {kind}{self.message}{hint}"
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects what is found while a file is read; `raise_if_any` ends the reading when there are errors."""
+
+    file: str
+    found: list[Problem] = field(default_factory=list[Problem])
+
+    def error(self, place: Place, message: str, hint: str = "") -> None:
+        self.found.append(Problem(place, message, hint))
+
+    def warn(self, place: Place, message: str, hint: str = "") -> None:
+        self.found.append(Problem(place, message, hint, warning=True))
+
+    @property
+    def errors(self) -> list[Problem]:
+        return [problem for problem in self.found if not problem.warning]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        return [problem for problem in self.found if problem.warning]
+
+    def raise_if_any(self) -> None:
+        """Raise SpecError with everything found so far, warnings included, if there is an error among it."""
+        if self.errors:
+            raise SpecError(self.file, self.found)
+
+
+class SpecError(MtuiError):
+    """The spec cannot be run; carries every problem that was found in it."""
+
+    def __init__(self, file: str, problems: Iterable[Problem]) -> None:
+        self.file = file
+        self.problems = sorted(problems, key=lambda problem: problem.place)
+        super().__init__("\n".join(problem.text(file) for problem in self.problems))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint that names the known word closest to `word`, or lists a few; empty if there are none."""
+    choices = sorted(known)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    if 0 < len(choices) <= 12:
+        return "known here: " + ", ".join(choices)
+    return ""

@@ -1,0 +1,143 @@
+"""The keys of a step's `run` block: which exist, and what each accepts (Maestro's schema, key by key)."""
+
+from __future__ import annotations
+
+import re
+
+from .fields import Fields
+from .model import RunValue
+from .problems import nearest
+from .reading import Mapping, Node, Scalar, kind_of
+from .tokens import ONLY_TOKEN
+
+# Keys that this engine acts on, and keys that only other schedulers read. The latter are checked and then
+# have no effect, which Maestro's Slurm adapter does with them as well.
+_COUNTS = {"nodes": 1, "procs": 1, "cores per task": 1, "gpus": 0}
+_FOREIGN_COUNTS = {"tasks per rs": 1, "rs per node": 1, "cpus per rs": 1}
+_TEXTS = ("reservation", "qos")
+_FOREIGN_TEXTS = ("pre", "post", "bind", "bind gpus")
+_FOREIGN_FLAGS = ("nested", "waitable")
+_PRIORITIES = ("held", "minimal", "low", "medium", "high", "expedited")
+
+FOREIGN_KEYS = frozenset((*_FOREIGN_COUNTS, *_FOREIGN_TEXTS, *_FOREIGN_FLAGS, "priority"))
+RUN_KEYS = frozenset(
+    ("cmd", "restart", "depends", "walltime", "exclusive", *_COUNTS, *_TEXTS, *FOREIGN_KEYS)
+)
+
+_TOKEN_HINT = "a whole number, or one token such as $(NODES)"
+
+# Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]], and words.
+_WALLTIME = re.compile(r"(\d+-)?\d+(:\d+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+
+
+def read_run_values(run: Fields) -> dict[str, RunValue]:
+    """The values of every run key but cmd, restart and depends, each checked."""
+    values: dict[str, RunValue] = {}
+    for key, node in run.node.items():
+        value: RunValue | None = None
+        if key in _COUNTS or key in _FOREIGN_COUNTS:
+            value = _count(run, key, node, _COUNTS.get(key, 1))
+        elif key == "walltime":
+            value = _walltime(run, node)
+        elif key in _TEXTS or key in _FOREIGN_TEXTS:
+            value = run.text(key) or None
+        elif key == "exclusive":
+            value = _exclusive(run, node)
+        elif key in _FOREIGN_FLAGS:
+            value = _flag(run, key, node)
+        elif key == "priority":
+            value = _priority(run, node)
+        if value is not None:
+            values[key] = value
+    return values
+
+
+def _count(run: Fields, key: str, node: Node, least: int) -> RunValue | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, bool):
+        value = None
+    if isinstance(value, (int, float)) and value >= least and value == int(value):
+        return value
+    if isinstance(value, str) and ONLY_TOKEN.fullmatch(value):
+        return value
+    if isinstance(value, (int, float)):
+        run.problems.error(node.place, f"{run.what}: '{key}' has to be a whole number of at least {least}, not {value}")
+    elif isinstance(value, str) and value.strip().isdigit():
+        run.problems.error(node.place, f"{run.what}: '{key}' is text, not a number", "remove the quotes")
+    else:
+        shown = f"'{value}'" if isinstance(value, str) else kind_of(node)
+        run.problems.error(node.place, f"{run.what}: '{key}' has to be a whole number, but is {shown}", _TOKEN_HINT)
+    return None
+
+
+def _walltime(run: Fields, node: Node) -> RunValue | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str) and value:
+        if "$(" not in value and not _WALLTIME.fullmatch(value.strip()):
+            run.problems.warn(
+                node.place,
+                f"{run.what}: Slurm will not understand the walltime '{value}'",
+                "use hours:minutes:seconds, for example 01:30:00",
+            )
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    run.problems.error(
+        node.place,
+        f"{run.what}: 'walltime' has to be a time, but is {kind_of(node)}",
+        "use hours:minutes:seconds, for example 01:30:00, or a number of minutes",
+    )
+    return None
+
+
+def _exclusive(run: Fields, node: Node) -> RunValue | None:
+    if isinstance(node, Mapping):
+        chosen: dict[str, str | int | float | bool] = {}
+        for key, item in node.items():
+            if key not in ("allocation", "launcher"):
+                run.problems.warn(
+                    node.key_place(key),
+                    f"{run.what}: 'exclusive' knows no '{key}'; it has no effect",
+                    nearest(key, ("allocation", "launcher")),
+                )
+                continue
+            value = _flag_or_token(item)
+            if value is None:
+                _not_a_flag(run, f"exclusive.{key}", item)
+            else:
+                chosen[key] = value
+        return chosen
+    value = _flag_or_token(node)
+    if value is None:
+        _not_a_flag(run, "exclusive", node)
+    return value
+
+
+def _flag_or_token(node: Node) -> bool | str | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, bool) or (isinstance(value, str) and ONLY_TOKEN.fullmatch(value)):
+        return value
+    return None
+
+
+def _not_a_flag(run: Fields, key: str, node: Node) -> None:
+    run.problems.error(node.place, f"{run.what}: '{key}' has to be true or false, but is {kind_of(node)}")
+
+
+def _flag(run: Fields, key: str, node: Node) -> bool | None:
+    if isinstance(node, Scalar) and isinstance(node.value, bool):
+        return node.value
+    _not_a_flag(run, key, node)
+    return None
+
+
+def _priority(run: Fields, node: Node) -> RunValue | None:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, str) and any(value in (word, word.upper(), word.title()) for word in _PRIORITIES):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
+        return value
+    run.problems.error(
+        node.place, f"{run.what}: 'priority' has to be one of {', '.join(_PRIORITIES)}, or a number from 0 to 1"
+    )
+    return None

@@ -1,0 +1,69 @@
+"""Tokens `$(NAME)`: finding them in text, and where they stand in the file.
+
+Replacement is plain text replacement without any quoting, as in Maestro: a token works inside quotes,
+and text that only looks like one (`$(date)`) is left for the shell.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import re
+from collections.abc import Collection, Iterator
+
+from .problems import Place
+
+# One word, perhaps with an attribute: $(SIZE), $(SIZE.label), $(run-sim.workspace). Spaces mean a shell command.
+WORD_TOKEN = re.compile(r"\$\(([^\s()$'\"`|&;<>]+)\)")
+
+# The whole value is one token; the form that numeric keys such as `nodes` accept besides numbers.
+ONLY_TOKEN = re.compile(r"\$\(\w+\)")
+
+# $(STEP.workspace). Unlike Maestro's, it ends at the first ")": tokens side by side stay two tokens. A step
+# name may hold blanks; parameters may stand in it.
+WORKSPACE_TOKEN = re.compile(r"\$\(((?:[^()$\n]|\$\([\w.]+\))+)\.workspace\)")
+
+_ATTRIBUTES = ("workspace", "label", "name")
+
+
+def words(text: str) -> Iterator[str]:
+    """The word of every token-like `$(word)` in the text."""
+    return (match.group(1) for match in WORD_TOKEN.finditer(text))
+
+
+def uses_parameter(text: str, key: str) -> bool:
+    """Whether the text uses parameter `key`: `$(KEY)` or `$(KEY.anyword)`."""
+    return f"$({key}" in text and re.search(rf"\$\({re.escape(key)}(\.\w+)?\)", text) is not None
+
+
+def looks_meant(word: str, known: Collection[str], shell_reads_it: bool) -> bool:
+    """Whether an unknown `$(word)` was probably meant as a token and not as a shell command.
+
+    Shell commands are short lower-case words: `$(date)`, `$(pwd)`, `$(nproc)`. In a place that no shell
+    reads (a node count, a name) every such word is meant.
+    """
+    if not shell_reads_it:
+        return True
+    base, dot, attribute = word.partition(".")
+    if dot and attribute in _ATTRIBUTES:
+        return True
+    if base.upper() == base and base.lower() != base:
+        return True
+    return bool(difflib.get_close_matches(word, known, n=1, cutoff=0.85))
+
+
+class SourceText:
+    """The text of the file, to place a finding that was made in a value."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def find(self, needle: str, stretch: tuple[int, int]) -> Place:
+        """Where `needle` first stands in the stretch; the stretch's own begin if folding or escapes hide it."""
+        offset = self._text.find(needle, *stretch)
+        return self.place(offset if offset >= 0 else stretch[0])
+
+    def place(self, offset: int) -> Place:
+        line = bisect.bisect_right(self._line_starts, offset)
+        return Place(line, offset - self._line_starts[line - 1] + 1)

@@ -1,0 +1,1 @@
+"""The private Slurm cluster of the tests, and the tests of it."""
