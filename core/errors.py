@@ -39,6 +39,12 @@ class StudyDirectoryError(MtuiError):
     """A study directory is missing, incomplete, from a newer version, or cannot be written."""
 
 
+class DriverError(MtuiError):
+    """The driver cannot go on (a full disk, a vanished directory); the study itself is as it was."""
+
+    exit_code = EXIT_ERROR
+
+
 class StudyBusyError(MtuiError):
     """Another driver holds the study; the message says who, where and since when."""
 

@@ -1,0 +1,65 @@
+"""Runs steps on this machine: each in a process session of its own, with live output files.
+
+A step outlives the driver that started it. Its job-side runner leaves the same claim and records as in Slurm,
+so another driver on this host adopts it by its process id.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from .base import Accepted, Answer, Job, Refused
+
+OnExit = Callable[[str, str], None]  # called from a thread: the attempt, and its process that ended
+
+
+class Local:
+    """This machine. `on_exit` is told when the process of a step that was started here has ended."""
+
+    def __init__(self, home: Path, host: str, on_exit: OnExit) -> None:
+        self._home = str(home)
+        self._host = host
+        self._on_exit = on_exit
+
+    def submit(self, job: Job) -> Answer:
+        try:
+            with Path(job.script).open(encoding="utf-8") as script:
+                shell = script.readline().removeprefix("#!").split() or ["/bin/sh"]
+            command = ["/bin/sh", f"{self._home}/job.sh", job.attempt, self._home, job.workspace, job.script]
+            with Path(job.stdout).open("wb") as out, Path(job.stderr).open("wb") as err:
+                process = subprocess.Popen(
+                    [*command, self._host, "", *shell],
+                    cwd=job.workspace,
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            return Refused(f"cannot be started here: {error.strerror} ({error.filename})")
+        threading.Thread(target=self._wait, args=(process, job.attempt), daemon=True).start()
+        return Accepted(str(process.pid), self._host)
+
+    def cancel(self, jobs: Sequence[str]) -> str:
+        for pid in jobs:
+            with suppress(ProcessLookupError):
+                os.killpg(int(pid), signal.SIGTERM)
+        return ""
+
+    def _wait(self, process: subprocess.Popen[bytes], attempt: str) -> None:
+        process.wait()
+        self._on_exit(attempt, str(process.pid))
+
+    def is_running(self, attempt: str, pid: str) -> bool:
+        """Whether the process `pid` of this host is the runner of that attempt of this study."""
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return words[1:4] == [os.fsencode(text) for text in (f"{self._home}/job.sh", attempt, self._home)]

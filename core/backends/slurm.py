@@ -1,0 +1,144 @@
+"""Calls Slurm's programs. What they mean is decided in slurm_text.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import BackendMissing
+from .base import Answer, Job, Refused, Unclear
+from .slurm_text import (
+    SACCT_FORMAT,
+    SQUEUE_FORMAT,
+    SlurmJob,
+    SlurmView,
+    Unobserved,
+    parse_sacct,
+    parse_squeue,
+    sbatch_answer,
+    submit_script,
+)
+
+# sbatch blocks for 120 s when the controller's job table is full; beyond that nothing useful comes.
+_SUBMIT_DEADLINE = 180.0
+_QUERY_DEADLINE = 60.0
+_IDS_PER_CALL = 500  # keeps command lines short
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for Slurm's programs.
+
+    A driver that itself runs in a job has that job's SLURM_* and SBATCH_* variables; they would become
+    options of whatever it submits.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return dict(environment)
+    return {
+        key: value
+        for key, value in environment.items()
+        if key == "SLURM_CONF" or not key.startswith(("SLURM_", "SBATCH_", "SRUN_"))
+    }
+
+
+def require_slurm() -> None:
+    """Raise BackendMissing if this machine lacks Slurm's programs."""
+    missing = [program for program in ("sbatch", "squeue", "scancel") if shutil.which(program) is None]
+    if missing:
+        raise BackendMissing(
+            f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
+            "start it on a login node of the cluster, or try it here with --local",
+        )
+
+
+class Slurm:
+    """The cluster that this machine submits to. `home` is the study's `.mtui` directory."""
+
+    def __init__(self, home: Path) -> None:
+        require_slurm()
+        self._home = str(home)
+        self._environment = clean_environment(os.environ)
+
+    def submit(self, job: Job) -> Answer:
+        try:
+            script = Path(job.script).read_text(encoding="utf-8")
+        except OSError as error:
+            return Refused(f"{job.script}: {error.strerror}")
+        command = ["sbatch", "--parsable", f"--job-name={job.name}", f"--chdir={job.workspace}"]
+        try:
+            done = self._run(command, _SUBMIT_DEADLINE, submit_script(job, script, self._home))
+        except subprocess.TimeoutExpired:
+            return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
+        except OSError as error:
+            return Unclear(f"sbatch could not be started: {error.strerror}")
+        return sbatch_answer(done.returncode, done.stdout, done.stderr)
+
+    def cancel(self, jobs: Sequence[str]) -> str:
+        for first in range(0, len(jobs), _IDS_PER_CALL):
+            try:
+                done = self._run(["scancel", *jobs[first : first + _IDS_PER_CALL]], _QUERY_DEADLINE)
+            except (subprocess.TimeoutExpired, OSError) as error:
+                return f"scancel: {error}"
+            if done.returncode:
+                return done.stderr.strip() or f"scancel ended with code {done.returncode}"
+        return ""
+
+    def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
+        """One squeue call for all of the user's jobs, and one sacct call for expected jobs that it lacks.
+
+        `names` are job names of unclear submissions; accounting is asked for those that squeue lacks too.
+        """
+        command = ["squeue", "--me", "--noheader", "--states=all", "--array", f"--format={SQUEUE_FORMAT}"]
+        try:
+            done = self._run(command, _QUERY_DEADLINE)
+        except subprocess.TimeoutExpired:
+            return Unobserved(f"squeue gave no answer in {_QUERY_DEADLINE:.0f} s")
+        except OSError as error:
+            return Unobserved(f"squeue could not be started: {error.strerror}")
+        if done.returncode:
+            return Unobserved(done.stderr.strip().removeprefix("squeue: error: ") or f"squeue: code {done.returncode}")
+        jobs = parse_squeue(done.stdout)
+        gone = [job for job in expected if job not in jobs]
+        listed = {job.name for job in jobs.values()}
+        unseen = [name for name in names if name not in listed]
+        accounted: dict[str, SlurmJob] = {}
+        accounting = True
+        for arguments in _sacct_arguments(gone, unseen):
+            answer = self._sacct(arguments)
+            accounting = accounting and answer is not None
+            accounted.update(answer or {})
+        return SlurmView(jobs, accounted, accounting)
+
+    def _sacct(self, arguments: Sequence[str]) -> dict[str, SlurmJob] | None:
+        command = ["sacct", "--allocations", "--noheader", "--parsable2", f"--format={SACCT_FORMAT}"]
+        try:
+            done = self._run([*command, *arguments], _QUERY_DEADLINE)
+        except (subprocess.TimeoutExpired, OSError):
+            return None
+        return parse_sacct(done.stdout) if done.returncode == 0 else None
+
+    def _run(self, command: Sequence[str], deadline: float, text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=self._environment,
+            timeout=deadline,
+            check=False,
+        )
+
+
+def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:
+    """Arguments for each sacct call. Without a start time sacct looks no further back than midnight."""
+    since = "--starttime=now-30days"
+    calls = [
+        [f"--jobs={','.join(jobs[first : first + _IDS_PER_CALL])}", since]
+        for first in range(0, len(jobs), _IDS_PER_CALL)
+    ]
+    if names:
+        calls.append([f"--name={','.join(names)}", "--starttime=now-2hours"])
+    return calls

@@ -1,0 +1,191 @@
+"""Slurm's words: what its programs print, as values; what to hand to them, as text. Nothing is called here."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..study.status import Status
+from .base import Accepted, Answer, Deferred, Job, Refused, Unclear
+
+# Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.
+ALIVE: dict[str, Status] = {
+    "PENDING": Status.PENDING,
+    "RESV_DEL_HOLD": Status.PENDING,
+    "CONFIGURING": Status.CONFIGURING,
+    "RUNNING": Status.RUNNING,
+    "RESIZING": Status.RUNNING,
+    "SIGNALING": Status.RUNNING,
+    "SUSPENDED": Status.SUSPENDED,
+    "STOPPED": Status.SUSPENDED,
+    "COMPLETING": Status.COMPLETING,
+    "STAGE_OUT": Status.COMPLETING,
+    "REQUEUED": Status.REQUEUED,
+    "REQUEUE_FED": Status.REQUEUED,
+    "REQUEUE_HOLD": Status.REQUEUED,
+    "SPECIAL_EXIT": Status.REQUEUED,
+}
+ENDED: dict[str, Status] = {
+    "COMPLETED": Status.FINISHED,
+    "FAILED": Status.FAILED,
+    "CANCELLED": Status.CANCELLED,
+    "REVOKED": Status.CANCELLED,
+    "TIMEOUT": Status.TIMED_OUT,
+    "OUT_OF_MEMORY": Status.OUT_OF_MEMORY,
+    "NODE_FAIL": Status.NODE_FAILED,
+    "BOOT_FAIL": Status.NODE_FAILED,
+    "PREEMPTED": Status.PREEMPTED,
+    "DEADLINE": Status.DEADLINE,
+}
+
+SQUEUE_FORMAT = "%i|%T|%r|%N|%j"  # the name comes last: it is the one field that may hold a "|"
+SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
+
+# Limits on what may be queued at once. They pass by themselves as jobs end, so they are waited for.
+_LIMITS = re.compile(r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE)
+_OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re.IGNORECASE)
+# The request was never sent.
+_NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
+# No answer or no room: the request may have been taken, or can be made again later.
+_TRANSIENT = re.compile(
+    r"timed out|unable to contact slurm controller|temporarily unable|resource temporarily unavailable"
+    r"|connection (refused|reset)|zero bytes were transmitted|communication|controller.*not responding"
+    r"|database connection|slurm_receive_msg|unexpected message|too many requests|backup controller",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmJob:
+    """A job as squeue or sacct shows it; `state` is Slurm's own word without additions."""
+
+    job: str
+    state: str
+    reason: str = ""
+    node: str = ""
+    name: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmView:
+    """One look at Slurm: all of the user's jobs that it still lists, and accounting for those it does not.
+
+    `accounting` is false if sacct could not be asked: then a job that is in neither says nothing.
+    """
+
+    jobs: Mapping[str, SlurmJob]
+    accounted: Mapping[str, SlurmJob] = field(default_factory=dict[str, SlurmJob])
+    accounting: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unobserved:
+    """Slurm could not be asked. It changes nothing."""
+
+    message: str
+
+
+def parse_squeue(text: str) -> dict[str, SlurmJob]:
+    """The lines of squeue in SQUEUE_FORMAT, by job id."""
+    jobs: dict[str, SlurmJob] = {}
+    for line in text.splitlines():
+        parts = line.split("|", 4)
+        if len(parts) == 5:
+            job, state, reason, node, name = (part.strip() for part in parts)
+            jobs[job] = SlurmJob(job, state, "" if reason == "None" else reason, node, name)
+    return jobs
+
+
+def parse_sacct(text: str) -> dict[str, SlurmJob]:
+    """The lines of sacct in SACCT_FORMAT with --parsable2, by job id."""
+    jobs: dict[str, SlurmJob] = {}
+    for line in text.splitlines():
+        parts = line.split("|", 4)
+        if len(parts) == 5:
+            job, state, exit_code, node, name = (part.strip() for part in parts)
+            code = exit_code.partition(":")[0]
+            word, _, addition = state.partition(" ")  # "CANCELLED by 1000"
+            jobs[job] = SlurmJob(job, word, addition, node, name, int(code) if code.isdigit() else None)
+    return jobs
+
+
+def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
+    """What sbatch's end means for the submission."""
+    message = sbatch_message(stderr) or f"sbatch ended with code {code}"
+    if code == 0:
+        job = stdout.strip().partition(";")[0]
+        return Accepted(job) if re.fullmatch(r"\d+", job) else Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
+    if _NOT_SENT.search(stderr):
+        return Deferred(message)
+    if _TRANSIENT.search(stderr):
+        return Unclear(message)
+    if _LIMITS.search(stderr) and not _OTHER_LIMIT.search(stderr):
+        return Deferred(message)
+    return Refused(message)
+
+
+def sbatch_message(stderr: str) -> str:
+    """What sbatch complains of, without its prefixes, on one line."""
+    lines = [re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()]
+    return "; ".join(line.strip() for line in lines if line.strip())
+
+
+def directives(script: str) -> list[str]:
+    """The `#SBATCH` lines that sbatch would read: those before the first command."""
+    found: list[str] = []
+    for line in script.splitlines():
+        if line.startswith("#SBATCH"):
+            found.append(line)
+        elif line.strip() and not line.startswith("#"):
+            break
+    return found
+
+
+def submit_script(job: Job, script: str, home: str) -> str:
+    """What sbatch is given: the user's directives, and the call of the job-side runner.
+
+    `--no-requeue` comes first so that a user's own `--requeue` wins: a job that Slurm starts again by itself
+    would hide a node failure, and truncate its logs.
+    """
+    options = directives(script)
+    pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
+    shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
+    words = ["/bin/sh", f"{home}/job.sh", job.attempt, home, job.workspace, job.script, "", "1" if pass_term else ""]
+    call = " ".join(shlex.quote(word) for word in [*words, *shell.split()])
+    return "\n".join(["#!/bin/sh", "#SBATCH --no-requeue", *options, f"exec {call}", ""])
+
+
+def job_tag(study_id: str, submission: str) -> str:
+    """The start of a job's name, by which the submission is found again."""
+    return f"mt.{study_id}.{submission}"
+
+
+def reason_words(reason: str) -> str:
+    """Slurm's reason for waiting in words; Slurm's own word if there is nothing to explain."""
+    return REASONS.get(reason, reason)
+
+
+REASONS: dict[str, str] = {
+    "Priority": "jobs of higher priority come first",
+    "Resources": "waiting for free nodes",
+    "Dependency": "waiting for another job",
+    "DependencyNeverSatisfied": "the job that it depends on failed",
+    "JobHeldUser": "held by the user",
+    "JobHeldAdmin": "held by an administrator",
+    "BeginTime": "its start time has not come",
+    "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
+    "PartitionTimeLimit": "its walltime is longer than the partition allows",
+    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
+    "PartitionDown": "the partition is down",
+    "PartitionConfig": "it asks for more than the partition can give",
+    "QOSMaxJobsPerUserLimit": "as many of the user's jobs run as the QOS allows",
+    "QOSMaxWallDurationPerJobLimit": "its walltime is longer than the QOS allows",
+    "QOSMaxNodePerUserLimit": "the user has as many nodes as the QOS allows",
+    "AssocGrpCPUMinutesLimit": "the account has used up its time",
+    "AssocMaxJobsLimit": "as many jobs run as the account allows",
+    "Licenses": "waiting for a licence",
+    "Reservation": "waiting for its reservation",
+}

@@ -1,0 +1,104 @@
+"""Parameters from a user's generator file (`--pgen`, `--pargs`), run in a process of its own.
+
+The file is the user's code, with the user's imports: it runs under the Python of their choice and cannot
+take the driver down. `pgen_child.py` is the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..errors import PgenError, UsageError
+from ..spec.model import EnvEntry, Parameter
+from .parameters import ParameterTable
+
+DEADLINE = 600.0  # seconds; a generator may sample for a while, but must not hang a start for ever
+
+
+def parse_pargs(pargs: Iterable[str]) -> dict[str, str]:
+    """`KEY:VALUE` arguments as a mapping; raises UsageError for one without a colon."""
+    found: dict[str, str] = {}
+    for item in pargs:
+        key, colon, value = item.partition(":")
+        if not colon or not key.strip():
+            raise UsageError(f"--pargs '{item}' is not KEY:VALUE", "write for example --pargs 'SEED:42'")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def run_pgen(
+    file: Path,
+    pargs: Mapping[str, str],
+    *,
+    env: Iterable[EnvEntry],
+    output_path: str,
+    spec_root: str,
+    python: str,
+    deadline: float = DEADLINE,
+) -> ParameterTable:
+    """The rows that a generator file makes.
+
+    Raises PgenError if it fails, hangs or returns something else, UsageError if it or `python` is missing.
+    """
+    if not file.is_file():
+        raise UsageError(f"no such parameter generator file: {file}", "check the path given to --pgen")
+    request = {
+        "file": str(file.absolute()),
+        "pargs": dict(pargs),
+        "env": [(entry.name, entry.value) for entry in env],
+        "output_path": output_path,
+        "spec_root": spec_root,
+    }
+    answer, code = _ask(request, python, deadline, file)
+    if "error" in answer:
+        raise PgenError(f"the parameter generator {file} failed:\n  " + "\n  ".join(answer["error"]))
+    if "parameters" not in answer:
+        raise PgenError(f"the parameter generator {file} ended (exit code {code}) without giving parameters")
+    columns = [
+        Parameter(item["key"], tuple(item["values"]), tuple(item["labels"]), item["name"])
+        for item in answer["parameters"]
+    ]
+    if len({len(column.values) for column in columns}) > 1:
+        raise PgenError(f"the parameter generator {file} gave parameters of different lengths")
+    return ParameterTable.of(columns)
+
+
+def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path) -> tuple[dict[str, list], int]:  # pyright: ignore[reportMissingTypeArgument, reportUnknownParameterType]
+    read_end, write_end = os.pipe()
+    child = Path(__file__).with_name("pgen_child.py")
+    try:
+        process = subprocess.Popen(
+            [python, str(child), str(write_end)],
+            stdin=subprocess.PIPE,
+            stdout=2,  # what the user's code prints is for the user, not for our own output
+            pass_fds=(write_end,),
+            start_new_session=True,
+        )
+    except OSError as error:
+        os.close(read_end)
+        raise UsageError(f"cannot run {python}: {error.strerror}", "check the path given to --python") from None
+    finally:
+        os.close(write_end)
+    too_late = threading.Timer(deadline, process.kill)
+    too_late.start()
+    try:
+        with os.fdopen(read_end, encoding="utf-8") as pipe:
+            assert process.stdin is not None
+            try:
+                process.stdin.write(json.dumps(request).encode())
+                process.stdin.close()
+            except BrokenPipeError:
+                pass  # it ended before it read; the exit code below tells
+            text = pipe.read()
+        code = process.wait()
+    finally:
+        hung = not too_late.is_alive()
+        too_late.cancel()
+    if hung and code != 0:
+        raise PgenError(f"the parameter generator {file} was still running after {deadline:.0f} s and was ended")
+    return (json.loads(text) if text else {}), code

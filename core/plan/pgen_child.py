@@ -1,0 +1,196 @@
+"""Runs a user's parameter generator file in a process of its own, and prints the rows that it makes.
+
+Started as a script by `pgen.py`, with whatever Python the user chose: so this file imports nothing of mtui.
+It reads a request from stdin and writes one JSON answer to the file descriptor given as first argument; what
+the user's code prints goes wherever the caller sends it.
+"""
+
+import json
+import os
+import sys
+import traceback
+import types
+
+
+class Combination:
+    """One row of parameters, with the interface of Maestro's class of that name."""
+
+    def __init__(self, token="$"):
+        self._token = token
+        self._params, self._labels, self._names = {}, {}, {}
+
+    def _key(self, key, attribute=""):
+        return f"{self._token}({key}{attribute})"
+
+    def add(self, key, name, value, label):
+        self._params[self._key(key)] = value
+        self._labels[self._key(key, ".label")] = label
+        self._names[self._key(key, ".name")] = name
+
+    def get_param_string(self, params):
+        return ".".join(self._labels[self._key(key, ".label")] for key in sorted(params))
+
+    def get_param_values(self, params):
+        return ((key, self._params[self._key(key)]) for key in params)
+
+    def apply(self, item):
+        for group in (self._labels, self._params, self._names):
+            for token, value in group.items():
+                item = item.replace(token, str(value))
+        return item
+
+    def __str__(self):
+        return ".".join(self._labels.values())
+
+
+class ParameterGenerator:
+    """Columns of values with a label each, with the interface of Maestro's class of that name."""
+
+    def __init__(self, token="$", ltoken="%%"):
+        self.parameters, self.labels, self.names = {}, {}, {}
+        self.token, self.label_token = token, ltoken
+        self.length = 0
+
+    def add_parameter(self, key, values, label=None, name=None):
+        if self.length and len(values) != self.length:
+            raise ValueError(f"parameter '{key}' has {len(values)} values, the others have {self.length}")
+        if key in self.parameters:
+            print(f"parameter '{key}' is added twice; the later values count", file=sys.stderr)
+        self.length = len(values)
+        self.parameters[key] = values
+        self.labels[key] = label or f"{key}.{self.label_token}"
+        self.names[key] = name or key
+
+    def get_combinations(self):
+        for row in range(self.length):
+            combination = Combination()
+            for key, values in self.parameters.items():
+                label = self.labels[key]
+                text = label[row] if isinstance(label, list) else label.replace(self.label_token, str(values[row]))
+                combination.add(key, self.names[key], values[row], text)
+            yield combination
+
+    def get_used_parameters(self, step):
+        text = repr(step.__dict__)
+        return {key for key in self.parameters if f"{self.token}({key}" in text}
+
+    def get_metadata(self):
+        return {
+            str(combination): {
+                "params": {key: combination._params[f"$({key})"] for key in self.parameters},
+                "labels": {key: combination._labels[f"$({key}.label)"] for key in self.parameters},
+            }
+            for combination in self
+        }
+
+    def __iter__(self):
+        return self.get_combinations()
+
+    def __bool__(self):
+        return bool(self.parameters)
+
+
+class Variable:
+    """An entry of the study's env: `.name` and `.value`."""
+
+    def __init__(self, name, value, token="$"):
+        self.name, self.value, self.token = name, value, token
+
+    def __str__(self):
+        return f"{self.token}({self.name})"
+
+
+class StudyEnvironment:
+    """The study's env as a generator sees it: `find(name)` gives an entry or None."""
+
+    def __init__(self, entries):
+        self._entries = {name: Variable(name, value) for name, value in entries}
+
+    def find(self, key):
+        return self._entries.get(key)
+
+
+def offer_maestro_modules():
+    """Let `from maestrowf.datastructures.core import ParameterGenerator` work where Maestro is missing."""
+    try:
+        import maestrowf.datastructures.core  # noqa: F401
+    except ImportError:
+        pass
+    else:
+        return
+    names = {"ParameterGenerator": ParameterGenerator, "Combination": Combination, "StudyEnvironment": StudyEnvironment}
+    modules = {
+        "maestrowf": {},
+        "maestrowf.datastructures": {},
+        "maestrowf.datastructures.core": names,
+        "maestrowf.datastructures.core.parameters": names,
+        "maestrowf.datastructures.environment": {"Variable": Variable},
+    }
+    for path, members in modules.items():
+        module = types.ModuleType(path)
+        module.__path__ = []
+        vars(module).update(members)
+        sys.modules[path] = module
+        parent, _, name = path.rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], name, module)
+
+
+def generate(request):
+    """The rows of the generator that the user's file returns, everything as text."""
+    path = request["file"]
+    module = types.ModuleType("custom_gen")
+    module.__file__ = path
+    sys.modules["custom_gen"] = module
+    with open(path, encoding="utf-8") as file:
+        code = compile(file.read(), path, "exec")
+    exec(code, vars(module))
+    make = getattr(module, "get_custom_generator", None)
+    if make is None:
+        raise LookupError("the file defines no function get_custom_generator(env, **kwargs)")
+    arguments = dict(request["pargs"], OUTPUT_PATH=request["output_path"])
+    arguments["SPECROOT"] = Variable("SPECROOT", request["spec_root"])
+    generator = make(StudyEnvironment(request["env"]), **arguments)
+    if not (hasattr(generator, "parameters") and hasattr(generator, "labels")):
+        raise TypeError(f"get_custom_generator returned {type(generator).__name__}, not a ParameterGenerator")
+    mark = getattr(generator, "label_token", "%%")
+    columns = []
+    for key, values in generator.parameters.items():
+        texts = [str(values[row]) for row in range(len(values))]
+        label = generator.labels[key]
+        labels = list(map(str, label)) if isinstance(label, list) else [label.replace(mark, text) for text in texts]
+        if len(labels) != len(texts):
+            raise ValueError(f"parameter '{key}' has {len(texts)} values but {len(labels)} labels")
+        columns.append({"key": str(key), "name": str(generator.names[key]), "values": texts, "labels": labels})
+    return columns
+
+
+def own_lines(error, path):
+    """The error as the user's own lines show it: the frames of the runner are of no interest to them."""
+    summary = traceback.TracebackException.from_exception(error)
+    frames = [frame for frame in summary.stack if frame.filename != __file__]
+    lines = []
+    for frame in frames:
+        lines.append(f"{frame.filename}:{frame.lineno}: in {frame.name}")
+        if frame.line:
+            lines.append(f"    {frame.line}")
+    lines += [line.rstrip("\n") for line in summary.format_exception_only()]
+    return lines
+
+
+def main():
+    answer_to = int(sys.argv[1])
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+        del sys.path[0]  # our folder: its modules must not stand in for the user's
+    request = json.load(sys.stdin)
+    offer_maestro_modules()
+    try:
+        answer = {"parameters": generate(request)}
+    except (Exception, SystemExit) as error:
+        answer = {"error": own_lines(error, request["file"])}
+    with os.fdopen(answer_to, "w", encoding="utf-8") as out:
+        json.dump(answer, out)
+
+
+if __name__ == "__main__":
+    main()

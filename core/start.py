@@ -1,0 +1,119 @@
+"""Starts a study: from a spec file and the user's options to a plan, and to a study directory on the disk."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import StudyDirectoryError, UsageError
+from .plan.expand import make_plan
+from .plan.model import Plan
+from .plan.parameters import ParameterTable
+from .plan.pgen import parse_pargs, run_pgen
+from .spec import Problem, Study, load_study
+from .store import dependencies
+from .store.layout import StudyDirectory, create, new_directory_name
+from .store.study_file import Settings, StudyFile, write_study_file
+
+
+def default_local_jobs() -> int:
+    """How many local steps run at once if nobody says: modest, for it may be a shared login node."""
+    return max(1, min(4, len(os.sched_getaffinity(0))))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What the user said about planning a study."""
+
+    out: str = ""
+    pgen: str = ""
+    pargs: Sequence[str] = ()
+    python: str = sys.executable
+    hashws: bool = False
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that was made of a spec file, and what is doubtful in the file."""
+
+    study: Study
+    plan: Plan
+    warnings: list[Problem] = field(default_factory=list[Problem])
+
+
+def plan_study(spec: Path, options: PlanOptions) -> Planned:
+    """Read and plan a spec file; writes nothing.
+
+    Raises SpecError with every problem of the file, PgenError or UsageError for a generator that fails.
+    """
+    study, problems = load_study(spec)
+    cwd = str(Path.cwd())
+    spec_root = str(spec.absolute().parent)
+    if options.out:
+        out = os.path.normpath(os.path.join(cwd, os.path.expanduser(options.out)))  # noqa: PTH111, PTH118
+    else:
+        out = new_directory_name(study.name, study.output_path, cwd, time.localtime())
+    table = _parameters(study, options, out, spec_root)
+    plan = make_plan(
+        study,
+        out=out,
+        spec_root=spec_root,
+        cwd=cwd,
+        problems=problems,
+        parameters=table,
+        hashws=options.hashws,
+        local=options.local,
+    )
+    return Planned(study, plan, problems.warnings)
+
+
+def _parameters(study: Study, options: PlanOptions, out: str, spec_root: str) -> ParameterTable | None:
+    if not options.pgen:
+        if options.pargs:
+            raise UsageError("--pargs is given without --pgen", "name the generator file: --pgen FILE")
+        return None
+    return run_pgen(
+        Path(options.pgen),
+        parse_pargs(options.pargs),
+        env=study.environment,
+        output_path=out,
+        spec_root=spec_root,
+        python=options.python,
+    )
+
+
+def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> tuple[StudyDirectory, StudyFile]:
+    """Make the directory of a planned study, with everything that a driver needs.
+
+    Raises StudyDirectoryError or DependencyError; what was made until then is removed again.
+    """
+    plan = planned.plan
+    dependencies.check_paths(plan.dependencies)
+    copies = [Path(options.pgen)] if options.pgen else []
+    directory = create(Path(plan.out), planned.study.text, copies)
+    study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan)
+    try:
+        dependencies.clone_all(plan.dependencies)
+        write_study_file(directory.study_file, study)
+    except BaseException:
+        shutil.rmtree(directory.root, ignore_errors=True)
+        raise
+    return directory, study
+
+
+def write_all(directory: StudyDirectory, plan: Plan) -> None:
+    """Write every workspace and script of a plan, as `--dry` does. Raises StudyDirectoryError."""
+    from .store.layout import prepare
+
+    try:
+        for instance in plan.instances:
+            prepare(directory, plan, instance, 1)
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {error.filename}: {error.strerror}") from None

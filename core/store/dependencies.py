@@ -1,0 +1,52 @@
+"""Brings in what a study depends on before it starts: checks paths, clones git repositories."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import DependencyError
+from ..spec.model import Dependency, DependencyKind
+
+
+def check_paths(dependencies: Iterable[Dependency]) -> None:
+    """Raise DependencyError for a path dependency that is not there, or a clone whose target is."""
+    for item in dependencies:
+        exists = Path(item.path).exists()
+        if item.kind is DependencyKind.PATH and not exists:
+            raise DependencyError(
+                f"dependency '{item.name}' is not there: {item.path}",
+                "paths are taken from the directory in which mtui is started",
+            )
+        if item.kind is DependencyKind.GIT and exists:
+            raise DependencyError(
+                f"dependency '{item.name}' cannot be cloned: {item.path} exists", "move it away, or change its path"
+            )
+
+
+def clone_all(dependencies: Iterable[Dependency]) -> None:
+    """Clone each git dependency and check out what it asks for; raises DependencyError with git's words."""
+    for item in dependencies:
+        if item.kind is DependencyKind.GIT:
+            _git(item, "clone", "--", item.url, item.path)
+            if item.checkout:
+                _git(item, "-C", item.path, "checkout", item.checkout)
+
+
+def _git(item: Dependency, *arguments: str) -> None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},  # nobody may be there to answer
+        )
+    except OSError as error:
+        raise DependencyError(f"dependency '{item.name}': git cannot be started: {error.strerror}") from None
+    if done.returncode:
+        told = done.stderr.strip().splitlines()
+        raise DependencyError(f"dependency '{item.name}': {told[-1] if told else 'git failed'}", f"url: {item.url}")

@@ -1,0 +1,157 @@
+"""Where everything stands in a study directory, and how a new one is made.
+
+    OUT/
+      study.yaml   status.csv
+      STEP/COMBO/              workspace: NAME.slurm.sh or NAME.sh, NAME.out, NAME.err
+      STEP_COMBO -> STEP/COMBO
+      .mtui/                   private to the user
+        study.json             the plan, frozen
+        journal/000001.jsonl   what happened, one segment per driver
+        owner/000001           who drives, see lease.py
+        spool/tmp  spool/new   records that jobs drop
+        claims/                one file per attempt that began
+        job.sh                 the job-side runner
+        driver.log             what a headless driver had to say
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StudyDirectoryError
+from ..plan.expand import path_component
+from ..plan.model import Instance, Plan
+from ..plan.script import render
+
+_FOLDERS = ("journal", "owner", "spool/tmp", "spool/new", "claims")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyDirectory:
+    """The paths of one study."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        return self.root / ".mtui"
+
+    @property
+    def study_file(self) -> Path:
+        return self.home / "study.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.home / "journal"
+
+    @property
+    def owner(self) -> Path:
+        return self.home / "owner"
+
+    @property
+    def spool(self) -> Path:
+        return self.home / "spool" / "new"
+
+    @property
+    def claims(self) -> Path:
+        return self.home / "claims"
+
+    @property
+    def status_csv(self) -> Path:
+        return self.root / "status.csv"
+
+    @property
+    def driver_log(self) -> Path:
+        return self.home / "driver.log"
+
+    def workspace(self, instance: Instance) -> Path:
+        return self.root / instance.workspace
+
+    def stdout(self, instance: Instance) -> Path:
+        return self.workspace(instance) / f"{instance.stem}.out"
+
+    def stderr(self, instance: Instance) -> Path:
+        return self.workspace(instance) / f"{instance.stem}.err"
+
+
+def new_directory_name(study_name: str, output_path: str, cwd: str, now: time.struct_time) -> str:
+    """The directory of a new study as Maestro names it: NAME_YYYYmmdd-HHMMSS below OUTPUT_PATH or the cwd."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", now)
+    parent = os.path.join(cwd, os.path.expanduser(output_path))  # noqa: PTH111, PTH118
+    return os.path.join(os.path.normpath(parent), f"{path_component(study_name)}_{stamp}")  # noqa: PTH118
+
+
+def open_study(path: Path) -> StudyDirectory:
+    """The study in an existing directory; raises StudyDirectoryError if there is none."""
+    directory = StudyDirectory(path.absolute())
+    if not directory.study_file.is_file():
+        raise StudyDirectoryError(
+            f"{path} is not a study directory", "give a study file (.yaml) to start one, or the directory of a study"
+        )
+    return directory
+
+
+def create(root: Path, spec_text: str, files: list[Path]) -> StudyDirectory:
+    """Make the directory of a new study, with a copy of its spec and of other files that made it.
+
+    Raises StudyDirectoryError if it exists or cannot be made; then nothing of it is left behind.
+    """
+    directory = StudyDirectory(root)
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir()
+    except FileExistsError:
+        raise StudyDirectoryError(
+            f"{root} exists already", "choose another directory with -o; mtui never deletes or reuses one"
+        ) from None
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}") from None
+    try:
+        directory.home.mkdir(mode=0o700)
+        for folder in _FOLDERS:
+            (directory.home / folder).mkdir(parents=True, exist_ok=True)
+        (root / "study.yaml").write_text(spec_text, encoding="utf-8")
+        for file in files:
+            shutil.copy(file, root / file.name)
+        runner = Path(__file__).parent.parent / "backends" / "job.sh"
+        shutil.copyfile(runner, directory.home / "job.sh")
+    except OSError as error:
+        shutil.rmtree(root, ignore_errors=True)
+        raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}") from None
+    return directory
+
+
+def prepare(directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int) -> None:
+    """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError."""
+    workspace = directory.workspace(instance)
+    workspace.mkdir(parents=True, exist_ok=True)
+    script = render(plan, instance)
+    _write_script(workspace / plan.script_name(instance), script.body)
+    if script.restart is not None:
+        _write_script(workspace / plan.script_name(instance, restart=True), script.restart)
+    _link(directory, instance)
+    if attempt > 1:
+        for output in (directory.stdout(instance), directory.stderr(instance)):
+            with suppress(FileNotFoundError):
+                output.rename(output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+
+
+def _write_script(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        mode = os.fstat(file.fileno()).st_mode
+        os.fchmod(file.fileno(), mode | 0o100)
+
+
+def _link(directory: StudyDirectory, instance: Instance) -> None:
+    """Beside `STEP/COMBO` a link `STEP_COMBO`, for scripts that glob the study directory."""
+    folder, _, name = instance.workspace.partition("/")
+    if name:
+        link = name if name.startswith(f"{folder}_") else f"{folder}_{name}"
+        with suppress(FileExistsError):
+            os.symlink(instance.workspace, directory.root / link)

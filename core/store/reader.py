@@ -1,0 +1,32 @@
+"""What a view reads: the plan and the state of a study, without a lock and without writing."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ..study.state import Impossible, StudyState
+from .journal import read_events
+from .layout import StudyDirectory
+from .study_file import StudyFile, read_study_file
+
+
+def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
+    """The study as its journal tells it now. Raises StudyDirectoryError."""
+    study = read_study_file(directory.study_file)
+    state = StudyState(study.plan)
+    for event in read_events(directory.journal):
+        with suppress(Impossible):
+            state.apply(event)
+    return study, state
+
+
+def last_lines(path: str, count: int) -> list[str]:
+    """The last lines of a log that hold something; reads no more than its last 8 kB."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 8192))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-count:]

@@ -1,0 +1,115 @@
+"""`study.json`: the plan of a study as it was made, frozen. A driver that takes over plans nothing anew."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import StudyDirectoryError
+from ..plan.model import Instance, Plan, PlannedStep
+from ..plan.parameters import ParameterTable
+from ..spec.model import Batch
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the study was started with and every later driver keeps."""
+
+    throttle: int = 0
+    local_jobs: int = 2
+    poll: float = 30.0  # seconds between two looks at Slurm while nothing else calls for one
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """The content of `study.json`. `study_id` is random: it tells the jobs of two studies apart."""
+
+    study_id: str
+    created: float  # wall clock seconds
+    spec: str  # path of the spec file that it came from
+    settings: Settings
+    plan: Plan
+
+
+def write_study_file(path: Path, study: StudyFile) -> None:
+    """Write it whole or not at all; raises StudyDirectoryError."""
+    plan = study.plan
+    content: dict[str, Any] = {
+        "v": VERSION,
+        "study_id": study.study_id,
+        "created": study.created,
+        "spec": study.spec,
+        "settings": {name: getattr(study.settings, name) for name in Settings.__slots__},
+        "name": plan.name,
+        "description": plan.description,
+        "out": plan.out,
+        "local": plan.local,
+        "batch": {"type": plan.batch.type, "shell": plan.batch.shell, "values": dict(plan.batch.values)},
+        "parameters": {name: getattr(plan.parameters, name) for name in ParameterTable.__slots__},
+        "steps": [_step(step) for step in plan.steps],
+        "instances": [
+            [item.name, item.step, item.row, item.workspace, item.stem, item.parents] for item in plan.instances
+        ],
+    }
+    temporary = path.with_suffix(".tmp")
+    try:
+        temporary.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _step(step: PlannedStep) -> dict[str, Any]:
+    record = {name: getattr(step, name) for name in PlannedStep.__slots__}
+    record["run"] = {key: dict(value) if isinstance(value, dict) else value for key, value in step.run.items()}
+    record["instances"] = list(step.instances)
+    record["by_row"] = list(step.by_row)
+    return record
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["v"] != VERSION:
+            raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
+        return StudyFile(
+            study_id=content["study_id"],
+            created=content["created"],
+            spec=content["spec"],
+            settings=Settings(**content["settings"]),
+            plan=_plan(content),
+        )
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StudyDirectoryError(f"{path} is damaged: {error!r}") from None
+
+
+def _plan(content: dict[str, Any]) -> Plan:
+    parameters = {
+        name: tuple(tuple(item) if isinstance(item, list) else item for item in content["parameters"][name])  # pyright: ignore[reportUnknownArgumentType]
+        for name in ParameterTable.__slots__
+    }
+    return Plan(
+        name=content["name"],
+        description=content["description"],
+        out=content["out"],
+        batch=Batch(**content["batch"]),
+        local=content["local"],
+        parameters=ParameterTable(**parameters),
+        steps=tuple(_read_step(record) for record in content["steps"]),
+        instances=tuple(
+            Instance(index, name, step, row, workspace, stem, tuple(parents))
+            for index, (name, step, row, workspace, stem, parents) in enumerate(content["instances"])
+        ),
+    )
+
+
+def _read_step(record: dict[str, Any]) -> PlannedStep:
+    tuples = ("parents", "funnels", "references", "used", "instances", "by_row")
+    return PlannedStep(**{name: tuple(value) if name in tuples else value for name, value in record.items()})

@@ -1,0 +1,87 @@
+"""Wakes the driver when a record appears in the spool.
+
+On a local file system the kernel tells of it. On a network one it says nothing of what other nodes write, and
+says so to nobody; there the one small directory is looked at once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "ramfs"})
+_LOOK_EVERY = 1.0  # seconds, on a network file system
+_STEP = 10  # milliseconds over which the kernel's news are gathered
+
+
+def file_system_type(path: Path, mounts: str) -> str:
+    """The type of the file system that holds a path, from the text of /proc/self/mounts; empty if unknown."""
+    best, found = "", ""
+    text = os.path.realpath(path)
+    for line in mounts.splitlines():
+        parts = line.split(" ")
+        if len(parts) < 3:
+            continue
+        point = parts[1].encode().decode("unicode_escape")
+        inside = text == point or text.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, found = point, parts[2]
+    return found
+
+
+def is_local(path: Path) -> bool:
+    """Whether the kernel of this host sees every change below a path."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return file_system_type(path, mounts) in LOCAL_TYPES
+
+
+class Watch:
+    """A thread that calls `wake` after a change in one directory, until `stop`."""
+
+    def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
+        self._directory = directory
+        self._wake = wake
+        self._end = threading.Event()
+        target = self._by_kernel if is_local(directory) else self._by_looking
+        self._thread = threading.Thread(target=target, name="mtui-spool", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._end.set()
+
+    def _by_kernel(self) -> None:
+        from watchfiles import watch
+
+        try:
+            changes = watch(
+                self._directory,
+                watch_filter=None,
+                recursive=False,
+                stop_event=self._end,
+                step=_STEP,
+                debounce=_STEP,
+                rust_timeout=1000,
+                raise_interrupt=False,
+            )
+            for _ in changes:
+                self._wake()
+        except OSError:  # no inotify to be had (the user's limit is reached): look instead
+            self._by_looking()
+
+    def _by_looking(self) -> None:
+        last = 0
+        while not self._end.wait(_LOOK_EVERY):
+            try:
+                changed = self._directory.stat().st_mtime_ns
+            except OSError:
+                continue
+            if changed != last:
+                last = changed
+                self._wake()

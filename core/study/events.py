@@ -1,0 +1,214 @@
+"""Everything that can happen to a study: one small record each, as it stands in the journal.
+
+The journal keeps these for ever, so a type or field that was released is never renamed or removed; a reader
+passes over fields that it does not know, and refuses types that it does not know (a newer mtui wrote them).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import ClassVar
+
+from .status import Status
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`at` is the writer's wall clock in seconds since 1970: for people, never for decisions."""
+
+    kind: ClassVar[str] = ""
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverStarted(Event):
+    kind: ClassVar[str] = "driver_started"
+    epoch: int
+    host: str
+    pid: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriverStopped(Event):
+    kind: ClassVar[str] = "driver_stopped"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitIntended(Event):
+    """About to hand `members` (instance, attempt) to a backend as one submission. On disk before it is done.
+
+    A submission that turned out not to have arrived is made again under a new submission name but with the
+    same attempt: so both would take the same claim, and the payload runs once even if both exist.
+    """
+
+    kind: ClassVar[str] = "submit_intended"
+    submission: str
+    backend: str  # "slurm" or "local"
+    members: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted(Event):
+    kind: ClassVar[str] = "submitted"
+    submission: str
+    job: str  # Slurm's job id, or the process id of a local step
+    node: str = ""  # for a local step, the host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitDeferred(Event):
+    """Not accepted because of a limit: it was not an attempt, and is tried again later."""
+
+    kind: ClassVar[str] = "submit_deferred"
+    submission: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitUnclear(Event):
+    kind: ClassVar[str] = "submit_unclear"
+    submission: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitMissed(Event):
+    """An unclear submission was looked for long enough: it is not there."""
+
+    kind: ClassVar[str] = "submit_missed"
+    submission: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRefused(Event):
+    kind: ClassVar[str] = "submit_refused"
+    submission: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The job says that its script begins now."""
+
+    kind: ClassVar[str] = "started"
+    instance: int
+    attempt: int
+    job: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(Event):
+    """Slurm shows the job in another state, or pending for another reason, than before."""
+
+    kind: ClassVar[str] = "observed"
+    instance: int
+    attempt: int
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended(Event):
+    """An attempt is over. `cause` is for people and empty if it finished well."""
+
+    kind: ClassVar[str] = "ended"
+    instance: int
+    attempt: int
+    status: Status
+    exit_code: int | None = None
+    cause: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmSilent(Event):
+    kind: ClassVar[str] = "slurm_silent"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlurmAnswers(Event):
+    kind: ClassVar[str] = "slurm_answers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly(Event):
+    """Something that should not happen; it changed nothing."""
+
+    kind: ClassVar[str] = "anomaly"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyEnded(Event):
+    kind: ClassVar[str] = "study_ended"
+    result: str
+
+
+TYPES: dict[str, type[Event]] = {
+    event.kind: event
+    for event in (
+        DriverStarted,
+        DriverStopped,
+        SubmitIntended,
+        Submitted,
+        SubmitDeferred,
+        SubmitUnclear,
+        SubmitMissed,
+        SubmitRefused,
+        Started,
+        Observed,
+        Ended,
+        SlurmSilent,
+        SlurmAnswers,
+        Anomaly,
+        StudyEnded,
+    )
+}
+_FIELDS = {kind: tuple(fields(event)) for kind, event in TYPES.items()}
+
+
+class UnknownEvent(ValueError):
+    """A record of a kind or version that this mtui does not know."""
+
+
+def to_record(event: Event) -> dict[str, object]:
+    """The event as JSON-ready values, with its version and kind; fields at their default are left out."""
+    record: dict[str, object] = {"v": VERSION, "type": event.kind}
+    for field in _FIELDS[event.kind]:
+        value = getattr(event, field.name)
+        if field.default is MISSING or value != field.default:
+            record[field.name] = value.value if isinstance(value, Status) else value
+    return record
+
+
+def to_line(event: Event) -> str:
+    """The event as one line of the journal, without its end."""
+    return json.dumps(to_record(event), ensure_ascii=False, separators=(",", ":"))
+
+
+def from_record(record: Mapping[str, object]) -> Event:
+    """The event of a journal record; raises UnknownEvent, or KeyError/ValueError for a damaged one."""
+    kind = str(record.get("type"))
+    event = TYPES.get(kind)
+    if event is None or record.get("v") != VERSION:
+        raise UnknownEvent(f"event '{kind}' of version {record.get('v')}")
+    values: dict[str, object] = {}
+    for field in _FIELDS[kind]:
+        if field.name in record:
+            value = record[field.name]
+            if field.name == "status":
+                value = Status(value)
+            elif field.name == "members":
+                value = tuple((int(index), int(attempt)) for index, attempt in value)  # type: ignore[attr-defined]
+            values[field.name] = value
+        elif field.default is MISSING:
+            raise KeyError(f"event '{kind}' lacks '{field.name}'")
+    return event(**values)  # pyright: ignore[reportArgumentType]

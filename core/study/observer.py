@@ -1,0 +1,270 @@
+"""Turns what the world shows (records of jobs, looks at Slurm, ended processes) into events.
+
+Holds what has to be remembered between two looks, and no clock: `now` is the driver's monotonic clock, `at`
+its wall clock. An exit record with code 0 is final. For any other end Slurm is asked for its verdict first,
+because only Slurm knows of time limits and memory; if it has none in time, the exit code tells.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from . import events as ev
+from .state import StudyState
+from .status import LIVE, Status
+
+VERDICT_WAIT = 15.0  # seconds for Slurm's verdict on a job that reported its own failure
+REPORT_WAIT = 5.0  # seconds for the job's own report after Slurm called it ended
+UNCLEAR_WAIT = 30.0  # seconds until an unclear submission that nobody has seen counts as not made
+LOST_WAIT = 60.0  # seconds that a job may be unknown to Slurm before it counts as lost
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A record that a job dropped: `start`, `exit` or `twin` (it found its claim taken)."""
+
+    kind: str
+    instance: int
+    attempt: int
+    job: str
+    node: str
+    code: int = 0
+    signal: str = ""
+    error: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How Slurm shows one job: alive or ended as `status`, with its reason and (from accounting) exit code."""
+
+    status: Status
+    ended: bool
+    reason: str = ""
+    node: str = ""
+    exit_code: int | None = None
+
+
+@dataclass(slots=True)
+class _End:
+    """An end that waits for its other witness until `deadline`."""
+
+    event: Callable[[float], ev.Ended]
+    deadline: float
+
+
+class Observer:
+    """Watches the live attempts of a study. Every method returns the events that follow, in order."""
+
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+        self._touched: dict[int, float] = {}  # when something was last heard of an instance itself
+        self._exits: dict[int, tuple[Report, float]] = {}  # reported ends that wait for Slurm's verdict
+        self._ends: dict[int, _End] = {}  # Slurm's ends that wait for the job's report
+        self._missing_since: dict[int, float] = {}
+        self._unclear_since: dict[str, float] = {}
+
+    # --- what the driver has to know
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether a look at Slurm would decide something now."""
+        return bool(self._exits) or bool(self._unclear_since)
+
+    def deadline(self) -> float | None:
+        """When `tick` has something to do next."""
+        times = [deadline for _, deadline in self._exits.values()]
+        times += [end.deadline for end in self._ends.values()]
+        return min(times, default=None)
+
+    def touch(self, instance: int, now: float) -> None:
+        """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
+        self._touched[instance] = now
+
+    def doubt(self, submission: str, now: float) -> None:
+        """A submission became unclear at `now`."""
+        self._unclear_since.setdefault(submission, now)
+
+    # --- the witnesses
+
+    def report(self, report: Report, at: float, now: float) -> list[ev.Event]:
+        """A record from the spool."""
+        index = report.instance
+        attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
+        if attempt is None or attempt.number != report.attempt or self._state.status[index] not in LIVE:
+            return []  # of an attempt that is over: a record that was read before, or a late twin's
+        self.touch(index, now)
+        if report.kind == "twin":
+            message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
+            found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
+            if report.owner and attempt.job == report.job:
+                self._ends.pop(index, None)
+                found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=""))
+            return found
+        if report.kind == "start":
+            self._exits.pop(index, None)
+            return [ev.Started(at=at, instance=index, attempt=report.attempt, job=report.job, node=report.node)]
+        self._ends.pop(index, None)
+        clean = report.code == 0 and not report.signal
+        if clean or attempt.backend == "local":
+            return [self._end_of_report(report, at)]
+        self._exits[index] = (report, now + VERDICT_WAIT)
+        return []
+
+    def process_ended(self, instance: int, number: int, job: str, at: float) -> list[ev.Event]:
+        """Process `job` of a local step is gone; its exit record, if it left one, was read before."""
+        attempt = self._state.last_attempt(instance)
+        if attempt is None or (attempt.number, attempt.job) != (number, job):
+            return []  # its attempt is another process's by now
+        if self._state.status[instance] not in LIVE:
+            return []
+        cause = "its process was killed before it could report an end"
+        return [ev.Ended(at=at, instance=instance, attempt=number, status=Status.FAILED, cause=cause)]
+
+    def look(
+        self,
+        seen: Callable[[str], Seen | None],
+        find: Callable[[str], str],
+        asked: float,
+        at: float,
+        now: float,
+        accounting: bool,
+    ) -> list[ev.Event]:
+        """A look at Slurm that was begun at `asked`.
+
+        `seen` gives a job's state by its id, None if Slurm knows it no more; `find` the id of the job of a
+        submission, empty if there is none.
+        """
+        found: list[ev.Event] = []
+        for submission in list(self._unclear_since):
+            found += self._look_for(submission, find(submission), asked, at)
+        for index in list(self._state.live_slurm):
+            attempt = self._state.attempts[index][-1]
+            if not attempt.job or self._touched.get(index, 0.0) >= asked:
+                continue
+            view = seen(attempt.job)
+            if view is None:
+                found += self._missing(index, at, now, accounting)
+                continue
+            self._missing_since.pop(index, None)
+            found += self._seen(index, view, at, now)
+        return found
+
+    def tick(self, at: float, now: float) -> list[ev.Event]:
+        """Ends whose other witness did not come in time."""
+        found: list[ev.Event] = []
+        for index, (report, deadline) in list(self._exits.items()):
+            if now >= deadline:
+                del self._exits[index]
+                found.append(self._end_of_report(report, at))
+        for index, end in list(self._ends.items()):
+            if now >= end.deadline:
+                del self._ends[index]
+                found.append(end.event(at))
+        return found
+
+    def forget(self, instances: Iterable[int]) -> None:
+        """These are over: drop what was kept of them."""
+        for index in instances:
+            for kept in (self._touched, self._exits, self._ends, self._missing_since):
+                kept.pop(index, None)
+
+    # --- one job
+
+    def _seen(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
+        attempt = self._state.attempts[index][-1]
+        reported = self._exits.get(index)
+        if not view.ended:
+            status = view.status
+            if status is Status.PENDING and self._state.status[index] in (Status.RUNNING, Status.REQUEUED):
+                status = Status.REQUEUED
+            if reported and status is Status.RUNNING:
+                return []  # it said that it ended; Slurm has not noticed yet
+            if status is self._state.status[index] and view.reason == attempt.reason:
+                return []
+            if status is Status.COMPLETING and self._state.status[index] is not Status.RUNNING:
+                return []
+            return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
+        if view.status is Status.FINISHED and not reported:
+            return [ev.Ended(at=at, instance=index, attempt=attempt.number, status=Status.FINISHED, exit_code=0,
+                             node=view.node)]  # fmt: skip
+        number, code = attempt.number, reported[0].code if reported else view.exit_code
+        status = Status.FAILED if view.status is Status.FINISHED and code else view.status
+        cause = "" if status is Status.FINISHED else end_words(status, code, view.reason, view.node)
+
+        def end(at: float) -> ev.Ended:
+            return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause,
+                            node=view.node)  # fmt: skip
+
+        if reported:
+            del self._exits[index]
+            return [end(at)]
+        self._ends.setdefault(index, _End(end, now + REPORT_WAIT))
+        return []
+
+    def _missing(self, index: int, at: float, now: float, accounting: bool) -> list[ev.Event]:
+        since = self._missing_since.setdefault(index, now)
+        if index in self._exits or now - since < LOST_WAIT:
+            return []  # its own report decides, or it is too early to tell
+        attempt = self._state.attempts[index][-1]
+        where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
+        cause = f"{where} job {attempt.job}, and it left no exit record"
+        return [ev.Ended(at=at, instance=index, attempt=attempt.number, status=Status.LOST, cause=cause)]
+
+    def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
+        members = self._state.submissions.get(submission, ())
+        if not any(self._state.status[index] is Status.UNCLEAR for index, _ in members):
+            del self._unclear_since[submission]  # the job itself has spoken
+            return [ev.Submitted(at=at, submission=submission, job=job)] if members and job else []
+        if job:
+            del self._unclear_since[submission]
+            return [ev.Submitted(at=at, submission=submission, job=job)]
+        if asked - self._unclear_since[submission] < UNCLEAR_WAIT:
+            return []
+        del self._unclear_since[submission]
+        return [ev.SubmitMissed(at=at, submission=submission)]
+
+    def _end_of_report(self, report: Report, at: float) -> ev.Ended:
+        status = Status.FINISHED if report.code == 0 else Status.FAILED
+        cause = report.error or ("" if report.code == 0 else end_words(status, report.code, "", report.node))
+        return ev.Ended(at=at, instance=report.instance, attempt=report.attempt, status=status, exit_code=report.code,
+                        cause=cause, node=report.node)  # fmt: skip
+
+
+def end_words(status: Status, code: int | None, reason: str, node: str) -> str:
+    """Why an attempt ended, in words."""
+    on = f" on {node}" if node and not node.startswith("None") else ""
+    match status:
+        case Status.TIMED_OUT:
+            return "its walltime was over"
+        case Status.OUT_OF_MEMORY:
+            return f"it used more memory than it had asked for{on}"
+        case Status.NODE_FAILED:
+            return f"a node failed{on}"
+        case Status.PREEMPTED:
+            return "Slurm took its nodes for another job"
+        case Status.DEADLINE:
+            return "it could not have ended before its deadline"
+        case Status.CANCELLED:
+            return f"cancelled {reason}".strip() if reason.startswith("by ") else "cancelled"
+        case _:
+            pass
+    if reason == "JobLaunchFailure":
+        return f"Slurm could not run the script{on}: killed by a signal, or its output directory is missing"
+    return exit_words(code) + on if code is not None else f"failed{on} ({reason or 'no reason given'})"
+
+
+def exit_words(code: int) -> str:
+    """An exit code in words, with what a shell means by it."""
+    if code == 126:
+        return "exit code 126 (a command is not executable)"
+    if code == 127:
+        return "exit code 127 (a command was not found)"
+    if code > 128:
+        try:
+            return f"exit code {code} (signal {signal.Signals(code - 128).name.removeprefix('SIG')})"
+        except ValueError:
+            pass
+    return f"exit code {code}"

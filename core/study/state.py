@@ -1,0 +1,316 @@
+"""The state of a study: what its events add up to.
+
+Every change goes through `apply`, so a driver that runs and one that replays the journal see the same. The
+cost of an event depends on what it changes, not on the size of the study: parents are counters, and a funnel
+is one counter per step (how many of its instances are not finished yet).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from ..plan.model import Plan
+from . import events as ev
+from .status import BAD, LIVE, OVER, Status, Verb, allowed
+
+
+class Impossible(ValueError):
+    """An event that the transition table does not allow; nothing was changed."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at running an instance. Times are wall clock seconds, 0 if it did not come to that."""
+
+    number: int
+    submission: str
+    backend: str
+    job: str = ""
+    node: str = ""
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    exit_code: int | None = None
+    reason: str = ""  # why Slurm lets it wait
+    cause: str = ""  # why it ended as it did
+
+
+@dataclass(slots=True)
+class Driver:
+    """Who drove last, by the journal's account."""
+
+    epoch: int = 0
+    host: str = ""
+    pid: int = 0
+    since: float = 0.0
+    stopped: str = ""  # the reason it gave when it let go; empty while it drives
+
+
+class StudyState:
+    """All that is known of a running study. Views read it; only `apply` changes it."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        size = len(plan.instances)
+        self.status: list[Status] = [Status.WAITING] * size
+        self.attempts: dict[int, list[Attempt]] = {}
+        self.counts: Counter[Status] = Counter({Status.WAITING: size})
+        self.step_counts: list[Counter[Status]] = [
+            Counter({Status.WAITING: len(step.instances)}) for step in plan.steps
+        ]
+        self.ready_slurm: dict[int, None] = {}  # in the order in which they became ready
+        self.ready_local: dict[int, None] = {}
+        self.live_slurm: dict[int, None] = {}  # Slurm holds them or may hold them
+        self.live_local: dict[int, None] = {}
+        self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
+        self.driver = Driver()
+        self.slurm_silent_since = 0.0
+        self.slurm_message = ""
+        self.deferred = ""  # what Slurm said when it last put a submission off
+        self.result = ""
+        self.last_event_at = 0.0
+
+        self._children: list[list[int]] = [[] for _ in range(size)]
+        self._waiting_for = [0] * size  # direct parents and funnel steps that are not done
+        self._bad_above = [0] * size  # direct parents and funnel steps that failed or are blocked
+        self._left = [len(step.instances) for step in plan.steps]  # not finished, by step
+        self._bad_in = [0] * len(plan.steps)
+        self._funnel_users: list[list[int]] = [[] for _ in plan.steps]
+        self._connect()
+
+    def _connect(self) -> None:
+        for step in self.plan.steps:
+            for funnel in step.funnels:
+                self._funnel_users[funnel].append(step.index)
+        for instance in self.plan.instances:
+            for parent in instance.parents:
+                self._children[parent].append(instance.index)
+            funnels = self.plan.steps[instance.step].funnels
+            self._waiting_for[instance.index] = len(instance.parents) + sum(
+                1 for step in funnels if self._left[step]
+            )
+        for index, count in enumerate(self._waiting_for):
+            if count == 0:
+                self._change(index, Verb.UNLOCK, Status.READY)
+
+    # --- reading
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no instance can change any more unless somebody asks for it."""
+        return all(status in OVER for status, count in self.counts.items() if count)
+
+    @property
+    def outcome(self) -> str:
+        """`finished`, `failed` or `cancelled`, once it is over; cancelled wins, as in Maestro."""
+        if self.counts[Status.CANCELLED]:
+            return "cancelled"
+        return "failed" if any(self.counts[status] for status in BAD) else "finished"
+
+    def last_attempt(self, index: int) -> Attempt | None:
+        attempts = self.attempts.get(index)
+        return attempts[-1] if attempts else None
+
+    def next_attempt(self, index: int) -> int:
+        """The number that a new submission of this instance carries.
+
+        It is a new one only if the last attempt ended: a submission that was put off or never arrived is
+        the same attempt, and takes the same claim.
+        """
+        last = self.last_attempt(index)
+        if last is None:
+            return 1
+        return last.number + 1 if last.ended_at else last.number
+
+    # --- events
+
+    def apply(self, event: ev.Event) -> None:
+        """Take an event in. Raises Impossible, and changes nothing, if it cannot follow from this state."""
+        match event:
+            case ev.DriverStarted():
+                self.driver = Driver(event.epoch, event.host, event.pid, event.at)
+                self.result = ""
+            case ev.DriverStopped():
+                self.driver.stopped = event.reason
+            case ev.SubmitIntended():
+                self._submit_intended(event)
+            case ev.Submitted():
+                self._submitted(event)
+            case ev.SubmitDeferred():
+                self._submit_deferred(event)
+            case ev.SubmitUnclear():
+                self._submit_unclear(event)
+            case ev.SubmitMissed():
+                self._submit_missed(event)
+            case ev.SubmitRefused():
+                self._submit_refused(event)
+            case ev.Started():
+                self._started(event)
+            case ev.Observed():
+                self._observed(event)
+            case ev.Ended():
+                self._ended(event)
+            case ev.SlurmSilent():
+                self.slurm_silent_since = self.slurm_silent_since or event.at
+                self.slurm_message = event.message
+            case ev.SlurmAnswers():
+                self.slurm_silent_since, self.slurm_message = 0.0, ""
+            case ev.StudyEnded():
+                self.result = event.result
+            case _:
+                pass  # an anomaly is for people to read; it changes nothing
+        self.last_event_at = event.at
+
+    def _current(self, index: int, number: int) -> Attempt:
+        last = self.last_attempt(index)
+        if last is None or last.number != number:
+            have = last.number if last else 0
+            raise Impossible(f"instance {index}: attempt {number} is not the current one ({have})")
+        return last
+
+    def _submit_intended(self, event: ev.SubmitIntended) -> None:
+        for index, number in event.members:
+            if self.status[index] is not Status.READY or number != self.next_attempt(index):
+                raise Impossible(f"instance {index} cannot be submitted as attempt {number} now")
+        self.submissions[event.submission] = event.members
+        for index, number in event.members:
+            attempts = self.attempts.setdefault(index, [])
+            if attempts and attempts[-1].number == number:
+                attempts.pop()  # put off or never arrived: this is the same attempt
+            attempts.append(Attempt(number, event.submission, event.backend))
+            self._change(index, Verb.INTEND, Status.SUBMITTING)
+
+    def _members(self, submission: str) -> tuple[tuple[int, int], ...]:
+        if submission not in self.submissions:
+            raise Impossible(f"submission {submission} is not open")
+        return self.submissions[submission]
+
+    def _submitted(self, event: ev.Submitted) -> None:
+        self.deferred = ""
+        members = self._members(event.submission)
+        del self.submissions[event.submission]
+        for index, number in members:
+            attempt = self._current(index, number)
+            attempt.job = attempt.job or event.job
+            attempt.submitted_at = event.at
+            if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
+                if attempt.backend == "local":
+                    attempt.started_at, attempt.node = event.at, event.node
+                    self._change(index, Verb.ACCEPT, Status.RUNNING)
+                else:
+                    self._change(index, Verb.ACCEPT, Status.PENDING)
+
+    def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
+        self.deferred = event.message
+        for index, _ in self._members(event.submission):
+            self._change(index, Verb.DEFER, Status.READY)
+        del self.submissions[event.submission]
+
+    def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
+        for index, number in self._members(event.submission):
+            attempt = self._current(index, number)
+            attempt.reason = event.message
+            attempt.submitted_at = attempt.submitted_at or event.at
+            if self.status[index] is Status.SUBMITTING:
+                self._change(index, Verb.DOUBT, Status.UNCLEAR)
+
+    def _submit_missed(self, event: ev.SubmitMissed) -> None:
+        for index, _ in self._members(event.submission):
+            self._change(index, Verb.MISS, Status.READY)
+        del self.submissions[event.submission]
+
+    def _submit_refused(self, event: ev.SubmitRefused) -> None:
+        members = self._members(event.submission)
+        del self.submissions[event.submission]
+        for index, number in members:
+            attempt = self._current(index, number)
+            attempt.ended_at, attempt.cause = event.at, event.message
+            self._change(index, Verb.REFUSE, Status.FAILED)
+
+    def _started(self, event: ev.Started) -> None:
+        attempt = self._current(event.instance, event.attempt)
+        self._change(event.instance, Verb.OBSERVE, Status.RUNNING)
+        # The job that holds the claim is the one to follow, whatever sbatch answered.
+        attempt.job, attempt.node, attempt.started_at, attempt.reason = event.job, event.node, event.at, ""
+
+    def _observed(self, event: ev.Observed) -> None:
+        attempt = self._current(event.instance, event.attempt)
+        self._change(event.instance, Verb.OBSERVE, event.status)
+        attempt.reason = event.reason
+
+    def _ended(self, event: ev.Ended) -> None:
+        attempt = self._current(event.instance, event.attempt)
+        self._change(event.instance, Verb.END, event.status)
+        attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
+        attempt.node = attempt.node or event.node
+        self.submissions.pop(attempt.submission, None)
+
+    # --- changes and what follows from them
+
+    def _change(self, index: int, verb: Verb, target: Status) -> None:
+        """Move an instance, and whatever follows from that further down the graph."""
+        todo = [(index, verb, target)]
+        while todo:
+            index, verb, target = todo.pop()
+            source = self.status[index]
+            if source is target:
+                continue  # nothing new, or it was reached over two ways
+            if not allowed(verb, source, target):
+                raise Impossible(f"instance {index} is {source.value}: '{verb.value}' cannot make it {target.value}")
+            self._put(index, source, target)
+            if target is Status.FINISHED:
+                todo += self._after_finish(index)
+            elif (source in BAD) != (target in BAD):
+                todo += self._after_failure(index, 1 if target in BAD else -1)
+
+    def _put(self, index: int, source: Status, target: Status) -> None:
+        step = self.plan.instances[index].step
+        self.status[index] = target
+        for counts in (self.counts, self.step_counts[step]):
+            counts[source] -= 1
+            counts[target] += 1
+        scheduled = self.plan.steps[step].scheduled
+        ready = self.ready_slurm if scheduled else self.ready_local
+        live = self.live_slurm if scheduled else self.live_local
+        if source is Status.READY:
+            ready.pop(index, None)
+        elif target is Status.READY:
+            ready[index] = None
+        if target in LIVE:
+            live[index] = None
+        elif source in LIVE:
+            live.pop(index, None)
+
+    def _after_finish(self, index: int) -> list[tuple[int, Verb, Status]]:
+        step = self.plan.instances[index].step
+        freed = list(self._children[index])
+        self._left[step] -= 1
+        if self._left[step] == 0:
+            for user in self._funnel_users[step]:
+                freed += self.plan.steps[user].instances
+        follow: list[tuple[int, Verb, Status]] = []
+        for child in freed:
+            self._waiting_for[child] -= 1
+            if self._waiting_for[child] == 0 and self.status[child] is Status.WAITING:
+                follow.append((child, Verb.UNLOCK, Status.READY))
+        return follow
+
+    def _after_failure(self, index: int, step_by: int) -> list[tuple[int, Verb, Status]]:
+        """What hangs on an instance that became bad (`step_by` 1) or gets another chance (-1)."""
+        step = self.plan.instances[index].step
+        before = self._bad_in[step]
+        self._bad_in[step] += step_by
+        touched = list(self._children[index])
+        if 0 in (before, self._bad_in[step]):  # the first bad one of the step, or the last one
+            for user in self._funnel_users[step]:
+                touched += self.plan.steps[user].instances
+        follow: list[tuple[int, Verb, Status]] = []
+        for child in touched:
+            self._bad_above[child] += step_by
+            if self._bad_above[child] and self.status[child] in (Status.WAITING, Status.READY):
+                follow.append((child, Verb.BLOCK, Status.BLOCKED))
+            elif not self._bad_above[child] and self.status[child] is Status.BLOCKED:
+                follow.append((child, Verb.UNBLOCK, Status.WAITING))
+        return follow
+

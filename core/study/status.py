@@ -1,0 +1,115 @@
+"""The states of an instance, and the one table of what may follow what.
+
+    waiting -> ready -> submitting -> pending -> running -> finished
+                                                        \\-> failed, timed out, ... -> (what hangs on it) blocked
+
+`apply` in state.py asks this table before every change; a change that it does not know is an anomaly: it is
+written to the journal and changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """Where an instance stands. The value is the word that people and journals read."""
+
+    WAITING = "waiting"  # for its parents
+    READY = "ready"  # for a slot: throttle, local jobs, Slurm's submit limit
+    SUBMITTING = "submitting"  # intent is on disk, no answer yet
+    UNCLEAR = "unclear"  # no usable answer: it may or may not be in Slurm; being looked up
+    PENDING = "pending"  # in Slurm's queue
+    CONFIGURING = "configuring"  # nodes are being made ready
+    RUNNING = "running"
+    SUSPENDED = "suspended"
+    COMPLETING = "completing"  # the script has ended, Slurm cleans up
+    REQUEUED = "requeued"  # Slurm put it back into its queue
+    FINISHED = "finished"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    OUT_OF_MEMORY = "out of memory"
+    NODE_FAILED = "node failed"
+    PREEMPTED = "preempted"
+    DEADLINE = "deadline"
+    CANCELLED = "cancelled"
+    LOST = "lost"  # gone without a word from Slurm or the job
+    BLOCKED = "blocked"  # a parent failed
+
+
+IN_SLURM = frozenset(
+    {
+        Status.PENDING,
+        Status.CONFIGURING,
+        Status.RUNNING,
+        Status.SUSPENDED,
+        Status.COMPLETING,
+        Status.REQUEUED,
+    }
+)
+LIVE = IN_SLURM | {Status.SUBMITTING, Status.UNCLEAR}  # something outside may be running for it
+UNSUCCESSFUL = frozenset(
+    {
+        Status.FAILED,
+        Status.TIMED_OUT,
+        Status.OUT_OF_MEMORY,
+        Status.NODE_FAILED,
+        Status.PREEMPTED,
+        Status.DEADLINE,
+        Status.CANCELLED,
+        Status.LOST,
+    }
+)
+BAD = UNSUCCESSFUL | {Status.BLOCKED}  # blocks what hangs on it
+OVER = BAD | {Status.FINISHED}
+
+
+class Verb(Enum):
+    """What happens to an instance; the rows of the table."""
+
+    UNLOCK = "parents are done"
+    BLOCK = "a parent failed"
+    UNBLOCK = "the failed parent gets another chance"
+    INTEND = "submission intended"
+    ACCEPT = "submission accepted"
+    DEFER = "submission put off by a limit"
+    DOUBT = "no usable answer to the submission"
+    MISS = "the unclear submission never arrived"
+    REFUSE = "submission refused"
+    OBSERVE = "seen in Slurm or reported by the job"
+    END = "the attempt ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """From which states a verb is possible, and into which it leads."""
+
+    sources: frozenset[Status]
+    targets: frozenset[Status]
+
+
+def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> Rule:
+    return Rule(frozenset(sources), frozenset(targets))
+
+
+TABLE: dict[Verb, Rule] = {
+    Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
+    Verb.BLOCK: _rule({Status.WAITING, Status.READY}, Status.BLOCKED),
+    Verb.UNBLOCK: _rule({Status.BLOCKED}, Status.WAITING),
+    Verb.INTEND: _rule({Status.READY}, Status.SUBMITTING),
+    Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.PENDING, Status.RUNNING),
+    Verb.DEFER: _rule({Status.SUBMITTING}, Status.READY),
+    Verb.DOUBT: _rule({Status.SUBMITTING}, Status.UNCLEAR),
+    Verb.MISS: _rule({Status.UNCLEAR}, Status.READY),
+    Verb.REFUSE: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.FAILED),
+    # A job's own report may overtake sbatch's answer, so the unanswered states count as sources.
+    Verb.OBSERVE: Rule(LIVE, IN_SLURM),
+    Verb.END: Rule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
+}
+
+
+def allowed(verb: Verb, source: Status, target: Status) -> bool:
+    """Whether the table knows this change."""
+    rule = TABLE[verb]
+    return source in rule.sources and target in rule.targets

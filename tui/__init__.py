@@ -1,0 +1,1 @@
+"""What people meet: the command line, the app, and the text forms of everything."""

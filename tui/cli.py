@@ -1,0 +1,199 @@
+"""The command line: every verb, and the one place where expected errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core import __version__
+from ..core.errors import EXIT_FINISHED, MtuiError, UsageError
+
+_VERBS = ("run", "plan", "status")
+_OVERVIEW = """\
+mtui STUDY.yaml            start a study
+mtui DIR                   go on with a study in its directory
+mtui plan STUDY.yaml       show what would run; nothing is written or submitted
+mtui status DIR            how a study stands
+
+'mtui VERB --help' tells more."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] not in (*_VERBS, "-h", "--help", "--version"):
+        words.insert(0, "run")
+    if not words:
+        words = ["--help"]
+    try:
+        arguments = _parser().parse_args(words)
+        return arguments.handler(arguments)
+    except MtuiError as error:
+        print(f"mtui: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_FINISHED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mtui",
+        description="Runs and watches workflow studies on Slurm clusters.",
+        epilog=_OVERVIEW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"mtui {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    run = verbs.add_parser("run", help="start a study, or go on with one (the verb may be left out)")
+    run.add_argument("target", metavar="STUDY.yaml|DIR", help="a study file, or the directory of a study")
+    _add_plan_options(run)
+    run.add_argument("--no-ui", action="store_true", help="drive without the app: one line per event")
+    run.add_argument("-q", "--quiet", action="store_true", help="tell only of failures and of the end")
+    run.add_argument("--json", action="store_true", help="one JSON record per event")
+    run.add_argument("-t", "--throttle", type=_count, default=0, metavar="N",
+                     help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
+    run.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
+                     help="run N local steps at once (default: up to 4)")  # fmt: skip
+    run.add_argument("-s", "--sleep", type=_positive, default=30, metavar="SEC",
+                     help="ask Slurm every SEC seconds as a safety net (default: 30); ends are noticed at once")  # fmt: skip
+    run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
+    run.set_defaults(handler=_run)
+
+    plan = verbs.add_parser("plan", help="show what would run")
+    plan.add_argument("target", metavar="STUDY.yaml")
+    _add_plan_options(plan)
+    plan.add_argument("--json", action="store_true", help="every instance with its script, for programs")
+    plan.set_defaults(handler=_plan)
+
+    status = verbs.add_parser("status", help="how a study stands")
+    status.add_argument("target", metavar="DIR")
+    status.add_argument("--json", action="store_true", help="every instance, for programs")
+    status.set_defaults(handler=_status)
+    return parser
+
+
+def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--out", default="", metavar="DIR", help="the study's directory (default: NAME_TIME)")
+    parser.add_argument("--local", action="store_true", help="run every step on this machine, without Slurm")
+    parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
+    parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
+    parser.add_argument("--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
+
+
+def _count(text: str) -> int:
+    value = int(text) if text.isdigit() else -1
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 up")
+    return value
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    target = Path(arguments.target)
+    return _go_on(target, arguments) if target.is_dir() else _start(target, arguments)
+
+
+def _start(spec: Path, arguments: argparse.Namespace) -> int:
+    from ..core.backends.slurm import require_slurm
+    from ..core.start import create_study, default_local_jobs, plan_study, write_all
+    from ..core.store.study_file import Settings
+
+    options = _plan_options(arguments)
+    planned = plan_study(spec, options)
+    for problem in planned.warnings:
+        print(problem.text(planned.study.file), file=sys.stderr)
+    if planned.plan.uses_slurm and not arguments.dry:
+        require_slurm()
+    settings = Settings(arguments.throttle, arguments.local_jobs or default_local_jobs(), float(arguments.sleep))
+    directory, study = create_study(planned, options, settings)
+    if arguments.dry:
+        write_all(directory, study.plan)
+        print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
+        return EXIT_FINISHED
+    return _drive(directory, study, arguments)
+
+
+def _go_on(target: Path, arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from ..core.store.layout import open_study
+    from ..core.store.study_file import read_study_file
+
+    directory = open_study(target)
+    study = read_study_file(directory.study_file)
+    if arguments.local_jobs:
+        study = replace(study, settings=replace(study.settings, local_jobs=arguments.local_jobs))
+    return _drive(directory, study, arguments)
+
+
+def _drive(directory, study, arguments: argparse.Namespace) -> int:  # noqa: ANN001
+    from .headless import drive
+
+    return drive(directory, study, quiet=arguments.quiet, as_json=arguments.json)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from ..core.start import plan_study
+
+    planned = plan_study(Path(arguments.target), _plan_options(arguments))
+    if arguments.json:
+        from ..core.plan.dump import plan_as_json
+
+        for problem in planned.warnings:
+            print(problem.text(planned.study.file), file=sys.stderr)
+        json.dump(plan_as_json(planned.plan), sys.stdout, indent=1)
+        print()
+        return EXIT_FINISHED
+    from .plan_view import plan_text
+    from .text import Paint
+
+    print(plan_text(planned.plan, planned.study.file, planned.warnings, Paint(sys.stdout)))
+    return EXIT_FINISHED
+
+
+def _plan_options(arguments: argparse.Namespace):  # noqa: ANN202
+    from ..core.start import PlanOptions
+
+    return PlanOptions(
+        out=arguments.out,
+        pgen=arguments.pgen,
+        pargs=arguments.pargs,
+        python=arguments.python,
+        hashws=arguments.hashws,
+        local=arguments.local,
+    )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from ..core.store.layout import open_study
+    from ..core.store.reader import read_study
+    from .status_view import status_json, status_text
+    from .text import Paint
+
+    target = Path(arguments.target)
+    if not target.exists():
+        raise UsageError(f"no such directory: {target}")
+    directory = open_study(target)
+    _, state = read_study(directory)
+    if arguments.json:
+        json.dump(status_json(directory, state), sys.stdout, indent=1)
+        print()
+    else:
+        print(status_text(directory, state, Paint(sys.stdout)))
+    return EXIT_FINISHED
+

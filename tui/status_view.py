@@ -1,0 +1,124 @@
+"""`mtui status`: how a study stands, for people and for programs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from ..core.store.layout import StudyDirectory
+from ..core.store.lease import current_owner, holds
+from ..core.store.reader import last_lines
+from ..core.study.state import StudyState
+from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from .text import Paint, plural, safe, table
+
+_MOST_FAILURES = 10  # shown in full; a sweep may have thousands
+
+
+def drives(directory: StudyDirectory) -> str:
+    """Who drives the study now, in words; empty if nobody does."""
+    owner = current_owner(directory.owner)
+    if owner is None or not holds(directory.owner, owner):
+        return ""
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
+    return f"process {owner.pid} on {owner.host} since {since}"
+
+
+def summary(counts: Counter[Status]) -> str:
+    """`3/10 done, 2 running, 4 waiting, 1 failed`: the line that heads everything."""
+    total = sum(counts.values())
+    pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
+    running = sum(counts[status] for status in IN_SLURM) - pending
+    failed = sum(counts[status] for status in UNSUCCESSFUL)
+    blocked = counts[Status.BLOCKED]
+    waiting = total - counts[Status.FINISHED] - pending - running - failed - blocked
+    parts = [f"{counts[Status.FINISHED]:,}/{total:,} done", f"{running:,} running", f"{pending:,} pending"]
+    parts += [f"{waiting:,} waiting", f"{failed:,} failed"]
+    return ", ".join(parts + ([f"{blocked:,} blocked"] if blocked else []))
+
+
+def failures(state: StudyState) -> list[int]:
+    """The instances that failed themselves, in plan order."""
+    return [index for index, status in enumerate(state.status) if status in UNSUCCESSFUL]
+
+
+def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:
+    """The failures, each with its cause, the last lines of its stderr, and where to read on."""
+    lines: list[str] = []
+    failed = failures(state)
+    for index in failed[:_MOST_FAILURES]:
+        instance = state.plan.instances[index]
+        attempt = state.last_attempt(index)
+        status = state.status[index]
+        cause = attempt.cause if attempt else ""
+        lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
+        path = str(directory.stderr(instance))
+        lines += [f"      {safe(line)[:200]}" for line in last_lines(path, 3)]
+        lines.append(paint.dim(f"      {path}"))
+    if len(failed) > _MOST_FAILURES:
+        lines.append(f"  and {len(failed) - _MOST_FAILURES:,} more")
+    return lines
+
+
+def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> str:
+    """The whole answer of `mtui status`."""
+    driver = drives(directory)
+    lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
+    if state.result:
+        lines.append(f"The study is over: {state.result}.")
+    elif driver:
+        lines.append(f"Driven by {driver}.")
+    else:
+        lines.append(f"No driver is running. Go on with: mtui --no-ui {directory.root}")
+    if state.slurm_silent_since:
+        since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
+        lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
+    if state.deferred:
+        lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
+    shown = [status for status in Status if state.counts[status]]
+    rows = [("STEP", *(status.value.upper() for status in shown))]
+    for step in state.plan.steps:
+        counts = state.step_counts[step.index]
+        rows.append((safe(step.name), *(f"{counts[status]:,}" if counts[status] else "." for status in shown)))
+    lines += ["", *table(rows, right=frozenset(range(1, len(shown) + 1)))]
+    failed = failures(state)
+    if failed:
+        lines += ["", paint.bold(f"{plural(len(failed), 'failure')}:"), *failure_lines(directory, state, paint)]
+    return "\n".join(lines)
+
+
+def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, object]:
+    """The same for programs; `version` changes when a field changes its meaning."""
+    instances: list[dict[str, object]] = []
+    for instance in state.plan.instances:
+        attempts = state.attempts.get(instance.index, [])
+        last = attempts[-1] if attempts else None
+        instances.append(
+            {
+                "name": instance.name,
+                "step": state.plan.steps[instance.step].name,
+                "status": state.status[instance.index].value,
+                "workspace": instance.workspace,
+                "params": state.plan.params(instance),
+                "attempt": last.number if last else 0,
+                "job": last.job if last else "",
+                "node": last.node if last else "",
+                "exit_code": last.exit_code if last else None,
+                "cause": last.cause if last else "",
+                "reason": last.reason if last else "",
+                "submitted_at": last.submitted_at if last else 0,
+                "started_at": last.started_at if last else 0,
+                "ended_at": last.ended_at if last else 0,
+            }
+        )
+    return {
+        "version": 1,
+        "study": state.plan.name,
+        "directory": str(directory.root),
+        "result": state.result,
+        "driver": drives(directory),
+        "slurm_silent_since": state.slurm_silent_since,
+        "counts": {status.value: count for status, count in state.counts.items() if count},
+        "failed": any(state.counts[status] for status in BAD),
+        "instances": instances,
+    }
