@@ -135,9 +135,7 @@ class Driver:
         while True:
             self._lease.beat(time.monotonic())
             if self._lease.is_lost():
-                raise DriverError(
-                    "another driver has taken this study over", "this one let go; jobs are not affected"
-                )
+                raise DriverError("another driver has taken this study over", "this one let go; jobs are not affected")
             self._read_spool()
             self._emit_all(self._observer.tick(time.time(), time.monotonic()))
             self._look_at_adopted()
@@ -435,5 +433,3 @@ def _seen(job: SlurmJob) -> Seen:
         return Seen(ENDED[job.state], True, job.reason, job.node, job.exit_code)
     # A state that nobody knows yet is a job that lives: the next look may tell more.
     return Seen(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
-
-

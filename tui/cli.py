@@ -8,9 +8,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_FINISHED, MtuiError, UsageError
+
+if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ..core.start import PlanOptions
+    from ..core.store.layout import StudyDirectory
+    from ..core.store.study_file import StudyFile
 
 _VERBS = ("run", "plan", "status")
 _OVERVIEW = """\
@@ -52,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"mtui {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    run = verbs.add_parser("run", help="start a study, or go on with one (the verb may be left out)")
+    run = verbs.add_parser("run", help="start a study, or go on with one; 'run' may be left out")
     run.add_argument("target", metavar="STUDY.yaml|DIR", help="a study file, or the directory of a study")
     _add_plan_options(run)
     run.add_argument("--no-ui", action="store_true", help="drive without the app: one line per event")
@@ -63,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
                      help="run N local steps at once (default: up to 4)")  # fmt: skip
     run.add_argument("-s", "--sleep", type=_positive, default=30, metavar="SEC",
-                     help="ask Slurm every SEC seconds as a safety net (default: 30); ends are noticed at once")  # fmt: skip
+                     help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
     run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
     run.set_defaults(handler=_run)
 
@@ -85,7 +91,9 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local", action="store_true", help="run every step on this machine, without Slurm")
     parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
     parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
-    parser.add_argument("--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator")
+    parser.add_argument(
+        "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
+    )
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
 
 
@@ -141,7 +149,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     return _drive(directory, study, arguments)
 
 
-def _drive(directory, study, arguments: argparse.Namespace) -> int:  # noqa: ANN001
+def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace) -> int:
     from .headless import drive
 
     return drive(directory, study, quiet=arguments.quiet, as_json=arguments.json)
@@ -166,7 +174,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     return EXIT_FINISHED
 
 
-def _plan_options(arguments: argparse.Namespace):  # noqa: ANN202
+def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
     from ..core.start import PlanOptions
 
     return PlanOptions(
@@ -196,4 +204,3 @@ def _status(arguments: argparse.Namespace) -> int:
     else:
         print(status_text(directory, state, Paint(sys.stdout)))
     return EXIT_FINISHED
-

@@ -29,6 +29,7 @@ class EventLines:
         self._quiet = quiet
         self._paint = Paint(sys.stdout)
         self._told_deferred = ""
+        self._members: dict[str, list[int]] = {}  # instances of each submission under way
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
         for index, status, text, matters in self._tell(event, state):
@@ -43,12 +44,11 @@ class EventLines:
     def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
         """What to say: the instance, the colour, the words, whether it matters when quiet."""
         match event:
+            case ev.SubmitIntended():
+                self._members[event.submission] = [index for index, _ in event.members]
+                return []
             case ev.Submitted():
-                return [
-                    (index, None, _accepted(state, index), False)
-                    for index, attempts in _of_submission(event.submission, state)
-                    if attempts
-                ]
+                return [(index, None, _accepted(state, index), False) for index in self._take(event.submission)]
             case ev.Started():
                 return [(event.instance, Status.RUNNING, f"running: job {event.job} on {event.node}", False)]
             case ev.Observed():
@@ -59,16 +59,16 @@ class EventLines:
                 matters = event.status is not Status.FINISHED
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
             case ev.SubmitRefused():
-                members = _of_submission(event.submission, state)
-                text = f"refused by Slurm: {safe(event.message)}"
-                return [(index, Status.FAILED, text, True) for index, _ in members]
+                text = f"refused: {safe(event.message)}"
+                return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
             case ev.SubmitDeferred():
+                self._take(event.submission)
                 told, self._told_deferred = self._told_deferred, event.message
                 text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
             case ev.SubmitUnclear():
-                members = _of_submission(event.submission, state)
-                return [(index, None, f"no clear answer, looking: {safe(event.message)}", True) for index, _ in members]
+                text = f"no clear answer, looking: {safe(event.message)}"
+                return [(index, None, text, True) for index in self._members.get(event.submission, [])]
             case ev.SlurmSilent():
                 return [(None, Status.FAILED, f"Slurm does not answer: {safe(event.message)}", True)]
             case ev.SlurmAnswers():
@@ -78,14 +78,8 @@ class EventLines:
             case _:
                 return []
 
-
-def _of_submission(submission: str, state: StudyState) -> list[tuple[int, bool]]:
-    """The instances of a submission that was just answered."""
-    return [
-        (index, True)
-        for index, attempts in state.attempts.items()
-        if attempts[-1].submission == submission
-    ]
+    def _take(self, submission: str) -> list[int]:
+        return self._members.pop(submission, [])
 
 
 def _accepted(state: StudyState, index: int) -> str:
@@ -123,7 +117,9 @@ def drive(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: 
 
     previous = {number: signal.signal(number, let_go) for number in (signal.SIGINT, signal.SIGTERM)}
     if not as_json and not quiet:
-        print(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}", flush=True)
+        print(
+            f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}", flush=True
+        )
     try:
         outcome = driver.run()
     finally:

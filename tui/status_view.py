@@ -52,9 +52,10 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
         status = state.status[index]
         cause = attempt.cause if attempt else ""
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
-        path = str(directory.stderr(instance))
-        lines += [f"      {safe(line)[:200]}" for line in last_lines(path, 3)]
-        lines.append(paint.dim(f"      {path}"))
+        log = directory.stderr(instance)
+        lines += [f"      {safe(line)[:200]}" for line in last_lines(log, 3)]
+        if log.exists():
+            lines.append(paint.dim(f"      {log}"))
     if len(failed) > _MOST_FAILURES:
         lines.append(f"  and {len(failed) - _MOST_FAILURES:,} more")
     return lines

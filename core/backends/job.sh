@@ -68,11 +68,11 @@ done
 
 "$@" &
 child=$!
-wait "$child"
+wait "$child" 2>/dev/null # some shells say "Terminated" here, into the user's log
 code=$?
 while [ -n "$again" ]; do # a signal ended the wait, not the script
     again=
-    wait "$child"
+    wait "$child" 2>/dev/null
     late=$?
     [ "$late" = 127 ] || code=$late
 done

@@ -44,7 +44,9 @@ SQUEUE_FORMAT = "%i|%T|%r|%N|%j"  # the name comes last: it is the one field tha
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
 
 # Limits on what may be queued at once. They pass by themselves as jobs end, so they are waited for.
-_LIMITS = re.compile(r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE)
+_LIMITS = re.compile(
+    r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
+)
 _OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re.IGNORECASE)
 # The request was never sent.
 _NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
@@ -129,7 +131,9 @@ def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
 
 def sbatch_message(stderr: str) -> str:
     """What sbatch complains of, without its prefixes, on one line."""
-    lines = [re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()]
+    lines = [
+        re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()
+    ]
     return "; ".join(line.strip() for line in lines if line.strip())
 
 

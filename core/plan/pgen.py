@@ -12,6 +12,7 @@ import subprocess
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import PgenError, UsageError
 from ..spec.model import EnvEntry, Parameter
@@ -68,7 +69,7 @@ def run_pgen(
     return ParameterTable.of(columns)
 
 
-def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path) -> tuple[dict[str, list], int]:  # pyright: ignore[reportMissingTypeArgument, reportUnknownParameterType]
+def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path) -> tuple[dict[str, Any], int]:
     read_end, write_end = os.pipe()
     child = Path(__file__).with_name("pgen_child.py")
     try:

@@ -5,11 +5,14 @@ It reads a request from stdin and writes one JSON answer to the file descriptor 
 the user's code prints goes wherever the caller sends it.
 """
 
+# pyright: basic
+
 import json
 import os
 import sys
 import traceback
 import types
+from pathlib import Path
 
 
 class Combination:
@@ -142,9 +145,7 @@ def generate(request):
     module = types.ModuleType("custom_gen")
     module.__file__ = path
     sys.modules["custom_gen"] = module
-    with open(path, encoding="utf-8") as file:
-        code = compile(file.read(), path, "exec")
-    exec(code, vars(module))
+    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), vars(module))
     make = getattr(module, "get_custom_generator", None)
     if make is None:
         raise LookupError("the file defines no function get_custom_generator(env, **kwargs)")
@@ -165,7 +166,7 @@ def generate(request):
     return columns
 
 
-def own_lines(error, path):
+def own_lines(error):
     """The error as the user's own lines show it: the frames of the runner are of no interest to them."""
     summary = traceback.TracebackException.from_exception(error)
     frames = [frame for frame in summary.stack if frame.filename != __file__]
@@ -180,14 +181,14 @@ def own_lines(error, path):
 
 def main():
     answer_to = int(sys.argv[1])
-    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+    if sys.path and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
         del sys.path[0]  # our folder: its modules must not stand in for the user's
     request = json.load(sys.stdin)
     offer_maestro_modules()
     try:
         answer = {"parameters": generate(request)}
     except (Exception, SystemExit) as error:
-        answer = {"error": own_lines(error, request["file"])}
+        answer = {"error": own_lines(error)}
     with os.fdopen(answer_to, "w", encoding="utf-8") as out:
         json.dump(answer, out)
 

@@ -86,9 +86,7 @@ def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
         return _text(plan, instance, value.get("allocation", ""))
     if isinstance(value, bool):
         return "true" if value else ""
-    if isinstance(value, float) and value == int(value):
-        value = int(value)
-    text = str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
     if instance.row >= 0:
         text = plan.parameters.apply(instance.row, text)
     return "" if text == "0" else text
@@ -139,4 +137,3 @@ def _tasks(plan: Plan, own: Mapping[str, str], values: Mapping[str, str]) -> str
     if own.get("procs") or plan.batch.text("procs") or not values.get("nodes"):
         return values.get("procs", "")
     return ""
-

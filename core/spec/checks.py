@@ -122,7 +122,7 @@ def _variables(fields: Fields | None) -> list[EnvEntry]:
         else:
             fields.problems.error(
                 node.place,
-                f"env.variables: '{key}' has to be text or a number, but is {'empty' if value == '' else kind_of(node)}",
+                f"env.variables: '{key}' has to be text or a number, but is {kind_of(node) if value else 'empty'}",
                 "put it in quotes" if isinstance(value, bool) else "",
             )
     return entries

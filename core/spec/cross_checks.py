@@ -53,7 +53,9 @@ def _check_env_names(study: Study, problems: Problems) -> None:
     named += [(dependency.name, dependency.place) for dependency in study.dependencies]
     for name, place in named:
         if name in RESERVED:
-            problems.error(place, f"env: '{name}' is a reserved name", "choose another name; this token is always there")
+            problems.error(
+                place, f"env: '{name}' is a reserved name", "choose another name; this token is always there"
+            )
         elif name in seen:
             problems.error(
                 place,
@@ -116,7 +118,7 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     graph.add_edges_from(references)
     for component in nx.strongly_connected_components(graph):
         if len(component) > 1:
-            circle = [edge[0] for edge in nx.find_cycle(graph.subgraph(component))]
+            circle = [str(edge[0]) for edge in nx.find_cycle(graph.subgraph(component))]  # pyright: ignore
             _report_circle(circle, places, references, problems)
 
 

@@ -52,7 +52,9 @@ class Fields:
                 continue
             place = self.place(key)
             if warn:
-                self.problems.warn(place, f"{self.what}: key '{key}' is not known and has no effect", nearest(key, known))
+                self.problems.warn(
+                    place, f"{self.what}: key '{key}' is not known and has no effect", nearest(key, known)
+                )
             else:
                 self.problems.error(place, f"{self.what}: unknown key '{key}'", elsewhere or nearest(key, known))
 
@@ -92,4 +94,6 @@ class Fields:
             yield from node.items
             return
         place = node.place if not (isinstance(node, Scalar) and node.value is None) else self.place(key)
-        self.problems.error(place, f"{what} has to be a list, but is {kind_of(node)}", "write it as [a, b] or '- a' lines")
+        self.problems.error(
+            place, f"{what} has to be a list, but is {kind_of(node)}", "write it as [a, b] or '- a' lines"
+        )

@@ -73,8 +73,17 @@ def kind_of(node: Node) -> str:
     assert isinstance(node, Scalar)
     if node.value is None:
         return "empty"
-    names = {str: "text", bool: "true/false", int: "a whole number", float: "a number"}
-    return names.get(type(node.value), "a date")
+    match node.value:
+        case str():
+            return "text"
+        case bool():
+            return "true/false"
+        case int():
+            return "a whole number"
+        case float():
+            return "a number"
+        case _:
+            return "a date"
 
 
 def read_tree(text: str, problems: Problems) -> Node | None:
@@ -181,7 +190,7 @@ class _Builder:
         if node.tag in _NUMBER_TAGS and ":" in text:
             return Scalar(place, start, end, text, text, clock=True)
         try:
-            value = self._constructor.construct_object(node)
+            value: object = self._constructor.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
         except yaml.MarkedYAMLError:
             self._problems.error(place, f"the YAML tag '{node.tag}' has no meaning in a study")
             value = None

@@ -20,9 +20,7 @@ _FOREIGN_FLAGS = ("nested", "waitable")
 _PRIORITIES = ("held", "minimal", "low", "medium", "high", "expedited")
 
 FOREIGN_KEYS = frozenset((*_FOREIGN_COUNTS, *_FOREIGN_TEXTS, *_FOREIGN_FLAGS, "priority"))
-RUN_KEYS = frozenset(
-    ("cmd", "restart", "depends", "walltime", "exclusive", *_COUNTS, *_TEXTS, *FOREIGN_KEYS)
-)
+RUN_KEYS = frozenset(("cmd", "restart", "depends", "walltime", "exclusive", *_COUNTS, *_TEXTS, *FOREIGN_KEYS))
 
 _TOKEN_HINT = "a whole number, or one token such as $(NODES)"
 

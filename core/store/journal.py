@@ -91,5 +91,3 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
             if number == len(lines):
                 return
             raise StudyDirectoryError(f"{name}:{number}: damaged journal line: {error}") from None
-
-

@@ -1,17 +1,17 @@
 """Where everything stands in a study directory, and how a new one is made.
 
-    OUT/
-      study.yaml   status.csv
-      STEP/COMBO/              workspace: NAME.slurm.sh or NAME.sh, NAME.out, NAME.err
-      STEP_COMBO -> STEP/COMBO
-      .mtui/                   private to the user
-        study.json             the plan, frozen
-        journal/000001.jsonl   what happened, one segment per driver
-        owner/000001           who drives, see lease.py
-        spool/tmp  spool/new   records that jobs drop
-        claims/                one file per attempt that began
-        job.sh                 the job-side runner
-        driver.log             what a headless driver had to say
+OUT/
+  study.yaml   status.csv
+  STEP/COMBO/              workspace: NAME.slurm.sh or NAME.sh, NAME.out, NAME.err
+  STEP_COMBO -> STEP/COMBO
+  .mtui/                   private to the user
+    study.json             the plan, frozen
+    journal/000001.jsonl   what happened, one segment per driver
+    owner/000001           who drives, see lease.py
+    spool/tmp  spool/new   records that jobs drop
+    claims/                one file per attempt that began
+    job.sh                 the job-side runner
+    driver.log             what a headless driver had to say
 """
 
 from __future__ import annotations
@@ -154,4 +154,4 @@ def _link(directory: StudyDirectory, instance: Instance) -> None:
     if name:
         link = name if name.startswith(f"{folder}_") else f"{folder}_{name}"
         with suppress(FileExistsError):
-            os.symlink(instance.workspace, directory.root / link)
+            (directory.root / link).symlink_to(instance.workspace)

@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -171,10 +172,8 @@ class Lease:
 
     def release(self) -> None:
         """Let go, so that the next driver need not wait."""
-        try:
+        with suppress(OSError):  # else the next driver finds our process dead, or our heartbeat silent
             _path(self._folder, self.owner.epoch).with_suffix(".released").touch()
-        except OSError:
-            pass  # then the next driver finds our process dead, or our heartbeat silent
 
 
 def busy(owner: Owner) -> StudyBusyError:

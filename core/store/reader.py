@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 from ..study.state import Impossible, StudyState
 from .journal import read_events
@@ -20,10 +21,10 @@ def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     return study, state
 
 
-def last_lines(path: str, count: int) -> list[str]:
+def last_lines(path: Path, count: int) -> list[str]:
     """The last lines of a log that hold something; reads no more than its last 8 kB."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - 8192))
             text = file.read().decode("utf-8", "replace")

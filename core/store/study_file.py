@@ -91,17 +91,19 @@ def read_study_file(path: Path) -> StudyFile:
 
 
 def _plan(content: dict[str, Any]) -> Plan:
-    parameters = {
-        name: tuple(tuple(item) if isinstance(item, list) else item for item in content["parameters"][name])  # pyright: ignore[reportUnknownArgumentType]
-        for name in ParameterTable.__slots__
-    }
+    table = content["parameters"]
     return Plan(
         name=content["name"],
         description=content["description"],
         out=content["out"],
         batch=Batch(**content["batch"]),
         local=content["local"],
-        parameters=ParameterTable(**parameters),
+        parameters=ParameterTable(
+            keys=tuple(table["keys"]),
+            names=tuple(table["names"]),
+            values=tuple(map(tuple, table["values"])),
+            labels=tuple(map(tuple, table["labels"])),
+        ),
         steps=tuple(_read_step(record) for record in content["steps"]),
         instances=tuple(
             Instance(index, name, step, row, workspace, stem, tuple(parents))
@@ -112,4 +114,5 @@ def _plan(content: dict[str, Any]) -> Plan:
 
 def _read_step(record: dict[str, Any]) -> PlannedStep:
     tuples = ("parents", "funnels", "references", "used", "instances", "by_row")
-    return PlannedStep(**{name: tuple(value) if name in tuples else value for name, value in record.items()})
+    values: dict[str, Any] = {name: tuple(value) if name in tuples else value for name, value in record.items()}
+    return PlannedStep(**values)

@@ -248,7 +248,7 @@ def end_words(status: Status, code: int | None, reason: str, node: str) -> str:
         case Status.DEADLINE:
             return "it could not have ended before its deadline"
         case Status.CANCELLED:
-            return f"cancelled {reason}".strip() if reason.startswith("by ") else "cancelled"
+            return "from outside of mtui"
         case _:
             pass
     if reason == "JobLaunchFailure":

@@ -87,9 +87,7 @@ class StudyState:
             for parent in instance.parents:
                 self._children[parent].append(instance.index)
             funnels = self.plan.steps[instance.step].funnels
-            self._waiting_for[instance.index] = len(instance.parents) + sum(
-                1 for step in funnels if self._left[step]
-            )
+            self._waiting_for[instance.index] = len(instance.parents) + sum(1 for step in funnels if self._left[step])
         for index, count in enumerate(self._waiting_for):
             if count == 0:
                 self._change(index, Verb.UNLOCK, Status.READY)
@@ -313,4 +311,3 @@ class StudyState:
             elif not self._bad_above[child] and self.status[child] is Status.BLOCKED:
                 follow.append((child, Verb.UNBLOCK, Status.WAITING))
         return follow
-
