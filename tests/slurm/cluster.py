@@ -1,9 +1,5 @@
 """A private Slurm cluster on this machine, made of the installed daemons and gone without a trace.
 
-A supervisor process of its own session starts every daemon and so is the ancestor of all that
-runs in the cluster. It reads its orders from a pipe. The kernel closes that pipe when the tests
-end, however they end (also by SIGKILL), and then the supervisor ends the cluster.
-
 For a person, from the top folder of the project:
 
     eval "$(python -m tests.slurm.cluster up)"     # start one, or find the one started before
@@ -14,13 +10,9 @@ For a person, from the top folder of the project:
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import pwd
-import random
-import secrets
+import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -29,212 +21,52 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.slurm.config import ACCOUNTING, NODES, PATH, USER, missing_programs, write_files
+from tests.slurm.supervisor import STAY
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
-NODES = {"node1": "cpu", "node2": "cpu", "node3": "gpu", "node4": "gpu"}
-USER = pwd.getpwuid(os.getuid()).pw_name
-STAY = "stay"
 
-# Daemons live where the PATH of a user who is not root may not lead.
-PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-PROGRAMS = (
-    *("munged", "mariadb-install-db", "mariadbd", "slurmdbd", "slurmctld", "slurmd"),
-    *("sacct", "sacctmgr", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun"),
-)
 # The variables by which Slurm's programs take options; one left over would change the tests.
-OPTION_VARIABLES = ("SLURM", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT", "SCANCEL_")
+OPTIONS = ("SLURM", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT", "SCANCEL_", "SCONTROL_")
 
-SLURM_CONF = """
-ClusterName=mtui
-SlurmctldHost=localhost(127.0.0.1)
-SlurmctldPort={ports[0]}
-SlurmUser={user}
-SlurmdUser={user}
-AuthType=auth/munge
-CredType=cred/munge
-AuthInfo=socket={folder}/munge.socket
-CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
-StateSaveLocation={folder}/state
-SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
-SlurmdSpoolDir={folder}/spool/%n
-SlurmctldSyslogDebug=quiet
-SlurmdSyslogDebug=quiet
+# How sacctmgr is told that there is no limit.
+NO_LIMIT = "-1"
 
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
-AccountingStoragePort={ports[1]}
-AccountingStorageEnforce=associations,limits,qos
-AccountingStorageTRES=gres/gpu
-JobAcctGatherType=jobacct_gather/linux
-
-# Nodes that claim more than the machine has, and nothing that needs cgroups.
-SlurmdParameters=config_overrides
-ProctrackType=proctrack/linuxproc
-TaskPlugin=task/none
-MpiDefault=none
-SelectType=select/cons_tres
-SelectTypeParameters=CR_CPU
-GresTypes=gpu
-
-# Schedule at once; end jobs at once.
-SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1
-InactiveLimit=0
-KillWait=2
-MinJobAge=300
-ReturnToService=2
-
-NodeName=DEFAULT NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=128 RealMemory=500000
-NodeName=node1 Port={ports[2]} Feature=cpu
-NodeName=node2 Port={ports[3]} Feature=cpu
-NodeName=node3 Port={ports[4]} Feature=gpu Gres=gpu:4
-NodeName=node4 Port={ports[5]} Feature=gpu Gres=gpu:4
-PartitionName=regular Nodes=node[1-4] Default=YES OverSubscribe=EXCLUSIVE
-PartitionName=shared Nodes=node[1-4] OverSubscribe=NO
-"""
-
-GRES_CONF = """
-NodeName=node[3-4] Name=gpu Count=4
-"""
-
-SLURMDBD_CONF = """
-DbdHost=localhost
-DbdAddr=127.0.0.1
-DbdPort={ports[1]}
-SlurmUser={user}
-AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
-PidFile={folder}/slurmdbd.pid
-DebugLevelSyslog=quiet
-StorageType=accounting_storage/mysql
-StorageHost=localhost
-StorageUser=root
-StorageLoc=slurm
-"""
-
-ACCOUNTING = """
-add cluster mtui
-add qos regular,debug,workflow
-modify qos debug set MaxSubmitJobsPerUser=5 MaxWall=30 Flags=DenyOnLimit
-add account m1234,m1234_g QOS=regular,debug,workflow DefaultQOS=regular
-add user {user} Account=m1234,m1234_g DefaultAccount=m1234
-"""
-
-
-def missing_programs() -> list[str]:
-    """The programs of Slurm and its helpers that this machine lacks."""
-    return [program for program in PROGRAMS if not shutil.which(program, path=PATH)]
-
-
-def daemon_command(folder: Path, name: str) -> list[str]:
-    """The command line that runs a daemon in the foreground."""
-    if name in NODES:
-        return ["slurmd", "-D", "-N", name]
-    if name == "munged":
-        # --force: the folder is closed to other users, which munged would take for a mistake.
-        files = [f"--{file}-file={folder}/munge.{file}" for file in ("key", "pid", "seed", "log")]
-        return ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *files]
-    if name == "mariadbd":
-        shared = f"--no-defaults --user={USER} --datadir={folder}/database"
-        own = f"--socket={folder}/mariadb.socket --pid-file={folder}/mariadb.pid --skip-networking"
-        # Nothing of it outlives the run, so nothing is worth waiting for the disk.
-        quick = "--innodb-flush-log-at-trx-commit=0 --skip-innodb-doublewrite"
-        install = f"mariadb-install-db {shared} --auth-root-authentication-method=normal --skip-test-db"
-        return ["sh", "-c", f"{install} && exec mariadbd {shared} {own} {quick}"]
-    return [name, "-D"]
+# How the states of nodes begin that take no jobs until they are resumed.
+OUT_OF_SERVICE = ("down", "drain")
 
 
 class ClusterError(RuntimeError):
-    """The cluster did not start; the message ends with the last lines of its logs."""
-
-
-# ---------------------------------------------------------------- the supervisor
-
-
-def supervise(folder: Path) -> None:
-    """Start the daemons that standard input names; when it closes, end the cluster."""
-    set_child_subreaper = 36
-    ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)  # steps that outlive slurmd come to us
-    signal.signal(signal.SIGCHLD, reap)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    try:
-        for line in sys.stdin:
-            if line.strip() == STAY:
-                wait_for_sigterm()
-            start_daemon(folder, line.strip())
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        with contextlib.suppress(TimeoutError):
-            wait_until(lambda: not kill_descendants(), 10, "all processes of the cluster ended")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def start_daemon(folder: Path, name: str) -> None:
-    """Start one daemon; all it says goes to its log."""
-    with open(folder / "log" / name, "ab") as log:
-        subprocess.Popen(
-            daemon_command(folder, name),
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, start_new_session=True,
-        )
-
-
-def wait_for_sigterm() -> None:
-    """Sleep until the handler of SIGTERM raises SystemExit."""
-    while True:
-        signal.pause()
-
-
-def reap(*_: object) -> None:
-    """Bury ended children, so that an ended process is also seen to be gone."""
-    with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-
-
-def kill_descendants() -> list[int]:
-    """Kill every process that stems from this one and return them."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
-    found = list(children.get(os.getpid(), []))
-    for pid in found:
-        found.extend(children.get(pid, []))
-    for pid in found:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    return found
-
-
-# ---------------------------------------------------------------- the cluster
+    """The cluster did not start, or refused what a test needs of it."""
 
 
 class Cluster:
-    """Four nodes, two partitions, accounting; runs from `start` until `stop` or this process's end."""
+    """Four nodes, two partitions, accounting; runs from `start` until `stop` or the end of this process."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mtui-cluster-"))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(OPTION_VARIABLES)}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(OPTIONS)}
         self.env = {**kept, "PATH": PATH, "SLURM_CONF": str(self.folder / "slurm.conf")}
         self._supervisor = subprocess.Popen(
-            [sys.executable, "-m", "tests.slurm.cluster", "supervise", str(self.folder)],
-            cwd=PROJECT, env={**self.env, "MYSQL_UNIX_PORT": f"{self.folder}/mariadb.socket"},
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            text=True, start_new_session=True,
+            [sys.executable, "-m", "tests.slurm.supervisor", str(self.folder)],
+            cwd=PROJECT,
+            env={**self.env, "MYSQL_UNIX_PORT": f"{self.folder}/mariadb.socket"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def start(self) -> Cluster:
-        """Start everything and wait until all nodes are idle; ClusterError tells why not."""
+        """Start every daemon and wait until all nodes are idle; ClusterError says why that failed."""
         try:
-            self._write_files()
+            write_files(self.folder)
             self._start_accounting()
             self.start_controller()
-            for node in NODES:
-                self._order(node)
+            self._order(*NODES)
             self.wait_healthy()
-        except (OSError, TimeoutError, subprocess.SubprocessError) as error:
+        except (ClusterError, OSError, subprocess.SubprocessError) as error:
             message = f"the private cluster did not start: {error}\n{self.last_log_lines()}"
             self.stop()
             raise ClusterError(message) from error
@@ -242,27 +74,228 @@ class Cluster:
 
     def stop(self) -> None:
         """End every process of the cluster and delete its folder."""
+        assert self._supervisor.stdin
         with contextlib.suppress(BrokenPipeError):
-            self._orders.close()
+            self._supervisor.stdin.close()
         self._supervisor.wait(timeout=30)
 
-    def leave_running(self) -> int:
-        """Let the cluster outlive this process; the answer is the process that SIGTERM ends it by."""
-        self._order(STAY)
+    @property
+    def supervisor(self) -> int:
+        """The process that keeps the cluster; SIGTERM makes it end the cluster."""
         return self._supervisor.pid
+
+    def leave_running(self) -> None:
+        """Let the cluster outlive this process."""
+        self._order(STAY)
 
     def last_log_lines(self, count: int = 5) -> str:
         """What each daemon said last."""
-        tails = []
+        lines: list[str] = []
         for log in sorted((self.folder / "log").glob("*")):
-            tails += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-count:]]
-        return "\n".join(tails)
+            lines += [f"--- {log.name}", *log.read_text(errors="replace").splitlines()[-count:]]
+        return "\n".join(lines)
 
-    # -- using it
+    # -- jobs
 
     def run(self, *argv: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        """Run a program as a user of the cluster."""
+        """Run a program as a user of the cluster does."""
         done = subprocess.run(argv, env=self.env, text=True, capture_output=True, timeout=timeout)
         if check and done.returncode:
-            raise ClusterError(f"{shlex.join(argv)} ended with {done.returncode}: {done.stderr or done.stdout}")
+            raise ClusterError(f"{shlex.join(argv)} gave {done.returncode}: {done.stderr or done.stdout}")
         return done
+
+    def job_state(self, job: str) -> str:
+        """The state of a job as the controller sees it; empty for a job that it does not know."""
+        done = self.run("squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T", check=False)
+        return done.stdout.partition("\n")[0]
+
+    def cancel_all(self) -> None:
+        """Cancel every job and wait until the queue is empty."""
+        self.run("scancel", f"--user={USER}")
+        wait_until(lambda: not self.run("squeue", "--noheader").stdout, 30, "no job in the queue")
+
+    @property
+    def without_accounting(self) -> dict[str, str]:
+        """The environment of a user for whom sacct fails, as on a cluster that keeps no accounts."""
+        return {**self.env, "PATH": f"{self.folder}/no-accounting{os.pathsep}{PATH}"}
+
+    @contextlib.contextmanager
+    def submit_limit(self, qos: str, jobs: int) -> Iterator[None]:
+        """Within the block, a user may have only so many jobs of a qos in the queue."""
+        before = self.run("sacctmgr", "--noheader", "--parsable2", "show", "qos", qos, "format=MaxSubmitPU")
+        self._set_submit_limit(qos, str(jobs))
+        try:
+            yield
+        finally:
+            self._set_submit_limit(qos, before.stdout.strip() or NO_LIMIT)
+
+    # -- faults, and the way back from them
+
+    def stop_controller(self) -> None:
+        """End slurmctld as an administrator would; it saves its state first."""
+        if pid := self._controller():
+            os.kill(pid, signal.SIGCONT)
+            os.kill(pid, signal.SIGTERM)
+            wait_until(lambda: not self._controller(), 30, "slurmctld ended")
+
+    def start_controller(self) -> None:
+        """Start slurmctld and wait until it answers."""
+        self._order("slurmctld")
+        self._wait_for("scontrol", "ping")
+
+    def pause_controller(self) -> None:
+        """Make slurmctld hang: it accepts connections and never answers."""
+        self._signal_controller(signal.SIGSTOP)
+
+    def resume_controller(self) -> None:
+        """Let a paused slurmctld go on."""
+        self._signal_controller(signal.SIGCONT)
+        self._wait_for("scontrol", "ping")
+
+    def node_states(self) -> dict[str, str]:
+        """The state of every node, as in {"node1": "idle"}."""
+        words = self.run("sinfo", "--noheader", "--Node", "--format=%N %T").stdout.split()
+        return dict(zip(words[::2], words[1::2], strict=True))
+
+    def set_node(self, name: str, state: str, reason: str = "a test") -> None:
+        """Give a node a state (down, drain, resume) and wait until it shows."""
+
+        def shows() -> bool:
+            now = self.node_states()[name]
+            return not now.startswith(OUT_OF_SERVICE) if state == "resume" else now.startswith(state)
+
+        update = ("scontrol", "update", f"nodename={name}", f"state={state}", f"reason={reason}")
+        # A slurmctld just started calls a resume invalid, and resumes the node all the same.
+        self.run(*update, check=state != "resume")
+        wait_until(shows, 20, f"{name} is in state {state}")
+
+    def restore(self) -> None:
+        """Bring the cluster back to how every test finds it: healthy and without jobs."""
+        if not self._controller():
+            self.start_controller()
+        self.resume_controller()
+        self.cancel_all()
+        for node, state in self.node_states().items():
+            if state.startswith(OUT_OF_SERVICE):
+                self.set_node(node, "resume")
+        self.wait_healthy()
+
+    def wait_healthy(self) -> None:
+        """Wait until all nodes are idle."""
+        wait_until(lambda: set(self.node_states().values()) == {"idle"}, 30, "all nodes are idle")
+
+    # -- its inside
+
+    def _start_accounting(self) -> None:
+        """Start slurmdbd and all it stands on, and tell it of the accounts and their limits."""
+        self._order("munged", "mariadbd")
+        for name in ("munge", "mariadb"):
+            wait_until(lambda at=self.folder / f"{name}.socket": listens(at), 60, f"{name} listens")
+        self._order("slurmdbd")
+        self._wait_for("sacctmgr", "list", "cluster")
+        for line in ACCOUNTING.format(user=USER).strip().splitlines():
+            self.run("sacctmgr", "--immediate", *line.split())
+
+    def _order(self, *words: str) -> None:
+        """Give the supervisor orders: names of daemons to start, or STAY."""
+        assert self._supervisor.stdin
+        self._supervisor.stdin.write("".join(f"{word}\n" for word in words).encode())
+        self._supervisor.stdin.flush()
+
+    def _wait_for(self, *argv: str) -> None:
+        """Run a command again and again until it works; the last error tells why it does not."""
+        try:
+            wait_until(lambda: self.run(*argv, check=False).returncode == 0, 30, f"{shlex.join(argv)} works")
+        except TimeoutError:
+            self.run(*argv)
+
+    def _controller(self) -> int | None:
+        """The process id of slurmctld while it runs."""
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.folder / "slurmctld.pid").read_text())
+            if Path(f"/proc/{pid}/comm").read_text() == "slurmctld\n":
+                return pid
+        return None
+
+    def _signal_controller(self, sign: signal.Signals) -> None:
+        if pid := self._controller():
+            os.kill(pid, sign)
+
+    def _set_submit_limit(self, qos: str, jobs: str) -> None:
+        """Change the limit; sacctmgr returns when slurmctld knows of it."""
+        self.run("sacctmgr", "--immediate", "modify", "qos", qos, "set", f"MaxSubmitJobsPerUser={jobs}")
+        # slurmctld shows the limit only for users who had jobs in the qos.
+        expected = "N" if jobs == NO_LIMIT else jobs
+
+        def in_force() -> bool:
+            shown = self.run("scontrol", "show", "assoc_mgr", f"qos={qos}", "flags=qos").stdout
+            return set(re.findall(r"MaxSubmitJobsPU=(\w+)", shown)) <= {expected}
+
+        wait_until(in_force, 20, f"the submit limit of {qos} is {jobs}")
+
+
+def listens(at: Path) -> bool:
+    """Whether a daemon takes connections at this socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(at)) == 0
+
+
+# ---------------------------------------------------------------- the cluster of a person
+
+STATE_FILE = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"mtui-cluster-{os.getuid()}"
+
+
+def running() -> tuple[Path, int] | None:
+    """The folder and the supervisor of the cluster that `up` started, while it runs."""
+    with contextlib.suppress(OSError, ValueError):
+        folder, pid = STATE_FILE.read_text().split()
+        ours = STATE_FILE.stat().st_uid == os.getuid()
+        if ours and folder.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+            return Path(folder), int(pid)
+    return None
+
+
+def up() -> None:
+    """Start a cluster that stays, unless there is one."""
+    if running():
+        return
+    if missing := missing_programs():
+        sys.exit(f"Slurm is not all there; missing: {', '.join(missing)}")
+    print("starting a private Slurm cluster ...", file=sys.stderr)
+    cluster = Cluster().start()
+    STATE_FILE.write_text(f"{cluster.folder} {cluster.supervisor}")
+    cluster.leave_running()
+    print("it runs until: python -m tests.slurm.cluster down", file=sys.stderr)
+
+
+def env() -> None:
+    """Print what a shell needs to use the cluster."""
+    if not (found := running()):
+        sys.exit("no cluster runs; start one with: python -m tests.slurm.cluster up")
+    print(f"export SLURM_CONF={shlex.quote(str(found[0] / 'slurm.conf'))}")
+
+
+def down() -> None:
+    """End the cluster that `up` started."""
+    if found := running():
+        os.kill(found[1], signal.SIGTERM)
+        wait_until(lambda: not running(), 30, "the cluster ended")
+    STATE_FILE.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Do what the command line asks for."""
+    match sys.argv[1:]:
+        case ["up"]:
+            up()
+            env()
+        case ["env"]:
+            env()
+        case ["down"]:
+            down()
+        case _:
+            sys.exit("usage: python -m tests.slurm.cluster up | env | down")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The fixtures that all tests share: the private Slurm cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.slurm.cluster import Cluster
+from tests.slurm.config import missing_programs
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The private cluster, one for the whole run; tests ask for `slurm` instead."""
+    if missing := missing_programs():
+        refuse = pytest.fail if os.environ.get("MTUI_REQUIRE_SLURM") else pytest.skip
+        refuse(f"Slurm is not all there; missing: {', '.join(missing)}")
+    cluster = Cluster().start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def slurm(cluster: Cluster) -> Iterator[Cluster]:
+    """The private cluster, healthy and without jobs; whatever the test does to it is undone."""
+    cluster.wait_healthy()
+    yield cluster
+    cluster.restore()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the cluster, so that -m "not slurm" leaves them out."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker("slurm")
