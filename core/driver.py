@@ -309,18 +309,18 @@ class Driver:
             remove_records(self._directory.spool, self._records_taken)
             self._records_taken.clear()
 
-    def _local_exit(self, attempt: str, pid: str) -> None:
+    def _local_exit(self, attempt: str, pid: str, code: int) -> None:
         index, _, number = attempt.partition(".")
-        self._calls.put(lambda: self._process_ended(int(index), int(number), pid))
+        self._calls.put(lambda: self._process_ended(int(index), int(number), pid, code))
 
-    def _process_ended(self, index: int, number: int, pid: str) -> None:
+    def _process_ended(self, index: int, number: int, pid: str, code: int | None) -> None:
         self._read_spool()
-        self._emit_all(self._observer.process_ended(index, number, pid, time.time()))
+        self._emit_all(self._observer.process_ended(index, number, pid, code, time.time()))
 
     def _look_at_adopted(self) -> None:
         for index, (number, pid) in list(self._adopted.items()):
             if not self._local.is_running(f"{index}.{number}", pid):
-                self._process_ended(index, number, pid)
+                self._process_ended(index, number, pid, None)
                 self._adopted.pop(index, None)
 
     # --- looking at Slurm

@@ -17,6 +17,7 @@ class MtuiError(Exception):
     """An expected failure: `message` says what, `hint` says what to do about it."""
 
     exit_code = EXIT_USAGE
+    speaker = "mtui: "  # heads the message; empty where the message begins with a place in a file
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

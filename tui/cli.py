@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(words)
         return arguments.handler(arguments)
     except MtuiError as error:
-        print(f"mtui: {error}", file=sys.stderr)
+        print(f"{error.speaker}{error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

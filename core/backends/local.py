@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .base import Accepted, Answer, Job, Refused
 
-OnExit = Callable[[str, str], None]  # called from a thread: the attempt, and its process that ended
+OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
 
 
 class Local:
@@ -53,8 +53,8 @@ class Local:
         return ""
 
     def _wait(self, process: subprocess.Popen[bytes], attempt: str) -> None:
-        process.wait()
-        self._on_exit(attempt, str(process.pid))
+        code = process.wait()
+        self._on_exit(attempt, str(process.pid), code if code >= 0 else 128 - code)
 
     def is_running(self, attempt: str, pid: str) -> bool:
         """Whether the process `pid` of this host is the runner of that attempt of this study."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import BackendMissing
@@ -51,6 +52,13 @@ def require_slurm() -> None:
             f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
             "start it on a login node of the cluster, or try it here with --local",
         )
+    with suppress(subprocess.TimeoutExpired, OSError):  # a controller that is away will be waited for
+        probe = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=15, check=False)
+        if "configuration source" in probe.stderr:
+            raise BackendMissing(
+                "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
+                "set SLURM_CONF, start it on a login node, or try it here with --local",
+            )
 
 
 class Slurm:

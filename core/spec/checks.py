@@ -31,7 +31,7 @@ def load_study(path: Path) -> tuple[Study, Problems]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(str(path), [_whole(f"no such file: {path}")]) from None
+        raise SpecError(str(path), [_whole("no such file")]) from None
     except IsADirectoryError:
         raise SpecError(str(path), [_whole("this is a directory, not a study file")]) from None
     except UnicodeDecodeError as error:

@@ -67,6 +67,8 @@ class Problems:
 class SpecError(MtuiError):
     """The spec cannot be run; carries every problem that was found in it."""
 
+    speaker = ""
+
     def __init__(self, file: str, problems: Iterable[Problem]) -> None:
         self.file = file
         self.problems = sorted(problems, key=lambda problem: problem.place)

@@ -113,15 +113,23 @@ class Observer:
         self._exits[index] = (report, now + VERDICT_WAIT)
         return []
 
-    def process_ended(self, instance: int, number: int, job: str, at: float) -> list[ev.Event]:
-        """Process `job` of a local step is gone; its exit record, if it left one, was read before."""
+    def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
+        """Process `job` of a local step is gone; its exit record, if it left one, was read before.
+
+        Without one (no room on the disk) the exit code tells, if the process was the driver's own child.
+        """
         attempt = self._state.last_attempt(instance)
         if attempt is None or (attempt.number, attempt.job) != (number, job):
             return []  # its attempt is another process's by now
         if self._state.status[instance] not in LIVE:
             return []
-        cause = "its process was killed before it could report an end"
-        return [ev.Ended(at=at, instance=instance, attempt=number, status=Status.FAILED, cause=cause)]
+        status = Status.FINISHED if code == 0 else Status.FAILED
+        cause = ""
+        if code is None or code == 128 + signal.SIGKILL:
+            cause = "its process was killed before it could report an end"
+        elif code:
+            cause = exit_words(code)
+        return [ev.Ended(at=at, instance=instance, attempt=number, status=status, exit_code=code, cause=cause)]
 
     def look(
         self,
