@@ -54,7 +54,10 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
+        """End the thread and wait for it: one that is inside the watcher when Python ends can abort the process."""
         self._end.set()
+        if self._thread.ident:
+            self._thread.join(timeout=2 * _LOOK_EVERY)
 
     def _by_kernel(self) -> None:
         from watchfiles import watch
