@@ -39,17 +39,17 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
     instances = [plan.instances[step.instances[0]], plan.instances[step.instances[-1]]]
     first, last = (header_resources(plan, instance) for instance in instances)
     words: list[str] = []
-    for key, form in (
-        ("nodes", "{} nodes"),
-        ("procs", "{} procs"),
-        ("cores per task", "{} cores each"),
-        ("gpus", "{} GPUs a node"),
-        ("walltime", "{}"),
-        ("qos", "qos {}"),
+    for key, form, one in (
+        ("nodes", "{} nodes", "1 node"),
+        ("procs", "{} tasks", "1 task"),
+        ("cores per task", "{} cores each", "1 core each"),
+        ("gpus", "{} GPUs a node", "1 GPU a node"),
+        ("walltime", "{}", ""),
+        ("qos", "qos {}", ""),
     ):
         if key in first:
             value = first[key] if first[key] == last.get(key) else f"{first[key]}..{last.get(key, '')}"
-            words.append(form.format(value).replace("1 nodes", "1 node") if value == "1" else form.format(value))
+            words.append(one if one and value == "1" else form.format(value))
     return ", ".join(words)
 
 
