@@ -9,44 +9,58 @@
 #
 # The claim comes first: whoever creates the file may run the payload, anybody else ends with code 75. The
 # records tell the driver of start and end; they appear under their name only when they are complete.
-attempt=$1 home=$2 workspace=$3 script=$4 node=$5 pass_term=$6
+#
+# All names begin with mtui_: setting one that the user has exported would change it for the script as well.
+mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
 shift 6
 
-if [ -n "$node" ]; then # a local step; a driver in a Slurm job of its own has SLURM_JOB_ID too
-    place=local job=$$
+if [ -n "$mtui_node" ]; then # a local step; a driver in a Slurm job of its own has SLURM_JOB_ID too
+    mtui_place=local mtui_job=$$
 else
-    place=slurm job=$SLURM_JOB_ID node=${SLURMD_NODENAME:-$(uname -n)}
-    [ -z "$SLURM_ARRAY_JOB_ID" ] || job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+    mtui_place=slurm mtui_job=$SLURM_JOB_ID mtui_node=${SLURMD_NODENAME:-$(uname -n)}
+    [ -z "$SLURM_ARRAY_JOB_ID" ] || mtui_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 fi
 
-record() { # kind, further JSON
-    file=$attempt.$1.$job
+mtui_record() { # kind, further JSON
+    mtui_file=$mtui_attempt.$1.$mtui_job
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \
-        "$1" "$attempt" "$job" "$node" "$2" >"$home/spool/tmp/$file" &&
-        mv "$home/spool/tmp/$file" "$home/spool/new/$file"
+        "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/tmp/$mtui_file" &&
+        mv -f "$mtui_home/spool/tmp/$mtui_file" "$mtui_home/spool/new/$mtui_file"
 }
 
 # noclobber opens the file with O_EXCL: one winner, on network file systems too, and no process started
+mtui_claim=$mtui_home/claims/$mtui_attempt
+mtui_owner=
 set -C
-if ! { printf '%s\n' "$job" >"$home/claims/$attempt"; } 2>/dev/null; then
-    owner=
-    { read -r owner <"$home/claims/$attempt"; } 2>/dev/null
-    if [ "$place" = local ] || [ "$owner" != "$job" ] || [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then
-        set +C
-        record twin ",\"owner\":\"$owner\""
-        echo "mtui: attempt $attempt is already taken by job ${owner:-unknown}; this job ends" >&2
+{ printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null || mtui_owner=unknown
+set +C
+if [ -n "$mtui_owner" ]; then
+    # shellcheck disable=SC2034
+    for mtui_try in 1 2 3 4 5; do # whoever created it may be about to write into it
+        { read -r mtui_owner <"$mtui_claim"; } 2>/dev/null && break
+        [ -e "$mtui_claim" ] || break
+        sleep 1
+    done
+    if [ ! -e "$mtui_claim" ]; then
+        echo "mtui: cannot write $mtui_claim; this job ends" >&2
+        mtui_record exit ',"code":73,"error":"its claim cannot be written"'
+        exit 73
+    fi
+    if [ "$mtui_place" = local ] || [ "$mtui_owner" != "$mtui_job" ] || [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then
+        mtui_record twin ",\"owner\":\"$mtui_owner\""
+        echo "mtui: attempt $mtui_attempt is already taken by job ${mtui_owner:-unknown}; this job ends" >&2
         exit 75
     fi
+    rm -f "$mtui_home/spool/new/$mtui_attempt.exit.$mtui_job" # Slurm has put the job back: it is not over
 fi
-set +C
 
-if ! cd "$workspace"; then
-    record exit ',"code":72,"error":"the workspace is not there"'
+if ! cd "$mtui_workspace"; then
+    mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
-set -- "$@" "$script"
-if [ "$place" = slurm ]; then
-    record start ""
+set -- "$@" "$mtui_script"
+if [ "$mtui_place" = slurm ]; then
+    mtui_record start ""
     # A shell starts background processes with INT and QUIT ignored, and an ignored signal cannot be trapped.
     if env --default-signal=INT,QUIT true 2>/dev/null; then
         set -- env --default-signal=INT,QUIT "$@"
@@ -55,26 +69,28 @@ fi
 
 # Slurm sends TERM at the end of the time limit to every process of the job, so the script has it already.
 # Other signals (--signal=B:USR1@60) reach only this shell and are handed on.
-signal=
-again=
-hand_on() {
-    signal=$1 again=1
-    [ "$1" = TERM ] && [ "$pass_term" != 1 ] || kill -s "$1" "$child" 2>/dev/null
+mtui_signal=
+mtui_again=
+mtui_hand_on() {
+    mtui_signal=$1 mtui_again=1
+    [ "$1" = TERM ] && [ "$mtui_term" != 1 ] || kill -s "$1" "$!" 2>/dev/null
 }
-for name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
+for mtui_name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
     # shellcheck disable=SC2064
-    trap "hand_on $name" "$name"
+    trap "mtui_hand_on $mtui_name" "$mtui_name"
 done
 
 "$@" &
-child=$!
-wait "$child" 2>/dev/null # some shells say "Terminated" here, into the user's log
-code=$?
-while [ -n "$again" ]; do # a signal ended the wait, not the script
-    again=
-    wait "$child" 2>/dev/null
-    late=$?
-    [ "$late" = 127 ] || code=$late
+wait "$!" 2>/dev/null # some shells say "Terminated" here, into the log of the user
+mtui_code=$?
+while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
+    mtui_again=
+    mtui_gone=
+    kill -0 "$!" 2>/dev/null || mtui_gone=1
+    wait "$!" 2>/dev/null
+    mtui_late=$?
+    # 127 of a process that was gone: the shell has told its end already
+    [ -n "$mtui_gone" ] && [ "$mtui_late" = 127 ] || mtui_code=$mtui_late
 done
-record exit ",\"code\":$code,\"signal\":\"$signal\""
-exit "$code"
+mtui_record exit ",\"code\":$mtui_code,\"signal\":\"$mtui_signal\""
+exit "$mtui_code"

@@ -52,6 +52,11 @@ class Local:
                 os.killpg(int(pid), signal.SIGTERM)
         return ""
 
+    def kill(self, pid: str) -> None:
+        """End a step that did not end when it was asked to."""
+        with suppress(ProcessLookupError):
+            os.killpg(int(pid), signal.SIGKILL)
+
     def _wait(self, process: subprocess.Popen[bytes], attempt: str) -> None:
         code = process.wait()
         self._on_exit(attempt, str(process.pid), code if code >= 0 else 128 - code)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import BackendMissing
-from .base import Answer, Job, Refused, Unclear
+from .base import Answer, Deferred, Job, Refused, Unclear
 from .slurm_text import (
     SACCT_FORMAT,
     SQUEUE_FORMAT,
@@ -79,19 +79,22 @@ class Slurm:
             done = self._run(command, _SUBMIT_DEADLINE, submit_script(job, script, self._home))
         except subprocess.TimeoutExpired:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
-        except OSError as error:
-            return Unclear(f"sbatch could not be started: {error.strerror}")
+        except OSError as error:  # no process, so nothing was sent
+            return Deferred(f"sbatch could not be started: {error.strerror}")
         return sbatch_answer(done.returncode, done.stdout, done.stderr)
 
     def cancel(self, jobs: Sequence[str]) -> str:
+        problem = ""
         for first in range(0, len(jobs), _IDS_PER_CALL):
             try:
                 done = self._run(["scancel", *jobs[first : first + _IDS_PER_CALL]], _QUERY_DEADLINE)
-            except (subprocess.TimeoutExpired, OSError) as error:
-                return f"scancel: {error}"
-            if done.returncode:
-                return done.stderr.strip() or f"scancel ended with code {done.returncode}"
-        return ""
+            except subprocess.TimeoutExpired:
+                return f"scancel gave no answer in {_QUERY_DEADLINE:.0f} s"
+            except OSError as error:
+                return f"scancel could not be started: {error.strerror}"
+            if done.returncode:  # of one job, perhaps; the others are not to wait for that
+                problem = done.stderr.strip() or f"scancel ended with code {done.returncode}"
+        return problem
 
     def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
         """One squeue call for all of the user's jobs, and one sacct call for expected jobs that it lacks.
@@ -128,16 +131,16 @@ class Slurm:
         return parse_sacct(done.stdout) if done.returncode == 0 else None
 
     def _run(self, command: Sequence[str], deadline: float, text: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        done = subprocess.run(
             command,
-            input=text,
+            input=os.fsencode(text),
             capture_output=True,
-            text=True,
-            errors="replace",
             env=self._environment,
             timeout=deadline,
             check=False,
         )
+        out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+        return subprocess.CompletedProcess(command, done.returncode, out, err)
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -43,6 +43,8 @@ ENDED: dict[str, Status] = {
 SQUEUE_FORMAT = "%i|%T|%r|%N|%j"  # the name comes last: it is the one field that may hold a "|"
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
 
+_NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
+
 # Limits on what may be queued at once. They pass by themselves as jobs end, so they are waited for.
 _LIMITS = re.compile(
     r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
@@ -108,10 +110,22 @@ def parse_sacct(text: str) -> dict[str, SlurmJob]:
         parts = line.split("|", 4)
         if len(parts) == 5:
             job, state, exit_code, node, name = (part.strip() for part in parts)
-            code = exit_code.partition(":")[0]
             word, _, addition = state.partition(" ")  # "CANCELLED by 1000"
-            jobs[job] = SlurmJob(job, word, addition, node, name, int(code) if code.isdigit() else None)
+            if exit_code == _NO_OUTPUT_FILE:
+                addition = "JobLaunchFailure"
+            jobs[job] = SlurmJob(job, word, addition, node, name, _exit_code(word, exit_code))
     return jobs
+
+
+def _exit_code(state: str, text: str) -> int | None:
+    """The exit code that a shell would see, from sacct's `CODE:SIGNAL`; None if the job had none."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if not match or text == _NO_OUTPUT_FILE:
+        return None
+    code, number = int(match.group(1)), int(match.group(2))
+    if code == 0 and number:
+        return 128 + number
+    return code if code or state == "COMPLETED" else None  # 0:0 is also what it shows for a job that was ended
 
 
 def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
@@ -119,7 +133,9 @@ def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
     message = sbatch_message(stderr) or f"sbatch ended with code {code}"
     if code == 0:
         job = stdout.strip().partition(";")[0]
-        return Accepted(job) if re.fullmatch(r"\d+", job) else Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
+        return Accepted(job) if re.fullmatch(r"[0-9]+", job) else Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
+    if code < 0 or not sbatch_message(stderr):
+        return Unclear(message)  # it was killed, or says nothing: nobody knows how far it came
     if _NOT_SENT.search(stderr):
         return Deferred(message)
     if _TRANSIENT.search(stderr):
@@ -140,7 +156,7 @@ def sbatch_message(stderr: str) -> str:
 def directives(script: str) -> list[str]:
     """The `#SBATCH` lines that sbatch would read: those before the first command."""
     found: list[str] = []
-    for line in script.splitlines():
+    for line in script.split("\n"):  # splitlines() would end a line at any of Unicode's line breaks
         if line.startswith("#SBATCH"):
             found.append(line)
         elif line.strip() and not line.startswith("#"):
@@ -151,15 +167,17 @@ def directives(script: str) -> list[str]:
 def submit_script(job: Job, script: str, home: str) -> str:
     """What sbatch is given: the user's directives, and the call of the job-side runner.
 
-    `--no-requeue` comes first so that a user's own `--requeue` wins: a job that Slurm starts again by itself
-    would hide a node failure, and truncate its logs.
+    Our own come first so that the user's win. A job that Slurm starts again by itself would hide a node failure.
+    Logs are appended to (those of earlier attempts were moved away): a requeued job, or the twin of one that
+    runs already, would empty them.
     """
     options = directives(script)
     pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
     words = ["/bin/sh", f"{home}/job.sh", job.attempt, home, job.workspace, job.script, "", "1" if pass_term else ""]
     call = " ".join(shlex.quote(word) for word in [*words, *shell.split()])
-    return "\n".join(["#!/bin/sh", "#SBATCH --no-requeue", *options, f"exec {call}", ""])
+    own = ["#SBATCH --no-requeue", "#SBATCH --open-mode=append"]
+    return "\n".join(["#!/bin/sh", *own, *options, f"exec {call}", ""])
 
 
 def job_tag(study_id: str, submission: str) -> str:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..spec.cross_checks import dependency_target, step_texts, workspace_references
+from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
 from ..spec.environment import Environment, build_environment
 from ..spec.model import RunValue, Step, Study
 from ..spec.problems import Place, Problems
@@ -47,6 +47,7 @@ def make_plan(
     `parameters` replaces the study's own (a generator's). Warnings go to `problems`; raises SpecError
     when instances collide or a launcher cannot be resolved.
     """
+    check_uses(study, parameters.keys if parameters else None, problems)
     environment, dependencies = build_environment(study.environment, study.dependencies, out, spec_root, cwd)
     table = parameters or ParameterTable.of(study.parameters)
     ordered = _in_order(study.steps, environment)
@@ -185,6 +186,12 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
         if step_folders.setdefault(folder, step.name) != step.name:
             problems.error(
                 place, f"steps '{step_folders[folder]}' and '{step.name}' would share the directory '{folder}'"
+            )
+        if len(plan.parameters.distinct(step.used)) > len(step.instances) > 0:
+            problems.error(
+                place,
+                f"step '{step.name}': different rows of the sweep make an instance of the same name",
+                "let the labels of the parameters begin or end with different words",
             )
         told = False  # one message a step: a sweep of thousands would repeat it
         for instance in (plan.instances[index] for index in step.instances):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..spec.model import Parameter
@@ -33,8 +33,14 @@ class ParameterTable:
 
     def combinations(self, used: Sequence[str]) -> list[str]:
         """For each row, the labels of the used parameters, sorted by key and joined by dots."""
-        columns = [self.labels[self.keys.index(key)] for key in sorted(used)]
-        return [".".join(labels) for labels in zip(*columns, strict=True)] if columns else []
+        return [".".join(labels) for labels in self._labels(used)]
+
+    def distinct(self, used: Sequence[str]) -> set[tuple[str, ...]]:
+        """The different combinations, before they are joined: ("1", "2.3") is not ("1.2", "3")."""
+        return set(self._labels(used))
+
+    def _labels(self, used: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        return zip(*(self.labels[self.keys.index(key)] for key in sorted(used)), strict=True)
 
     def value(self, key: str, row: int) -> str:
         return self.values[self.keys.index(key)][row]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +53,11 @@ def run_pgen(
     request = {
         "file": str(file.absolute()),
         "pargs": dict(pargs),
-        "env": [(entry.name, entry.value) for entry in env],
+        "env": {
+            **{entry.name: entry.raw for entry in env},
+            "OUTPUT_PATH": output_path,  # the study's own directory, not the parent that the spec names
+            "SPECROOT": spec_root,
+        },
         "output_path": output_path,
         "spec_root": spec_root,
     }
@@ -85,21 +91,33 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
         raise UsageError(f"cannot run {python}: {error.strerror}", "check the path given to --python") from None
     finally:
         os.close(write_end)
-    too_late = threading.Timer(deadline, process.kill)
+    too_late = threading.Timer(deadline, _kill, (process,))
     too_late.start()
     try:
         with os.fdopen(read_end, encoding="utf-8") as pipe:
             assert process.stdin is not None
             try:
-                process.stdin.write(json.dumps(request).encode())
+                process.stdin.write(json.dumps(request, default=str).encode())
                 process.stdin.close()
             except BrokenPipeError:
                 pass  # it ended before it read; the exit code below tells
-            text = pipe.read()
+            text = pipe.readline()  # not to the end: what the user's code left running may hold the pipe open
         code = process.wait()
     finally:
         hung = not too_late.is_alive()
         too_late.cancel()
-    if hung and code != 0:
+        if process.poll() is None:  # we leave early: Ctrl-C does not reach a session of its own
+            _kill(process)
+            process.wait()
+    if text.endswith("\n"):
+        return json.loads(text), code
+    if hung:
         raise PgenError(f"the parameter generator {file} was still running after {deadline:.0f} s and was ended")
-    return (json.loads(text) if text else {}), code
+    return {}, code
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the generator and whatever it started, all in the session that it leads."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)

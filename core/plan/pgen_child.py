@@ -107,7 +107,7 @@ class StudyEnvironment:
     """The study's env as a generator sees it: `find(name)` gives an entry or None."""
 
     def __init__(self, entries):
-        self._entries = {name: Variable(name, value) for name, value in entries}
+        self._entries = {name: Variable(name, value) for name, value in entries.items()}
 
     def find(self, key):
         return self._entries.get(key)
@@ -190,7 +190,7 @@ def main():
     except (Exception, SystemExit) as error:
         answer = {"error": own_lines(error)}
     with os.fdopen(answer_to, "w", encoding="utf-8") as out:
-        json.dump(answer, out)
+        out.write(json.dumps(answer) + "\n")  # the line's end tells that the answer is whole
 
 
 if __name__ == "__main__":

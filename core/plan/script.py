@@ -58,7 +58,8 @@ def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Matc
     """The path for one $(STEP.workspace): the instance of the same row, or a funnel's common folder."""
     for index in step.references:
         target = plan.steps[index]
-        if target.name == match.group(1):
+        name = plan.parameters.apply(instance.row, target.name) if instance.row >= 0 else target.name
+        if name == match.group(1):  # parameters are put in already, also if they stand in a step's name
             if index in step.funnels or not target.used:
                 return f"{plan.out}/{target.folder}"
             return f"{plan.out}/{plan.instances[target.by_row[instance.row]].workspace}"
@@ -86,10 +87,9 @@ def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
         return _text(plan, instance, value.get("allocation", ""))
     if isinstance(value, bool):
         return "true" if value else ""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    if instance.row >= 0:
-        text = plan.parameters.apply(instance.row, text)
-    return "" if text == "0" else text
+    if not isinstance(value, str):
+        return f"{value:.0f}" if value else ""  # the schema lets 2.0 pass, which sbatch would not
+    return plan.parameters.apply(instance.row, value) if instance.row >= 0 else value
 
 
 # --- the header

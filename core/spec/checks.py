@@ -12,9 +12,8 @@ from . import cross_checks
 from .fields import Fields, plain
 from .model import Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
-from .reading import Mapping, Node, Scalar, kind_of, read_tree
+from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
-from .tokens import SourceText
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
 _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos", "reservation")
@@ -51,10 +50,10 @@ def parse_study(text: str, problems: Problems) -> Study:
     problems.raise_if_any()
     if root is None or (isinstance(root, Scalar) and root.value is None):
         raise SpecError(problems.file, [_whole("the file is empty: a study needs 'description' and 'study'")])
-    top = Fields.of(root, "the study file", problems, root.place)
+    top = Fields.of(root, "the study file", problems, root.place, odd_keys=True)
     if top is None:
         raise SpecError(problems.file, problems.found)
-    top.known_only(_TOP_KEYS, warn=True)
+    top.check_keys(_TOP_KEYS, ("description", "study"), warn=True)
     name, description = _description(top)
     entries, dependencies = _environment(top)
     batch = _batch(top)
@@ -65,25 +64,23 @@ def parse_study(text: str, problems: Problems) -> Study:
         description=description,
         steps=steps,
         batch=batch,
-        environment=tuple(entry for entry in entries if entry.name != "OUTPUT_PATH"),
+        environment=entries,
         dependencies=dependencies,
         parameters=parameters,
         output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
         file=problems.file,
         text=text,
     )
-    cross_checks.check(study, SourceText(text), problems)
+    cross_checks.check(study, problems)
     problems.raise_if_any()
     return study
 
 
 def _description(top: Fields) -> tuple[str, str]:
-    if not top.required("description"):
-        return "", ""
-    fields = top.mapping("description", "description")
+    fields = top.mapping("description", "description", odd_keys=True)
     if fields is None:
         return "", ""
-    fields.required("name", "description")
+    fields.check_keys(fields.node.entries, ("name", "description"))
     return fields.text("name"), fields.text("description")
 
 
@@ -94,7 +91,7 @@ def _environment(top: Fields) -> tuple[tuple[EnvEntry, ...], tuple[Dependency, .
     env = top.mapping("env", "env")
     if env is None:
         return (), ()
-    env.known_only(("variables", "labels", "sources", "dependencies"))
+    env.check_keys(("variables", "labels", "sources", "dependencies"))
     variables = env.mapping("variables", "env.variables")
     labels = env.mapping("labels", "env.labels")
     entries = [*_variables(variables), *_labels(labels)]
@@ -116,13 +113,16 @@ def _variables(fields: Fields | None) -> list[EnvEntry]:
         assert fields is not None
         value = node.value if isinstance(node, Scalar) else None
         good = isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != ""
-        if good and isinstance(node, Scalar):
+        if not key:
+            fields.problems.error(fields.place(key), "env.variables: a name is empty")
+        elif good and isinstance(node, Scalar):
             _warn_of_clock(node, f"env.variables.{key}", fields.problems)
-            entries.append(EnvEntry(key, str(value), fields.place(key)))
+            entries.append(EnvEntry(key, value, fields.place(key)))
         else:
+            kind = "empty" if value == "" else kind_of(node)
             fields.problems.error(
                 node.place,
-                f"env.variables: '{key}' has to be text or a number, but is {kind_of(node) if value else 'empty'}",
+                f"env.variables: '{key}' has to be text or a number, but is {kind}",
                 "put it in quotes" if isinstance(value, bool) else "",
             )
     return entries
@@ -134,20 +134,22 @@ def _labels(fields: Fields | None) -> list[EnvEntry]:
         assert fields is not None
         if isinstance(node, Scalar) and node.value is None:
             fields.problems.error(fields.place(key), f"env.labels: '{key}' is empty")
+        elif not key:
+            fields.problems.error(fields.place(key), "env.labels: a name is empty")
         else:
-            entries.append(EnvEntry(key, str(plain(node)), fields.place(key)))
+            entries.append(EnvEntry(key, plain(node), fields.place(key)))
     return entries
 
 
 def _dependencies(env: Fields) -> list[Dependency]:
-    fields = env.mapping("dependencies", "env.dependencies")
+    fields = env.mapping("dependencies", "env.dependencies", odd_keys=True)
     if fields is None:
         return []
     if fields.has("spack"):
         fields.problems.error(
             fields.place("spack"), "env.dependencies: spack is not supported", "Maestro fails on it as well"
         )
-    fields.known_only(("paths", "git", "spack"), warn=True)
+    fields.check_keys(("paths", "git", "spack"), warn=True)
     found: list[Dependency] = []
     for kind, key, required in (
         (DependencyKind.PATH, "paths", ("name", "path")),
@@ -158,9 +160,8 @@ def _dependencies(env: Fields) -> list[Dependency]:
             item = Fields.of(node, f"an item of {what}", env.problems, node.place)
             if item is None:
                 continue
-            item.known_only((*required, *(("tag", "branch", "hash") if kind is DependencyKind.GIT else ())),
-                            warn=kind is DependencyKind.GIT)  # fmt: skip
-            item.required(*required)
+            git = kind is DependencyKind.GIT
+            item.check_keys(("tag", "branch", "hash") if git else (), required, warn=git)
             texts = {name: item.text(name) for name in ("name", "path", "url", "tag", "branch", "hash")}
             chosen = [name for name in ("hash", "tag", "branch") if texts[name]]
             if len(chosen) > 1:
@@ -190,13 +191,8 @@ def _batch(top: Fields) -> Batch:
     elif kind and kind not in ("local", "slurm"):
         hint = nearest(kind.lower(), ("local", "slurm"))
         fields.problems.error(fields.place("type"), f"batch: unknown type '{kind}'", hint)
-    fields.known_only(_BATCH_KEYS, warn=True)
-    if kind == "slurm":
-        for key in _SLURM_REQUIRED:
-            if not fields.has(key):
-                fields.problems.error(
-                    fields.node.place, f"batch has no '{key}'", f"a slurm batch needs it; {key}: '' leaves it to Slurm"
-                )
+    required = _SLURM_REQUIRED if kind == "slurm" else ()
+    fields.check_keys(_BATCH_KEYS, required, warn=True, why="a slurm batch needs it, and '' leaves it to Slurm")
     values: dict[str, RunValue] = {}
     for key, item in fields.node.items():
         if not isinstance(item, Scalar):
@@ -211,37 +207,33 @@ def _batch(top: Fields) -> Batch:
 
 
 def _steps(top: Fields) -> tuple[Step, ...]:
-    if not top.required("study"):
-        return ()
-    nodes = list(top.items("study", "study"))
-    if not nodes and not top.problems.errors:
+    study = top.node.get("study")
+    if isinstance(study, Sequence) and not study.items:
         top.problems.error(top.place("study"), "study has no steps", "a study needs at least one '- name: ...' step")
-    steps: list[Step] = []
-    for number, node in enumerate(nodes, 1):
-        step = _step(node, number, top.problems)
-        if step is not None:
-            steps.append(step)
-    return tuple(steps)
+    return tuple(_step(node, number, top.problems) for number, node in enumerate(top.items("study", "study"), 1))
 
 
-def _step(node: Node, number: int, problems: Problems) -> Step | None:
+def _step(node: Node, number: int, problems: Problems) -> Step:
+    """The step; after an error it has what could be read, so that others can still name it."""
     named = node.get("name") if isinstance(node, Mapping) else None
     name = named.value if isinstance(named, Scalar) and isinstance(named.value, str) else ""
     what = f"step '{name}'" if name else f"step {number}"
     fields = Fields.of(node, what, problems, node.place)
     if fields is None:
-        return None
+        return Step("", "", "", place=node.place)
     misplaced = [key for key in fields.node.entries if key in RUN_KEYS]
-    hint = f"'{misplaced[0]}' belongs under 'run:'" if misplaced else ""
-    fields.known_only(("name", "description", "run"), elsewhere=hint)
-    complete = fields.required("name", "description", "run")
+    if misplaced:
+        keys = ", ".join(f"'{key}'" for key in misplaced)
+        problems.error(fields.place(misplaced[0]), f"{what}: {keys} outside of 'run'", "indent it below 'run:'")
+    fields.check_keys(misplaced, ("name", "description") if misplaced else ("name", "description", "run"))
     name, description = fields.text("name"), fields.text("description")
-    run = fields.mapping("run", f"{what}: run")
-    if run is None or not complete:  # still a step that others may name: one mistake, one message
+    given = fields.node.get("run")
+    empty = given is None or (isinstance(given, Scalar) and given.value is None)
+    run = fields.mapping("run", f"{what}: run") if not (misplaced and empty) else None
+    if run is None:
         return Step(name, description, "", place=node.place)
     run.what = what
-    run.known_only(RUN_KEYS)
-    run.required("cmd")
+    run.check_keys(RUN_KEYS, () if "cmd" in misplaced else ("cmd",))
     for key in FOREIGN_KEYS & run.node.entries.keys():
         problems.warn(run.place(key), f"{what}: '{key}' has no effect on Slurm or local steps")
     depends, places = _depends(run)
@@ -285,8 +277,7 @@ def _parameters(top: Fields) -> tuple[Parameter, ...]:
         item = Fields.of(node, what, top.problems, fields.place(key))
         if item is None:
             continue
-        item.known_only(("values", "label"))
-        complete = item.required("values", "label")
+        item.check_keys((), ("values", "label"))
         label_node = item.node.get("label")
         if isinstance(label_node, Scalar) or label_node is None:
             label = item.text("label")
@@ -298,7 +289,7 @@ def _parameters(top: Fields) -> tuple[Parameter, ...]:
             if isinstance(value, Scalar):
                 _warn_of_clock(value, what, top.problems)
             values.append(str(plain(value)))
-        if complete:
+        if isinstance(item.node.get("values"), Sequence):  # else a difference in length would be an echo
             labels = tuple(label.replace("%%", value) for value in values)
             parameters.append(Parameter(key, tuple(values), labels, key, fields.place(key)))
     _check_lengths(parameters, top.problems)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from .environment import RESERVED, Environment, build_environment
 from .model import Step, Study
-from .problems import NOWHERE, Place, Problems, nearest
+from .problems import Place, Problems, nearest
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")
-_BUILT_IN = ("WORKSPACE", "LAUNCHER", *RESERVED)
+_IN_COMMANDS = ("WORKSPACE", "LAUNCHER")  # tokens that only cmd and restart take
 
 
 def dependency_target(written: str) -> tuple[str, bool]:
@@ -36,15 +36,24 @@ def step_texts(step: Step) -> Iterator[tuple[str, str]]:
                 yield key, text
 
 
-def check(study: Study, source: SourceText, problems: Problems) -> None:
+def check(study: Study, problems: Problems) -> None:
     """Report what can only be seen with the whole study in hand."""
     environment = study_environment(study)
     _check_env_names(study, problems)
     _check_step_names(study, environment, problems)
     _check_edges(study, environment, problems)
-    if not problems.errors:  # in a broken study, most of what these would say is an echo of the errors
+
+
+def check_uses(study: Study, generated: Collection[str] | None, problems: Problems) -> None:
+    """Warn of parameters that nobody uses and of tokens that nothing replaces, in a study without errors.
+
+    `generated` are the keys of a generator's parameters, which stand in for the study's own.
+    """
+    environment = study_environment(study)
+    if generated is None:
         _check_parameters(study, environment, problems)
-        _check_tokens(study, environment, source, problems)
+        generated = [parameter.key for parameter in study.parameters]
+    _check_tokens(study, environment, generated, problems)
 
 
 def _check_env_names(study: Study, problems: Problems) -> None:
@@ -52,7 +61,7 @@ def _check_env_names(study: Study, problems: Problems) -> None:
     named = [(entry.name, entry.place) for entry in study.environment]
     named += [(dependency.name, dependency.place) for dependency in study.dependencies]
     for name, place in named:
-        if name in RESERVED:
+        if name == "SPECROOT":
             problems.error(
                 place, f"env: '{name}' is a reserved name", "choose another name; this token is always there"
             )
@@ -85,7 +94,9 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     import networkx as nx
 
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(step.name for step in study.steps)
+    graph.add_nodes_from(step.name for step in study.steps if step.name)
+    all_named = len(graph) == len(study.steps)  # else an unknown name is probably an echo of a missing one
+    source = SourceText(study.text)
     places: dict[tuple[str, str], Place] = {}
     for step in study.steps:
         for written, place in zip(step.depends, step.depends_places, strict=True):
@@ -93,7 +104,9 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             if target == step.name:
                 problems.error(place, f"step '{step.name}' depends on itself")
             elif target not in graph:
-                hint = nearest(target, [other.name for other in study.steps])
+                if not all_named:
+                    continue
+                hint = nearest(target, graph)
                 if "$(" in target:
                     hint = "parameters cannot be used in depends; the rows of a sweep are matched by themselves"
                 problems.error(place, f"step '{step.name}' depends on '{target}', which is no step of this study", hint)
@@ -104,14 +117,21 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     for step in study.steps:
         for target in workspace_references(step, environment):
             if target == step.name:
+                place = _workspace_place(step, target, source)
                 problems.error(
-                    step.place, f"step '{step.name}' uses its own $({target}.workspace)", "its own is $(WORKSPACE)"
+                    place, f"step '{step.name}' uses its own $({target}.workspace)", "its own is $(WORKSPACE)"
                 )
-            elif target in graph and not nx.has_path(graph, target, step.name):
+            elif target not in graph:
+                if all_named:
+                    # Maestro refuses such a study, and a path that is never made is of no use to anybody.
+                    message = f"step '{step.name}': $({target}.workspace) names no step of this study"
+                    problems.error(_workspace_place(step, target, source), message, nearest(target, graph))
+            elif not nx.has_path(graph, target, step.name):
+                place = _workspace_place(step, target, source)
                 references.append((target, step.name))
-                places.setdefault((target, step.name), step.place)
+                places.setdefault((target, step.name), place)
                 problems.warn(
-                    step.place,
+                    place,
                     f"step '{step.name}' uses $({target}.workspace) but does not depend on '{target}'",
                     f"without 'depends: [{target}]' it may start before '{target}' is done",
                 )
@@ -126,6 +146,15 @@ def workspace_references(step: Step, environment: Environment) -> list[str]:
     """The steps whose workspace a step's cmd or restart names, in order, each once."""
     text = environment.apply(step.cmd) + " " + environment.apply(step.restart)
     return list(dict.fromkeys(WORKSPACE_TOKEN.findall(text)))
+
+
+def _workspace_place(step: Step, target: str, source: SourceText) -> Place:
+    """Where a step names the workspace of another; the step's own place if it does so by an env label."""
+    token = f"$({target}.workspace)"
+    for key, text in (("cmd", step.cmd), ("restart", step.restart)):
+        if token in text and key in step.sources:
+            return source.find(token, step.sources[key])
+    return step.place
 
 
 def _report_circle(
@@ -163,24 +192,25 @@ def _check_parameters(study: Study, environment: Environment, problems: Problems
             problems.warn(parameter.place, f"parameter '{parameter.key}' has no values: steps that use it never run")
 
 
-def _check_tokens(study: Study, environment: Environment, source: SourceText, problems: Problems) -> None:
+def _check_tokens(study: Study, environment: Environment, parameters: Collection[str], problems: Problems) -> None:
     """Warn of every $(WORD) that nothing will replace; the shell would run it as a command."""
-    step_names = [step.name for step in study.steps]
-    known: set[str] = {*environment.names, *_BUILT_IN, *(f"{name}.workspace" for name in step_names)}
-    for parameter in study.parameters:
-        known |= {parameter.key, f"{parameter.key}.label", f"{parameter.key}.name"}
+    source = SourceText(study.text)
+    known = {*environment.names, *RESERVED}
+    for parameter in parameters:
+        known |= {parameter, f"{parameter}.label", f"{parameter}.name"}
+    known_in_commands = {*known, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
     reported: set[tuple[str, str]] = set()
     for step in study.steps:
         for key, written in step_texts(step):
-            text = environment.apply(written)
+            replaced = known_in_commands if key in ("cmd", "restart") else known if key != "name" else set[str]()
             shell_reads_it = key in ("cmd", "restart", "description")
-            for word in words(text):
-                if word in known or (step.name, word) in reported:
+            for word in words(environment.apply(written)):
+                if word in replaced or (step.name, word) in reported:
                     continue
-                if not looks_meant(word, known, shell_reads_it):
-                    continue
-                reported.add((step.name, word))
-                _report_token(step, key, word, known, source, problems)
+                if word in known_in_commands or looks_meant(word, known_in_commands, shell_reads_it):
+                    reported.add((step.name, word))
+                    place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
+                    _report_token(step, key, word, known_in_commands, place, problems)
         if "$(LAUNCHER)" in step.cmd and not (step.run.get("nodes") or step.run.get("procs")) and study.batch.is_slurm:
             place = source.find("$(LAUNCHER)", step.sources.get("cmd", (0, 0)))
             problems.warn(
@@ -190,16 +220,10 @@ def _check_tokens(study: Study, environment: Environment, source: SourceText, pr
             )
 
 
-def _report_token(step: Step, key: str, word: str, known: set[str], source: SourceText, problems: Problems) -> None:
-    stretch = step.sources.get(key)
-    place = source.find(f"$({word}", stretch) if stretch else (step.place or NOWHERE)
-    base, dot, attribute = word.rpartition(".")
-    if dot and attribute == "workspace":
-        steps = [name.removesuffix(".workspace") for name in known if name.endswith(".workspace")]
-        message = f"step '{step.name}': $({word}) names no step of this study"
-        # Maestro refuses such a study, and a path that is never made is of no use to anybody.
-        problems.error(place, message, nearest(base, steps))
+def _report_token(step: Step, key: str, word: str, known: set[str], place: Place, problems: Problems) -> None:
+    message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
+    if word in known:  # the right word in the wrong place
+        where = "a step's name takes no tokens" if key == "name" else "only cmd and restart take this token"
+        problems.warn(place, message, where)
     else:
-        problems.warn(
-            place, f"step '{step.name}': nothing replaces $({word}); it is left as it stands", nearest(word, known)
-        )
+        problems.warn(place, message, nearest(word, known))

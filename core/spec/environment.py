@@ -3,7 +3,8 @@
 An entry whose value holds a `$` is *label-like*, whether it stands under `variables` or `labels`; but the
 very first entry of all is always plain. Each entry is applied once: first the label-like ones in order of
 definition, then dependencies (paths, then git), then the plain ones, at last OUTPUT_PATH and SPECROOT. So
-a label-like entry may use plain entries, dependencies, and label-like entries defined after it.
+a label-like entry may use plain entries, dependencies, and label-like entries defined after it. An entry
+OUTPUT_PATH has no part in this, but if it comes first, it is the first entry.
 """
 
 from __future__ import annotations
@@ -55,9 +56,11 @@ def build_environment(
     """
     label_like: list[Replacement] = []
     plain: list[Replacement] = []
-    for entry in entries:
-        is_first = not (label_like or plain)
-        (label_like if "$" in entry.value and not is_first else plain).append((f"$({entry.name})", entry.value))
+    for number, entry in enumerate(entries):
+        if entry.name == "OUTPUT_PATH":
+            continue  # the spec's is the parent of study directories; the token is this study's own directory
+        is_label = number > 0 and isinstance(entry.raw, str) and "$" in entry.raw
+        (label_like if is_label else plain).append((f"$({entry.name})", entry.value))
     plain += [("$(OUTPUT_PATH)", output_path), ("$(SPECROOT)", spec_root)]
     placed: list[Dependency] = []
     for item in sorted(dependencies, key=lambda item: item.kind is DependencyKind.GIT):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from .problems import Place, Problems, nearest
+from .problems import Place, Problems, closest, nearest
 from .reading import Mapping, Node, Scalar, Sequence, kind_of
 
 
@@ -27,10 +27,15 @@ class Fields:
         self.problems = problems
 
     @classmethod
-    def of(cls, node: Node | None, what: str, problems: Problems, place: Place) -> Fields | None:
-        """The fields of a node that has to be a mapping; None (and a problem) if it is anything else."""
+    def of(
+        cls, node: Node | None, what: str, problems: Problems, place: Place, *, odd_keys: bool = False
+    ) -> Fields | None:
+        """The fields of a node that has to be a mapping; None (and a problem) if it is anything else.
+
+        With `odd_keys` a key that is not text is passed over, for mappings that may hold anything.
+        """
         if isinstance(node, Mapping):
-            for key_place, key in node.odd:
+            for key_place, key in node.odd if not odd_keys else ():
                 problems.error(key_place, f"in {what}, the key '{key}' is not text", f'write it in quotes: "{key}"')
             return cls(node, what, problems)
         if node is None or (isinstance(node, Scalar) and node.value is None):
@@ -45,25 +50,33 @@ class Fields:
     def has(self, key: str) -> bool:
         return key in self.node.entries
 
-    def known_only(self, known: Collection[str], *, warn: bool = False, elsewhere: str = "") -> None:
-        """Report keys that are not in `known`; `elsewhere` is a hint for keys that belong to another place."""
-        for key in self.node.entries:
-            if key in known:
-                continue
-            place = self.place(key)
-            if warn:
-                self.problems.warn(
-                    place, f"{self.what}: key '{key}' is not known and has no effect", nearest(key, known)
-                )
-            else:
-                self.problems.error(place, f"{self.what}: unknown key '{key}'", elsewhere or nearest(key, known))
+    def check_keys(
+        self,
+        known: Collection[str] = (),
+        required: Collection[str] = (),
+        *,
+        warn: bool = False,
+        why: str = "it is required",
+    ) -> None:
+        """Report keys that are missing, and keys that are neither known nor required (only a warning if `warn`).
 
-    def required(self, *keys: str) -> bool:
-        """Report each key that is missing; whether all are there."""
-        missing = [key for key in keys if key not in self.node.entries]
+        A required key that is misspelt is one mistake, and an error in any case.
+        """
+        missing = [key for key in required if key not in self.node.entries]
+        for key in self.node.entries:
+            if key in known or key in required:
+                continue
+            meant = closest(key, missing)
+            if meant:
+                missing.remove(meant)
+            if warn and not meant:
+                message = f"{self.what}: key '{key}' is not known and has no effect"
+                self.problems.warn(self.place(key), message, nearest(key, known))
+            else:
+                hint = f"did you mean '{meant}'?" if meant else nearest(key, {*known, *required})
+                self.problems.error(self.place(key), f"{self.what}: unknown key '{key}'", hint)
         for key in missing:
-            self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; it is required")
-        return not missing
+            self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; {why}")
 
     def text(self, key: str) -> str:
         """A value that has to be non-empty text; empty after a problem or if the key is missing."""
@@ -79,11 +92,11 @@ class Fields:
         self.problems.error(node.place, f"{self.what}: '{key}' has to be text, but is {kind_of(node)}", hint)
         return ""
 
-    def mapping(self, key: str, what: str) -> Fields | None:
+    def mapping(self, key: str, what: str, *, odd_keys: bool = False) -> Fields | None:
         """The fields below a key; None if it is missing, or (with a problem) not a mapping."""
         if not self.has(key):
             return None
-        return Fields.of(self.node.get(key), what, self.problems, self.place(key))
+        return Fields.of(self.node.get(key), what, self.problems, self.place(key), odd_keys=odd_keys)
 
     def items(self, key: str, what: str) -> Iterator[Node]:
         """The items of a value that has to be a list; none if the key is missing."""

@@ -17,8 +17,13 @@ class EnvEntry:
     """One entry of `env.variables` or `env.labels`; the two differ only in the order of definition."""
 
     name: str
-    value: str  # as text; numbers in Python's spelling
+    raw: object  # as YAML reads it: what a generator sees
     place: Place = NOWHERE
+
+    @property
+    def value(self) -> str:
+        """What the token gives; numbers in Python's spelling."""
+        return str(self.raw)
 
 
 class DependencyKind(Enum):
@@ -91,7 +96,11 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A checked spec. `output_path` is the parent folder of study directories, as written (no tokens)."""
+    """A checked spec.
+
+    `environment` holds the entry OUTPUT_PATH as well, if there is one: it counts in the order of definition.
+    `output_path` is its value, the parent folder of study directories, as written (no tokens).
+    """
 
     name: str
     description: str

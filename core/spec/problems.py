@@ -75,12 +75,17 @@ class SpecError(MtuiError):
         super().__init__("\n".join(problem.text(file) for problem in self.problems))
 
 
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that `word` is probably a misspelling of; empty if there is none."""
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), "")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the known word closest to `word`, or lists a few; empty if there are none."""
     choices = sorted(known)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    close = closest(word, choices)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{close}'?"
     if 0 < len(choices) <= 12:
         return "known here: " + ", ".join(choices)
     return ""

@@ -7,10 +7,12 @@ counts a bare number in minutes, then makes it ninety hours).
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
+import yaml.reader
 
 from .problems import NOWHERE, Place, Problems
 
@@ -20,7 +22,16 @@ except ImportError:  # PyYAML without libyaml: slower, the same tree
     from yaml import SafeLoader as _Loader  # pyright: ignore[reportAssignmentType]
 
 _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
-_MAX_DEPTH = 60  # far beyond any spec; keeps hostile nesting from exhausting the stack
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+
+# Bounds far beyond any spec, against files that are made to exhaust the stack or the memory.
+_MAX_DEPTH = 60
+_MAX_SIZE = 1_000_000  # values, each counted as often as aliases repeat it
+_SUSPICIOUS = 5_000  # so many marks that open a level need a look before PyYAML recurses into them
+_TOO_DEEP = "nested too deeply to be a study"
+
+# What PyYAML's constructors raise for an explicit tag with an unfit value, such as `!!bool maybe`.
+_UNFIT = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +93,56 @@ def kind_of(node: Node) -> str:
             return "a whole number"
         case float():
             return "a number"
-        case _:
+        case datetime.date():
             return "a date"
+        case _:
+            return "a value with a YAML tag"
 
 
 def read_tree(text: str, problems: Problems) -> Node | None:
     """The tree of a YAML document; None after a syntax error (added to `problems`) or for an empty file."""
-    loader = _Loader(text)
+    control = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    if control:
+        before = text[: control.start()].split("\n")
+        place = Place(len(before), len(before[-1]) + 1)
+        problems.error(place, f"not YAML text: it holds the control character {control.group()!r}")
+        return None
     try:
-        root: yaml.Node | None = loader.get_single_node()
+        too_deep = _too_deep(text)
+        if too_deep:
+            problems.error(too_deep, _TOO_DEEP)
+            return None
+        loader = _Loader(text)
+        try:
+            root: yaml.Node | None = loader.get_single_node()
+        finally:
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         _syntax_problem(error, text, problems)
         return None
-    except yaml.reader.ReaderError as error:
-        problems.error(NOWHERE, f"not YAML text: {error.reason} at position {error.position}")
+    except yaml.YAMLError as error:
+        problems.error(NOWHERE, f"not YAML text: {error}")
         return None
     except RecursionError:
-        problems.error(NOWHERE, "nested too deeply to be a study")
+        problems.error(NOWHERE, _TOO_DEEP)
         return None
-    finally:
-        loader.dispose()
-    if root is None:
+    return None if root is None else _Builder(problems).build(root)
+
+
+def _too_deep(text: str) -> Place | None:
+    """Where nesting goes beyond what PyYAML's C code can recurse into without a crash."""
+    if sum(map(text.count, ("[", "{", "- ", "? "))) < _SUSPICIOUS:
         return None
-    return _Builder(problems).build(root)
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _SUSPICIOUS:
+                mark = event.start_mark
+                return Place(mark.line + 1, mark.column + 1) if mark else NOWHERE
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return None
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) -> None:
@@ -130,59 +168,79 @@ class _Builder:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._constructor = yaml.SafeLoader("")
-        self._built: dict[int, Node] = {}
+        self._built: dict[int, tuple[Node, int]] = {}  # by the id of PyYAML's node: ours, and its size
         self._open: set[int] = set()
+        self._told = False
 
-    def build(self, node: yaml.Node, depth: int = 0) -> Node:
+    def build(self, node: yaml.Node) -> Node:
+        return self._build(node, 0)[0]
+
+    def _build(self, node: yaml.Node, depth: int) -> tuple[Node, int]:
         known = self._built.get(id(node))
         if known is not None:
             return known
         place, start, end = _position(node)
         if id(node) in self._open or depth > _MAX_DEPTH:
-            self._problems.error(place, "an alias that contains itself, or nesting beyond any study")
-            return Scalar(place, start, end, None, "")
+            if not self._told:
+                self._problems.error(place, "an alias that contains itself, or nesting beyond any study")
+            self._told = True
+            return Scalar(place, start, end, None, ""), 1
         self._open.add(id(node))
-        built = self._convert(node, depth)
-        self._open.discard(id(node))
-        self._built[id(node)] = built
-        return built
-
-    def _convert(self, node: yaml.Node, depth: int) -> Node:
-        place, start, end = _position(node)
         if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, depth)
-        if isinstance(node, yaml.SequenceNode):
-            return Sequence(place, start, end, [self.build(item, depth + 1) for item in node.value])
-        assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node)
+            built, size = self._mapping(node, depth)
+        elif isinstance(node, yaml.SequenceNode):
+            items = [self._build(item, depth + 1) for item in node.value]
+            built, size = Sequence(place, start, end, [item for item, _ in items]), sum(size for _, size in items)
+        else:
+            assert isinstance(node, yaml.ScalarNode)
+            built, size = self._scalar(node), 0
+        self._open.discard(id(node))
+        if size > _MAX_SIZE + len(self._built):
+            self._problems.error(place, f"aliases repeat values more than {_MAX_SIZE:,} times")
+            built, size = Scalar(place, start, end, None, ""), 0
+        self._built[id(node)] = built, size + 1
+        return built, size + 1
 
-    def _mapping(self, node: yaml.MappingNode, depth: int) -> Mapping:
-        place, start, end = _position(node)
-        own = {id(key) for key, _ in node.value}  # what flattening adds is merged from an anchor
-        try:
-            self._constructor.flatten_mapping(node)
-        except yaml.MarkedYAMLError as error:
-            self._problems.error(place, f"YAML merge key: {error.problem}")
-        built = Mapping(place, start, end, {}, {})
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> tuple[Mapping, int]:
+        built = Mapping(*_position(node), {}, {})
+        size = 0
+        for key, value in node.value:  # what is merged from an anchor comes first, and own keys win over it
+            if key.tag == _MERGE_TAG:
+                size += self._merge(built, value, depth)
         written: dict[str, Place] = {}
         for key, value in node.value:
             key_place = _position(key)[0]
             if not isinstance(key, yaml.ScalarNode):
                 self._problems.error(key_place, "a key has to be one word or text, not a list or mapping")
-                continue
-            name = key.value
-            if key.tag != "tag:yaml.org,2002:str":
-                built.odd.append((key_place, name))
-            if id(key) in own:
+            elif key.tag != _MERGE_TAG:
+                name = key.value
+                if key.tag != "tag:yaml.org,2002:str":
+                    built.odd.append((key_place, name))
                 if name in written:
                     ignored = written[name].line
                     self._problems.warn(
                         key_place, f"key '{name}' is given twice; the value of line {ignored} is ignored"
                     )
                 written[name] = key_place
-            built.entries[name] = self.build(value, depth + 1)
-            built.keys[name] = key_place
-        return built
+                built.entries[name], value_size = self._build(value, depth + 1)
+                built.keys[name] = key_place
+                size += value_size
+        return built, size
+
+    def _merge(self, into: Mapping, value: yaml.Node, depth: int) -> int:
+        """Add what `<<: *anchor` or `<<: [*first, *second]` names; the first wins. Returns the size of it."""
+        size = 0
+        for node in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
+            source, source_size = self._build(node, depth + 1)
+            size += source_size
+            if isinstance(source, Mapping):
+                into.entries.update(source.entries)
+                into.keys.update(source.keys)
+                into.odd.extend(source.odd)
+            else:
+                place = _position(node)[0]
+                self._problems.error(place, f"the YAML merge key '<<' takes a mapping, but this is {kind_of(source)}")
+        return size
 
     def _scalar(self, node: yaml.ScalarNode) -> Scalar:
         place, start, end = _position(node)
@@ -191,11 +249,14 @@ class _Builder:
             return Scalar(place, start, end, text, text, clock=True)
         try:
             value: object = self._constructor.construct_object(node)  # pyright: ignore[reportUnknownMemberType]
+            str(value)  # fails for a hexadecimal number beyond Python's limit for decimal ones
         except yaml.MarkedYAMLError:
             self._problems.error(place, f"the YAML tag '{node.tag}' has no meaning in a study")
             value = None
-        except ValueError as error:  # looks like a date or number, but is none: 2020-13-45
-            self._problems.error(place, f"'{text}' cannot be read: {error}", "put it in quotes to keep the text")
+        except _UNFIT as error:  # looks like a date or number, but is none: 2020-13-45
+            shown = text if len(text) < 60 else text[:60] + "..."
+            reason = str(error) if type(error) is ValueError else f"it does not fit its YAML tag {node.tag}"
+            self._problems.error(place, f"'{shown}' cannot be read: {reason}", "put it in quotes to keep the text")
             value = None
         return Scalar(place, start, end, value, text)
 

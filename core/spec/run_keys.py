@@ -54,7 +54,7 @@ def _count(run: Fields, key: str, node: Node, least: int) -> RunValue | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool):
         value = None
-    if isinstance(value, (int, float)) and value >= least and value == int(value):
+    if isinstance(value, (int, float)) and value >= least and _is_whole(value):
         return value
     if isinstance(value, str) and ONLY_TOKEN.fullmatch(value):
         return value
@@ -63,9 +63,22 @@ def _count(run: Fields, key: str, node: Node, least: int) -> RunValue | None:
     elif isinstance(value, str) and value.strip().isdigit():
         run.problems.error(node.place, f"{run.what}: '{key}' is text, not a number", "remove the quotes")
     else:
-        shown = f"'{value}'" if isinstance(value, str) else kind_of(node)
-        run.problems.error(node.place, f"{run.what}: '{key}' has to be a whole number, but is {shown}", _TOKEN_HINT)
+        run.problems.error(
+            node.place, f"{run.what}: '{key}' has to be a whole number, but is {_shown(node)}", _TOKEN_HINT
+        )
     return None
+
+
+def _shown(node: Node) -> str:
+    """A value as a message shows it: itself if it is one, else what it is."""
+    if isinstance(node, Scalar) and isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool):
+        return f"'{node.text}'"
+    return kind_of(node)
+
+
+def _is_whole(value: int | float) -> bool:
+    """Whether it is a whole number, as JSON Schema has it: 2.0 is one."""
+    return isinstance(value, int) or value.is_integer()
 
 
 def _walltime(run: Fields, node: Node) -> RunValue | None:
@@ -78,11 +91,11 @@ def _walltime(run: Fields, node: Node) -> RunValue | None:
                 "use hours:minutes:seconds, for example 01:30:00",
             )
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0 and _is_whole(value):
         return value
     run.problems.error(
         node.place,
-        f"{run.what}: 'walltime' has to be a time, but is {kind_of(node)}",
+        f"{run.what}: 'walltime' has to be a time, but is {_shown(node)}",
         "use hours:minutes:seconds, for example 01:30:00, or a number of minutes",
     )
     return None

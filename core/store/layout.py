@@ -10,6 +10,7 @@ OUT/
     owner/000001           who drives, see lease.py
     spool/tmp  spool/new   records that jobs drop
     claims/                one file per attempt that began
+    inbox/tmp new done     commands to the driver, see inbox.py
     job.sh                 the job-side runner
     driver.log             what a headless driver had to say
 """
@@ -28,7 +29,7 @@ from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
 
-_FOLDERS = ("journal", "owner", "spool/tmp", "spool/new", "claims")
+_FOLDERS = ("journal", "owner", "spool/tmp", "spool/new", "claims", "inbox/tmp", "inbox/new", "inbox/done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class StudyDirectory:
     @property
     def spool(self) -> Path:
         return self.home / "spool" / "new"
+
+    @property
+    def inbox(self) -> Path:
+        return self.home / "inbox"
 
     @property
     def claims(self) -> Path:

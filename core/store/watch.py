@@ -1,14 +1,14 @@
-"""Wakes the driver when a record appears in the spool.
+"""Wakes the driver when a record appears in the spool or a command in the inbox.
 
 On a local file system the kernel tells of it. On a network one it says nothing of what other nodes write, and
-says so to nobody; there the one small directory is looked at once a second.
+says so to nobody; there the two small directories are looked at once a second.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "ramfs"})
@@ -41,13 +41,13 @@ def is_local(path: Path) -> bool:
 
 
 class Watch:
-    """A thread that calls `wake` after a change in one directory, until `stop`."""
+    """A thread that calls `wake` after a change in one of the directories, until `stop`."""
 
-    def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
-        self._directory = directory
+    def __init__(self, directories: Sequence[Path], wake: Callable[[], None]) -> None:
+        self._directories = directories
         self._wake = wake
         self._end = threading.Event()
-        target = self._by_kernel if is_local(directory) else self._by_looking
+        target = self._by_kernel if all(map(is_local, directories)) else self._by_looking
         self._thread = threading.Thread(target=target, name="mtui-spool", daemon=True)
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class Watch:
 
         try:
             changes = watch(
-                self._directory,
+                *self._directories,
                 watch_filter=None,
                 recursive=False,
                 stop_event=self._end,
@@ -79,10 +79,10 @@ class Watch:
             self._by_looking()
 
     def _by_looking(self) -> None:
-        last = 0
+        last: list[int] = []
         while not self._end.wait(_LOOK_EVERY):
             try:
-                changed = self._directory.stat().st_mtime_ns
+                changed = [directory.stat().st_mtime_ns for directory in self._directories]
             except OSError:
                 continue
             if changed != last:

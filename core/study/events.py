@@ -139,6 +139,78 @@ class SlurmAnswers(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandTaken(Event):
+    """A command was read from the inbox. What it does to each instance follows as events of their own."""
+
+    kind: ClassVar[str] = "command_taken"
+    command: str  # its id
+    verb: str
+    targets: tuple[str, ...] = ()
+    options: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandDone(Event):
+    """A command was carried out, or refused with the reason."""
+
+    kind: ClassVar[str] = "command_done"
+    command: str
+    outcome: str  # "done" or "refused"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(Event):
+    kind: ClassVar[str] = "held"
+    instance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released(Event):
+    kind: ClassVar[str] = "released"
+    instance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Event):
+    kind: ClassVar[str] = "retried"
+    instance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested(Event):
+    """An instance is to end. One that was not submitted is cancelled by this; of others the job is to be ended."""
+
+    kind: ClassVar[str] = "cancel_requested"
+    instance: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelSent(Event):
+    """The backend took the request to end these instances' jobs; that they ended is told by `ended`."""
+
+    kind: ClassVar[str] = "cancel_sent"
+    instances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelFailed(Event):
+    """The backend did not take the request; it is made again."""
+
+    kind: ClassVar[str] = "cancel_failed"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsChanged(Event):
+    """New limits, from now on and for every later driver."""
+
+    kind: ClassVar[str] = "settings_changed"
+    throttle: int | None = None
+    local_jobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Anomaly(Event):
     """Something that should not happen; it changed nothing."""
 
@@ -168,6 +240,15 @@ TYPES: dict[str, type[Event]] = {
         Ended,
         SlurmSilent,
         SlurmAnswers,
+        CommandTaken,
+        CommandDone,
+        Held,
+        Released,
+        Retried,
+        CancelRequested,
+        CancelSent,
+        CancelFailed,
+        SettingsChanged,
         Anomaly,
         StudyEnded,
     )
@@ -206,8 +287,8 @@ def from_record(record: Mapping[str, object]) -> Event:
             value = record[field.name]
             if field.name == "status":
                 value = Status(value)
-            elif field.name == "members":
-                value = tuple((int(index), int(attempt)) for index, attempt in value)  # type: ignore[attr-defined]
+            elif isinstance(value, list):
+                value = tuple(tuple(item) if isinstance(item, list) else item for item in value)  # pyright: ignore
             values[field.name] = value
         elif field.default is MISSING:
             raise KeyError(f"event '{kind}' lacks '{field.name}'")

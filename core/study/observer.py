@@ -65,6 +65,7 @@ class Observer:
         self._ends: dict[int, _End] = {}  # Slurm's ends that wait for the job's report
         self._missing_since: dict[int, float] = {}
         self._unclear_since: dict[str, float] = {}
+        self._strays: list[str] = []
 
     # --- what the driver has to know
 
@@ -78,6 +79,11 @@ class Observer:
         times = [deadline for _, deadline in self._exits.values()]
         times += [end.deadline for end in self._ends.values()]
         return min(times, default=None)
+
+    def take_strays(self) -> list[str]:
+        """Slurm jobs that showed up and must not run: of an instance that is over, or twins without a claim."""
+        strays, self._strays = self._strays, []
+        return strays
 
     def touch(self, instance: int, now: float) -> None:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
@@ -94,6 +100,8 @@ class Observer:
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
         if attempt is None or attempt.number != report.attempt or self._state.status[index] not in LIVE:
+            if report.kind == "start":
+                self._strays.append(report.job)
             return []  # of an attempt that is over: a record that was read before, or a late twin's
         self.touch(index, now)
         if report.kind == "twin":
@@ -105,6 +113,8 @@ class Observer:
             return found
         if report.kind == "start":
             self._exits.pop(index, None)
+            if attempt.job not in ("", report.job):
+                self._strays.append(attempt.job)  # the claim is taken, so that one can only lose it
             return [ev.Started(at=at, instance=index, attempt=report.attempt, job=report.job, node=report.node)]
         self._ends.pop(index, None)
         clean = report.code == 0 and not report.signal
@@ -129,7 +139,7 @@ class Observer:
             cause = "its process was killed before it could report an end"
         elif code:
             cause = exit_words(code)
-        return [ev.Ended(at=at, instance=instance, attempt=number, status=status, exit_code=code, cause=cause)]
+        return [self._ended(at, instance, number, status, code, cause, "")]
 
     def look(
         self,
@@ -196,15 +206,13 @@ class Observer:
                 return []
             return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
         if view.status is Status.FINISHED and not reported:
-            return [ev.Ended(at=at, instance=index, attempt=attempt.number, status=Status.FINISHED, exit_code=0,
-                             node=view.node)]  # fmt: skip
+            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, "", view.node)]
         number, code = attempt.number, reported[0].code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
         cause = "" if status is Status.FINISHED else end_words(status, code, view.reason, view.node)
 
         def end(at: float) -> ev.Ended:
-            return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause,
-                            node=view.node)  # fmt: skip
+            return self._ended(at, index, number, status, code, cause, view.node)
 
         if reported:
             del self._exits[index]
@@ -219,7 +227,7 @@ class Observer:
         attempt = self._state.attempts[index][-1]
         where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
         cause = f"{where} job {attempt.job}, and it left no exit record"
-        return [ev.Ended(at=at, instance=index, attempt=attempt.number, status=Status.LOST, cause=cause)]
+        return [self._ended(at, index, attempt.number, Status.LOST, None, cause, "")]
 
     def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
         members = self._state.submissions.get(submission, ())
@@ -237,8 +245,15 @@ class Observer:
     def _end_of_report(self, report: Report, at: float) -> ev.Ended:
         status = Status.FINISHED if report.code == 0 else Status.FAILED
         cause = report.error or ("" if report.code == 0 else end_words(status, report.code, "", report.node))
-        return ev.Ended(at=at, instance=report.instance, attempt=report.attempt, status=status, exit_code=report.code,
-                        cause=cause, node=report.node)  # fmt: skip
+        return self._ended(at, report.instance, report.attempt, status, report.code, cause, report.node)
+
+    def _ended(
+        self, at: float, index: int, number: int, status: Status, code: int | None, cause: str, node: str
+    ) -> ev.Ended:
+        """The end of an attempt; one that somebody asked for is a cancellation, however it came about."""
+        if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
+            status, cause = Status.CANCELLED, "by command"
+        return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
 
 
 def end_words(status: Status, code: int | None, reason: str, node: str) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..plan.model import Plan
 from . import events as ev
-from .status import BAD, LIVE, OVER, Status, Verb, allowed
+from .status import BAD, LIVE, OVER, TABLE, Status, Verb, allowed
 
 
 class Impossible(ValueError):
@@ -33,7 +33,19 @@ class Attempt:
     ended_at: float = 0.0
     exit_code: int | None = None
     reason: str = ""  # why Slurm lets it wait
+    cancelled: bool = False  # somebody asked for its end
     cause: str = ""  # why it ended as it did
+
+
+@dataclass(slots=True)
+class Command:
+    """A command as it went: taken, and then done or refused."""
+
+    verb: str
+    targets: tuple[str, ...]
+    taken_at: float
+    outcome: str = ""  # "done" or "refused"; empty while it is being carried out
+    message: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +76,11 @@ class StudyState:
         self.live_slurm: dict[int, None] = {}  # Slurm holds them or may hold them
         self.live_local: dict[int, None] = {}
         self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
+        self.held: set[int] = set()
+        self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
+        self.commands: dict[str, Command] = {}
+        self.throttle: int | None = None  # set by command; else what the study was started with
+        self.local_jobs: int | None = None
         self.driver = Driver()
         self.slurm_silent_since = 0.0
         self.slurm_message = ""
@@ -156,6 +173,25 @@ class StudyState:
                 self.slurm_silent_since, self.slurm_message = 0.0, ""
             case ev.StudyEnded():
                 self.result = event.result
+            case ev.Held():
+                self._hold(event.instance)
+            case ev.Released():
+                self._release(event.instance)
+            case ev.Retried():
+                self._retry(event)
+            case ev.CancelRequested():
+                self._cancel(event)
+            case ev.CancelSent():
+                for index in event.instances:
+                    self.to_cancel.pop(index, None)
+            case ev.CommandTaken():
+                self.commands[event.command] = Command(event.verb, event.targets, event.at)
+            case ev.CommandDone():
+                command = self.commands.setdefault(event.command, Command("", (), event.at))
+                command.outcome, command.message = event.outcome, event.message
+            case ev.SettingsChanged():
+                self.throttle = self.throttle if event.throttle is None else event.throttle
+                self.local_jobs = event.local_jobs or self.local_jobs
             case _:
                 pass  # an anomaly is for people to read; it changes nothing
         self.last_event_at = event.at
@@ -200,10 +236,8 @@ class StudyState:
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
+        self._put_off(event.submission, Verb.DEFER)
         self.deferred = event.message
-        for index, _ in self._members(event.submission):
-            self._change(index, Verb.DEFER, Status.READY)
-        del self.submissions[event.submission]
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, number in self._members(event.submission):
@@ -214,9 +248,14 @@ class StudyState:
                 self._change(index, Verb.DOUBT, Status.UNCLEAR)
 
     def _submit_missed(self, event: ev.SubmitMissed) -> None:
-        for index, _ in self._members(event.submission):
-            self._change(index, Verb.MISS, Status.READY)
-        del self.submissions[event.submission]
+        self._put_off(event.submission, Verb.MISS)
+
+    def _put_off(self, submission: str, verb: Verb) -> None:
+        for index, _ in self._members(submission):
+            self._change(index, verb, Status.READY)
+            if self.attempts[index][-1].cancelled:  # somebody asked for its end meanwhile
+                self._change(index, Verb.CANCEL, Status.CANCELLED)
+        del self.submissions[submission]
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._members(event.submission)
@@ -243,6 +282,42 @@ class StudyState:
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
         attempt.node = attempt.node or event.node
         self.submissions.pop(attempt.submission, None)
+
+    # --- commands
+
+    def _hold(self, index: int) -> None:
+        if self.status[index] is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
+            self._change(index, Verb.HOLD, Status.HELD)
+        self.held.add(index)
+
+    def _release(self, index: int) -> None:
+        if index not in self.held:
+            raise Impossible(f"instance {index} is not held")
+        self.held.discard(index)
+        if self.status[index] is Status.HELD:
+            self._change(index, Verb.RELEASE, Status.WAITING)
+            self._unlock_if_free(index)
+
+    def _retry(self, event: ev.Retried) -> None:
+        index = event.instance
+        self._change(index, Verb.RETRY, Status.WAITING)
+        if self._bad_above[index]:  # it was cancelled before its parent failed
+            self._change(index, Verb.BLOCK, Status.BLOCKED)
+        else:
+            self._unlock_if_free(index)
+        self.result = ""
+
+    def _cancel(self, event: ev.CancelRequested) -> None:
+        index = event.instance
+        if self.status[index] in LIVE:
+            self.attempts[index][-1].cancelled = True
+            self.to_cancel[index] = None
+        else:
+            self._change(index, Verb.CANCEL, Status.CANCELLED)
+
+    def _unlock_if_free(self, index: int) -> None:
+        if self._waiting_for[index] == 0:
+            self._change(index, Verb.UNLOCK, Status.READY)
 
     # --- changes and what follows from them
 
@@ -279,6 +354,7 @@ class StudyState:
             live[index] = None
         elif source in LIVE:
             live.pop(index, None)
+            self.to_cancel.pop(index, None)
 
     def _after_finish(self, index: int) -> list[tuple[int, Verb, Status]]:
         step = self.plan.instances[index].step
@@ -306,8 +382,8 @@ class StudyState:
         follow: list[tuple[int, Verb, Status]] = []
         for child in touched:
             self._bad_above[child] += step_by
-            if self._bad_above[child] and self.status[child] in (Status.WAITING, Status.READY):
+            if self._bad_above[child] and self.status[child] in TABLE[Verb.BLOCK].sources:
                 follow.append((child, Verb.BLOCK, Status.BLOCKED))
             elif not self._bad_above[child] and self.status[child] is Status.BLOCKED:
-                follow.append((child, Verb.UNBLOCK, Status.WAITING))
+                follow.append((child, Verb.UNBLOCK, Status.HELD if child in self.held else Status.WAITING))
         return follow

@@ -18,6 +18,7 @@ class Status(Enum):
 
     WAITING = "waiting"  # for its parents
     READY = "ready"  # for a slot: throttle, local jobs, Slurm's submit limit
+    HELD = "held"  # for somebody to release it
     SUBMITTING = "submitting"  # intent is on disk, no answer yet
     UNCLEAR = "unclear"  # no usable answer: it may or may not be in Slurm; being looked up
     PENDING = "pending"  # in Slurm's queue
@@ -71,6 +72,10 @@ class Verb(Enum):
     UNLOCK = "parents are done"
     BLOCK = "a parent failed"
     UNBLOCK = "the failed parent gets another chance"
+    HOLD = "held by command"
+    RELEASE = "released by command"
+    CANCEL = "cancelled by command before it was submitted"
+    RETRY = "given another chance by command"
     INTEND = "submission intended"
     ACCEPT = "submission accepted"
     DEFER = "submission put off by a limit"
@@ -95,8 +100,12 @@ def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> Rule:
 
 TABLE: dict[Verb, Rule] = {
     Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
-    Verb.BLOCK: _rule({Status.WAITING, Status.READY}, Status.BLOCKED),
-    Verb.UNBLOCK: _rule({Status.BLOCKED}, Status.WAITING),
+    Verb.BLOCK: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.BLOCKED),
+    Verb.UNBLOCK: _rule({Status.BLOCKED}, Status.WAITING, Status.HELD),
+    Verb.HOLD: _rule({Status.WAITING, Status.READY}, Status.HELD),
+    Verb.RELEASE: _rule({Status.HELD}, Status.WAITING),
+    Verb.CANCEL: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.CANCELLED),
+    Verb.RETRY: _rule(UNSUCCESSFUL, Status.WAITING),
     Verb.INTEND: _rule({Status.READY}, Status.SUBMITTING),
     Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.PENDING, Status.RUNNING),
     Verb.DEFER: _rule({Status.SUBMITTING}, Status.READY),

@@ -1,0 +1,115 @@
+"""What the parts of one driver share: the study, its state, the journal, and the one way to take an event in."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Protocol
+
+from .. import __version__
+from ..backends.local import Local
+from ..backends.slurm import Slurm
+from ..store.journal import Journal, read_events
+from ..store.layout import StudyDirectory
+from ..store.lease import Lease
+from ..store.study_file import StudyFile
+from ..study import events as ev
+from ..study.observer import Observer
+from ..study.policy import Limits
+from ..study.state import Impossible, StudyState
+from .effects import Effects
+from .faults import point
+
+Call = Callable[[], None]
+
+
+class Listener(Protocol):
+    """Is told of every event after it was taken in, on the driver's thread."""
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None: ...
+
+
+class Drive:
+    """One holder of the lease at work. Everything here runs on the driver's thread, but for `post`."""
+
+    def __init__(
+        self,
+        directory: StudyDirectory,
+        study: StudyFile,
+        state: StudyState,
+        lease: Lease,
+        calls: queue.SimpleQueue[Call],
+        listener: Listener,
+        on_local_exit: Callable[[str, str, int], None],
+    ) -> None:
+        self.directory = directory
+        self.study = study
+        self.plan = study.plan
+        self.state = state
+        self.observer = Observer(state)
+        self.lease = lease
+        self.host = lease.owner.host
+        self.local = Local(directory.home, self.host, on_local_exit)
+        self.slurm = Slurm(directory.home) if study.plan.uses_slurm else None
+        self.post: Callable[[Call], None] = calls.put
+        self.effects = Effects(self.emit, self.sync, calls.put)
+        self.changed = True  # since status.csv was written
+        self.slurm_closed_until = 0.0  # monotonic; no submission before
+        self._listener = listener
+        for event in read_events(directory.journal):
+            with suppress(Impossible):  # it was an anomaly when it was written, too
+                state.apply(event)
+        self._journal = Journal(directory.journal, lease.owner.epoch)
+
+    @property
+    def limits(self) -> Limits:
+        """What may run at once: as the study was started, or as commands changed it."""
+        settings = self.study.settings
+        throttle = settings.throttle if self.state.throttle is None else self.state.throttle
+        return Limits(throttle, self.state.local_jobs or settings.local_jobs)
+
+    def begin(self) -> None:
+        owner = self.lease.owner
+        self.emit(
+            ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version=__version__)
+        )
+        self.sync()
+        point("driver.started")
+
+    def emit(self, event: ev.Event) -> None:
+        """Take an event into state and journal; one that cannot be is written as an anomaly."""
+        try:
+            self.state.apply(event)
+        except Impossible as error:
+            event = ev.Anomaly(at=event.at, message=f"{event.kind}: {error}")
+        self._journal.append(event)
+        self._remember(event)
+        self._listener(event, self.state)
+
+    def emit_all(self, events: Iterable[ev.Event]) -> None:
+        for event in events:
+            self.emit(event)
+
+    def _remember(self, event: ev.Event) -> None:
+        self.changed = True
+        match event:
+            case ev.Started() | ev.Observed():
+                self.observer.touch(event.instance, time.monotonic())
+            case ev.Ended():
+                self.observer.forget([event.instance])
+                self.slurm_closed_until = 0.0  # there may be room again under a submit limit
+            case ev.SubmitIntended():
+                self.observer.forget(index for index, _ in event.members)
+            case _:
+                pass
+
+    def sync(self) -> None:
+        self._journal.sync()
+
+    def flush(self) -> None:
+        self._journal.flush()
+
+    def close(self) -> None:
+        self._journal.close()

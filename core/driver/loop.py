@@ -1,0 +1,172 @@
+"""Drives one study: ties its directory, its state and the backends together.
+
+One loop on one thread. Everything that happens elsewhere (a record in the spool, an answer of sbatch, a look at
+Slurm, the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
+What to start is decided in study/policy.py, what the world means in study/observer.py.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from contextlib import suppress
+
+from ..errors import DriverError, StudyDirectoryError
+from ..store.layout import StudyDirectory
+from ..store.lease import Lease
+from ..store.status_csv import write_status
+from ..store.study_file import StudyFile
+from ..store.watch import Watch
+from ..study import events as ev
+from ..study.state import StudyState
+from .drive import Call, Drive, Listener
+from .ending import Ending
+from .faults import point
+from .orders import Orders
+from .starting import Starting
+from .witness import Witness
+
+_LONGEST_WAIT = 5.0  # seconds; the heartbeat and the check of the lease hang on it
+_STATUS_EVERY = 2.0  # seconds between two status.csv; more for a study that takes long to write
+
+
+class Driver:
+    """One driver of one study. `run` drives until the study is over or `stop` is called."""
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, listener: Listener) -> None:
+        self._directory = directory
+        self._study = study
+        self._listener = listener
+        self.state = StudyState(study.plan)
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._stopping = ""
+        self._detaching = False
+        self._status_due = 0.0
+
+    # --- the outside of it
+
+    def stop(self, reason: str) -> None:
+        """Let go of the study in order; jobs and local steps go on. From any thread or a signal handler."""
+        self._calls.put(lambda: self._stop(reason))
+
+    def detach(self) -> None:
+        """Let go so that a headless driver can take over; `run` returns `detached`. From any thread."""
+        self._calls.put(self._detach)
+
+    def run(self, *, only_commands: bool = False) -> str:
+        """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
+
+        With `only_commands` it carries out what waits in the inbox, starts nothing, and lets go.
+        Raises StudyBusyError if another driver holds the study, DriverError if this one cannot go on.
+        """
+        lease = Lease.take(self._directory.owner)
+        point("lease.taken")
+        try:
+            return self._run(lease, only_commands)
+        except OSError as error:
+            raise DriverError(
+                f"cannot go on in {self._directory.root}: {error.strerror or error}",
+                "nothing is lost: put it right, then start mtui on the directory again",
+            ) from error
+        except StudyDirectoryError as error:
+            raise DriverError(error.message, error.hint) from error
+        finally:
+            lease.release()
+
+    def _run(self, lease: Lease, only_commands: bool) -> str:
+        drive = Drive(self._directory, self._study, self.state, lease, self._calls, self._listener, self._local_exit)
+        ending = Ending(drive)
+        starting = Starting(drive)
+        self._witness = witness = Witness(drive, ending)
+        orders = Orders(drive, self._detach)
+        watch = Watch((self._directory.spool, self._directory.inbox / "new"), lambda: drive.post(_nothing))
+        try:
+            drive.begin()
+            witness.take_over()
+            watch.start()
+            while True:
+                lease.beat(time.monotonic())
+                if lease.is_lost():
+                    raise DriverError("another driver has taken this study over", "this one has let go of it")
+                orders.turn()
+                witness.turn()
+                ending.turn()
+                outcome = self._outcome(drive, only_commands)
+                if outcome and not drive.effects.under_way:
+                    return self._finish(drive, witness, outcome)
+                if not outcome and not only_commands:
+                    starting.turn()
+                witness.settle()
+                self._write_status(drive)
+                drive.flush()
+                self._wait([starting.due(), ending.due(), witness.due()], drive.changed)
+        finally:
+            watch.stop()
+            for part in (starting, ending, witness):
+                part.stop()
+            with suppress(StudyDirectoryError):  # what broke the journal is told already
+                drive.close()
+
+    def _outcome(self, drive: Drive, only_commands: bool) -> str:
+        """Why to end now, if there is a reason."""
+        if self._detaching:
+            return "detached"
+        if self._stopping:
+            return "stopped"
+        if drive.state.is_over:
+            return drive.state.outcome
+        if only_commands and not drive.state.to_cancel:
+            return "stopped"
+        return ""
+
+    def _finish(self, drive: Drive, witness: Witness, outcome: str) -> str:
+        at = time.time()
+        reason = self._stopping or ("handed over" if self._detaching else "the commands are carried out")
+        if drive.state.is_over:
+            drive.emit(ev.StudyEnded(at=at, result=outcome))
+            reason = f"the study is {outcome}"
+            point("study.ended")
+        drive.emit(ev.DriverStopped(at=at, reason=reason))
+        witness.settle(always=True)
+        self._write_status(drive, always=True)
+        drive.sync()
+        point("driver.stopped")
+        return outcome
+
+    def _wait(self, times: list[float | None], changed: bool) -> None:
+        """Sleep until something is posted or something is due; then take in all that was posted."""
+        now = time.monotonic()
+        due = [now + _LONGEST_WAIT, *(time for time in times if time is not None)]
+        if changed:
+            due.append(self._status_due)
+        with suppress(queue.Empty):
+            self._calls.get(timeout=max(0.0, min(due) - now))()
+            while True:
+                self._calls.get_nowait()()
+
+    # --- what is posted
+
+    def _stop(self, reason: str) -> None:
+        self._stopping = self._stopping or reason
+
+    def _detach(self) -> None:
+        self._detaching = True
+
+    def _local_exit(self, attempt: str, pid: str, code: int) -> None:
+        self._calls.put(lambda: self._witness.process_ended(attempt, pid, code))
+
+    # --- status.csv
+
+    def _write_status(self, drive: Drive, *, always: bool = False) -> None:
+        now = time.monotonic()
+        if not drive.changed or (now < self._status_due and not always):
+            return
+        write_status(self._directory.status_csv, self.state, time.time())
+        point("status.written")
+        took = time.monotonic() - now
+        self._status_due = now + max(_STATUS_EVERY, 50 * took)
+        drive.changed = False
+
+
+def _nothing() -> None:
+    """Posted to wake the loop: it looks into spool and inbox at every turn."""

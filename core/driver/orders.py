@@ -1,0 +1,38 @@
+"""Takes commands from the inbox and carries them out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ..store import inbox
+from ..study import events as ev
+from ..study.commands import carry_out
+from .drive import Drive
+from .faults import point
+
+
+class Orders:
+    """The part of a driver that obeys. `detach` is called for a command that asks to hand the study over."""
+
+    def __init__(self, drive: Drive, detach: Callable[[], None]) -> None:
+        self._drive = drive
+        self._detach = detach
+
+    def turn(self) -> None:
+        """Carry out every command that waits, in the order in which they were sent."""
+        drive = self._drive
+        for path in inbox.waiting(drive.directory.inbox):
+            request = inbox.read(path)
+            if isinstance(request, str):
+                message = f"a command was passed over, {path.name}: {request}"
+                drive.emit(ev.Anomaly(at=time.time(), message=message))
+            else:
+                drive.emit_all(carry_out(drive.state, request, time.time()))
+                if request.verb == "detach":
+                    self._detach()
+            point("command.journalled")
+            drive.sync()  # before it is put away: else a crash would lose it
+            point("command.synced")
+            inbox.put_away(path)
+            point("command.put_away")

@@ -1,0 +1,187 @@
+"""Brings in what the world shows: the records of jobs, looks at Slurm, local processes that ended."""
+
+from __future__ import annotations
+
+import time
+
+from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved
+from ..store.spool import list_records, read_record, remove_records
+from ..study import events as ev
+from ..study.observer import Seen
+from ..study.status import Status
+from .drive import Drive
+from .ending import Ending
+from .faults import point
+from .looks import Looks
+from .starting import job_name
+
+_SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
+_ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are not our children
+
+
+class Witness:
+    """The part of a driver that watches."""
+
+    def __init__(self, drive: Drive, ending: Ending) -> None:
+        self._drive = drive
+        self._ending = ending
+        self._looks = Looks(drive.slurm, drive.study.settings.poll, drive.post) if drive.slurm else None
+        self._taken: dict[str, None] = {}  # records that were read and not yet removed
+        self._settled_at = 0.0
+        self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
+
+    def due(self) -> float | None:
+        now = time.monotonic()
+        times = [self._look_due(), self._drive.observer.deadline()]
+        times.append(self._settled_at + _SETTLE_EVERY if self._taken else None)
+        times.append(now + _ADOPTED_EVERY if self._adopted else None)
+        return min((due for due in times if due is not None), default=None)
+
+    def turn(self) -> None:
+        """Take in what is there, and ask Slurm if it is time."""
+        self.read_spool()
+        self._drive.emit_all(self._drive.observer.tick(time.time(), time.monotonic()))
+        self._look_at_adopted()
+        self._look_if_due()
+
+    def stop(self) -> None:
+        if self._looks:
+            self._looks.stop()
+
+    # --- records
+
+    def read_spool(self) -> None:
+        drive = self._drive
+        for name in list_records(drive.directory.spool):
+            if name in self._taken:
+                continue
+            self._taken[name] = None
+            report = read_record(drive.directory.spool / name)
+            if report is None:
+                drive.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
+                continue
+            drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
+            self._ending.end_strays(drive.observer.take_strays())
+
+    def settle(self, *, always: bool = False) -> None:
+        """Remove the records that the journal has, once it has them on the disk."""
+        now = time.monotonic()
+        if self._taken and (always or now - self._settled_at >= _SETTLE_EVERY):
+            self._settled_at = now
+            point("records.journalled")
+            self._drive.sync()
+            point("records.synced")
+            remove_records(self._drive.directory.spool, self._taken)
+            point("records.removed")
+            self._taken.clear()
+
+    # --- local processes
+
+    def process_ended(self, attempt: str, pid: str, code: int | None) -> None:
+        """The process of a local step has ended, with `code` if it was our own child."""
+        index, _, number = attempt.partition(".")
+        self.read_spool()
+        events = self._drive.observer.process_ended(int(index), int(number), pid, code, time.time())
+        self._drive.emit_all(events)
+
+    def _look_at_adopted(self) -> None:
+        for index, (number, pid) in list(self._adopted.items()):
+            attempt = f"{index}.{number}"
+            if index not in self._drive.state.live_local:
+                del self._adopted[index]
+            elif not self._drive.local.is_running(attempt, pid):
+                del self._adopted[index]
+                self.process_ended(attempt, pid, None)
+
+    # --- Slurm
+
+    def _look_due(self) -> float | None:
+        state = self._drive.state
+        if self._looks is None or not (state.live_slurm or state.slurm_silent_since):
+            return None
+        return self._looks.due(self._drive.observer.wants_look, bool(state.slurm_silent_since))
+
+    def _look_if_due(self) -> None:
+        due = self._look_due()
+        if due is None or time.monotonic() < due or self._looks is None:
+            return
+        state = self._drive.state
+        jobs = [state.attempts[index][-1].job for index in state.live_slurm]
+        names = [self._name(submission) for submission in state.submissions]
+        wanted = self._drive.observer.wants_look
+        self._looks.start(wanted, [job for job in jobs if job], names, self._looked)
+
+    def _name(self, submission: str) -> str:
+        index = self._drive.state.submissions[submission][0][0]
+        return job_name(self._drive.study.study_id, submission, self._drive.plan, index)
+
+    def _looked(self, view: SlurmView | Unobserved, asked: float) -> None:
+        drive, at = self._drive, time.time()
+        if isinstance(view, Unobserved):
+            if not drive.state.slurm_silent_since:
+                drive.emit(ev.SlurmSilent(at=at, message=view.message))
+            return
+        if drive.state.slurm_silent_since:
+            drive.slurm_closed_until = 0.0
+            drive.emit(ev.SlurmAnswers(at=at))
+        self.read_spool()  # what jobs said before this look counts before it
+        by_name: dict[str, list[str]] = {}
+        for job in (*view.jobs.values(), *view.accounted.values()):
+            by_name.setdefault(job.name, []).append(job.job)
+
+        def seen(job: str) -> Seen | None:
+            shown = view.jobs.get(job) or view.accounted.get(job)
+            return _seen(shown) if shown else None
+
+        def find(submission: str) -> str:
+            if submission not in drive.state.submissions:
+                return ""
+            first, *twins = sorted(by_name.get(self._name(submission), [""]), key=_number)
+            self._ending.end_strays(twins)
+            return first
+
+        drive.emit_all(drive.observer.look(seen, find, asked, at, time.monotonic(), view.accounting))
+
+    # --- taking over
+
+    def take_over(self) -> None:
+        """Take up what an earlier driver left under way."""
+        drive, at, now = self._drive, time.time(), time.monotonic()
+        self.read_spool()
+        for submission, members in list(drive.state.submissions.items()):
+            index, number = members[0]
+            if drive.state.status[index] is Status.SUBMITTING:
+                message = "the driver ended before the answer came"
+                drive.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
+            if drive.state.attempts[index][-1].backend == "slurm":
+                drive.observer.doubt(submission, now)
+            else:
+                self._take_over_local(submission, f"{index}.{number}", at)
+        for index in list(drive.state.live_local):
+            attempt = drive.state.attempts[index][-1]
+            if attempt.node == drive.host:
+                self._adopted[index] = (attempt.number, attempt.job)
+        if drive.state.slurm_silent_since:
+            drive.emit(ev.SlurmAnswers(at=at))  # the silence was another driver's; the first look will tell
+
+    def _take_over_local(self, submission: str, attempt: str, at: float) -> None:
+        """A local step that was being started: its claim tells whether it was."""
+        drive = self._drive
+        try:
+            pid = (drive.directory.claims / attempt).read_text(encoding="utf-8").strip()
+        except OSError:
+            drive.emit(ev.SubmitMissed(at=at, submission=submission))
+            return
+        drive.emit(ev.Submitted(at=at, submission=submission, job=pid, node=drive.host))
+
+
+def _seen(job: SlurmJob) -> Seen:
+    if job.state in ENDED:
+        return Seen(ENDED[job.state], True, job.reason, job.node, job.exit_code)
+    # A state that nobody knows yet is a job that lives: the next look may tell more.
+    return Seen(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
+
+
+def _number(job: str) -> int:
+    digits = job.partition("_")[0]
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,64 @@
+"""The inbox: commands to whoever drives the study, or will drive it, as files that any node can drop.
+
+Written in `tmp`, renamed into `new`, taken in the order of their names, moved to `done`. Only files of the same
+user count.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..errors import StudyDirectoryError
+from ..study.commands import Request
+
+VERSION = 1
+FOLDERS = ("tmp", "new", "done")
+
+
+def send(inbox: Path, verb: str, targets: tuple[str, ...], options: dict[str, int]) -> str:
+    """Drop a command; its id. Raises StudyDirectoryError if it cannot be written."""
+    host = socket.gethostname().replace("/", "_")
+    command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"
+    record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": options}
+    try:
+        temporary = inbox / "tmp" / command
+        temporary.write_text(json.dumps(record), encoding="utf-8")
+        temporary.rename(inbox / "new" / command)
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}") from None
+    return command
+
+
+def waiting(inbox: Path) -> list[Path]:
+    """The commands that nobody has taken yet, oldest first."""
+    try:
+        return sorted(path for path in (inbox / "new").iterdir() if not path.name.startswith("."))
+    except OSError:
+        return []
+
+
+def read(path: Path) -> Request | str:
+    """The command of a file, or why it does not count."""
+    try:
+        if path.stat().st_uid != os.getuid():
+            return "it belongs to another user"
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record["v"] != VERSION:
+            return "it was written by a newer mtui"
+        options = tuple((str(key), int(value)) for key, value in record["options"].items())
+        return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"it cannot be read: {error}"
+
+
+def put_away(path: Path) -> None:
+    """Move a taken command out of the way; if that fails it is found done by its id."""
+    with suppress(OSError):
+        path.rename(path.parent.parent / "done" / path.name)

@@ -1,0 +1,143 @@
+"""What people ask of a running study: cancel, retry, hold, release, update, detach.
+
+A command is a file in the inbox (store/inbox.py). Here it becomes events, given the state of the study; each
+ends with `command_done`, which says what came of it or why it was refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ..plan.model import Plan
+from . import events as ev
+from .state import StudyState
+from .status import LIVE, OVER, UNSUCCESSFUL, Status
+
+TARGETED = ("cancel", "retry", "hold", "release")
+VERBS = (*TARGETED, "update", "detach")
+ALL = "*"
+FAILED = "failed"  # as a target: everything that failed itself
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED."""
+
+    command: str  # its id; taken once
+    verb: str
+    targets: tuple[str, ...] = ()
+    options: tuple[tuple[str, int], ...] = ()
+
+
+def resolve(plan: Plan, state: StudyState, targets: Iterable[str]) -> tuple[list[int], list[str]]:
+    """The instances that targets mean, in plan order, and the targets that mean none."""
+    found: set[int] = set()
+    unknown: list[str] = []
+    names = {instance.name: instance.index for instance in plan.instances}
+    steps = {step.name: step for step in plan.steps}
+    for target in targets:
+        if target in names:
+            hits: Iterable[int] = [names[target]]
+        elif target in steps:
+            hits = steps[target].instances
+        elif target == FAILED:
+            hits = [index for index, status in enumerate(state.status) if status in UNSUCCESSFUL]
+        else:
+            hits = [index for name, index in names.items() if fnmatchcase(name, target)]
+        found.update(hits)
+        if not hits and target != FAILED:
+            unknown.append(target)
+    return sorted(found), unknown
+
+
+def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
+    """The events of a command; nothing for one that was done before."""
+    known = state.commands.get(request.command)
+    if known and known.outcome:
+        return []
+    events: list[ev.Event] = []
+    if not known:
+        events.append(
+            ev.CommandTaken(
+                at=at,
+                command=request.command,
+                verb=request.verb,
+                targets=request.targets,
+                options=request.options,
+            )
+        )
+    outcome, message = "done", ""
+    if request.verb in TARGETED:
+        changes, outcome, message = _targeted(state, request, at)
+        events += changes
+    elif request.verb == "update":
+        values = dict(request.options)
+        events.append(ev.SettingsChanged(at=at, throttle=values.get("throttle"), local_jobs=values.get("local_jobs")))
+        message = ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in values.items())
+    elif request.verb != "detach":
+        outcome, message = "refused", f"unknown command '{request.verb}'"
+    events.append(ev.CommandDone(at=at, command=request.command, outcome=outcome, message=message))
+    return events
+
+
+_Verdict = tuple[ev.Event | None, str]
+
+
+def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.Event], str, str]:
+    indices, unknown = resolve(state.plan, state, request.targets)
+    if unknown:
+        return [], "refused", f"no instance or step is called {', '.join(unknown)}"
+    decide = _DECISIONS[request.verb]
+    changes: list[ev.Event] = []
+    tally: dict[str, int] = {}
+    # Children first: a cancelled parent would block them before their own turn.
+    for index in reversed(indices):
+        event, word = decide(state, index, at)
+        tally[word] = tally.get(word, 0) + 1
+        if event is not None:
+            changes.append(event)
+    message = ", ".join(f"{count:,} {word}" for word, count in sorted(tally.items()))
+    return changes, "done" if changes else "refused", message or "there is nothing to do"
+
+
+def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
+    status = state.status[index]
+    if status in OVER:
+        return None, f"already {status.value}"
+    if status in LIVE:
+        return ev.CancelRequested(at=at, instance=index), "told to end"
+    return ev.CancelRequested(at=at, instance=index), "cancelled"
+
+
+def _retry(state: StudyState, index: int, at: float) -> _Verdict:
+    status = state.status[index]
+    if status in UNSUCCESSFUL:
+        return ev.Retried(at=at, instance=index), "to run again"
+    if status is Status.BLOCKED:
+        return None, "blocked (retry the parent that failed)"
+    return None, status.value
+
+
+def _hold(state: StudyState, index: int, at: float) -> _Verdict:
+    status = state.status[index]
+    if index in state.held:
+        return None, "held already"
+    if status in (Status.WAITING, Status.READY, Status.BLOCKED):
+        return ev.Held(at=at, instance=index), "held"
+    return None, f"{status.value} (too late to hold)"
+
+
+def _release(state: StudyState, index: int, at: float) -> _Verdict:
+    if index in state.held:
+        return ev.Released(at=at, instance=index), "released"
+    return None, f"{state.status[index].value} and not held"
+
+
+_DECISIONS: dict[str, Callable[[StudyState, int, float], _Verdict]] = {
+    "cancel": _cancel,
+    "retry": _retry,
+    "hold": _hold,
+    "release": _release,
+}
