@@ -14,16 +14,34 @@ from ..core import __version__
 from ..core.errors import EXIT_FINISHED, MtuiError, UsageError
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ..core.plan.model import Instance
     from ..core.start import PlanOptions
     from ..core.store.layout import StudyDirectory
     from ..core.store.study_file import StudyFile
+    from ..core.study.state import StudyState
 
-_VERBS = ("run", "plan", "status")
+_ORDERS = {
+    "cancel": "end instances and their jobs",
+    "retry": "run failed instances again, and what hung on them",
+    "hold": "do not start instances until they are released",
+    "release": "let held instances start",
+}
+_VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "submit")
+_WHOLE = {
+    "cancel": "what to end (default: everything)",
+    "retry": "what to run again (default: everything that failed)",
+    "hold": "what to hold (default: everything)",
+    "release": "what to release (default: everything)",
+}
 _OVERVIEW = """\
 mtui STUDY.yaml            start a study
 mtui DIR                   go on with a study in its directory
 mtui plan STUDY.yaml       show what would run; nothing is written or submitted
 mtui status DIR            how a study stands
+mtui why DIR INSTANCE      what an instance waits for, or why it failed
+mtui log DIR INSTANCE      its output
+mtui retry DIR failed      run again what failed
+mtui submit STUDY.yaml     drive the study from a Slurm job of its own
 
 'mtui VERB --help' tells more."""
 
@@ -36,7 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words:
         words = ["--help"]
     try:
-        arguments = _parser().parse_args(words)
+        parser = _parser()
+        arguments, further = parser.parse_known_args(words)
+        if further and words[0] != "submit":
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
+        arguments.further = further
         return arguments.handler(arguments)
     except MtuiError as error:
         print(f"{error.speaker}{error}", file=sys.stderr)
@@ -64,12 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-ui", action="store_true", help="drive without the app: one line per event")
     run.add_argument("-q", "--quiet", action="store_true", help="tell only of failures and of the end")
     run.add_argument("--json", action="store_true", help="one JSON record per event")
-    run.add_argument("-t", "--throttle", type=_count, default=0, metavar="N",
-                     help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
-    run.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
-                     help="run N local steps at once (default: up to 4)")  # fmt: skip
-    run.add_argument("-s", "--sleep", type=_positive, default=30, metavar="SEC",
-                     help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
+    _add_limits(run)
     run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
     run.set_defaults(handler=_run)
 
@@ -83,6 +100,41 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("target", metavar="DIR")
     status.add_argument("--json", action="store_true", help="every instance, for programs")
     status.set_defaults(handler=_status)
+
+    why = verbs.add_parser("why", help="what an instance waits for, or why it failed")
+    why.add_argument("target", metavar="DIR")
+    why.add_argument("instance", metavar="INSTANCE")
+    why.set_defaults(handler=_why)
+
+    log = verbs.add_parser("log", help="the output of an instance")
+    log.add_argument("target", metavar="DIR")
+    log.add_argument("instance", metavar="INSTANCE")
+    log.add_argument("-f", "--follow", action="store_true", help="go on until the instance ends")
+    what = log.add_mutually_exclusive_group()
+    what.add_argument("--stderr", action="store_true", help="its stderr instead of its stdout")
+    what.add_argument("--script", action="store_true", help="its script")
+    log.set_defaults(handler=_log)
+
+    for verb, words in _ORDERS.items():
+        order = verbs.add_parser(verb, help=words)
+        order.add_argument("target", metavar="DIR")
+        order.add_argument("targets", nargs="*", metavar="INSTANCE|GLOB|STEP|failed", help=_WHOLE[verb])
+        order.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        order.set_defaults(handler=_order, verb=verb)
+    update = verbs.add_parser("update", help="change the limits of a study that runs")
+    update.add_argument("target", metavar="DIR")
+    update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
+    update.add_argument("--local-jobs", type=_positive, metavar="N", help="run N local steps at once")
+    update.set_defaults(handler=_update)
+    detach = verbs.add_parser("detach", help="let the driver go on without its terminal")
+    detach.add_argument("target", metavar="DIR")
+    detach.set_defaults(handler=_detach)
+
+    submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
+    submit.add_argument("target", metavar="STUDY.yaml|DIR")
+    _add_plan_options(submit)
+    _add_limits(submit)
+    submit.set_defaults(handler=_submit)
     return parser
 
 
@@ -95,6 +147,15 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
         "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
     )
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-t", "--throttle", type=_count, default=0, metavar="N",
+                        help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
+    parser.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
+                        help="run N local steps at once (default: up to 4)")  # fmt: skip
+    parser.add_argument("-s", "--sleep", type=_positive, default=30, metavar="SEC",
+                        help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
 
 
 def _count(text: str) -> int:
@@ -117,23 +178,29 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
+    directory, study = _create(spec, arguments, dry=arguments.dry)
+    if arguments.dry:
+        from ..core.start import write_all
+
+        write_all(directory, study.plan)
+        print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
+        return EXIT_FINISHED
+    return _drive(directory, study, arguments)
+
+
+def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile]:
     from ..core.backends.slurm import require_slurm
-    from ..core.start import create_study, default_local_jobs, plan_study, write_all
+    from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.study_file import Settings
 
     options = _plan_options(arguments)
     planned = plan_study(spec, options)
     for problem in planned.warnings:
         print(problem.text(planned.study.file), file=sys.stderr)
-    if planned.plan.uses_slurm and not arguments.dry:
+    if planned.plan.uses_slurm and not dry:
         require_slurm()
     settings = Settings(arguments.throttle, arguments.local_jobs or default_local_jobs(), float(arguments.sleep))
-    directory, study = create_study(planned, options, settings)
-    if arguments.dry:
-        write_all(directory, study.plan)
-        print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
-        return EXIT_FINISHED
-    return _drive(directory, study, arguments)
+    return create_study(planned, options, settings)
 
 
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
@@ -150,9 +217,9 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
 
 def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace) -> int:
-    from .headless import drive
+    from .headless import headless
 
-    return drive(directory, study, quiet=arguments.quiet, as_json=arguments.json)
+    return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -188,15 +255,11 @@ def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from ..core.store.layout import open_study
     from ..core.store.reader import read_study
     from .status_view import status_json, status_text
     from .text import Paint
 
-    target = Path(arguments.target)
-    if not target.exists():
-        raise UsageError(f"no such directory: {target}")
-    directory = open_study(target)
+    directory = _open(arguments)
     _, state = read_study(directory)
     if arguments.json:
         json.dump(status_json(directory, state), sys.stdout, indent=1)
@@ -204,3 +267,113 @@ def _status(arguments: argparse.Namespace) -> int:
     else:
         print(status_text(directory, state, Paint(sys.stdout)))
     return EXIT_FINISHED
+
+
+def _open(arguments: argparse.Namespace) -> StudyDirectory:
+    from ..core.store.layout import open_study
+
+    target = Path(arguments.target)
+    if not target.exists():
+        raise UsageError(f"no such directory: {target}")
+    return open_study(target)
+
+
+def _instance(state: StudyState, name: str) -> Instance:
+    from ..core.spec.problems import nearest
+
+    names = {instance.name: instance for instance in state.plan.instances}
+    if name not in names:
+        raise UsageError(f"no instance is called '{name}'", nearest(name, names))
+    return names[name]
+
+
+def _why(arguments: argparse.Namespace) -> int:
+    from ..core.store.reader import read_study
+    from .text import Paint
+    from .why import why_text
+
+    directory = _open(arguments)
+    study, state = read_study(directory)
+    instance = _instance(state, arguments.instance)
+    print(why_text(directory, study, state, instance.index, Paint(sys.stdout)))
+    return EXIT_FINISHED
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    from ..core.store.reader import read_study
+    from .log import show_log
+
+    directory = _open(arguments)
+    _, state = read_study(directory)
+    instance = _instance(state, arguments.instance)
+    path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
+    if arguments.script:
+        path = directory.workspace(instance) / state.plan.script_name(instance)
+    return show_log(directory, state, instance, path, follow=arguments.follow)
+
+
+def _order(arguments: argparse.Namespace) -> int:
+    from ..core.study.commands import ALL, FAILED
+    from .order import order
+
+    whole = not arguments.targets
+    targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
+    ask = whole and arguments.verb == "cancel" and not arguments.yes
+    return order(_open(arguments), arguments.verb, targets, {}, yes=not ask)
+
+
+def _update(arguments: argparse.Namespace) -> int:
+    from .order import order
+
+    given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs}
+    options = {key: value for key, value in given.items() if value is not None}
+    if not options:
+        raise UsageError("update changes nothing without an option", "give --throttle N or --local-jobs N")
+    return order(_open(arguments), "update", (), options)
+
+
+def _detach(arguments: argparse.Namespace) -> int:
+    from .order import order
+
+    return order(_open(arguments), "detach", (), {})
+
+
+def _submit(arguments: argparse.Namespace) -> int:
+    from ..core.backends.slurm import require_slurm
+    from ..core.store.study_file import read_study_file
+    from .status_view import drives
+    from .submit import submit_driver
+
+    require_slurm()
+    target = Path(arguments.target)
+    if target.is_dir():
+        directory = _open(arguments)
+        study = read_study_file(directory.study_file)
+        driver = drives(directory)
+        if driver:
+            raise UsageError(
+                f"a driver holds this study: {driver}", f"let it go first: mtui detach {target}, or Ctrl-C"
+            )
+    else:
+        directory, study = _create(target, arguments)
+    bank = study.plan.batch.text("bank")
+    options = [f"--account={bank}"] if bank and not any(_names_account(word) for word in arguments.further) else []
+    job = submit_driver(directory, study, [*options, *_joined(arguments.further)])
+    print(f"{study.plan.name} is driven by Slurm job {job}.")
+    print(f"Watch it with: mtui status {directory.root}")
+    return EXIT_FINISHED
+
+
+def _names_account(word: str) -> bool:
+    return word.startswith(("-A", "--account"))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Options with their values beside them, one option a line: `--qos workflow` becomes `--qos=workflow`."""
+    joined: list[str] = []
+    for word in words:
+        if word.startswith("-") or not joined:
+            joined.append(word)
+        else:
+            joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
+    return joined

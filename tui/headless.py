@@ -1,110 +1,64 @@
-"""`mtui --no-ui`: drives a study and prints one line per event."""
+"""`mtui --no-ui`: drives a study and prints one line per event; watches instead while another driver lives."""
 
 from __future__ import annotations
 
-import json
+import os
 import shlex
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
-from ..core.driver import Driver
-from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED
+from ..core.backends.slurm import job_has_ended
+from ..core.driver import HANDED_OVER, Driver, Listener, say_ready
+from ..core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
+from ..core.store.follow import Follower
 from ..core.store.layout import StudyDirectory
+from ..core.store.lease import Liveness, Owner, Standing, current_owner
 from ..core.store.study_file import StudyFile
-from ..core.study import events as ev
-from ..core.study.state import StudyState
-from ..core.study.status import Status
+from ..core.study.events import Event
+from ..core.study.state import Impossible, StudyState
+from .event_lines import EventLines, EventRecords, say
 from .status_view import failure_lines, failures, summary
+from .submit import submit_next
 from .text import Paint, plural, safe
 
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
+_LOOK_EVERY = 0.5  # seconds between two looks at a journal that another driver writes
+_SUCCESSOR_LOOK = 0.05  # the same while waiting to take over: the gap without a driver
+_SUCCESSOR_WAIT = 20.0  # seconds for the successor to take the lease after a hand-over
+
+Handlers = dict[signal.Signals, Callable[[int, FrameType | None], None]]
 
 
-class EventLines:
-    """Prints events for people. Quiet leaves out everything but failures and what concerns the whole study."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._quiet = quiet
-        self._paint = Paint(sys.stdout)
-        self._told_deferred = ""
-        self._members: dict[str, list[int]] = {}  # instances of each submission under way
-
-    def __call__(self, event: ev.Event, state: StudyState) -> None:
-        for index, status, text, matters in self._tell(event, state):
-            if self._quiet and not matters:
-                continue
-            name = safe(state.plan.instances[index].name) if index is not None else ""
-            words = "  ".join(part for part in (name, text) if part)
-            clock = time.strftime("%H:%M:%S", time.localtime(event.at))
-            coloured = self._paint.status(status, words) if status else words
-            print(f"{clock}  [{summary(state.counts)}]  {coloured}", flush=True)
-
-    def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
-        """What to say: the instance, the colour, the words, whether it matters when quiet."""
-        match event:
-            case ev.SubmitIntended():
-                self._members[event.submission] = [index for index, _ in event.members]
-                return []
-            case ev.Submitted():
-                return [(index, None, _accepted(state, index), False) for index in self._take(event.submission)]
-            case ev.Started():
-                return [(event.instance, Status.RUNNING, f"running: job {event.job} on {event.node}", False)]
-            case ev.Observed():
-                why = f" ({event.reason})" if event.reason else ""
-                return [(event.instance, None, f"{event.status.value}{why}", False)]
-            case ev.Ended():
-                cause = f": {safe(event.cause)}" if event.cause else ""
-                matters = event.status is not Status.FINISHED
-                return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
-            case ev.SubmitRefused():
-                text = f"refused: {safe(event.message)}"
-                return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
-            case ev.SubmitDeferred():
-                self._take(event.submission)
-                told, self._told_deferred = self._told_deferred, event.message
-                text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
-                return [] if told == event.message else [(None, None, text, True)]
-            case ev.SubmitUnclear():
-                text = f"no clear answer, looking: {safe(event.message)}"
-                return [(index, None, text, True) for index in self._members.get(event.submission, [])]
-            case ev.SlurmSilent():
-                return [(None, Status.FAILED, f"Slurm does not answer: {safe(event.message)}", True)]
-            case ev.SlurmAnswers():
-                return [(None, None, "Slurm answers again", True)]
-            case ev.Anomaly():
-                return [(None, None, f"noted: {safe(event.message)}", False)]
-            case _:
-                return []
-
-    def _take(self, submission: str) -> list[int]:
-        return self._members.pop(submission, [])
+def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: bool) -> int:
+    """Drive a study, or watch the one that drives it, to its end or until Ctrl-C or SIGTERM; the exit code."""
+    listener: Listener = EventRecords() if as_json else EventLines(quiet)
+    talk = _say_nothing if as_json else say
+    if not quiet:
+        talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
+    while True:
+        owner = current_owner(directory.owner)
+        if owner and Liveness(directory.owner, owner).standing() in (Standing.ALIVE, Standing.UNKNOWN):
+            code = _watch(directory, study, owner, listener, talk)
+        else:
+            code = _drive(directory, study, listener, talk)
+        if code is not None:
+            return code
 
 
-def _accepted(state: StudyState, index: int) -> str:
-    attempt = state.attempts[index][-1]
-    if attempt.backend == "local":
-        return f"running here: process {attempt.job}"
-    return f"submitted: job {attempt.job}"
+def _say_nothing(text: str) -> None:
+    """For programs: their records tell everything."""
+    del text
 
 
-class EventRecords:
-    """Prints each event as one JSON line, with the instance's name and the counts after it."""
-
-    def __call__(self, event: ev.Event, state: StudyState) -> None:
-        record = ev.to_record(event)
-        index = record.get("instance")
-        if isinstance(index, int):
-            record["name"] = state.plan.instances[index].name
-        record["counts"] = {status.value: count for status, count in state.counts.items() if count}
-        print(json.dumps(record, ensure_ascii=True), flush=True)
-
-
-def drive(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: bool) -> int:
-    """Drive a study to its end, or until Ctrl-C or SIGTERM; the exit code."""
-    listener = EventRecords() if as_json else EventLines(quiet)
-    driver = Driver(directory, study, listener)
+def _drive(directory: StudyDirectory, study: StudyFile, listener: Listener, talk: Callable[[str], None]) -> int | None:
+    """Drive; None if another was quicker to take the lease, or if nobody took over after a hand-over."""
+    successor = (sys.executable, "-m", "mtui.tui", "--no-ui", str(directory.root))
+    driver = Driver(directory, study, listener, successor)
     caught: list[int] = []
 
     def let_go(number: int, frame: FrameType | None) -> None:
@@ -115,19 +69,106 @@ def drive(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: 
             signal.raise_signal(number)
         driver.stop(f"signal {signal.Signals(number).name}")
 
-    previous = {number: signal.signal(number, let_go) for number in (signal.SIGINT, signal.SIGTERM)}
-    if not as_json and not quiet:
-        print(
-            f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}", flush=True
-        )
+    def hand_over(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        driver.detach()
+
+    def make_room(number: int, frame: FrameType | None) -> None:
+        """The walltime of the driver's own job is nearly over: the next one goes on."""
+        del number, frame
+        try:
+            driver.stop(f"its walltime is nearly over; job {submit_next(directory)} goes on")
+        except DriverError as error:
+            talk(f"Cannot put a successor into the queue: {error}")
+
+    handlers: Handlers = {signal.SIGINT: let_go, signal.SIGTERM: let_go}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it is ignored, and stays so
+        handlers[signal.SIGHUP] = hand_over
+    if "SLURM_JOB_ID" in os.environ:
+        handlers[signal.SIGUSR2] = make_room
+    with _handling(handlers):
+        try:
+            outcome = driver.run()
+        except StudyBusyError:
+            return None
+    if outcome == "detached":
+        successor = _next_owner(directory, driver.state.driver.epoch)
+        if successor:
+            talk(f"Detached: {successor.words} drives on. Come back with: mtui {shlex.quote(str(directory.root))}")
+        return EXIT_FINISHED if successor else None
+    talk(_farewell(directory, driver.state, outcome))
+    return _EXIT_CODES.get(outcome, 128 + caught[0] if caught else EXIT_ERROR)
+
+
+def _next_owner(directory: StudyDirectory, epoch: int) -> Owner | None:
+    """Wait for whoever takes the lease after `epoch` was handed over; None if nobody does."""
+    until = time.monotonic() + _SUCCESSOR_WAIT
+    pause = threading.Event()
+    while time.monotonic() < until:
+        owner = current_owner(directory.owner)
+        if owner and owner.epoch > epoch:
+            return owner
+        pause.wait(0.05)
+    return None
+
+
+def _watch(
+    directory: StudyDirectory,
+    study: StudyFile,
+    owner: Owner,
+    listener: Listener,
+    talk: Callable[[str], None],
+) -> int | None:
+    """Tell what another driver does; None when this process is to drive or to watch anew."""
+    state = StudyState(study.plan)
+    follower = Follower(directory.journal)
+    for event in follower.new_events():
+        _apply(state, event)
+    talk(f"Driven by {owner.words}; watching. [{summary(state.counts)}]")
+    is_successor = say_ready()
+    liveness = Liveness(directory.owner, owner, job_ended=job_has_ended)
+    ended = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        ended.set()
+
+    with _handling({signal.SIGINT: end, signal.SIGTERM: end}):
+        while not ended.wait(_SUCCESSOR_LOOK if is_successor else _LOOK_EVERY):
+            standing = liveness.standing()  # before the journal is read: what it wrote last is read after
+            for event in follower.new_events():
+                if _apply(state, event):
+                    listener(event, state)
+            if standing is Standing.DEAD:
+                talk(f"The driver is gone ({owner.words}); taking over.")
+                return None
+            if standing is Standing.RELEASED and state.driver.stopped == HANDED_OVER:
+                if not is_successor:
+                    _next_owner(directory, owner.epoch)
+                return None
+            if standing is Standing.RELEASED:
+                talk(_farewell(directory, state, state.result or "stopped"))
+                return _EXIT_CODES.get(state.result, EXIT_ERROR)
+    talk(f"Stopped watching. The study goes on, driven by {owner.words}.")
+    return 130
+
+
+def _apply(state: StudyState, event: Event) -> bool:
     try:
-        outcome = driver.run()
+        state.apply(event)
+    except Impossible:
+        return False
+    return True
+
+
+@contextmanager
+def _handling(handlers: Handlers) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if not as_json:
-        print(_farewell(directory, driver.state, outcome), flush=True)
-    return _EXIT_CODES.get(outcome, 128 + caught[0] if caught else 1)
 
 
 def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str:

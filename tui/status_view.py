@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 from ..core.store.layout import StudyDirectory
-from ..core.store.lease import current_owner, holds
+from ..core.store.lease import Liveness, Standing, current_owner
 from ..core.store.reader import last_lines
 from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
@@ -18,10 +18,10 @@ _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 def drives(directory: StudyDirectory) -> str:
     """Who drives the study now, in words; empty if nobody does."""
     owner = current_owner(directory.owner)
-    if owner is None or not holds(directory.owner, owner):
+    if owner is None:
         return ""
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
-    return f"process {owner.pid} on {owner.host} since {since}"
+    standing = Liveness(directory.owner, owner).standing()
+    return owner.words if standing in (Standing.ALIVE, Standing.UNKNOWN) else ""
 
 
 def summary(counts: Counter[Status]) -> str:

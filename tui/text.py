@@ -17,6 +17,35 @@ def safe(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
 
 
+class SafeLog:
+    """Makes a log's bytes harmless for a terminal, chunk by chunk: colours stay, other sequences are shown."""
+
+    _KEPT = re.compile(rb"\x1b\[[0-9;:]*m")
+    _OTHER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+    _PARTIAL = re.compile(rb"\x1b(\[[0-9;:]*)?$")
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The safe form of what came in; a colour cut in two waits for its other half."""
+        data = self._rest + data
+        partial = self._PARTIAL.search(data)
+        self._rest = partial.group(0) if partial and len(partial.group(0)) < 32 else b""
+        data = data[: len(data) - len(self._rest)]
+        pieces: list[bytes] = []
+        at = 0
+        for kept in self._KEPT.finditer(data):
+            pieces += [self._OTHER.sub(b"?", data[at : kept.start()]), kept.group(0)]
+            at = kept.end()
+        pieces.append(self._OTHER.sub(b"?", data[at:]))
+        # C1 controls, as UTF-8 or as single bytes, act like escape sequences on some terminals.
+        return b"".join(pieces).decode("utf-8", "replace").translate(_C1).encode()
+
+
+_C1 = {code: "?" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
 class Paint:
     """Colours for one stream: none if it is no terminal, or if NO_COLOR is set."""
 

@@ -29,10 +29,11 @@ class Local:
 
     def submit(self, job: Job) -> Answer:
         try:
-            with Path(job.script).open(encoding="utf-8") as script:
-                shell = script.readline().removeprefix("#!").split() or ["/bin/sh"]
+            with Path(job.script).open("rb") as script:
+                shell = os.fsdecode(script.readline()).removeprefix("#!").split() or ["/bin/sh"]
             command = ["/bin/sh", f"{self._home}/job.sh", job.attempt, self._home, job.workspace, job.script]
-            with Path(job.stdout).open("wb") as out, Path(job.stderr).open("wb") as err:
+            # appended to: an attempt that another driver began may be writing there, and this one its twin
+            with Path(job.stdout).open("ab") as out, Path(job.stderr).open("ab") as err:
                 process = subprocess.Popen(
                     [*command, self._host, "", *shell],
                     cwd=job.workspace,
@@ -47,15 +48,18 @@ class Local:
         return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Sequence[str]) -> str:
-        for pid in jobs:
-            with suppress(ProcessLookupError):
-                os.killpg(int(pid), signal.SIGTERM)
+        self._signal(jobs, signal.SIGTERM)
         return ""
 
     def kill(self, pid: str) -> None:
         """End a step that did not end when it was asked to."""
-        with suppress(ProcessLookupError):
-            os.killpg(int(pid), signal.SIGKILL)
+        self._signal([pid], signal.SIGKILL)
+
+    def _signal(self, pids: Sequence[str], number: signal.Signals) -> None:
+        for pid in pids:
+            if self._command(pid)[1:2] == [os.fsencode(f"{self._home}/job.sh")]:  # not a stranger with that number
+                with suppress(ProcessLookupError):
+                    os.killpg(int(pid), number)
 
     def _wait(self, process: subprocess.Popen[bytes], attempt: str) -> None:
         code = process.wait()
@@ -63,8 +67,12 @@ class Local:
 
     def is_running(self, attempt: str, pid: str) -> bool:
         """Whether the process `pid` of this host is the runner of that attempt of this study."""
+        return self._command(pid)[1:4] == [os.fsencode(text) for text in (f"{self._home}/job.sh", attempt, self._home)]
+
+    @staticmethod
+    def _command(pid: str) -> list[bytes]:
+        """The command line of a process of this host; empty if there is none."""
         try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
-            return False
-        return words[1:4] == [os.fsencode(text) for text in (f"{self._home}/job.sh", attempt, self._home)]
+            return []

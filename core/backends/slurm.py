@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import BackendMissing
 from .base import Answer, Deferred, Job, Refused, Unclear
 from .slurm_text import (
+    ENDED,
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
@@ -71,7 +72,7 @@ class Slurm:
 
     def submit(self, job: Job) -> Answer:
         try:
-            script = Path(job.script).read_text(encoding="utf-8")
+            script = os.fsdecode(Path(job.script).read_bytes())
         except OSError as error:
             return Refused(f"{job.script}: {error.strerror}")
         command = ["sbatch", "--parsable", f"--job-name={job.name}", f"--chdir={job.workspace}"]
@@ -141,6 +142,20 @@ class Slurm:
         )
         out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(command, done.returncode, out, err)
+
+
+def job_has_ended(job: str) -> bool:
+    """Whether Slurm says that a job is over; not so if it cannot be asked."""
+    command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=15, check=False, env=clean_environment(os.environ)
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    if done.returncode:
+        return "Invalid job id" in done.stderr  # so long ago that Slurm has forgotten it
+    return done.stdout.strip() in ENDED
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

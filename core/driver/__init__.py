@@ -1,5 +1,7 @@
 """Drives a study: the loop, and what it does in the outside world."""
 
-from .loop import Driver, Listener
+from .drive import Listener
+from .handover import say_ready
+from .loop import HANDED_OVER, Driver
 
-__all__ = ["Driver", "Listener"]
+__all__ = ["HANDED_OVER", "Driver", "Listener", "say_ready"]

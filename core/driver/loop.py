@@ -8,9 +8,12 @@ What to start is decided in study/policy.py, what the world means in study/obser
 from __future__ import annotations
 
 import queue
+import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
+from ..backends.slurm import job_has_ended
 from ..errors import DriverError, StudyDirectoryError
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
@@ -22,10 +25,12 @@ from ..study.state import StudyState
 from .drive import Call, Drive, Listener
 from .ending import Ending
 from .faults import point
+from .handover import start_successor
 from .orders import Orders
 from .starting import Starting
 from .witness import Witness
 
+HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
 _LONGEST_WAIT = 5.0  # seconds; the heartbeat and the check of the lease hang on it
 _STATUS_EVERY = 2.0  # seconds between two status.csv; more for a study that takes long to write
 
@@ -33,13 +38,18 @@ _STATUS_EVERY = 2.0  # seconds between two status.csv; more for a study that tak
 class Driver:
     """One driver of one study. `run` drives until the study is over or `stop` is called."""
 
-    def __init__(self, directory: StudyDirectory, study: StudyFile, listener: Listener) -> None:
+    def __init__(
+        self, directory: StudyDirectory, study: StudyFile, listener: Listener, successor: Sequence[str] = ()
+    ) -> None:
+        """`successor` is the command line of a driver that takes over after a detach."""
         self._directory = directory
+        self._successor = successor
         self._study = study
         self._listener = listener
         self.state = StudyState(study.plan)
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
+        self._handing_over = False  # a successor is being started
         self._detaching = False
         self._status_due = 0.0
 
@@ -50,8 +60,11 @@ class Driver:
         self._calls.put(lambda: self._stop(reason))
 
     def detach(self) -> None:
-        """Let go so that a headless driver can take over; `run` returns `detached`. From any thread."""
-        self._calls.put(self._detach)
+        """Hand the study over to a headless driver in a session of its own; then `run` returns `detached`.
+
+        This one goes on driving until the other stands ready. From any thread or a signal handler.
+        """
+        self._calls.put(self._start_hand_over)
 
     def run(self, *, only_commands: bool = False) -> str:
         """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
@@ -59,7 +72,7 @@ class Driver:
         With `only_commands` it carries out what waits in the inbox, starts nothing, and lets go.
         Raises StudyBusyError if another driver holds the study, DriverError if this one cannot go on.
         """
-        lease = Lease.take(self._directory.owner)
+        lease = Lease.take(self._directory.owner, job_ended=job_has_ended)
         point("lease.taken")
         try:
             return self._run(lease, only_commands)
@@ -78,7 +91,7 @@ class Driver:
         ending = Ending(drive)
         starting = Starting(drive)
         self._witness = witness = Witness(drive, ending)
-        orders = Orders(drive, self._detach)
+        orders = Orders(drive, self._start_hand_over)
         watch = Watch((self._directory.spool, self._directory.inbox / "new"), lambda: drive.post(_nothing))
         try:
             drive.begin()
@@ -109,19 +122,19 @@ class Driver:
 
     def _outcome(self, drive: Drive, only_commands: bool) -> str:
         """Why to end now, if there is a reason."""
+        if drive.state.is_over:
+            return drive.state.outcome
         if self._detaching:
             return "detached"
         if self._stopping:
             return "stopped"
-        if drive.state.is_over:
-            return drive.state.outcome
         if only_commands and not drive.state.to_cancel:
             return "stopped"
         return ""
 
     def _finish(self, drive: Drive, witness: Witness, outcome: str) -> str:
         at = time.time()
-        reason = self._stopping or ("handed over" if self._detaching else "the commands are carried out")
+        reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
         if drive.state.is_over:
             drive.emit(ev.StudyEnded(at=at, result=outcome))
             reason = f"the study is {outcome}"
@@ -149,8 +162,20 @@ class Driver:
     def _stop(self, reason: str) -> None:
         self._stopping = self._stopping or reason
 
-    def _detach(self) -> None:
-        self._detaching = True
+    def _start_hand_over(self) -> None:
+        """Prepare the successor on a thread of its own; the study goes on meanwhile."""
+        if not self._handing_over:
+            self._handing_over = True
+            threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
+
+    def _hand_over(self) -> None:
+        ready = start_successor(self._successor, self._directory.driver_log)
+
+        def let_go() -> None:
+            self._handing_over = False
+            self._detaching = ready
+
+        self._calls.put(let_go)
 
     def _local_exit(self, attempt: str, pid: str, code: int) -> None:
         self._calls.put(lambda: self._witness.process_ended(attempt, pid, code))

@@ -183,9 +183,12 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
                 f"step '{step.name}' cannot have a directory of that name",
                 "a step's name needs at least one letter or digit, and .mtui, status.csv and study.yaml are taken",
             )
-        if step_folders.setdefault(folder, step.name) != step.name:
+        told = step_folders.setdefault(folder, step.name) != step.name
+        if told:
             problems.error(
-                place, f"steps '{step_folders[folder]}' and '{step.name}' would share the directory '{folder}'"
+                place,
+                f"steps '{step_folders[folder]}' and '{step.name}' would share the directory '{folder}'",
+                "rename one of the steps",
             )
         if len(plan.parameters.distinct(step.used)) > len(step.instances) > 0:
             problems.error(
@@ -193,12 +196,11 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
                 f"step '{step.name}': different rows of the sweep make an instance of the same name",
                 "let the labels of the parameters begin or end with different words",
             )
-        told = False  # one message a step: a sweep of thousands would repeat it
         for instance in (plan.instances[index] for index in step.instances):
             message, hint = _name_problem(plan, instance, names, folders)
             names.setdefault(instance.name, instance)
             folders.setdefault(instance.workspace, instance)
-            if message and not told:
+            if message and not told:  # one message a step: a sweep of thousands would repeat it
                 told = True
                 problems.error(place, message, hint)
 
@@ -221,7 +223,9 @@ def _name_problem(
     if instance.row >= 0 and last.strip(".") == "":
         return f"'{instance.name}' cannot have a directory '{last}'", "change the label, or use --hashws"
     if longest > _LONGEST_NAME:
-        return f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", "use --hashws"
+        numbered = len(plan.steps[instance.step].folder) + len("_instance_000000")  # what --hashws would make
+        hint = "use --hashws" if numbered <= _LONGEST_NAME else "give the step a shorter name"
+        return f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", hint
     return "", ""
 
 

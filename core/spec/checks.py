@@ -77,7 +77,7 @@ def parse_study(text: str, problems: Problems) -> Study:
 
 
 def _description(top: Fields) -> tuple[str, str]:
-    fields = top.mapping("description", "description", odd_keys=True)
+    fields = top.mapping("description", "description")
     if fields is None:
         return "", ""
     fields.check_keys(fields.node.entries, ("name", "description"))

@@ -87,7 +87,7 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
             raise StudyDirectoryError(
                 f"{name}:{number}: this journal holds an {error}", "a newer mtui wrote it; use that one"
             ) from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines):
                 return
             raise StudyDirectoryError(f"{name}:{number}: damaged journal line: {error}") from None

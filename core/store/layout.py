@@ -17,6 +17,7 @@ OUT/
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -108,7 +109,7 @@ def create(root: Path, spec_text: str, files: list[Path]) -> StudyDirectory:
     """
     directory = StudyDirectory(root)
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
+        _make_parents(root)
         root.mkdir()
     except FileExistsError:
         raise StudyDirectoryError(
@@ -131,6 +132,13 @@ def create(root: Path, spec_text: str, files: list[Path]) -> StudyDirectory:
     return directory
 
 
+def _make_parents(root: Path) -> None:
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
+
+
 def prepare(directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int) -> None:
     """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError."""
     workspace = directory.workspace(instance)
@@ -139,24 +147,34 @@ def prepare(directory: StudyDirectory, plan: Plan, instance: Instance, attempt: 
     _write_script(workspace / plan.script_name(instance), script.body)
     if script.restart is not None:
         _write_script(workspace / plan.script_name(instance, restart=True), script.restart)
-    _link(directory, instance)
+    _link(directory, plan, instance)
     if attempt > 1:
         for output in (directory.stdout(instance), directory.stderr(instance)):
-            with suppress(FileNotFoundError):
-                output.rename(output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+            _keep(output, output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+
+
+def _keep(output: Path, name: Path) -> None:
+    """Move the output of an earlier attempt away, once: what is there by now may be of this attempt."""
+    if not name.exists():
+        with suppress(FileNotFoundError):
+            output.rename(name)
 
 
 def _write_script(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    """Write it in one move: a shell that runs the file of an earlier submission reads on in what it had."""
+    temporary = path.with_name(f".{path.name[-200:]}.tmp")
+    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text)
         mode = os.fstat(file.fileno()).st_mode
         os.fchmod(file.fileno(), mode | 0o100)
+    temporary.replace(path)
 
 
-def _link(directory: StudyDirectory, instance: Instance) -> None:
+def _link(directory: StudyDirectory, plan: Plan, instance: Instance) -> None:
     """Beside `STEP/COMBO` a link `STEP_COMBO`, for scripts that glob the study directory."""
     folder, _, name = instance.workspace.partition("/")
     if name:
         link = name if name.startswith(f"{folder}_") else f"{folder}_{name}"
-        with suppress(FileExistsError):
-            (directory.root / link).symlink_to(instance.workspace)
+        if all(step.folder != link for step in plan.steps):  # else that step's workspaces would land in this one
+            with suppress(FileExistsError):
+                (directory.root / link).symlink_to(instance.workspace)

@@ -2,7 +2,8 @@
 
 Taking over creates `owner/N+1` by link(2), which only one can do, on any file system. The holder rewrites a
 heartbeat counter beside it; others judge it by whether the counter moves on their own clock, never by times
-of another machine. A holder that has let go, or whose process on this host is dead, is followed at once.
+of another machine. A holder that has let go, whose process on this host is dead, or whose Slurm job has ended
+is followed at once.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from enum import Enum
 from pathlib import Path
 
 from ..errors import StudyBusyError, StudyDirectoryError
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
 SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver on another host counts as gone
+_ASK_EVERY = 1.0  # seconds between two looks at the heartbeat of another host
+_JOB_ASK_EVERY = 30.0  # seconds between two questions to Slurm for the holder's job
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,34 @@ class Owner:
     since: float
     slurm_job: str = ""
 
+    @property
+    def words(self) -> str:
+        """Who, where and since when."""
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        job = f" (Slurm job {self.slurm_job})" if self.slurm_job else ""
+        return f"process {self.pid} on {self.host}{job} since {since}"
+
+
+class Standing(Enum):
+    """What is known of the holder."""
+
+    ALIVE = "alive"
+    UNKNOWN = "not known yet"  # on another host, its heartbeat was not seen moving so far
+    RELEASED = "has let go"
+    DEAD = "is gone"
+
+
+JobEnded = Callable[[str], bool]
+
 
 def this_host() -> str:
     return socket.gethostname()
 
 
-def _boot_id() -> str:
+def boot_id() -> str:
+    """What tells this boot of this host from all others; empty where the kernel does not say."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
 
@@ -48,103 +74,123 @@ def _boot_id() -> str:
 def process_start(pid: int) -> str:
     """When a process of this host was started, in the kernel's ticks since boot; empty if it is not there."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     fields = stat.rpartition(")")[2].split()
     return "" if fields[0] in ("Z", "X") else fields[19]
 
 
-def _path(folder: Path, epoch: int) -> Path:
-    return folder / f"{epoch:06d}"
-
-
-def _epochs(folder: Path) -> list[int]:
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+def _path(folder: Path, epoch: int, suffix: str = "") -> Path:
+    return folder / f"{epoch:06d}{suffix}"
 
 
 def current_owner(folder: Path) -> Owner | None:
-    """The holder of the highest epoch, whether it still drives or not."""
+    """The holder of the highest epoch, whether it still drives or not. Raises StudyDirectoryError."""
     try:
-        epochs = _epochs(folder)
+        epochs = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
         if not epochs:
             return None
-        return Owner(**json.loads(_path(folder, epochs[-1]).read_text(encoding="utf-8")))
+        return Owner(**json.loads(_path(folder, max(epochs)).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}") from None
 
 
-def has_let_go(folder: Path, owner: Owner) -> bool:
-    return _path(folder, owner.epoch).with_suffix(".released").exists()
+class Liveness:
+    """Judges one holder, again and again, by what can be known from here."""
 
+    def __init__(
+        self,
+        folder: Path,
+        owner: Owner,
+        *,
+        silent_after: float = SILENT_AFTER,
+        job_ended: JobEnded | None = None,
+    ) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._silent_after = silent_after
+        self._job_ended = job_ended
+        self._beat = self._read_beat()
+        self._still_since = time.monotonic()
+        self._moved = False
+        self._next_job_ask = 0.0
 
-def is_dead_here(owner: Owner) -> bool:
-    """Whether the owner was a process of this host and is gone."""
-    if owner.host != this_host():
-        return False
-    return owner.boot != _boot_id() or process_start(owner.pid) != owner.start
+    def standing(self) -> Standing:
+        owner, now = self._owner, time.monotonic()
+        if _path(self._folder, owner.epoch, ".released").exists():
+            return Standing.RELEASED
+        if owner.host == this_host():
+            alive = owner.boot == boot_id() and process_start(owner.pid) == owner.start
+            return Standing.ALIVE if alive else Standing.DEAD
+        beat = self._read_beat()
+        if beat != self._beat:
+            self._beat, self._still_since, self._moved = beat, now, True
+        if now - self._still_since >= self._silent_after:
+            return Standing.DEAD
+        if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
+            self._next_job_ask = now + _JOB_ASK_EVERY
+            if self._job_ended(owner.slurm_job):
+                return Standing.DEAD
+        return Standing.ALIVE if self._moved else Standing.UNKNOWN
 
-
-def _beat(folder: Path, epoch: int) -> str:
-    try:
-        return _path(folder, epoch).with_suffix(".beat").read_text(encoding="utf-8")
-    except OSError:
-        return ""
-
-
-def holds(folder: Path, owner: Owner) -> bool:
-    """Whether the owner has to be taken for alive without waiting for its heartbeat."""
-    return not has_let_go(folder, owner) and not is_dead_here(owner)
+    def _read_beat(self) -> str:
+        try:
+            return _path(self._folder, self._owner.epoch, ".beat").read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
 
 class Lease:
     """The right to drive, held by this process until `release` or until another takes a higher epoch."""
 
-    def __init__(self, folder: Path, owner: Owner) -> None:
+    def __init__(self, folder: Path, owner: Owner, before: Owner | None) -> None:
         self._folder = folder
         self.owner = owner
+        self.before = before  # who held it last
         self._count = 0
         self._next_beat = 0.0
 
     @classmethod
-    def take(cls, folder: Path, *, silent_after: float = SILENT_AFTER) -> Lease:
+    def take(cls, folder: Path, *, silent_after: float = SILENT_AFTER, job_ended: JobEnded | None = None) -> Lease:
         """Take the lease; raises StudyBusyError while somebody else drives.
 
         For a holder on another host this waits up to `silent_after` seconds to see its heartbeat move.
         """
+        pause = threading.Event()
         while True:
             before = current_owner(folder)
-            if before and holds(folder, before):
-                if before.host == this_host() or cls._moves(folder, before, silent_after):
-                    raise busy(before)
-                if holds(folder, before) and current_owner(folder) != before:
-                    continue
-            lease = cls._create(folder, before.epoch + 1 if before else 1)
+            if before:
+                liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
+                while (standing := liveness.standing()) is Standing.UNKNOWN:
+                    pause.wait(min(_ASK_EVERY, silent_after / 10))
+                if standing is Standing.ALIVE:
+                    raise StudyBusyError(
+                        f"a driver holds this study: {before.words}",
+                        "a study has one driver at a time; watch it with 'mtui DIR' or 'mtui status DIR'",
+                    )
+            lease = cls._create(folder, before)
             if lease:
                 return lease
 
-    @staticmethod
-    def _moves(folder: Path, owner: Owner, seconds: float) -> bool:
-        first, until = _beat(folder, owner.epoch), time.monotonic() + seconds
-        while time.monotonic() < until:
-            if _beat(folder, owner.epoch) != first:
-                return True
-            if has_let_go(folder, owner):
-                return False
-            time.sleep(min(1.0, seconds / 10))
-        return False
-
     @classmethod
-    def _create(cls, folder: Path, epoch: int) -> Lease | None:
+    def _create(cls, folder: Path, before: Owner | None) -> Lease | None:
         """Create the next epoch; None if another was quicker."""
         pid = os.getpid()
-        owner = Owner(epoch, this_host(), _boot_id(), pid, process_start(pid), time.time(),
-                      os.environ.get("SLURM_JOB_ID", ""))  # fmt: skip
-        unique = folder / f".{owner.host}.{pid}.{time.monotonic_ns()}"
+        owner = Owner(
+            epoch=before.epoch + 1 if before else 1,
+            host=this_host(),
+            boot=boot_id(),
+            pid=pid,
+            start=process_start(pid),
+            since=time.time(),
+            slurm_job=os.environ.get("SLURM_JOB_ID", ""),
+        )
+        unique = folder / f".{owner.host}.{pid}.{threading.get_ident()}.{time.monotonic_ns()}"
         try:
             unique.write_text(json.dumps(asdict(owner)), encoding="utf-8")
             try:
-                os.link(unique, _path(folder, epoch))
+                os.link(unique, _path(folder, owner.epoch))
             except FileExistsError:
                 if unique.stat().st_nlink != 2:  # NFS may report a link that it made as failed
                     return None
@@ -152,7 +198,7 @@ class Lease:
                 unique.unlink()
         except OSError as error:
             raise StudyDirectoryError(f"cannot take the lease in {folder}: {error.strerror}") from None
-        lease = cls(folder, owner)
+        lease = cls(folder, owner, before)
         lease.beat(time.monotonic())
         return lease
 
@@ -161,25 +207,15 @@ class Lease:
         if now >= self._next_beat:
             self._next_beat = now + BEAT_EVERY
             self._count += 1
-            path = _path(self._folder, self.owner.epoch).with_suffix(".beat")
-            temporary = path.with_suffix(".beat.tmp")
+            temporary = _path(self._folder, self.owner.epoch, ".beat.tmp")
             temporary.write_text(f"{self._count}\n", encoding="utf-8")
-            temporary.replace(path)
+            temporary.replace(_path(self._folder, self.owner.epoch, ".beat"))
 
     def is_lost(self) -> bool:
-        """Whether another driver holds a higher epoch. Raises OSError if the directory is gone."""
+        """Whether another driver holds a higher epoch, or the directory is gone."""
         return _path(self._folder, self.owner.epoch + 1).exists() or not _path(self._folder, self.owner.epoch).exists()
 
     def release(self) -> None:
         """Let go, so that the next driver need not wait."""
         with suppress(OSError):  # else the next driver finds our process dead, or our heartbeat silent
-            _path(self._folder, self.owner.epoch).with_suffix(".released").touch()
-
-
-def busy(owner: Owner) -> StudyBusyError:
-    since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
-    job = f", Slurm job {owner.slurm_job}" if owner.slurm_job else ""
-    return StudyBusyError(
-        f"a driver holds this study: process {owner.pid} on {owner.host}{job}, since {since}",
-        "watch it with 'mtui status DIR'; a study has one driver at a time",
-    )
+            _path(self._folder, self.owner.epoch, ".released").touch()

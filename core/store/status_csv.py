@@ -91,5 +91,5 @@ def _duration(seconds: float) -> str:
 def write_status(path: Path, state: StudyState, now: float) -> None:
     """Replace the file in one move, so that a reader never sees half of it. Raises OSError."""
     temporary = path.with_name(".status.csv.tmp")
-    temporary.write_text(status_table(state, now), encoding="utf-8")
+    temporary.write_text(status_table(state, now), encoding="utf-8", errors="backslashreplace")
     temporary.replace(path)

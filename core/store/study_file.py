@@ -36,7 +36,10 @@ class StudyFile:
 
 
 def write_study_file(path: Path, study: StudyFile) -> None:
-    """Write it whole or not at all; raises StudyDirectoryError."""
+    """Write it whole or not at all; raises StudyDirectoryError.
+
+    The study's own dependencies are left out: they were brought in before it started.
+    """
     plan = study.plan
     content: dict[str, Any] = {
         "v": VERSION,
@@ -57,7 +60,8 @@ def write_study_file(path: Path, study: StudyFile) -> None:
     }
     temporary = path.with_suffix(".tmp")
     try:
-        temporary.write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))  # a path may hold what is not UTF-8
         temporary.replace(path)
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {path}: {error.strerror}") from None
@@ -86,7 +90,7 @@ def read_study_file(path: Path) -> StudyFile:
         )
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StudyDirectoryError(f"{path} is damaged: {error!r}") from None
 
 
@@ -113,6 +117,8 @@ def _plan(content: dict[str, Any]) -> Plan:
 
 
 def _read_step(record: dict[str, Any]) -> PlannedStep:
-    tuples = ("parents", "funnels", "references", "used", "instances", "by_row")
+    tuples = ("parents", "funnels", "references", "used", "by_row")
     values: dict[str, Any] = {name: tuple(value) if name in tuples else value for name, value in record.items()}
+    indices: list[int] = record["instances"]
+    values["instances"] = range(indices[0], indices[-1] + 1) if indices else range(0)
     return PlannedStep(**values)

@@ -7,12 +7,14 @@ says so to nobody; there the two small directories are looked at once a second.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "ramfs"})
 _LOOK_EVERY = 1.0  # seconds, on a network file system
+_ESCAPE = re.compile(r"\\([0-7]{3})")  # how the kernel writes a blank in a path: \040
 _STEP = 10  # milliseconds over which the kernel's news are gathered
 
 
@@ -24,7 +26,7 @@ def file_system_type(path: Path, mounts: str) -> str:
         parts = line.split(" ")
         if len(parts) < 3:
             continue
-        point = parts[1].encode().decode("unicode_escape")
+        point = _ESCAPE.sub(lambda match: chr(int(match.group(1), 8)), parts[1])
         inside = text == point or text.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, found = point, parts[2]
@@ -75,7 +77,7 @@ class Watch:
             )
             for _ in changes:
                 self._wake()
-        except OSError:  # no inotify to be had (the user's limit is reached): look instead
+        except (OSError, RuntimeError):  # no inotify to be had (the user's limit is reached): look instead
             self._by_looking()
 
     def _by_looking(self) -> None:

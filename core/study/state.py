@@ -8,6 +8,7 @@ is one counter per step (how many of its instances are not finished yet).
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..plan.model import Plan
@@ -196,16 +197,40 @@ class StudyState:
                 pass  # an anomaly is for people to read; it changes nothing
         self.last_event_at = event.at
 
+    def _at(self, index: int) -> Status:
+        if not 0 <= index < len(self.status):
+            raise Impossible(f"there is no instance {index}")
+        return self.status[index]
+
     def _current(self, index: int, number: int) -> Attempt:
         last = self.last_attempt(index)
         if last is None or last.number != number:
             have = last.number if last else 0
             raise Impossible(f"instance {index}: attempt {number} is not the current one ({have})")
+        if last.ended_at:
+            raise Impossible(f"instance {index}: attempt {number} has ended")
         return last
 
+    def _open(self, submission: str) -> list[tuple[int, Attempt]]:
+        """The members of a submission without an answer whose attempts are not over, with these attempts."""
+        if submission not in self.submissions:
+            raise Impossible(f"submission {submission} is not open")
+        members = ((index, self.attempts[index][-1]) for index, _ in self.submissions[submission])
+        return [(index, last) for index, last in members if last.submission == submission and not last.ended_at]
+
+    def _require(self, indices: Iterable[int], verb: Verb, target: Status) -> None:
+        """Raise Impossible unless all of these instances can make the change: one event, all or nothing."""
+        for index in indices:
+            if not allowed(verb, self._at(index), target):
+                source = self.status[index].value
+                raise Impossible(f"instance {index} is {source}: '{verb.value}' cannot make it {target.value}")
+
     def _submit_intended(self, event: ev.SubmitIntended) -> None:
+        self._require((index for index, _ in event.members), Verb.INTEND, Status.SUBMITTING)
+        if event.submission in self.submissions or len(dict(event.members)) != len(event.members):
+            raise Impossible(f"submission {event.submission} is made twice")
         for index, number in event.members:
-            if self.status[index] is not Status.READY or number != self.next_attempt(index):
+            if number != self.next_attempt(index):
                 raise Impossible(f"instance {index} cannot be submitted as attempt {number} now")
         self.submissions[event.submission] = event.members
         for index, number in event.members:
@@ -215,20 +240,15 @@ class StudyState:
             attempts.append(Attempt(number, event.submission, event.backend))
             self._change(index, Verb.INTEND, Status.SUBMITTING)
 
-    def _members(self, submission: str) -> tuple[tuple[int, int], ...]:
-        if submission not in self.submissions:
-            raise Impossible(f"submission {submission} is not open")
-        return self.submissions[submission]
-
     def _submitted(self, event: ev.Submitted) -> None:
-        self.deferred = ""
-        members = self._members(event.submission)
+        members = self._open(event.submission)
         del self.submissions[event.submission]
-        for index, number in members:
-            attempt = self._current(index, number)
+        self.deferred = ""
+        for index, attempt in members:
             attempt.job = attempt.job or event.job
             attempt.submitted_at = event.at
             if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
+                attempt.reason = ""
                 if attempt.backend == "local":
                     attempt.started_at, attempt.node = event.at, event.node
                     self._change(index, Verb.ACCEPT, Status.RUNNING)
@@ -236,32 +256,33 @@ class StudyState:
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
-        self._put_off(event.submission, Verb.DEFER)
+        self._put_off(event.submission, Verb.DEFER, event.at)
         self.deferred = event.message
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
-        for index, number in self._members(event.submission):
-            attempt = self._current(index, number)
-            attempt.reason = event.message
+        for index, attempt in self._open(event.submission):
             attempt.submitted_at = attempt.submitted_at or event.at
-            if self.status[index] is Status.SUBMITTING:
+            if self.status[index] is Status.SUBMITTING:  # else the job itself has spoken
+                attempt.reason = event.message
                 self._change(index, Verb.DOUBT, Status.UNCLEAR)
 
     def _submit_missed(self, event: ev.SubmitMissed) -> None:
-        self._put_off(event.submission, Verb.MISS)
+        self._put_off(event.submission, Verb.MISS, event.at)
 
-    def _put_off(self, submission: str, verb: Verb) -> None:
-        for index, _ in self._members(submission):
-            self._change(index, verb, Status.READY)
-            if self.attempts[index][-1].cancelled:  # somebody asked for its end meanwhile
-                self._change(index, Verb.CANCEL, Status.CANCELLED)
+    def _put_off(self, submission: str, verb: Verb, at: float) -> None:
+        members = self._open(submission)
+        self._require((index for index, _ in members), verb, Status.READY)
         del self.submissions[submission]
+        for index, attempt in members:
+            self._change(index, verb, Status.READY)
+            if attempt.cancelled:  # somebody asked for its end meanwhile
+                self._cancel_unsubmitted(index, at)
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
-        members = self._members(event.submission)
+        members = self._open(event.submission)
+        self._require((index for index, _ in members), Verb.REFUSE, Status.FAILED)
         del self.submissions[event.submission]
-        for index, number in members:
-            attempt = self._current(index, number)
+        for index, attempt in members:
             attempt.ended_at, attempt.cause = event.at, event.message
             self._change(index, Verb.REFUSE, Status.FAILED)
 
@@ -269,7 +290,8 @@ class StudyState:
         attempt = self._current(event.instance, event.attempt)
         self._change(event.instance, Verb.OBSERVE, Status.RUNNING)
         # The job that holds the claim is the one to follow, whatever sbatch answered.
-        attempt.job, attempt.node, attempt.started_at, attempt.reason = event.job, event.node, event.at, ""
+        attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
+        attempt.node = event.node or attempt.node
 
     def _observed(self, event: ev.Observed) -> None:
         attempt = self._current(event.instance, event.attempt)
@@ -281,12 +303,13 @@ class StudyState:
         self._change(event.instance, Verb.END, event.status)
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
         attempt.node = attempt.node or event.node
-        self.submissions.pop(attempt.submission, None)
+        if attempt.submission in self.submissions and not self._open(attempt.submission):
+            del self.submissions[attempt.submission]  # nobody waits for its answer any more
 
     # --- commands
 
     def _hold(self, index: int) -> None:
-        if self.status[index] is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
+        if self._at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
             self._change(index, Verb.HOLD, Status.HELD)
         self.held.add(index)
 
@@ -300,6 +323,7 @@ class StudyState:
 
     def _retry(self, event: ev.Retried) -> None:
         index = event.instance
+        self._require([index], Verb.RETRY, Status.WAITING)
         self._change(index, Verb.RETRY, Status.WAITING)
         if self._bad_above[index]:  # it was cancelled before its parent failed
             self._change(index, Verb.BLOCK, Status.BLOCKED)
@@ -309,11 +333,19 @@ class StudyState:
 
     def _cancel(self, event: ev.CancelRequested) -> None:
         index = event.instance
-        if self.status[index] in LIVE:
+        if self._at(index) in LIVE:
             self.attempts[index][-1].cancelled = True
             self.to_cancel[index] = None
         else:
-            self._change(index, Verb.CANCEL, Status.CANCELLED)
+            self._require([index], Verb.CANCEL, Status.CANCELLED)
+            self._cancel_unsubmitted(index, event.at)
+
+    def _cancel_unsubmitted(self, index: int, at: float) -> None:
+        self.held.discard(index)
+        self._change(index, Verb.CANCEL, Status.CANCELLED)
+        last = self.last_attempt(index)
+        if last and not last.ended_at:  # put off, or it never arrived: should it turn up, its claim is void
+            last.ended_at, last.cancelled, last.cause = at, True, "by command"
 
     def _unlock_if_free(self, index: int) -> None:
         if self._waiting_for[index] == 0:

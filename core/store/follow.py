@@ -1,0 +1,34 @@
+"""Follows a journal while somebody else writes it: each call gives the events that are new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..study import events as ev
+from .journal import parse_lines
+
+
+class Follower:
+    """Reads on where it stopped. Files are opened anew each time: network file systems show no more to an open one."""
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._offsets: dict[str, int] = {}
+
+    def new_events(self) -> list[ev.Event]:
+        """The complete lines that were written since the last call. Raises StudyDirectoryError."""
+        events: list[ev.Event] = []
+        for path in sorted(self._journal.glob("*.jsonl")):
+            offset = self._offsets.get(path.name, 0)
+            try:
+                if path.stat().st_size <= offset:
+                    continue
+                with path.open("rb") as file:
+                    file.seek(offset)
+                    data = file.read()
+            except OSError:
+                continue  # not there for a moment: the next call reads it
+            data = data[: data.rfind(b"\n") + 1]
+            self._offsets[path.name] = offset + len(data)
+            events += parse_lines(data, str(path))
+        return events

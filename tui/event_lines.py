@@ -1,0 +1,112 @@
+"""What a headless driver or viewer says of each event: a line for people, or a record for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from ..core.study import events as ev
+from ..core.study.state import StudyState
+from ..core.study.status import Status
+from .status_view import summary
+from .text import Paint, safe
+
+
+def say(text: str) -> None:
+    """Print a line; a terminal or reader that went away must not stop a study."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+_DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "cancel_requested": "to be cancelled"}
+
+
+class EventLines:
+    """Prints events for people. Quiet leaves out everything but failures and what concerns the whole study."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._paint = Paint(sys.stdout)
+        self._told_deferred = ""
+        self._members: dict[str, list[int]] = {}  # instances of each submission under way
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None:
+        for index, status, text, matters in self._tell(event, state):
+            if self._quiet and not matters:
+                continue
+            name = safe(state.plan.instances[index].name) if index is not None else ""
+            words = "  ".join(part for part in (name, text) if part)
+            clock = time.strftime("%H:%M:%S", time.localtime(event.at))
+            coloured = self._paint.status(status, words) if status else words
+            say(f"{clock}  [{summary(state.counts)}]  {coloured}")
+
+    def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
+        """What to say: the instance, the colour, the words, whether it matters when quiet."""
+        match event:
+            case ev.SubmitIntended():
+                self._members[event.submission] = [index for index, _ in event.members]
+                return []
+            case ev.Submitted():
+                return [(index, None, _accepted(state, index), False) for index in self._take(event.submission)]
+            case ev.Started():
+                return [(event.instance, Status.RUNNING, f"running: job {event.job} on {event.node}", False)]
+            case ev.Observed():
+                why = f" ({event.reason})" if event.reason else ""
+                return [(event.instance, None, f"{event.status.value}{why}", False)]
+            case ev.Ended():
+                cause = f": {safe(event.cause)}" if event.cause else ""
+                matters = event.status is not Status.FINISHED
+                return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
+            case ev.SubmitRefused():
+                text = f"refused: {safe(event.message)}"
+                return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
+            case ev.SubmitDeferred():
+                self._take(event.submission)
+                told, self._told_deferred = self._told_deferred, event.message
+                text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
+                return [] if told == event.message else [(None, None, text, True)]
+            case ev.SubmitUnclear():
+                text = f"no clear answer, looking: {safe(event.message)}"
+                return [(index, None, text, True) for index in self._members.get(event.submission, [])]
+            case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
+                return [(event.instance, None, _DONE_TO[event.kind], False)]
+            case ev.CommandDone():
+                command = state.commands[event.command]
+                asked = " ".join((command.verb, *command.targets))
+                return [(None, None, f"command {safe(asked)}: {event.outcome}: {safe(event.message)}", True)]
+            case ev.CancelFailed():
+                return [(None, Status.FAILED, f"cancel was not taken, trying again: {safe(event.message)}", True)]
+            case ev.SlurmSilent():
+                return [(None, Status.FAILED, f"Slurm does not answer: {safe(event.message)}", True)]
+            case ev.SlurmAnswers():
+                return [(None, None, "Slurm answers again", True)]
+            case ev.Anomaly():
+                return [(None, None, f"noted: {safe(event.message)}", False)]
+            case _:
+                return []
+
+    def _take(self, submission: str) -> list[int]:
+        return self._members.pop(submission, [])
+
+
+def _accepted(state: StudyState, index: int) -> str:
+    attempt = state.attempts[index][-1]
+    if attempt.backend == "local":
+        return f"running here: process {attempt.job}"
+    return f"submitted: job {attempt.job}"
+
+
+class EventRecords:
+    """Prints each event as one JSON line, with the instance's name and the counts after it."""
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None:
+        record = ev.to_record(event)
+        index = record.get("instance")
+        if isinstance(index, int):
+            record["name"] = state.plan.instances[index].name
+        record["counts"] = {status.value: count for status, count in state.counts.items() if count}
+        say(json.dumps(record, ensure_ascii=True))

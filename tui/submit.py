@@ -1,0 +1,74 @@
+"""`mtui submit`: puts the headless driver of a study into Slurm as a job of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..core.backends.slurm import clean_environment, require_slurm
+from ..core.backends.slurm_text import sbatch_message
+from ..core.errors import DriverError, StudyDirectoryError
+from ..core.store.layout import StudyDirectory
+from ..core.store.study_file import StudyFile
+from .text import safe
+
+LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
+
+
+def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence[str]) -> str:
+    """Write the driver's job script and hand it to sbatch; the job id.
+
+    `options` are further options of sbatch (--qos, --time, ...). Raises BackendMissing, StudyDirectoryError, or
+    DriverError with sbatch's words.
+    """
+    require_slurm()
+    script = directory.home / "driver.sh"
+    name = f"mtui:{study.plan.name}".replace("\n", " ")
+    lines = [
+        "#!/bin/sh",
+        "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
+        "# before the walltime ends.",
+        f"#SBATCH --job-name={shlex.quote(name)}",
+        "#SBATCH --ntasks=1",
+        "#SBATCH --open-mode=append",
+        f"#SBATCH --signal=B:USR2@{LEAD}",
+        *(f"#SBATCH {option}" for option in options),
+        f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', str(directory.root)])}",
+        "",
+    ]
+    try:
+        script.write_text("\n".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {script}: {error.strerror}") from None
+    return _sbatch(directory, script, [])
+
+
+def submit_next(directory: StudyDirectory) -> str:
+    """From inside the driver's job: put the same job into the queue to follow this one; its id.
+
+    Raises DriverError if Slurm does not take it.
+    """
+    return _sbatch(
+        directory, directory.home / "driver.sh", [f"--dependency=afterany:{os.environ.get('SLURM_JOB_ID', '')}"]
+    )
+
+
+def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> str:
+    log = str(directory.driver_log).replace("%", "%%")
+    command = ["sbatch", "--parsable", f"--chdir={directory.root}", f"--output={log}", *options, str(script)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=180, check=False, env=clean_environment(os.environ)
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DriverError(f"sbatch: {error}") from None
+    if done.returncode:
+        raise DriverError(
+            f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}",
+            f"the study is there and can be driven from here: mtui {shlex.quote(str(directory.root))}",
+        )
+    return done.stdout.strip().partition(";")[0]

@@ -1,0 +1,164 @@
+"""`mtui why DIR INSTANCE`: what an instance waits for, or why it ended as it did, and what to do next."""
+
+from __future__ import annotations
+
+import time
+
+from ..core.backends.slurm_text import reason_words
+from ..core.plan.model import Instance
+from ..core.store.layout import StudyDirectory
+from ..core.store.reader import last_lines
+from ..core.store.study_file import StudyFile
+from ..core.study.state import Attempt, StudyState
+from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from .status_view import drives
+from .text import Paint, plural, safe
+
+_MOST_PARENTS = 8
+_LOG_LINES = 10
+
+
+def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int, paint: Paint) -> str:
+    """The whole answer."""
+    instance = state.plan.instances[index]
+    status = state.status[index]
+    last = state.last_attempt(index)
+    words = status.value
+    if last and last.cause and status in UNSUCCESSFUL:
+        words += f": {safe(last.cause)}"
+    lines = [f"{paint.bold(safe(instance.name))} is {paint.status(status, words)}"]
+    if status in (Status.WAITING, Status.READY, Status.HELD):
+        lines += _waits(directory, study, state, instance)
+    elif status is Status.BLOCKED:
+        lines += _blocked(directory, state, instance)
+    elif status in UNSUCCESSFUL:
+        lines += _failed(directory, state, instance, last)
+    elif status in IN_SLURM and last:
+        lines += _under_way(status, last)
+    elif status in (Status.SUBMITTING, Status.UNCLEAR):
+        lines.append("  It was handed to Slurm; the answer was lost or is not there yet. It is being looked up.")
+    if last:
+        lines += ["", *_attempts(state.attempts[index])]
+    lines.append(paint.dim(f"  {directory.workspace(instance)}"))
+    return "\n".join(lines)
+
+
+def _waits(directory: StudyDirectory, study: StudyFile, state: StudyState, instance: Instance) -> list[str]:
+    index = instance.index
+    lines: list[str] = []
+    open_parents = [parent for parent in state.plan.parents(instance) if state.status[parent] is not Status.FINISHED]
+    if index in state.held:
+        lines += ["  It is held.", f"  next: mtui release {directory.root} '{instance.name}'"]
+    if open_parents:
+        lines.append(f"  It waits for {plural(len(open_parents), 'parent')}:")
+        lines += _names(state, open_parents)
+    elif state.status[index] is Status.READY:
+        lines.append(f"  Its parents are done. {_why_not_started(study, state, instance)}")
+    if not drives(directory):
+        lines.append(f"  No driver is running, so nothing starts.  next: mtui {directory.root}")
+    return lines
+
+
+def _why_not_started(study: StudyFile, state: StudyState, instance: Instance) -> str:
+    if not state.plan.step_of(instance).scheduled:
+        limit = state.local_jobs or study.settings.local_jobs
+        return f"It waits for one of {plural(limit, 'slot')} for local steps; {len(state.live_local)} are taken."
+    if state.slurm_silent_since:
+        since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
+        return f"Slurm does not answer since {since}: {safe(state.slurm_message)}"
+    throttle = study.settings.throttle if state.throttle is None else state.throttle
+    if throttle and len(state.live_slurm) >= throttle:
+        return f"The throttle lets {throttle:,} into Slurm at once, and {len(state.live_slurm):,} are there."
+    if state.deferred:
+        return f"Slurm takes no more jobs for now: {safe(state.deferred)}"
+    return "It is about to be submitted."
+
+
+def _blocked(directory: StudyDirectory, state: StudyState, instance: Instance) -> list[str]:
+    """The failures at the root of it: a blocked parent is blocked for the same reason."""
+    roots: dict[int, None] = {}
+    seen: set[int] = set()
+    todo = [instance.index]
+    while todo:
+        index = todo.pop()
+        for parent in state.plan.parents(state.plan.instances[index]):
+            if parent in seen:
+                continue
+            seen.add(parent)
+            if state.status[parent] in UNSUCCESSFUL:
+                roots[parent] = None
+            elif state.status[parent] in BAD:
+                todo.append(parent)
+    lines = [f"  It hangs on {plural(len(roots), 'instance')} that did not finish:", *_names(state, list(roots))]
+    first = state.plan.instances[next(iter(roots))].name if roots else ""
+    if first:
+        lines.append(f"  next: mtui why {directory.root} '{safe(first)}', then mtui retry {directory.root} failed")
+    return lines
+
+
+def _failed(directory: StudyDirectory, state: StudyState, instance: Instance, last: Attempt | None) -> list[str]:
+    lines: list[str] = []
+    log = directory.stderr(instance)
+    tail = last_lines(log, _LOG_LINES)
+    if tail:
+        lines.append(f"  the end of {log.name}:")
+        lines += [f"    {safe(line)[:200]}" for line in tail]
+    hint = _HINTS.get(state.status[instance.index], "")
+    if hint:
+        lines.append(f"  {hint}")
+    if last is None:
+        hint = ""
+    lines.append(f"  next: mtui retry {directory.root} '{safe(instance.name)}'")
+    return lines
+
+
+_HINTS = {
+    Status.TIMED_OUT: "Its walltime was too short, or it hung.",
+    Status.OUT_OF_MEMORY: "It needs more memory, or fewer tasks on a node.",
+    Status.NODE_FAILED: "Nothing is wrong with the step itself; another try gets another node.",
+    Status.PREEMPTED: "Nothing is wrong with the step itself.",
+    Status.LOST: "Look into its workspace whether it did its work before you let it run again.",
+}
+
+
+def _under_way(status: Status, last: Attempt) -> list[str]:
+    where = f"process {last.job}" if last.backend == "local" else f"job {last.job}"
+    on = f" on {last.node}" if last.node else ""
+    if status is Status.RUNNING:
+        return [f"  It runs as {where}{on}, for {_span(time.time() - last.started_at)} now."]
+    reason = f": {safe(reason_words(last.reason))} ({safe(last.reason)})" if last.reason else ""
+    return [f"  Slurm has it as {where}{reason}."]
+
+
+def _attempts(attempts: list[Attempt]) -> list[str]:
+    lines: list[str] = []
+    for attempt in attempts:
+        words = [f"attempt {attempt.number}"]
+        if attempt.job:
+            words.append(f"{'process' if attempt.backend == 'local' else 'job'} {attempt.job}")
+        if attempt.node:
+            words.append(f"on {attempt.node}")
+        if attempt.started_at and attempt.ended_at:
+            words.append(f"ran {_span(attempt.ended_at - attempt.started_at)}")
+        if attempt.submitted_at and attempt.started_at > attempt.submitted_at:
+            words.append(f"waited {_span(attempt.started_at - attempt.submitted_at)}")
+        if attempt.cause:
+            words.append(safe(attempt.cause))
+        lines.append("  " + ", ".join(words))
+    return lines
+
+
+def _names(state: StudyState, indices: list[int]) -> list[str]:
+    lines = [
+        f"    {safe(state.plan.instances[index].name)} ({state.status[index].value})"
+        for index in indices[:_MOST_PARENTS]
+    ]
+    if len(indices) > _MOST_PARENTS:
+        lines.append(f"    and {len(indices) - _MOST_PARENTS:,} more")
+    return lines
+
+
+def _span(seconds: float) -> str:
+    minutes, left = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {left:02d}s" if minutes else f"{left}s"
