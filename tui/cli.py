@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import __version__
-from ..core.errors import EXIT_FINISHED, MtuiError, UsageError
+from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
     from ..core.plan.model import Instance
@@ -68,6 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FINISHED
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        return _bug(error, words)
+
+
+def _bug(error: Exception, words: Sequence[str]) -> int:
+    """Something that should not happen: what is needed to mend it goes into a file, and the user is told where."""
+    import platform
+    import tempfile
+    import traceback
+
+    told = [f"mtui {__version__}, Python {platform.python_version()}, {platform.platform()}", f"mtui {' '.join(words)}"]
+    with tempfile.NamedTemporaryFile("w", prefix="mtui-report-", suffix=".txt", delete=False) as report:
+        report.write("\n".join([*told, "", *traceback.format_exception(error)]))
+    print(f"mtui: a bug in mtui: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"  hint: the study's directory is as it was; please send {report.name} with your report", file=sys.stderr)
+    return EXIT_ERROR
 
 
 def _parser() -> argparse.ArgumentParser:

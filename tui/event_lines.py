@@ -54,6 +54,8 @@ class EventLines:
                 return [(index, None, _accepted(state, index), False) for index in self._take(event.submission)]
             case ev.Started():
                 return [(event.instance, Status.RUNNING, f"running: job {event.job} on {event.node}", False)]
+            case ev.Exited():
+                return [(event.instance, None, f"its script ended with exit code {event.code}", False)]
             case ev.Observed():
                 why = f" ({event.reason})" if event.reason else ""
                 return [(event.instance, None, f"{event.status.value}{why}", False)]
@@ -77,7 +79,8 @@ class EventLines:
             case ev.CommandDone():
                 command = state.commands[event.command]
                 asked = " ".join((command.verb, *command.targets))
-                return [(None, None, f"command {safe(asked)}: {event.outcome}: {safe(event.message)}", True)]
+                words = f"{event.outcome}: {safe(event.message)}" if event.message else event.outcome
+                return [(None, None, f"command {safe(asked)}: {words}", True)]
             case ev.CancelFailed():
                 return [(None, Status.FAILED, f"cancel was not taken, trying again: {safe(event.message)}", True)]
             case ev.SlurmSilent():

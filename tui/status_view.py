@@ -29,17 +29,27 @@ def summary(counts: Counter[Status]) -> str:
     total = sum(counts.values())
     pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
     running = sum(counts[status] for status in IN_SLURM) - pending
-    failed = sum(counts[status] for status in UNSUCCESSFUL)
-    blocked = counts[Status.BLOCKED]
-    waiting = total - counts[Status.FINISHED] - pending - running - failed - blocked
+    cancelled, blocked = counts[Status.CANCELLED], counts[Status.BLOCKED]
+    failed = sum(counts[status] for status in UNSUCCESSFUL) - cancelled
+    waiting = total - counts[Status.FINISHED] - pending - running - failed - cancelled - blocked
     parts = [f"{counts[Status.FINISHED]:,}/{total:,} done", f"{running:,} running", f"{pending:,} pending"]
     parts += [f"{waiting:,} waiting", f"{failed:,} failed"]
-    return ", ".join(parts + ([f"{blocked:,} blocked"] if blocked else []))
+    parts += [f"{cancelled:,} cancelled"] if cancelled else []
+    return ", ".join([*parts, *([f"{blocked:,} blocked"] if blocked else [])])
 
 
 def failures(state: StudyState) -> list[int]:
-    """The instances that failed themselves, in plan order."""
-    return [index for index, status in enumerate(state.status) if status in UNSUCCESSFUL]
+    """The instances that failed themselves, in plan order; not those that somebody cancelled here."""
+    return [
+        index
+        for index, status in enumerate(state.status)
+        if status in UNSUCCESSFUL and not _by_command(state, index, status)
+    ]
+
+
+def _by_command(state: StudyState, index: int, status: Status) -> bool:
+    last = state.last_attempt(index)
+    return status is Status.CANCELLED and (last is None or last.cancelled)
 
 
 def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:

@@ -161,6 +161,7 @@ class Witness:
             attempt = drive.state.attempts[index][-1]
             if attempt.node == drive.host:
                 self._adopted[index] = (attempt.number, attempt.job)
+        drive.observer.take_up(now)
         if drive.state.slurm_silent_since:
             drive.emit(ev.SlurmAnswers(at=at))  # the silence was another driver's; the first look will tell
 

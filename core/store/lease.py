@@ -196,10 +196,14 @@ class Lease:
                     return None
             finally:
                 unique.unlink()
+            lease = cls(folder, owner, before)
+            try:
+                lease.beat(time.monotonic())
+            except OSError:
+                lease.release()  # this process may live on without driving
+                raise
         except OSError as error:
             raise StudyDirectoryError(f"cannot take the lease in {folder}: {error.strerror}") from None
-        lease = cls(folder, owner, before)
-        lease.beat(time.monotonic())
         return lease
 
     def beat(self, now: float) -> None:

@@ -104,6 +104,18 @@ class Started(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exited(Event):
+    """The job says that its script ended, not with code 0: Slurm's verdict on the cause is awaited."""
+
+    kind: ClassVar[str] = "exited"
+    instance: int
+    attempt: int
+    code: int
+    node: str = ""
+    error: str = ""  # what kept the script from being run at all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Event):
     """Slurm shows the job in another state, or pending for another reason, than before."""
 
@@ -236,6 +248,7 @@ TYPES: dict[str, type[Event]] = {
         SubmitMissed,
         SubmitRefused,
         Started,
+        Exited,
         Observed,
         Ended,
         SlurmSilent,

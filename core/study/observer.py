@@ -20,6 +20,9 @@ REPORT_WAIT = 5.0  # seconds for the job's own report after Slurm called it ende
 UNCLEAR_WAIT = 30.0  # seconds until an unclear submission that nobody has seen counts as not made
 LOST_WAIT = 60.0  # seconds that a job may be unknown to Slurm before it counts as lost
 
+_QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
+_BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -61,7 +64,7 @@ class Observer:
     def __init__(self, state: StudyState) -> None:
         self._state = state
         self._touched: dict[int, float] = {}  # when something was last heard of an instance itself
-        self._exits: dict[int, tuple[Report, float]] = {}  # reported ends that wait for Slurm's verdict
+        self._exits: dict[int, float] = {}  # reported ends: until when Slurm's verdict is awaited
         self._ends: dict[int, _End] = {}  # Slurm's ends that wait for the job's report
         self._missing_since: dict[int, float] = {}
         self._unclear_since: dict[str, float] = {}
@@ -76,7 +79,7 @@ class Observer:
 
     def deadline(self) -> float | None:
         """When `tick` has something to do next."""
-        times = [deadline for _, deadline in self._exits.values()]
+        times = [*self._exits.values()]
         times += [end.deadline for end in self._ends.values()]
         return min(times, default=None)
 
@@ -88,6 +91,7 @@ class Observer:
     def touch(self, instance: int, now: float) -> None:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
         self._touched[instance] = now
+        self._missing_since.pop(instance, None)
 
     def doubt(self, submission: str, now: float) -> None:
         """A submission became unclear at `now`."""
@@ -99,7 +103,7 @@ class Observer:
         """A record from the spool."""
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
-        if attempt is None or attempt.number != report.attempt or self._state.status[index] not in LIVE:
+        if attempt is None or attempt.number != report.attempt or attempt.ended_at:
             if report.kind == "start":
                 self._strays.append(report.job)
             return []  # of an attempt that is over: a record that was read before, or a late twin's
@@ -107,21 +111,28 @@ class Observer:
         if report.kind == "twin":
             message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
             found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
-            if report.owner and attempt.job == report.job:
+            if report.owner and attempt.job in ("", report.job):
                 self._ends.pop(index, None)
                 found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=""))
             return found
+        if attempt.backend == "slurm" and attempt.job not in ("", report.job):
+            self._strays.append(attempt.job)  # the claim is taken, so that one can only lose it
+        started = ev.Started(at=at, instance=index, attempt=report.attempt, job=report.job, node=report.node)
         if report.kind == "start":
             self._exits.pop(index, None)
-            if attempt.job not in ("", report.job):
-                self._strays.append(attempt.job)  # the claim is taken, so that one can only lose it
-            return [ev.Started(at=at, instance=index, attempt=report.attempt, job=report.job, node=report.node)]
+            return [started]
         self._ends.pop(index, None)
+        # Nobody knew that this job runs: its submission counted as missed, or its word of the start was lost.
+        found = [] if attempt.job == report.job else [started]
         clean = report.code == 0 and not report.signal
         if clean or attempt.backend == "local":
-            return [self._end_of_report(report, at)]
-        self._exits[index] = (report, now + VERDICT_WAIT)
-        return []
+            cause = report.error or exit_words(report.code, report.node)
+            return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
+        self._exits[index] = now + VERDICT_WAIT
+        exited = ev.Exited(
+            at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
+        )
+        return [*found, exited]
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
         """Process `job` of a local step is gone; its exit record, if it left one, was read before.
@@ -173,15 +184,24 @@ class Observer:
     def tick(self, at: float, now: float) -> list[ev.Event]:
         """Ends whose other witness did not come in time."""
         found: list[ev.Event] = []
-        for index, (report, deadline) in list(self._exits.items()):
+        for index, deadline in list(self._exits.items()):
             if now >= deadline:
                 del self._exits[index]
-                found.append(self._end_of_report(report, at))
+                attempt = self._state.attempts[index][-1]
+                code = attempt.exit_code or 0
+                cause = attempt.cause or exit_words(code, attempt.node)
+                found.append(self._end_by_code(index, code, cause, attempt.node, at))
         for index, end in list(self._ends.items()):
             if now >= end.deadline:
                 del self._ends[index]
                 found.append(end.event(at))
         return found
+
+    def take_up(self, now: float) -> None:
+        """After a change of driver: go on waiting for the verdicts that the one before waited for."""
+        for index in self._state.live_slurm:
+            if self._state.attempts[index][-1].exit_code is not None:
+                self._exits[index] = now + VERDICT_WAIT
 
     def forget(self, instances: Iterable[int]) -> None:
         """These are over: drop what was kept of them."""
@@ -193,23 +213,16 @@ class Observer:
 
     def _seen(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
         attempt = self._state.attempts[index][-1]
-        reported = self._exits.get(index)
+        reported = index in self._exits
         if not view.ended:
-            status = view.status
-            if status is Status.PENDING and self._state.status[index] in (Status.RUNNING, Status.REQUEUED):
-                status = Status.REQUEUED
-            if reported and status is Status.RUNNING:
-                return []  # it said that it ended; Slurm has not noticed yet
-            if status is self._state.status[index] and view.reason == attempt.reason:
-                return []
-            if status is Status.COMPLETING and self._state.status[index] is not Status.RUNNING:
-                return []
-            return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
+            return self._alive(index, view, at, now)
         if view.status is Status.FINISHED and not reported:
             return [self._ended(at, index, attempt.number, Status.FINISHED, 0, "", view.node)]
-        number, code = attempt.number, reported[0].code if reported else view.exit_code
+        number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
         cause = "" if status is Status.FINISHED else end_words(status, code, view.reason, view.node)
+        if reported and status is Status.FAILED:
+            cause = attempt.cause or cause
 
         def end(at: float) -> ev.Ended:
             return self._ended(at, index, number, status, code, cause, view.node)
@@ -219,6 +232,22 @@ class Observer:
             return [end(at)]
         self._ends.setdefault(index, _End(end, now + REPORT_WAIT))
         return []
+
+    def _alive(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
+        attempt, known, status = self._state.attempts[index][-1], self._state.status[index], view.status
+        self._ends.pop(index, None)
+        if status is Status.PENDING and known in _BEGUN:
+            status = Status.REQUEUED
+        if index in self._exits:
+            if status is Status.RUNNING:
+                return []  # it said that it ended; Slurm has not noticed yet
+            if status is Status.COMPLETING:
+                self._exits[index] = now + VERDICT_WAIT  # Slurm still cleans up; its verdict will come
+            if status in _QUEUED:
+                del self._exits[index]  # that end was Slurm's doing: it will run again
+        if status is known and view.reason == attempt.reason:
+            return []
+        return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
     def _missing(self, index: int, at: float, now: float, accounting: bool) -> list[ev.Event]:
         since = self._missing_since.setdefault(index, now)
@@ -242,10 +271,11 @@ class Observer:
         del self._unclear_since[submission]
         return [ev.SubmitMissed(at=at, submission=submission)]
 
-    def _end_of_report(self, report: Report, at: float) -> ev.Ended:
-        status = Status.FINISHED if report.code == 0 else Status.FAILED
-        cause = report.error or ("" if report.code == 0 else end_words(status, report.code, "", report.node))
-        return self._ended(at, report.instance, report.attempt, status, report.code, cause, report.node)
+    def _end_by_code(self, index: int, code: int, cause: str, node: str, at: float) -> ev.Ended:
+        number = self._state.attempts[index][-1].number
+        if code == 0:
+            return self._ended(at, index, number, Status.FINISHED, 0, "", node)
+        return self._ended(at, index, number, Status.FAILED, code, cause, node)
 
     def _ended(
         self, at: float, index: int, number: int, status: Status, code: int | None, cause: str, node: str
@@ -276,11 +306,15 @@ def end_words(status: Status, code: int | None, reason: str, node: str) -> str:
             pass
     if reason == "JobLaunchFailure":
         return f"Slurm could not run the script{on}: killed by a signal, or its output directory is missing"
-    return exit_words(code) + on if code is not None else f"failed{on} ({reason or 'no reason given'})"
+    return exit_words(code, node) if code is not None else f"failed{on} ({reason or 'no reason given'})"
 
 
-def exit_words(code: int) -> str:
-    """An exit code in words, with what a shell means by it."""
+def exit_words(code: int, node: str = "") -> str:
+    """An exit code in words, with what a shell means by it, and where it was."""
+    return _code_words(code) + (f" on {node}" if node else "")
+
+
+def _code_words(code: int) -> str:
     if code == 126:
         return "exit code 126 (a command is not executable)"
     if code == 127:

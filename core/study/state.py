@@ -163,6 +163,8 @@ class StudyState:
                 self._submit_refused(event)
             case ev.Started():
                 self._started(event)
+            case ev.Exited():
+                self._exited(event)
             case ev.Observed():
                 self._observed(event)
             case ev.Ended():
@@ -226,7 +228,7 @@ class StudyState:
                 raise Impossible(f"instance {index} is {source}: '{verb.value}' cannot make it {target.value}")
 
     def _submit_intended(self, event: ev.SubmitIntended) -> None:
-        self._require((index for index, _ in event.members), Verb.INTEND, Status.SUBMITTING)
+        self._require([index for index, _ in event.members], Verb.INTEND, Status.SUBMITTING)
         if event.submission in self.submissions or len(dict(event.members)) != len(event.members):
             raise Impossible(f"submission {event.submission} is made twice")
         for index, number in event.members:
@@ -271,7 +273,7 @@ class StudyState:
 
     def _put_off(self, submission: str, verb: Verb, at: float) -> None:
         members = self._open(submission)
-        self._require((index for index, _ in members), verb, Status.READY)
+        self._require([index for index, _ in members], verb, Status.READY)
         del self.submissions[submission]
         for index, attempt in members:
             self._change(index, verb, Status.READY)
@@ -280,7 +282,7 @@ class StudyState:
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._open(event.submission)
-        self._require((index for index, _ in members), Verb.REFUSE, Status.FAILED)
+        self._require([index for index, _ in members], Verb.REFUSE, Status.FAILED)
         del self.submissions[event.submission]
         for index, attempt in members:
             attempt.ended_at, attempt.cause = event.at, event.message
@@ -292,6 +294,14 @@ class StudyState:
         # The job that holds the claim is the one to follow, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node
+        attempt.exit_code, attempt.cause = None, ""  # if Slurm started the job again, the first end did not count
+
+    def _exited(self, event: ev.Exited) -> None:
+        attempt = self._current(event.instance, event.attempt)
+        self._change(event.instance, Verb.OBSERVE, Status.COMPLETING)
+        attempt.exit_code = event.code
+        attempt.node = event.node or attempt.node
+        attempt.cause = event.error
 
     def _observed(self, event: ev.Observed) -> None:
         attempt = self._current(event.instance, event.attempt)
@@ -316,14 +326,13 @@ class StudyState:
     def _release(self, index: int) -> None:
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
-        self.held.discard(index)
+        self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
         if self.status[index] is Status.HELD:
             self._change(index, Verb.RELEASE, Status.WAITING)
             self._unlock_if_free(index)
 
     def _retry(self, event: ev.Retried) -> None:
         index = event.instance
-        self._require([index], Verb.RETRY, Status.WAITING)
         self._change(index, Verb.RETRY, Status.WAITING)
         if self._bad_above[index]:  # it was cancelled before its parent failed
             self._change(index, Verb.BLOCK, Status.BLOCKED)
@@ -337,11 +346,9 @@ class StudyState:
             self.attempts[index][-1].cancelled = True
             self.to_cancel[index] = None
         else:
-            self._require([index], Verb.CANCEL, Status.CANCELLED)
             self._cancel_unsubmitted(index, event.at)
 
     def _cancel_unsubmitted(self, index: int, at: float) -> None:
-        self.held.discard(index)
         self._change(index, Verb.CANCEL, Status.CANCELLED)
         last = self.last_attempt(index)
         if last and not last.ended_at:  # put off, or it never arrived: should it turn up, its claim is void
@@ -355,14 +362,14 @@ class StudyState:
 
     def _change(self, index: int, verb: Verb, target: Status) -> None:
         """Move an instance, and whatever follows from that further down the graph."""
+        self._require([index], verb, target)
         todo = [(index, verb, target)]
         while todo:
             index, verb, target = todo.pop()
             source = self.status[index]
             if source is target:
                 continue  # nothing new, or it was reached over two ways
-            if not allowed(verb, source, target):
-                raise Impossible(f"instance {index} is {source.value}: '{verb.value}' cannot make it {target.value}")
+            assert allowed(verb, source, target)
             self._put(index, source, target)
             if target is Status.FINISHED:
                 todo += self._after_finish(index)
@@ -378,6 +385,8 @@ class StudyState:
         scheduled = self.plan.steps[step].scheduled
         ready = self.ready_slurm if scheduled else self.ready_local
         live = self.live_slurm if scheduled else self.live_local
+        if source is Status.HELD and target is not Status.BLOCKED:
+            self.held.discard(index)
         if source is Status.READY:
             ready.pop(index, None)
         elif target is Status.READY:

@@ -112,8 +112,9 @@ TABLE: dict[Verb, Rule] = {
     Verb.DOUBT: _rule({Status.SUBMITTING}, Status.UNCLEAR),
     Verb.MISS: _rule({Status.UNCLEAR}, Status.READY),
     Verb.REFUSE: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.FAILED),
-    # A job's own report may overtake sbatch's answer, so the unanswered states count as sources.
-    Verb.OBSERVE: Rule(LIVE, IN_SLURM),
+    # A job's own report may overtake sbatch's answer, so the unanswered states count as sources; and one whose
+    # submission counted as missed may turn up after all, while its instance waits to be submitted again.
+    Verb.OBSERVE: Rule(LIVE | {Status.READY, Status.HELD}, IN_SLURM),
     Verb.END: Rule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
 }
 

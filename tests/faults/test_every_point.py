@@ -1,0 +1,79 @@
+"""Kill a real driver at every named fault point, let another go on, and count what the payloads did themselves."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from mtui.core.driver.faults import POINTS
+from mtui.core.store import inbox
+from mtui.core.store.layout import StudyDirectory
+from tests import mtui
+from tests.slurm.cluster import Cluster
+from tests.waiting import wait_until
+
+STUDY = """\
+description: {{name: points, description: local steps and jobs; one of them is cancelled}}
+batch: {{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}}
+study:
+- name: here
+  description: d
+  run: {{cmd: "echo here_$(I) >> {trace}"}}
+- name: job
+  description: d
+  run: {{cmd: "echo job_$(I) >> {trace}", procs: 1, walltime: "00:05:00", depends: [here]}}
+- name: victim
+  description: d
+  run: {{cmd: "echo victim >> {trace}\\nwhile true; do sleep 0.2; done", procs: 1, walltime: "00:05:00"}}
+- name: local_victim
+  description: d
+  run: {{cmd: "echo local_victim >> {trace}\\nwhile true; do sleep 0.2; done"}}
+- name: all
+  description: d
+  run: {{cmd: "echo all >> {trace}", depends: ["job_*"]}}
+global.parameters:
+  I: {{values: [1, 2], label: "I.%%"}}
+"""
+VICTIMS = ("victim", "local_victim")
+ONCE = {"here_1", "here_2", "job_1", "job_2", "all"}
+
+
+def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
+    """Run the study with a driver that dies at a point, then with others; what went wrong, empty if nothing."""
+    folder.mkdir()
+    trace, out = folder / "trace", folder / "out"
+    trace.touch()
+    spec = folder / "study.yaml"
+    spec.write_text(STUDY.format(trace=trace))
+    first = mtui.Driver(
+        "-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point}
+    )
+
+    def victims_run() -> bool:
+        return first.process.poll() is not None or set(VICTIMS) <= set(trace.read_text().split())
+
+    wait_until(victims_run, 60, f"{point}: the victims run or the driver is dead")
+    inbox.send(StudyDirectory(out).inbox, "cancel", VICTIMS, {})
+    if first.wait(90) != -9:
+        return f"{point}: the driver was not killed there, it ended with {first.process.returncode}"
+    second = mtui.run("--no-ui", out, env=env, timeout=180)
+    if second.returncode != 3:
+        return f"{point}: the second driver ended with {second.returncode}: {second.stdout[-2000:]}{second.stderr}"
+    ran = Counter(trace.read_text().split())
+    if {name for name in ran if name not in VICTIMS} != ONCE or max(ran.values()) > 1:
+        return f"{point}: payloads ran {dict(ran)}"
+    wrong = {
+        name: status
+        for name, status in mtui.statuses(out).items()
+        if status != ("cancelled" if name in VICTIMS else "finished")
+    }
+    return f"{point}: {wrong}" if wrong else ""
+
+
+def test_killed_at_every_point_nothing_is_lost_and_nothing_runs_twice(slurm: Cluster, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 2)) as pool:
+        found = list(pool.map(lambda point: _killed_at(point, tmp_path / point, slurm.env), POINTS))
+    print(f"killed a driver at each of {len(POINTS)} points")
+    assert [problem for problem in found if problem] == []
