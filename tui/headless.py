@@ -31,6 +31,8 @@ _LOOK_EVERY = 0.5  # seconds between two looks at a journal that another driver 
 _SUCCESSOR_LOOK = 0.05  # the same while waiting to take over: the gap without a driver
 _SUCCESSOR_WAIT = 20.0  # seconds for the successor to take the lease after a hand-over
 
+_MAY_DRIVE = (Standing.ALIVE, Standing.UNKNOWN)
+
 Handlers = dict[signal.Signals, Callable[[int, FrameType | None], None]]
 
 
@@ -40,12 +42,14 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
     talk = _say_nothing if as_json else say
     if not quiet:
         talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
+    gone: Owner | None = None  # a driver that was watched until it was dead
     while True:
         owner = current_owner(directory.owner)
-        if owner and Liveness(directory.owner, owner).standing() in (Standing.ALIVE, Standing.UNKNOWN):
+        if owner and owner != gone and Liveness(directory.owner, owner).standing() in _MAY_DRIVE:
             code = _watch(directory, study, owner, listener, talk)
+            gone = owner
         else:
-            code = _drive(directory, study, listener, talk)
+            code = _drive(directory, study, listener, talk, gone)
         if code is not None:
             return code
 
@@ -55,7 +59,13 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-def _drive(directory: StudyDirectory, study: StudyFile, listener: Listener, talk: Callable[[str], None]) -> int | None:
+def _drive(
+    directory: StudyDirectory,
+    study: StudyFile,
+    listener: Listener,
+    talk: Callable[[str], None],
+    gone: Owner | None,
+) -> int | None:
     """Drive; None if another was quicker to take the lease, or if nobody took over after a hand-over."""
     successor = (sys.executable, "-m", "mtui.tui", "--no-ui", str(directory.root))
     driver = Driver(directory, study, listener, successor)
@@ -88,7 +98,7 @@ def _drive(directory: StudyDirectory, study: StudyFile, listener: Listener, talk
         handlers[signal.SIGUSR2] = make_room
     with _handling(handlers):
         try:
-            outcome = driver.run()
+            outcome = driver.run(gone=gone)
         except StudyBusyError:
             return None
     if outcome == "detached":

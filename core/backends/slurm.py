@@ -54,8 +54,8 @@ def require_slurm() -> None:
             "start it on a login node of the cluster, or try it here with --local",
         )
     with suppress(subprocess.TimeoutExpired, OSError):  # a controller that is away will be waited for
-        probe = subprocess.run(["scontrol", "ping"], capture_output=True, text=True, timeout=15, check=False)
-        if "configuration source" in probe.stderr:
+        probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
+        if b"configuration source" in probe.stderr:
             raise BackendMissing(
                 "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
                 "set SLURM_CONF, start it on a login node, or try it here with --local",
@@ -145,17 +145,16 @@ class Slurm:
 
 
 def job_has_ended(job: str) -> bool:
-    """Whether Slurm says that a job is over; not so if it cannot be asked."""
+    """Whether Slurm says that a job is over; not so if it cannot be asked, or does not know the job.
+
+    One that is unknown here may be alive: on another cluster with the same files.
+    """
     command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=15, check=False, env=clean_environment(os.environ)
-        )
+        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=clean_environment(os.environ))
     except (OSError, subprocess.TimeoutExpired):
         return False
-    if done.returncode:
-        return "Invalid job id" in done.stderr  # so long ago that Slurm has forgotten it
-    return done.stdout.strip() in ENDED
+    return done.returncode == 0 and done.stdout.decode("ascii", "replace").strip() in ENDED
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -159,7 +159,7 @@ def directives(script: str) -> list[str]:
     for line in script.split("\n"):  # splitlines() would end a line at any of Unicode's line breaks
         if line.startswith("#SBATCH"):
             found.append(line)
-        elif line.strip() and not line.startswith("#"):
+        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
             break
     return found
 

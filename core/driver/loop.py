@@ -16,7 +16,7 @@ from contextlib import suppress
 from ..backends.slurm import job_has_ended
 from ..errors import DriverError, StudyDirectoryError
 from ..store.layout import StudyDirectory
-from ..store.lease import Lease
+from ..store.lease import Lease, Owner
 from ..store.status_csv import write_status
 from ..store.study_file import StudyFile
 from ..store.watch import Watch
@@ -66,13 +66,14 @@ class Driver:
         """
         self._calls.put(self._start_hand_over)
 
-    def run(self, *, only_commands: bool = False) -> str:
+    def run(self, *, only_commands: bool = False, gone: Owner | None = None) -> str:
         """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
 
-        With `only_commands` it carries out what waits in the inbox, starts nothing, and lets go.
+        With `only_commands` it carries out what waits in the inbox, starts nothing, and lets go. `gone` is a
+        holder of the lease that was watched and found dead.
         Raises StudyBusyError if another driver holds the study, DriverError if this one cannot go on.
         """
-        lease = Lease.take(self._directory.owner, job_ended=job_has_ended)
+        lease = Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended)
         point("lease.taken")
         try:
             return self._run(lease, only_commands)

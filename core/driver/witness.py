@@ -55,13 +55,17 @@ class Witness:
         for name in list_records(drive.directory.spool):
             if name in self._taken:
                 continue
-            self._taken[name] = None
             report = read_record(drive.directory.spool / name)
+            if report and drive.observer.is_early(report):
+                continue
+            self._taken[name] = None
             if report is None:
                 drive.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
                 continue
             drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
             self._ending.end_strays(drive.observer.take_strays())
+            if report.kind == "twin" and report.instance in drive.state.live_local:
+                self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
 
     def settle(self, *, always: bool = False) -> None:
         """Remove the records that the journal has, once it has them on the disk."""

@@ -15,7 +15,7 @@ from ..spec.cross_checks import check_uses, dependency_target, step_texts, works
 from ..spec.environment import Environment, build_environment
 from ..spec.model import RunValue, Step, Study
 from ..spec.problems import Place, Problems
-from ..spec.tokens import uses_parameter
+from ..spec.tokens import SourceText, uses_parameter
 from .launcher import LauncherError
 from .model import Instance, Plan, PlannedStep
 from .parameters import ParameterTable
@@ -70,9 +70,8 @@ def make_plan(
         instances=tuple(instances),
         dependencies=dependencies,
     )
-    places = {step.name: step.place for step in study.steps}
-    _check_names(plan, places, problems)
-    _check_launchers(plan, places, problems)
+    _check_names(plan, {step.name: step.place for step in study.steps}, problems)
+    _check_launchers(plan, study, problems)
     problems.raise_if_any()
     return plan
 
@@ -229,15 +228,20 @@ def _name_problem(
     return "", ""
 
 
-def _check_launchers(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
+def _check_launchers(plan: Plan, study: Study, problems: Problems) -> None:
     """Resolve every $(LAUNCHER)[...] once now: an error must come before the first job, not in the middle."""
+    source = SourceText(study.text)
+    written = {step.name: step for step in study.steps}
     for step in plan.steps:
         if not step.scheduled or "$(LAUNCHER)[" not in step.cmd + step.restart:
             continue
         for index in step.instances:
+            key = "cmd"
             try:
-                for text in (step.cmd, step.restart):
-                    render_command(plan, plan.instances[index], text)
+                render_command(plan, plan.instances[index], step.cmd)
+                key = "restart"
+                render_command(plan, plan.instances[index], step.restart)
             except LauncherError as error:
-                problems.error(places[step.name], f"step '{step.name}': {error}", error.hint)
+                place = source.find(error.written, written[step.name].sources[key])
+                problems.error(place, f"step '{step.name}': {error}", error.hint)
                 break

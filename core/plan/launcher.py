@@ -17,10 +17,11 @@ _NODES = re.compile(r"(\d+)\s*n")
 
 
 class LauncherError(ValueError):
-    """A bracket that cannot be carried out within what the step asks for."""
+    """A launcher as `written` that cannot be carried out within what the step asks for."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, written: str, message: str, hint: str) -> None:
+        super().__init__(f"{written} {message}")
+        self.written = written
         self.hint = hint
 
 
@@ -59,11 +60,11 @@ def _allocation(written: str, bracket: str) -> tuple[str, str]:
     tasks, nodes = _TASKS.findall(bracket), _NODES.findall(bracket)
     if len(tasks) != 1 or len(nodes) > 1:
         raise LauncherError(
-            f"{written} does not say how many tasks to start", "write $(LAUNCHER)[4p] or $(LAUNCHER)[2n, 4p]"
+            written, "does not say how many tasks to start", "write $(LAUNCHER)[4p] or $(LAUNCHER)[2n, 4p]"
         )
     return tasks[0], nodes[0] if nodes else ""
 
 
 def _check(written: str, wanted: str, available: str, what: str) -> None:
     if wanted and available.isdigit() and int(wanted) > int(available):
-        raise LauncherError(f"{written} wants {wanted} {what}, but the step asks for {available}", f"raise '{what}:'")
+        raise LauncherError(written, f"wants {wanted} {what}, but the step asks for {available}", f"raise '{what}:'")

@@ -169,6 +169,9 @@ def _dependencies(env: Fields) -> list[Dependency]:
             checkout = texts[chosen[0]] if chosen else ""
             if chosen == ["tag"]:
                 checkout = f"tags/{checkout}"
+            if "$(" in texts["path"] and not git:
+                place = item.node.entries["path"].place
+                env.problems.warn(place, f"{what}: no token is replaced in '{texts['path']}'", "write the path itself")
             found.append(Dependency(kind, texts["name"], texts["path"], texts["url"], checkout, node.place))
     return found
 
@@ -200,6 +203,8 @@ def _batch(top: Fields) -> Batch:
                 fields.problems.error(item.place, f"batch: '{key}' has to be one value, but is {kind_of(item)}")
         elif isinstance(item.value, (str, int, float)):
             values[key] = item.value
+            if "$(" in item.text:
+                fields.problems.warn(item.place, f"batch: no token is replaced in '{item.text}'")
     return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values)
 
 
@@ -225,7 +230,8 @@ def _step(node: Node, number: int, problems: Problems) -> Step:
     if misplaced:
         keys = ", ".join(f"'{key}'" for key in misplaced)
         problems.error(fields.place(misplaced[0]), f"{what}: {keys} outside of 'run'", "indent it below 'run:'")
-    fields.check_keys(misplaced, ("name", "description") if misplaced else ("name", "description", "run"))
+    required = ("name", "description") if misplaced else ("name", "description", "run")
+    fields.check_keys((*misplaced, "run"), required)
     name, description = fields.text("name"), fields.text("description")
     given = fields.node.get("run")
     empty = given is None or (isinstance(given, Scalar) and given.value is None)

@@ -94,11 +94,12 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     import networkx as nx
 
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(step.name for step in study.steps if step.name)
-    all_named = len(graph) == len(study.steps)  # else an unknown name is probably an echo of a missing one
+    steps = [step for step in study.steps if step.name]
+    graph.add_nodes_from(step.name for step in steps)
+    all_named = len(steps) == len(study.steps)  # else an unknown name is probably an echo of a missing one
     source = SourceText(study.text)
     places: dict[tuple[str, str], Place] = {}
-    for step in study.steps:
+    for step in steps:
         for written, place in zip(step.depends, step.depends_places, strict=True):
             target, _ = dependency_target(environment.apply(written))
             if target == step.name:
@@ -113,8 +114,8 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             else:
                 graph.add_edge(target, step.name)
                 places[target, step.name] = place
-    references: list[tuple[str, str]] = []
-    for step in study.steps:
+    references: dict[tuple[str, str], Place] = {}
+    for step in steps:
         for target in workspace_references(step, environment):
             if target == step.name:
                 place = _workspace_place(step, target, source)
@@ -127,19 +128,22 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
                     message = f"step '{step.name}': $({target}.workspace) names no step of this study"
                     problems.error(_workspace_place(step, target, source), message, nearest(target, graph))
             elif not nx.has_path(graph, target, step.name):
-                place = _workspace_place(step, target, source)
-                references.append((target, step.name))
-                places.setdefault((target, step.name), place)
-                problems.warn(
-                    place,
-                    f"step '{step.name}' uses $({target}.workspace) but does not depend on '{target}'",
-                    f"without 'depends: [{target}]' it may start before '{target}' is done",
-                )
+                references[target, step.name] = _workspace_place(step, target, source)
     graph.add_edges_from(references)
+    places = {**references, **places}
     for component in nx.strongly_connected_components(graph):
         if len(component) > 1:
-            circle = [str(edge[0]) for edge in nx.find_cycle(graph.subgraph(component))]  # pyright: ignore
+            # Its own graph in file order: the order of a subgraph can be that of a set, another one in each run.
+            tangle = nx.DiGraph((user, used) for user, used in graph.edges if {user, used} <= component)
+            circle = [str(edge[0]) for edge in nx.find_cycle(tangle)]  # pyright: ignore
             _report_circle(circle, places, references, problems)
+            references = {pair: place for pair, place in references.items() if not component.issuperset(pair)}
+    for (target, user), place in references.items():
+        problems.warn(
+            place,
+            f"step '{user}' uses $({target}.workspace) but does not depend on '{target}'",
+            f"without 'depends: [{target}]' it may start before '{target}' is done",
+        )
 
 
 def workspace_references(step: Step, environment: Environment) -> list[str]:
@@ -160,7 +164,7 @@ def _workspace_place(step: Step, target: str, source: SourceText) -> Place:
 def _report_circle(
     circle: list[str],
     places: dict[tuple[str, str], Place],
-    references: list[tuple[str, str]],
+    references: Collection[tuple[str, str]],
     problems: Problems,
 ) -> None:
     pairs = list(zip(circle, [*circle[1:], circle[0]], strict=True))
@@ -188,6 +192,13 @@ def _check_parameters(study: Study, environment: Environment, problems: Problems
                 f"parameter '{parameter.key}': different values share one label, so only the first of them runs",
                 f"put %% where the value belongs, for example label: {parameter.key}.%%",
             )
+        in_values = {word for value in parameter.values for word in words(value)}
+        for word in sorted(in_values & environment.names):
+            problems.warn(
+                parameter.place,
+                f"parameter '{parameter.key}': nothing replaces $({word}) in its values",
+                "env tokens are replaced before parameters are put in",
+            )
         if not parameter.values:
             problems.warn(parameter.place, f"parameter '{parameter.key}' has no values: steps that use it never run")
 
@@ -195,22 +206,24 @@ def _check_parameters(study: Study, environment: Environment, problems: Problems
 def _check_tokens(study: Study, environment: Environment, parameters: Collection[str], problems: Problems) -> None:
     """Warn of every $(WORD) that nothing will replace; the shell would run it as a command."""
     source = SourceText(study.text)
-    known = {*environment.names, *RESERVED}
+    everywhere = set(RESERVED)
     for parameter in parameters:
-        known |= {parameter, f"{parameter}.label", f"{parameter}.name"}
-    known_in_commands = {*known, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
+        everywhere |= {parameter, f"{parameter}.label", f"{parameter}.name"}
+    in_commands = {*everywhere, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
+    known = environment.names | in_commands
     reported: set[tuple[str, str]] = set()
     for step in study.steps:
         for key, written in step_texts(step):
-            replaced = known_in_commands if key in ("cmd", "restart") else known if key != "name" else set[str]()
+            replaced = in_commands if key in ("cmd", "restart") else everywhere if key != "name" else set[str]()
             shell_reads_it = key in ("cmd", "restart", "description")
-            for word in words(environment.apply(written)):
+            for word in words(environment.apply(written)):  # so an env token that is still there stays there
                 if word in replaced or (step.name, word) in reported:
                     continue
-                if word in known_in_commands or looks_meant(word, known_in_commands, shell_reads_it):
+                if word in known or looks_meant(word, known, shell_reads_it):
                     reported.add((step.name, word))
                     place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
-                    _report_token(step, key, word, known_in_commands, place, problems)
+                    message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
+                    problems.warn(place, message, _token_hint(key, word, known, environment))
         if "$(LAUNCHER)" in step.cmd and not (step.run.get("nodes") or step.run.get("procs")) and study.batch.is_slurm:
             place = source.find("$(LAUNCHER)", step.sources.get("cmd", (0, 0)))
             problems.warn(
@@ -220,10 +233,9 @@ def _check_tokens(study: Study, environment: Environment, parameters: Collection
             )
 
 
-def _report_token(step: Step, key: str, word: str, known: set[str], place: Place, problems: Problems) -> None:
-    message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
-    if word in known:  # the right word in the wrong place
-        where = "a step's name takes no tokens" if key == "name" else "only cmd and restart take this token"
-        problems.warn(place, message, where)
-    else:
-        problems.warn(place, message, nearest(word, known))
+def _token_hint(key: str, word: str, known: Collection[str], environment: Environment) -> str:
+    if word in environment.names:
+        return "an env entry can use plain entries, and entries with tokens only if they are defined after it"
+    if word in known:
+        return "a step's name takes no tokens" if key == "name" else "only cmd and restart take this token"
+    return nearest(word, known)

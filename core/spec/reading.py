@@ -157,7 +157,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
         hint = "the line holds a tab; YAML indents with spaces only"
     elif mark and "mapping values are not allowed" in message:
         hint = "put text that holds ': ' in quotes, or check the indentation of this line"
-    elif "expected a single document" in message:
+    elif "expected a single document" in context:
         hint = "a study is one document: remove the '---' line in the middle"
     problems.error(place, message + context, hint)
 

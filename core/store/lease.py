@@ -152,15 +152,23 @@ class Lease:
         self._next_beat = 0.0
 
     @classmethod
-    def take(cls, folder: Path, *, silent_after: float = SILENT_AFTER, job_ended: JobEnded | None = None) -> Lease:
+    def take(
+        cls,
+        folder: Path,
+        *,
+        gone: Owner | None = None,
+        silent_after: float = SILENT_AFTER,
+        job_ended: JobEnded | None = None,
+    ) -> Lease:
         """Take the lease; raises StudyBusyError while somebody else drives.
 
-        For a holder on another host this waits up to `silent_after` seconds to see its heartbeat move.
+        For a holder on another host this waits up to `silent_after` seconds to see its heartbeat move, unless it
+        is known to be `gone`.
         """
         pause = threading.Event()
         while True:
             before = current_owner(folder)
-            if before:
+            if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
                 while (standing := liveness.standing()) is Standing.UNKNOWN:
                     pause.wait(min(_ASK_EVERY, silent_after / 10))

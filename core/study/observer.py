@@ -99,6 +99,17 @@ class Observer:
 
     # --- the witnesses
 
+    def is_early(self, report: Report) -> bool:
+        """Whether a record is of an attempt that the journal does not know (yet).
+
+        So it is if the end of the journal was lost with its machine. The record has to wait: the attempt will be
+        made anew, finds its claim taken, and then the record tells what became of it.
+        """
+        if not 0 <= report.instance < len(self._state.status):
+            return False
+        last = self._state.last_attempt(report.instance)
+        return report.attempt > (last.number if last else 0)
+
     def report(self, report: Report, at: float, now: float) -> list[ev.Event]:
         """A record from the spool."""
         index = report.instance

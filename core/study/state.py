@@ -307,6 +307,8 @@ class StudyState:
         attempt = self._current(event.instance, event.attempt)
         self._change(event.instance, Verb.OBSERVE, event.status)
         attempt.reason = event.reason
+        if event.status in (Status.PENDING, Status.CONFIGURING, Status.REQUEUED):
+            attempt.exit_code, attempt.cause = None, ""  # an end that it told of before was none: it will run again
 
     def _ended(self, event: ev.Ended) -> None:
         attempt = self._current(event.instance, event.attempt)
