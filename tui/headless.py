@@ -107,7 +107,7 @@ def _drive(
             talk(f"Detached: {successor.words} drives on. Come back with: mtui {shlex.quote(str(directory.root))}")
         return EXIT_FINISHED if successor else None
     talk(_farewell(directory, driver.state, outcome))
-    return _EXIT_CODES.get(outcome, 128 + caught[0] if caught else EXIT_ERROR)
+    return _EXIT_CODES.get(outcome, 128 + caught[0] if caught else EXIT_FINISHED)
 
 
 def _next_owner(directory: StudyDirectory, epoch: int) -> Owner | None:

@@ -1,0 +1,185 @@
+"""Commands to a running study, and a driver that is a job itself, on a real cluster."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests import mtui
+from tests.slurm.cluster import Cluster
+from tests.slurm.test_studies import SHARED, step
+from tests.waiting import wait_until
+
+
+def wait_file(go: Path) -> str:
+    return f"while [ ! -e {go} ]; do sleep 0.1; done"
+
+
+def state_of(out: Path, name: str, wanted: str, seconds: float = 30) -> None:
+    wait_until(
+        lambda: mtui.statuses(out)[name] == wanted, seconds, f"{name} is {wanted}, not {mtui.statuses(out)[name]}"
+    )
+
+
+def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster, tmp_path: Path) -> None:
+    go, trace = tmp_path / "go", tmp_path / "trace"
+    steps = (
+        step("sim", f"echo sim_$(I) >> {trace}; {wait_file(go)}; [ $(I) != 2 ] || [ -e {tmp_path}/mended ]")
+        + step("post", f"echo post_$(I) >> {trace}", depends="sim")
+        + step("all", f"echo all >> {trace}", depends="post_*", where="")
+    )
+    spec = mtui.write_study(
+        tmp_path / "s.yaml", steps, batch=SHARED, parameters="  I: {values: [1, 2, 3, 4], label: I.%%}"
+    )
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("started", count=4)
+    assert mtui.run("hold", out, "post_I.1").stdout == "done: 1 held\n"
+    assert mtui.run("cancel", out, "sim_I.3", env=slurm.env).stdout == "done: 1 told to end\n"
+    assert mtui.run("update", out, "--throttle", "5").stdout == "done: throttle is 5\n"
+    go.touch()
+    state_of(out, "sim_I.2", "failed")
+    state_of(out, "sim_I.3", "cancelled")
+    state_of(out, "post_I.4", "finished")
+    assert mtui.statuses(out)["post_I.1"] == "held"
+    assert mtui.statuses(out)["post_I.2"] == mtui.statuses(out)["all"] == "blocked"
+    refused = mtui.run("retry", out, "post_I.2")
+    assert (refused.returncode, "blocked" in refused.stdout) == (1, True)
+    (tmp_path / "mended").touch()
+    assert mtui.run("retry", out).stdout == "done: 2 to run again\n"
+    assert "1 released" in mtui.run("release", out, "post").stdout
+    assert driver.wait(90) == 0
+    ran = sorted(trace.read_text().split())
+    assert ran == sorted(["sim_1", "sim_2", "sim_2", "sim_3", "sim_3", "sim_4",
+                          "post_1", "post_2", "post_3", "post_4", "all"])  # fmt: skip
+    assert (out / "sim" / "I.2" / "sim_I.2.1.out").exists()
+
+
+def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: Path) -> None:
+    spec = mtui.write_study(
+        tmp_path / "s.yaml", step("long", "sleep 300") + step("next", "true", depends="long"), batch=SHARED
+    )
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    job = driver.wait_for("started")[0]["job"]
+    driver.kill()
+    told = mtui.run("cancel", "-y", out, env=slurm.env)
+    assert told.returncode == 0, told.stdout + told.stderr
+    wait_until(lambda: slurm.job_state(job).startswith("CANCELLED"), 30, "Slurm calls the job cancelled")
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 3
+    assert mtui.statuses(out) == {"long": "cancelled", "next": "cancelled"}
+
+
+def test_retry_of_an_ended_study_waits_for_its_next_driver(slurm: Cluster, tmp_path: Path) -> None:
+    mended = tmp_path / "mended"
+    steps = step("a", f"[ -e {mended} ]") + step("b", "true", depends="a")
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
+    out = tmp_path / "out"
+    assert mtui.run("--no-ui", "-o", out, spec, env=slurm.env).returncode == 2
+    mended.touch()
+    assert "No driver is running" in mtui.run("retry", out, "a").stdout
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
+    assert mtui.statuses(out) == {"a": "finished", "b": "finished"}
+
+
+def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    steps = (
+        step("run", wait_file(go) + "; echo no such luck >&2; exit 9")
+        + step("next", "true", depends="run")
+        + step("second", "true", depends="next")
+    )
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    job = driver.wait_for("started")[0]["job"]
+    assert f"runs as job {job} on node" in mtui.run("why", out, "run").stdout
+    assert "waits for 1 parent" in mtui.run("why", out, "next").stdout
+    go.touch()
+    assert driver.wait() == 2
+    failed = mtui.run("why", out, "run").stdout
+    assert "exit code 9" in failed
+    assert "no such luck" in failed
+    assert "mtui retry" in failed
+    assert "run (failed)" in mtui.run("why", out, "second").stdout
+    assert mtui.run("log", out, "run", "--stderr").stdout == "no such luck\n"
+    assert "exit 9" in mtui.run("log", out, "run", "--script").stdout
+    assert mtui.run("why", out, "nxt").returncode == 2
+
+
+def test_pending_job_tells_slurms_reason_in_words(slurm: Cluster, tmp_path: Path) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("later", "true", head="#SBATCH --begin=now+1hour"), batch=SHARED)
+    out = tmp_path / "out"
+    driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("observed", reason="BeginTime")
+    assert "its start time has not come (BeginTime)" in mtui.run("why", out, "later").stdout
+    assert mtui.run("cancel", "-y", out, env=slurm.env).returncode == 0
+    assert driver.wait() == 3
+
+
+def test_log_follows_until_the_instance_ends(slurm: Cluster, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", f"echo one; {wait_file(go)}; echo two"), batch=SHARED)
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("started")
+    follow = subprocess.Popen([*mtui.COMMAND, "log", "-f", str(out), "a"], stdout=subprocess.PIPE, text=True)
+    assert follow.stdout is not None
+    assert follow.stdout.readline() == "one\n"
+    go.touch()
+    assert follow.stdout.read() == "two\n"
+    assert follow.wait(20) == 0
+    assert driver.wait() == 0
+
+
+def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Cluster, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    steps = step("a", wait_file(go)) + step("b", "echo $SLURM_JOB_NAME", depends="a")
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
+    out = tmp_path / "out"
+    options = ("--qos", "workflow", "--time", "00:10:00", "--partition=shared")
+    told = mtui.run("submit", "-o", out, spec, *options, env=slurm.env)
+    assert told.returncode == 0, told.stdout + told.stderr
+    job = told.stdout.split("Slurm job ")[1].split(".")[0]
+    state_of(out, "a", "running")
+    assert f"Slurm job {job}" in mtui.status(out)["driver"]
+    assert mtui.run("hold", out, "b").stdout == "done: 1 held\n"
+    go.touch()
+    state_of(out, "a", "finished")
+    assert mtui.run("release", out, "b").stdout == "done: 1 released\n"
+    wait_until(lambda: mtui.status(out)["result"] == "finished", 60, "the study is over")
+    wait_until(lambda: slurm.job_state(job) == "COMPLETED", 30, "the driver's job is over")
+
+
+def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_ends(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    spec = mtui.write_study(
+        tmp_path / "s.yaml", step("a", wait_file(go)) + step("b", "true", depends="a"), batch=SHARED
+    )
+    out = tmp_path / "out"
+    told = mtui.run("submit", "-o", out, spec, "--partition=shared", "--time=00:05:00", env=slurm.env)
+    job = told.stdout.split("Slurm job ")[1].split(".")[0]
+    state_of(out, "a", "running")
+    slurm.run("scancel", "--batch", "--signal=USR2", job)  # as Slurm does when the walltime is nearly over
+    wait_until(
+        lambda: slurm.job_state(job) == "COMPLETED" or slurm.job_state(job) == "FAILED", 60, "the first driver is over"
+    )
+    wait_until(lambda: "Slurm job" in mtui.status(out)["driver"], 60, "the next driver drives")
+    assert f"Slurm job {job}" not in mtui.status(out)["driver"]
+    go.touch()
+    wait_until(lambda: mtui.status(out)["result"] == "finished", 60, "the study is over")
+
+
+def test_second_driver_on_a_live_study_is_told_who_holds_it(slurm: Cluster, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", wait_file(go)), batch=SHARED)
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("started")
+    told = mtui.run("submit", out, env=slurm.env)
+    assert told.returncode == 2
+    assert f"process {driver.process.pid} on" in told.stderr
+    go.touch()
+    assert driver.wait() == 0
