@@ -89,8 +89,11 @@ while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
     kill -0 "$!" 2>/dev/null || mtui_gone=1
     wait "$!" 2>/dev/null
     mtui_late=$?
-    # 127 of a process that was gone: the shell has told its end already
-    [ -n "$mtui_gone" ] && [ "$mtui_late" = 127 ] || mtui_code=$mtui_late
+    # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2).
+    case $mtui_gone$mtui_late in
+    1127 | 1-*) ;;
+    *) mtui_code=$mtui_late ;;
+    esac
 done
 mtui_record exit ",\"code\":$mtui_code,\"signal\":\"$mtui_signal\""
 exit "$mtui_code"

@@ -111,6 +111,7 @@ def parse_sacct(text: str) -> dict[str, SlurmJob]:
         if len(parts) == 5:
             job, state, exit_code, node, name = (part.strip() for part in parts)
             word, _, addition = state.partition(" ")  # "CANCELLED by 1000"
+            node = "" if node == "None assigned" else node
             if exit_code == _NO_OUTPUT_FILE:
                 addition = "JobLaunchFailure"
             jobs[job] = SlurmJob(job, word, addition, node, name, _exit_code(word, exit_code))

@@ -187,13 +187,12 @@ def _batch(top: Fields) -> Batch:
     if fields is None:
         return Batch()
     kind = fields.text("type") if fields.has("type") else "local"
+    place = fields.node.entries["type"].place if fields.has("type") else fields.node.place
     if kind in _OTHER_SCHEDULERS:
-        fields.problems.error(
-            fields.place("type"), f"batch: mtui has no '{kind}' scheduler", "it runs on slurm, or here with --local"
-        )
+        fields.problems.error(place, f"batch: mtui has no '{kind}' scheduler", "it runs on slurm, or here with --local")
     elif kind and kind not in ("local", "slurm"):
         hint = nearest(kind.lower(), ("local", "slurm"))
-        fields.problems.error(fields.place("type"), f"batch: unknown type '{kind}'", hint)
+        fields.problems.error(place, f"batch: unknown type '{kind}'", hint)
     required = _SLURM_REQUIRED if kind == "slurm" else ()
     fields.check_keys(_BATCH_KEYS, required, warn=True, why="a slurm batch needs it, and '' leaves it to Slurm")
     values: dict[str, RunValue] = {}

@@ -134,7 +134,7 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     for component in nx.strongly_connected_components(graph):
         if len(component) > 1:
             # Its own graph in file order: the order of a subgraph can be that of a set, another one in each run.
-            tangle = nx.DiGraph((user, used) for user, used in graph.edges if {user, used} <= component)
+            tangle = nx.DiGraph((used, user) for used, user in graph.edges if {used, user} <= component)
             circle = [str(edge[0]) for edge in nx.find_cycle(tangle)]  # pyright: ignore
             _report_circle(circle, places, references, problems)
             references = {pair: place for pair, place in references.items() if not component.issuperset(pair)}
@@ -211,19 +211,20 @@ def _check_tokens(study: Study, environment: Environment, parameters: Collection
         everywhere |= {parameter, f"{parameter}.label", f"{parameter}.name"}
     in_commands = {*everywhere, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
     known = environment.names | in_commands
-    reported: set[tuple[str, str]] = set()
+    reported: set[tuple[str | Place, str]] = set()  # a word once in each step, and once where an alias repeats it
     for step in study.steps:
         for key, written in step_texts(step):
             replaced = in_commands if key in ("cmd", "restart") else everywhere if key != "name" else set[str]()
             shell_reads_it = key in ("cmd", "restart", "description")
             for word in words(environment.apply(written)):  # so an env token that is still there stays there
-                if word in replaced or (step.name, word) in reported:
+                if word in replaced or not (word in known or looks_meant(word, known, shell_reads_it)):
                     continue
-                if word in known or looks_meant(word, known, shell_reads_it):
-                    reported.add((step.name, word))
-                    place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
+                place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
+                once = {(step.name, word), (place, word)}
+                if not once & reported:
                     message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
                     problems.warn(place, message, _token_hint(key, word, known, environment))
+                reported |= once
         if "$(LAUNCHER)" in step.cmd and not (step.run.get("nodes") or step.run.get("procs")) and study.batch.is_slurm:
             place = source.find("$(LAUNCHER)", step.sources.get("cmd", (0, 0)))
             problems.warn(

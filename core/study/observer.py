@@ -299,7 +299,7 @@ class Observer:
 
 def end_words(status: Status, code: int | None, reason: str, node: str) -> str:
     """Why an attempt ended, in words."""
-    on = f" on {node}" if node and not node.startswith("None") else ""
+    on = f" on {node}" if node else ""
     match status:
         case Status.TIMED_OUT:
             return "its walltime was over"
