@@ -34,7 +34,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     elif status in UNSUCCESSFUL:
         lines += _failed(directory, state, instance, last)
     elif status in IN_SLURM and last:
-        lines += _under_way(status, last)
+        lines += _under_way(status, last, state.driver.host)
     elif status in (Status.SUBMITTING, Status.UNCLEAR):
         lines.append("  It was handed to Slurm; the answer was lost or is not there yet. It is being looked up.")
     if last:
@@ -121,11 +121,16 @@ _HINTS = {
 }
 
 
-def _under_way(status: Status, last: Attempt) -> list[str]:
+def _under_way(status: Status, last: Attempt, driver_host: str) -> list[str]:
     where = f"process {last.job}" if last.backend == "local" else f"job {last.job}"
     on = f" on {last.node}" if last.node else ""
     if status is Status.RUNNING:
-        return [f"  It runs as {where}{on}, for {_span(time.time() - last.started_at)} now."]
+        lines = [f"  It runs as {where}{on}, for {_span(time.time() - last.started_at)} now."]
+        if last.backend == "local" and last.node != driver_host:
+            lines.append(
+                f"  An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
+            )
+        return lines
     reason = f": {safe(reason_words(last.reason))} ({safe(last.reason)})" if last.reason else ""
     return [f"  Slurm has it as {where}{reason}."]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ..backends.slurm import job_has_ended
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved
 from ..store.spool import list_records, read_record, remove_records
 from ..study import events as ev
@@ -161,10 +162,14 @@ class Witness:
                 drive.observer.doubt(submission, now)
             else:
                 self._take_over_local(submission, f"{index}.{number}", at)
+        before = drive.lease.before
+        ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""
         for index in list(drive.state.live_local):
             attempt = drive.state.attempts[index][-1]
             if attempt.node == drive.host:
                 self._adopted[index] = (attempt.number, attempt.job)
+            elif attempt.node == ended_with_its_job:
+                self.process_ended(f"{index}.{attempt.number}", attempt.job, None)
         drive.observer.take_up(now)
         if drive.state.slurm_silent_since:
             drive.emit(ev.SlurmAnswers(at=at))  # the silence was another driver's; the first look will tell

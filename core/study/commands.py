@@ -107,6 +107,9 @@ def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
     if status in OVER:
         return None, f"already {status.value}"
     if status in LIVE:
+        attempt = state.attempts[index][-1]
+        if attempt.backend == "local" and attempt.node not in ("", state.driver.host):
+            return None, f"running on {attempt.node}, where only a driver of that host can end it"
         return ev.CancelRequested(at=at, instance=index), "told to end"
     return ev.CancelRequested(at=at, instance=index), "cancelled"
 
