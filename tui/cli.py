@@ -26,7 +26,7 @@ _ORDERS = {
     "hold": "do not start instances until they are released",
     "release": "let held instances start",
 }
-_VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "submit")
+_VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -49,11 +49,8 @@ mtui submit STUDY.yaml     drive the study from a Slurm job of its own
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] not in (*_VERBS, "-h", "--help", "--version"):
-        words.insert(0, "run")
-    if not words:
-        words = ["--help"]
     try:
+        words = _with_verb(words)
         parser = _parser()
         arguments, further = parser.parse_known_args(words)
         if further and words[0] != "submit":
@@ -61,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.further = further
         return arguments.handler(arguments)
     except MtuiError as error:
-        print(f"{error.speaker}{error}", file=sys.stderr)
+        _tell(f"{error.speaker}{error}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -69,7 +66,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if not _has_cwd():
+            print(
+                "mtui: the directory in which it was started is gone\n  hint: cd into one that exists", file=sys.stderr
+            )
+            return EXIT_ERROR
         return _bug(error, words)
+
+
+def _tell(text: str) -> None:
+    """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
+    from .text import safe_lines
+
+    print(safe_lines(text), file=sys.stderr)
+
+
+def _with_verb(words: list[str]) -> list[str]:
+    """The words with the verb that may be left out. Raises UsageError for a first word that can be nothing."""
+    from ..core.spec.problems import nearest
+
+    if not words:
+        return ["--help"]
+    first = words[0]
+    if first in (*_VERBS, "-h", "--help", "--version"):
+        return words
+    if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
+        raise UsageError(f"there is no verb and no file '{first}'", nearest(first, _VERBS))
+    return ["run", *words]
+
+
+def _has_cwd() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:
@@ -82,7 +113,7 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="mtui-report-", suffix=".txt", delete=False) as report:
         report.write("\n".join([*told, "", *traceback.format_exception(error)]))
     print(f"mtui: a bug in mtui: {type(error).__name__}: {error}", file=sys.stderr)
-    print(f"  hint: the study's directory is as it was; please send {report.name} with your report", file=sys.stderr)
+    print(f"  hint: please send {report.name} with your report", file=sys.stderr)
     return EXIT_ERROR
 
 
@@ -144,7 +175,11 @@ def _parser() -> argparse.ArgumentParser:
     update.set_defaults(handler=_update)
     detach = verbs.add_parser("detach", help="let the driver go on without its terminal")
     detach.add_argument("target", metavar="DIR")
-    detach.set_defaults(handler=_detach)
+    detach.set_defaults(handler=_detach, verb="detach")
+
+    stop = verbs.add_parser("stop", help="let the driver let go; jobs and local steps go on")
+    stop.add_argument("target", metavar="DIR")
+    stop.set_defaults(handler=_detach, verb="stop")
 
     submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
     submit.add_argument("target", metavar="STUDY.yaml|DIR")
@@ -166,11 +201,11 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-t", "--throttle", type=_count, default=0, metavar="N",
+    parser.add_argument("-t", "--throttle", type=_count, default=None, metavar="N",
                         help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
     parser.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
                         help="run N local steps at once (default: up to 4)")  # fmt: skip
-    parser.add_argument("-s", "--sleep", type=_positive, default=30, metavar="SEC",
+    parser.add_argument("-s", "--sleep", type=_positive, default=None, metavar="SEC",
                         help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
 
 
@@ -190,7 +225,9 @@ def _positive(text: str) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     target = Path(arguments.target)
-    return _go_on(target, arguments) if target.is_dir() else _start(target, arguments)
+    if target.is_dir():
+        return _go_on(target, arguments)
+    return _start(target, arguments)
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
@@ -212,10 +249,14 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     options = _plan_options(arguments)
     planned = plan_study(spec, options)
     for problem in planned.warnings:
-        print(problem.text(planned.study.file), file=sys.stderr)
+        _tell(problem.text(planned.study.file))
     if planned.plan.uses_slurm and not dry:
         require_slurm()
-    settings = Settings(arguments.throttle, arguments.local_jobs or default_local_jobs(), float(arguments.sleep))
+    settings = Settings(
+        throttle=arguments.throttle or 0,
+        local_jobs=arguments.local_jobs or default_local_jobs(),
+        poll=float(arguments.sleep or Settings().poll),
+    )
     return create_study(planned, options, settings)
 
 
@@ -226,9 +267,24 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ..core.store.study_file import read_study_file
 
     directory = open_study(target)
+    fixed = {"--dry": arguments.dry, "-o": arguments.out, "--hashws": arguments.hashws, "--local": arguments.local,
+             "--pgen": arguments.pgen, "--pargs": arguments.pargs}  # fmt: skip
+    given = [option for option, value in fixed.items() if value]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given for a study that exists", "its plan was made at its start"
+        )
     study = read_study_file(directory.study_file)
-    if arguments.local_jobs:
-        study = replace(study, settings=replace(study.settings, local_jobs=arguments.local_jobs))
+    settings = study.settings
+    study = replace(
+        study,
+        settings=replace(
+            settings,
+            throttle=settings.throttle if arguments.throttle is None else arguments.throttle,
+            local_jobs=arguments.local_jobs or settings.local_jobs,
+            poll=float(arguments.sleep or settings.poll),
+        ),
+    )
     return _drive(directory, study, arguments)
 
 
@@ -246,7 +302,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         from ..core.plan.dump import plan_as_json
 
         for problem in planned.warnings:
-            print(problem.text(planned.study.file), file=sys.stderr)
+            _tell(problem.text(planned.study.file))
         json.dump(plan_as_json(planned.plan), sys.stdout, indent=1)
         print()
         return EXIT_FINISHED
@@ -351,12 +407,13 @@ def _update(arguments: argparse.Namespace) -> int:
 def _detach(arguments: argparse.Namespace) -> int:
     from .order import order
 
-    return order(_open(arguments), "detach", (), {})
+    return order(_open(arguments), arguments.verb, (), {})
 
 
 def _submit(arguments: argparse.Namespace) -> int:
     from ..core.backends.slurm import require_slurm
-    from ..core.store.study_file import read_study_file
+    from ..core.store import inbox
+    from ..core.store.reader import read_study
     from .status_view import drives
     from .submit import submit_driver
 
@@ -364,7 +421,9 @@ def _submit(arguments: argparse.Namespace) -> int:
     target = Path(arguments.target)
     if target.is_dir():
         directory = _open(arguments)
-        study = read_study_file(directory.study_file)
+        study, state = read_study(directory)
+        if state.result and not inbox.waiting(directory.inbox):
+            raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")
         driver = drives(directory)
         if driver:
             raise UsageError(

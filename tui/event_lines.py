@@ -42,7 +42,7 @@ class EventLines:
             words = "  ".join(part for part in (name, text) if part)
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
             coloured = self._paint.status(status, words) if status else words
-            say(f"{clock}  [{summary(state.counts)}]  {coloured}")
+            say(f"{clock}  {coloured}  [{summary(state.counts)}]")
 
     def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
         """What to say: the instance, the colour, the words, whether it matters when quiet."""
@@ -73,7 +73,7 @@ class EventLines:
                 return [] if told == event.message else [(None, None, text, True)]
             case ev.SubmitUnclear():
                 text = f"no clear answer, looking: {safe(event.message)}"
-                return [(index, None, text, True) for index in self._members.get(event.submission, [])]
+                return [(index, None, text, True) for index, _ in state.submissions.get(event.submission, ())]
             case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
                 return [(event.instance, None, _DONE_TO[event.kind], False)]
             case ev.CommandDone():

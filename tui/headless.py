@@ -15,9 +15,11 @@ from types import FrameType
 from ..core.backends.slurm import job_has_ended
 from ..core.driver import HANDED_OVER, Driver, Listener, say_ready
 from ..core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
+from ..core.store import inbox
 from ..core.store.follow import Follower
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Owner, Standing, current_owner
+from ..core.store.reader import read_study
 from ..core.store.study_file import StudyFile
 from ..core.study.events import Event
 from ..core.study.state import Impossible, StudyState
@@ -31,6 +33,7 @@ _LOOK_EVERY = 0.5  # seconds between two looks at a journal that another driver 
 _SUCCESSOR_LOOK = 0.05  # the same while waiting to take over: the gap without a driver
 _SUCCESSOR_WAIT = 20.0  # seconds for the successor to take the lease after a hand-over
 
+_ENDED = {"finished": "is finished", "failed": "has failed", "cancelled": "is cancelled"}
 _MAY_DRIVE = (Standing.ALIVE, Standing.UNKNOWN)
 
 Handlers = dict[signal.Signals, Callable[[int, FrameType | None], None]]
@@ -42,6 +45,10 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
     talk = _say_nothing if as_json else say
     if not quiet:
         talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
+    over = _already_over(directory)
+    if over:
+        talk(_farewell(directory, over, over.result))
+        return _EXIT_CODES[over.result]
     gone: Owner | None = None  # a driver that was watched until it was dead
     while True:
         owner = current_owner(directory.owner)
@@ -52,6 +59,12 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
             code = _drive(directory, study, listener, talk, gone)
         if code is not None:
             return code
+
+
+def _already_over(directory: StudyDirectory) -> StudyState | None:
+    """The state of a study that needs no driver: it has ended, and no command waits."""
+    _, state = read_study(directory)
+    return state if state.result in _EXIT_CODES and not inbox.waiting(directory.inbox) else None
 
 
 def _say_nothing(text: str) -> None:
@@ -87,7 +100,7 @@ def _drive(
         """The walltime of the driver's own job is nearly over: the next one goes on."""
         del number, frame
         try:
-            driver.stop(f"its walltime is nearly over; job {submit_next(directory)} goes on")
+            driver.drain(f"its walltime is nearly over; job {submit_next(directory)} goes on")
         except DriverError as error:
             talk(f"Cannot put a successor into the queue: {error}")
 
@@ -149,6 +162,8 @@ def _watch(
             for event in follower.new_events():
                 if _apply(state, event):
                     listener(event, state)
+            if state.driver.epoch > owner.epoch:
+                return None  # another has taken over already: watch that one
             if standing is Standing.DEAD:
                 talk(f"The driver is gone ({owner.words}); taking over.")
                 return None
@@ -190,10 +205,12 @@ def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str
         lines = [f"{head}. Let go of the study."]
         if under_way:
             lines.append(f"{plural(under_way, 'job')} in Slurm will go on.")
-        if here:
+        if here and "SLURM_JOB_ID" in os.environ:
+            lines.append(f"{plural(here, 'local step')} may end with this Slurm job.")
+        elif here:
             lines.append(f"{plural(here, 'local step')} will go on to the end.")
         return "\n".join([*lines, f"Go on with: mtui --no-ui {shlex.quote(str(directory.root))}"])
-    lines = [f"{head}. The study is {outcome}."]
+    lines = [f"{head}. The study {_ENDED[outcome]}."]
     if failures(state):
         lines += failure_lines(directory, state, paint)
     return "\n".join(lines)

@@ -34,6 +34,9 @@ def order(
         raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
     if not yes and not _agreed(verb, targets, state):
         return EXIT_ERROR
+    if verb in ("detach", "stop") and not drives(directory):
+        hint = f"go on with: mtui --no-ui {directory.root}"
+        raise UsageError(f"no driver is running, so there is none to {verb}", hint)
     follower = Follower(directory.journal)
     command = inbox.send(directory.inbox, verb, targets, options)
     driver = drives(directory)
@@ -41,9 +44,7 @@ def order(
         return _report(_answer(follower, command), driver)
     if verb == "cancel":
         return _carry_out_here(directory, command)
-    if verb == "detach":
-        raise UsageError("no driver is running, so there is nothing to detach", f"go on with: mtui {directory.root}")
-    say(f"Sent. No driver is running; it will be done when one is: mtui {directory.root}")
+    say(f"Sent. No driver is running; it will be done when one is: mtui --no-ui {directory.root}")
     return EXIT_FINISHED
 
 

@@ -6,7 +6,7 @@ from ..core.plan.cost import cost_of
 from ..core.plan.model import Plan, PlannedStep
 from ..core.plan.script import header_resources
 from ..core.spec.problems import Problem
-from .text import Paint, plural, safe, table
+from .text import Paint, plural, safe, safe_lines, table
 
 
 def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint) -> str:
@@ -17,7 +17,7 @@ def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint) -> s
     lines += ["", *_totals(plan), f"It would run in {plan.out}"]
     if warnings:
         lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
-        lines += [problem.text(file) for problem in warnings]
+        lines += [safe_lines(problem.text(file)) for problem in warnings]
     return "\n".join(lines)
 
 

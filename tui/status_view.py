@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 
+from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Standing, current_owner
 from ..core.store.reader import last_lines
@@ -25,17 +26,19 @@ def drives(directory: StudyDirectory) -> str:
 
 
 def summary(counts: Counter[Status]) -> str:
-    """`3/10 done, 2 running, 4 waiting, 1 failed`: the line that heads everything."""
+    """`3/10 done, 2 running, 1 failed`: what there is, nothing about what there is not."""
     total = sum(counts.values())
     pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
-    running = sum(counts[status] for status in IN_SLURM) - pending
     cancelled, blocked = counts[Status.CANCELLED], counts[Status.BLOCKED]
-    failed = sum(counts[status] for status in UNSUCCESSFUL) - cancelled
-    waiting = total - counts[Status.FINISHED] - pending - running - failed - cancelled - blocked
-    parts = [f"{counts[Status.FINISHED]:,}/{total:,} done", f"{running:,} running", f"{pending:,} pending"]
-    parts += [f"{waiting:,} waiting", f"{failed:,} failed"]
-    parts += [f"{cancelled:,} cancelled"] if cancelled else []
-    return ", ".join([*parts, *([f"{blocked:,} blocked"] if blocked else [])])
+    groups = {
+        "running": sum(counts[status] for status in IN_SLURM) - pending,
+        "pending": pending,
+        "failed": sum(counts[status] for status in UNSUCCESSFUL) - cancelled,
+        "cancelled": cancelled,
+        "blocked": blocked,
+    }
+    parts = [f"{counts[Status.FINISHED]:,}/{total:,} done"]
+    return ", ".join(parts + [f"{count:,} {word}" for word, count in groups.items() if count])
 
 
 def failures(state: StudyState) -> list[int]:
@@ -49,7 +52,7 @@ def failures(state: StudyState) -> list[int]:
 
 def _by_command(state: StudyState, index: int, status: Status) -> bool:
     last = state.last_attempt(index)
-    return status is Status.CANCELLED and (last is None or last.cancelled)
+    return status is Status.CANCELLED and (last is None or last.cancelled or index in state.withdrawn)
 
 
 def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:
@@ -58,9 +61,8 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
     failed = failures(state)
     for index in failed[:_MOST_FAILURES]:
         instance = state.plan.instances[index]
-        attempt = state.last_attempt(index)
         status = state.status[index]
-        cause = attempt.cause if attempt else ""
+        cause = state.cause(index)
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
         log = directory.stderr(instance)
         lines += [f"      {safe(line)[:200]}" for line in last_lines(log, 3)]
@@ -74,13 +76,17 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
 def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> str:
     """The whole answer of `mtui status`."""
     driver = drives(directory)
+    commands = len(inbox.waiting(directory.inbox))
     lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
     if state.result:
         lines.append(f"The study is over: {state.result}.")
+        if commands:
+            lines.append(f"{plural(commands, 'command')} wait for a driver: mtui --no-ui {directory.root}")
     elif driver:
         lines.append(f"Driven by {driver}.")
     else:
-        lines.append(f"No driver is running. Go on with: mtui --no-ui {directory.root}")
+        wait = f" {plural(commands, 'command')} wait." if commands else ""
+        lines.append(f"No driver is running.{wait} Go on with: mtui --no-ui {directory.root}")
     if state.slurm_silent_since:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
@@ -115,7 +121,7 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
                 "job": last.job if last else "",
                 "node": last.node if last else "",
                 "exit_code": last.exit_code if last else None,
-                "cause": last.cause if last else "",
+                "cause": state.cause(instance.index),
                 "reason": last.reason if last else "",
                 "submitted_at": last.submitted_at if last else 0,
                 "started_at": last.started_at if last else 0,

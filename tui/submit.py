@@ -69,6 +69,7 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
     if done.returncode:
         raise DriverError(
             f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}",
-            f"the study is there and can be driven from here: mtui {shlex.quote(str(directory.root))}",
+            f"the study is there: mtui submit {shlex.quote(str(directory.root))} with other options, or mtui --no-ui "
+            "on it from here (-p is --pgen here; a partition is --partition)",
         )
     return done.stdout.strip().partition(";")[0]

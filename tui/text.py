@@ -17,6 +17,11 @@ def safe(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
 
 
+def safe_lines(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(map(safe, text.split("\n")))
+
+
 class SafeLog:
     """Makes a log's bytes harmless for a terminal, chunk by chunk: colours stay, other sequences are shown."""
 

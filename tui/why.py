@@ -24,8 +24,8 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     status = state.status[index]
     last = state.last_attempt(index)
     words = status.value
-    if last and last.cause and status in UNSUCCESSFUL:
-        words += f": {safe(last.cause)}"
+    if state.cause(index):
+        words += f": {safe(state.cause(index))}"
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(status, words)}"]
     if status in (Status.WAITING, Status.READY, Status.HELD):
         lines += _waits(directory, study, state, instance)

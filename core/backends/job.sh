@@ -80,14 +80,15 @@ for mtui_name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
     trap "mtui_hand_on $mtui_name" "$mtui_name"
 done
 
-"$@" &
-wait "$!" 2>/dev/null # some shells say "Terminated" here, into the log of the user
+exec 9>&2 2>/dev/null # bash says "Killed" of a process, which is not for the log of the user
+"$@" 2>&9 9>&- &
+wait "$!"
 mtui_code=$?
 while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
     mtui_again=
     mtui_gone=
-    kill -0 "$!" 2>/dev/null || mtui_gone=1
-    wait "$!" 2>/dev/null
+    kill -0 "$!" || mtui_gone=1
+    wait "$!"
     mtui_late=$?
     # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2).
     case $mtui_gone$mtui_late in
@@ -95,5 +96,6 @@ while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
     *) mtui_code=$mtui_late ;;
     esac
 done
+exec 2>&9 9>&-
 mtui_record exit ",\"code\":$mtui_code,\"signal\":\"$mtui_signal\""
 exit "$mtui_code"

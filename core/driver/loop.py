@@ -49,6 +49,7 @@ class Driver:
         self.state = StudyState(study.plan)
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
+        self._draining = False  # stopping, but only once no local step runs
         self._handing_over = False  # a successor is being started
         self._detaching = False
         self._status_due = 0.0
@@ -58,6 +59,10 @@ class Driver:
     def stop(self, reason: str) -> None:
         """Let go of the study in order; jobs and local steps go on. From any thread or a signal handler."""
         self._calls.put(lambda: self._stop(reason))
+
+    def drain(self, reason: str) -> None:
+        """Start nothing more, and let go when no local step runs any more: they would end with this process's job."""
+        self._calls.put(lambda: self._drain(reason))
 
     def detach(self) -> None:
         """Hand the study over to a headless driver in a session of its own; then `run` returns `detached`.
@@ -92,7 +97,7 @@ class Driver:
         ending = Ending(drive)
         starting = Starting(drive)
         self._witness = witness = Witness(drive, ending)
-        orders = Orders(drive, self._start_hand_over)
+        orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
         watch = Watch((self._directory.spool, self._directory.inbox / "new"), lambda: drive.post(_nothing))
         try:
             drive.begin()
@@ -108,7 +113,7 @@ class Driver:
                 outcome = self._outcome(drive, only_commands)
                 if outcome and not drive.effects.under_way:
                     return self._finish(drive, witness, outcome)
-                if not outcome and not only_commands:
+                if not outcome and not only_commands and not self._stopping:
                     starting.turn()
                 witness.settle()
                 self._write_status(drive)
@@ -127,7 +132,7 @@ class Driver:
             return drive.state.outcome
         if self._detaching:
             return "detached"
-        if self._stopping:
+        if self._stopping and not (self._draining and drive.state.live_local):
             return "stopped"
         if only_commands and not drive.state.to_cancel:
             return "stopped"
@@ -162,6 +167,11 @@ class Driver:
 
     def _stop(self, reason: str) -> None:
         self._stopping = self._stopping or reason
+        self._draining = False
+
+    def _drain(self, reason: str) -> None:
+        if not self._stopping:
+            self._stopping, self._draining = reason, True
 
     def _start_hand_over(self) -> None:
         """Prepare the successor on a thread of its own; the study goes on meanwhile."""

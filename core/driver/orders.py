@@ -13,11 +13,12 @@ from .faults import point
 
 
 class Orders:
-    """The part of a driver that obeys. `detach` is called for a command that asks to hand the study over."""
+    """The part of a driver that obeys. `detach` and `stop` are called for commands to the driver itself."""
 
-    def __init__(self, drive: Drive, detach: Callable[[], None]) -> None:
+    def __init__(self, drive: Drive, detach: Callable[[], None], stop: Callable[[], None]) -> None:
         self._drive = drive
         self._detach = detach
+        self._stop = stop
 
     def turn(self) -> None:
         """Carry out every command that waits, in the order in which they were sent."""
@@ -31,6 +32,8 @@ class Orders:
                 drive.emit_all(carry_out(drive.state, request, time.time()))
                 if request.verb == "detach":
                     self._detach()
+                elif request.verb == "stop":
+                    self._stop()
             point("command.journalled")
             drive.sync()  # before it is put away: else a crash would lose it
             point("command.synced")

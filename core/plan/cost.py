@@ -45,7 +45,7 @@ def cost_of(plan: Plan) -> Cost:
             values = header_resources(plan, plan.instances[index])
             seconds = walltime_seconds(values.get("walltime", ""))
             nodes = values.get("nodes", "1")  # with tasks only, Slurm picks; at least one node
-            if seconds is None or not nodes.isdigit():
+            if not seconds or not nodes.isdigit():  # 0 is no limit, as Slurm has it
                 unknown += count
             else:
                 total += count * int(nodes) * seconds / 3600

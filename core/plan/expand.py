@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
 from ..spec.environment import Environment, build_environment
-from ..spec.model import RunValue, Step, Study
+from ..spec.model import OTHER_SCHEDULERS, RunValue, Step, Study
 from ..spec.problems import Place, Problems
 from ..spec.tokens import SourceText, uses_parameter
 from .launcher import LauncherError
@@ -47,7 +47,10 @@ def make_plan(
     `parameters` replaces the study's own (a generator's). Warnings go to `problems`; raises SpecError
     when instances collide or a launcher cannot be resolved.
     """
-    check_uses(study, parameters.keys if parameters else None, problems)
+    if study.batch.type in OTHER_SCHEDULERS and not local:
+        message = f"batch: mtui has no '{study.batch.type}' scheduler"
+        problems.error(study.batch.place, message, "it runs on slurm, or here with --local")
+    check_uses(study, parameters.columns() if parameters else study.parameters, problems)
     environment, dependencies = build_environment(study.environment, study.dependencies, out, spec_root, cwd)
     table = parameters or ParameterTable.of(study.parameters)
     ordered = _in_order(study.steps, environment)

@@ -27,6 +27,11 @@ class ParameterTable:
             tuple(column.labels for column in columns),
         )
 
+    def columns(self) -> tuple[Parameter, ...]:
+        """The parameters one by one, as `of` takes them."""
+        columns = zip(self.keys, self.values, self.labels, self.names, strict=True)
+        return tuple(Parameter(key, values, labels, name) for key, values, labels, name in columns)
+
     @property
     def rows(self) -> int:
         return len(self.values[0]) if self.values else 0

@@ -145,7 +145,7 @@ def generate(request):
     module = types.ModuleType("custom_gen")
     module.__file__ = path
     sys.modules["custom_gen"] = module
-    exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), vars(module))
+    exec(compile(Path(path).read_bytes(), path, "exec"), vars(module))  # bytes: the file may name its encoding
     make = getattr(module, "get_custom_generator", None)
     if make is None:
         raise LookupError("the file defines no function get_custom_generator(env, **kwargs)")

@@ -121,7 +121,7 @@ def _options(plan: Plan, instance: Instance) -> list[str]:
         ('--comment "{}"', comment if comment.count('"') % 2 == 0 else comment.replace('"', "'")),
         ('--reservation="{}"', values.get("reservation")),
         ("--gres=gpu:{}", own.get("gpus")),
-        ("--ntasks={}", _tasks(plan, own, values)),
+        ("--ntasks={}", values.get("procs")),
         ("--cpus-per-task={}", own.get("cores per task")),
     ]
     lines = [form.format(value) for form, value in options if value]
@@ -130,10 +130,3 @@ def _options(plan: Plan, instance: Instance) -> list[str]:
     if values.get("qos"):
         lines.append(f"--qos={values['qos']}")
     return lines
-
-
-def _tasks(plan: Plan, own: Mapping[str, str], values: Mapping[str, str]) -> str:
-    """The number of tasks: the step's own; the batch block's only where Maestro writes it."""
-    if own.get("procs") or plan.batch.text("procs") or not values.get("nodes"):
-        return values.get("procs", "")
-    return ""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from . import cross_checks
 from .fields import Fields, plain
-from .model import Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
+from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
@@ -18,7 +18,6 @@ from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
 _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos", "reservation")
 _SLURM_REQUIRED = ("host", "bank", "queue")
-_OTHER_SCHEDULERS = ("lsf", "flux")
 
 
 def load_study(path: Path) -> tuple[Study, Problems]:
@@ -46,6 +45,7 @@ def _whole(message: str) -> Problem:
 
 def parse_study(text: str, problems: Problems) -> Study:
     """The study in a YAML text. Warnings go to `problems`; raises SpecError if there are errors among them."""
+    text = text.removeprefix("\ufeff")  # a byte order mark; PyYAML's offsets do not count it
     root = read_tree(text, problems)
     problems.raise_if_any()
     if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -188,9 +188,7 @@ def _batch(top: Fields) -> Batch:
         return Batch()
     kind = fields.text("type") if fields.has("type") else "local"
     place = fields.node.entries["type"].place if fields.has("type") else fields.node.place
-    if kind in _OTHER_SCHEDULERS:
-        fields.problems.error(place, f"batch: mtui has no '{kind}' scheduler", "it runs on slurm, or here with --local")
-    elif kind and kind not in ("local", "slurm"):
+    if kind and kind not in ("local", "slurm", *OTHER_SCHEDULERS):
         hint = nearest(kind.lower(), ("local", "slurm"))
         fields.problems.error(place, f"batch: unknown type '{kind}'", hint)
     required = _SLURM_REQUIRED if kind == "slurm" else ()
@@ -204,7 +202,7 @@ def _batch(top: Fields) -> Batch:
             values[key] = item.value
             if "$(" in item.text:
                 fields.problems.warn(item.place, f"batch: no token is replaced in '{item.text}'")
-    return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values)
+    return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values, place)
 
 
 # --- study
@@ -260,7 +258,8 @@ def _depends(run: Fields) -> tuple[tuple[str, ...], tuple[Place, ...]]:
     places: list[Place] = []
     for item in run.items("depends", f"{run.what}: depends"):
         if not (isinstance(item, Scalar) and isinstance(item.value, str) and item.value):
-            run.problems.error(item.place, f"{run.what}: depends has to list step names, but holds {kind_of(item)}")
+            kind = "an empty one" if isinstance(item, Scalar) and item.value == "" else kind_of(item)
+            run.problems.error(item.place, f"{run.what}: depends has to list step names, but holds {kind}")
         elif item.value in names:
             run.problems.error(item.place, f"{run.what}: depends names '{item.value}' twice")
         else:

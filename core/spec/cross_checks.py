@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterator
 
 from .environment import RESERVED, Environment, build_environment
-from .model import Step, Study
+from .model import Parameter, Step, Study
 from .problems import Place, Problems, nearest
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
@@ -44,16 +45,14 @@ def check(study: Study, problems: Problems) -> None:
     _check_edges(study, environment, problems)
 
 
-def check_uses(study: Study, generated: Collection[str] | None, problems: Problems) -> None:
+def check_uses(study: Study, parameters: Collection[Parameter], problems: Problems) -> None:
     """Warn of parameters that nobody uses and of tokens that nothing replaces, in a study without errors.
 
-    `generated` are the keys of a generator's parameters, which stand in for the study's own.
+    `parameters` are the study's own, or those of a generator that stand in for them.
     """
     environment = study_environment(study)
-    if generated is None:
-        _check_parameters(study, environment, problems)
-        generated = [parameter.key for parameter in study.parameters]
-    _check_tokens(study, environment, generated, problems)
+    _check_parameters(study, environment, parameters, problems)
+    _check_tokens(study, environment, [parameter.key for parameter in parameters], problems)
 
 
 def _check_env_names(study: Study, problems: Problems) -> None:
@@ -176,9 +175,11 @@ def _report_circle(
     problems.error(max(places[pair] for pair in pairs), f"steps wait for each other in a circle: {steps}", hint)
 
 
-def _check_parameters(study: Study, environment: Environment, problems: Problems) -> None:
+def _check_parameters(
+    study: Study, environment: Environment, parameters: Collection[Parameter], problems: Problems
+) -> None:
     texts = [environment.apply(text) for step in study.steps for _, text in step_texts(step)]
-    for parameter in study.parameters:
+    for parameter in parameters:
         if parameter.key in environment.names:
             problems.warn(
                 parameter.place,
@@ -211,13 +212,18 @@ def _check_tokens(study: Study, environment: Environment, parameters: Collection
         everywhere |= {parameter, f"{parameter}.label", f"{parameter}.name"}
     in_commands = {*everywhere, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
     known = environment.names | in_commands
+
+    @functools.cache  # the same few commands of the shell come in every step
+    def meant(word: str, in_shell: bool) -> bool:
+        return word in known or looks_meant(word, known, in_shell)
+
     reported: set[tuple[str | Place, str]] = set()  # a word once in each step, and once where an alias repeats it
     for step in study.steps:
         for key, written in step_texts(step):
             replaced = in_commands if key in ("cmd", "restart") else everywhere if key != "name" else set[str]()
             shell_reads_it = key in ("cmd", "restart", "description")
             for word in words(environment.apply(written)):  # so an env token that is still there stays there
-                if word in replaced or not (word in known or looks_meant(word, known, shell_reads_it)):
+                if word in replaced or not meant(word, shell_reads_it):
                     continue
                 place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
                 once = {(step.name, word), (place, word)}

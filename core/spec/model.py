@@ -8,6 +8,8 @@ from enum import Enum
 
 from .problems import NOWHERE, Place
 
+OTHER_SCHEDULERS = ("lsf", "flux")  # Maestro's; their studies can be run on this machine only
+
 # A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
 RunValue = str | int | float | bool | Mapping[str, "str | int | float | bool"]
 
@@ -53,6 +55,7 @@ class Batch:
     type: str = "local"
     shell: str = "/bin/bash"
     values: Mapping[str, RunValue] = field(default_factory=dict[str, RunValue])
+    place: Place = field(default=NOWHERE, compare=False)  # of the type; a plan does not keep it
 
     @property
     def is_slurm(self) -> bool:

@@ -56,7 +56,7 @@ class Problems:
 
     @property
     def warnings(self) -> list[Problem]:
-        return [problem for problem in self.found if problem.warning]
+        return sorted((problem for problem in self.found if problem.warning), key=lambda problem: problem.place)
 
     def raise_if_any(self) -> None:
         """Raise SpecError with everything found so far, warnings included, if there is an error among it."""

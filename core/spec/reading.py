@@ -155,7 +155,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
     hint = ""
     if "\t" in near:
         hint = "the line holds a tab; YAML indents with spaces only"
-    elif mark and "mapping values are not allowed" in message:
+    elif "cannot start any token" in message:
+        hint = "put text that begins with this character in quotes"
+    elif "mapping values are not allowed" in message:
         hint = "put text that holds ': ' in quotes, or check the indentation of this line"
     elif "expected a single document" in context:
         hint = "a study is one document: remove the '---' line in the middle"
@@ -181,9 +183,7 @@ class _Builder:
             return known
         place, start, end = _position(node)
         if id(node) in self._open or depth > _MAX_DEPTH:
-            if not self._told:
-                self._problems.error(place, "an alias that contains itself, or nesting beyond any study")
-            self._told = True
+            self._hostile(place, "an alias that contains itself, or nesting beyond any study")
             return Scalar(place, start, end, None, ""), 1
         self._open.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -196,10 +196,19 @@ class _Builder:
             built, size = self._scalar(node), 0
         self._open.discard(id(node))
         if size > _MAX_SIZE + len(self._built):
-            self._problems.error(place, f"aliases repeat values more than {_MAX_SIZE:,} times")
-            built, size = Scalar(place, start, end, None, ""), 0
+            self._hostile(place, f"aliases repeat values more than {_MAX_SIZE:,} times")
+            empty = (
+                Mapping(place, start, end, {}, {}) if isinstance(built, Mapping) else Sequence(place, start, end, [])
+            )
+            built, size = empty, 0
         self._built[id(node)] = built, size + 1
         return built, size + 1
+
+    def _hostile(self, place: Place, message: str) -> None:
+        """Tell of a file that is made to exhaust us: once, for it goes on and on."""
+        if not self._told:
+            self._problems.error(place, message)
+        self._told = True
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> tuple[Mapping, int]:
         built = Mapping(*_position(node), {}, {})

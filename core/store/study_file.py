@@ -91,7 +91,7 @@ def read_study_file(path: Path) -> StudyFile:
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyDirectoryError(f"{path} is damaged: {error!r}") from None
+        raise StudyDirectoryError(f"{path} is damaged ({type(error).__name__})", "restore it from a backup") from None
 
 
 def _plan(content: dict[str, Any]) -> Plan:

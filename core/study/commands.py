@@ -16,7 +16,7 @@ from .state import StudyState
 from .status import LIVE, OVER, UNSUCCESSFUL, Status
 
 TARGETED = ("cancel", "retry", "hold", "release")
-VERBS = (*TARGETED, "update", "detach")
+VERBS = (*TARGETED, "update", "detach", "stop")
 ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
 
@@ -76,7 +76,7 @@ def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
         values = dict(request.options)
         events.append(ev.SettingsChanged(at=at, throttle=values.get("throttle"), local_jobs=values.get("local_jobs")))
         message = ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in values.items())
-    elif request.verb != "detach":
+    elif request.verb not in VERBS:
         outcome, message = "refused", f"unknown command '{request.verb}'"
     events.append(ev.CommandDone(at=at, command=request.command, outcome=outcome, message=message))
     return events

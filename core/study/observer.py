@@ -124,7 +124,8 @@ class Observer:
             found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
             if report.owner and attempt.job in ("", report.job):
                 self._ends.pop(index, None)
-                found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=""))
+                node = report.node if attempt.backend == "local" else ""
+                found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=node))
             return found
         if attempt.backend == "slurm" and attempt.job not in ("", report.job):
             self._strays.append(attempt.job)  # the claim is taken, so that one can only lose it
@@ -138,6 +139,8 @@ class Observer:
         clean = report.code == 0 and not report.signal
         if clean or attempt.backend == "local":
             cause = report.error or exit_words(report.code, report.node)
+            if report.signal == "TERM":  # as when the job in which its driver ran is over
+                cause = f"it was told to end from outside ({cause})"
             return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
         self._exits[index] = now + VERDICT_WAIT
         exited = ev.Exited(
@@ -158,7 +161,7 @@ class Observer:
         status = Status.FINISHED if code == 0 else Status.FAILED
         cause = ""
         if code is None or code == 128 + signal.SIGKILL:
-            cause = "its process was killed before it could report an end"
+            cause = "it ended without a report: it was killed, or there was no room on the disk"
         elif code:
             cause = exit_words(code)
         return [self._ended(at, instance, number, status, code, cause, "")]

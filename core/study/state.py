@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..plan.model import Plan
 from . import events as ev
-from .status import BAD, LIVE, OVER, TABLE, Status, Verb, allowed
+from .status import BAD, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
 
 
 class Impossible(ValueError):
@@ -78,6 +78,7 @@ class StudyState:
         self.live_local: dict[int, None] = {}
         self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
         self.held: set[int] = set()
+        self.withdrawn: set[int] = set()  # cancelled by command before they were submitted
         self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
         self.commands: dict[str, Command] = {}
         self.throttle: int | None = None  # set by command; else what the study was started with
@@ -127,6 +128,13 @@ class StudyState:
     def last_attempt(self, index: int) -> Attempt | None:
         attempts = self.attempts.get(index)
         return attempts[-1] if attempts else None
+
+    def cause(self, index: int) -> str:
+        """Why an instance ended as it did, in words; empty if it did not end, or ended well."""
+        if index in self.withdrawn:
+            return "by command, before it was submitted"
+        last = self.last_attempt(index)
+        return last.cause if last and self.status[index] in UNSUCCESSFUL else ""
 
     def next_attempt(self, index: int) -> int:
         """The number that a new submission of this instance carries.
@@ -248,11 +256,12 @@ class StudyState:
         self.deferred = ""
         for index, attempt in members:
             attempt.job = attempt.job or event.job
+            attempt.node = attempt.node or event.node
             attempt.submitted_at = event.at
             if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
                 attempt.reason = ""
                 if attempt.backend == "local":
-                    attempt.started_at, attempt.node = event.at, event.node
+                    attempt.started_at = event.at
                     self._change(index, Verb.ACCEPT, Status.RUNNING)
                 else:
                     self._change(index, Verb.ACCEPT, Status.PENDING)
@@ -336,6 +345,7 @@ class StudyState:
     def _retry(self, event: ev.Retried) -> None:
         index = event.instance
         self._change(index, Verb.RETRY, Status.WAITING)
+        self.withdrawn.discard(index)
         if self._bad_above[index]:  # it was cancelled before its parent failed
             self._change(index, Verb.BLOCK, Status.BLOCKED)
         else:
@@ -352,6 +362,7 @@ class StudyState:
 
     def _cancel_unsubmitted(self, index: int, at: float) -> None:
         self._change(index, Verb.CANCEL, Status.CANCELLED)
+        self.withdrawn.add(index)
         last = self.last_attempt(index)
         if last and not last.ended_at:  # put off, or it never arrived: should it turn up, its claim is void
             last.ended_at, last.cancelled, last.cause = at, True, "by command"
