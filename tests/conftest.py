@@ -1,14 +1,26 @@
-"""The fixtures that all tests share: the private Slurm cluster."""
+"""The fixtures that all tests share: the private Slurm cluster, and what Maestro makes of studies."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.slurm.cluster import Cluster
 from tests.slurm.config import missing_programs
+
+SHARED = Path(__file__).parents[2] / "shared"  # beside the checkout: probe specs, and Maestro's plan of each
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the conformance data."""
+    if not (SHARED / "conformance").is_dir():
+        refuse = pytest.fail if os.environ.get("MTUI_REQUIRE_SLURM") else pytest.skip
+        refuse(f"there is no conformance data in {SHARED}")
+    return SHARED
 
 
 @pytest.fixture(scope="session")

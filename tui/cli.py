@@ -83,14 +83,14 @@ def _tell(text: str) -> None:
 
 def _with_verb(words: list[str]) -> list[str]:
     """The words with the verb that may be left out. Raises UsageError for a first word that can be nothing."""
-    from ..core.spec.problems import nearest
-
     if not words:
         return ["--help"]
     first = words[0]
     if first in (*_VERBS, "-h", "--help", "--version"):
         return words
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
+        from ..core.spec.problems import nearest
+
         raise UsageError(f"there is no verb and no file '{first}'", nearest(first, _VERBS))
     return ["run", *words]
 

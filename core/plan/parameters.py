@@ -32,10 +32,6 @@ class ParameterTable:
         columns = zip(self.keys, self.values, self.labels, self.names, strict=True)
         return tuple(Parameter(key, values, labels, name) for key, values, labels, name in columns)
 
-    @property
-    def rows(self) -> int:
-        return len(self.values[0]) if self.values else 0
-
     def combinations(self, used: Sequence[str]) -> list[str]:
         """For each row, the labels of the used parameters, sorted by key and joined by dots."""
         return [".".join(labels) for labels in self._labels(used)]

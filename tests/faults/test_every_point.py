@@ -47,9 +47,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     trace.touch()
     spec = folder / "study.yaml"
     spec.write_text(STUDY.format(trace=trace))
-    first = mtui.Driver(
-        "-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point}
-    )
+    first = mtui.Driver("-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
 
     def victims_run() -> bool:
         return first.process.poll() is not None or set(VICTIMS) <= set(trace.read_text().split())

@@ -36,7 +36,7 @@ def study(tmp_path: Path, rows: int = 3, slurm: bool = False) -> tuple[Path, Pat
     spec = tmp_path / "study.yaml"
     text = LOCAL.format(trace=trace, go=go, rows=", ".join(map(str, range(rows))))
     if slurm:
-        text = text.replace("done\"}", 'done", procs: 1, walltime: "00:10:00"}').replace(
+        text = text.replace('done"}', 'done", procs: 1, walltime: "00:10:00"}').replace(
             "study:", "batch: {type: slurm, host: h, bank: m1234, queue: shared, qos: regular}\nstudy:", 1
         )
     spec.write_text(text)

@@ -1,0 +1,249 @@
+"""A Slurm that errs as it is told: sbatch, squeue, sacct, scancel and scontrol over a folder, jobs run for real.
+
+As a module it is what a test moves (`FakeSlurm`); as a script it is each of those programs. A job is a folder of
+one small file per fact, so every program and the test see the same without a lock.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+PROGRAMS = ("sbatch", "squeue", "sacct", "scancel", "scontrol")
+GARBAGE = b"\xff\xfe\x00|\x01 garbage\n"
+TIMED_OUT = "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation"
+LIMIT = "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates policy"
+NO_PARTITION = "sbatch: error: Batch job submission failed: Invalid partition name specified"
+NO_CONTACT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
+OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "DEADLINE")
+
+# What slurmd does: runs the script in its place with its logs, and leaves its end, if nobody called it otherwise.
+SLURMD = """\
+cd "$1" || exit
+echo RUNNING > state
+cd "$2" || exit
+sh "$1/script" </dev/null >>"$3" 2>>"$4"
+code=$?
+echo "$code" > "$1/code"
+[ -e "$1/verdict" ] || if [ "$code" = 0 ]; then echo COMPLETED > "$1/verdict"; else echo FAILED > "$1/verdict"; fi
+"""
+
+
+class Job:
+    """One job, by its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+
+    def get(self, fact: str) -> str:
+        try:
+            return (self.folder / fact).read_text().strip()
+        except FileNotFoundError:
+            return ""
+
+    def put(self, fact: str, value: str) -> None:
+        temporary = self.folder / f"{fact}.{os.getpid()}.tmp"
+        temporary.write_text(value)
+        temporary.replace(self.folder / fact)
+
+    @property
+    def state(self) -> str:
+        """What Slurm calls it: what it was told to call it, or how it is."""
+        return self.get("shown") or self.get("verdict") or self.get("state")
+
+    def start(self) -> None:
+        """Run the script in a session of its own, as a node does."""
+        script = self.get("script")
+        place = Path(self.get("chdir"))
+        logs = [re.search(rf'^#SBATCH --{kind}="(.*)"$', script, re.MULTILINE) for kind in ("output", "error")]
+        paths = [str(place / match.group(1)) if match else os.devnull for match in logs]
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "FAKE_"))}
+        restarts = self.get("restarts")
+        process = subprocess.Popen(
+            ["sh", "-c", SLURMD, "slurmd", str(self.folder), str(place), *paths],
+            env={**kept, "SLURM_JOB_ID": self.id, "SLURMD_NODENAME": "fake1", "SLURM_RESTART_COUNT": restarts or "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.put("session", str(process.pid))
+
+    def end(self, verdict: str, number: int = signal.SIGKILL) -> None:
+        """Slurm ends it: what runs gets a signal, and it is called what it is called."""
+        self.put("verdict", verdict)
+        if session := self.get("session"):
+            with suppress(ProcessLookupError):
+                os.killpg(int(session), number)
+
+    def requeue(self) -> None:
+        """Slurm puts it back into the queue, as `scontrol requeue` does."""
+        self.put("verdict", "PENDING")
+        self.put("reason", "BeginTime")
+        self.put("restarts", "1")
+        with suppress(ProcessLookupError):
+            os.killpg(int(self.get("session")), signal.SIGTERM)
+
+    def start_again(self) -> None:
+        (self.folder / "verdict").unlink()
+        self.put("reason", "")
+        self.start()
+
+
+class FakeSlurm:
+    """The cluster. `order` and `mode` tell its programs how to err."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        for name in ("jobs", "orders"):
+            (folder / name).mkdir(exist_ok=True)
+        for name in PROGRAMS:
+            program = folder / "bin" / name
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{__file__}" {name} "{folder}" "$@"\n')
+            program.chmod(0o755)
+        self.env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+    # --- what a test tells it
+
+    def order(self, *answers: str) -> None:
+        """How sbatch takes the next jobs, one after the other; see `_sbatch`."""
+        for answer in answers:
+            count = len(list((self.folder / "orders").iterdir()))
+            (self.folder / "orders" / f"{count:04d}.{answer}").touch()
+
+    def mode(self, program: str, how: str) -> None:
+        """How squeue or sacct behave from now on: `fail`, `empty`, `garbage`, or "" for well."""
+        (self.folder / f"{program}.mode").write_text(how)
+
+    def release(self) -> None:
+        """Let every sbatch answer that hangs."""
+        (self.folder / "released").touch()
+
+    # --- what a test sees of it
+
+    def jobs(self) -> list[Job]:
+        return sorted((Job(path) for path in (self.folder / "jobs").iterdir()), key=lambda job: int(job.id))
+
+    def jobs_of(self, stem: str) -> list[Job]:
+        """The jobs of an instance, oldest first."""
+        return [job for job in self.jobs() if job.get("name").endswith(f":{stem}")]
+
+    def calls(self, program: str) -> int:
+        """How often a program was called."""
+        log = self.folder / "calls"
+        return log.read_text().split().count(program) if log.exists() else 0
+
+    def stop(self) -> None:
+        """End whatever still runs."""
+        self.release()
+        for job in self.jobs():
+            job.end("CANCELLED")
+
+
+# --- the programs
+
+
+def main(program: str, folder: Path, words: list[str]) -> int:
+    with (folder / "calls").open("a") as calls:
+        calls.write(f"{program}\n")
+    mode = folder / f"{program}.mode"
+    match mode.read_text() if mode.exists() else "":
+        case "fail":
+            print(NO_CONTACT, file=sys.stderr)
+            return 1
+        case "empty":
+            return 0
+        case "garbage":
+            sys.stdout.buffer.write(GARBAGE)
+            return 0
+        case _:
+            pass
+    options = dict(word.removeprefix("--").partition("=")[::2] for word in words if word.startswith("--"))
+    match program:
+        case "sbatch":
+            return _sbatch(folder, options, sys.stdin.read())
+        case "squeue":
+            for job in _jobs(folder, "squeue"):
+                print(f"{job.id}|{job.state}|{job.get('reason') or 'None'}|fake1|{job.get('name')}")
+        case "sacct":
+            wanted = options.get("jobs", "").split(",") + options.get("name", "").split(",")
+            for job in _jobs(folder, "sacct"):
+                if {job.id, job.get("name")} & set(wanted):
+                    state = f"{job.state} by 0" if job.state == "CANCELLED" else job.state
+                    code = job.get("code") or "0"
+                    print(f"{job.id}|{state}|{code if state == 'FAILED' else 0}:0|fake1|{job.get('name')}")
+        case "scancel":
+            for word in words:
+                if (folder / "jobs" / word).is_dir() and (job := Job(folder / "jobs" / word)).state not in OVER:
+                    job.end("CANCELLED", signal.SIGTERM)
+        case _:
+            pass
+    return 0
+
+
+def _jobs(folder: Path, program: str) -> Iterator[Job]:
+    """The jobs that a program has not forgotten."""
+    for path in (folder / "jobs").iterdir():
+        if not (path / f"unknown to {program}").exists() and (path / "state").exists():
+            yield Job(path)
+
+
+def _take(folder: Path, options: dict[str, str], script: str) -> Job:
+    number = 100
+    while True:
+        number += 1
+        with suppress(FileExistsError):
+            (folder / "jobs" / str(number)).mkdir()
+            break
+    job = Job(folder / "jobs" / str(number))
+    job.put("script", script)
+    job.put("name", options["job-name"])
+    job.put("chdir", options["chdir"])
+    job.put("reason", "Priority")
+    job.put("state", "PENDING")
+    return job
+
+
+def _order(folder: Path) -> str:
+    """The oldest order that no other sbatch has taken."""
+    for path in sorted((folder / "orders").iterdir()):
+        with suppress(FileNotFoundError):
+            path.rename(folder / f"taken {path.name}")
+            return path.name.partition(".")[2]
+    return "accept"
+
+
+def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
+    """Take a job as ordered. "pending" in an order: it does not start by itself."""
+    order = _order(folder)
+    refusals = {"limit": LIMIT, "refuse": NO_PARTITION}
+    if order in refusals:
+        print(refusals[order], file=sys.stderr)
+        return 1
+    jobs = [_take(folder, options, script) for _ in range(2 if "twice" in order else 1)]
+    for job in jobs:
+        if "pending" not in order:
+            job.start()
+    if "hang" in order:
+        while not (folder / "released").exists():
+            signal.sigtimedwait([], 0.03)
+    if "time out" in order:
+        print(TIMED_OUT, file=sys.stderr)
+        return 1
+    if "garbage" in order:
+        sys.stdout.buffer.write(GARBAGE)
+        return 0
+    print(jobs[-1].id)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:]))

@@ -1,0 +1,264 @@
+"""A real driver over a Slurm that errs: every payload runs once, every end has its name, nothing hangs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import mtui
+from tests.faults.fake_slurm import OVER, FakeSlurm
+from tests.waiting import wait_until
+
+BATCH = "{type: slurm, host: h, bank: b, queue: q}"
+
+
+class Study:
+    """A study on the fake cluster, its driver, and the traces that its payloads leave."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.slurm = FakeSlurm(folder / "slurm")
+        self.out = folder / "out"
+        self.drivers: list[mtui.Driver] = []
+
+    def start(self, steps: dict[str, str], *options: str) -> mtui.Driver:
+        """Drive a study of these steps; NAME after a "<" in the name of a step is what it waits for.
+
+        Each payload leaves its name in the trace when it begins. `$GO` in a command waits until `go` is called.
+        """
+        lines: list[str] = []
+        for written, command in steps.items():
+            name, _, parent = written.partition("<")
+            command = command.replace("$GO", f"while [ ! -e {self.folder}/go.{name} ]; do sleep 0.05; done")
+            needs = f", depends: [{parent}]" if parent else ""
+            cmd = f"echo {name} >> {self.folder}/trace; {command}"
+            lines.append(f"- {{name: {name}, description: d, run: {{procs: 1, cmd: '{cmd}'{needs}}}}}")
+        spec = mtui.write_study(self.folder / "study.yaml", "\n".join(lines), batch=BATCH)
+        return self.drive("-o", self.out, *options, spec)
+
+    def drive(self, *words: str | Path) -> mtui.Driver:
+        driver = mtui.Driver("-s", "1", *words, log=self.folder / f"log{len(self.drivers)}", env=self.slurm.env)
+        self.drivers.append(driver)
+        return driver
+
+    def go(self, *names: str) -> None:
+        for name in names:
+            (self.folder / f"go.{name}").touch()
+
+    def ran(self) -> Counter[str]:
+        """How often each payload began, by its own account."""
+        trace = self.folder / "trace"
+        return Counter(trace.read_text().split()) if trace.exists() else Counter()
+
+    def until_runs(self, *names: str) -> None:
+        wait_until(lambda: set(names) <= set(self.ran()), 30, f"the payloads of {names} run: {self.slurm.jobs()}")
+
+    def until_shown(self, driver: mtui.Driver, state: str) -> None:
+        driver.wait_for("observed", status=state, seconds=30)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[Study]:
+    study = Study(tmp_path)
+    yield study
+    for driver in study.drivers:
+        driver.kill()
+    study.slurm.stop()
+
+
+# --- sbatch
+
+
+def test_job_whose_submission_timed_out_is_found_by_its_name(study: Study) -> None:
+    study.slurm.order("time out, pending")
+    driver = study.start({"a": "true"})
+    driver.wait_for("submit_unclear")
+    driver.wait_for("submitted", job="101")
+    study.slurm.jobs()[0].start()
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1}
+    assert len(study.slurm.jobs()) == 1
+
+
+def test_job_whose_submission_timed_out_may_be_over_before_anybody_looks(study: Study) -> None:
+    study.slurm.order("time out")
+    driver = study.start({"a": "true", "b<a": "true"})
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1, "b": 1}
+    assert len(study.slurm.jobs()) == 2
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["first begins first", "second begins first"])
+@pytest.mark.parametrize("order", ["twice, pending", "time out, twice, pending"], ids=["answered", "unclear"])
+def test_job_that_slurm_took_twice_runs_once(study: Study, order: str, first: int) -> None:
+    study.slurm.order(order)
+    driver = study.start({"a": "$GO"})
+    wait_until(lambda: len(study.slurm.jobs()) == 2, 30, "both are there")
+    jobs = study.slurm.jobs()
+    jobs[first].start()
+    study.until_runs("a")
+    driver.wait_for("started", job=jobs[first].id)
+    if jobs[1 - first].state not in OVER:  # the driver may have ended it
+        jobs[1 - first].start()
+    wait_until(lambda: jobs[1 - first].state in OVER, 30, "the other one gives way")
+    study.go("a")
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1}
+    assert mtui.instance(study.out, "a")["status"] == "finished"
+
+
+def test_answer_that_comes_after_the_job_is_over_changes_nothing(study: Study) -> None:
+    study.slurm.order("hang")
+    driver = study.start({"a": "true", "b<a": "true"})
+    driver.wait_for("ended", instance=1)
+    study.slurm.release()
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1, "b": 1}
+    assert mtui.statuses(study.out) == {"a": "finished", "b": "finished"}
+
+
+def test_answer_that_nobody_can_read_is_looked_up(study: Study) -> None:
+    study.slurm.order("garbage, pending")
+    driver = study.start({"a": "true"})
+    driver.wait_for("submitted", job="101")
+    study.slurm.jobs()[0].start()
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1}
+
+
+def test_limit_is_waited_for_and_a_refusal_is_not(study: Study) -> None:
+    study.slurm.order("accept", "limit", "refuse")
+    driver = study.start({"a": "$GO", "b<a": "true", "c<b": "true", "d<a": "true"})
+    study.go("a")
+    assert driver.wait() == 2
+    assert study.ran() == {"a": 1, "b": 1, "c": 1} or study.ran() == {"a": 1, "d": 1}
+    assert sorted(mtui.statuses(study.out).values()) in (
+        ["failed", "finished", "finished", "finished"],
+        ["blocked", "failed", "finished", "finished"],
+    )
+
+
+def test_driver_that_died_over_an_answer_is_followed_by_one_that_finds_the_job(study: Study) -> None:
+    study.slurm.order("hang, pending")
+    driver = study.start({"a": "true"})
+    wait_until(study.slurm.jobs, 30, "the job is there")
+    driver.kill()
+    study.slurm.release()
+    second = study.drive(study.out)
+    second.wait_for("submitted", job="101")
+    study.slurm.jobs()[0].start()
+    assert second.wait() == 0
+    assert study.ran() == {"a": 1}
+    assert len(study.slurm.jobs()) == 1
+
+
+# --- squeue and sacct
+
+
+@pytest.mark.parametrize("how", ["fail", "garbage", "empty"])
+def test_slurm_that_cannot_be_asked_changes_nothing(study: Study, how: str) -> None:
+    driver = study.start({"a": "$GO", "b<a": "true"})
+    study.until_runs("a")
+    before = study.slurm.calls("squeue")
+    study.slurm.mode("squeue", how)
+    study.slurm.mode("sacct", "fail")
+    wait_until(lambda: study.slurm.calls("squeue") >= before + 3, 30, "it was asked again")
+    if how == "fail":
+        driver.wait_for("slurm_silent")
+    assert mtui.statuses(study.out)["a"] == "running"
+    study.slurm.mode("squeue", "")
+    study.go("a")
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 1, "b": 1}
+
+
+def test_verdict_on_a_job_that_squeue_forgot_comes_from_accounting(study: Study) -> None:
+    driver = study.start({"a": "$GO"})
+    study.until_runs("a")
+    (job,) = study.slurm.jobs()
+    job.put("unknown to squeue", "")
+    job.end("TIMEOUT")
+    assert driver.wait() == 2
+    assert mtui.instance(study.out, "a")["status"] == "timed out"
+
+
+def test_job_that_slurm_forgot_ends_by_its_own_word(study: Study) -> None:
+    driver = study.start({"a": "$GO", "b": "$GO exit 4"})
+    study.until_runs("a", "b")
+    for job in study.slurm.jobs():
+        job.put("unknown to squeue", "")
+        job.put("unknown to sacct", "")
+    study.go("a", "b")
+    assert driver.wait() == 2
+    assert mtui.statuses(study.out) == {"a": "finished", "b": "failed"}
+    assert "exit code 4" in mtui.instance(study.out, "b")["cause"]
+
+
+# --- states
+
+ALIVE = {
+    "CONFIGURING": "configuring",
+    "REQUEUE_HOLD": "requeued",
+    "STAGE_OUT": "completing",
+    "SUSPENDED": "suspended",
+    "COMPLETING": "completing",
+    "A_STATE_OF_THE_FUTURE": "running",
+}
+
+
+def test_job_that_is_shown_in_any_state_of_life_goes_on_to_its_end(study: Study) -> None:
+    steps = {name.lower(): "$GO" for name in ALIVE}
+    driver = study.start(steps, "-t", str(len(steps)))
+    study.until_runs(*steps)
+    for state in ALIVE:
+        study.slurm.jobs_of(state.lower())[0].put("shown", state)
+    expected = {state.lower(): word for state, word in ALIVE.items()}
+    wait_until(lambda: mtui.statuses(study.out) == expected, 30, "each is shown by its word")
+    study.go(*steps)
+    assert driver.wait() == 0
+    assert study.ran() == dict.fromkeys(steps, 1)
+
+
+ENDS = {
+    "OUT_OF_MEMORY": ("out of memory", "it used more memory than it had asked for on fake1"),
+    "PREEMPTED": ("preempted", "Slurm took its nodes for another job"),
+    "DEADLINE": ("deadline", "it could not have ended before its deadline"),
+    "BOOT_FAIL": ("node failed", "a node failed on fake1"),
+    "NODE_FAIL": ("node failed", "a node failed on fake1"),
+    "TIMEOUT": ("timed out", "its walltime was over"),
+    "CANCELLED": ("cancelled", "from outside of mtui"),
+}
+
+
+def test_each_end_that_slurm_gives_has_its_name_and_cause(study: Study) -> None:
+    steps: dict[str, Any] = {name.lower(): "$GO" for name in ENDS}
+    driver = study.start({**steps, **{f"child_of_{name}<{name}": "true" for name in steps}, "well": "true"})
+    study.until_runs(*steps)
+    for state in ENDS:
+        # In turns: as the job of a node that is gone, and as one whose runner can still tell of its end.
+        number = 9 if len(state) % 2 else 15
+        study.slurm.jobs_of(state.lower())[0].end(state, number)
+    assert driver.wait() == 3
+    items = {item["name"]: item for item in mtui.status(study.out)["instances"]}
+    assert {name: (items[name.lower()]["status"], items[name.lower()]["cause"]) for name in ENDS} == ENDS
+    assert {items[f"child_of_{name}"]["status"] for name in steps} == {"blocked"}
+    assert items["well"]["status"] == "finished"
+    assert study.ran() == dict.fromkeys([*steps, "well"], 1)
+
+
+def test_requeued_job_runs_again_under_its_claim(study: Study) -> None:
+    driver = study.start({"a": "$GO"})
+    study.until_runs("a")
+    (job,) = study.slurm.jobs()
+    job.requeue()
+    study.until_shown(driver, "requeued")
+    wait_until(lambda: job.get("code"), 30, "the first run is over")
+    study.go("a")
+    job.start_again()
+    assert driver.wait() == 0
+    assert study.ran() == {"a": 2}  # Slurm itself has started it twice
+    assert mtui.instance(study.out, "a")["status"] == "finished"

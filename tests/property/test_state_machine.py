@@ -1,0 +1,447 @@
+"""Random studies in a random world: whatever happens, and whenever a driver dies, what has to hold holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mtui.core.plan.model import Plan
+from mtui.core.study import events as ev
+from mtui.core.study.commands import TARGETED, Request, carry_out
+from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
+from mtui.core.study.policy import Capacity, Limits, next_starts
+from mtui.core.study.state import Impossible, StudyState
+from mtui.core.study.status import BAD, LIVE, OVER, Status
+from tests.plans import plan, step
+from tests.property.world import HOST, Job, World
+from tests.unit.study.script import everything, words
+
+ENDS = (
+    Status.FAILED,
+    Status.TIMED_OUT,
+    Status.OUT_OF_MEMORY,
+    Status.NODE_FAILED,
+    Status.PREEMPTED,
+    Status.DEADLINE,
+    Status.CANCELLED,
+)
+DEPENDENCIES = ("", "", "direct", "funnel", "both")
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    """A few steps on Slurm or here, with rows, funnels and whatever edges may be between them."""
+    rows = draw(st.sampled_from([0, 1, 1, 2, 3]))
+    values = {key: draw(st.lists(st.integers(0, 1), min_size=rows, max_size=rows)) for key in "XY"}
+    steps = []
+    for number in range(draw(st.sampled_from([1, 1, 2, 2, 3, 4, 5]))):
+        depends: list[str] = []
+        for other in range(number):
+            kind = draw(st.sampled_from(DEPENDENCIES))
+            depends += [f"s{other}"] if kind in ("direct", "both") else []
+            depends += [f"s{other}_*"] if kind in ("funnel", "both") else []
+        uses = draw(st.sampled_from(["", "", "X", "Y", "XY"]))
+        steps.append(step(f"s{number}", *depends, uses=uses, local=draw(st.integers(0, 3)) == 0))
+    return plan(*steps, rows=values)
+
+
+class StudyMachine(RuleBasedStateMachine):
+    """A driver in small: it does with state and observer what the real one does, in a world that is moved at random."""
+
+    @initialize(plan=plans())
+    def begin(self, plan: Plan) -> None:
+        self.plan = plan
+        self.parents = [frozenset(plan.parents(instance)) for instance in plan.instances]
+        self.world = World()
+        self.lines: list[str] = []
+        self.durable = 0  # lines that a crash cannot take
+        self.clock = 0.0
+        self.now = 1000.0
+        self.submissions = 0
+        self.commands = 0
+        self.epoch = 0
+        self.may_arrive: list[tuple[str, int, int]] = []  # submissions that Slurm may still take late
+        self.used: dict[tuple[int, int], str] = {}  # the attempts that ended, with how
+        self.drive(StudyState(plan))
+
+    def drive(self, state: StudyState) -> None:
+        """A new driver begins with this state."""
+        self.state = state
+        self.observer = Observer(state)
+        self.answers: dict[str, tuple[int, int]] = {}  # sbatch calls under way
+        self.taken: set[str] = set()
+        self.adopted: dict[int, tuple[int, str]] = {}
+        self.look: tuple[float, dict[str, Seen]] | None = None
+        self.world.child_exits.clear()
+        self.epoch += 1
+        self.emit(ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0"))
+
+    def at(self) -> float:
+        self.clock += 1
+        return self.clock
+
+    # --- the driver
+
+    def emit(self, event: ev.Event) -> None:
+        try:
+            self.state.apply(event)
+        except Impossible as error:
+            # An answer of sbatch may come after all is over; nothing else may ever be out of place.
+            assert isinstance(event, ev.Submitted | ev.SubmitDeferred | ev.SubmitRefused | ev.SubmitUnclear), error
+            event = ev.Anomaly(at=event.at, message=str(error))
+        self.lines.append(ev.to_line(event))
+        match event:
+            case ev.Started() | ev.Observed():
+                self.observer.touch(event.instance, self.now)
+            case ev.Ended():
+                self.observer.forget([event.instance])
+                key = (event.instance, event.attempt)
+                assert key not in self.used, "an attempt number ended twice"
+                self.used[key] = event.status.value
+            case ev.SubmitIntended():
+                self.observer.forget(index for index, _ in event.members)
+            case _:
+                pass
+
+    def emit_all(self, events: list[ev.Event]) -> None:
+        for event in events:
+            self.emit(event)
+        for stray in self.observer.take_strays():
+            job = self.world.jobs[stray]
+            last = self.state.last_attempt(job.index)
+            current = last is not None and last.number == job.attempt and not last.ended_at
+            assert not (current and self.world.owns_claim(job)), "the job that does the work was taken for a stray"
+            assert not job.local
+            self.world.cancel(job, record=False)
+
+    def read_spool(self) -> None:
+        for name in sorted(self.world.spool, key=lambda name: (".exit." in name, name)):
+            if name in self.taken:
+                continue
+            self.taken.add(name)
+            report = self.world.spool[name]
+            self.emit_all(self.observer.report(report, self.at(), self.now))
+            if report.kind == "twin" and report.instance in self.state.live_local:
+                self.adopted[report.instance] = (report.attempt, report.owner)
+
+    def process_ended(self, index: int, attempt: int, job: str, code: int | None) -> None:
+        self.read_spool()
+        self.emit_all(self.observer.process_ended(index, attempt, job, code, self.at()))
+
+    def find(self, submission: str) -> str:
+        """The job of an unclear submission; of several, the one that holds the claim, if it began already."""
+        jobs = [job for job in self.world.named(submission) if not job.forgotten]
+        if submission not in self.state.submissions or not jobs:
+            return ""
+        return min(jobs, key=lambda job: (not self.world.owns_claim(job), job.id)).id
+
+    def looked(self, asked: float, shown: dict[str, Seen]) -> None:
+        self.read_spool()
+        self.emit_all(self.observer.look(shown.get, self.find, asked, self.at(), self.now, accounting=True))
+
+    def start(self, limits: Limits, capacity: Capacity) -> None:
+        for index in next_starts(self.state, limits, capacity):
+            number, scheduled = self.state.next_attempt(index), self.plan.step_of(self.plan.instances[index]).scheduled
+            assert (index, number) not in self.used, "an attempt number is used for a second attempt"
+            self.submissions += 1
+            name = f"{self.epoch}-{self.submissions}"
+            backend = "slurm" if scheduled else "local"
+            self.emit(ev.SubmitIntended(at=self.at(), submission=name, backend=backend, members=((index, number),)))
+            self.durable = len(self.lines)
+            if scheduled:
+                self.answers[name] = (index, number)
+            else:
+                job = self.world.submit(name, index, number, local=True)
+                self.emit(ev.Submitted(at=self.at(), submission=name, job=job.id, node=HOST))
+
+    def take_over(self) -> None:
+        self.read_spool()
+        for name, ((index, number),) in list(self.state.submissions.items()):
+            if self.state.status[index] is Status.SUBMITTING:
+                self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message="the driver ended"))
+            if self.state.attempts[index][-1].backend == "slurm":
+                self.observer.doubt(name, self.now)
+            elif owner := self.world.claims.get((index, number)):
+                self.emit(ev.Submitted(at=self.at(), submission=name, job=owner, node=HOST))
+            else:
+                self.emit(ev.SubmitMissed(at=self.at(), submission=name))
+        for index in self.state.live_local:
+            attempt = self.state.attempts[index][-1]
+            assert attempt.node == HOST, "the next driver would not find its process"
+            self.adopted[index] = (attempt.number, attempt.job)
+        self.observer.take_up(self.now)
+
+    # --- what the driver does
+
+    @rule(throttle=st.integers(0, 3), local=st.integers(1, 3), calls=st.integers(0, 4), is_open=st.booleans())
+    def start_some(self, throttle: int, local: int, calls: int, is_open: bool) -> None:
+        room = {"slurm": throttle or 999, "local": local}
+        before = {"slurm": len(self.state.live_slurm), "local": len(self.state.live_local)}
+        self.start(Limits(throttle, local), Capacity(calls, is_open))
+        assert len(self.state.live_slurm) <= max(before["slurm"], room["slurm"] if is_open else 0)
+        assert len(self.state.live_local) <= max(before["local"], room["local"])
+
+    @rule()
+    def start_all(self) -> None:
+        self.start(Limits(0, 99), Capacity(99, True))
+
+    @precondition(lambda self: self.world.spool)
+    @rule()
+    def deliver(self) -> None:
+        self.read_spool()
+
+    @precondition(lambda self: self.taken)
+    @rule()
+    def settle(self) -> None:
+        self.durable = len(self.lines)
+        for name in self.taken:
+            self.world.spool.pop(name, None)
+        self.taken.clear()
+
+    @precondition(lambda self: self.look is None)
+    @rule()
+    def begin_look(self) -> None:
+        self.look = (self.now, self.world.snapshot())
+
+    @precondition(lambda self: self.look is not None)
+    @rule(unobserved=st.booleans())
+    def end_look(self, unobserved: bool) -> None:
+        assert self.look is not None
+        (asked, shown), self.look = self.look, None
+        if not unobserved:
+            self.looked(asked, shown)
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT]), look=st.booleans())
+    def pass_time(self, seconds: float, look: bool) -> None:
+        self.now += seconds
+        self.emit_all(self.observer.tick(self.at(), self.now))
+        if look:
+            self.looked(self.now, self.world.snapshot())
+
+    @rule()
+    def hear_of_processes(self) -> None:
+        while self.world.child_exits:
+            self.process_ended(*self.world.child_exits.pop(0))
+        for index, (number, pid) in list(self.adopted.items()):
+            if index not in self.state.live_local:
+                del self.adopted[index]
+            elif self.world.jobs[pid].state == "over":
+                del self.adopted[index]
+                self.process_ended(index, number, pid, None)
+
+    @rule(verb=st.sampled_from(TARGETED), data=st.data())
+    def command(self, verb: str, data: st.DataObject) -> None:
+        names = [*(instance.name for instance in self.plan.instances), *(item.name for item in self.plan.steps), "*"]
+        self.commands += 1
+        request = Request(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),))
+        self.emit_all(carry_out(self.state, request, self.at()))
+        assert self.state.commands[request.command].outcome
+
+    @precondition(lambda self: any(self.state.attempts[index][-1].job for index in self.state.to_cancel))
+    @rule(record=st.booleans())
+    def send_cancels(self, record: bool) -> None:
+        told = [index for index in self.state.to_cancel if self.state.attempts[index][-1].job]
+        for index in told:
+            self.world.cancel(self.world.jobs[self.state.attempts[index][-1].job], record=record)
+        self.emit(ev.CancelSent(at=self.at(), instances=tuple(told)))
+
+    # --- what the world does
+
+    @precondition(lambda self: self.answers)
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(["accepted", "accepted", "deferred", "unclear", "unclear, lost", "twice", "refused"]),
+    )
+    def sbatch_answers(self, data: st.DataObject, kind: str) -> None:
+        name = data.draw(st.sampled_from(sorted(self.answers)))
+        index, number = self.answers.pop(name)
+        jobs = self.world.named(name)  # it may have been taken before the answer came
+        if jobs and kind in ("deferred", "refused", "unclear, lost"):
+            kind = "unclear"
+        for _ in range({"accepted": 1, "unclear": 1, "twice": 2}.get(kind, 0) - len(jobs)):
+            jobs.append(self.world.submit(name, index, number))
+        match kind:
+            case "accepted":
+                self.emit(ev.Submitted(at=self.at(), submission=name, job=jobs[-1].id))
+                self.observer.touch(index, self.now)
+            case "deferred":
+                self.emit(ev.SubmitDeferred(at=self.at(), submission=name, message="a limit"))
+            case "refused":
+                self.emit(ev.SubmitRefused(at=self.at(), submission=name, message="no such partition"))
+                self.used[index, number] = "refused"
+            case _:
+                self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message=kind))
+                self.observer.doubt(name, self.now)
+                if not jobs:
+                    self.may_arrive.append((name, index, number))
+
+    @precondition(lambda self: [name for name in self.answers if not self.world.named(name)])
+    @rule(data=st.data())
+    def slurm_takes_it_before_sbatch_answers(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(name for name in self.answers if not self.world.named(name))))
+        self.world.submit(name, *self.answers[name])
+
+    @precondition(lambda self: self.may_arrive)
+    @rule(data=st.data())
+    def slurm_takes_it_late(self, data: st.DataObject) -> None:
+        self.world.submit(*self.may_arrive.pop(data.draw(st.integers(0, len(self.may_arrive) - 1))))
+
+    def draw_job(self, data: st.DataObject, state: str) -> Job:
+        return data.draw(st.sampled_from(self.world.of_state(state)))
+
+    @precondition(lambda self: self.world.of_state("queued"))
+    @rule(data=st.data())
+    def job_begins(self, data: st.DataObject) -> None:
+        self.world.begin(self.draw_job(data, "queued"))
+
+    @precondition(lambda self: self.world.of_state("running"))
+    @rule(data=st.data(), record=st.booleans())
+    def job_finishes(self, data: st.DataObject, record: bool) -> None:
+        self.world.end(self.draw_job(data, "running"), Status.FINISHED, 0, record=record)
+
+    @precondition(lambda self: self.world.of_state("running"))
+    @rule(data=st.data(), record=st.booleans(), verdict=st.sampled_from(ENDS), signal=st.sampled_from(["", "TERM"]))
+    def job_fails(self, data: st.DataObject, record: bool, verdict: Status, signal: str) -> None:
+        self.world.end(self.draw_job(data, "running"), verdict, 143 if signal else 3, record=record, signal=signal)
+
+    @precondition(lambda self: [job for job in self.world.of_state("running") if not job.local])
+    @rule(data=st.data(), record=st.booleans())
+    def job_is_requeued(self, data: st.DataObject, record: bool) -> None:
+        jobs = [job for job in self.world.of_state("running") if not job.local]
+        self.world.requeue(data.draw(st.sampled_from(jobs)), record=record)
+
+    @precondition(lambda self: self.world.of_state("over"))
+    @rule(data=st.data())
+    def slurm_forgets(self, data: st.DataObject) -> None:
+        self.draw_job(data, "over").forgotten = True
+
+    # --- the driver dies
+
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        assert everything(replay(self.plan, self.lines)) == everything(self.state), "a replay gives another state"
+        kept = data.draw(st.integers(self.durable, len(self.lines)))
+        del self.lines[kept:]
+        self.durable = kept
+        for name, key in self.answers.items():
+            if not self.world.named(name):
+                self.may_arrive.append((name, *key))
+        state = replay(self.plan, self.lines)
+        self.used = {
+            (index, item.number): "ended" for index, items in state.attempts.items() for item in items if item.ended_at
+        }
+        self.drive(state)
+        self.take_over()
+
+    # --- what has to hold
+
+    @invariant()
+    def statuses_follow_from_those_of_the_parents(self) -> None:
+        status = self.state.status
+        for index, parents in enumerate(self.parents):
+            above = {status[parent] for parent in parents}
+            match status[index]:
+                case Status.WAITING | Status.READY | Status.HELD | Status.BLOCKED as idle:
+                    if above & BAD:
+                        expected = Status.BLOCKED
+                    elif index in self.state.held:
+                        expected = Status.HELD
+                    else:
+                        expected = Status.READY if above <= {Status.FINISHED} else Status.WAITING
+                    assert idle is expected, words(self.state)
+                case alive if alive in LIVE or alive is Status.FINISHED:
+                    assert above <= {Status.FINISHED}, words(self.state)
+                case _:
+                    pass
+
+    @invariant()
+    def counters_and_queues_are_what_a_recount_gives(self) -> None:
+        state = self.state
+        assert +state.counts == Counter(state.status)
+        for item, counts in zip(self.plan.steps, state.step_counts, strict=True):
+            assert +counts == Counter(state.status[index] for index in item.instances)
+        for scheduled, ready, live in (
+            (True, state.ready_slurm, state.live_slurm),
+            (False, state.ready_local, state.live_local),
+        ):
+            members = [i.index for i in self.plan.instances if self.plan.step_of(i).scheduled is scheduled]
+            assert sorted(ready) == [index for index in members if state.status[index] is Status.READY]
+            assert sorted(live) == [index for index in members if state.status[index] in LIVE]
+        assert state.held == {i for i in state.held if state.status[i] in (Status.HELD, Status.BLOCKED)}
+        assert {i for i, status in enumerate(state.status) if status is Status.HELD} <= state.held
+        assert all(state.status[index] in LIVE for index in state.to_cancel)
+        assert state.is_over is all(status in OVER for status in state.status)
+
+    @invariant()
+    def attempts_are_numbered_in_order_and_only_the_last_may_be_open(self) -> None:
+        for index, attempts in self.state.attempts.items():
+            assert [item.number for item in attempts] == list(range(1, len(attempts) + 1))
+            assert all(item.ended_at for item in attempts[:-1])
+            if self.state.status[index] in LIVE:
+                assert not attempts[-1].ended_at
+            elif self.state.status[index] in OVER - {Status.BLOCKED}:
+                assert attempts[-1].ended_at
+        for members in self.state.submissions.values():
+            assert all(self.state.status[index] in LIVE for index, _ in members)
+
+    @invariant()
+    def no_payload_runs_twice_and_what_finished_did_run(self) -> None:
+        assert all(count <= 1 for count in self.world.runs.values())
+        for index, status in enumerate(self.state.status):
+            if status is Status.FINISHED:
+                assert (index, self.state.attempts[index][-1].number) in self.world.succeeded
+
+    # --- in the end
+
+    def teardown(self) -> None:
+        """Once the world does nothing but end well, every study gets over."""
+        if not hasattr(self, "state"):
+            return
+        for _ in range(60):
+            if self.state.is_over:
+                break
+            self.calm_round()
+        assert self.state.is_over, words(self.state)
+        self.statuses_follow_from_those_of_the_parents()
+        self.counters_and_queues_are_what_a_recount_gives()
+        self.no_payload_runs_twice_and_what_finished_did_run()
+        assert everything(replay(self.plan, self.lines)) == everything(self.state)
+
+    def calm_round(self) -> None:
+        self.look = None
+        for name, (index, number) in list(self.answers.items()):
+            del self.answers[name]
+            job = (self.world.named(name) or [self.world.submit(name, index, number)])[-1]
+            self.emit(ev.Submitted(at=self.at(), submission=name, job=job.id))
+            self.observer.touch(index, self.now)
+        self.commands += 1
+        self.emit_all(carry_out(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
+        if any(self.state.attempts[index][-1].job for index in self.state.to_cancel):
+            self.send_cancels(record=True)
+        for job in self.world.of_state("queued"):
+            self.world.begin(job)
+        for job in self.world.of_state("running"):
+            self.world.end(job, Status.FINISHED, 0, record=True)
+        self.hear_of_processes()
+        self.pass_time(20.0, look=True)
+        self.start_all()
+
+
+def replay(plan: Plan, lines: list[str]) -> StudyState:
+    state = StudyState(plan)
+    for line in lines:
+        state.apply(ev.from_record(json.loads(line)))
+    return state
+
+
+StudyMachine.TestCase.settings = settings(
+    max_examples=250,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+TestStudyMachine = StudyMachine.TestCase

@@ -1,0 +1,321 @@
+"""Slurm's programs are called right, and whatever they do comes out as an answer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtui.core.backends import slurm as module
+from mtui.core.backends.base import Accepted, Deferred, Job, Refused, Unclear
+from mtui.core.backends.slurm import Slurm, clean_environment, job_has_ended, require_slurm
+from mtui.core.backends.slurm_text import SlurmView, Unobserved
+from mtui.core.errors import BackendMissing
+
+GARBAGE = r"printf '\377\376\000|\001\n'"
+HANG = "exec sleep 60"
+
+
+class Fake:
+    """Programs on a PATH of their own; each notes its words, and what it was handed, before it does as told."""
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / "bin"
+        self.folder.mkdir()
+        self.notes = root / "notes"
+        self.script = root / "a.slurm.sh"
+        self.script.write_text("#!/bin/bash\n#SBATCH --time=5\ntrue\n")
+        for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol"):
+            self.does(name, "true")
+        for name in ("sh", "cat", "sleep", "env", "printf"):
+            (self.folder / name).symlink_to(shutil.which(name) or f"/bin/{name}")
+
+    def does(self, name: str, what: str) -> None:
+        path = self.folder / name
+        path.write_text(f"#!/bin/sh\necho \"{name} $*\" >> '{self.notes}'\n{what}\n")
+        path.chmod(0o755)
+
+    def said(self, name: str) -> list[str]:
+        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
+        return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
+
+    def job(self) -> Job:
+        return Job("1-1", "0.1", "mt.x.1-1:a", "/w d", str(self.script), "/w d/a.out", "/w d/a.err")
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    fake = Fake(tmp_path)
+    monkeypatch.setenv("PATH", str(fake.folder))
+    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 0.3)
+    monkeypatch.setattr(module, "_QUERY_DEADLINE", 0.3)
+    return fake
+
+
+@pytest.fixture
+def slurm(fake: Fake) -> Slurm:
+    del fake  # it has to stand on the PATH
+    return Slurm(Path("/h"))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch, slurm: Slurm) -> Slurm:
+    """One that gives its programs the time that a busy machine takes."""
+    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 30)
+    monkeypatch.setattr(module, "_QUERY_DEADLINE", 30)
+    return slurm
+
+
+# --- submitting
+
+
+def test_job_is_handed_over_with_its_name_place_and_directives(fake: Fake, patient: Slurm) -> None:
+    fake.does("sbatch", f"cat > '{fake.notes}.script'\necho 12")
+    assert patient.submit(fake.job()) == Accepted("12")
+    assert fake.said("sbatch") == ["--parsable --job-name=mt.x.1-1:a --chdir=/w d"]
+    script = Path(f"{fake.notes}.script").read_text()
+    assert "#SBATCH --time=5" in script
+    assert "/h/job.sh 0.1 /h '/w d'" in script
+
+
+def test_bytes_of_the_users_directives_arrive_as_they_are(fake: Fake, patient: Slurm) -> None:
+    fake.script.write_bytes(b"#!/bin/sh\n#SBATCH --comment=\xe9\xc3\xa9\n")
+    fake.does("sbatch", f"cat > '{fake.notes}.script'\necho 12")
+    patient.submit(fake.job())
+    assert b"#SBATCH --comment=\xe9\xc3\xa9\n" in Path(f"{fake.notes}.script").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        (
+            "echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1",
+            Unclear,
+        ),
+        ("echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1", Deferred),
+        ("echo 'sbatch: error: invalid partition specified: x' >&2; exit 1", Refused),
+        ("kill -9 $$", Unclear),
+        ("exit 0", Unclear),
+        (GARBAGE, Unclear),
+        (f"{GARBAGE} >&2; exit 0", Unclear),
+    ],
+    ids=["timed out", "limit", "refused", "killed", "nothing", "garbage", "garbage as error"],
+)
+def test_each_end_of_sbatch_is_an_answer(fake: Fake, patient: Slurm, what: str, kind: type) -> None:
+    fake.does("sbatch", what)
+    answer = patient.submit(fake.job())
+    assert isinstance(answer, kind)
+    assert answer.message
+
+
+def test_sbatch_that_hangs_is_unclear(fake: Fake, slurm: Slurm) -> None:
+    fake.does("sbatch", HANG)
+    assert slurm.submit(fake.job()) == Unclear("sbatch gave no answer in 0 s")
+
+
+def test_sbatch_that_answers_and_does_not_read_its_script_is_believed(fake: Fake, patient: Slurm) -> None:
+    fake.script.write_text("#!/bin/sh\n" + "#SBATCH --comment=long\n" * 20_000)
+    fake.does("sbatch", "echo 12")
+    assert patient.submit(fake.job()) == Accepted("12")
+
+
+def test_sbatch_that_cannot_be_started_took_nothing(fake: Fake, patient: Slurm) -> None:
+    (fake.folder / "sbatch").unlink()
+    assert isinstance(patient.submit(fake.job()), Deferred)
+
+
+def test_script_that_is_gone_is_refused_and_sbatch_not_called(fake: Fake, patient: Slurm) -> None:
+    fake.script.unlink()
+    assert isinstance(patient.submit(fake.job()), Refused)
+    assert fake.said("sbatch") == []
+
+
+# --- looking
+
+SQUEUE = "echo '12|RUNNING|None|n1|mt.x.1-1:a'"
+
+
+def test_look_asks_once_for_all_and_sacct_only_for_what_is_missing(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", SQUEUE)
+    fake.does("sacct", "echo '13|TIMEOUT|0:0|n2|b'")
+    view = patient.look(["12", "13"], [])
+    assert isinstance(view, SlurmView)
+    assert (view.jobs["12"].state, view.accounted["13"].state, view.accounting) == ("RUNNING", "TIMEOUT", True)
+    assert len(fake.said("squeue")) == 1
+    (asked,) = fake.said("sacct")
+    assert "--jobs=13 --starttime=" in asked
+
+
+def test_sacct_is_left_alone_when_squeue_lists_everything(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", SQUEUE)
+    view = patient.look(["12"], ["mt.x.1-1:a"])
+    assert isinstance(view, SlurmView)
+    assert view.accounting
+    assert fake.said("sacct") == []
+
+
+def test_submission_that_squeue_lacks_is_looked_up_by_name(fake: Fake, patient: Slurm) -> None:
+    fake.does("sacct", "echo '12|COMPLETED|0:0|n1|mt.x.1-1:a'")
+    view = patient.look([], ["mt.x.1-1:a", "mt.x.1-2:b"])
+    assert isinstance(view, SlurmView)
+    assert view.accounted["12"].name == "mt.x.1-1:a"
+    (asked,) = fake.said("sacct")
+    assert "--name=mt.x.1-1:a,mt.x.1-2:b --starttime=" in asked
+
+
+def test_very_many_jobs_are_asked_for_in_parts(fake: Fake, patient: Slurm) -> None:
+    view = patient.look([str(job) for job in range(1201)])
+    assert isinstance(view, SlurmView)
+    assert [asked.count(",") for asked in fake.said("sacct") if "--jobs=" in asked] == [499 + 4, 499 + 4, 200 + 4]
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("echo 'squeue: error: Unable to contact slurm controller' >&2; exit 1", "Unable to contact slurm controller"),
+        ("exit 7", "squeue: code 7"),
+        ("kill -9 $$", "squeue: code -9"),
+        (f"{GARBAGE} >&2; exit 1", "\ufffd\ufffd"),
+    ],
+    ids=["error", "silent error", "killed", "garbage"],
+)
+def test_squeue_that_fails_observed_nothing(fake: Fake, patient: Slurm, what: str, message: str) -> None:
+    fake.does("squeue", what)
+    view = patient.look(["12"])
+    assert isinstance(view, Unobserved)
+    assert view.message.startswith(message)
+    assert fake.said("sacct") == []
+
+
+def test_squeue_that_hangs_or_is_gone_observed_nothing(fake: Fake, slurm: Slurm) -> None:
+    fake.does("squeue", HANG)
+    assert slurm.look(["12"]) == Unobserved("squeue gave no answer in 0 s")
+    (fake.folder / "squeue").unlink()
+    assert slurm.look(["12"]) == Unobserved("squeue could not be started: No such file or directory")
+
+
+@pytest.mark.parametrize("what", ["true", GARBAGE], ids=["empty", "garbage"])
+def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm, what: str) -> None:
+    fake.does("squeue", what)
+    fake.does("sacct", "echo '12|RUNNING|0:0|n1|a'")
+    view = patient.look(["12"])
+    assert isinstance(view, SlurmView)
+    assert (dict(view.jobs), list(view.accounted), view.accounting) == ({}, ["12"], True)
+
+
+@pytest.mark.parametrize("what", ["exit 1", HANG, ""], ids=["error", "hang", "gone"])
+def test_sacct_that_cannot_be_asked_is_told(fake: Fake, slurm: Slurm, what: str) -> None:
+    if what:
+        fake.does("sacct", what)
+    else:
+        (fake.folder / "sacct").unlink()
+    view = slurm.look(["12"])
+    assert isinstance(view, SlurmView)
+    assert (dict(view.accounted), view.accounting) == ({}, False)
+
+
+# --- cancelling
+
+
+def test_jobs_are_cancelled_in_one_call(fake: Fake, patient: Slurm) -> None:
+    assert patient.cancel(["1", "2"]) == ""
+    assert fake.said("scancel") == ["1 2"]
+    assert patient.cancel([]) == ""
+    assert fake.said("scancel") == ["1 2"]
+
+
+def test_jobs_beyond_a_failure_are_cancelled_all_the_same(fake: Fake, patient: Slurm) -> None:
+    fake.does("scancel", 'case "$1" in 0) echo "scancel: error: no such job" >&2; exit 1;; esac')
+    assert patient.cancel([str(job) for job in range(600)]) == "scancel: error: no such job"
+    assert [said.split()[0] for said in fake.said("scancel")] == ["0", "500"]
+
+
+@pytest.mark.parametrize("what", ["exit 8", "kill -9 $$", HANG, ""], ids=["silent", "killed", "hang", "gone"])
+def test_cancel_that_was_not_taken_has_a_message(fake: Fake, slurm: Slurm, what: str) -> None:
+    if what:
+        fake.does("scancel", what)
+    else:
+        (fake.folder / "scancel").unlink()
+    assert "scancel" in slurm.cancel(["1"])
+
+
+# --- the driver's own job
+
+
+@pytest.mark.parametrize(
+    ("squeue", "ended"),
+    [
+        ("echo RUNNING", False),
+        ("echo COMPLETING", False),
+        ("echo TIMEOUT", True),
+        ("echo NODE_FAIL", True),
+        ("true", False),
+        (GARBAGE, False),
+        ("echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1", False),
+        ("echo TIMEOUT; exit 1", False),
+    ],
+    ids=["runs", "ends", "over", "node failed", "nothing", "garbage", "unknown here", "error"],
+)
+def test_drivers_job_has_ended_only_if_slurm_says_so(fake: Fake, squeue: str, ended: bool) -> None:
+    fake.does("squeue", squeue)
+    assert job_has_ended("12") is ended
+    assert "--jobs=12" in fake.said("squeue")[0]
+
+
+# --- where it runs
+
+
+def test_missing_programs_are_named(fake: Fake) -> None:
+    require_slurm()
+    for name in ("sbatch", "scancel"):
+        (fake.folder / name).unlink()
+    with pytest.raises(BackendMissing, match=r"sbatch, scancel cannot be found") as caught:
+        require_slurm()
+    assert "--local" in caught.value.hint
+
+
+def test_programs_without_a_cluster_are_told(fake: Fake) -> None:
+    fake.does(
+        "scontrol", "echo 'resolve_ctls_from_dns_srv: fatal: Could not establish a configuration source' >&2; exit 1"
+    )
+    with pytest.raises(BackendMissing, match="know of no cluster"):
+        require_slurm()
+
+
+@pytest.mark.parametrize("what", ["exit 1", "kill -9 $$", ""], ids=["controller away", "killed", "no scontrol"])
+def test_cluster_that_is_away_for_now_is_no_hindrance(fake: Fake, what: str) -> None:
+    if what:
+        fake.does("scontrol", what)
+    else:
+        (fake.folder / "scontrol").unlink()
+    require_slurm()
+
+
+OUTSIDE = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "m1", "SLURM_CLUSTERS": "c"}
+INSIDE = {"SLURM_JOB_ID": "5", "SLURM_MEM_PER_CPU": "100", "SBATCH_MEM_BIND": "x", "SRUN_DEBUG": "3", "SLURMD_X": "y"}
+
+
+def test_options_in_the_environment_of_a_login_are_the_users() -> None:
+    assert clean_environment(OUTSIDE) == OUTSIDE
+
+
+def test_options_in_the_environment_of_a_job_are_not_handed_on() -> None:
+    assert clean_environment({**OUTSIDE, **INSIDE}) == {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "SLURM_CONF": "/etc/slurm.conf",
+        "SLURMD_X": "y",
+    }
+
+
+def test_programs_get_the_clean_environment(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 30)
+    for key, value in INSIDE.items():
+        monkeypatch.setenv(key, value)
+    fake.does("sbatch", f"env > '{fake.notes}.env'; echo 12")
+    assert Slurm(Path("/h")).submit(fake.job()) == Accepted("12")
+    seen = Path(f"{fake.notes}.env").read_text()
+    assert "SLURM_MEM_PER_CPU" not in seen
+    assert f"PATH={os.environ['PATH']}" in seen

@@ -1,0 +1,335 @@
+"""Slurm's words, each as a real Slurm says them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mtui.core.backends.base import Accepted, Deferred, Job, Refused, Unclear
+from mtui.core.backends.slurm_text import (
+    ALIVE,
+    ENDED,
+    REASONS,
+    SACCT_FORMAT,
+    SQUEUE_FORMAT,
+    SlurmJob,
+    directives,
+    job_tag,
+    parse_sacct,
+    parse_squeue,
+    reason_words,
+    sbatch_answer,
+    submit_script,
+)
+from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+
+# --- states
+
+# squeue(1), JOB STATE CODES, with the letters by which Maestro knows them.
+STATES = {
+    "BF": "BOOT_FAIL", "CA": "CANCELLED", "CD": "COMPLETED", "CF": "CONFIGURING", "CG": "COMPLETING",
+    "DL": "DEADLINE", "F": "FAILED", "NF": "NODE_FAIL", "OOM": "OUT_OF_MEMORY", "PD": "PENDING", "PR": "PREEMPTED",
+    "R": "RUNNING", "RD": "RESV_DEL_HOLD", "RF": "REQUEUE_FED", "RH": "REQUEUE_HOLD", "RQ": "REQUEUED",
+    "RS": "RESIZING", "RV": "REVOKED", "SI": "SIGNALING", "SE": "SPECIAL_EXIT", "SO": "STAGE_OUT", "ST": "STOPPED",
+    "S": "SUSPENDED", "TO": "TIMEOUT",
+}  # fmt: skip
+OVER = ("BF", "CA", "CD", "DL", "F", "NF", "OOM", "PR", "RV", "TO")
+
+
+@pytest.mark.parametrize("letters", STATES)
+def test_every_state_of_slurm_is_known_as_alive_or_ended(letters: str) -> None:
+    state = STATES[letters]
+    assert (state in ENDED, state in ALIVE) == (letters in OVER, letters not in OVER)
+
+
+def test_states_mean_what_an_instance_can_be() -> None:
+    assert set(ALIVE.values()) == IN_SLURM
+    assert set(ENDED.values()) == (UNSUCCESSFUL | {Status.FINISHED}) - {Status.LOST}
+
+
+# --- squeue and sacct
+
+
+def test_squeue_lines_are_read_in_the_order_of_the_format() -> None:
+    assert SQUEUE_FORMAT == "%i|%T|%r|%N|%j"
+    text = (
+        "101|PENDING|Priority||mt.0a1b2c3d.1-1:a\n"
+        "102|RUNNING|None|nid[001-002]|mt.0a1b2c3d.1-2:b\n"
+        "103|PENDING|ReqNodeNotAvail, UnavailableNodes:nid[001,004]||plain\n"
+    )
+    assert parse_squeue(text) == {
+        "101": SlurmJob("101", "PENDING", "Priority", "", "mt.0a1b2c3d.1-1:a"),
+        "102": SlurmJob("102", "RUNNING", "", "nid[001-002]", "mt.0a1b2c3d.1-2:b"),
+        "103": SlurmJob("103", "PENDING", "ReqNodeNotAvail, UnavailableNodes:nid[001,004]", "", "plain"),
+    }
+
+
+def test_name_of_a_job_may_hold_the_separator() -> None:
+    assert parse_squeue("7|RUNNING|None|n1|a|b||c\n")["7"].name == "a|b||c"
+    assert parse_sacct("7|COMPLETED|0:0|n1|a|b||c\n")["7"].name == "a|b||c"
+
+
+def test_tasks_of_an_array_are_jobs_of_their_own() -> None:
+    found = parse_squeue("50_1|RUNNING|None|n1|x\n50_2|PENDING|Resources||x\n")
+    assert [job.state for job in found.values()] == ["RUNNING", "PENDING"]
+    assert set(parse_sacct("50_1|COMPLETED|0:0|n1|x\n50_[2-9]|PENDING|0:0||x\n")) == {"50_1", "50_[2-9]"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "slurm_load_jobs error: Unable to contact\n", "1|RUNNING\n", "\ufffd\0|\n"]
+)
+def test_lines_that_are_no_jobs_are_passed_over(text: str) -> None:
+    assert parse_squeue(text) == {}
+    assert parse_sacct(text) == {}
+    job = "7|RUNNING|None|n1|x\n"
+    assert list(parse_squeue(text + job)) == ["7"]
+
+
+def test_sacct_names_who_cancelled_apart_from_the_state() -> None:
+    assert SACCT_FORMAT.startswith("JobID,State,ExitCode,NodeList,JobName")
+    assert parse_sacct("7|CANCELLED by 1000|0:0|n1|x\n") == {"7": SlurmJob("7", "CANCELLED", "by 1000", "n1", "x")}
+
+
+def test_job_that_never_had_a_node_has_none() -> None:
+    assert parse_sacct("7|CANCELLED|0:0|None assigned|x\n")["7"].node == ""
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "code"),
+    [
+        ("COMPLETED", "0:0", 0),
+        ("FAILED", "1:0", 1),
+        ("FAILED", "9:0", 9),
+        ("FAILED", "0:9", 137),
+        ("FAILED", "0:11", 139),
+        ("FAILED", "0:53", None),
+        ("TIMEOUT", "0:0", None),
+        ("CANCELLED by 0", "0:0", None),
+        ("NODE_FAIL", "0:0", None),
+        ("OUT_OF_MEMORY", "0:125", 253),
+        ("RUNNING", "0:0", None),
+        ("FAILED", "", None),
+        ("FAILED", "x:y", None),
+    ],
+)
+def test_exit_code_is_the_one_that_a_shell_would_see(state: str, text: str, code: int | None) -> None:
+    assert parse_sacct(f"7|{state}|{text}|n1|x\n")["7"].exit_code == code
+
+
+def test_job_whose_log_could_not_be_opened_is_told_as_such() -> None:
+    assert parse_sacct("7|FAILED|0:53|n1|x\n")["7"].reason == "JobLaunchFailure"
+
+
+# --- sbatch
+
+FAILED = "sbatch: error: Batch job submission failed: "
+POLICY = f"{FAILED}Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n"
+
+
+@pytest.mark.parametrize(
+    ("stderr", "code"),
+    [
+        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit\n{POLICY}", 1),
+        (f"sbatch: error: AssocMaxSubmitJobLimit\n{POLICY}", 1),
+        (f"sbatch: error: QOSGrpSubmitJobsLimit\n{POLICY}", 1),
+        (f"sbatch: error: AssocGrpSubmitJobsLimit\n{POLICY}", 1),
+        (POLICY, 1),
+        (f"{FAILED}Unable to contact slurm controller (connect failure)\n", 1),
+    ],
+    ids=["qos", "association", "qos group", "association group", "unnamed", "controller dead"],
+)
+def test_what_passes_by_itself_is_put_off(stderr: str, code: int) -> None:
+    answer = sbatch_answer(code, "", stderr)
+    assert isinstance(answer, Deferred)
+    assert answer.message
+    assert "sbatch" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("stderr", "code", "words"),
+    [
+        (f"sbatch: error: QOSMaxWallDurationPerJobLimit\n{POLICY}", 1, "QOSMaxWallDurationPerJobLimit"),
+        (f"sbatch: error: QOSMaxNodePerJobLimit\n{POLICY}", 1, "QOSMaxNodePerJobLimit"),
+        (f"sbatch: error: AssocMaxCpuPerJobLimit\n{POLICY}", 1, "AssocMaxCpuPerJobLimit"),
+        (f"{FAILED}Invalid account or account/partition combination specified\n", 1, "Invalid account"),
+        (f"{FAILED}Invalid qos specification\n", 1, "Invalid qos"),
+        (
+            f"sbatch: error: invalid partition specified: nosuch\n{FAILED}Invalid partition name specified\n",
+            1,
+            "invalid partition specified: nosuch; Invalid partition name",
+        ),
+        (f"{FAILED}Invalid feature specification\n", 1, "feature"),
+        (f"{FAILED}Invalid generic resource (gres) specification\n", 1, "gres"),
+        (
+            "sbatch: error: Memory specification can not be satisfied\n"
+            f"{FAILED}Requested node configuration is not available\n",
+            1,
+            "Memory specification can not be satisfied; Requested node configuration",
+        ),
+        (f"{FAILED}Requested time limit is invalid (missing or exceeds some limit)\n", 1, "time limit"),
+        (f"{FAILED}More processors requested than permitted\n", 1, "More processors"),
+        (f"{FAILED}Requested reservation is invalid\n", 1, "reservation"),
+        (f"{FAILED}Invalid license specification\n", 1, "license"),
+        (f"{FAILED}Invalid job array specification\n", 1, "array"),
+        (f"{FAILED}Job dependency problem\n", 1, "dependency"),
+        ("sbatch: error: Invalid --time specification\n", 255, "Invalid --time"),
+        ("sbatch: unrecognized option '--foo'\nTry \"sbatch --help\" for more information\n", 255, "--foo"),
+        ("sbatch: error: This does not look like a batch script.  The first\n", 1, "batch script"),
+        ("sbatch: error: Batch script is empty!\n", 1, "empty"),
+        ("sbatch: error: Unable to open file x\n", 1, "Unable to open file x"),
+    ],
+)
+def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code: int, words: str) -> None:
+    answer = sbatch_answer(code, "", stderr)
+    assert isinstance(answer, Refused)
+    assert words in answer.message
+    assert "\n" not in answer.message
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "stderr"),
+    [
+        (1, "", f"{FAILED}Socket timed out on send/recv operation\n"),
+        (1, "", f"{FAILED}Unable to contact slurm controller\n"),
+        (1, "", f"{FAILED}Zero Bytes were transmitted or received\n"),
+        (1, "", f"{FAILED}Connection reset by peer\n"),
+        (
+            1,
+            "",
+            "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"
+            f"{FAILED}Resource temporarily unavailable\n",
+        ),
+        (-9, "", ""),
+        (-15, "", "sbatch: some warning\n"),
+        (1, "", ""),
+        (1, "", "  \n"),
+        (0, "", ""),
+        (0, "Submitted batch job 12\n", ""),
+        (0, "welcome\n12\n", ""),
+        (0, "\ufffd\ufffd", ""),
+        (0, "-1\n", ""),
+        (0, "١٢\n", ""),
+    ],
+    ids=[
+        "timed out", "no contact", "zero bytes", "reset", "job table full", "killed", "killed with words", "silent",
+        "blank", "no id", "not parsable", "banner", "garbage", "negative", "foreign digits",
+    ],
+)  # fmt: skip
+def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str, stderr: str) -> None:
+    answer = sbatch_answer(code, stdout, stderr)
+    assert isinstance(answer, Unclear)
+    assert answer.message
+
+
+@pytest.mark.parametrize(
+    ("stdout", "job"), [("123\n", "123"), ("123;perlmutter\n", "123"), ("  7 \n", "7")], ids=["id", "cluster", "blanks"]
+)
+def test_accepted_job_is_known_by_its_id(stdout: str, job: str) -> None:
+    assert sbatch_answer(0, stdout, "sbatch: warning: something\n") == Accepted(job)
+
+
+# --- what is handed to sbatch
+
+JOB = Job("1-1", "0.1", "mt.x.1-1:a", "/w", "/w/a.slurm.sh", "/w/a.out", "/w/a.err")
+
+
+def test_directives_are_those_that_sbatch_would_read() -> None:
+    script = "\n".join(
+        [
+            "#!/bin/bash",
+            "#SBATCH --nodes=1",
+            "# a word",
+            "",
+            '#SBATCH --comment "a\u2028b\x0cc\x85d"',
+            " #SBATCH --not=this",
+            "  ",
+            "\t# a word",
+            "#SBATCH --time=1",
+            "set -e",
+            "#SBATCH --too=late",
+        ]
+    )
+    # A directive stands at the start of its line; with a blank before it, it is but a word
+    assert directives(script) == ["#SBATCH --nodes=1", '#SBATCH --comment "a\u2028b\x0cc\x85d"', "#SBATCH --time=1"]
+
+
+@pytest.mark.parametrize("script", ["", "#!/bin/sh", "echo\n#SBATCH --late"])
+def test_script_without_directives_has_none(script: str) -> None:
+    assert directives(script) == []
+
+
+def test_directives_of_the_user_come_after_ours_so_that_they_win() -> None:
+    lines = submit_script(JOB, "#!/bin/bash\n#SBATCH --requeue\n#SBATCH --open-mode=truncate\ntrue\n", "/h").split("\n")
+    assert lines[:5] == [
+        "#!/bin/sh",
+        "#SBATCH --no-requeue",
+        "#SBATCH --open-mode=append",
+        "#SBATCH --requeue",
+        "#SBATCH --open-mode=truncate",
+    ]
+    assert lines[5].startswith("exec ")
+
+
+@pytest.mark.parametrize(
+    ("option", "passed"),
+    [
+        ("--signal=B:TERM@60", True),
+        ("--signal=B:SIGTERM@60", True),
+        ("--signal B:15@60", True),
+        ('--signal="B:TERM@60"', True),
+        ("--signal=RB:TERM@60", True),
+        ("--signal=TERM@60", False),
+        ("--signal=B:USR1@60", False),
+        ("--signal=B:150@60", False),
+        ("--comment=B:TERM", False),
+        ("--nodes=1", False),
+    ],
+)
+def test_runner_hands_term_on_if_slurm_sends_it_to_the_runner_alone(option: str, passed: bool) -> None:
+    call = submit_script(JOB, f"#!/bin/sh\n#SBATCH {option}\n", "/h").split("\n")[-2]
+    assert ("'' 1 /bin/sh" in call, "'' '' /bin/sh" in call) == (passed, not passed)
+
+
+@pytest.mark.parametrize(
+    ("shebang", "words"),
+    [
+        ("#!/bin/bash", ["/bin/bash"]),
+        ("#! /usr/bin/env python3", ["/usr/bin/env", "python3"]),
+        ("#!/bin/bash -l -e", ["/bin/bash", "-l", "-e"]),
+        ("#!", ["/bin/sh"]),
+        ("", ["/bin/sh"]),
+    ],
+)
+def test_words_of_the_shebang_are_handed_on(shebang: str, words: list[str]) -> None:
+    assert submit_script(JOB, f"{shebang}\ntrue\n", "/h").split("\n")[-2].split()[-len(words) :] == words
+
+
+@pytest.mark.parametrize(
+    "name", ["two words", "it's", 'a "b"', "$HOME", "`ls`", "a;b&c|d", "*", "\\", "#x", "ä", "\udce9"]
+)
+def test_call_of_the_runner_survives_the_shell_whatever_the_paths_are(tmp_path: Path, name: str) -> None:
+    home, workspace = tmp_path / name / ".mtui", tmp_path / f"{name} w"
+    home.mkdir(parents=True)
+    workspace.mkdir()
+    (home / "job.sh").write_text("""printf '%s\\0' "$@" > "$2/seen"\n""")
+    job = Job("1-1", "0.1", "n", str(workspace), f"{workspace}/a.sh", "", "")
+    script = tmp_path / "handed to sbatch"
+    script.write_text(submit_script(job, "#!/bin/bash -l\n", str(home)), errors="surrogateescape")
+    subprocess.run(["sh", "-n", script], check=True)
+    subprocess.run(["sh", script], check=True, cwd=tmp_path)
+    seen = (home / "seen").read_text(errors="surrogateescape").split("\0")
+    assert seen == ["0.1", str(home), str(workspace), f"{workspace}/a.sh", "", "", "/bin/bash", "-l", ""]
+
+
+# --- words
+
+
+def test_tag_tells_studies_and_submissions_apart() -> None:
+    assert len({job_tag(study, submission) for study in ("a", "b") for submission in ("1-1", "1-11", "11-1")}) == 6
+
+
+def test_reasons_are_explained_or_passed_on() -> None:
+    assert reason_words("Priority") == REASONS["Priority"] != "Priority"
+    assert reason_words("SomethingNew") == "SomethingNew"

@@ -1,0 +1,420 @@
+"""Studies with mistakes, and everything that is said of each."""
+
+from __future__ import annotations
+
+from tests.unit.planning import HEAD, SLURM
+
+STEP = "study:\n- {name: a, description: d, run: {cmd: x}}\n"
+
+# name: text of the study, everything that is said of it.
+MISTAKES: dict[str, tuple[str, list[str]]] = {
+    "nothing but env": (
+        "env: {}\n",
+        [
+            "1:1: the study file has no 'description'",
+            "1:1: the study file has no 'study'",
+        ],
+    ),
+    "misspelt top-level key": (
+        "descripton: {name: t, description: d}\n" + STEP,
+        ["1:1: the study file: unknown key 'descripton'"],
+    ),
+    "a list": (
+        "- a\n",
+        ["1:1: the study file has to be a mapping (key: value), but is a list"],
+    ),
+    "a word": (
+        "hello\n",
+        ["1:1: the study file has to be a mapping (key: value), but is text"],
+    ),
+    "empty description": (
+        "description:\n" + STEP,
+        ["1:1: description is empty"],
+    ),
+    "name is a number": (
+        "description: {name: 5, description: ''}\n" + STEP,
+        [
+            "1:21: description: 'name' has to be text, but is a whole number",
+            "1:37: description: 'description' is empty",
+        ],
+    ),
+    "no steps": (
+        "study: []\n",
+        [
+            "1:1: the study file has no 'description'",
+            "1:1: study has no steps",
+        ],
+    ),
+    "study is a mapping": (
+        HEAD + "study: {a: b}\n",
+        ["2:8: study has to be a list, but is a mapping"],
+    ),
+    "study is null": (
+        HEAD + "study:\n",
+        ["2:1: study has to be a list, but is empty"],
+    ),
+    "step is text": (
+        HEAD + "study: [a]\n",
+        ["2:9: step 1 has to be a mapping (key: value), but is text"],
+    ),
+    # --- steps
+    "misspelt name, which others depend on": (
+        HEAD
+        + """\
+study:
+- {nmae: a, description: d, run: {cmd: x}}
+- {name: b, description: d, run: {cmd: x, depends: [a]}}
+""",
+        ["3:4: step 1: unknown key 'nmae'"],
+    ),
+    "cmd beside run": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  cmd: x
+""",
+        ["5:3: step 'a': 'cmd' outside of 'run'"],
+    ),
+    "run's keys not indented": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  run:
+  cmd: x
+  nodes: 1
+""",
+        ["6:3: step 'a': 'cmd', 'nodes' outside of 'run'"],
+    ),
+    "cmd beside a run of its own": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  run:
+    nodes: 1
+  cmd: x
+""",
+        ["7:3: step 'a': 'cmd' outside of 'run'"],
+    ),
+    "empty run": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  run:
+""",
+        ["5:3: step 'a': run is empty"],
+    ),
+    "misspelt run keys": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cdm: x, node: 1}}
+""",
+        [
+            "3:35: step 'a': unknown key 'cdm'",
+            "3:43: step 'a': unknown key 'node'",
+        ],
+    ),
+    "mistakes on both levels of a step": (
+        HEAD
+        + """\
+study:
+- {name: a, run: {cmd: 5, bogus: x}}
+""",
+        [
+            "3:3: step 'a' has no 'description'",
+            "3:24: step 'a': 'cmd' has to be text, but is a whole number",
+            "3:27: step 'a': unknown key 'bogus'",
+        ],
+    ),
+    "second step of a name": (
+        HEAD + STEP + "- {name: a, description: d, run: {cmd: x}}\n",
+        ["4:3: a second step named 'a'; the first is in line 3"],
+    ),
+    "token in a step's name": (
+        HEAD
+        + """\
+env: {variables: {V: x}}
+study:
+- {name: a$(V), description: d, run: {cmd: x}}
+""",
+        ["4:3: step 'a$(V)': a step's name cannot hold env tokens"],
+    ),
+    "wrong values of run keys": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  run:
+    cmd: x
+    nodes: "2"
+    procs: two
+    gpus: -1
+    cores per task: $(A)$(B)
+    walltime: [1]
+    qos: 5
+    exclusive: maybe
+    restart: ""
+    nested: 1
+""",
+        [
+            "7:12: step 'a': 'nodes' is text, not a number",
+            "8:12: step 'a': 'procs' has to be a whole number, but is 'two'",
+            "9:11: step 'a': 'gpus' has to be a whole number of at least 0, not -1",
+            "10:21: step 'a': 'cores per task' has to be a whole number, but is '$(A)$(B)'",
+            "11:15: step 'a': 'walltime' has to be a time, but is a list",
+            "12:10: step 'a': 'qos' has to be text, but is a whole number",
+            "13:16: step 'a': 'exclusive' has to be true or false, but is text",
+            "14:14: step 'a': 'restart' is empty",
+            "15:5: warning: step 'a': 'nested' has no effect on Slurm or local steps",
+            "15:13: step 'a': 'nested' has to be true or false, but is a whole number",
+        ],
+    ),
+    "endless nodes": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: x, nodes: .inf, procs: 1.5}}
+""",
+        [
+            "3:50: step 'a': 'nodes' has to be a whole number of at least 1, not inf",
+            "3:63: step 'a': 'procs' has to be a whole number of at least 1, not 1.5",
+        ],
+    ),
+    # --- dependencies
+    "unknown dependency": (
+        HEAD
+        + """\
+study:
+- {name: simulate, description: d, run: {cmd: x}}
+- {name: b, description: d, run: {cmd: x, depends: [simulat]}}
+""",
+        ["4:53: step 'b' depends on 'simulat', which is no step of this study"],
+    ),
+    "parameter in depends": (
+        HEAD
+        + """\
+study:
+- {name: b, description: $(A), run: {cmd: x, depends: ['a_$(A)']}}
+global.parameters: {A: {values: [1], label: A%%}}
+""",
+        ["3:56: step 'b' depends on 'a_$(A)', which is no step of this study"],
+    ),
+    "depends on itself": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: x, depends: [a]}}
+- {name: b, description: d, run: {cmd: x, depends: [b_*]}}
+""",
+        [
+            "3:53: step 'a' depends on itself",
+            "4:53: step 'b' depends on itself",
+        ],
+    ),
+    "depends as text": (
+        HEAD + STEP + "- {name: b, description: d, run: {cmd: x, depends: a}}\n",
+        ["4:52: step 'b': depends has to be a list, but is text"],
+    ),
+    "depends twice and on a number": (
+        HEAD + STEP + "- {name: b, description: d, run: {cmd: x, depends: [a, a, 5]}}\n",
+        [
+            "4:56: step 'b': depends names 'a' twice",
+            "4:59: step 'b': depends has to list step names, but holds a whole number",
+        ],
+    ),
+    "depends on stars and nothing": (
+        HEAD + "study:\n- {name: a, description: d, run: {cmd: x, depends: ['_*', '']}}\n",
+        [
+            "3:53: step 'a' depends on '', which is no step of this study",
+            "3:59: step 'a': depends has to list step names, but holds an empty one",
+        ],
+    ),
+    "circle": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: x, depends: [c]}}
+- {name: b, description: d, run: {cmd: x, depends: [a_*]}}
+- {name: c, description: d, run: {cmd: x, depends: [b]}}
+- {name: d, description: d, run: {cmd: x, depends: [c]}}
+""",
+        ["5:53: steps wait for each other in a circle: a -> b -> c -> a"],
+    ),
+    "circle through a workspace": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: ls $(b.workspace)}}
+- {name: b, description: d, run: {cmd: x, depends: [a]}}
+""",
+        ["4:53: steps wait for each other in a circle: a -> b -> a"],
+    ),
+    "two circles": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: x, depends: [b]}}
+- {name: b, description: d, run: {cmd: x, depends: [a]}}
+- {name: c, description: d, run: {cmd: x, depends: [d]}}
+- {name: d, description: d, run: {cmd: x, depends: [c]}}
+""",
+        [
+            "4:53: steps wait for each other in a circle: a -> b -> a",
+            "6:53: steps wait for each other in a circle: c -> d -> c",
+        ],
+    ),
+    # --- workspaces
+    "workspaces that are none": (
+        HEAD
+        + """\
+study:
+- name: a
+  description: d
+  run:
+    cmd: |
+      echo $(a.workspace)
+      echo $(bb.workspace)
+    restart: ls $(n_$(P).workspace)
+- {name: b, description: d, run: {cmd: x}}
+""",
+        [
+            "7:12: step 'a' uses its own $(a.workspace)",
+            "8:12: step 'a': $(bb.workspace) names no step of this study",
+            "9:17: step 'a': $(n_$(P).workspace) names no step of this study",
+        ],
+    ),
+    # --- env
+    "wrong variables": (
+        HEAD + "env: {variables: {A: [1], B: yes, C: '', D: null, 1: x, '': y, E: {}}}\n" + STEP,
+        [
+            "2:22: env.variables: 'A' has to be text or a number, but is a list",
+            "2:30: env.variables: 'B' has to be text or a number, but is true/false",
+            "2:38: env.variables: 'C' has to be text or a number, but is empty",
+            "2:45: env.variables: 'D' has to be text or a number, but is empty",
+            "2:51: in env.variables, the key '1' is not text",
+            "2:57: env.variables: a name is empty",
+            "2:67: env.variables: 'E' has to be text or a number, but is a mapping",
+        ],
+    ),
+    "names of env": (
+        HEAD
+        + """\
+env:
+  variables: {OUTPUT_PATH: x, SPECROOT: y, A: 1}
+  labels: {A: 2, N: null, OUTPUT_PATH: z}
+  dependencies:
+    paths: [{name: A, path: /a}, {name: F}]
+"""
+        + STEP,
+        [
+            "3:31: env: 'SPECROOT' is a reserved name",
+            "4:12: env: the name 'A' is taken by line 3",
+            "4:18: env.labels: 'N' is empty",
+            "4:27: env: the name 'OUTPUT_PATH' is taken by line 3",
+            "6:13: env: the name 'A' is taken by line 3",
+            "6:34: an item of env.dependencies.paths has no 'path'",
+        ],
+    ),
+    "git and spack": (
+        HEAD + "env: {dependencies: {git: [{name: G, path: p, url: u, tag: t, hash: h}], spack: {}}}\n" + STEP,
+        [
+            "2:28: env.dependencies.git: only one of hash, tag can be given",
+            "2:74: env.dependencies: spack is not supported",
+        ],
+    ),
+    "sources that are no text": (
+        HEAD + "env: {sources: [[a.sh], 5, b.sh]}\n" + STEP,
+        [
+            "2:7: warning: env.sources has no effect: Maestro accepts it and never sources anything",
+            "2:17: env.sources: each source has to be text, but this is a list",
+            "2:25: env.sources: each source has to be text, but this is a whole number",
+        ],
+    ),
+    "unknown key of env": (
+        HEAD + "env: {variable: {A: 1}}\n" + STEP,
+        ["2:7: env: unknown key 'variable'"],
+    ),
+    "empty env": (
+        HEAD + "env:\n" + STEP,
+        ["2:1: env is empty"],
+    ),
+    # --- batch
+    "type in capitals": (
+        HEAD + "batch: {type: SLURM, bank: b}\n" + STEP,
+        ["2:15: batch: unknown type 'SLURM'"],
+    ),
+    "another scheduler": (
+        HEAD + "batch: {type: flux}\n" + STEP,
+        ["2:15: batch: mtui has no 'flux' scheduler"],
+    ),
+    "slurm batch with mistakes": (
+        HEAD + "batch: {type: slurm, bnk: b, queue: [q]}\n" + STEP,
+        [
+            "2:8: batch has no 'host'",
+            "2:22: batch: unknown key 'bnk'",
+            "2:37: batch: 'queue' has to be one value, but is a list",
+        ],
+    ),
+    "batch is text": (
+        HEAD + "batch: slurm\n" + STEP,
+        ["2:8: batch has to be a mapping (key: value), but is text"],
+    ),
+    # --- parameters
+    "wrong parameters": (
+        HEAD
+        + STEP
+        + """\
+global.parameters:
+  A: {values: [1, 2], label: [a, b]}
+  B: {values: 5, label: B}
+  C: {value: [1, 2], label: C%%}
+  D: {values: [1], label: D%%}
+  E: {values: [1, 2], label: E%%, name: e}
+""",
+        [
+            "5:30: parameter 'A': label has to be one text such as A.%%",
+            "6:15: parameter 'B': values has to be a list, but is a whole number",
+            "7:7: parameter 'C': unknown key 'value'",
+            "8:3: parameter 'D' has 1 values, but 'A' has 2",
+            "9:35: parameter 'E': unknown key 'name'",
+        ],
+    ),
+    # --- found while planning
+    "launchers that ask for too much": (
+        HEAD
+        + SLURM
+        + """\
+study:
+- {name: a, description: d, run: {cmd: "x; $(LAUNCHER)[9p] x", procs: 4}}
+- {name: b, description: d, run: {cmd: "$(LAUNCHER)[2n] x", procs: 4}}
+- {name: c, description: d, run: {cmd: x, restart: "$(LAUNCHER)[3n, 1p] x", nodes: 2}}
+""",
+        [
+            "4:44: step 'a': $(LAUNCHER)[9p] wants 9 procs, but the step asks for 4",
+            "5:41: step 'b': $(LAUNCHER)[2n] does not say how many tasks to start",
+            "6:53: step 'c': $(LAUNCHER)[3n, 1p] wants 3 nodes, but the step asks for 2",
+        ],
+    ),
+    "names too long": (
+        HEAD + f"study:\n- {{name: {'n' * 250}, description: d, run: {{cmd: x}}}}\n",
+        [f"3:3: the name of '{'n' * 60}...' is too long for a file (250 characters)"],
+    ),
+    "many rows that collide": (
+        HEAD
+        + """\
+study:
+- {name: a, description: d, run: {cmd: echo $(P)}}
+global.parameters: {P: {values: [x, 'x,', ',x', 'x;'], label: '%%'}}
+""",
+        ["3:3: 'a_x' and 'a_x,' would share the directory 'a/x'"],
+    ),
+}

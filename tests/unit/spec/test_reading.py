@@ -1,0 +1,164 @@
+"""YAML as Maestro's loader reads it, with the place of each value, and no file that brings us down."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mtui.core.spec import Problems, SpecError, load_study, parse_study, reading
+from mtui.core.spec.fields import plain
+from mtui.core.spec.reading import Mapping, Scalar, read_tree
+from tests.unit.planning import HEAD, told
+
+STUDY = HEAD + "study:\n- {name: a, description: d, run: {cmd: x}}\n"
+
+
+def tree_of(text: str) -> Mapping:
+    problems = Problems("study.yaml")
+    tree = read_tree(text, problems)
+    assert isinstance(tree, Mapping)
+    assert problems.found == []
+    return tree
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["yes", "off", "010", "0x1F", "0b11", "1_000", "1e5", "1e-7", "1.0e-7", "1.50", ".5", ".inf", "2020-01-01", "~", "",
+     "null", "'1'",
+     "00:10:00", "0o17", "a:b", "[1, 'b']", "{k: 1.0}", "!!str 5", "!!float 1", "+1", "2001-12-14 21:59:43Z"],
+)  # fmt: skip
+def test_values_mean_what_pyyaml_makes_of_them(written: str) -> None:
+    text = f"key: {written}\n"
+    assert str(plain(tree_of(text).entries["key"])) == str(yaml.load(text, yaml.FullLoader)["key"])
+
+
+@pytest.mark.parametrize("written", ["1:30:00", "10:00", "1:30.5", "-1:30"])
+def test_times_stay_text(written: str) -> None:
+    value = tree_of(f"key: {written}\n").entries["key"]
+    assert isinstance(value, Scalar)
+    assert (value.value, value.clock) == (written, True)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_line_ends_and_byte_order_marks_change_nothing(tmp_path: Path, line_end: str, mark: str) -> None:
+    text = HEAD + "study:\n- name: a\n  description: d\n  run:\n    cmd: |\n      one\n      $(TWO)\n"
+    path = tmp_path / "study.yaml"
+    path.write_bytes((mark + text).replace("\n", line_end).encode())
+    study, _ = load_study(path)
+    assert study.steps[0].cmd == "one\n$(TWO)\n"
+
+
+def test_places_are_those_of_the_file_with_a_byte_order_mark() -> None:
+    assert told("\ufeff" + HEAD + "study: [{name: a, description: d, run: {cmd: $(A B) $(AB)}}]\n") == [
+        "2:53: warning: step 'a': nothing replaces $(AB); it is left as it stands"
+    ]
+
+
+def test_merge_keys_give_what_pyyaml_gives() -> None:
+    text = """\
+one: &one {a: 1, b: 1}
+two: &two {b: 2, c: 2}
+nested: &nested {<<: *two, d: 3}
+own: {<<: *one, a: own}
+list: {<<: [*one, *two]}
+twice: {<<: *one, <<: *two}
+deep: {x: x, <<: *nested, b: own}
+"""
+    ours, theirs = plain(tree_of(text)), yaml.safe_load(text)
+    assert isinstance(ours, dict)
+    assert ours == theirs
+    assert [list(value) for value in ours.values()] == [list(value) for value in theirs.values()]
+
+
+def test_a_key_over_a_merged_one_is_no_doubt() -> None:
+    assert told(
+        HEAD + "study:\n- {name: a, description: d, run: &r {cmd: x, nodes: 1}}\n"
+        "- {name: b, description: d, run: {<<: *r, nodes: 2}}\n"
+    ) == []  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "hint"),
+    [
+        (HEAD + "study:\n\t- name: a\n", "3:1: YAML syntax: found character that cannot start", "spaces only"),
+        ("a: %x\n", "1:4: YAML syntax: found character that cannot start any token", "in quotes"),
+        ("study:\n- name: a: b\n", "2:10: YAML syntax: mapping values are not allowed", "in quotes"),
+        (STUDY + "---\n" + STUDY, "4:1: YAML syntax: but found another document", "remove the '---' line"),
+        ("a: [1\nb: 2\n", "2:2: YAML syntax: did not find expected ',' or ']'", ""),
+        ("a: *b\n", "1:4: YAML syntax: found undefined alias", ""),
+        ("a: b\nc: d\x07\n", "2:5: not YAML text: it holds the control character '\\x07'", ""),
+        ("a: é\n\0", "2:1: not YAML text: it holds the control character '\\x00'", ""),
+        ("a: !!bool maybe\n" + STUDY, "1:4: 'maybe' cannot be read: it does not fit its YAML tag", "in quotes"),
+        ("a: !!timestamp now\n" + STUDY, "1:4: 'now' cannot be read: it does not fit its YAML tag", "in quotes"),
+        ("a: !!int ''\n" + STUDY, "1:4: '' cannot be read: it does not fit its YAML tag", "in quotes"),
+        ("a: 2020-13-45\n" + STUDY, "1:4: '2020-13-45' cannot be read: month must be in 1..12", "in quotes"),
+        (f"a: 0x{'f' * 6000}\n" + STUDY, f"1:4: '0x{'f' * 58}...' cannot be read: Exceeds the limit", "in quotes"),
+        ("a: !thing x\n" + STUDY, "1:4: the YAML tag '!thing' has no meaning in a study", ""),
+        ("a: {[b]: c}\n" + STUDY, "1:5: a key has to be one word or text, not a list or mapping", ""),
+        ("a: {<<: b}\n" + STUDY, "1:9: the YAML merge key '<<' takes a mapping, but this is text", ""),
+        ("a: &a [*a]\n" + STUDY, "1:4: an alias that contains itself, or nesting beyond any study", ""),
+        ("a: " + "[" * 70 + "]" * 70 + "\n" + STUDY, "1:64: an alias that contains itself, or nesting beyond", ""),
+        ("a: " + "[" * 100_000, "1:5003: nested too deeply to be a study", ""),
+        ("a: " + "{b: " * 100_000, "1:20000: nested too deeply to be a study", ""),
+        ("- " * 100_000, "1:10001: nested too deeply to be a study", ""),
+    ],
+    ids=lambda value: value[:24],
+)  # fmt: skip
+def test_what_is_no_yaml_is_told_at_its_place(text: str, expected: str, hint: str) -> None:
+    (problem,) = _refused(text)
+    message = problem.text("").removeprefix(":")
+    assert message.startswith(expected)
+    assert hint in message
+
+
+@pytest.mark.parametrize("form", ["a{0}: &a{0} [{1}]\n", "a{0}: &a{0}\n  <<: [{1}]\n"], ids=["lists", "merges"])
+def test_aliases_that_unfold_into_millions_are_refused(form: str) -> None:
+    first = "a0: &a0 {x: 1, y: 2}\n"
+    text = first + "".join(form.format(n, ", ".join([f"*a{n - 1}"] * 9)) for n in range(1, 15))
+    assert [problem.message for problem in _refused(text + STUDY)] == [
+        "aliases repeat values more than 1,000,000 times"
+    ]
+
+
+def test_a_file_of_many_values_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MAX_SIZE", 1000)
+    assert len(tree_of("a: [" + "1, " * 5000 + "]\n").entries) == 1
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null\n"])
+def test_an_empty_file_is_told_as_such(text: str) -> None:
+    assert [problem.message for problem in _refused(text)] == [
+        "the file is empty: a study needs 'description' and 'study'"
+    ]
+
+
+def _refused(text: str) -> list:
+    with pytest.raises(SpecError) as caught:
+        parse_study(text, Problems("study.yaml"))
+    return caught.value.problems
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("description: größe".encode("latin-1"))
+    for name, message in (
+        ("none.yaml", "no such file"),
+        (".", "this is a directory, not a study file"),
+        ("latin.yaml", "not UTF-8 text (byte 15): a study is a YAML file"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            load_study(tmp_path / name)
+        assert [problem.message for problem in caught.value.problems] == [message]
+
+
+def test_dates_are_named_as_dates() -> None:
+    value = tree_of("a: 2020-01-02\n").entries["a"]
+    assert isinstance(value, Scalar)
+    assert value.value == datetime.date(2020, 1, 2)
+    assert told(HEAD + "study:\n- {name: 2020-01-02, description: !!binary Zm9v, run: {cmd: x}}\n") == [
+        "3:10: step 1: 'name' has to be text, but is a date",
+        "3:35: step 1: 'description' has to be text, but is a value with a YAML tag",
+    ]

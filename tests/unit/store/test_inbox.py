@@ -1,0 +1,86 @@
+"""The inbox: commands arrive whole, in order, once, and from their user only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from mtui.core.errors import StudyDirectoryError
+from mtui.core.store.inbox import FOLDERS, put_away, read, send, waiting
+from mtui.core.study.commands import Request
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+def test_command_is_read_as_it_was_sent(inbox: Path) -> None:
+    command = send(inbox, "cancel", ("a_X.1", "b*", "ä"), {"throttle": 3})
+    (path,) = waiting(inbox)
+    assert read(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), (("throttle", 3),))
+    assert list((inbox / "tmp").iterdir()) == []
+
+
+def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None:
+    sent = [send(inbox, "hold", (str(number),), {}) for number in range(20)]
+    assert [path.name for path in waiting(inbox)] == sent
+    assert len(set(sent)) == 20
+
+
+def test_command_that_was_put_away_waits_no_more_and_is_kept(inbox: Path) -> None:
+    first, second = (send(inbox, "hold", (), {}) for _ in range(2))
+    put_away(inbox / "new" / first)
+    put_away(inbox / "new" / first)  # by a driver that was slower
+    assert [path.name for path in waiting(inbox)] == [second]
+    assert [path.name for path in (inbox / "done").iterdir()] == [first]
+
+
+def test_hidden_files_are_no_commands(inbox: Path) -> None:
+    (inbox / "new" / ".nfs0001").write_text("")
+    assert waiting(inbox) == []
+
+
+def test_study_without_an_inbox_has_no_commands_and_takes_none(tmp_path: Path) -> None:
+    assert waiting(tmp_path) == []
+    with pytest.raises(StudyDirectoryError, match="cannot write a command"):
+        send(tmp_path, "hold", (), {})
+
+
+RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {}}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "cannot be read"),
+        ("[]", "cannot be read"),
+        ("null", "cannot be read"),
+        (json.dumps({**RECORD, "options": []}), "cannot be read"),
+        (json.dumps({**RECORD, "options": {"throttle": "many"}}), "cannot be read"),
+        (json.dumps({key: value for key, value in RECORD.items() if key != "verb"}), "cannot be read"),
+        (json.dumps({**RECORD, "v": 2}), "newer"),
+        ("\udcff", "cannot be read"),
+    ],
+    ids=["empty", "list", "null", "options", "option", "field missing", "version", "bytes"],
+)
+def test_what_is_no_command_is_passed_over_with_a_reason(inbox: Path, text: str, reason: str) -> None:
+    path = inbox / "new" / "x"
+    path.write_text(text, errors="surrogateescape")
+    assert reason in str(read(path))
+
+
+def test_command_of_another_user_does_not_count(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    send(inbox, "cancel", ("*",), {})
+    (path,) = waiting(inbox)
+    monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
+    assert read(path) == "it belongs to another user"
+
+
+def test_command_that_vanished_is_told(inbox: Path) -> None:
+    assert "cannot be read" in str(read(inbox / "new" / "gone"))

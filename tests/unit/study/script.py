@@ -1,0 +1,173 @@
+"""Short ways to write what happens to a study, and to compare all that a state knows."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import count
+from typing import Any
+
+from mtui.core.plan.model import Plan
+from mtui.core.study import events as ev
+from mtui.core.study.observer import Observer, Report, Seen
+from mtui.core.study.state import Attempt, StudyState
+from mtui.core.study.status import Status
+
+_clock = count(1)
+
+
+def at() -> float:
+    """A time later than every one before."""
+    return float(next(_clock))
+
+
+def intend(name: str, *members: tuple[int, int], backend: str = "slurm") -> ev.SubmitIntended:
+    return ev.SubmitIntended(at=at(), submission=name, backend=backend, members=members)
+
+
+def submitted(name: str, job: str = "", node: str = "") -> ev.Submitted:
+    return ev.Submitted(at=at(), submission=name, job=job or f"job of {name}", node=node)
+
+
+def deferred(name: str) -> ev.SubmitDeferred:
+    return ev.SubmitDeferred(at=at(), submission=name, message="too many")
+
+
+def unclear(name: str) -> ev.SubmitUnclear:
+    return ev.SubmitUnclear(at=at(), submission=name, message="timed out")
+
+
+def missed(name: str) -> ev.SubmitMissed:
+    return ev.SubmitMissed(at=at(), submission=name)
+
+
+def refused(name: str) -> ev.SubmitRefused:
+    return ev.SubmitRefused(at=at(), submission=name, message="invalid")
+
+
+def started(index: int, attempt: int = 1, job: str = "7", node: str = "n1") -> ev.Started:
+    return ev.Started(at=at(), instance=index, attempt=attempt, job=job, node=node)
+
+
+def exited(index: int, attempt: int = 1, code: int = 3, error: str = "") -> ev.Exited:
+    return ev.Exited(at=at(), instance=index, attempt=attempt, code=code, node="n1", error=error)
+
+
+def observed(index: int, status: Status, attempt: int = 1, reason: str = "") -> ev.Observed:
+    return ev.Observed(at=at(), instance=index, attempt=attempt, status=status, reason=reason)
+
+
+def ended(index: int, status: Status = Status.FINISHED, attempt: int = 1) -> ev.Ended:
+    code = 0 if status is Status.FINISHED else 1
+    return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause="why", node="n1")
+
+
+def cancel(index: int) -> ev.CancelRequested:
+    return ev.CancelRequested(at=at(), instance=index)
+
+
+def hold(index: int) -> ev.Held:
+    return ev.Held(at=at(), instance=index)
+
+
+def release(index: int) -> ev.Released:
+    return ev.Released(at=at(), instance=index)
+
+
+def retry(index: int) -> ev.Retried:
+    return ev.Retried(at=at(), instance=index)
+
+
+def state_of(plan: Plan, *events: ev.Event) -> StudyState:
+    state = StudyState(plan)
+    apply(state, *events)
+    return state
+
+
+def apply(state: StudyState, *events: ev.Event) -> None:
+    for event in events:
+        state.apply(event)
+
+
+def run(state: StudyState, index: int, end: Status = Status.FINISHED) -> None:
+    """Run a ready instance to its end."""
+    number = state.next_attempt(index)
+    name = f"{index}.{number}"
+    apply(state, intend(name, (index, number)), submitted(name), started(index, number), ended(index, end, number))
+
+
+def words(state: StudyState) -> str:
+    """The statuses of all instances in plan order."""
+    return ", ".join(status.value for status in state.status)
+
+
+def everything(state: StudyState) -> dict[str, Any]:
+    """All fields of a state but its plan, as values that stay as they are; the order of queues counts."""
+    found: dict[str, Any] = {}
+    for name, value in vars(state).items():
+        if name == "plan":
+            continue
+        if isinstance(value, dict) and not isinstance(value, Counter):
+            value = list(value.items())
+        found[name] = copy.deepcopy(value)
+    return found
+
+
+def attempt(state: StudyState, index: int) -> Attempt:
+    last = state.last_attempt(index)
+    assert last is not None
+    return last
+
+
+class Watched:
+    """A state and its observer, tied together as a driver does it. `now` is the monotonic clock of the test."""
+
+    def __init__(self, plan: Plan, *events: ev.Event) -> None:
+        self.state = StudyState(plan)
+        self.observer = Observer(self.state)
+        self.told: list[ev.Event] = []
+        self.now = 100.0
+        self.take(events)
+
+    def take(self, events: Iterable[ev.Event]) -> list[ev.Event]:
+        """Take events in; the same events."""
+        taken = list(events)
+        for event in taken:
+            self.state.apply(event)
+            self.told.append(event)
+            match event:
+                case ev.Started() | ev.Observed():
+                    self.observer.touch(event.instance, self.now)
+                case ev.Ended():
+                    self.observer.forget([event.instance])
+                case ev.SubmitIntended():
+                    self.observer.forget(index for index, _ in event.members)
+                case _:
+                    pass
+        return taken
+
+    def report(self, kind: str, index: int = 0, attempt: int = 1, job: str = "7", **more: Any) -> list[ev.Event]:
+        report = Report(kind, index, attempt, job, more.pop("node", "n1"), **more)
+        return self.take(self.observer.report(report, at(), self.now))
+
+    def look(
+        self,
+        jobs: Mapping[str, Seen] | None = None,
+        names: Mapping[str, str] | None = None,
+        *,
+        asked: float | None = None,
+        accounting: bool = True,
+    ) -> list[ev.Event]:
+        """A look at Slurm that showed these jobs by id, and the jobs of these submissions."""
+        begun = self.now if asked is None else asked
+        seen, found = (jobs or {}), (names or {})
+        return self.take(
+            self.observer.look(seen.get, lambda name: found.get(name, ""), begun, at(), self.now, accounting)
+        )
+
+    def tick(self) -> list[ev.Event]:
+        return self.take(self.observer.tick(at(), self.now))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds

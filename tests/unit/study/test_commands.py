@@ -1,0 +1,130 @@
+"""Commands as events: whom they mean, what they do, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from mtui.core.study import events as ev
+from mtui.core.study.commands import Request, carry_out, resolve
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import Status
+from tests.plans import plan, step
+from tests.unit.study.script import apply, hold, intend, run, started, submitted, words
+
+PLAN = plan(step("a", uses="X"), step("b", "a_*"), step("c", "b"), rows={"X": [1, 2]})
+
+
+def order(state: StudyState, verb: str, *targets: str, command: str = "c1", **options: int) -> ev.CommandDone:
+    """Carry a command out; its last event."""
+    events = carry_out(state, Request(command, verb, targets, tuple(options.items())), at=1.0)
+    apply(state, *events)
+    last = events[-1]
+    assert isinstance(last, ev.CommandDone)
+    return last
+
+
+@pytest.mark.parametrize(
+    ("targets", "indices", "unknown"),
+    [
+        (["a_X.1"], [0], []),
+        (["a"], [0, 1], []),
+        (["a_*", "c"], [0, 1, 3], []),
+        (["*"], [0, 1, 2, 3], []),
+        (["a_X.?"], [0, 1], []),
+        (["A"], [], ["A"]),
+        (["a", "nosuch", "x*"], [0, 1], ["nosuch", "x*"]),
+        (["failed"], [], []),
+        ([], [], []),
+        (["a", "a_X.2", "*"], [0, 1, 2, 3], []),
+    ],
+)
+def test_targets_are_names_steps_and_globs(targets: Sequence[str], indices: list[int], unknown: list[str]) -> None:
+    assert resolve(PLAN, StudyState(PLAN), targets) == (indices, unknown)
+
+
+def test_failed_means_what_failed_itself() -> None:
+    state = StudyState(PLAN)
+    run(state, 0, Status.TIMED_OUT)
+    run(state, 1)
+    assert resolve(PLAN, state, ["failed"]) == ([0], [])
+
+
+def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:
+    state = StudyState(PLAN)
+    apply(state, intend("s", (0, 1)), submitted("s"), started(0))
+    run(state, 1)
+    done = order(state, "cancel", "*")
+    assert (done.outcome, done.message) == ("done", "1 already finished, 2 cancelled, 1 told to end")
+    assert words(state) == "running, finished, cancelled, cancelled"
+    assert list(state.to_cancel) == [0]
+
+
+def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> None:
+    state = StudyState(PLAN)
+    run(state, 0, Status.FAILED)
+    run(state, 1)
+    done = order(state, "retry", "*")
+    assert done.message == "2 blocked (retry the parent that failed), 1 finished, 1 to run again"
+    assert words(state) == "ready, finished, waiting, waiting"
+
+
+def test_hold_and_release_answer_for_each_instance() -> None:
+    state = StudyState(PLAN)
+    run(state, 0)
+    assert order(state, "hold", "*", command="1").message == "1 finished (too late to hold), 3 held"
+    done = order(state, "hold", "b", command="2")
+    assert (done.outcome, done.message) == ("refused", "1 held already")
+    assert order(state, "release", "a_*", command="3").message == "1 finished and not held, 1 released"
+    assert words(state) == "finished, ready, held, held"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry", "hold", "release"])
+def test_unknown_target_refuses_the_whole_command(verb: str) -> None:
+    state = StudyState(PLAN)
+    done = order(state, verb, "a", "nosuch")
+    assert (done.outcome, done.message) == ("refused", "no instance or step is called nosuch")
+    assert words(state) == "ready, ready, waiting, waiting"
+
+
+def test_nothing_to_do_is_said() -> None:
+    done = order(StudyState(PLAN), "retry", "failed")
+    assert (done.outcome, done.message) == ("refused", "there is nothing to do")
+
+
+def test_update_changes_the_limits_that_it_names() -> None:
+    state = StudyState(PLAN)
+    assert order(state, "update", throttle=0, local_jobs=3).message == "throttle is 0, local jobs is 3"
+    assert (state.throttle, state.local_jobs) == (0, 3)
+
+
+@pytest.mark.parametrize("verb", ["explode", ""])
+def test_unknown_command_is_refused(verb: str) -> None:
+    assert order(StudyState(PLAN), verb).outcome == "refused"
+
+
+def test_command_that_arrives_twice_is_carried_out_once() -> None:
+    state = StudyState(PLAN)
+    order(state, "hold", "b")
+    apply(state, *carry_out(state, Request("c2", "release", ("b",)), at=2.0))
+    assert carry_out(state, Request("c1", "hold", ("b",)), at=3.0) == []
+
+
+def test_command_that_a_driver_died_over_is_carried_out_to_the_end() -> None:
+    request = Request("c1", "hold", ("*",))
+    whole = carry_out(StudyState(PLAN), request, at=1.0)
+    for cut in range(1, len(whole)):
+        state = StudyState(PLAN)
+        apply(state, *whole[:cut])
+        apply(state, *carry_out(state, request, at=2.0))
+        assert words(state) == "held, held, held, held"
+        assert state.commands["c1"].outcome
+
+
+def test_every_event_of_a_command_is_possible() -> None:
+    state = StudyState(PLAN)
+    apply(state, hold(2))
+    for number, verb in enumerate(["hold", "cancel", "retry", "release", "cancel", "retry"]):
+        order(state, verb, "*", command=str(number))
+    assert words(state) == "ready, ready, waiting, waiting"

@@ -1,0 +1,135 @@
+"""Events as lines of the journal: the same for ever, in both directions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtui.core.store.journal import parse_lines
+from mtui.core.study.events import TYPES, Event, UnknownEvent, from_record, to_line, to_record
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import Status
+from tests.plans import plan, step
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
+PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=True), rows={"X": [1, 2]})
+
+# A value for each field, none of them its default.
+VALUES: dict[str, Any] = {
+    "at": 1700000000.25, "epoch": 3, "host": "login01", "pid": 4711, "version": "0.1.0", "reason": "signal TERM",
+    "submission": "3-1", "backend": "slurm", "members": ((0, 1), (7, 2)), "job": "12", "node": "nid001",
+    "message": 'odd: "ä" \u2028 \x1b\n', "instance": 7, "attempt": 2, "code": 3, "error": "the workspace is not there",
+    "status": Status.OUT_OF_MEMORY, "exit_code": 137, "cause": "exit code 137", "command": "c1", "verb": "cancel",
+    "targets": ("a", "b_*"), "options": (("throttle", 3), ("local_jobs", 2)), "outcome": "done", "instances": (1, 2),
+    "throttle": 5, "local_jobs": 4, "result": "failed",
+}  # fmt: skip
+
+
+def full(kind: str) -> Event:
+    """An event with a value in every field."""
+    return TYPES[kind](**{field.name: VALUES[field.name] for field in fields(TYPES[kind])})
+
+
+def least(kind: str) -> Event:
+    """An event with its required fields only."""
+    needed = [field.name for field in fields(TYPES[kind]) if field.default is MISSING]
+    return TYPES[kind](**{name: VALUES[name] for name in needed})
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("make", [full, least])
+def test_event_is_read_as_it_was_written(kind: str, make: Any) -> None:
+    event = make(kind)
+    line = to_line(event)
+    assert "\n" not in line
+    assert from_record(json.loads(line)) == event
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_line_names_version_and_type_and_leaves_out_what_is_at_its_default(kind: str) -> None:
+    assert to_record(full(kind)).keys() == {"v", "type", *(field.name for field in fields(TYPES[kind]))}
+    needed = {field.name for field in fields(TYPES[kind]) if field.default is MISSING}
+    assert to_record(least(kind)).keys() == {"v", "type", *needed}
+    assert (to_record(least(kind))["v"], to_record(least(kind))["type"]) == (1, kind)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_field_of_a_later_version_is_passed_over(kind: str) -> None:
+    assert from_record({**to_record(full(kind)), "mood": "good", "kind": "x"}) == full(kind)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_event_that_lacks_a_field_is_damaged(kind: str) -> None:
+    for name in [field.name for field in fields(TYPES[kind]) if field.default is MISSING]:
+        record = to_record(full(kind))
+        del record[name]
+        with pytest.raises(KeyError, match=f"'{kind}' lacks '{name}'"):
+            from_record(record)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"type": "teleported"}, {"type": None}, {"v": 2}, {"v": None}, {"v": "1"}],
+    ids=["type", "no type", "version", "no version", "text"],
+)
+def test_unknown_type_or_version_is_refused(change: dict[str, object]) -> None:
+    record = {key: value for key, value in {**to_record(full("ended")), **change}.items() if value is not None}
+    with pytest.raises(UnknownEvent):
+        from_record(record)
+
+
+def test_unknown_status_is_damage_and_not_a_newer_version() -> None:
+    with pytest.raises(ValueError, match="dreaming") as caught:
+        from_record({**to_record(full("ended")), "status": "dreaming"})
+    assert not isinstance(caught.value, UnknownEvent)
+
+
+def test_type_is_known_by_the_name_that_it_gives_itself() -> None:
+    assert {kind: event.kind for kind, event in TYPES.items()} == {kind: kind for kind in TYPES}
+    assert {event.kind for event in Event.__subclasses__()} == set(TYPES)
+
+
+# --- the golden journal: what a released mtui wrote, every later one reads. Lines are added, never changed.
+
+
+def golden() -> list[Event]:
+    return list(parse_lines(GOLDEN.read_bytes(), str(GOLDEN)))
+
+
+def test_golden_journal_has_one_of_each_type() -> None:
+    assert {event.kind for event in golden()} == set(TYPES)
+
+
+def test_golden_journal_is_written_today_as_it_was() -> None:
+    assert [to_line(event) for event in golden()] == GOLDEN.read_text(encoding="utf-8").splitlines()
+
+
+def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
+    state = StudyState(PLAN)
+    for event in golden():
+        state.apply(event)
+    assert {item.name: state.status[item.index].value for item in PLAN.instances} == {
+        "make_X.1": "finished",
+        "make_X.2": "finished",
+        "sum": "failed",
+        "here": "cancelled",
+    }
+    told = [[(a.number, a.backend, a.job, a.node, a.exit_code, a.cause) for a in state.attempts[i]] for i in range(4)]
+    assert told == [
+        [(1, "slurm", "101", "nid001", 0, "")],
+        [(1, "slurm", "103", "nid002", None, "its walltime was over"), (2, "slurm", "105", "nid002", 0, "")],
+        [(1, "slurm", "", "", None, "invalid partition specified: nosuch")],
+        [(1, "local", "4711", "login01", 143, "by command")],
+    ]
+    assert (state.driver.epoch, state.driver.stopped, state.result) == (2, "the study is cancelled", "cancelled")
+    assert (state.outcome, state.is_over, state.submissions, state.held) == ("cancelled", True, {}, set())
+    assert (state.throttle, state.local_jobs, state.deferred, state.slurm_silent_since) == (8, 3, "", 0.0)
+    assert [(item.verb, item.outcome) for item in state.commands.values()] == [
+        ("hold", "done"),
+        ("retry", "done"),
+        ("cancel", "done"),
+    ]

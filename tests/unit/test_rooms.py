@@ -1,0 +1,173 @@
+"""The house rule: a room imports from rooms below it only, and heavy things are imported where they are used."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# What each room may import from besides itself and the version in `core`, which everybody may.
+FLOORS = {
+    "core": (),
+    "core.errors": (),
+    "core.spec": ("core.errors",),
+    "core.plan": ("core.errors", "core.spec"),
+    "core.study": ("core.errors", "core.spec", "core.plan"),
+    "core.store": ("core.errors", "core.spec", "core.plan", "core.study"),
+    "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
+    "core.start": ("core.errors", "core.spec", "core.plan", "core.study", "core.store"),
+    "core.driver": ("core.errors", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
+}
+ALLOWED = {**{room: {"core", *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}
+PURE = ("core.spec", "core.plan", "core.study")
+IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
+RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
+SCREEN = {"tui", "textual", "rich", "curses"}
+HEAVY = ("textual", "rich", "networkx", "watchfiles", "yaml", "asyncio")
+
+
+def _files() -> list[Path]:
+    return sorted(path for top in ("core", "tui") for path in (ROOT / top).rglob("*.py"))
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _room(module: str) -> str:
+    """The room of a module: the longest name in the list that it begins with."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        if (name := ".".join(parts[:length])) in ALLOWED:
+            return name
+    raise LookupError(f"{module} stands in no room of the list")
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of every import in a file; our own modules as `core.spec.model`, also in functions."""
+    module = _module(path)
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.removeprefix("mtui.")) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *(node.module or "").split(".")]).strip(".").removeprefix("mtui.")
+            submodules = {
+                found.stem for found in (ROOT / source.replace(".", "/")).glob("*") if found.suffix in ("", ".py")
+            }
+            for alias in node.names:  # `from ..store import layout` means the module core.store.layout
+                yield node.lineno, f"{source}.{alias.name}" if alias.name in submodules else source
+
+
+def _is_ours(name: str) -> bool:
+    return name.split(".")[0] in ("core", "tui", "mtui")
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    room = _room(_module(path))
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for line, name in _imports(path)
+        if _is_ours(name) and _room(name) != room and _room(name) not in ALLOWED[room]
+    ]
+    assert wrong == []
+
+
+def test_every_import_that_is_ours_exists() -> None:
+    """So that the rule above is not passed over by a name that it cannot read."""
+    modules = {_module(path) for path in _files()}
+    assert {name for path in _files() for _, name in _imports(path) if _is_ours(name)} <= modules | {"core"}
+
+
+def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "core" / "store").mkdir(parents=True)
+    (tmp_path / "core" / "spec").mkdir()
+    for name in ("layout", "lease"):
+        (tmp_path / "core" / "store" / f"{name}.py").touch()
+    file = tmp_path / "core" / "spec" / "x.py"
+    file.write_text(
+        "import mtui.core.store.layout\nfrom ..store import lease\nfrom ..store.lease import hold\n"
+        "from mtui.core.store import layout, thing\nfrom .model import Step\nfrom .. import store\n"
+        "def f():\n    from ...tui import app\n    import textual.app\n"
+    )
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert list(_imports(file)) == [
+        (1, "core.store.layout"),
+        (2, "core.store.lease"),
+        (3, "core.store.lease"),
+        (4, "core.store.layout"),
+        (4, "core.store"),
+        (5, "core.spec.model"),
+        (6, "core.store"),
+        (8, "tui"),
+        (9, "textual.app"),
+    ]
+
+
+PURE_FILES = [path for path in _files() if _room(_module(path)) in PURE and path.name not in RUNS_GENERATORS]
+
+
+@pytest.mark.parametrize("path", PURE_FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pure_rooms_look_at_no_clock_process_or_environment(path: Path) -> None:
+    names = {name.split(".")[0] for _, name in _imports(path)}
+    assert names & IMPURE == set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    attributes = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert {text for text in attributes if text.startswith("os.") and not text.startswith("os.path")} == set()
+
+
+def test_core_knows_nothing_of_the_screen() -> None:
+    names = {(path.name, name.split(".")[0]) for path in (ROOT / "core").rglob("*.py") for _, name in _imports(path)}
+    assert {(file, name) for file, name in names if name in SCREEN} == set()
+
+
+SPEC = "description: {name: t, description: d}\nstudy:\n- {name: a, description: d, run: {cmd: 'true'}}\n"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the spec study.yaml, and the directory of that study in `out`."""
+    folder = tmp_path_factory.mktemp("rooms")
+    (folder / "study.yaml").write_text(SPEC)
+    command = [sys.executable, "-m", "mtui.tui", "run", "--dry", "-o", "out", "study.yaml"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "not_loaded"),
+    [
+        (["--help"], HEAVY),
+        (["--version"], HEAVY),
+        (["plan", "--help"], HEAVY),
+        (["plan", "study.yaml"], ("textual", "rich", "watchfiles")),
+        (["plan", "--json", "study.yaml"], ("textual", "rich", "watchfiles")),
+        (["status", "out"], ("textual", "rich", "networkx", "watchfiles")),
+        (["status", "--json", "out"], ("textual", "rich", "networkx", "watchfiles")),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, list) else "",
+)
+def test_what_a_verb_does_not_need_is_not_imported(study: Path, words: list[str], not_loaded: tuple[str, ...]) -> None:
+    code = (
+        "import sys\n"
+        "from mtui.tui.cli import main\n"
+        "try:\n    code = main(sys.argv[1:])\n"
+        "except SystemExit as end:\n    code = end.code or 0\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+        "raise SystemExit(code)\n"
+    )
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, cwd=study, capture_output=True, text=True, check=True)
+    assert done.stdout
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert "mtui" in loaded
+    assert loaded & set(not_loaded) == set()
