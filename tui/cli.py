@@ -1,4 +1,4 @@
-"""The command line: every verb, and the one place where expected errors become messages and exit codes."""
+"""The command line: what each verb does, and the one place where expected errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
+from .parser import VERBS, make_parser
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
     from ..core.plan.model import Instance
@@ -20,43 +21,18 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
     from ..core.store.study_file import StudyFile
     from ..core.study.state import StudyState
 
-_ORDERS = {
-    "cancel": "end instances and their jobs",
-    "retry": "run failed instances again, and what hung on them",
-    "hold": "do not start instances until they are released",
-    "release": "let held instances start",
-}
-_VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit")
-_WHOLE = {
-    "cancel": "what to end (default: everything)",
-    "retry": "what to run again (default: everything that failed)",
-    "hold": "what to hold (default: everything)",
-    "release": "what to release (default: everything)",
-}
-_OVERVIEW = """\
-mtui STUDY.yaml            start a study
-mtui DIR                   go on with a study in its directory
-mtui plan STUDY.yaml       show what would run; nothing is written or submitted
-mtui status DIR            how a study stands
-mtui why DIR INSTANCE      what an instance waits for, or why it failed
-mtui log DIR INSTANCE      its output
-mtui retry DIR failed      run again what failed
-mtui submit STUDY.yaml     drive the study from a Slurm job of its own
-
-'mtui VERB --help' tells more."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         words = _with_verb(words)
-        parser = _parser()
+        parser = make_parser()
         arguments, further = parser.parse_known_args(words)
         if further and words[0] != "submit":
             parser.error(f"unrecognized arguments: {' '.join(further)}")
         arguments.further = further
-        return arguments.handler(arguments)
+        return _HANDLERS[arguments.handler](arguments)
     except MtuiError as error:
         _tell(f"{error.speaker}{error}")
         return error.exit_code
@@ -86,12 +62,12 @@ def _with_verb(words: list[str]) -> list[str]:
     if not words:
         return ["--help"]
     first = words[0]
-    if first in (*_VERBS, "-h", "--help", "--version"):
+    if first in (*VERBS, "-h", "--help", "--version"):
         return words
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
         from ..core.spec.problems import nearest
 
-        raise UsageError(f"there is no verb and no file '{first}'", nearest(first, _VERBS))
+        raise UsageError(f"there is no verb and no file '{first}'", nearest(first, VERBS))
     return ["run", *words]
 
 
@@ -115,112 +91,6 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     print(f"mtui: a bug in mtui: {type(error).__name__}: {error}", file=sys.stderr)
     print(f"  hint: please send {report.name} with your report", file=sys.stderr)
     return EXIT_ERROR
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="mtui",
-        description="Runs and watches workflow studies on Slurm clusters.",
-        epilog=_OVERVIEW,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"mtui {__version__}")
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    run = verbs.add_parser("run", help="start a study, or go on with one; 'run' may be left out")
-    run.add_argument("target", metavar="STUDY.yaml|DIR", help="a study file, or the directory of a study")
-    _add_plan_options(run)
-    run.add_argument("--no-ui", action="store_true", help="drive without the app: one line per event")
-    run.add_argument("-q", "--quiet", action="store_true", help="tell only of failures and of the end")
-    run.add_argument("--json", action="store_true", help="one JSON record per event")
-    _add_limits(run)
-    run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
-    run.set_defaults(handler=_run)
-
-    plan = verbs.add_parser("plan", help="show what would run")
-    plan.add_argument("target", metavar="STUDY.yaml")
-    _add_plan_options(plan)
-    plan.add_argument("--json", action="store_true", help="every instance with its script, for programs")
-    plan.set_defaults(handler=_plan)
-
-    status = verbs.add_parser("status", help="how a study stands")
-    status.add_argument("target", metavar="DIR")
-    status.add_argument("--json", action="store_true", help="every instance, for programs")
-    status.set_defaults(handler=_status)
-
-    why = verbs.add_parser("why", help="what an instance waits for, or why it failed")
-    why.add_argument("target", metavar="DIR")
-    why.add_argument("instance", metavar="INSTANCE")
-    why.set_defaults(handler=_why)
-
-    log = verbs.add_parser("log", help="the output of an instance")
-    log.add_argument("target", metavar="DIR")
-    log.add_argument("instance", metavar="INSTANCE")
-    log.add_argument("-f", "--follow", action="store_true", help="go on until the instance ends")
-    what = log.add_mutually_exclusive_group()
-    what.add_argument("--stderr", action="store_true", help="its stderr instead of its stdout")
-    what.add_argument("--script", action="store_true", help="its script")
-    log.set_defaults(handler=_log)
-
-    for verb, words in _ORDERS.items():
-        order = verbs.add_parser(verb, help=words)
-        order.add_argument("target", metavar="DIR")
-        order.add_argument("targets", nargs="*", metavar="INSTANCE|GLOB|STEP|failed", help=_WHOLE[verb])
-        order.add_argument("-y", "--yes", action="store_true", help="do not ask")
-        order.set_defaults(handler=_order, verb=verb)
-    update = verbs.add_parser("update", help="change the limits of a study that runs")
-    update.add_argument("target", metavar="DIR")
-    update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
-    update.add_argument("--local-jobs", type=_positive, metavar="N", help="run N local steps at once")
-    update.set_defaults(handler=_update)
-    detach = verbs.add_parser("detach", help="let the driver go on without its terminal")
-    detach.add_argument("target", metavar="DIR")
-    detach.set_defaults(handler=_detach, verb="detach")
-
-    stop = verbs.add_parser("stop", help="let the driver let go; jobs and local steps go on")
-    stop.add_argument("target", metavar="DIR")
-    stop.set_defaults(handler=_detach, verb="stop")
-
-    submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
-    submit.add_argument("target", metavar="STUDY.yaml|DIR")
-    _add_plan_options(submit)
-    _add_limits(submit)
-    submit.set_defaults(handler=_submit)
-    return parser
-
-
-def _add_plan_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--out", default="", metavar="DIR", help="the study's directory (default: NAME_TIME)")
-    parser.add_argument("--local", action="store_true", help="run every step on this machine, without Slurm")
-    parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
-    parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
-    parser.add_argument(
-        "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
-    )
-    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
-
-
-def _add_limits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-t", "--throttle", type=_count, default=None, metavar="N",
-                        help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
-    parser.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
-                        help="run N local steps at once (default: up to 4)")  # fmt: skip
-    parser.add_argument("-s", "--sleep", type=_positive, default=None, metavar="SEC",
-                        help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
-
-
-def _count(text: str) -> int:
-    value = int(text) if text.isdigit() else -1
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0 up")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 up")
-    return value
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -452,3 +322,16 @@ def _joined(words: Sequence[str]) -> list[str]:
         else:
             joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
     return joined
+
+
+_HANDLERS = {
+    "run": _run,
+    "plan": _plan,
+    "status": _status,
+    "why": _why,
+    "log": _log,
+    "order": _order,
+    "update": _update,
+    "detach": _detach,
+    "submit": _submit,
+}
