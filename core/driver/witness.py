@@ -141,11 +141,22 @@ class Witness:
         def find(submission: str) -> str:
             if submission not in drive.state.submissions:
                 return ""
-            first, *twins = sorted(by_name.get(self._name(submission), [""]), key=_number)
-            self._ending.end_strays(twins)
-            return first
+            jobs = sorted(by_name.get(self._name(submission), [""]), key=_number)
+            owner = self._claim_owner(submission) if len(jobs) > 1 else ""
+            if owner not in jobs:
+                return jobs[0]  # should it be a twin, it will lose its claim and say so
+            self._ending.end_strays([job for job in jobs if job != owner])
+            return owner
 
         drive.emit_all(drive.observer.look(seen, find, asked, at, time.monotonic(), view.accounting))
+
+    def _claim_owner(self, submission: str) -> str:
+        """The job that holds the claim of a submission's attempt; empty if none does."""
+        index, number = self._drive.state.submissions[submission][0]
+        try:
+            return (self._drive.directory.claims / f"{index}.{number}").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
 
     # --- taking over
 

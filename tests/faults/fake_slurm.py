@@ -21,10 +21,21 @@ TIMED_OUT = "sbatch: error: Batch job submission failed: Socket timed out on sen
 LIMIT = "sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch: error: Batch job submission failed: Job violates policy"
 NO_PARTITION = "sbatch: error: Batch job submission failed: Invalid partition name specified"
 NO_CONTACT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)"
-OVER = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "PREEMPTED", "DEADLINE")
+OVER = (
+    "COMPLETED",
+    "FAILED",
+    "CANCELLED",
+    "TIMEOUT",
+    "OUT_OF_MEMORY",
+    "NODE_FAIL",
+    "BOOT_FAIL",
+    "PREEMPTED",
+    "DEADLINE",
+)
 
 # What slurmd does: runs the script in its place with its logs, and leaves its end, if nobody called it otherwise.
 SLURMD = """\
+trap : TERM
 cd "$1" || exit
 echo RUNNING > state
 cd "$2" || exit

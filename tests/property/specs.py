@@ -70,13 +70,16 @@ def _environments(draw: st.DrawFn, parameters: list[str]) -> Spec:
     names = draw(st.lists(st.sampled_from(ENV_NAMES), min_size=1, max_size=5, unique=True))
     if draw(st.booleans()):
         names.insert(draw(st.sampled_from((0, 0, len(names)))), "OUTPUT_PATH")
-    tokens = [f"$({name})" for name in (*ENV_NAMES, "DEP", "OUTPUT_PATH", "SPECROOT", "WORKSPACE", *parameters)]
-    text = st.lists(st.sampled_from(("x", "/", "-", *tokens)), min_size=1, max_size=3).map("".join)
-    value = st.one_of(text, text, st.integers(0, 99), st.just(1.50))
+    # Mostly each other, so that the order counts in which they are put in.
+    dependencies = ["DEP"] if draw(st.booleans()) else []
+    others = ("VAR", "DEP", "OUTPUT_PATH", "SPECROOT", "WORKSPACE", *parameters)
+    tokens = [f"$({name})" for name in (*(names + dependencies * 3) * 3, *others)]
+    text = st.lists(st.sampled_from(("x", "/", *tokens)), min_size=1, max_size=3).map("".join)
+    value = st.integers(0, 4).flatmap(lambda kind: text if kind else st.sampled_from((7, 1.50)))
     cut = draw(st.integers(0, len(names)))
     env: Spec = {"variables": {name: draw(value) for name in names[:cut]}}
     env["labels"] = {name: draw(st.one_of(value, st.sampled_from((True, "", ["$(VAR)"])))) for name in names[cut:]}
-    if draw(st.booleans()):
+    if dependencies:
         env["dependencies"] = {"paths": [{"name": "DEP", "path": "/some/where"}]}
     return env
 

@@ -120,10 +120,10 @@ class StudyMachine(RuleBasedStateMachine):
 
     def read_spool(self) -> None:
         for name in sorted(self.world.spool, key=lambda name: (".exit." in name, name)):
-            if name in self.taken:
+            report = self.world.spool[name]
+            if name in self.taken or self.observer.is_early(report):
                 continue
             self.taken.add(name)
-            report = self.world.spool[name]
             self.emit_all(self.observer.report(report, self.at(), self.now))
             if report.kind == "twin" and report.instance in self.state.live_local:
                 self.adopted[report.instance] = (report.attempt, report.owner)

@@ -1,13 +1,13 @@
-"""Studies with mistakes, and everything that is said of each."""
+"""Studies with mistakes in the file or its steps, and everything that is said of each."""
 
 from __future__ import annotations
 
-from tests.unit.planning import HEAD, SLURM
+from tests.unit.planning import HEAD
 
 STEP = "study:\n- {name: a, description: d, run: {cmd: x}}\n"
 
 # name: text of the study, everything that is said of it.
-MISTAKES: dict[str, tuple[str, list[str]]] = {
+MISTAKES_IN_STEPS: dict[str, tuple[str, list[str]]] = {
     "nothing but env": (
         "env: {}\n",
         [
@@ -291,130 +291,5 @@ study:
             "8:12: step 'a': $(bb.workspace) names no step of this study",
             "9:17: step 'a': $(n_$(P).workspace) names no step of this study",
         ],
-    ),
-    # --- env
-    "wrong variables": (
-        HEAD + "env: {variables: {A: [1], B: yes, C: '', D: null, 1: x, '': y, E: {}}}\n" + STEP,
-        [
-            "2:22: env.variables: 'A' has to be text or a number, but is a list",
-            "2:30: env.variables: 'B' has to be text or a number, but is true/false",
-            "2:38: env.variables: 'C' has to be text or a number, but is empty",
-            "2:45: env.variables: 'D' has to be text or a number, but is empty",
-            "2:51: in env.variables, the key '1' is not text",
-            "2:57: env.variables: a name is empty",
-            "2:67: env.variables: 'E' has to be text or a number, but is a mapping",
-        ],
-    ),
-    "names of env": (
-        HEAD
-        + """\
-env:
-  variables: {OUTPUT_PATH: x, SPECROOT: y, A: 1}
-  labels: {A: 2, N: null, OUTPUT_PATH: z}
-  dependencies:
-    paths: [{name: A, path: /a}, {name: F}]
-"""
-        + STEP,
-        [
-            "3:31: env: 'SPECROOT' is a reserved name",
-            "4:12: env: the name 'A' is taken by line 3",
-            "4:18: env.labels: 'N' is empty",
-            "4:27: env: the name 'OUTPUT_PATH' is taken by line 3",
-            "6:13: env: the name 'A' is taken by line 3",
-            "6:34: an item of env.dependencies.paths has no 'path'",
-        ],
-    ),
-    "git and spack": (
-        HEAD + "env: {dependencies: {git: [{name: G, path: p, url: u, tag: t, hash: h}], spack: {}}}\n" + STEP,
-        [
-            "2:28: env.dependencies.git: only one of hash, tag can be given",
-            "2:74: env.dependencies: spack is not supported",
-        ],
-    ),
-    "sources that are no text": (
-        HEAD + "env: {sources: [[a.sh], 5, b.sh]}\n" + STEP,
-        [
-            "2:7: warning: env.sources has no effect: Maestro accepts it and never sources anything",
-            "2:17: env.sources: each source has to be text, but this is a list",
-            "2:25: env.sources: each source has to be text, but this is a whole number",
-        ],
-    ),
-    "unknown key of env": (
-        HEAD + "env: {variable: {A: 1}}\n" + STEP,
-        ["2:7: env: unknown key 'variable'"],
-    ),
-    "empty env": (
-        HEAD + "env:\n" + STEP,
-        ["2:1: env is empty"],
-    ),
-    # --- batch
-    "type in capitals": (
-        HEAD + "batch: {type: SLURM, bank: b}\n" + STEP,
-        ["2:15: batch: unknown type 'SLURM'"],
-    ),
-    "another scheduler": (
-        HEAD + "batch: {type: flux}\n" + STEP,
-        ["2:15: batch: mtui has no 'flux' scheduler"],
-    ),
-    "slurm batch with mistakes": (
-        HEAD + "batch: {type: slurm, bnk: b, queue: [q]}\n" + STEP,
-        [
-            "2:8: batch has no 'host'",
-            "2:22: batch: unknown key 'bnk'",
-            "2:37: batch: 'queue' has to be one value, but is a list",
-        ],
-    ),
-    "batch is text": (
-        HEAD + "batch: slurm\n" + STEP,
-        ["2:8: batch has to be a mapping (key: value), but is text"],
-    ),
-    # --- parameters
-    "wrong parameters": (
-        HEAD
-        + STEP
-        + """\
-global.parameters:
-  A: {values: [1, 2], label: [a, b]}
-  B: {values: 5, label: B}
-  C: {value: [1, 2], label: C%%}
-  D: {values: [1], label: D%%}
-  E: {values: [1, 2], label: E%%, name: e}
-""",
-        [
-            "5:30: parameter 'A': label has to be one text such as A.%%",
-            "6:15: parameter 'B': values has to be a list, but is a whole number",
-            "7:7: parameter 'C': unknown key 'value'",
-            "8:3: parameter 'D' has 1 values, but 'A' has 2",
-            "9:35: parameter 'E': unknown key 'name'",
-        ],
-    ),
-    # --- found while planning
-    "launchers that ask for too much": (
-        HEAD
-        + SLURM
-        + """\
-study:
-- {name: a, description: d, run: {cmd: "x; $(LAUNCHER)[9p] x", procs: 4}}
-- {name: b, description: d, run: {cmd: "$(LAUNCHER)[2n] x", procs: 4}}
-- {name: c, description: d, run: {cmd: x, restart: "$(LAUNCHER)[3n, 1p] x", nodes: 2}}
-""",
-        [
-            "4:44: step 'a': $(LAUNCHER)[9p] wants 9 procs, but the step asks for 4",
-            "5:41: step 'b': $(LAUNCHER)[2n] does not say how many tasks to start",
-            "6:53: step 'c': $(LAUNCHER)[3n, 1p] wants 3 nodes, but the step asks for 2",
-        ],
-    ),
-    "names too long": (
-        HEAD + f"study:\n- {{name: {'n' * 250}, description: d, run: {{cmd: x}}}}\n",
-        [f"3:3: the name of '{'n' * 60}...' is too long for a file (250 characters)"],
-    ),
-    "many rows that collide": (
-        HEAD
-        + """\
-study:
-- {name: a, description: d, run: {cmd: echo $(P)}}
-global.parameters: {P: {values: [x, 'x,', ',x', 'x;'], label: '%%'}}
-""",
-        ["3:3: 'a_x' and 'a_x,' would share the directory 'a/x'"],
     ),
 }

@@ -6,7 +6,10 @@ import pytest
 
 from tests.unit.planning import hints, plan_and_problems, told
 
-from .mistakes import MISTAKES
+from .block_mistakes import MISTAKES_IN_BLOCKS
+from .mistakes import MISTAKES_IN_STEPS
+
+MISTAKES = {**MISTAKES_IN_STEPS, **MISTAKES_IN_BLOCKS}
 
 
 @pytest.mark.parametrize(("text", "expected"), MISTAKES.values(), ids=MISTAKES)

@@ -1,0 +1,1 @@
+"""Studies on this machine alone, and the command line as a new user meets it."""

@@ -1,0 +1,128 @@
+"""Wrong input and odd places: one clear message each, exit code 2, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import mtui
+
+HELLO = "description: {name: t, description: d}\nstudy:\n- {name: a, description: d, run: {cmd: echo hello}}\n"
+FILES = {
+    "empty.yaml": b"",
+    "tab.yaml": b"description:\n\tname: x\n",
+    "binary.yaml": bytes(range(128, 256)),
+    "nocmd.yaml": HELLO.replace("cmd: echo hello", "procs: 1").encode(),
+    "circle.yaml": HELLO.replace("cmd: echo hello", "cmd: x, depends: [a]").encode(),
+    "escape.yaml": HELLO.replace("cmd: echo hello", 'cmd: x, "\\e]0;T\\a\\e[2J": 1').encode(),
+    "hello.yaml": HELLO.encode(),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "adir").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("missing.yaml", "missing.yaml: no such file"),
+        ("--no-ui empty.yaml", "the file is empty"),
+        ("tab.yaml", "tab.yaml:2:1: YAML syntax"),
+        ("binary.yaml", "not UTF-8 text"),
+        ("nocmd.yaml", "step 'a' has no 'cmd'"),
+        ("plan circle.yaml", "depends on itself"),
+        ("plan escape.yaml", "unknown key"),
+        ("adir", "adir is not a study directory"),
+        ("plan adir", "this is a directory"),
+        ("-o adir hello.yaml", "exists already"),
+        ("-o /proc/nothing/here hello.yaml", "cannot make"),
+        ("status nowhere", "no such directory: nowhere"),
+        ("statsu adir", "did you mean 'status'?"),
+        ("plan hello.yaml --pargs A:1", "--pgen"),
+        ("plan hello.yaml -p nosuch.py", "no such parameter generator file"),
+        ("-t many hello.yaml", "'many' is not a whole number"),
+        ("--bogus hello.yaml", "unrecognized arguments"),
+    ],
+)
+def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    done = mtui.run(*words.split(), cwd=folder)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_slurm_study_without_slurm_says_what_to_do(folder: Path) -> None:
+    text = HELLO.replace("cmd: echo hello", "cmd: x, procs: 1") + "batch: {type: slurm, host: h, bank: b, queue: q}\n"
+    (folder / "slurm.yaml").write_text(text)
+    env = {**os.environ, "PATH": str(folder)}
+    done = mtui.run("--no-ui", "slurm.yaml", cwd=folder, env=env)
+    assert (done.returncode, "--local" in done.stderr) == (2, True)
+    assert not list(folder.glob("t_*"))
+
+
+def test_study_that_is_over_is_told_without_a_new_driver(folder: Path) -> None:
+    assert mtui.run("--no-ui", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    again = mtui.run("--no-ui", "out", cwd=folder)
+    assert (again.returncode, "is finished" in again.stdout) == (0, True)
+    assert len(list((folder / "out" / ".mtui" / "journal").iterdir())) == 1
+
+
+def test_options_of_the_plan_are_refused_for_a_study_that_exists(folder: Path) -> None:
+    assert mtui.run("--dry", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    for option in ("--dry", "--hashws", "--local", "--out=x"):
+        done = mtui.run("--no-ui", option, "out", cwd=folder)
+        assert (done.returncode, "study that exists" in done.stderr) == (2, True)
+    assert mtui.statuses(folder / "out") == {"a": "ready"}
+
+
+def test_command_that_waits_is_shown(folder: Path) -> None:
+    (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
+    assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
+    assert "No driver is running" in mtui.run("retry", "out", cwd=folder).stdout
+    assert "1 command" in mtui.run("status", "out", cwd=folder).stdout
+    assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
+    assert mtui.instance(folder / "out", "a")["attempt"] == 2
+
+
+def test_reader_that_goes_away_stops_nothing(folder: Path) -> None:
+    command = f"{' '.join(mtui.COMMAND)} --no-ui -o out hello.yaml | head -n 1"
+    subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True)
+    assert mtui.statuses(folder / "out") == {"a": "finished"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_full_disk_stops_the_driver_and_loses_nothing(folder: Path) -> None:
+    rows = ", ".join(map(str, range(15)))
+    (folder / "full.yaml").write_text(
+        "description: {name: full, description: d}\nstudy:\n"
+        f'- {{name: x, description: d, run: {{cmd: "echo $(I) >> {folder}/trace; head -c 10000 /dev/zero"}}}}\n'
+        '- {name: y, description: d, run: {cmd: "true", depends: ["x_*"]}}\n'
+        f"global.parameters: {{I: {{values: [{rows}], label: I.%%}}}}\n"
+    )
+    small = folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260k", "tmpfs", str(small)], check=True)
+    try:
+        first = mtui.run("--no-ui", "-o", small / "out", "full.yaml", cwd=folder)
+        assert (first.returncode, "No space left" in first.stderr) == (1, True)
+        subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)
+        second = mtui.run("--no-ui", small / "out", cwd=folder)
+        ran = (folder / "trace").read_text().split()
+        assert sorted(ran, key=int) == rows.split(", ")
+        # A step that could not report its end counts as failed and says so; every other one finished.
+        unknown = [item for item in mtui.status(small / "out")["instances"] if item["status"] == "failed"]
+        assert all("without a report" in item["cause"] or item["exit_code"] for item in unknown)
+        assert second.returncode == (2 if unknown else 0)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

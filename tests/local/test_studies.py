@@ -1,0 +1,101 @@
+"""Local steps: several at a time, in sessions of their own, with live output; and the sample studies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import mtui
+from tests.waiting import wait_until
+
+SAMPLES = Path(__file__).parents[2] / "sample_specs"
+
+
+def run(tmp_path: Path, cmd: str, *options: str, rows: str = "") -> tuple[int, Path]:
+    """Run a study of one step `a` with that command; the exit code and the directory."""
+    lines = "\n".join(f"      {line}" for line in cmd.splitlines())
+    steps = f"- name: a\n  description: d\n  run:\n    cmd: |\n{lines}"
+    parameters = f"  I: {{values: [{rows}], label: I.%%}}" if rows else ""
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, parameters=parameters)
+    done = mtui.run("--no-ui", "-o", tmp_path / "out", *options, spec)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done.returncode, tmp_path / "out"
+
+
+@pytest.mark.parametrize(
+    ("sample", "options", "code"),
+    [("hello", (), 0), ("failure", (), 2), ("perlmutter_sweep", ("--local",), 0), ("perlmutter_gpu", ("--local",), 0)],
+)
+def test_sample_runs_as_its_comment_says(tmp_path: Path, sample: str, options: tuple[str, ...], code: int) -> None:
+    done = mtui.run("--no-ui", *options, "-o", tmp_path / "out", SAMPLES / f"{sample}.yaml")
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml")))
+def test_every_sample_plans_without_a_warning(sample: str) -> None:
+    done = mtui.run("plan", SAMPLES / sample)
+    assert (done.returncode, done.stderr, "warning" in done.stdout) == (0, "", False)
+
+
+def test_perlmutter_study_runs_on_this_machine(shared: Path, tmp_path: Path) -> None:
+    done = mtui.run("--no-ui", "--local", "-o", tmp_path / "out", shared / "perlmutter" / "size_sweep.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = tmp_path / "out" / "aggregate_results" / "final_report.txt"
+    assert len(report.read_text().splitlines()) == 3
+
+
+def test_as_many_run_at_a_time_as_asked_for_and_no_more(tmp_path: Path) -> None:
+    cmd = (
+        f"echo start >> {tmp_path}/trace  # $(I)\n"
+        f"until [ $(grep -c start {tmp_path}/trace) -ge 3 ]; do sleep 0.05; done\n"
+        f"echo end >> {tmp_path}/trace"
+    )
+    code, _ = run(tmp_path, cmd, "--local-jobs", "3", rows="1, 2, 3, 4, 5")
+    assert code == 0
+    running = most = 0
+    for word in (tmp_path / "trace").read_text().split():
+        running += 1 if word == "start" else -1
+        most = max(most, running)
+    assert most == 3
+
+
+def test_output_is_live_and_may_be_anything(tmp_path: Path) -> None:
+    spec = mtui.write_study(
+        tmp_path / "s.yaml",
+        f"- name: a\n  description: d\n  run:\n    cmd: |\n      printf 'begun \\377\\000\\n'\n"
+        f"      while [ ! -e {tmp_path}/go ]; do sleep 0.05; done",
+    )
+    driver = mtui.Driver("-o", tmp_path / "out", spec, log=tmp_path / "log")
+    log = tmp_path / "out" / "a" / "a.out"
+    wait_until(
+        lambda: log.exists() and log.read_bytes() == b"begun \xff\x00\n", 20, "the output is there while it runs"
+    )
+    (tmp_path / "go").touch()
+    assert driver.wait() == 0
+
+
+def test_background_child_of_a_step_holds_nothing_up(tmp_path: Path) -> None:
+    code, _ = run(tmp_path, "sleep 60 &\necho done")
+    assert code == 0
+
+
+def test_killed_step_is_named(tmp_path: Path) -> None:
+    code, out = run(tmp_path, "kill -9 $$")
+    assert code == 2
+    assert "signal KILL" in mtui.instance(out, "a")["cause"]
+
+
+def test_a_driver_that_is_told_to_stop_lets_go(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    spec = mtui.write_study(
+        tmp_path / "s.yaml",
+        f"- {{name: a, description: d, run: {{cmd: 'while [ ! -e {go} ]; do sleep 0.05; done'}}}}",
+    )
+    driver = mtui.Driver("-o", tmp_path / "out", spec, log=tmp_path / "log")
+    driver.wait_for("submitted")
+    assert mtui.run("stop", tmp_path / "out").returncode == 0
+    assert driver.wait() == 0
+    assert mtui.status(tmp_path / "out")["driver"] == ""
+    go.touch()
+    assert mtui.run("--no-ui", tmp_path / "out").returncode == 0
