@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,28 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     assert ran == sorted(["sim_1", "sim_2", "sim_2", "sim_3", "sim_3", "sim_4",
                           "post_1", "post_2", "post_3", "post_4", "all"])  # fmt: skip
     assert (out / "sim" / "I.2" / "sim_I.2.1.out").exists()
+
+
+def test_scancel_that_is_refused_is_made_again(slurm: Cluster, tmp_path: Path) -> None:
+    real, allowed = shutil.which("scancel"), tmp_path / "allowed"
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "scancel").write_text(
+        f'#!/bin/sh\n[ -e {allowed} ] || {{ echo "scancel: error: Access/permission denied" >&2; exit 1; }}\n'
+        f'exec {real} "$@"\n'
+    )
+    (programs / "scancel").chmod(0o755)
+    env = {**slurm.env, "PATH": f"{programs}:{slurm.env['PATH']}"}
+    spec = mtui.write_study(tmp_path / "s.yaml", step("long", "sleep 300"), batch=SHARED)
+    out = tmp_path / "out"
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=env)
+    driver.wait_for("started")
+    assert mtui.run("cancel", "-y", out, env=env).stdout == "done: 1 told to end\n"
+    assert "permission denied" in driver.wait_for("cancel_failed")[0]["message"]
+    assert mtui.statuses(out) == {"long": "running"}
+    allowed.touch()
+    assert driver.wait(60) == 3
+    assert mtui.statuses(out) == {"long": "cancelled"}
 
 
 def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: Path) -> None:

@@ -406,6 +406,15 @@ def test_word_of_the_job_that_comes_in_time_is_believed() -> None:
     assert watched.tick() == []
 
 
+def test_word_of_the_job_that_comes_after_slurms_end_waits_for_its_cause_once_more() -> None:
+    watched = running()
+    watched.look({"7": over(Status.OUT_OF_MEMORY)})
+    assert kinds(watched.report("exit", code=137)) == ["exited"]
+    watched.pass_time(REPORT_WAIT)
+    assert watched.tick() == []
+    assert end(watched.look({"7": over(Status.OUT_OF_MEMORY)}))[:2] == (Status.OUT_OF_MEMORY, 137)
+
+
 def test_job_that_is_missing_for_long_is_lost() -> None:
     watched = running()
     assert watched.look({}) == []

@@ -1,0 +1,154 @@
+"""Steps on this machine: started, told to end, known again by another driver."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtui.core.backends.base import Accepted, Job, Refused
+from mtui.core.backends.local import Local
+from tests.waiting import wait_until
+
+RUNNER = Path(__file__).parents[3] / "core" / "backends" / "job.sh"
+
+
+class Here:
+    """A study directory with room for one step, and the backend that runs it."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "a study's" / ".mtui"
+        self.workspace = root / "work"
+        for folder in ("spool/tmp", "spool/new", "claims"):
+            (self.home / folder).mkdir(parents=True)
+        self.workspace.mkdir()
+        shutil.copyfile(RUNNER, self.home / "job.sh")
+        self.exits: queue.Queue[tuple[str, str, int]] = queue.Queue()
+        self.local = Local(self.home, "here", lambda *words: self.exits.put(words))
+        self.pids: list[str] = []
+
+    def job(self, attempt: str = "3.1") -> Job:
+        script, out, err = (str(self.workspace / f"a.{kind}") for kind in ("sh", "out", "err"))
+        return Job("1-1", attempt, "name", str(self.workspace), script, out, err)
+
+    def start(self, script: str, *, shebang: str = "#!/bin/sh", attempt: str = "3.1") -> str:
+        (self.workspace / "a.sh").write_text(f"{shebang}\n{script}\n")
+        answer = self.local.submit(self.job(attempt))
+        assert isinstance(answer, Accepted)
+        assert answer.node == "here"
+        self.pids.append(answer.job)
+        return answer.job
+
+    def exit(self) -> tuple[str, str, int]:
+        return self.exits.get(timeout=30)
+
+    def output(self) -> str:
+        return (self.workspace / "a.out").read_text()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Here]:
+    here = Here(tmp_path)
+    yield here
+    for pid in here.pids:
+        here.local.kill(pid)
+
+
+def test_step_runs_in_its_workspace_and_its_end_is_told(here: Here) -> None:
+    pid = here.start("pwd; echo sad >&2; exit 3")
+    assert here.exit() == ("3.1", pid, 3)
+    assert here.output() == f"{here.workspace}\n"
+    assert (here.workspace / "a.err").read_text() == "sad\n"
+    assert [path.name for path in (here.home / "spool" / "new").iterdir()] == [f"3.1.exit.{pid}"]
+
+
+def test_output_is_there_while_the_step_runs(here: Here) -> None:
+    here.start("echo begun; while [ ! -e go ]; do sleep 0.02; done")
+    wait_until(lambda: here.output() == "begun\n", 10, "the output of a running step")
+    (here.workspace / "go").touch()
+    assert here.exit()[2] == 0
+
+
+def test_words_of_the_shebang_start_the_script(here: Here) -> None:
+    here.start("false\necho not reached", shebang="#!/bin/sh -e")
+    assert (here.exit()[2], here.output()) == (1, "")
+    here.start('import sys\nprint("python", len(sys.argv))', shebang="#! /usr/bin/env python3", attempt="3.2")
+    assert (here.exit()[2], here.output()) == (0, "python 1\n")
+
+
+def test_output_of_a_twin_does_not_take_the_place_of_the_owners(here: Here) -> None:
+    here.start("echo first")
+    assert here.exit()[2] == 0
+    here.start("echo second")
+    assert here.exit()[2] == 75
+    assert here.output() == "first\n"
+
+
+def test_step_has_a_session_of_its_own(here: Here) -> None:
+    pid = here.start("while [ ! -e go ]; do sleep 0.02; done")
+    assert os.getsid(int(pid)) == int(pid) != os.getsid(0)
+    (here.workspace / "go").touch()
+    here.exit()
+
+
+def test_step_is_told_to_end_with_all_its_processes(here: Here) -> None:
+    pid = here.start("trap 'echo saved; exit 5' TERM; echo on; sleep 300 & wait")
+    wait_until(lambda: here.output() == "on\n", 10, "the step runs")
+    assert here.local.cancel([pid]) == ""
+    assert here.exit() == ("3.1", pid, 5)
+    assert here.output() == "on\nsaved\n"
+
+
+def test_step_that_does_not_listen_is_killed(here: Here) -> None:
+    pid = here.start("trap '' TERM; echo on; while :; do sleep 0.05; done")
+    wait_until(lambda: here.output() == "on\n", 10, "the step runs")
+    here.local.cancel([pid])
+    here.local.kill(pid)
+    assert here.exit() == ("3.1", pid, 128 + signal.SIGKILL)
+
+
+def test_strangers_with_the_number_of_a_step_are_left_alone(here: Here) -> None:
+    stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        assert here.local.cancel([str(stranger.pid), "999999999", ""]) == ""
+        here.local.kill(str(stranger.pid))
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_another_driver_knows_the_step_by_its_process(here: Here) -> None:
+    pid = here.start("while [ ! -e go ]; do sleep 0.02; done")
+    wait_until((here.home / "claims" / "3.1").exists, 10, "the runner runs")
+    other = Local(here.home, "here", lambda *_: None)
+    assert other.is_running("3.1", pid)
+    assert not other.is_running("3.2", pid)
+    assert not other.is_running("3.1", str(os.getpid()))
+    assert not Local(here.home.parent, "here", lambda *_: None).is_running("3.1", pid)
+    (here.workspace / "go").touch()
+    here.exit()
+    assert not other.is_running("3.1", pid)
+
+
+@pytest.mark.parametrize("missing", ["a.sh", ""], ids=["script", "workspace"])
+def test_step_that_cannot_be_started_is_refused_with_the_reason(here: Here, missing: str) -> None:
+    if not missing:
+        here.workspace.rmdir()
+    answer = here.local.submit(here.job())
+    assert isinstance(answer, Refused)
+    assert "No such file or directory" in answer.message
+    assert str(here.workspace) in answer.message
+
+
+def test_script_may_hold_bytes_that_are_no_text(here: Here) -> None:
+    (here.workspace / "a.sh").write_bytes(b"#!/bin/sh\nprintf '\xff'\n# \xe9\n")
+    assert isinstance(here.local.submit(here.job()), Accepted)
+    assert here.exit()[2] == 0
+    assert (here.workspace / "a.out").read_bytes() == b"\xff"
