@@ -44,10 +44,10 @@ def contents(root: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("name", "output_path", "expected"),
     [
-        ("study", "", "/work/here/study_20310203-140506"),
-        ("a study: 1/2", "", "/work/here/a_study_12_20310203-140506"),
-        ("s", "runs", "/work/here/runs/s_20310203-140506"),
-        ("s", "./runs/../other/", "/work/here/other/s_20310203-140506"),
+        ("study", "", "/home/here/study_20310203-140506"),
+        ("a study: 1/2", "", "/home/here/a_study_12_20310203-140506"),
+        ("s", "runs", "/home/here/runs/s_20310203-140506"),
+        ("s", "./runs/../other/", "/home/here/other/s_20310203-140506"),
         ("s", "..", "/work/s_20310203-140506"),
         ("s", "/data/x", "/data/x/s_20310203-140506"),
         ("s", "~", "/users/ann/s_20310203-140506"),
@@ -58,7 +58,7 @@ def test_new_directory_is_named_as_maestro_does(
     monkeypatch: pytest.MonkeyPatch, name: str, output_path: str, expected: str
 ) -> None:
     monkeypatch.setenv("HOME", "/users/ann")
-    assert new_directory_name(name, output_path, "/work/here", NOW) == expected
+    assert new_directory_name(name, output_path, "/home/here", NOW) == expected
 
 
 # --- making one
