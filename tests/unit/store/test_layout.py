@@ -48,7 +48,7 @@ def contents(root: Path) -> dict[str, str]:
         ("a study: 1/2", "", "/home/here/a_study_12_20310203-140506"),
         ("s", "runs", "/home/here/runs/s_20310203-140506"),
         ("s", "./runs/../other/", "/home/here/other/s_20310203-140506"),
-        ("s", "..", "/work/s_20310203-140506"),
+        ("s", "..", "/home/s_20310203-140506"),
         ("s", "/data/x", "/data/x/s_20310203-140506"),
         ("s", "~", "/users/ann/s_20310203-140506"),
         ("s", "~/runs", "/users/ann/runs/s_20310203-140506"),

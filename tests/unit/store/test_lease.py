@@ -161,6 +161,13 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
+def test_owner_that_is_known_to_be_gone_is_followed_at_once_and_no_other_is(tmp_path: Path) -> None:
+    gone = put(tmp_path, ELSEWHERE)
+    assert Lease.take(tmp_path, gone=gone, silent_after=60).owner.epoch == 2
+    with pytest.raises(StudyBusyError):
+        Lease.take(tmp_path, gone=gone)
+
+
 def test_clock_of_the_other_host_does_not_matter(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, since=time.time() + 1e6))
     os.utime(tmp_path / "000001.beat", (1, 1))
