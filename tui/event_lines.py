@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 
@@ -31,6 +32,7 @@ class EventLines:
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._paint = Paint(sys.stdout)
+        self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
         self._told_deferred = ""
         self._members: dict[str, list[int]] = {}  # instances of each submission under way
 
@@ -42,7 +44,10 @@ class EventLines:
             words = "  ".join(part for part in (name, text) if part)
             clock = time.strftime("%H:%M:%S", time.localtime(event.at))
             coloured = self._paint.status(status, words) if status else words
-            say(f"{clock}  {coloured}  [{summary(state.counts)}]")
+            progress = summary(state.counts)
+            if len(f"{clock}  {words}  [{progress}]") > self._width:
+                progress = progress.partition(" ")[0]  # the line is full: how many are done has to do
+            say(f"{clock}  {coloured}  [{progress}]")
 
     def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
         """What to say: the instance, the colour, the words, whether it matters when quiet."""
