@@ -84,6 +84,7 @@ class Drive:
             self.state.apply(event)
         except Impossible as error:
             event = ev.Anomaly(at=event.at, message=f"{event.kind}: {error}")
+            self.state.apply(event)
         self._journal.append(event)
         self._remember(event)
         self._listener(event, self.state)

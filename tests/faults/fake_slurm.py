@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -244,8 +245,9 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
         if "pending" not in order:
             job.start()
     if "hang" in order:
+        pause = threading.Event()
         while not (folder / "released").exists():
-            signal.sigtimedwait([], 0.03)
+            pause.wait(0.03)
     if "time out" in order:
         print(TIMED_OUT, file=sys.stderr)
         return 1

@@ -93,6 +93,7 @@ class StudyMachine(RuleBasedStateMachine):
             # An answer of sbatch may come after all is over; nothing else may ever be out of place.
             assert isinstance(event, ev.Submitted | ev.SubmitDeferred | ev.SubmitRefused | ev.SubmitUnclear), error
             event = ev.Anomaly(at=event.at, message=str(error))
+            self.state.apply(event)
         self.lines.append(ev.to_line(event))
         match event:
             case ev.Started() | ev.Observed():
