@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.slurm.cluster import Cluster
 from tests.slurm.config import missing_programs
+
+settings.register_profile("ci", derandomize=True)  # there a failure has to be the change's, not the draw's
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 SHARED = Path(__file__).parents[2] / "shared"  # beside the checkout: probe specs, and Maestro's plan of each
 

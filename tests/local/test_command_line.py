@@ -119,10 +119,11 @@ def test_full_disk_stops_the_driver_and_loses_nothing(folder: Path) -> None:
         subprocess.run(["mount", "-o", "remount,size=4m", str(small)], check=True)
         second = mtui.run("--no-ui", small / "out", cwd=folder)
         ran = (folder / "trace").read_text().split()
-        assert sorted(ran, key=int) == rows.split(", ")
+        assert len(ran) == len(set(ran))
         # A step that could not report its end counts as failed and says so; every other one finished.
         unknown = [item for item in mtui.status(small / "out")["instances"] if item["status"] == "failed"]
         assert all("without a report" in item["cause"] or item["exit_code"] for item in unknown)
+        assert {f"x_I.{row}" for row in set(rows.split(", ")) - set(ran)} <= {item["name"] for item in unknown}
         assert second.returncode == (2 if unknown else 0)
     finally:
         subprocess.run(["umount", str(small)], check=True)
