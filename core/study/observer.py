@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from . import events as ev
-from .state import StudyState
+from .state import Attempt, StudyState
 from .status import LIVE, Status
 
 VERDICT_WAIT = 15.0  # seconds for Slurm's verdict on a job that reported its own failure
@@ -122,13 +122,13 @@ class Observer:
         if report.kind == "twin":
             message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
             found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
-            if report.owner and attempt.job in ("", report.job):
+            if report.owner not in ("", attempt.job):
                 self._ends.pop(index, None)
                 node = report.node if attempt.backend == "local" else ""
                 found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=node))
+                self._stray(attempt, report.owner)
             return found
-        if attempt.backend == "slurm" and attempt.job not in ("", report.job):
-            self._strays.append(attempt.job)  # the claim is taken, so that one can only lose it
+        self._stray(attempt, report.job)
         started = ev.Started(at=at, instance=index, attempt=report.attempt, job=report.job, node=report.node)
         if report.kind == "start":
             self._exits.pop(index, None)
@@ -147,6 +147,11 @@ class Observer:
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
         return [*found, exited]
+
+    def _stray(self, attempt: Attempt, owner: str) -> None:
+        """The claim is taken by `owner`, so the job that was followed until now can only lose it."""
+        if attempt.backend == "slurm" and attempt.job not in ("", owner):
+            self._strays.append(attempt.job)
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
         """Process `job` of a local step is gone; its exit record, if it left one, was read before.

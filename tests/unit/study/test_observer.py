@@ -226,6 +226,14 @@ def test_twin_that_slurm_already_called_ended_does_not_end_the_attempt() -> None
     assert watched.state.status[0] is Status.RUNNING
 
 
+def test_owner_is_followed_though_yet_another_twin_was_followed() -> None:
+    watched = pending("9")
+    assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
+    assert attempt(watched.state, 0).job == "7"
+    assert watched.observer.take_strays() == ["9"]
+    assert kinds(watched.report("twin", job="9", owner="7")) == ["anomaly"]
+
+
 def test_twin_that_does_not_know_the_owner_is_noted() -> None:
     watched = pending("8")
     assert kinds(watched.report("twin", job="8", owner="")) == ["anomaly"]
