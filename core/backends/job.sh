@@ -28,24 +28,31 @@ mtui_record() { # kind, further JSON
         mv -f "$mtui_home/spool/tmp/$mtui_file" "$mtui_home/spool/new/$mtui_file"
 }
 
+mtui_unwritten() {
+    echo "mtui: cannot write $mtui_claim; this job ends" >&2
+    mtui_record exit ',"code":73,"error":"its claim cannot be written"'
+    exit 73
+}
+
 # noclobber opens the file with O_EXCL: one winner, on network file systems too, and no process started
 mtui_claim=$mtui_home/claims/$mtui_attempt
 mtui_owner=
 set -C
-{ printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null || mtui_owner=unknown
+{ true >"$mtui_claim"; } 2>/dev/null || mtui_owner=unknown
 set +C
-if [ -n "$mtui_owner" ]; then
+if [ -z "$mtui_owner" ]; then
+    { printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null || {
+        rm -f "$mtui_claim" # ours, but there is no room to say so: it is left as it was found
+        mtui_unwritten
+    }
+else
     # shellcheck disable=SC2034
     for mtui_try in 1 2 3 4 5; do # whoever created it may be about to write into it
         { read -r mtui_owner <"$mtui_claim"; } 2>/dev/null && break
         [ -e "$mtui_claim" ] || break
         sleep 1
     done
-    if [ ! -e "$mtui_claim" ]; then
-        echo "mtui: cannot write $mtui_claim; this job ends" >&2
-        mtui_record exit ',"code":73,"error":"its claim cannot be written"'
-        exit 73
-    fi
+    [ -e "$mtui_claim" ] || mtui_unwritten
     if [ "$mtui_place" = local ] || [ "$mtui_owner" != "$mtui_job" ] || [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then
         mtui_record twin ",\"owner\":\"$mtui_owner\""
         echo "mtui: attempt $mtui_attempt is already taken by job ${mtui_owner:-unknown}; this job ends" >&2

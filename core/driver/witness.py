@@ -65,7 +65,7 @@ class Witness:
                 continue
             drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
             self._ending.end_strays(drive.observer.take_strays())
-            if report.kind == "twin" and report.instance in drive.state.live_local:
+            if report.kind == "twin" and report.owner and report.instance in drive.state.live_local:
                 self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
 
     def settle(self, *, always: bool = False) -> None:

@@ -135,6 +135,21 @@ def test_claim_that_cannot_be_written_is_told_as_such(study: Study) -> None:
     assert not (study.workspace / "trace").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) -> None:
+    claims = study.home / "claims"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(claims)], check=True)
+    try:
+        (claims / "full").write_bytes(b"x" * 4096)
+        assert study.run("echo ran >> trace", local=True) == 73
+        assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
+        (claims / "full").unlink()
+        assert study.run("", local=True) == 0  # the attempt is still to be had
+    finally:
+        subprocess.run(["umount", str(claims)], check=True)
+    assert (study.workspace / "trace").read_text() == "ran\n"
+
+
 def test_requeued_job_goes_on_under_its_own_claim(study: Study) -> None:
     script = "echo ran >> trace; ls '{}' > seen".format(str(study.home / "spool" / "new").replace("'", "'\\''"))
     assert study.run(script) == 0
