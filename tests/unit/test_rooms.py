@@ -28,6 +28,7 @@ ALLOWED = {**{room: {"core", *below} for room, below in FLOORS.items()}, "tui": 
 PURE = ("core.spec", "core.plan", "core.study")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
 RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
+NO_TEXTUAL = ("tui/model", "tui/feed.py", "tui/driving.py")  # what the app shows is worked out without the app
 SCREEN = {"tui", "textual", "rich", "curses"}
 HEAVY = ("textual", "rich", "networkx", "watchfiles", "yaml", "asyncio")
 
@@ -128,6 +129,12 @@ def test_pure_rooms_look_at_no_clock_process_or_environment(path: Path) -> None:
 def test_core_knows_nothing_of_the_screen() -> None:
     names = {(path.name, name.split(".")[0]) for path in (ROOT / "core").rglob("*.py") for _, name in _imports(path)}
     assert {(file, name) for file, name in names if name in SCREEN} == set()
+
+
+def test_only_widgets_and_screens_know_of_textual() -> None:
+    files = [path for name in NO_TEXTUAL for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))]
+    found = {(path.name, name.split(".")[0]) for path in files for _, name in _imports(path)}
+    assert {(file, name) for file, name in found if name in ("textual", "rich")} == set()
 
 
 SPEC = "description: {name: t, description: d}\nstudy:\n- {name: a, description: d, run: {cmd: 'true'}}\n"

@@ -1,0 +1,1 @@
+"""What the app shows, worked out without the app: no Textual, no threads, no clock."""
