@@ -114,6 +114,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile]:
     from ..core.backends.slurm import require_slurm
     from ..core.start import create_study, default_local_jobs, plan_study
+    from ..core.store.known import remember
     from ..core.store.study_file import Settings
 
     options = _plan_options(arguments)
@@ -127,12 +128,20 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         local_jobs=arguments.local_jobs or default_local_jobs(),
         poll=float(arguments.sleep or Settings().poll),
     )
-    return create_study(planned, options, settings)
+    directory, study = create_study(planned, options, settings)
+    remember(directory.root)
+    return directory, study
+
+
+def _has_terminal() -> bool:
+    """Whether there is a terminal to draw on: the app reads stdin and draws on stderr."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    from ..core.store.known import remember
     from ..core.store.layout import open_study
     from ..core.store.study_file import read_study_file
 
@@ -145,6 +154,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
             f"{', '.join(given)} cannot be given for a study that exists", "its plan was made at its start"
         )
     study = read_study_file(directory.study_file)
+    remember(directory.root)
     settings = study.settings
     study = replace(
         study,
@@ -158,7 +168,11 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     return _drive(directory, study, arguments)
 
 
-def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace) -> int:
+def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace, notice: str = "") -> int:
+    if not (arguments.no_ui or arguments.quiet or arguments.json) and _has_terminal():
+        from .app import run_app
+
+        return run_app(directory, study, notice)
     from .headless import headless
 
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
@@ -261,7 +275,19 @@ def _order(arguments: argparse.Namespace) -> int:
     whole = not arguments.targets
     targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
     ask = whole and arguments.verb == "cancel" and not arguments.yes
-    return order(_open(arguments), arguments.verb, targets, {}, yes=not ask)
+    return order(_open(arguments), arguments.verb, targets, _changes(arguments.changes), yes=not ask)
+
+
+def _changes(words: Sequence[str]) -> dict[str, str]:
+    """What `--set KEY=VALUE` asks for. Raises UsageError."""
+    changes: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--set {word} does not say to what", f"write --set {word}=VALUE")
+        key = key.strip()
+        changes["cores per task" if key in ("cores-per-task", "cores_per_task") else key] = value.strip()
+    return changes
 
 
 def _update(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Callable
 
 from ..core.study import events as ev
 from ..core.study.state import StudyState
@@ -29,8 +30,9 @@ _DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "
 class EventLines:
     """Prints events for people. Quiet leaves out everything but failures and what concerns the whole study."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, write: Callable[[str], None] = say) -> None:
         self._quiet = quiet
+        self._write = write
         self._paint = Paint(sys.stdout)
         self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
         self._told_deferred = ""
@@ -47,7 +49,7 @@ class EventLines:
             progress = summary(state.counts)
             if len(f"{clock}  {words}  [{progress}]") > self._width:
                 progress = progress.partition(" ")[0]  # the line is full: how many are done has to do
-            say(f"{clock}  {coloured}  [{progress}]")
+            self._write(f"{clock}  {coloured}  [{progress}]")
 
     def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
         """What to say: the instance, the colour, the words, whether it matters when quiet."""

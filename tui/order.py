@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
 
 from ..core.driver import Driver
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
@@ -24,14 +25,23 @@ _LOOK_EVERY = 0.1
 
 
 def order(
-    directory: StudyDirectory, verb: str, targets: tuple[str, ...], options: dict[str, int], *, yes: bool = True
+    directory: StudyDirectory,
+    verb: str,
+    targets: tuple[str, ...],
+    options: Mapping[str, str | int],
+    *,
+    yes: bool = True,
 ) -> int:
-    """Send a command; the exit code. Raises UsageError for targets that mean nothing."""
+    """Send a command; the exit code. Raises UsageError for targets that mean nothing or changes that cannot be."""
     _, state = read_study(directory)
-    _, unknown = commands.resolve(state.plan, state, targets)
+    indices, unknown = commands.resolve(state.plan, state, targets)
     if unknown:
         known = ", ".join(step.name for step in state.plan.steps[:8])
         raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
+    if verb == "retry":
+        problem, hint = commands.change_problem(state, indices, {key: str(value) for key, value in options.items()})
+        if problem:
+            raise UsageError(problem, hint)
     if not yes and not _agreed(verb, targets, state):
         return EXIT_ERROR
     if verb in ("detach", "stop") and not drives(directory):

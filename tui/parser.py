@@ -20,6 +20,10 @@ _WHOLE = {
     "hold": "what to hold (default: everything)",
     "release": "what to release (default: everything)",
 }
+_SET = (
+    "change a resource for this and every later attempt: walltime, nodes, procs, 'cores per task', gpus, exclusive, "
+    "queue (partition), bank (account), qos, reservation; an empty value takes a change back"
+)
 _OVERVIEW = """\
 mtui STUDY.yaml            start a study
 mtui DIR                   go on with a study in its directory
@@ -83,7 +87,9 @@ def make_parser() -> argparse.ArgumentParser:
         order.add_argument("target", metavar="DIR")
         order.add_argument("targets", nargs="*", metavar="INSTANCE|GLOB|STEP|failed", help=_WHOLE[verb])
         order.add_argument("-y", "--yes", action="store_true", help="do not ask")
-        order.set_defaults(handler="order", verb=verb)
+        order.set_defaults(handler="order", verb=verb, changes=[])
+        if verb == "retry":
+            order.add_argument("--set", action="append", dest="changes", metavar="KEY=VALUE", help=_SET)
     update = verbs.add_parser("update", help="change the limits of a study that runs")
     update.add_argument("target", metavar="DIR")
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")

@@ -117,6 +117,7 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
                 "status": state.status[instance.index].value,
                 "workspace": instance.workspace,
                 "params": state.plan.params(instance),
+                "changes": state.changes.get(instance.index, {}),
                 "attempt": last.number if last else 0,
                 "job": last.job if last else "",
                 "node": last.node if last else "",

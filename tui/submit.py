@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.backends.command_log import CommandLog, answer_of
 from ..core.backends.slurm import clean_environment, require_slurm
 from ..core.backends.slurm_text import sbatch_message
 from ..core.errors import DriverError, StudyDirectoryError
@@ -60,12 +61,15 @@ def submit_next(directory: StudyDirectory) -> str:
 def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> str:
     log = str(directory.driver_log).replace("%", "%%")
     command = ["sbatch", "--parsable", f"--chdir={directory.root}", f"--output={log}", *options, str(script)]
+    calls = CommandLog(directory.slurm_log)
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=180, check=False, env=clean_environment(os.environ)
         )
     except (OSError, subprocess.TimeoutExpired) as error:
+        calls.note(command, str(error))
         raise DriverError(f"sbatch: {error}") from None
+    calls.note(command, answer_of("sbatch", done.returncode, done.stdout, done.stderr))
     if done.returncode:
         raise DriverError(
             f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}",

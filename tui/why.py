@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ..core.backends.slurm_text import reason_words
+from ..core.plan.changes import in_words
 from ..core.plan.model import Instance
 from ..core.store.layout import StudyDirectory
 from ..core.store.reader import last_lines
@@ -37,6 +38,9 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         lines += _under_way(status, last, state.driver.host)
     elif status in (Status.SUBMITTING, Status.UNCLEAR):
         lines.append("  It was handed to Slurm; the answer was lost or is not there yet. It is being looked up.")
+    changes = state.changes.get(index, {})
+    if changes and (last is None or tuple(changes.items()) != last.changes):
+        lines.append(f"  Its next attempt gets {safe(in_words(changes))}.")
     if last:
         lines += ["", *_attempts(state.attempts[index])]
     lines.append(paint.dim(f"  {directory.workspace(instance)}"))
@@ -147,6 +151,8 @@ def _attempts(attempts: list[Attempt]) -> list[str]:
             words.append(f"ran {_span(attempt.ended_at - attempt.started_at)}")
         if attempt.submitted_at and attempt.started_at > attempt.submitted_at:
             words.append(f"waited {_span(attempt.started_at - attempt.submitted_at)}")
+        if attempt.changes:
+            words.append(f"with {safe(in_words(dict(attempt.changes)))}")
         if attempt.cause:
             words.append(safe(attempt.cause))
         lines.append("  " + ", ".join(words))

@@ -134,6 +134,13 @@ class Liveness:
                 return Standing.DEAD
         return Standing.ALIVE if self._moved else Standing.UNKNOWN
 
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since a holder on another host gave a sign of life; 0 on this host, where its process tells."""
+        if self._owner.host == this_host():
+            return 0.0
+        return time.monotonic() - self._still_since
+
     def _read_beat(self) -> str:
         try:
             return _path(self._folder, self._owner.epoch, ".beat").read_text(encoding="utf-8")

@@ -1,0 +1,423 @@
+"""The app: which screens there are, and how it starts, lends its terminal and leaves.
+
+What a study is and does stands in open_study.py; the app only shows it. A study that this process drives is handed
+to a headless driver when the app leaves, however it leaves.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import shlex
+import sys
+import threading
+import time
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import work
+from textual.app import App, SuspendNotSupported
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
+from ..core.plan.changes import CHANGEABLE
+from ..core.plan.script import header_resources
+from ..core.store.layout import StudyDirectory, open_study
+from ..core.store.study_file import StudyFile, read_study_file
+from ..core.study.status import Status
+from . import preferences, themes
+from .driving import At
+from .model.acting import Order, order_for
+from .model.appearance import GROUP_GLYPHS
+from .open_study import OpenStudy
+from .palette import Actions, Instances
+from .screens.commands import CommandsScreen
+from .screens.detail import DetailScreen
+from .screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
+from .screens.help import HelpScreen
+from .screens.studies import StudiesScreen
+from .screens.study import StudyScreen
+from .screens.timeline import TimelineScreen
+from .status_view import failure_lines, failures, summary
+from .terminal import Guard, run_in_terminal, words_of
+from .text import Paint, safe
+
+_HAND_OVER = 25.0  # seconds for a headless driver to take the study
+_MOST_ASKED = 200  # instances whose resources are compared before a retry
+_EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
+
+
+class MtuiApp(App[None]):
+    """One study on the screen, or the list of the user's studies."""
+
+    CSS_PATH = "mtui.tcss"
+    TITLE = "mtui"
+    COMMANDS: ClassVar = {Actions, Instances}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("colon", "command_palette", "Palette", key_display=":", id="app.palette",
+                tooltip="Find an action or an instance by name"),
+        Binding("ctrl+q", "leave", "Leave", show=False, priority=True, id="app.quit"),
+        Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Tells how to leave"),
+    ]  # fmt: skip
+
+    class News(Message):
+        """Something happened to the study. Many of them count as one."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, MtuiApp.News)
+
+    def __init__(self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> None:
+        super().__init__()
+        self.animation_level = "none"  # over SSH every frame is kilobytes
+        self._kept = preferences.read()
+        self.plain = _only_ascii() if self._kept.ascii is None else self._kept.ascii
+        self.study: OpenStudy | None = None
+        self.notice = notice
+        self._first = (directory, study) if directory and study else None
+        self._leaving = False
+        self._guard = Guard(self._told_to_leave, self._hand_over)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = self._first_theme()
+        self.set_keymap(dict(self._kept.keys))
+
+    def _first_theme(self) -> str:
+        if os.environ.get("NO_COLOR"):
+            return themes.MONO
+        for name in (os.environ.get("TEXTUAL_THEME", ""), self._kept.theme):
+            if name in self.available_themes:
+                return name
+        return themes.DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return themes.state_defaults(self.current_theme.dark)
+
+    # --- start
+
+    def on_mount(self) -> None:
+        self.set_class(self.plain, "-plain")
+        if self.is_headless is False:
+            self._guard.install()
+        if self._first:
+            self._open(*self._first)
+        else:
+            self.push_screen(StudiesScreen())
+
+    def _open(self, directory: StudyDirectory, study: StudyFile) -> None:
+        self.study = OpenStudy(directory, study, lambda: self.post_message(self.News()))
+        self.push_screen(StudyScreen(self.study, plain=self.plain))
+        self.study.start()
+
+    @work(thread=True, exit_on_error=False)
+    def open_path(self, root: Path) -> None:
+        """Open a study from the list."""
+        try:
+            directory = open_study(root)
+            study = read_study_file(directory.study_file)
+        except MtuiError as error:
+            self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
+            return
+        self.call_from_thread(self._open, directory, study)
+
+    def on_mtui_app_news(self) -> None:
+        show = getattr(self.screen, "show_news", None)
+        if show is not None:
+            show()
+
+    # --- leave
+
+    @work
+    async def action_leave(self) -> None:
+        """Leave the study. One that this process drives goes on under a headless driver."""
+        if self._leaving:
+            return
+        if self.study is None:
+            self.exit()
+            return
+        self._leaving = True
+        if self.study.driving.helm.at is At.HERE:
+            self.notify("Handing the study over to a driver in the background ...", timeout=_HAND_OVER)
+        self.study.driving.detach()
+        self._wait_for_hand_over(self.study)
+
+    @work(thread=True, exit_on_error=False)
+    def _wait_for_hand_over(self, study: OpenStudy) -> None:
+        if study.driving.join(_HAND_OVER):
+            self.call_from_thread(self._left)
+        else:
+            study.driving.stay()
+            self.call_from_thread(self._could_not_leave)
+
+    def _could_not_leave(self) -> None:
+        self._leaving = False
+        words = "No driver could be started in the background (see driver.log). This one goes on; 'mtui stop' ends it."
+        self.notify(words, severity="error")
+
+    def _left(self) -> None:
+        self._leaving = False
+        if self._first:
+            self.exit()
+            return
+        if self.study:
+            self.study.stop()
+            self.study = None
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, StudiesScreen):
+            self.pop_screen()
+
+    def _told_to_leave(self, number: int) -> None:
+        self.exit(return_code=128 + number)
+
+    def _hand_over(self) -> None:
+        """Give the study away, on whatever thread: to a headless driver, or if there is none to nobody."""
+        if self.study is None:
+            return
+        self.study.driving.detach()
+        if not self.study.driving.join(_HAND_OVER):
+            self.study.driving.let_go("the screen is gone")
+            self.study.driving.join(5)
+
+    def close(self) -> None:
+        """After the screen has closed: nothing of this process may hold the study."""
+        self._hand_over()
+        if self.study:
+            self.study.stop()
+
+    def action_how_to_leave(self) -> None:
+        self.notify("q leaves the screen; the study goes on. c cancels.", timeout=4)
+
+    async def action_quit(self) -> None:
+        self.action_leave()
+
+    # --- questions
+
+    async def ask(self, order: Order) -> bool:
+        return bool(await self.push_screen_wait(ConfirmScreen(order)))
+
+    async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
+        return await self.push_screen_wait(PickScreen(title, choices))
+
+    async def ask_retry(self, order: Order, study: OpenStudy) -> dict[str, str] | None:
+        """The resources to be changed with a retry, None if there is to be none."""
+        scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
+        if not scheduled:
+            return {} if await self.ask(order) else None
+        return await self.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED])))
+
+    @work
+    async def act(self, verb: str, indices: set[int]) -> None:
+        """A command on instances, with its question. For screens that show no grid."""
+        if self.study is None:
+            return
+        order = order_for(self.study.state, verb, indices)
+        if isinstance(order, str):
+            self.notify(order, markup=False)
+            return
+        changes = await self.ask_retry(order, self.study) if verb == "retry" else {} if await self.ask(order) else None
+        if changes is not None:
+            try:
+                self.study.send(order, changes)
+            except MtuiError as error:
+                self.notify(str(error), severity="error", markup=False)
+
+    # --- further screens
+
+    def action_help(self) -> None:
+        chain = [*(self.screen.focused.ancestors_with_self if self.screen.focused else [self.screen])]
+        self.push_screen(HelpScreen(chain if self.screen.focused else [self.screen, self]))
+
+    @work
+    async def show_instance(self, index: int) -> None:
+        if self.study is not None:
+            await self.push_screen_wait(DetailScreen(self.study, index, plain=self.plain))
+
+    @work
+    async def show_timeline(self) -> None:
+        study = self.study
+        if study is None:
+            return
+        index = await self.push_screen_wait(TimelineScreen(lambda: study.state, plain=self.plain))
+        if index is not None:
+            self.go_to(index)
+
+    def show_commands(self) -> None:
+        if self.study is not None:
+            self.push_screen(CommandsScreen(self.study))
+
+    def go_to(self, index: int) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, StudyScreen):
+                screen.go_to(index)
+
+    # --- other programs in this terminal
+
+    def page(self, path: Path | None) -> None:
+        """A whole file in the pager."""
+        if path is None or not path.exists():
+            self.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
+            return
+        self._lend([*words_of("PAGER", "less"), str(path)])
+
+    def edit(self, path: Path) -> None:
+        if not path.exists():
+            self.notify(f"there is no {path.name} yet: it is written when the instance is submitted", markup=False)
+            return
+        editor = "VISUAL" if os.environ.get("VISUAL") else "EDITOR"
+        self._lend([*words_of(editor, "vi"), str(path)])
+
+    @work
+    async def open_shell(self, index: int) -> None:
+        if self.study is not None:
+            await self.shell(self.study, index)
+
+    async def shell(self, study: OpenStudy, index: int) -> None:
+        """A shell in the instance's workspace, here or on the node where its job runs."""
+        instance = study.plan.instances[index]
+        workspace = study.directory.workspace(instance)
+        if not workspace.exists():
+            self.notify("there is no workspace yet: it is made when the instance is submitted", markup=False)
+            return
+        here = words_of("SHELL", "/bin/sh")
+        last = study.state.last_attempt(index)
+        if last and last.backend == "slurm" and study.state.status[index] is Status.RUNNING:
+            node = ["srun", f"--jobid={last.job}", "--overlap", "--pty", f"--chdir={workspace}", *here]
+            choice = await self.pick("A shell", [("here", f"here, in {workspace}"), ("node", shlex.join(node))])
+            if choice is None:
+                return
+            if choice == "node":
+                self._lend(node)
+                return
+        self._lend(here, cwd=workspace)
+
+    def _lend(self, command: list[str], cwd: Path | None = None) -> None:
+        """Run a program in this terminal. The driver's thread goes on meanwhile."""
+        try:
+            with self.suspend():
+                problem = run_in_terminal(command, cwd)
+        except SuspendNotSupported:
+            problem = "this terminal cannot be lent to another program"
+        if problem:
+            self.notify(problem, severity="error", markup=False)
+        self.refresh(layout=True)
+
+    # --- copying
+
+    @work
+    async def copy(self, index: int) -> None:
+        if self.study is not None:
+            await self.copy_menu(self.study, index, [])
+
+    async def copy_menu(self, study: OpenStudy, index: int | None, log: list[str]) -> None:
+        """Copy something to the clipboard of the person's own terminal, and show it: not every terminal can."""
+        choices: list[tuple[str, str]] = []
+        root = str(study.directory.root)
+        if index is not None:
+            instance = study.plan.instances[index]
+            last = study.state.last_attempt(index)
+            if last and last.job:
+                choices.append((last.job, f"job id        {last.job}"))
+            workspace = str(study.directory.workspace(instance))
+            choices.append((workspace, f"workspace     {workspace}"))
+            choices.append((instance.name, f"name          {instance.name}"))
+            why = f"mtui why {shlex.quote(root)} {shlex.quote(instance.name)}"
+            choices.append((why, f"why           {why}"))
+        back = f"mtui {shlex.quote(root)}"
+        choices.append((back, f"this study    {back}"))
+        if log:
+            choices.append(("\n".join(log), f"log           its last {len(log)} lines"))
+        text = await self.pick("Copy", choices)
+        if text is not None:
+            self.copy_to_clipboard(text)
+            shown = text if "\n" not in text else f"{text.count(chr(10)) + 1} lines"
+            self.notify(f"copied: {safe(shown)}", markup=False)
+
+    # --- what is kept
+
+    def action_choose_theme(self, name: str) -> None:
+        self.theme = name
+        self._keep(replace(self._kept, theme=name))
+
+    def action_toggle_glyphs(self) -> None:
+        self._keep(replace(self._kept, ascii=not self.plain))
+        self.notify("the glyphs change with the next start")
+
+    def _keep(self, kept: preferences.Preferences) -> None:
+        self._kept = kept
+        preferences.write(kept)
+
+    def action_drive(self) -> None:
+        if self.study is not None:
+            self.study.driving.drive()
+
+    def action_picture(self) -> None:
+        try:
+            path = self.save_screenshot(path=str(Path.cwd()))
+        except OSError as error:
+            self.notify(f"no picture: {error.strerror}", severity="error", markup=False)
+            return
+        self.notify(f"saved as {path}", markup=False)
+
+    # --- when something goes wrong
+
+    def _print_error_renderables(self) -> None:
+        """Nothing here: the error is raised again once the terminal is back, and told like any other."""
+
+
+def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
+    """What the jobs of instances ask for: the value, or `several` where they differ."""
+    found: dict[str, str] = {}
+    for index in indices:
+        own = header_resources(study.plan, study.plan.instances[index], study.state.changes.get(index, {}))
+        for key in CHANGEABLE:
+            value = own.get(key, "")
+            found[key] = value if found.get(key, value) == value else "several"
+    return found
+
+
+def _only_ascii() -> bool:
+    """Whether the glyphs of the states cannot be shown in one cell here: no UTF-8, or a locale of wide characters."""
+    if locale.getpreferredencoding(False).lower().replace("-", "") != "utf8":
+        return True
+    assert all(unicodedata.east_asian_width(glyph) in ("N", "Na") for glyph, _ in GROUP_GLYPHS.values())
+    return False
+
+
+def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
+    """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
+    app = MtuiApp(directory, study, notice)
+    began = time.time()
+    try:
+        app.run()
+    finally:
+        app.close()
+    if app._exception is not None:
+        raise app._exception
+    for thread in threading.enumerate():
+        if thread.name == "mtui-driver":
+            thread.join(1)
+    if app.study is None:
+        return app.return_code or EXIT_FINISHED
+    print(_farewell(app.study, began))
+    return app.return_code or _EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
+
+
+def _farewell(study: OpenStudy, began: float) -> str:
+    """How the study stands, who drives it, and how to come back."""
+    del began
+    study.take()
+    state, directory = study.state, study.directory
+    lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
+    if state.result:
+        lines.append(f"The study is over: {state.result}.")
+        lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
+    else:
+        from .status_view import drives
+
+        driver = drives(directory)
+        lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")
+    return "\n".join([*lines, f"Come back with: mtui {shlex.quote(str(directory.root))}"])

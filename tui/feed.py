@@ -1,0 +1,95 @@
+"""Follows the journal of a study on a thread of its own, so that a slow file system never holds the screen up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from ..core.errors import MtuiError
+from ..core.store.follow import Follower
+from ..core.store.layout import StudyDirectory
+from ..core.store.study_file import StudyFile
+from ..core.study.events import Event
+from ..core.study.state import Impossible, StudyState
+
+_LOOK_EVERY = 0.5  # seconds between two looks while nobody says that there is something new
+_LOOK_LONGEST = 3.0  # the same where a look itself takes long
+_GATHER = 0.1  # seconds over which events are gathered: the eye sees no more, and the line is spared
+
+
+class Feed:
+    """Reads what is in the journal, then what is added. `deliver` is called on this thread when there is something.
+
+    The state belongs to whoever takes it with `first`; after that this thread only hands over events.
+    """
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
+        self._follower = Follower(directory.journal)
+        self._study = study
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._first: StudyState | None = None
+        self._woken = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mtui-feed", daemon=True)
+        self.read_at = 0.0  # monotonic: when the journal was last looked at with success
+        self.problem = ""  # why it cannot be read now
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._woken.set()
+
+    def wake(self) -> None:
+        """There is something new. From any thread."""
+        self._woken.set()
+
+    def take(self) -> tuple[StudyState | None, list[Event]]:
+        """The state as it was read first, once, and the events since the last call."""
+        with self._lock:
+            first, events = self._first, self._events
+            self._first, self._events = None, []
+            return first, events
+
+    def _run(self) -> None:
+        state: StudyState | None = StudyState(self._study.plan)
+        pause = _LOOK_EVERY
+        while not self._ended.is_set():
+            begun = time.monotonic()
+            try:
+                events = self._follower.new_events()
+                problem = ""
+            except MtuiError as error:
+                events, problem = [], str(error)
+            now = time.monotonic()
+            if not problem:
+                self.read_at = now
+            if state is not None and not problem:
+                for event in events:
+                    apply(state, event)
+                with self._lock:
+                    self._first = state
+                state, events = None, []
+                self._deliver()
+            if events or problem != self.problem:
+                self.problem = problem
+                with self._lock:
+                    waiting = bool(self._events)
+                    self._events += events
+                if not waiting:
+                    self._deliver()
+            pause = min(_LOOK_LONGEST, max(_LOOK_EVERY, 10 * (now - begun)))
+            if self._woken.wait(pause):
+                self._ended.wait(_GATHER)
+                self._woken.clear()
+
+
+def apply(state: StudyState, event: Event) -> None:
+    """Take an event in; one that does not fit was an anomaly when it was written, too."""
+    with suppress(Impossible):
+        state.apply(event)

@@ -1,0 +1,78 @@
+"""Commands on instances as a person gives them: to whom, in words, and what will come of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ...core.study import commands
+from ...core.study.state import StudyState
+from ...core.study.status import LIVE
+from ..text import plural, safe
+
+_MOST_NAMES = 6
+VERBS = commands.TARGETED
+_NOTHING = {
+    "cancel": "there is nothing to cancel: it is over already",
+    "retry": "there is nothing to retry: only what failed or was cancelled can run again",
+    "hold": "there is nothing to hold: only what has not started yet can be held",
+    "release": "there is nothing to release: nothing of it is held",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that can be given: the instances to which it applies, and what a dialog has to say."""
+
+    verb: str
+    indices: tuple[int, ...]
+    title: str
+    lines: tuple[str, ...]
+
+
+def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | str:
+    """The order, or why there is none."""
+    able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
+    if not able:
+        return _NOTHING[verb]
+    title = f"{verb.capitalize()} {plural(len(able), 'instance')}?"
+    names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
+    if len(able) > _MOST_NAMES:
+        names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able)}")
+    return Order(verb, able, title, (*names, "", *_consequences(state, verb, able)))
+
+
+def _tally(state: StudyState, indices: Iterable[int]) -> str:
+    counts = Counter(state.status[index] for index in indices)
+    return ", ".join(f"{count:,} {status.value}" for status, count in counts.most_common())
+
+
+def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> list[str]:
+    below = state.below(indices) - set(indices)
+    if verb == "cancel":
+        jobs = sum(1 for index in indices if state.status[index] in LIVE)
+        lines = [f"{plural(jobs, 'job')} will be ended."] if jobs else []
+        waiting = sum(1 for index in below if commands.applies(state, "cancel", index))
+        return lines + ([f"{plural(waiting, 'instance')} further down will be blocked."] if waiting else [])
+    if verb == "retry":
+        freed = sum(1 for index in below if state.status[index].value == "blocked")
+        lines = ["Each runs as a new attempt in the same workspace; earlier output is kept."]
+        return lines + ([f"{plural(freed, 'blocked instance')} further down may follow."] if freed else [])
+    if verb == "hold":
+        return ["They will not start until they are released."]
+    return []
+
+
+def targets(state: StudyState, indices: Collection[int]) -> tuple[str, ...]:
+    """How a command names these instances: by whole steps where it can, else one by one."""
+    chosen = set(indices)
+    names: list[str] = []
+    for step in state.plan.steps:
+        members = [index for index in step.instances if index in chosen]
+        alike = [step.name == state.plan.instances[index].name for index in members]
+        if len(members) == len(step.instances) and members and not any(alike):
+            names.append(step.name)
+        else:
+            names += [state.plan.instances[index].name for index in members]
+    return tuple(names)

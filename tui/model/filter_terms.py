@@ -1,0 +1,192 @@
+"""The terms of the filter language: how they are written, and what their words mean in a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import translate
+from functools import cache
+
+from ...core.errors import MtuiError
+from ...core.plan.model import Plan
+from ...core.spec.problems import nearest
+from ...core.study.status import Status
+from .appearance import LOOKS, Group
+
+Test = Callable[[str], bool]
+
+_TERM = re.compile(r'(?:[^\s"]|"[^"]*(?:"|\Z))+')
+_SIGN = re.compile(r":|[<>]=?|!=|==?")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?\s*", re.ASCII)
+_QUOTED = "\0"  # stands for a quoted character where signs are looked for
+
+
+class FilterError(MtuiError):
+    """A filter that means nothing: it names a key, state, step or parameter that there is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term as it was written: `value` alone, or `key`, `sign` and `value`."""
+
+    negated: bool
+    key: str
+    sign: str
+    value: str
+
+
+def terms(text: str) -> Iterator[Term]:
+    """The terms of a text, without quotes and without those that say nothing (yet)."""
+    for found in _TERM.finditer(text):
+        plain = mask = ""
+        for number, piece in enumerate(found.group().split('"')):
+            plain += piece
+            mask += _QUOTED * len(piece) if number % 2 else piece
+        term = _term(plain, mask)
+        if term.value:
+            yield term
+
+
+def _term(plain: str, mask: str) -> Term:
+    """The term of a text; `mask` is the same text with what was quoted hidden."""
+    start = 0
+    while mask.startswith("!", start) and not mask.startswith("!=", start):
+        start += 1
+    negated = start % 2 == 1
+    found = _SIGN.search(mask, start)
+    if found is None:
+        return Term(negated, "", "", plain[start:])
+    key, value = plain[start : found.start()], plain[found.end() :]
+    sign = "=" if found.group() == "==" else found.group()
+    if not key or not value:
+        what = f"before '{sign}'" if not key else f"after '{key}{sign}'"
+        raise FilterError(f"nothing stands {what}", 'write state:failed, SIZE>100, or "a text" in quotes')
+    return Term(negated, key, sign, value)
+
+
+def complete(word: str, known: Iterable[str]) -> str:
+    """The known word that is this one, or the only one that begins with it; else empty."""
+    found = [candidate for candidate in known if candidate.startswith(word)]
+    return word if word in found else found[0] if len(found) == 1 else ""
+
+
+def pattern(text: str) -> Test:
+    """A test of whether a text holds this one; a glob has to match as a whole. Case does not count."""
+    folded = text.casefold()
+    if is_glob(text):
+        matches = re.compile(translate(folded)).match
+        return lambda other: matches(other.casefold()) is not None
+    return lambda other: folded in other.casefold()
+
+
+def is_glob(text: str) -> bool:
+    return "*" in text or "?" in text
+
+
+# --- states and steps
+
+
+@cache
+def _known_states() -> dict[str, frozenset[Status]]:
+    """What the words for states mean. A group's word means the whole group, also where a state is called so."""
+    words = {status.value: frozenset({status}) for status in Status}
+    words |= {group.value: frozenset(s for s, look in LOOKS.items() if look.group is group) for group in Group}
+    return words
+
+
+@cache
+def state_words() -> tuple[str, ...]:
+    """The words for states as one term can hold them, groups first."""
+    groups = [group.value for group in Group]
+    return tuple(word.replace(" ", "_") for word in (*groups, *sorted(_known_states().keys() - {*groups})))
+
+
+def states(word: str) -> frozenset[Status]:
+    """The states that a word or its beginning means."""
+    known = _known_states()
+    plain = re.sub(r"[_\-\s]+", " ", word.casefold()).strip()
+    if plain in known:
+        return known[plain]
+    begin = [candidate for candidate in known if candidate.startswith(plain)]
+    if len(begin) > 1:
+        raise FilterError(f"'{word}' may mean several states", " or ".join(sorted(begin)))
+    # The words of the grid's cells are understood too.
+    shown = {look.word.casefold(): frozenset({status}) for status, look in LOOKS.items()}
+    found = known[begin[0]] if begin else shown.get(plain)
+    if found is None:
+        hint = nearest(plain, state_words()) or "known here: " + ", ".join(state_words())
+        raise FilterError(f"there is no state '{word}'", hint)
+    return found
+
+
+def steps(word: str, plan: Plan) -> frozenset[int]:
+    """The step of this name; if there is none, those that begin with it, or else those that hold it."""
+    folded, holds = word.casefold(), pattern(word)
+    tests: tuple[Test, ...] = (folded.__eq__, lambda name: name.startswith(folded), holds)
+    for test in tests:
+        found = frozenset(step.index for step in plan.steps if test(step.name.casefold()))
+        if found:
+            return found
+    raise FilterError(f"there is no step '{word}'", nearest(word, (step.name for step in plan.steps)))
+
+
+# --- parameters
+
+
+def parameter_names(plan: Plan) -> list[str]:
+    return list(dict.fromkeys((*plan.parameters.keys, *plan.parameters.names)))
+
+
+def comparison(term: Term, plan: Plan) -> tuple[int, Test]:
+    """The number of the parameter that a term names, and its test of a value."""
+    column = _column(plan, term.key)
+    equal = _equality(term.value, plan.parameters.values[column])
+    number, text = _number(term.value), term.value.casefold()
+
+    def order(value: str) -> int:
+        other = _number(value)
+        if number is not None and other is not None:
+            return (other > number) - (other < number)
+        folded = value.casefold()
+        return (folded > text) - (folded < text)
+
+    tests: dict[str, Test] = {
+        "=": equal,
+        "!=": lambda value: not equal(value),
+        "<": lambda value: order(value) < 0,
+        "<=": lambda value: order(value) <= 0,
+        ">": lambda value: order(value) > 0,
+        ">=": lambda value: order(value) >= 0,
+    }
+    return column, tests[term.sign]
+
+
+def _column(plan: Plan, written: str) -> int:
+    """The parameter that is called so, by key or name; case counts only where it has to."""
+    known = [(number, name) for names in (plan.parameters.keys, plan.parameters.names)
+             for number, name in enumerate(names)]  # fmt: skip
+    exact = {number for number, name in known if name == written}
+    found = exact or {number for number, name in known if name.casefold() == written.casefold()}
+    if len(found) > 1:
+        choices = " or ".join(plan.parameters.keys[number] for number in sorted(found))
+        raise FilterError(f"'{written}' may mean several parameters", choices)
+    if not found:
+        raise FilterError(f"there is no parameter '{written}'", nearest(written, parameter_names(plan)))
+    return found.pop()
+
+
+def _equality(wanted: str, values: Sequence[str]) -> Test:
+    """Whether a value is the wanted one. Case does not count, unless a row has just this value."""
+    number, folded = _number(wanted), wanted.casefold()
+    if number is not None:
+        return lambda value: value == wanted or number == _number(value)
+    if wanted in values:
+        return wanted.__eq__
+    return pattern(wanted) if is_glob(wanted) else lambda value: value.casefold() == folded
+
+
+def _number(text: str) -> Decimal | None:
+    """The text as an exact number: seeds of 64 bits differ in their last digit."""
+    return Decimal(text.strip()) if _NUMBER.fullmatch(text) else None

@@ -1,0 +1,156 @@
+"""The rows and cells of the status grid: which are shown, in which order, and which are marked.
+
+A row is a parameter combination, a column a step. A step that uses fewer parameters has one instance for several
+rows: `StudyView.cell` gives the same instance for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...core.plan.model import Plan, PlannedStep
+from ...core.study.state import StudyState
+from .appearance import Group, group_of
+from .filters import Filter, parse
+
+BY_ROW = ""  # the sort key of the order in the study file
+
+# What a person who sorts by state wants to see first.
+_URGENCY = {
+    group: place
+    for place, group in enumerate(
+        (Group.FAILED, Group.CANCELLED, Group.BLOCKED, Group.RUNNING, Group.QUEUED, Group.WAITING, Group.DONE)
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """By a parameter (its key), by the state of a step (`state:` and its name), or by row."""
+
+    key: str = BY_ROW
+    descending: bool = False
+
+    @property
+    def words(self) -> str:
+        if self.key == BY_ROW:
+            return "as in the study file"
+        what = f"state of {self.key[6:]}" if self.key.startswith("state:") else self.key
+        return f"{what}, descending" if self.descending else what
+
+
+class StudyView:
+    """What of a study is shown. It holds no state of instances: that is asked of the StudyState given."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        used = {key for step in plan.steps for key in step.used}
+        self.parameters = [key for key in plan.parameters.keys if key in used]
+        rows = len(plan.parameters.values[0]) if self.parameters else 1
+        self.row_count = rows if plan.instances else 0
+        self.steps: list[PlannedStep] = [step for step in plan.steps if step.instances]
+        self.columns = {step.index: column for column, step in enumerate(self.steps)}
+        self.filter: Filter = parse("", plan)
+        self.sort = Sort()
+        self.order: list[int] = list(range(self.row_count))
+        self.hits: set[int] | None = None  # the instances that the filter lets through; None: all
+        self.marks: set[int] = set()
+
+    def cell(self, row: int, column: int) -> int:
+        """The instance at a row and column."""
+        step = self.steps[column]
+        return step.by_row[row] if step.by_row else step.instances[0]
+
+    def values(self, row: int) -> list[str]:
+        """The row's parameter values, in the order of `parameters`."""
+        return [self.plan.parameters.value(key, row) for key in self.parameters]
+
+    def place(self, index: int) -> tuple[int, int]:
+        """Row and column of an instance; the first row that it covers."""
+        instance = self.plan.instances[index]
+        return max(0, instance.row), self.columns[instance.step]
+
+    def rows_of(self, index: int) -> list[int]:
+        """All rows that an instance covers."""
+        step = self.plan.steps[self.plan.instances[index].step]
+        if not step.by_row:
+            return list(range(self.row_count))
+        return [row for row, covering in enumerate(step.by_row) if covering == index]
+
+    def is_lit(self, index: int) -> bool:
+        """Whether the filter lets an instance through; others are shown dimly if their row is."""
+        return self.hits is None or index in self.hits
+
+    # --- what is shown
+
+    def set_filter(self, text: str, state: StudyState) -> None:
+        """Show the rows in which something matches. Raises FilterError, and changes nothing then."""
+        self.filter = parse(text, self.plan)
+        self.arrange(state)
+
+    def set_sort(self, sort: Sort, state: StudyState) -> None:
+        self.sort = sort
+        self.arrange(state)
+
+    @property
+    def depends_on_state(self) -> bool:
+        """Whether what is shown may change with the states of instances."""
+        return self.hits is not None or self.sort.key.startswith("state:")
+
+    def arrange(self, state: StudyState) -> bool:
+        """Work out anew which rows are shown, in which order; whether that changed."""
+        before, hits_before = self.order, self.hits
+        self.hits = None if self.filter.is_empty else set(self.filter.matching(state))
+        rows: Sequence[int] = range(self.row_count) if self.hits is None else self._rows_with(self.hits)
+        key = self._sort_key(state)
+        self.order = sorted(rows, key=key, reverse=self.sort.descending) if key else list(rows)
+        return self.order != before or self.hits != hits_before
+
+    def _rows_with(self, hits: set[int]) -> list[int]:
+        rows: set[int] = set()
+        for step in self.steps:
+            if not step.by_row:
+                if step.instances[0] in hits:
+                    return list(range(self.row_count))
+            else:
+                rows.update(row for row, index in enumerate(step.by_row) if index in hits)
+        return sorted(rows)
+
+    def _sort_key(self, state: StudyState) -> Callable[[int], object] | None:
+        key = self.sort.key
+        if key.startswith("state:"):
+            column = next((number for number, step in enumerate(self.steps) if step.name == key[6:]), 0)
+            return lambda row: _URGENCY[group_of(state.status[self.cell(row, column)])]
+        if key in self.parameters:
+            values = self.plan.parameters.values[self.plan.parameters.keys.index(key)]
+            return lambda row: _natural(values[row])
+        return None
+
+    def sorts(self) -> list[Sort]:
+        """All that one can sort by."""
+        keys = [BY_ROW, *self.parameters, *(f"state:{step.name}" for step in self.steps)]
+        return [Sort(key) for key in keys]
+
+    # --- marks
+
+    def shown_instances(self) -> set[int]:
+        """Every instance that stands in a shown row and matches the filter."""
+        if self.hits is not None:
+            return set(self.hits)
+        return {index for step in self.steps for index in step.instances}
+
+    def block(self, first: tuple[int, int], last: tuple[int, int]) -> set[int]:
+        """The lit instances of a rectangle, given by two of its corners as (place in `order`, column)."""
+        places = range(min(first[0], last[0]), max(first[0], last[0]) + 1)
+        columns = range(min(first[1], last[1]), max(first[1], last[1]) + 1)
+        cells = {self.cell(self.order[place], column) for place in places for column in columns}
+        return {index for index in cells if self.is_lit(index)}
+
+
+def _natural(value: str) -> tuple[int, float, str]:
+    """Numbers by size and before texts."""
+    try:
+        return (0, float(value), value)
+    except ValueError:
+        return (1, 0.0, value)

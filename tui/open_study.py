@@ -1,0 +1,193 @@
+"""A study as the app has it open: its state as the journal tells it, what was asked of it, and in what words.
+
+The driver may be a thread of this process or anybody else; nothing here depends on which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from ..core.backends.slurm_text import reason_words
+from ..core.store import inbox
+from ..core.store.layout import StudyDirectory
+from ..core.store.study_file import StudyFile
+from ..core.study.events import Event
+from ..core.study.state import StudyState
+from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+from .driving import At, Driving
+from .feed import Feed, apply
+from .model import acting
+from .model.appearance import by_group, group_of
+from .model.estimate import Estimator, span_words
+from .model.view import StudyView
+from .text import plural, safe
+
+STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
+_MOST_SENT = 50  # commands of this app that are remembered
+
+Words = list[tuple[str, str]]  # text and the class that colours it
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command that this app has sent."""
+
+    command: str  # its id
+    words: str
+    at: float
+
+
+class OpenStudy:
+    """One study, open. `changed` is called from other threads when there is something to `take`."""
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:
+        self.directory = directory
+        self.study = study
+        self.plan = study.plan
+        self.state = StudyState(study.plan)
+        self.is_read = False  # whether the journal was read once
+        self.view = StudyView(study.plan)
+        self.estimator = Estimator(study.plan)
+        self.sent: list[Sent] = []
+        self.feed = Feed(directory, study, changed)
+        self.driving = Driving(directory, study, changed, self.feed.wake)
+
+    def start(self) -> None:
+        self.feed.start()
+        self.driving.start()
+
+    def stop(self) -> None:
+        self.feed.stop()
+
+    def take(self) -> bool:
+        """Take in what the journal has new; whether there was anything."""
+        first, events = self.feed.take()
+        if first is not None:
+            self.state = first
+            self.is_read = True
+            self.estimator.take_up(first)
+        for event in events:
+            apply(self.state, event)
+            self.estimator.note(event, self.state)
+        return first is not None or bool(events)
+
+    # --- commands
+
+    def send(self, order: acting.Order, options: Mapping[str, str] | None = None) -> Sent:
+        """Send an order; raises StudyDirectoryError if it cannot be written."""
+        with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
+        words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
+        names = acting.targets(self.state, order.indices)
+        command = inbox.send(self.directory.inbox, order.verb, names, dict(options or {}))
+        sent = Sent(command, words, time.time())
+        self.sent = [*self.sent[-_MOST_SENT:], sent]
+        self.feed.wake()
+        return sent
+
+    def _whom(self, indices: Collection[int]) -> str:
+        if len(indices) == 1:
+            return safe(self.plan.instances[next(iter(indices))].name)
+        return plural(len(indices), "instance")
+
+    def way(self, sent: Sent) -> tuple[str, str]:
+        """How far a command has come, and the class of its colour."""
+        command = self.state.commands.get(sent.command)
+        if command is None:
+            if self.driving.helm.at in (At.HERE, At.ELSEWHERE):
+                return "sent, not yet seen", "state--queued"
+            return "sent, waits for a driver", "state--queued"
+        if not command.outcome:
+            return "seen, not yet done", "state--running"
+        kind = "state--done" if command.outcome == "done" else "state--failed"
+        return f"{command.outcome}: {safe(command.message)}" if command.message else command.outcome, kind
+
+    # --- in words
+
+    def who(self) -> Words:
+        """Who drives, and whatever makes what is on the screen older than it looks."""
+        words: Words = []
+        helm = self.driving.helm
+        match helm.at:
+            case At.HERE:
+                words.append(("driven here", "line--faint"))
+            case At.ELSEWHERE:
+                words.append((f"driven by {safe(helm.words)}", "line--faint"))
+                if helm.quiet_for > STALE_AFTER:
+                    words.append((f"no sign of life for {_coarse(helm.quiet_for)}", "state--failed"))
+            case At.NOWHERE:
+                words.append((f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed"))
+            case At.BROKEN:
+                words.append((f"not driven: {safe(helm.words)}", "state--failed"))
+        if self.state.slurm_silent_since:
+            since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
+            words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
+        elif self.state.deferred:
+            words.append((f"Slurm takes no more for now: {safe(self.state.deferred)}", "state--queued"))
+        if self.feed.problem:
+            words.append((f"the journal cannot be read: {safe(self.feed.problem)}", "state--failed"))
+        elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
+            words.append((f"shown as of {_coarse(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
+        return words
+
+    def progress_words(self, now: float) -> Words:
+        """Result, or what is still to come; throughput; how long it has been going on."""
+        state = self.state
+        if not self.is_read:
+            return [("reading the journal", "line--faint")]
+        began = self.study.created
+        if state.result:
+            kind = "state--done" if state.result == "finished" else "state--failed"
+            return [(state.result, kind), (f"took {span_words(state.last_event_at - began)}", "line--faint")]
+        estimate = self.estimator.estimate(state, now)
+        rate = f"{estimate.rate_per_minute:.3g}/min" if estimate.rate_per_minute else ""
+        return [(estimate.words, "state--running"), (rate, "line--faint"), (f"elapsed {_coarse(now - began)}", "line--faint")]
+
+    def subject(self, index: int, now: float) -> Words:
+        """One line about an instance: where it stands and why."""
+        state = self.state
+        status = state.status[index]
+        words: Words = [
+            (f" {safe(self.plan.instances[index].name)} ", "line--strong"),
+            (f" {status.value}", f"state--{group_of(status).value}"),
+        ]
+        why = self._why(index, status)
+        if why:
+            words.append((f": {why}", f"state--{group_of(status).value}"))
+        last = state.last_attempt(index)
+        if last is None:
+            return words
+        facts: list[str] = []
+        if last.number > 1:
+            facts.append(f"attempt {last.number}")
+        if last.job:
+            facts.append(f"{'process' if last.backend == 'local' else 'job'} {last.job}")
+        if last.node:
+            facts.append(f"on {last.node}")
+        if last.started_at and last.ended_at:
+            facts.append(f"ran {span_words(last.ended_at - last.started_at)}")
+        elif last.started_at:
+            facts.append(f"for {_coarse(now - last.started_at)}")
+        elif last.submitted_at and not last.ended_at:
+            facts.append(f"queued for {_coarse(now - last.submitted_at)}")
+        return [*words, ("  " + ", ".join(facts), "line--faint")]
+
+    def _why(self, index: int, status: Status) -> str:
+        state = self.state
+        if status in UNSUCCESSFUL:
+            return safe(state.cause(index))
+        last = state.last_attempt(index)
+        if status in IN_SLURM and last and last.reason:
+            return safe(reason_words(last.reason))
+        if status is Status.WAITING:
+            left = state.waits_for(index)
+            return f"for {plural(left, 'parent')}" if left else ""
+        if status is Status.BLOCKED:
+            return "something above it did not finish"
+        return ""
+
+
+def _coarse(seconds: float) -> str:
+    """A span that is still growing, so roughly: a line that ticks every second costs a slow link its bytes."""
+    return span_words(seconds // 60 * 60) if seconds >= 60 else "<1m"

@@ -1,0 +1,185 @@
+"""Everything about one instance: why it stands as it does, its attempts, history, neighbours, script and place."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from ...core.store.history import history_of
+from ...core.study.status import Status
+from ..model.appearance import GROUP_GLYPHS, group_of
+from ..open_study import OpenStudy
+from ..text import Paint, plural, safe
+from ..why import why_text
+from ..widgets.bars import WordLine
+
+if TYPE_CHECKING:
+    from ..app import MtuiApp
+
+_MOST_NAMES = 12
+_MOST_SCRIPT = 200  # lines
+
+
+class DetailScreen(Screen[int | None]):
+    """One instance. Closes with the instance to go to, or None."""
+
+    BINDING_GROUP_TITLE = "Instance"
+    AUTO_FOCUS = "#detail"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,enter,backspace", "close", "Back", id="detail.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="detail.help"),
+        Binding("c", "act('cancel')", "Cancel", id="detail.cancel"),
+        Binding("r", "act('retry')", "Retry", id="detail.retry"),
+        Binding("H", "act('hold')", "Hold", show=False, id="detail.hold"),
+        Binding("U", "act('release')", "Release", show=False, id="detail.release"),
+        Binding("v", "pager", "Output", id="detail.pager", tooltip="stdout in $PAGER"),
+        Binding("e", "editor", "Script", id="detail.editor", tooltip="The script in $EDITOR"),
+        Binding("s", "shell", "Shell", id="detail.shell", tooltip="A shell in the workspace or on the node"),
+        Binding("y", "copy", "Copy", id="detail.copy"),
+        Binding("u", "go('parent')", "Parent", id="detail.parent", tooltip="Go to a parent"),
+        Binding("d", "go('child')", "Child", id="detail.child", tooltip="Go to what waits for this"),
+        Binding("j", "scroll(1)", "Down", show=False, id="detail.down"),
+        Binding("k", "scroll(-1)", "Up", show=False, id="detail.up"),
+        Binding("ctrl+d", "scroll(10)", "Ten down", show=False, id="detail.page_down"),
+        Binding("ctrl+u", "scroll(-10)", "Ten up", show=False, id="detail.page_up"),
+        Binding("g", "edge(0)", "Top", show=False, id="detail.top"),
+        Binding("G", "edge(1)", "End", show=False, id="detail.end"),
+    ]
+
+    app: MtuiApp
+
+    def __init__(self, study: OpenStudy, index: int, *, plain: bool) -> None:
+        super().__init__()
+        self.study = study
+        self.index = index
+        self._plain = plain
+        self._shown = ""
+
+    def compose(self) -> ComposeResult:
+        yield WordLine(id="title")
+        with VerticalScroll(id="detail"):
+            yield Static(id="text")
+        yield WordLine(id="notice")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self.show_news)
+        self.show_news()
+
+    def show_news(self) -> None:
+        """Tell what is new; the text is built anew only if the instance itself stands otherwise than before."""
+        self.study.take()
+        state = self.study.state
+        self.query_one("#title", WordLine).say(self.study.subject(self.index, time.time()))
+        stands = f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {state.last_attempt(self.index)}"
+        if stands != self._shown:
+            self._shown = stands
+            self.query_one("#text", Static).update(self._text())
+        if self.study.sent:
+            words, kind = self.study.way(self.study.sent[-1])
+            self.query_one("#notice", WordLine).say([(f" {self.study.sent[-1].words}: ", "line--faint"), (words, kind)])
+
+    # --- what it says
+
+    def _text(self) -> Text:
+        study, index = self.study, self.index
+        plan, state = study.plan, study.state
+        instance = plan.instances[index]
+        text = Text(no_wrap=False)
+        _head(text, "Why")
+        why = why_text(study.directory, study.study, state, index, Paint(None))
+        text.append("\n".join(line for line in why.split("\n") if line.strip()) + "\n")
+        params = plan.params(instance)
+        if params:
+            _head(text, "Parameters")
+            for key, value in params.items():
+                text.append(f"  {safe(key)} = {safe(value)}\n")
+        _head(text, "Waits for")
+        parents = list(plan.parents(instance))
+        self._names(text, parents, "nothing: it could start at once")
+        children, funnels = state.children(index)
+        _head(text, "Waited for by")
+        self._names(text, children, "" if funnels else "nothing")
+        for step in funnels:
+            text.append(f"  {safe(plan.steps[step].name)} ({plural(len(plan.steps[step].instances), 'instance')}, "
+                        "with all others of this step)\n")  # fmt: skip
+        _head(text, "History")
+        for at, words in history_of(study.directory.journal, index):
+            text.append(f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {safe(words)}\n")
+        _head(text, "Script")
+        script = study.directory.workspace(instance) / plan.script_name(instance)
+        text.append(f"  {safe(str(script))}\n", style="dim")
+        try:
+            with script.open(encoding="utf-8", errors="replace") as file:
+                lines = file.read(1 << 16).split("\n")
+        except OSError:
+            lines = ["(it is written when the instance is submitted)"]
+        for line in lines[:_MOST_SCRIPT]:
+            text.append(f"  {safe(line)}\n")
+        return text
+
+    def _names(self, text: Text, indices: list[int], nothing: str) -> None:
+        if not indices and nothing:
+            text.append(f"  {nothing}\n", style="dim")
+        state = self.study.state
+        # Those that are not finished say more than those that are.
+        ordered = sorted(indices[:100_000], key=lambda index: state.status[index] is Status.FINISHED)
+        for index in ordered[:_MOST_NAMES]:
+            status = state.status[index]
+            glyph = GROUP_GLYPHS[group_of(status)][1 if self._plain else 0]
+            text.append(f"  {glyph} {safe(self.study.plan.instances[index].name)} ({status.value})\n")
+        if len(indices) > _MOST_NAMES:
+            text.append(f"  and {len(indices) - _MOST_NAMES:,} more\n", style="dim")
+
+    # --- keys
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one("#detail", VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def action_edge(self, end: int) -> None:
+        pane = self.query_one("#detail", VerticalScroll)
+        pane.scroll_end(animate=False) if end else pane.scroll_home(animate=False)
+
+    def action_act(self, verb: str) -> None:
+        self.app.act(verb, {self.index})
+
+    def action_pager(self) -> None:
+        self.app.page(self.study.directory.stdout(self.study.plan.instances[self.index]))
+
+    def action_editor(self) -> None:
+        instance = self.study.plan.instances[self.index]
+        self.app.edit(self.study.directory.workspace(instance) / self.study.plan.script_name(instance))
+
+    def action_shell(self) -> None:
+        self.app.open_shell(self.index)
+
+    def action_copy(self) -> None:
+        self.app.copy(self.index)
+
+    def action_go(self, where: str) -> None:
+        """Show a parent or a child instead: the one that matters most, a failed one before others."""
+        plan, state = self.study.plan, self.study.state
+        if where == "parent":
+            found = list(plan.parents(plan.instances[self.index]))
+        else:
+            children, funnels = state.children(self.index)
+            found = [*children, *(index for step in funnels for index in plan.steps[step].instances)]
+        if found:
+            self.index = min(found, key=lambda index: (state.status[index] is Status.FINISHED, index))
+            self._shown = ""
+            self.show_news()
+            self.action_edge(0)
+
+
+def _head(text: Text, words: str) -> None:
+    text.append(f"{chr(10) if text else ''}{words}\n", style="bold underline")

@@ -1,0 +1,480 @@
+"""The study screen: steps, status grid and log beside each other, or one at a time where there is little room."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import DescendantFocus
+from textual.screen import Screen
+from textual.suggester import SuggestFromList
+from textual.widgets import Footer, Input
+
+from ...core.errors import MtuiError
+from ...core.study.status import BAD, OVER, UNSUCCESSFUL, Status
+from ..model.acting import order_for
+from ..model.appearance import Group, by_group
+from ..model.filters import FilterError, completions
+from ..open_study import OpenStudy
+from ..widgets.bars import Counts, Head, Progress, WordLine
+from ..widgets.grid import StatusGrid
+from ..widgets.log_pane import LogPane
+from ..widgets.step_tree import StepTree
+
+if TYPE_CHECKING:
+    from ..app import MtuiApp
+
+_PAGES = ("steps", "grid", "log")
+_CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
+_SOURCES = ("stdout", "stderr", "script", "driver log")
+_SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
+_TICK = 1.0  # seconds between two looks whether a line has to say something else by now
+_REARRANGE = 1.0  # seconds between two times that a filter is asked anew of a study that changes
+
+
+class StudyScreen(Screen[None]):
+    """One study. Reads what `OpenStudy` has, and asks for changes through it."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    BINDING_GROUP_TITLE = "Study"
+    AUTO_FOCUS = None
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "app.leave", "Leave", id="study.leave", tooltip="Leave the screen; the study goes on"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="study.help", tooltip="The keys of this pane"),
+        Binding("slash", "filter", "Filter", key_display="/", id="study.filter",
+                tooltip="Filter the grid: state:failed step:sim SIZE>100 text; in the log: search"),
+        Binding("f", "cycle", "Failed/…", id="study.cycle", tooltip="Show failed, running, queued, waiting, all"),
+        Binding("c", "act('cancel')", "Cancel", id="study.cancel",
+                tooltip="Cancel the marked instances, or that under the cursor, or the step"),
+        Binding("r", "act('retry')", "Retry", id="study.retry",
+                tooltip="Run again the marked instances, or that under the cursor, or what failed of the step"),
+        Binding("A", "retry_all", "Retry all failed", show=False, id="study.retry_all",
+                tooltip="Run everything again that failed"),
+        Binding("H", "act('hold')", "Hold", show=False, id="study.hold", tooltip="Do not start these"),
+        Binding("U", "act('release')", "Release", show=False, id="study.release", tooltip="Let held ones start"),
+        Binding("o", "source", "Output", id="study.source", tooltip="stdout, stderr, script, driver log in turn"),
+        Binding("1", "page('steps')", "Steps", show=False, id="study.steps"),
+        Binding("2", "page('grid')", "Grid", show=False, id="study.grid"),
+        Binding("3", "page('log')", "Log", show=False, id="study.log"),
+        Binding("tab", "next_page(1)", "Next pane", show=False, id="study.next_pane"),
+        Binding("shift+tab", "next_page(-1)", "Pane before", show=False, id="study.previous_pane"),
+        Binding("z", "zoom", "Zoom", show=False, id="study.zoom", tooltip="This pane alone, and back"),
+        Binding("n", "next_hit(1)", "Next hit", show=False, id="study.next", tooltip="Next instance that the filter shows"),
+        Binding("N", "next_hit(-1)", "Hit before", show=False, id="study.previous"),
+        Binding("S", "sort", "Sort", show=False, id="study.sort", tooltip="Sort the rows"),
+        Binding("T", "timeline", "Timeline", show=False, id="study.timeline", tooltip="When each instance ran"),
+        Binding("C", "commands", "Commands", show=False, id="study.commands",
+                tooltip="What was asked, what Slurm was told, and the answers"),
+        Binding("y", "copy", "Copy", show=False, id="study.copy", tooltip="Copy a job id, a path, a command, log lines"),
+        Binding("v", "pager", "Pager", show=False, id="study.pager", tooltip="The whole file in $PAGER"),
+        Binding("e", "editor", "Editor", show=False, id="study.editor", tooltip="The script in $EDITOR"),
+        Binding("s", "shell", "Shell", show=False, id="study.shell", tooltip="A shell in the workspace or on the node"),
+        Binding("p", "pause", "Pause", show=False, id="study.pause", tooltip="Stop and go on with the display; the study goes on"),
+        Binding("R", "refresh_now", "Refresh", show=False, id="study.refresh", tooltip="Read the journal now"),
+        Binding("escape", "back", "Clear", show=False, id="study.back", tooltip="Clear filter, search or range"),
+    ]  # fmt: skip
+
+    app: MtuiApp
+
+    def __init__(self, study: OpenStudy, *, plain: bool) -> None:
+        super().__init__()
+        self.study = study
+        self._plain = plain
+        self._page = "grid"
+        self._source = 0
+        self._paused = False
+        self._last_filter = ""
+        self._searching = False  # what the input line is for: the log, or the grid
+        self._arranged_at = 0.0
+        self._subject_timer = None
+
+    # --- what is on it
+
+    def compose(self) -> ComposeResult:
+        study = self.study
+        yield Head(plain=self._plain, id="head")
+        yield WordLine(id="who")
+        yield WordLine(id="tabs")
+        with Horizontal(id="body"):
+            yield StepTree(study.view, study.state, plain=self._plain, id="steps")
+            with Vertical(id="right"):
+                yield StatusGrid(study.view, study.state, plain=self._plain, id="grid")
+                yield WordLine(id="subject")
+                yield LogPane(id="log")
+        yield Input(id="filter", classes="-hidden", compact=True)
+        yield Counts(plain=self._plain, id="counts")
+        yield WordLine(id="notice")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.head = self.query_one("#head", Head)
+        self.who = self.query_one("#who", WordLine)
+        self.tabs = self.query_one("#tabs", WordLine)
+        self.steps = self.query_one(StepTree)
+        self.grid = self.query_one(StatusGrid)
+        self.subject = self.query_one("#subject", WordLine)
+        self.log_pane = self.query_one(LogPane)
+        self.counts = self.query_one(Counts)
+        self.notice = self.query_one("#notice", WordLine)
+        self.input = self.query_one("#filter", Input)
+        self.input.cursor_blink = False
+        self.steps.border_title = "Steps"
+        self.grid.border_title = "Instances"
+        self._show_page("grid")
+        self.set_interval(_TICK, self._tick)
+        self.show_news()
+
+    # --- news
+
+    def show_news(self) -> None:
+        """Something may have changed: take it in and paint what differs."""
+        if self._paused:
+            return
+        self.study.take()
+        state = self.study.state
+        self.steps.state = self.grid.state = state
+        self._rearrange()
+        self.steps.repaint()
+        self.grid.repaint()
+        self._tell_subject()
+        self._tick()
+
+    def _rearrange(self) -> None:
+        """Ask the filter anew, not too often."""
+        now = time.monotonic()
+        if self.study.view.depends_on_state and now - self._arranged_at >= _REARRANGE:
+            self._arranged_at = now
+            if self.study.view.arrange(self.study.state):
+                self.grid.arranged()
+
+    def _tick(self) -> None:
+        """The lines around the panes: they may change with time alone."""
+        study, now = self.study, time.time()
+        state = study.state
+        counts = by_group(state.counts)
+        total = len(study.plan.instances)
+        words = study.progress_words(now)
+        self.head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
+        who = [(f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.who())]
+        self.who.say(who, [(f"{study.directory.root} ", "line--faint")])
+        self.counts.show(counts, total, self._chosen_group(), self._selection_words())
+        self._rearrange()
+        self._tell_notice()
+        if self.grid.index is not None:
+            self.subject.say(study.subject(self.grid.index, now))
+
+    def _chosen_group(self) -> str:
+        text = self.study.view.filter.text
+        return text.partition(":")[2] if text.startswith("state:") else ""
+
+    def _selection_words(self) -> list[tuple[str, str]]:
+        view = self.study.view
+        words: list[tuple[str, str]] = []
+        if self._paused:
+            words.append(("display paused (p)", "state--queued"))
+        if view.marks:
+            words.append((f"{len(view.marks):,} marked", "line--strong"))
+        if self.grid.selecting:
+            words.append(("range: go to its other end, then V", "line--strong"))
+        if view.hits is not None:
+            words.append((f"/{view.filter.text}  {len(view.hits):,} shown", "line--strong"))
+        if view.sort.key:
+            words.append((f"sorted by {view.sort.words}", "line--faint"))
+        return words
+
+    def _tell_notice(self) -> None:
+        if self.study.sent:
+            sent = self.study.sent[-1]
+            words, kind = self.study.way(sent)
+            clock = time.strftime("%H:%M:%S", time.localtime(sent.at))
+            self.notice.say([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
+
+    # --- the instance under the cursor
+
+    def _tell_subject(self) -> None:
+        index = self.grid.index
+        if index is not None:
+            self.subject.say(self.study.subject(index, time.time()))
+        self._show_log()
+
+    def log_path(self) -> Path | None:
+        """The file that the log pane shows."""
+        index = self.grid.index
+        source = _SOURCES[self._source]
+        if source == "driver log":
+            return self.study.directory.driver_log
+        if index is None:
+            return None
+        instance = self.study.plan.instances[index]
+        match source:
+            case "stdout":
+                return self.study.directory.stdout(instance)
+            case "stderr":
+                return self.study.directory.stderr(instance)
+            case _:
+                return self.study.directory.workspace(instance) / self.study.plan.script_name(instance)
+
+    def _show_log(self) -> None:
+        path = self.log_path()
+        source = _SOURCES[self._source]
+        name = "" if source == "driver log" or path is None else f"{path.name}"
+        self.log_pane.show(path, f"{source} {name}".strip(), self._no_log_words())
+
+    def _no_log_words(self) -> str:
+        index = self.grid.index
+        if index is None:
+            return "no instance is chosen"
+        status = self.study.state.status[index]
+        if status in OVER and status not in (Status.BLOCKED,):
+            return f"{status.value}: there is no such file"
+        return f"{status.value}: there is nothing here yet"
+
+    @on(StatusGrid.Moved)
+    def _cursor_moved(self, event: StatusGrid.Moved) -> None:
+        self.steps.go_to(self.grid.column)
+        if event.index is not None:
+            self.subject.say(self.study.subject(event.index, time.time()))
+        if self._subject_timer is not None:
+            self._subject_timer.stop()
+        self._subject_timer = self.set_timer(_SETTLED, self._show_log)
+
+    @on(StatusGrid.Marked)
+    def _marks_changed(self) -> None:
+        self._tick()
+
+    @on(StatusGrid.Chosen)
+    def _chosen(self, event: StatusGrid.Chosen) -> None:
+        self.app.show_instance(event.index)
+
+    @on(StepTree.Moved)
+    def _step_moved(self, event: StepTree.Moved) -> None:
+        self.grid.go_to_column(event.column)
+
+    @on(StepTree.Chosen)
+    def _step_chosen(self, event: StepTree.Chosen) -> None:
+        self.grid.go_to_column(event.column)
+        self.action_page("grid")
+
+    def go_to(self, index: int) -> None:
+        """Put the cursor on an instance, whatever the filter."""
+        if not self.grid.go_to(index):
+            self._set_filter("")
+            self.grid.go_to(index)
+        self.action_page("grid")
+
+    # --- panes and pages
+
+    def action_page(self, page: str) -> None:
+        self._show_page(page)
+
+    def action_next_page(self, step: int) -> None:
+        self._show_page(_PAGES[(_PAGES.index(self._page) + step) % len(_PAGES)])
+
+    def _show_page(self, page: str) -> None:
+        self._page = page
+        for name in _PAGES:
+            self.set_class(name == page, f"-page-{name}")
+        pane = self.query_one(f"#{page}")
+        pane.focus()
+        words: list[tuple[str, str]] = []
+        for number, name in enumerate(_PAGES, 1):
+            words.append((f" {number} {name.capitalize()} ", "line--cursor" if name == page else "line--faint"))
+        self.tabs.say(words)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        if event.widget.id in _PAGES and event.widget.id != self._page:
+            self._show_page(event.widget.id)
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoom")
+
+    # --- filter and sort
+
+    def action_filter(self) -> None:
+        self._searching = self._page == "log"
+        self.input.placeholder = (
+            "search in the log; a regular expression" if self._searching else "state:failed step:sim SIZE>100 text"
+        )
+        view = self.study.view
+        self.input.value = "" if self._searching else view.filter.text or self._last_filter
+        self.input.suggester = None if self._searching else SuggestFromList(completions(self.input.value, view.plan))
+        self.input.remove_class("-hidden")
+        self.input.focus()
+
+    @on(LogPane.SearchRequested)
+    def _search_requested(self) -> None:
+        self.action_filter()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        if not self._searching:
+            self.input.suggester = SuggestFromList(completions(event.value, self.study.plan), case_sensitive=False)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self._searching:
+            self._close_input()
+            self.log_pane.search(event.value)
+        elif self._set_filter(event.value):
+            self._close_input()
+
+    def _close_input(self) -> None:
+        self.input.add_class("-hidden")
+        self.query_one(f"#{self._page}").focus()
+
+    def _set_filter(self, text: str) -> bool:
+        try:
+            self.study.view.set_filter(text, self.study.state)
+        except FilterError as error:
+            self.notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
+            return False
+        if text:
+            self._last_filter = text
+        self.grid.arranged()
+        self._tick()
+        return True
+
+    def action_cycle(self) -> None:
+        text = self.study.view.filter.text
+        place = _CYCLE.index(text) if text in _CYCLE else 0
+        for step in range(1, len(_CYCLE) + 1):  # a state that nothing is in is passed over
+            choice = _CYCLE[(place + step) % len(_CYCLE)]
+            if not choice or by_group(self.study.state.counts).get(Group(choice.partition(":")[2])):
+                self._set_filter(choice)
+                return
+
+    @on(Counts.Clicked)
+    def _count_clicked(self, event: Counts.Clicked) -> None:
+        self._set_filter(f"state:{event.group.value}" if event.group else "")
+
+    def action_next_hit(self, step: int) -> None:
+        view = self.study.view
+        if view.hits is None:
+            return
+        places = sorted({(self._place_of(index), index) for index in view.hits})
+        here = (self._place_of(self.grid.index), self.grid.index) if self.grid.index is not None else ((0, 0), 0)
+        after = [item for item in places if item > here] if step > 0 else [item for item in places if item < here][::-1]
+        chosen = after[0] if after else places[0 if step > 0 else -1] if places else None
+        if chosen:
+            self.grid.go_to(chosen[1])
+
+    def _place_of(self, index: int) -> tuple[int, int]:
+        return self.study.view.place(index)
+
+    @work
+    async def action_sort(self) -> None:
+        sorts = self.study.view.sorts()
+        chosen = await self.app.pick("Sort the rows by", [(sort.key, sort.words) for sort in sorts])
+        if chosen is None:
+            return
+        from dataclasses import replace
+
+        before = self.study.view.sort
+        sort = next(sort for sort in sorts if sort.key == chosen)
+        again = before.key == chosen and bool(chosen)
+        self.study.view.set_sort(replace(sort, descending=again and not before.descending), self.study.state)
+        self.grid.arranged()
+        self._tick()
+
+    def action_back(self) -> None:
+        if not self.input.has_class("-hidden"):
+            self._close_input()
+        elif self.grid.selecting:
+            self.grid.action_range_off()
+        elif self.has_class("-zoom"):
+            self.remove_class("-zoom")
+        elif self.study.view.hits is not None:
+            self._set_filter("")
+        self._tick()
+
+    # --- commands
+
+    def chosen(self, verb: str) -> set[int]:
+        """Whom a command means: the marks, else the step or the instance under the cursor."""
+        if self.study.view.marks:
+            return set(self.study.view.marks)
+        if self._page == "steps" and self.steps.step is not None:
+            return set(self.steps.step.instances)
+        return set() if self.grid.index is None else {self.grid.index}
+
+    @work
+    async def action_act(self, verb: str) -> None:
+        await self._act(verb, self.chosen(verb))
+
+    @work
+    async def action_retry_all(self) -> None:
+        state = self.study.state
+        failed = {index for index, status in enumerate(state.status) if status in UNSUCCESSFUL}
+        await self._act("retry", failed)
+
+    async def _act(self, verb: str, indices: Iterable[int]) -> None:
+        order = order_for(self.study.state, verb, indices)
+        if isinstance(order, str):
+            self.notice.say([(f" {order}", "state--queued")])
+            return
+        options: dict[str, str] = {}
+        if verb == "retry":
+            changes = await self.app.ask_retry(order, self.study)
+            if changes is None:
+                return
+            options = changes
+        elif not await self.app.ask(order):
+            return
+        try:
+            self.study.send(order, options)
+        except MtuiError as error:
+            self.notice.say([(f" {error}", "state--failed")])
+            return
+        self.study.view.marks -= set(order.indices)
+        self.grid.repaint()
+        self._tick()
+
+    # --- further screens and programs
+
+    def action_source(self) -> None:
+        self._source = (self._source + 1) % len(_SOURCES)
+        self._show_log()
+
+    def action_timeline(self) -> None:
+        self.app.show_timeline()
+
+    def action_commands(self) -> None:
+        self.app.show_commands()
+
+    def action_pause(self) -> None:
+        self._paused = not self._paused
+        self._tick()
+        self.show_news()
+
+    def action_refresh_now(self) -> None:
+        self.study.feed.wake()
+        self.refresh()
+
+    def action_pager(self) -> None:
+        self.app.page(self.log_path())
+
+    def action_editor(self) -> None:
+        index = self.grid.index
+        if index is not None:
+            instance = self.study.plan.instances[index]
+            self.app.edit(self.study.directory.workspace(instance) / self.study.plan.script_name(instance))
+
+    @work
+    async def action_shell(self) -> None:
+        if self.grid.index is not None:
+            await self.app.shell(self.study, self.grid.index)
+
+    @work
+    async def action_copy(self) -> None:
+        await self.app.copy_menu(self.study, self.grid.index, self.log_pane.plain_lines(100))
+
+    def failed_first(self) -> int | None:
+        """The first instance that failed, where there is one."""
+        return next((index for index, status in enumerate(self.study.state.status) if status in BAD), None)
