@@ -19,6 +19,15 @@ if os.environ.get("CI"):
 SHARED = Path(__file__).parents[2] / "shared"  # beside the checkout: probe specs, and Maestro's plan of each
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where every mtui of the tests remembers studies: not in the home of whoever runs them."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder with the conformance data."""

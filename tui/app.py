@@ -22,7 +22,6 @@ from textual import work
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
 
 from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
 from ..core.plan.changes import CHANGEABLE
@@ -72,7 +71,9 @@ class MtuiApp(App[None]):
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, MtuiApp.News)
 
-    def __init__(self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> None:
+    def __init__(
+        self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = ""
+    ) -> None:
         super().__init__()
         self.animation_level = "none"  # over SSH every frame is kilobytes
         self._kept = preferences.read()
@@ -96,7 +97,7 @@ class MtuiApp(App[None]):
         return themes.DARK
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        return themes.state_defaults(self.current_theme.dark)
+        return themes.variable_defaults(self.current_theme.dark)
 
     # --- start
 
@@ -110,9 +111,13 @@ class MtuiApp(App[None]):
             self.push_screen(StudiesScreen())
 
     def _open(self, directory: StudyDirectory, study: StudyFile) -> None:
-        self.study = OpenStudy(directory, study, lambda: self.post_message(self.News()))
+        self.study = OpenStudy(directory, study, self._tell_news)
         self.push_screen(StudyScreen(self.study, plain=self.plain))
         self.study.start()
+
+    def _tell_news(self) -> None:
+        """Called on other threads."""
+        self.post_message(self.News())
 
     @work(thread=True, exit_on_error=False)
     def open_path(self, root: Path) -> None:

@@ -101,17 +101,21 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
-    directory, study = _create(spec, arguments, dry=arguments.dry)
+    directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
     if arguments.dry:
         from ..core.start import write_all
 
         write_all(directory, study.plan)
         print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
         return EXIT_FINISHED
-    return _drive(directory, study, arguments)
+    from .text import plural
+
+    notice = f"{plural(warnings, 'warning')} about {spec.name}: mtui plan {spec} shows them" if warnings else ""
+    return _drive(directory, study, arguments, notice)
 
 
-def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile]:
+def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile, int]:
+    """A new study; how many warnings there were about its file, which are told on stderr."""
     from ..core.backends.slurm import require_slurm
     from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.known import remember
@@ -130,7 +134,7 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     )
     directory, study = create_study(planned, options, settings)
     remember(directory.root)
-    return directory, study
+    return directory, study, len(planned.warnings)
 
 
 def _has_terminal() -> bool:
@@ -326,7 +330,7 @@ def _submit(arguments: argparse.Namespace) -> int:
                 f"a driver holds this study: {driver}", f"let it go first: mtui detach {target}, or Ctrl-C"
             )
     else:
-        directory, study = _create(target, arguments)
+        directory, study, _ = _create(target, arguments)
     bank = study.plan.batch.text("bank")
     options = [f"--account={bank}"] if bank and not any(_names_account(word) for word in arguments.further) else []
     job = submit_driver(directory, study, [*options, *_joined(arguments.further)])

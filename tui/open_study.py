@@ -13,13 +13,12 @@ from ..core.backends.slurm_text import reason_words
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
-from ..core.study.events import Event
 from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
 from .driving import At, Driving
 from .feed import Feed, apply
 from .model import acting
-from .model.appearance import by_group, group_of
+from .model.appearance import group_of
 from .model.estimate import Estimator, span_words
 from .model.view import StudyView
 from .text import plural, safe
@@ -117,7 +116,9 @@ class OpenStudy:
                 if helm.quiet_for > STALE_AFTER:
                     words.append((f"no sign of life for {_coarse(helm.quiet_for)}", "state--failed"))
             case At.NOWHERE:
-                words.append((f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed"))
+                words.append(
+                    (f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed")
+                )
             case At.BROKEN:
                 words.append((f"not driven: {safe(helm.words)}", "state--failed"))
         if self.state.slurm_silent_since:
@@ -142,7 +143,11 @@ class OpenStudy:
             return [(state.result, kind), (f"took {span_words(state.last_event_at - began)}", "line--faint")]
         estimate = self.estimator.estimate(state, now)
         rate = f"{estimate.rate_per_minute:.3g}/min" if estimate.rate_per_minute else ""
-        return [(estimate.words, "state--running"), (rate, "line--faint"), (f"elapsed {_coarse(now - began)}", "line--faint")]
+        return [
+            (estimate.words, "state--running"),
+            (rate, "line--faint"),
+            (f"elapsed {_coarse(now - began)}", "line--faint"),
+        ]
 
     def subject(self, index: int, now: float) -> Words:
         """One line about an instance: where it stands and why."""

@@ -45,7 +45,7 @@ class Actions(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(name), self._run(action), help=words)
 
-    def _run(self, action: str):  # noqa: ANN202
+    def _run(self, action: str):
         async def run() -> None:
             await self.screen.run_action(action)
 
@@ -72,7 +72,7 @@ class Instances(Provider):
                 if shown >= _MOST_INSTANCES:
                     return
 
-    def _go(self, index: int):  # noqa: ANN202
+    def _go(self, index: int):
         def go() -> None:
             cast("MtuiApp", self.app).go_to(index)
 

@@ -55,7 +55,9 @@ class Paint:
     """Colours for one stream: none if it is no terminal, or if NO_COLOR is set; none without a stream."""
 
     def __init__(self, stream: TextIO | None = sys.stdout) -> None:
-        self._on = stream is not None and stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        self._on = (
+            stream is not None and stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        )
 
     def __call__(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._on else text

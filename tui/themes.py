@@ -13,7 +13,9 @@ from .model.appearance import Group
 DARK, LIGHT, MONO = "mtui-dark", "mtui-light", "mtui-mono"
 
 
-def _states(running: str, queued: str, waiting: str, done: str, failed: str, cancelled: str, blocked: str) -> dict[str, str]:
+def _states(
+    running: str, queued: str, waiting: str, done: str, failed: str, cancelled: str, blocked: str
+) -> dict[str, str]:
     colours = (running, queued, waiting, done, failed, cancelled, blocked)
     return {f"state-{group.value}": colour for group, colour in zip(Group, colours, strict=True)}
 
@@ -38,6 +40,8 @@ THEMES = (
         dark=True,
         variables={
             **_DARK_STATES,
+            "faint": "#8b98a5",
+            "mark": "#5a4310",
             "block-cursor-background": "#2b5d8a",
             "block-cursor-foreground": "#ffffff",
             "block-cursor-blurred-background": "#24303d",
@@ -61,6 +65,8 @@ THEMES = (
         dark=False,
         variables={
             **_LIGHT_STATES,
+            "faint": "#5d6873",
+            "mark": "#ffe2ad",
             "block-cursor-background": "#bfe0f7",
             "block-cursor-foreground": "#000000",
             "block-cursor-blurred-background": "#e4e9ee",
@@ -84,6 +90,8 @@ THEMES = (
         dark=True,
         variables={
             **_MONO_STATES,
+            "faint": "#9a9a9a",
+            "mark": "#505050",
             "block-cursor-background": "#e0e0e0",
             "block-cursor-foreground": "#000000",
             "block-cursor-blurred-background": "#404040",
@@ -95,6 +103,7 @@ THEMES = (
 )
 
 
-def state_defaults(dark: bool) -> dict[str, str]:
-    """The state colours for a theme that does not define them."""
-    return _DARK_STATES if dark else _LIGHT_STATES
+def variable_defaults(dark: bool) -> dict[str, str]:
+    """Our variables for a theme that does not define them."""
+    theme = next(theme for theme in THEMES if theme.dark == dark)
+    return {name: theme.variables[name] for name in (*_DARK_STATES, "faint", "mark")}

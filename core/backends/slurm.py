@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import BackendMissing
 from .base import Answer, Deferred, Job, Refused, Unclear
+from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
     SACCT_FORMAT,
@@ -63,11 +64,12 @@ def require_slurm() -> None:
 
 
 class Slurm:
-    """The cluster that this machine submits to. `home` is the study's `.mtui` directory."""
+    """The cluster that this machine submits to. `home` is the study's `.mtui` directory, `log` the log of calls."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, log: Path) -> None:
         require_slurm()
         self._home = str(home)
+        self._log = CommandLog(log)
         self._environment = clean_environment(os.environ)
 
     def submit(self, job: Job) -> Answer:
@@ -77,7 +79,7 @@ class Slurm:
             return Refused(f"{job.script}: {error.strerror}")
         command = ["sbatch", "--parsable", f"--job-name={job.name}", f"--chdir={job.workspace}"]
         try:
-            done = self._run(command, _SUBMIT_DEADLINE, submit_script(job, script, self._home))
+            done = self._run(command, _SUBMIT_DEADLINE, job.script, submit_script(job, script, self._home))
         except subprocess.TimeoutExpired:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
@@ -131,16 +133,28 @@ class Slurm:
             return None
         return parse_sacct(done.stdout) if done.returncode == 0 else None
 
-    def _run(self, command: Sequence[str], deadline: float, text: str = "") -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            command,
-            input=os.fsencode(text),
-            capture_output=True,
-            env=self._environment,
-            timeout=deadline,
-            check=False,
-        )
+    def _run(
+        self, command: Sequence[str], deadline: float, script: str = "", text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Call a program with `text` as its stdin, made of `script`; what changes something or fails is logged."""
+        try:
+            done = subprocess.run(
+                command,
+                input=os.fsencode(text),
+                capture_output=True,
+                env=self._environment,
+                timeout=deadline,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            self._log.note(command, f"no answer in {deadline:.0f} s", script)
+            raise
+        except OSError as error:
+            self._log.note(command, f"could not be started: {error.strerror}", script)
+            raise
         out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
+        if done.returncode or command[0] in ("sbatch", "scancel"):
+            self._log.note(command, answer_of(command[0], done.returncode, out, err), script)
         return subprocess.CompletedProcess(command, done.returncode, out, err)
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..plan.script import directive_lines
 from ..study.status import Status
 from .base import Accepted, Answer, Deferred, Job, Refused, Unclear
 
@@ -156,13 +157,8 @@ def sbatch_message(stderr: str) -> str:
 
 def directives(script: str) -> list[str]:
     """The `#SBATCH` lines that sbatch would read: those before the first command."""
-    found: list[str] = []
-    for line in script.split("\n"):  # splitlines() would end a line at any of Unicode's line breaks
-        if line.startswith("#SBATCH"):
-            found.append(line)
-        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
-            break
-    return found
+    lines = script.split("\n")
+    return [lines[number] for number in directive_lines(script)]
 
 
 def submit_script(job: Job, script: str, home: str) -> str:

@@ -52,7 +52,7 @@ class Drive:
         self.lease = lease
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)
-        self.slurm = Slurm(directory.home) if study.plan.uses_slurm else None
+        self.slurm = Slurm(directory.home, directory.slurm_log) if study.plan.uses_slurm else None
         self.post: Callable[[Call], None] = calls.put
         self.effects = Effects(self.emit, self.sync, calls.put)
         self.changed = True  # since status.csv was written

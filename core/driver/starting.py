@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..backends.base import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
 from ..backends.slurm_text import job_tag
+from ..plan.changes import UNCHANGED
 from ..plan.model import Instance, Plan
 from ..store.layout import prepare
 from ..study import events as ev
@@ -55,7 +56,8 @@ class Starting:
     def _effect(self, instance: Instance) -> Effect[Answer]:
         drive = self._drive
         number = drive.state.next_attempt(instance.index)
-        prepare(drive.directory, drive.plan, instance, number)
+        changes = drive.state.changes.get(instance.index, UNCHANGED)
+        prepare(drive.directory, drive.plan, instance, number, changes)
         self._submissions += 1
         submission = f"{drive.lease.owner.epoch}-{self._submissions}"
         scheduled = drive.plan.step_of(instance).scheduled

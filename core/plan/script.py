@@ -12,10 +12,23 @@ from dataclasses import dataclass
 
 from ..spec.model import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
+from .changes import CHANGEABLE, UNCHANGED
 from .launcher import remove_launchers, replace_launchers
 from .model import Instance, Plan, PlannedStep
 
 _FALSE = ("", "0", "false", "no", "off")
+_FORMS = {  # how sbatch is asked for each resource
+    "nodes": "--nodes={}",
+    "queue": "--partition={}",
+    "bank": "--account={}",
+    "walltime": "--time={}",
+    "reservation": '--reservation="{}"',
+    "gpus": "--gres=gpu:{}",
+    "procs": "--ntasks={}",
+    "cores per task": "--cpus-per-task={}",
+    "exclusive": "--exclusive",
+    "qos": "--qos={}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +39,21 @@ class Script:
     restart: str | None
 
 
-def render(plan: Plan, instance: Instance) -> Script:
-    """The instance's scripts."""
+def render(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Script:
+    """The instance's scripts, with what retries have changed of its resources."""
     step = plan.step_of(instance)
-    header = _header(plan, instance)
-    body = f"{header}\n\n{render_command(plan, instance, step.cmd)}\n"
-    restart = f"{header}\n\n{render_command(plan, instance, step.restart)}\n" if step.restart else None
-    return Script(body, restart)
+    header = _header(plan, instance, changes)
+
+    def script(text: str) -> str:
+        command = render_command(plan, instance, text, changes)
+        if step.scheduled and changes:
+            command = _insist(command, header_resources(plan, instance, changes), changes)
+        return f"{header}\n\n{command}\n"
+
+    return Script(script(step.cmd), script(step.restart) if step.restart else None)
 
 
-def render_command(plan: Plan, instance: Instance, text: str) -> str:
+def render_command(plan: Plan, instance: Instance, text: str, changes: Mapping[str, str] = UNCHANGED) -> str:
     """A cmd or restart text with every token replaced: parameters, workspaces, launcher.
 
     Raises LauncherError if a launcher's bracket asks for more than the step has.
@@ -49,7 +67,7 @@ def render_command(plan: Plan, instance: Instance, text: str) -> str:
     if "$(LAUNCHER)" not in text:
         return text
     if step.scheduled:
-        values = resources(plan, instance)
+        values = resources(plan, instance, changes)
         return replace_launchers(text, *(values.get(key, "") for key in ("procs", "nodes", "cores per task")))
     return remove_launchers(text) if plan.local else text
 
@@ -66,20 +84,29 @@ def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Matc
     return match.group(0)
 
 
-def resources(plan: Plan, instance: Instance) -> dict[str, str]:
-    """The step's own run values for this instance, as text; empty and false ones left out."""
+def resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
+    """The step's own run values for this instance, as text and as changed; empty and false ones left out."""
     found: dict[str, str] = {}
     for key, value in plan.step_of(instance).run.items():
         text = _text(plan, instance, value)
         if text:
             found[key] = text
+    found.update((key, value) for key, value in changes.items() if value)
+    if changes.get("gpus") == "0":  # said by a person, it means none; a request for none is not known everywhere
+        del found["gpus"]
     return found
 
 
-def header_resources(plan: Plan, instance: Instance) -> dict[str, str]:
-    """What the job asks for: the batch block's defaults, overridden by the step's own values."""
+def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
+    """What the job asks for, by the keys that a retry may change, in their order; those without a value left out.
+
+    The batch block's defaults, overridden by the step's own values, overridden by what retries have changed.
+    """
     shared = {key: plan.batch.text(key) for key in ("nodes", "procs", "qos", "reservation", "queue", "bank")}
-    return {key: value for key, value in {**shared, **resources(plan, instance)}.items() if value}
+    values = {**shared, **resources(plan, instance, changes)}
+    if values.get("exclusive", "").lower() in _FALSE:
+        values.pop("exclusive", None)
+    return {key: values[key] for key in CHANGEABLE if values.get(key)}
 
 
 def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
@@ -95,38 +122,51 @@ def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
 # --- the header
 
 
-def _header(plan: Plan, instance: Instance) -> str:
+def _header(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> str:
     lines = [f"#!{plan.batch.shell}"]
     if plan.step_of(instance).scheduled:
-        lines += [f"#SBATCH {option}" for option in _options(plan, instance)]
+        lines += [f"#SBATCH {option}" for option in _options(plan, instance, changes)]
     return "\n".join(lines)
 
 
-def _options(plan: Plan, instance: Instance) -> list[str]:
-    step = plan.step_of(instance)
-    own = resources(plan, instance)
-    values = header_resources(plan, instance)
-    description = step.description
+def _options(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
+    values = header_resources(plan, instance, changes)
+    description = plan.step_of(instance).description
     if instance.row >= 0:
         description = plan.parameters.apply(instance.row, description)
     comment = description.replace("\n", " ")
-    options = [
-        ("--nodes={}", values.get("nodes")),
-        ("--partition={}", values.get("queue")),
-        ("--account={}", values.get("bank")),
-        ("--time={}", own.get("walltime")),
-        ('--job-name="{}"', instance.stem),
-        ('--output="{}.out"', instance.stem),
-        ('--error="{}.err"', instance.stem),
-        ('--comment "{}"', comment if comment.count('"') % 2 == 0 else comment.replace('"', "'")),
-        ('--reservation="{}"', values.get("reservation")),
-        ("--gres=gpu:{}", own.get("gpus")),
-        ("--ntasks={}", values.get("procs")),
-        ("--cpus-per-task={}", own.get("cores per task")),
+    if comment.count('"') % 2:
+        comment = comment.replace('"', "'")
+    return [
+        *_lines(values, "nodes", "queue", "bank", "walltime"),
+        f'--job-name="{instance.stem}"',
+        f'--output="{instance.stem}.out"',
+        f'--error="{instance.stem}.err"',
+        f'--comment "{comment}"',
+        *_lines(values, "reservation", "gpus", "procs", "cores per task", "exclusive", "qos"),
     ]
-    lines = [form.format(value) for form, value in options if value]
-    if own.get("exclusive", "").lower() not in _FALSE:
-        lines.append("--exclusive")
-    if values.get("qos"):
-        lines.append(f"--qos={values['qos']}")
-    return lines
+
+
+def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
+    return [_FORMS[key].format(values[key]) for key in keys if key in values]
+
+
+def directive_lines(script: str) -> list[int]:
+    """The numbers of the `#SBATCH` lines that sbatch would read: those before the first command."""
+    found: list[int] = []
+    for number, line in enumerate(script.split("\n")):  # splitlines() would end a line at any of Unicode's line breaks
+        if line.startswith("#SBATCH"):
+            found.append(number)
+        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
+            break
+    return found
+
+
+def _insist(command: str, values: Mapping[str, str], changes: Mapping[str, str]) -> str:
+    """The command with changed options once more behind its own directives, which win over the header."""
+    directives = directive_lines(command)
+    if not directives:
+        return command
+    lines = command.split("\n")
+    again = [f"#SBATCH {option}" for option in _lines(values, *(key for key in _FORMS if key in changes))]
+    return "\n".join([*lines[: directives[-1] + 1], *again, *lines[directives[-1] + 1 :]])

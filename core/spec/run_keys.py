@@ -25,7 +25,7 @@ RUN_KEYS = frozenset(("cmd", "restart", "depends", "walltime", "exclusive", *_CO
 _TOKEN_HINT = "a whole number, or one token such as $(NODES)"
 
 # Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]], and words.
-_WALLTIME = re.compile(r"(\d+-)?\d+(:\d+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
+WALLTIME = re.compile(r"([0-9]+-)?[0-9]+(:[0-9]+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 
 
 def read_run_values(run: Fields) -> dict[str, RunValue]:
@@ -84,7 +84,7 @@ def _is_whole(value: int | float) -> bool:
 def _walltime(run: Fields, node: Node) -> RunValue | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str) and value:
-        if "$(" not in value and not _WALLTIME.fullmatch(value.strip()):
+        if "$(" not in value and not WALLTIME.fullmatch(value.strip()):
             run.problems.warn(
                 node.place,
                 f"{run.what}: Slurm will not understand the walltime '{value}'",

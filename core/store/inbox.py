@@ -11,6 +11,7 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,11 @@ VERSION = 1
 FOLDERS = ("tmp", "new", "done")
 
 
-def send(inbox: Path, verb: str, targets: tuple[str, ...], options: dict[str, int]) -> str:
+def send(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
     """Drop a command; its id. Raises StudyDirectoryError if it cannot be written."""
     host = socket.gethostname().replace("/", "_")
     command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"
-    record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": options}
+    record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": dict(options)}
     try:
         temporary = inbox / "tmp" / command
         temporary.write_text(json.dumps(record), encoding="utf-8")
@@ -52,10 +53,16 @@ def read(path: Path) -> Request | str:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["v"] != VERSION:
             return "it was written by a newer mtui"
-        options = tuple((str(key), int(value)) for key, value in record["options"].items())
+        options = tuple((str(key), _option(value)) for key, value in record["options"].items())
         return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"it cannot be read: {error}"
+
+
+def _option(value: object) -> str | int:
+    if isinstance(value, (str, int)):
+        return value
+    raise TypeError(f"an option is {value!r}")
 
 
 def put_away(path: Path) -> None:

@@ -12,7 +12,8 @@ OUT/
     claims/                one file per attempt that began
     inbox/tmp new done     commands to the driver, see inbox.py
     job.sh                 the job-side runner
-    driver.log             what a headless driver had to say
+    slurm.log              the calls of sbatch and scancel, and their answers
+    driver.log             what a driver had to say
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import errno
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StudyDirectoryError
+from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
@@ -74,6 +77,10 @@ class StudyDirectory:
     @property
     def driver_log(self) -> Path:
         return self.home / "driver.log"
+
+    @property
+    def slurm_log(self) -> Path:
+        return self.home / "slurm.log"
 
     def workspace(self, instance: Instance) -> Path:
         return self.root / instance.workspace
@@ -139,11 +146,13 @@ def _make_parents(root: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
 
 
-def prepare(directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int) -> None:
+def prepare(
+    directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int, changes: Mapping[str, str] = UNCHANGED
+) -> None:
     """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError."""
     workspace = directory.workspace(instance)
     workspace.mkdir(parents=True, exist_ok=True)
-    script = render(plan, instance)
+    script = render(plan, instance, changes)
     _write_script(workspace / plan.script_name(instance), script.body)
     if script.restart is not None:
         _write_script(workspace / plan.script_name(instance, restart=True), script.restart)

@@ -29,6 +29,7 @@ COLUMNS = (
 _WORDS = {
     Status.WAITING: "INITIALIZED",
     Status.READY: "INITIALIZED",
+    Status.HELD: "INITIALIZED",
     Status.SUBMITTING: "PENDING",
     Status.UNCLEAR: "PENDING",
     Status.PENDING: "PENDING",

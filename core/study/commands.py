@@ -6,11 +6,15 @@ ends with `command_done`, which says what came of it or why it was refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from ..plan.changes import CHANGEABLE as CHANGEABLE
+from ..plan.changes import in_words, problem_of
+from ..plan.launcher import LauncherError
 from ..plan.model import Plan
+from ..plan.script import render
 from . import events as ev
 from .state import StudyState
 from .status import LIVE, OVER, UNSUCCESSFUL, Status
@@ -19,16 +23,20 @@ TARGETED = ("cancel", "retry", "hold", "release")
 VERBS = (*TARGETED, "update", "detach", "stop")
 ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
+_LEAST = {"throttle": 0, "local_jobs": 1}  # what `update` changes
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED."""
+    """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED.
+
+    `options` are the limits of `update`, or the resources that `retry` changes.
+    """
 
     command: str  # its id; taken once
     verb: str
     targets: tuple[str, ...] = ()
-    options: tuple[tuple[str, int], ...] = ()
+    options: tuple[tuple[str, str | int], ...] = ()
 
 
 def resolve(plan: Plan, state: StudyState, targets: Iterable[str]) -> tuple[list[int], list[str]]:
@@ -73,13 +81,43 @@ def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
         changes, outcome, message = _targeted(state, request, at)
         events += changes
     elif request.verb == "update":
-        values = dict(request.options)
-        events.append(ev.SettingsChanged(at=at, throttle=values.get("throttle"), local_jobs=values.get("local_jobs")))
-        message = ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in values.items())
+        changed, outcome, message = _update(request, at)
+        events += changed
     elif request.verb not in VERBS:
         outcome, message = "refused", f"unknown command '{request.verb}'"
     events.append(ev.CommandDone(at=at, command=request.command, outcome=outcome, message=message))
     return events
+
+
+def change_problem(state: StudyState, indices: Iterable[int], changes: Mapping[str, str]) -> tuple[str, str]:
+    """Why these instances cannot be retried with these changes, and a hint; two empty texts if they can."""
+    for key, value in changes.items():
+        problem = problem_of(key, value)
+        if problem[0]:
+            return problem
+    for index in indices if changes else ():
+        instance = state.plan.instances[index]
+        step = state.plan.step_of(instance)
+        if state.status[index] in UNSUCCESSFUL and step.scheduled and "$(LAUNCHER)[" in step.cmd + step.restart:
+            try:
+                render(state.plan, instance, {**state.changes.get(index, {}), **changes})
+            except LauncherError as error:
+                return f"{instance.name}: {error}", ""
+    return "", ""
+
+
+def _update(request: Request, at: float) -> tuple[list[ev.Event], str, str]:
+    values: dict[str, int] = {}
+    for key, value in request.options:
+        number = int(value) if str(value).isdecimal() else -1
+        if key not in _LEAST:
+            return [], "refused", f"there is no limit called '{key}'"
+        if number < _LEAST[key]:
+            words = key.replace("_", " ")
+            return [], "refused", f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'"
+        values[key] = number
+    message = ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in values.items())
+    return [ev.SettingsChanged(at=at, **values)], "done", message
 
 
 _Verdict = tuple[ev.Event | None, str]
@@ -89,12 +127,20 @@ def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.E
     indices, unknown = resolve(state.plan, state, request.targets)
     if unknown:
         return [], "refused", f"no instance or step is called {', '.join(unknown)}"
+    resources = {key: str(value) for key, value in request.options} if request.verb == "retry" else {}
+    problem, _ = change_problem(state, indices, resources)
+    if problem:
+        return [], "refused", problem
     decide = _DECISIONS[request.verb]
     changes: list[ev.Event] = []
     tally: dict[str, int] = {}
     # Children first: a cancelled parent would block them before their own turn.
     for index in reversed(indices):
         event, word = decide(state, index, at)
+        # A local step asks for nothing that could be changed.
+        if isinstance(event, ev.Retried) and resources and state.plan.step_of(state.plan.instances[index]).scheduled:
+            event = replace(event, changes=tuple(resources.items()))
+            word = f"{word} with {in_words(resources)}"
         tally[word] = tally.get(word, 0) + 1
         if event is not None:
             changes.append(event)
@@ -144,3 +190,9 @@ _DECISIONS: dict[str, Callable[[StudyState, int, float], _Verdict]] = {
     "hold": _hold,
     "release": _release,
 }
+
+
+def applies(state: StudyState, verb: str, index: int) -> bool:
+    """Whether a targeted command would change anything for an instance as it stands now."""
+    event, _ = _DECISIONS[verb](state, index, 0.0)
+    return event is not None

@@ -158,7 +158,7 @@ class CommandTaken(Event):
     command: str  # its id
     verb: str
     targets: tuple[str, ...] = ()
-    options: tuple[tuple[str, int], ...] = ()
+    options: tuple[tuple[str, str | int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +185,11 @@ class Released(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(Event):
+    """`changes` are resources that this and every later attempt gets; an empty value takes a change back."""
+
     kind: ClassVar[str] = "retried"
     instance: int
+    changes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

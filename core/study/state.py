@@ -36,6 +36,7 @@ class Attempt:
     reason: str = ""  # why Slurm lets it wait
     cancelled: bool = False  # somebody asked for its end
     cause: str = ""  # why it ended as it did
+    changes: tuple[tuple[str, str], ...] = ()  # what retries had changed of its resources
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class StudyState:
         self.held: set[int] = set()
         self.withdrawn: set[int] = set()  # cancelled by command before they were submitted
         self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
+        self.changes: dict[int, dict[str, str]] = {}  # resources as retries have changed them, for all later attempts
         self.commands: dict[str, Command] = {}
         self.throttle: int | None = None  # set by command; else what the study was started with
         self.local_jobs: int | None = None
@@ -135,6 +137,31 @@ class StudyState:
             return "by command, before it was submitted"
         last = self.last_attempt(index)
         return last.cause if last and self.status[index] in UNSUCCESSFUL else ""
+
+    def waits_for(self, index: int) -> int:
+        """How many direct parents are not finished; a funnel counts as one."""
+        return self._waiting_for[index]
+
+    def below(self, indices: Iterable[int]) -> set[int]:
+        """Everything that hangs on these instances, directly or further down."""
+        found: set[int] = set()
+        steps: set[int] = set()
+        todo = list(indices)
+        while todo:
+            index = todo.pop()
+            children = list(self._children[index])
+            step = self.plan.instances[index].step
+            if step not in steps:
+                steps.add(step)
+                for user in self._funnel_users[step]:
+                    children += self.plan.steps[user].instances
+            todo += [child for child in children if child not in found]
+            found.update(children)
+        return found
+
+    def children(self, index: int) -> tuple[list[int], list[int]]:
+        """The instances that wait for this one itself, and the steps that wait for all of its step."""
+        return self._children[index], self._funnel_users[self.plan.instances[index].step]
 
     def next_attempt(self, index: int) -> int:
         """The number that a new submission of this instance carries.
@@ -247,7 +274,8 @@ class StudyState:
             attempts = self.attempts.setdefault(index, [])
             if attempts and attempts[-1].number == number:
                 attempts.pop()  # put off or never arrived: this is the same attempt
-            attempts.append(Attempt(number, event.submission, event.backend))
+            changes = tuple(self.changes.get(index, {}).items())
+            attempts.append(Attempt(number, event.submission, event.backend, changes=changes))
             self._change(index, Verb.INTEND, Status.SUBMITTING)
 
     def _submitted(self, event: ev.Submitted) -> None:
@@ -346,6 +374,9 @@ class StudyState:
         index = event.instance
         self._change(index, Verb.RETRY, Status.WAITING)
         self.withdrawn.discard(index)
+        changes = {**self.changes.pop(index, {}), **dict(event.changes)}
+        if changes := {key: value for key, value in changes.items() if value}:
+            self.changes[index] = changes
         if self._bad_above[index]:  # it was cancelled before its parent failed
             self._change(index, Verb.BLOCK, Status.BLOCKED)
         else:

@@ -186,6 +186,74 @@ def test_driver_that_died_over_an_answer_is_followed_by_one_that_finds_the_job(s
     assert len(study.slurm.jobs()) == 1
 
 
+# --- commands
+
+
+def test_retry_with_changed_resources_hands_over_a_changed_script(study: Study) -> None:
+    mended = study.folder / "mended"
+    assert study.start({"a": f"[ -e {mended} ]", "b<a": "true"}).wait() == 2
+    mended.touch()
+    told = mtui.run("retry", study.out, "a", "--set", "walltime=0:10:00", "--set", "procs=3", env=study.slurm.env)
+    assert told.returncode == 0, told.stderr
+    driver = study.drive(study.out)
+    assert driver.wait() == 0
+    driver.wait_for("command_done", outcome="done", message="1 to run again with walltime=0:10:00, procs=3")
+    first, second = (job.get("script") for job in study.slurm.jobs_of("a"))
+    assert ("--ntasks=1" in first, "--time" in first) == (True, False)
+    assert {"#SBATCH --ntasks=3", "#SBATCH --time=0:10:00"} <= set(second.splitlines())
+    assert "--ntasks=1" in study.slurm.jobs_of("b")[0].get("script")
+    assert mtui.instance(study.out, "a")["changes"] == {"walltime": "0:10:00", "procs": "3"}
+    assert mtui.instance(study.out, "b")["changes"] == {}
+    assert "attempt 2, job 102, on fake1" in (why := mtui.run("why", study.out, "a").stdout)
+    assert why.count("with walltime=0:10:00, procs=3") == 1
+
+
+def test_change_outlives_drivers_and_counts_until_it_is_taken_back(study: Study) -> None:
+    assert study.start({"a": "exit 1"}).wait() == 2
+    for changes in (["--set", "qos=debug"], [], ["--set", "qos=", "--set", "nodes=2"]):
+        assert mtui.run("retry", study.out, *changes, env=study.slurm.env).returncode == 0
+        assert study.drive(study.out).wait() == 2
+    scripts = [job.get("script") for job in study.slurm.jobs_of("a")]
+    assert ["--qos=debug" in script for script in scripts] == [False, True, True, False]
+    assert ["--nodes=2" in script for script in scripts] == [False, False, False, True]
+
+
+def test_every_submission_and_cancel_is_logged_with_its_answer(study: Study) -> None:
+    study.slurm.order("refuse")
+    driver = study.start({"a": "true", "b": "$GO"}, "-t", "1")
+    study.until_runs("b")
+    study.slurm.mode("squeue", "fail")
+    driver.wait_for("slurm_silent")
+    study.slurm.mode("squeue", "")
+    assert mtui.run("cancel", study.out, "b", env=study.slurm.env).returncode == 0
+    assert driver.wait() == 3
+    head, *lines = (study.out / ".mtui" / "slurm.log").read_text().splitlines()
+    assert head.startswith("#")
+    refused, accepted = sorted((line[20:] for line in lines if " sbatch " in line), key=lambda line: "-> 101" in line)
+    assert refused.startswith("sbatch --parsable --job-name=mt.")
+    assert refused.endswith(
+        "-> exit code 1: sbatch: error: Batch job submission failed: Invalid partition name specified"
+    )
+    assert accepted.endswith(".slurm.sh -> 101")
+    assert [line[20:] for line in lines if " scancel " in line] == ["scancel 101 -> exit code 0"]
+    failed = [line for line in lines if " squeue " in line]
+    assert failed
+    assert all("-> exit code 1: slurm_load_jobs error: Unable to contact slurm controller" in line for line in failed)
+
+
+@pytest.mark.parametrize("where", ["a directory", "a full disk"])
+def test_log_of_calls_that_cannot_be_written_disturbs_nothing(study: Study, where: str) -> None:
+    driver = study.start({"a": "$GO"}, "--dry")
+    assert driver.wait() == 0
+    log = study.out / ".mtui" / "slurm.log"
+    if where == "a directory":
+        log.mkdir()
+    else:
+        log.symlink_to("/dev/full")
+    study.go("a")
+    assert study.drive(study.out).wait() == 0
+
+
 # --- squeue and sacct
 
 

@@ -95,6 +95,52 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
     assert mtui.instance(folder / "out", "a")["attempt"] == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--set nodes=none", "'nodes' has to be a whole number of at least 1, not 'none'"),
+        ("--set walltime=1h", "use hours:minutes:seconds"),
+        ("a --set waltime=10", "did you mean 'walltime'?"),
+        ("--set nodes", "write --set nodes=VALUE"),
+        ("--set nodes=2 --set =3", "it can change walltime"),
+    ],
+)
+def test_change_that_cannot_be_made_is_told_before_anything_is_sent(folder: Path, words: str, told: str) -> None:
+    (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
+    assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
+    done = mtui.run("retry", "out", *words.split(), cwd=folder)
+    assert (done.returncode, done.stdout, told in done.stderr) == (2, "", True)
+    assert list((folder / "out" / ".mtui" / "inbox" / "new").iterdir()) == []
+
+
+def test_resources_mean_nothing_to_a_local_step(folder: Path) -> None:
+    (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
+    assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
+    assert mtui.run("retry", "out", "--set", "cores-per-task=2", cwd=folder).returncode == 0
+    assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
+    again = mtui.instance(folder / "out", "a")
+    assert (again["attempt"], again["changes"]) == (2, {})
+
+
+def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Path) -> None:
+    env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+
+    def known() -> list[str]:
+        return sorted(path.read_text() for path in (folder / "state").rglob("studies/*"))
+
+    assert mtui.run("--dry", "-o", "out", "hello.yaml", cwd=folder, env=env).returncode == 0
+    assert known() == [str(folder / "out")]
+    (folder / "out").rename(folder / "moved")
+    for words in ("plan hello.yaml", "status moved", "why moved a", "hold moved"):
+        assert mtui.run(*words.split(), cwd=folder, env=env).returncode == 0
+    assert known() == [str(folder / "out")]
+    assert mtui.run("release", "moved", cwd=folder, env=env).returncode == 0
+    assert mtui.run("--no-ui", "moved", cwd=folder, env=env).returncode == 0
+    assert known() == [str(folder / "moved"), str(folder / "out")]
+    assert mtui.run("-o", "adir", "hello.yaml", cwd=folder, env=env).returncode == 2
+    assert len(known()) == 2
+
+
 def test_reader_that_goes_away_stops_nothing(folder: Path) -> None:
     command = f"{' '.join(mtui.COMMAND)} --no-ui -o out hello.yaml | head -n 1"
     subprocess.run(["bash", "-c", command], cwd=folder, check=True, capture_output=True)

@@ -30,6 +30,7 @@ ENDS = (
     Status.CANCELLED,
 )
 DEPENDENCIES = ("", "", "direct", "funnel", "both")
+CHANGES = ((), (("nodes", "2"),), (("nodes", ""),), (("nodes", "3"), ("walltime", "10")), (("nodes", "none"),))
 
 
 @st.composite
@@ -238,7 +239,8 @@ class StudyMachine(RuleBasedStateMachine):
     def command(self, verb: str, data: st.DataObject) -> None:
         names = [*(instance.name for instance in self.plan.instances), *(item.name for item in self.plan.steps), "*"]
         self.commands += 1
-        request = Request(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),))
+        changes = data.draw(st.sampled_from(CHANGES)) if verb == "retry" else ()
+        request = Request(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),), changes)
         self.emit_all(carry_out(self.state, request, self.at()))
         assert self.state.commands[request.command].outcome
 

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.slurm.test_studies import SHARED, step
@@ -89,6 +91,10 @@ def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: 
     told = mtui.run("cancel", "-y", out, env=slurm.env)
     assert told.returncode == 0, told.stdout + told.stderr
     wait_until(lambda: slurm.job_state(job).startswith("CANCELLED"), 30, "Slurm calls the job cancelled")
+    calls = [line[20:] for line in (out / ".mtui" / "slurm.log").read_text().splitlines()[1:]]
+    assert [call.split()[0] for call in calls] == ["sbatch", "scancel"]
+    assert calls[0].endswith(f"/long.slurm.sh -> {job}")
+    assert calls[1] == f"scancel {job} -> exit code 0"
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 3
     assert mtui.statuses(out) == {"long": "cancelled", "next": "cancelled"}
 
@@ -103,6 +109,21 @@ def test_retry_of_an_ended_study_waits_for_its_next_driver(slurm: Cluster, tmp_p
     assert "No driver is running" in mtui.run("retry", out, "a").stdout
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
     assert mtui.statuses(out) == {"a": "finished", "b": "finished"}
+
+
+@pytest.mark.parametrize("head", ["", "#SBATCH --time=3 --nodes=1"], ids=["header", "own directives"])
+def test_retry_with_changed_resources_gets_them(slurm: Cluster, tmp_path: Path, head: str) -> None:
+    asked = 'squeue --noheader --jobs=$SLURM_JOB_ID --format="%l %D"'
+    steps = step("a", f"{asked}; [ $SLURM_JOB_NUM_NODES = 2 ] && srun hostname | wc -l", head=head)
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
+    out = tmp_path / "out"
+    assert mtui.run("--no-ui", "-o", out, spec, env=slurm.env).returncode == 2
+    changes = ("--set", "walltime=00:10:00", "--set", "nodes=2", "--set", "procs=2")
+    assert mtui.run("retry", out, *changes, env=slurm.env).returncode == 0
+    done = mtui.run("--no-ui", out, env=slurm.env)
+    assert done.returncode == 0, done.stdout
+    assert (out / "a" / "a.1.out").read_text() == ("3:00 1\n" if head else "5:00 1\n")
+    assert (out / "a" / "a.out").read_text() == "10:00 2\n2\n"
 
 
 def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path: Path) -> None:

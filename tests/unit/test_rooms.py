@@ -132,7 +132,9 @@ def test_core_knows_nothing_of_the_screen() -> None:
 
 
 def test_only_widgets_and_screens_know_of_textual() -> None:
-    files = [path for name in NO_TEXTUAL for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))]
+    files = [
+        path for name in NO_TEXTUAL for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))
+    ]
     found = {(path.name, name.split(".")[0]) for path in files for _, name in _imports(path)}
     assert {(file, name) for file, name in found if name in ("textual", "rich")} == set()
 

@@ -1,7 +1,7 @@
 """How a state looks: its group, glyph and word. Colours stand in themes.py, by group.
 
-A state is never told by its colour alone. All glyphs are one cell wide in every locale ("narrow" in Unicode's
-table of East Asian widths).
+A state is never told by its colour alone. The glyphs of cells are one cell wide in every locale ("narrow" in
+Unicode's table of East Asian widths); bars, like the borders of panes, are made of box-drawing characters.
 """
 
 from __future__ import annotations
@@ -63,6 +63,17 @@ GROUP_GLYPHS = {
     Group.QUEUED: ("⋯", "q"),
     Group.WAITING: ("∙", "."),
     Group.DONE: ("✓", "="),
+    Group.FAILED: ("✗", "x"),
+    Group.CANCELLED: ("⊘", "-"),
+    Group.BLOCKED: ("⊠", "#"),
+}
+
+# What a bar of shares is drawn with: a line that gets thinner from what is done to what has not begun.
+BAR_GLYPHS = {
+    Group.RUNNING: ("╍", ">"),
+    Group.QUEUED: ("┄", "q"),
+    Group.WAITING: ("─", "."),
+    Group.DONE: ("━", "="),
     Group.FAILED: ("✗", "x"),
     Group.CANCELLED: ("⊘", "-"),
     Group.BLOCKED: ("⊠", "#"),

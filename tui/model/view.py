@@ -108,20 +108,26 @@ class StudyView:
         return self.order != before or self.hits != hits_before
 
     def _rows_with(self, hits: set[int]) -> list[int]:
+        """The rows in which something matches. One that a parameter's term rules out is not shown for the sake
+        of an instance that covers other rows too."""
+        mask = self.filter.row_mask
+        return [row for row in self._rows_of_any(hits) if mask is None or mask[row]]
+
+    def _rows_of_any(self, hits: set[int]) -> Sequence[int]:
         rows: set[int] = set()
         for step in self.steps:
             if not step.by_row:
                 if step.instances[0] in hits:
-                    return list(range(self.row_count))
+                    return range(self.row_count)
             else:
                 rows.update(row for row, index in enumerate(step.by_row) if index in hits)
         return sorted(rows)
 
-    def _sort_key(self, state: StudyState) -> Callable[[int], object] | None:
+    def _sort_key(self, state: StudyState) -> Callable[[int], tuple[int, float, str]] | None:
         key = self.sort.key
         if key.startswith("state:"):
             column = next((number for number, step in enumerate(self.steps) if step.name == key[6:]), 0)
-            return lambda row: _URGENCY[group_of(state.status[self.cell(row, column)])]
+            return lambda row: (_URGENCY[group_of(state.status[self.cell(row, column)])], 0.0, "")
         if key in self.parameters:
             values = self.plan.parameters.values[self.plan.parameters.keys.index(key)]
             return lambda row: _natural(values[row])

@@ -78,7 +78,9 @@ class DetailScreen(Screen[int | None]):
         self.study.take()
         state = self.study.state
         self.query_one("#title", WordLine).say(self.study.subject(self.index, time.time()))
-        stands = f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {state.last_attempt(self.index)}"
+        stands = (
+            f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {state.last_attempt(self.index)}"
+        )
         if stands != self._shown:
             self._shown = stands
             self.query_one("#text", Static).update(self._text())

@@ -17,11 +17,11 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input
 
 from ...core.errors import MtuiError
-from ...core.study.status import BAD, OVER, UNSUCCESSFUL, Status
+from ...core.study.status import OVER, UNSUCCESSFUL, Status
 from ..model.acting import order_for
 from ..model.appearance import Group, by_group
 from ..model.filters import FilterError, completions
-from ..open_study import OpenStudy
+from ..open_study import OpenStudy, Sent
 from ..widgets.bars import Counts, Head, Progress, WordLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
@@ -41,7 +41,7 @@ _REARRANGE = 1.0  # seconds between two times that a filter is asked anew of a s
 class StudyScreen(Screen[None]):
     """One study. Reads what `OpenStudy` has, and asks for changes through it."""
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     BINDING_GROUP_TITLE = "Study"
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -65,17 +65,20 @@ class StudyScreen(Screen[None]):
         Binding("tab", "next_page(1)", "Next pane", show=False, id="study.next_pane"),
         Binding("shift+tab", "next_page(-1)", "Pane before", show=False, id="study.previous_pane"),
         Binding("z", "zoom", "Zoom", show=False, id="study.zoom", tooltip="This pane alone, and back"),
-        Binding("n", "next_hit(1)", "Next hit", show=False, id="study.next", tooltip="Next instance that the filter shows"),
+        Binding("n", "next_hit(1)", "Next hit", show=False, id="study.next",
+                tooltip="Next instance that the filter shows, or that failed"),
         Binding("N", "next_hit(-1)", "Hit before", show=False, id="study.previous"),
         Binding("S", "sort", "Sort", show=False, id="study.sort", tooltip="Sort the rows"),
         Binding("T", "timeline", "Timeline", show=False, id="study.timeline", tooltip="When each instance ran"),
         Binding("C", "commands", "Commands", show=False, id="study.commands",
                 tooltip="What was asked, what Slurm was told, and the answers"),
-        Binding("y", "copy", "Copy", show=False, id="study.copy", tooltip="Copy a job id, a path, a command, log lines"),
+        Binding("y", "copy", "Copy", show=False, id="study.copy",
+                tooltip="Copy a job id, a path, a command, log lines"),
         Binding("v", "pager", "Pager", show=False, id="study.pager", tooltip="The whole file in $PAGER"),
         Binding("e", "editor", "Editor", show=False, id="study.editor", tooltip="The script in $EDITOR"),
         Binding("s", "shell", "Shell", show=False, id="study.shell", tooltip="A shell in the workspace or on the node"),
-        Binding("p", "pause", "Pause", show=False, id="study.pause", tooltip="Stop and go on with the display; the study goes on"),
+        Binding("p", "pause", "Pause", show=False, id="study.pause",
+                tooltip="Stop and go on with the display; the study goes on"),
         Binding("R", "refresh_now", "Refresh", show=False, id="study.refresh", tooltip="Read the journal now"),
         Binding("escape", "back", "Clear", show=False, id="study.back", tooltip="Clear filter, search or range"),
     ]  # fmt: skip
@@ -93,6 +96,7 @@ class StudyScreen(Screen[None]):
         self._searching = False  # what the input line is for: the log, or the grid
         self._arranged_at = 0.0
         self._subject_timer = None
+        self._told: Sent | None = None
 
     # --- what is on it
 
@@ -189,11 +193,17 @@ class StudyScreen(Screen[None]):
         return words
 
     def _tell_notice(self) -> None:
-        if self.study.sent:
+        if self.app.notice and not self.study.sent:
+            self.notice.say([(f" {self.app.notice}", "state--queued")])
+            self.app.notice = ""
+        if self.study.sent and self.study.sent[-1] is not self._told:
             sent = self.study.sent[-1]
             words, kind = self.study.way(sent)
             clock = time.strftime("%H:%M:%S", time.localtime(sent.at))
             self.notice.say([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
+            command = self.study.state.commands.get(sent.command)
+            if command and command.outcome:
+                self._told = sent  # its last word is said: other notices may take its place
 
     # --- the instance under the cursor
 
@@ -355,18 +365,21 @@ class StudyScreen(Screen[None]):
         self._set_filter(f"state:{event.group.value}" if event.group else "")
 
     def action_next_hit(self, step: int) -> None:
-        view = self.study.view
-        if view.hits is None:
+        """To the next instance that the filter shows; without a filter, to the next that failed."""
+        view, status = self.study.view, self.study.state.status
+        hits = view.hits
+        if hits is None:
+            hits = {index for index, what in enumerate(status) if what in UNSUCCESSFUL}
+        if not hits:
+            self.notice.say([(" nothing has failed", "state--done")])
             return
-        places = sorted({(self._place_of(index), index) for index in view.hits})
-        here = (self._place_of(self.grid.index), self.grid.index) if self.grid.index is not None else ((0, 0), 0)
-        after = [item for item in places if item > here] if step > 0 else [item for item in places if item < here][::-1]
-        chosen = after[0] if after else places[0 if step > 0 else -1] if places else None
-        if chosen:
-            self.grid.go_to(chosen[1])
-
-    def _place_of(self, index: int) -> tuple[int, int]:
-        return self.study.view.place(index)
+        places = sorted((view.place(index), index) for index in hits)
+        here = view.place(self.grid.index) if self.grid.index is not None else (-1, -1)
+        if step > 0:
+            chosen = next((item for item in places if item[0] > here), places[0])
+        else:
+            chosen = next((item for item in reversed(places) if item[0] < here), places[-1])
+        self.grid.go_to(chosen[1])
 
     @work
     async def action_sort(self) -> None:
@@ -396,7 +409,7 @@ class StudyScreen(Screen[None]):
 
     # --- commands
 
-    def chosen(self, verb: str) -> set[int]:
+    def chosen(self) -> set[int]:
         """Whom a command means: the marks, else the step or the instance under the cursor."""
         if self.study.view.marks:
             return set(self.study.view.marks)
@@ -406,7 +419,7 @@ class StudyScreen(Screen[None]):
 
     @work
     async def action_act(self, verb: str) -> None:
-        await self._act(verb, self.chosen(verb))
+        await self._act(verb, self.chosen())
 
     @work
     async def action_retry_all(self) -> None:
@@ -474,7 +487,3 @@ class StudyScreen(Screen[None]):
     @work
     async def action_copy(self) -> None:
         await self.app.copy_menu(self.study, self.grid.index, self.log_pane.plain_lines(100))
-
-    def failed_first(self) -> int | None:
-        """The first instance that failed, where there is one."""
-        return next((index for index, status in enumerate(self.study.state.status) if status in BAD), None)

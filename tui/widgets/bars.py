@@ -37,6 +37,7 @@ class WordLine(LineView, can_focus=False):
         return "".join(text for text, _ in (*self._left, *self._right))
 
     def segments(self, y: int) -> list[Segment]:
+        del y  # there is one line
         width = self.size.width
         left = self._segments(self._left, width)
         room = width - sum(segment.cell_length for segment in left)
@@ -80,11 +81,12 @@ class Head(LineView, can_focus=False):
         self.repaint()
 
     def segments(self, y: int) -> list[Segment]:
+        del y  # there is one line
         progress = self.progress
         if progress is None:
             return []
         width = self.size.width
-        done = f" {progress.done:,}/{progress.total:,} "
+        done = f"  {progress.done:,}/{progress.total:,} "
         share = f"{_percent(progress.done, progress.total)} "
         words = [(text, name) for text, name in progress.words if text]
         room = width - len(done) - len(share)
@@ -155,6 +157,7 @@ class Counts(LineView, can_focus=False):
         return parts
 
     def segments(self, y: int) -> list[Segment]:
+        del y  # there is one line
         segments: list[Segment] = []
         room = self.size.width
         for group, text in self._parts():

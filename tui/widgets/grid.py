@@ -7,6 +7,7 @@ first row shown, a dotted line in the others.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -51,9 +52,9 @@ class StatusGrid(LineView):
     ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--mark", "grid--range", "grid--head"}
     DEFAULT_CSS = """
-    StatusGrid > .grid--mark { background: $accent 40%; text-style: bold; }
-    StatusGrid > .grid--range { background: $accent 20%; }
-    StatusGrid > .grid--head { color: $text-muted; text-style: bold; }
+    StatusGrid > .grid--mark { background: $mark; text-style: bold; }
+    StatusGrid > .grid--range { background: $mark; }
+    StatusGrid > .grid--head { color: $faint; text-style: bold; }
     """
 
     class Moved(Message):
@@ -130,7 +131,9 @@ class StatusGrid(LineView):
         place = self._place + down
         if down and self.view.order:  # a cell that spans rows is left in one step
             index = self.index
-            while 0 < place < len(self.view.order) - 1 and self.view.cell(self.view.order[place], self._column) == index:
+            while (
+                0 < place < len(self.view.order) - 1 and self.view.cell(self.view.order[place], self._column) == index
+            ):
                 place += down
             if not self._spans_on(index, place):
                 self._set(place, self._column + right)
@@ -199,10 +202,8 @@ class StatusGrid(LineView):
         x = event.x - self._label_width + self.scroll_offset.x
         column = self._column
         if event.x >= self._label_width:
-            for column, width in enumerate(self._widths):
-                if x < width:
-                    break
-                x -= width
+            edges = list(accumulate(self._widths))
+            column = next((number for number, edge in enumerate(edges) if x < edge), len(edges) - 1)
         again = (place, column) == (self._place, self._column)
         self._set(place, column)
         if again or event.chain > 1:

@@ -40,18 +40,16 @@ def fit(text: str, width: int, *, keep_end: bool = False) -> str:
 class LineView(ScrollView, can_focus=True):
     """The base of the widgets that show a study. A subclass says what stands on each line of the screen."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES, "line--strong", "line--faint", "line--cursor", "line--dull"}
-    DEFAULT_CSS = (
-        """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES, "line--strong", "line--faint", "line--cursor"}
+    DEFAULT_CSS = """
     LineView { scrollbar-size-vertical: 1; scrollbar-size-horizontal: 1; }
     LineView > .line--strong { text-style: bold; }
-    LineView > .line--faint { color: $text-muted; }
-    LineView > .line--dull { background: $surface-lighten-1; }
+    LineView > .line--faint { color: $faint; }
     LineView > .line--cursor { background: $block-cursor-blurred-background; }
-    LineView:focus > .line--cursor { background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold; }
-    """
-        + "\n".join(f"LineView > .state--{group.value} {{ color: $state-{group.value}; }}" for group in Group)
-    )
+    LineView:focus > .line--cursor {
+        background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold;
+    }
+    """ + "\n".join(f"LineView > .state--{group.value} {{ color: $state-{group.value}; }}" for group in Group)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -80,7 +78,8 @@ class LineView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         segments = self.segments(y)
         self._painted[y] = segments
-        return Strip(segments).crop_extend(0, self.size.width, self.rich_style)
+        base = self.rich_style
+        return Strip(segments).apply_style(base).crop_extend(0, self.size.width, base)
 
     def repaint(self) -> None:
         """Paint what differs from what is on the screen."""

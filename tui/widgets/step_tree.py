@@ -17,7 +17,7 @@ from textual.message import Message
 
 from ...core.plan.model import Plan, PlannedStep
 from ...core.study.state import StudyState
-from ..model.appearance import GROUP_GLYPHS, Group, by_group
+from ..model.appearance import BAR_GLYPHS, Group, by_group
 from ..model.view import StudyView
 from ..text import plural
 from .lines import LineView, fit
@@ -183,6 +183,6 @@ def bar(view: LineView, counts: dict[Group, int], width: int, *, plain: bool) ->
     """A bar of shares as segments: each group's glyph in its colour, so that it can be read without colour."""
     glyph = 1 if plain else 0
     return [
-        Segment(GROUP_GLYPHS[group][glyph] * cells, view.style_of(f"state--{group.value}"))
+        Segment(BAR_GLYPHS[group][glyph] * cells, view.style_of(f"state--{group.value}"))
         for group, cells in shares(counts, width).items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ class Fake:
         self.folder = root / "bin"
         self.folder.mkdir()
         self.notes = root / "notes"
+        self.log = root / "slurm.log"
         self.script = root / "a.slurm.sh"
         self.script.write_text("#!/bin/bash\n#SBATCH --time=5\ntrue\n")
         for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol"):
@@ -41,6 +43,10 @@ class Fake:
         lines = self.notes.read_text().splitlines() if self.notes.exists() else []
         return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
 
+    def logged(self) -> list[str]:
+        """The lines of the log of calls, without the head and the times."""
+        return [line[20:] for line in self.log.read_text().splitlines()[1:]] if self.log.exists() else []
+
     def job(self) -> Job:
         return Job("1-1", "0.1", "mt.x.1-1:a", "/w d", str(self.script), "/w d/a.out", "/w d/a.err")
 
@@ -56,8 +62,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 @pytest.fixture
 def slurm(fake: Fake) -> Slurm:
-    del fake  # it has to stand on the PATH
-    return Slurm(Path("/h"))
+    """On the PATH of the fake programs."""
+    return Slurm(Path("/h"), fake.log)
 
 
 @pytest.fixture
@@ -264,6 +270,59 @@ def test_drivers_job_has_ended_only_if_slurm_says_so(fake: Fake, squeue: str, en
     assert "--jobs=12" in fake.said("squeue")[0]
 
 
+# --- the log of calls
+
+
+CALL = "sbatch --parsable --job-name=mt.x.1-1:a '--chdir=/w d' < "
+
+
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [
+        ("echo 12", "12"),
+        ("echo '12;cluster'; echo 'sbatch: be nice' >&2", "12;cluster"),
+        ("", "exit code 0, no job id"),
+        ("printf '\\n sbatch: error: No\\033[2J\\nmore\\n' >&2; exit 1", "exit code 1: sbatch: error: No?[2J"),
+        ("exit 3", "exit code 3"),
+        ("kill -9 $$", "exit code -9"),
+    ],
+)
+def test_every_submission_is_logged_with_its_answer(fake: Fake, patient: Slurm, what: str, answer: str) -> None:
+    fake.does("sbatch", what)
+    patient.submit(fake.job())
+    assert fake.logged() == [f"{CALL}{fake.script} -> {answer}"]
+    head, line = fake.log.read_text().splitlines()
+    assert head.startswith("# ")
+    time.strptime(line[:20], "%Y-%m-%d %H:%M:%S ")
+
+
+def test_calls_without_an_answer_are_logged(fake: Fake, slurm: Slurm) -> None:
+    fake.does("sbatch", HANG)
+    fake.does("scancel", HANG)
+    slurm.submit(fake.job())
+    slurm.cancel(["12"])
+    (fake.folder / "scancel").unlink()
+    slurm.cancel(["13"])
+    assert fake.logged() == [
+        f"{CALL}{fake.script} -> no answer in 0 s",
+        "scancel 12 -> no answer in 0 s",
+        "scancel 13 -> could not be started: No such file or directory",
+    ]
+
+
+def test_cancels_are_logged_and_questions_only_if_they_fail(fake: Fake, patient: Slurm) -> None:
+    patient.look(["12"])
+    patient.cancel(["12", "13_1"])
+    assert fake.logged() == ["scancel 12 13_1 -> exit code 0"]
+    fake.does("sacct", "echo 'sacct: error: no database' >&2; exit 1")
+    patient.look(["12"])
+    fake.does("squeue", "echo 'squeue: error: away' >&2; exit 1")
+    patient.look(["12"])
+    _, sacct, squeue = fake.logged()
+    assert (sacct.split()[0], sacct.partition(" -> ")[2]) == ("sacct", "exit code 1: sacct: error: no database")
+    assert (squeue.split()[0], squeue.partition(" -> ")[2]) == ("squeue", "exit code 1: squeue: error: away")
+
+
 # --- where it runs
 
 
@@ -315,7 +374,7 @@ def test_programs_get_the_clean_environment(fake: Fake, monkeypatch: pytest.Monk
     for key, value in INSIDE.items():
         monkeypatch.setenv(key, value)
     fake.does("sbatch", f"env > '{fake.notes}.env'; echo 12")
-    assert Slurm(Path("/h")).submit(fake.job()) == Accepted("12")
+    assert Slurm(Path("/h"), fake.log).submit(fake.job()) == Accepted("12")
     seen = Path(f"{fake.notes}.env").read_text()
     assert "SLURM_MEM_PER_CPU" not in seen
     assert f"PATH={os.environ['PATH']}" in seen

@@ -21,9 +21,10 @@ def inbox(tmp_path: Path) -> Path:
 
 
 def test_command_is_read_as_it_was_sent(inbox: Path) -> None:
-    command = send(inbox, "cancel", ("a_X.1", "b*", "ä"), {"throttle": 3})
+    options = {"throttle": 3, "walltime": "1:30:00", "nodes": ""}
+    command = send(inbox, "cancel", ("a_X.1", "b*", "ä"), options)
     (path,) = waiting(inbox)
-    assert read(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), (("throttle", 3),))
+    assert read(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
     assert list((inbox / "tmp").iterdir()) == []
 
 
@@ -62,7 +63,7 @@ RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {
         ("[]", "cannot be read"),
         ("null", "cannot be read"),
         (json.dumps({**RECORD, "options": []}), "cannot be read"),
-        (json.dumps({**RECORD, "options": {"throttle": "many"}}), "cannot be read"),
+        (json.dumps({**RECORD, "options": {"throttle": [3]}}), "cannot be read"),
         (json.dumps({key: value for key, value in RECORD.items() if key != "verb"}), "cannot be read"),
         (json.dumps({**RECORD, "v": 2}), "newer"),
         ("\udcff", "cannot be read"),

@@ -172,6 +172,17 @@ def test_script_is_replaced_under_a_shell_that_reads_it(made: StudyDirectory) ->
         assert os.fstat(read_by_a_shell.fileno()).st_nlink == 0  # its file was left alone
 
 
+def test_script_shows_what_a_retry_has_changed(made: StudyDirectory) -> None:
+    plan, instance = study(made)
+    script = made.root / "a/X.2/a_X.2.slurm.sh"
+    prepare(made, plan, instance, 1)
+    before = script.read_text()
+    prepare(made, plan, instance, 2, {"procs": "7", "walltime": "0:10:00"})
+    assert script.read_text() == before.replace("--ntasks=1\n", "--ntasks=7\n").replace(
+        "--job-name", "--time=0:10:00\n#SBATCH --job-name"
+    )
+
+
 def test_output_of_each_attempt_is_kept(made: StudyDirectory) -> None:
     plan, instance = study(made)
     for attempt in (1, 2, 3):

@@ -112,6 +112,10 @@ def test_states_are_in_maestros_words(status: Status, word: str) -> None:
     assert word in State.__members__
 
 
+def test_held_instance_has_not_failed() -> None:
+    assert rows(after(PLAIN, ev.Held(at=T0, instance=0)), T0)[0]["State"] == "INITIALIZED"
+
+
 def test_what_hangs_on_a_failure_has_failed_as_in_maestro() -> None:
     state = after(PLAIN, *submitted(0, T0), ev.Ended(at=T0, instance=0, attempt=1, status=Status.FAILED))
     assert state.status[2] is Status.BLOCKED

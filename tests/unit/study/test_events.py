@@ -24,8 +24,8 @@ VALUES: dict[str, Any] = {
     "submission": "3-1", "backend": "slurm", "members": ((0, 1), (7, 2)), "job": "12", "node": "nid001",
     "message": 'odd: "ä" \u2028 \x1b\n', "instance": 7, "attempt": 2, "code": 3, "error": "the workspace is not there",
     "status": Status.OUT_OF_MEMORY, "exit_code": 137, "cause": "exit code 137", "command": "c1", "verb": "cancel",
-    "targets": ("a", "b_*"), "options": (("throttle", 3), ("local_jobs", 2)), "outcome": "done", "instances": (1, 2),
-    "throttle": 5, "local_jobs": 4, "result": "failed",
+    "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
+    "throttle": 5, "local_jobs": 4, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
 }  # fmt: skip
 
 
@@ -122,14 +122,20 @@ def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
     assert told == [
         [(1, "slurm", "101", "nid001", 0, "")],
         [(1, "slurm", "103", "nid002", None, "its walltime was over"), (2, "slurm", "105", "nid002", 0, "")],
-        [(1, "slurm", "", "", None, "invalid partition specified: nosuch")],
+        [
+            (1, "slurm", "", "", None, "invalid partition specified: nosuch"),
+            (2, "slurm", "201", "nid003", 2, "exit code 2 on nid003"),
+        ],
         [(1, "local", "4711", "login01", 143, "by command")],
     ]
-    assert (state.driver.epoch, state.driver.stopped, state.result) == (2, "the study is cancelled", "cancelled")
+    assert [attempt.changes for attempt in state.attempts[2]] == [(), (("queue", "regular"), ("walltime", "2:00:00"))]
+    assert state.changes == {2: {"queue": "regular", "walltime": "2:00:00"}}
+    assert (state.driver.epoch, state.driver.stopped, state.result) == (3, "the study is cancelled", "cancelled")
     assert (state.outcome, state.is_over, state.submissions, state.held) == ("cancelled", True, {}, set())
     assert (state.throttle, state.local_jobs, state.deferred, state.slurm_silent_since) == (8, 3, "", 0.0)
     assert [(item.verb, item.outcome) for item in state.commands.values()] == [
         ("hold", "done"),
         ("retry", "done"),
         ("cancel", "done"),
+        ("retry", "done"),
     ]

@@ -1,30 +1,26 @@
-"""What events add up to."""
+"""What events add up to: the graph, submissions and attempts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from mtui.core.study import events as ev
-from mtui.core.study.state import Impossible, StudyState
+from mtui.core.study.state import StudyState
 from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL, Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     apply,
-    at,
     attempt,
-    cancel,
     deferred,
     ended,
-    everything,
     exited,
     hold,
     intend,
     missed,
     observed,
     refused,
-    release,
     retry,
     run,
     started,
@@ -329,232 +325,3 @@ def test_driver_is_the_last_one_that_started() -> None:
         state, ev.StudyEnded(at=3.0, result="failed"), ev.DriverStarted(at=4.0, epoch=2, host="i", pid=8, version="0")
     )
     assert (state.driver.epoch, state.driver.host, state.driver.stopped, state.result) == (2, "i", "", "")
-
-
-# --- commands
-
-
-@pytest.mark.parametrize(("index", "after"), [(0, "held, waiting"), (1, "ready, held")], ids=["ready", "waiting"])
-def test_held_instance_waits_for_its_release(index: int, after: str) -> None:
-    state = state_of(PAIR, hold(index))
-    assert (words(state), state.held) == (after, {index})
-    apply(state, release(index))
-    assert (words(state), state.held, list(state.ready_slurm)) == ("ready, waiting", set(), [0])
-
-
-def test_parents_may_finish_while_an_instance_is_held() -> None:
-    state = state_of(PAIR, hold(1))
-    run(state, 0)
-    assert words(state) == "finished, held"
-    apply(state, release(1))
-    assert words(state) == "finished, ready"
-
-
-def test_held_instance_is_blocked_and_held_again_after_it() -> None:
-    state = state_of(PAIR, hold(1))
-    run(state, 0, Status.FAILED)
-    assert (words(state), state.held) == ("failed, blocked", {1})
-    apply(state, retry(0))
-    assert words(state) == "ready, held"
-
-
-def test_blocked_instance_can_be_held_and_released_for_later() -> None:
-    state = StudyState(PAIR)
-    run(state, 0, Status.FAILED)
-    apply(state, hold(1))
-    assert (words(state), state.held) == ("failed, blocked", {1})
-    apply(state, release(1), retry(0))
-    assert (words(state), state.held) == ("ready, waiting", set())
-
-
-def test_held_study_is_not_over() -> None:
-    assert not state_of(ONE, hold(0)).is_over
-
-
-@pytest.mark.parametrize("before", [[], [hold(0)]], ids=["ready", "held"])
-def test_instance_that_was_not_submitted_is_cancelled_at_once(before: Sequence[ev.Event]) -> None:
-    state = state_of(PAIR, *before, cancel(0))
-    assert (words(state), state.held, state.outcome) == ("cancelled, blocked", set(), "cancelled")
-    apply(state, retry(0))
-    assert (words(state), state.next_attempt(0)) == ("ready, waiting", 1)
-
-
-def test_running_instance_is_cancelled_by_its_end() -> None:
-    state = state_of(ONE, intend("s", (0, 1)), submitted("s"), started(0), cancel(0))
-    assert (words(state), list(state.to_cancel), attempt(state, 0).cancelled) == ("running", [0], True)
-    apply(state, ev.CancelSent(at=at(), instances=(0,)))
-    assert (words(state), state.to_cancel) == ("running", {})
-    apply(state, ended(0, Status.CANCELLED))
-    assert state.is_over
-
-
-def test_request_to_cancel_is_done_with_when_the_instance_ends_by_itself() -> None:
-    state = state_of(ONE, intend("s", (0, 1)), submitted("s"), cancel(0), ended(0))
-    assert (words(state), state.to_cancel) == ("finished", {})
-
-
-@pytest.mark.parametrize("answers", [[deferred("s")], [unclear("s"), missed("s")]], ids=["put off", "missed"])
-@pytest.mark.parametrize("order", ["before", "after"])
-def test_cancelled_submission_that_did_not_arrive_voids_its_claim(answers: Sequence[ev.Event], order: str) -> None:
-    events = [cancel(0), *answers] if order == "before" else [*answers, cancel(0)]
-    state = state_of(ONE, intend("s", (0, 1)), *events)
-    assert (words(state), state.to_cancel) == ("cancelled", {})
-    apply(state, retry(0))
-    assert state.next_attempt(0) == 2  # should the first one turn up after all, it must not run for the second
-    with pytest.raises(Impossible):
-        apply(state, started(0, 1))
-
-
-def test_retry_of_a_cancelled_one_whose_parent_failed_meanwhile_is_blocked() -> None:
-    state = state_of(PAIR, cancel(1))
-    run(state, 0, Status.FAILED)
-    apply(state, retry(1))
-    assert words(state) == "failed, blocked"
-    apply(state, retry(0))
-    assert words(state) == "ready, waiting"
-
-
-def test_retry_of_a_cancelled_one_whose_parents_finished_meanwhile_is_ready() -> None:
-    state = state_of(PAIR, cancel(1))
-    run(state, 0)
-    apply(state, retry(1))
-    assert words(state) == "finished, ready"
-
-
-def test_retry_unblocks_only_what_no_other_failure_blocks() -> None:
-    state = StudyState(plan(step("a"), step("b"), step("c", "a"), step("d", "a", "b")))
-    run(state, 0, Status.FAILED)
-    run(state, 1, Status.FAILED)
-    apply(state, retry(0))
-    assert words(state) == "ready, failed, waiting, blocked"
-    apply(state, retry(1))
-    assert words(state) == "ready, ready, waiting, waiting"
-
-
-def test_commands_and_settings_are_remembered() -> None:
-    state = state_of(
-        ONE,
-        ev.CommandTaken(at=1.0, command="c", verb="update", options=(("throttle", 0),)),
-        ev.SettingsChanged(at=1.0, throttle=0),
-        ev.CommandDone(at=1.0, command="c", outcome="done", message="throttle is 0"),
-        ev.SettingsChanged(at=2.0, local_jobs=4),
-    )
-    assert (state.throttle, state.local_jobs) == (0, 4)
-    assert (state.commands["c"].verb, state.commands["c"].outcome) == ("update", "done")
-
-
-def test_anomaly_changes_nothing_but_the_time() -> None:
-    state = StudyState(ONE)
-    before = everything(state)
-    apply(state, ev.Anomaly(at=9.0, message="odd"), ev.CancelFailed(at=9.5, message="odd"))
-    assert everything(state) == {**before, "last_event_at": 9.5}
-
-
-# --- what cannot be
-
-SITUATIONS: dict[str, Callable[[], StudyState]] = {
-    "new": lambda: StudyState(PAIR),
-    "submitting": lambda: state_of(PAIR, intend("s", (0, 1))),
-    "unclear": lambda: state_of(PAIR, intend("s", (0, 1)), unclear("s")),
-    "put off": lambda: state_of(PAIR, intend("s", (0, 1)), deferred("s")),
-    "missed": lambda: state_of(PAIR, intend("s", (0, 1)), unclear("s"), missed("s")),
-    "pending": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s")),
-    "early": lambda: state_of(PAIR, intend("s", (0, 1)), started(0)),
-    "running": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0)),
-    "told to end": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0), cancel(0)),
-    "exited": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0), exited(0)),
-    "requeued": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), observed(0, Status.REQUEUED)),
-    "finished": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), ended(0)),
-    "failed": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), ended(0, Status.FAILED)),
-    "refused": lambda: state_of(PAIR, intend("s", (0, 1)), refused("s")),
-    "held": lambda: state_of(PAIR, hold(0), hold(1)),
-    "cancelled": lambda: state_of(PAIR, cancel(0)),
-    "retried": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), ended(0, Status.FAILED), retry(0)),
-    "blocked and held": lambda: state_of(PAIR, intend("s", (0, 1)), refused("s"), hold(1)),
-    "two": lambda: state_of(TWO, intend("s", (0, 1), (1, 1))),
-    "two, one early": lambda: state_of(TWO, intend("s", (0, 1), (1, 1)), started(1)),
-    "two, one over": lambda: state_of(TWO, intend("s", (0, 1), (1, 1)), unclear("s"), started(1), ended(1)),
-}
-EVENTS: dict[str, ev.Event] = {
-    **{f"intend {i}.{n}": intend("t", (i, n)) for i in (0, 1, 2, -1) for n in (0, 1, 2, 3)},
-    "intend the open one again": intend("s", (0, 1)),
-    "intend two": intend("t", (0, 1), (1, 1)),
-    "intend two, one of them not there": intend("t", (0, 1), (9, 1)),
-    "intend one twice": intend("t", (0, 1), (0, 1)),
-    **{
-        f"{word.__name__} {name}": word(name)
-        for name in "st"
-        for word in (submitted, deferred, unclear, missed, refused)
-    },
-    **{f"started {i}.{n}": started(i, n) for i in (0, 1, 2, -1) for n in (0, 1, 2)},
-    **{f"exited {i}.{n}": exited(i, n) for i in (0, 1, 2, -1) for n in (0, 1, 2)},
-    **{f"ended {i}.{n} {s.value}": ended(i, s, n) for i in (0, 1, 2, -1) for n in (0, 1, 2) for s in Status},
-    **{f"observed {i}.{n} {s.value}": observed(i, s, n) for i in (0, 1, 2, -1) for n in (0, 1, 2) for s in Status},
-    **{f"{word.__name__} {i}": word(i) for i in (0, 1, 2, -1) for word in (cancel, hold, release, retry)},
-}
-
-
-def takes(state: StudyState, event: ev.Event) -> bool:
-    """Whether an event is taken in; if not, nothing of the state has changed."""
-    before = everything(state)
-    try:
-        state.apply(event)
-    except Impossible as error:
-        assert everything(state) == before, (event, error)
-        assert str(error)
-        return False
-    return True
-
-
-@pytest.mark.parametrize("situation", SITUATIONS)
-def test_impossible_event_changes_nothing(situation: str) -> None:
-    taken = [takes(SITUATIONS[situation](), event) for event in EVENTS.values()]
-    assert 0 < sum(taken) < len(taken)
-
-
-TAKEN = {
-    "new": ["intend 0.1", "cancel 0", "cancel 1", "hold 0", "hold 1"],
-    "submitting": ["submitted s", "deferred s", "unclear s", "refused s", "started 0.1", "exited 0.1", "cancel 0"],
-    "unclear": ["submitted s", "unclear s", "missed s", "refused s", "started 0.1", "exited 0.1", "cancel 0"],
-    "pending": ["started 0.1", "exited 0.1", "cancel 0", "cancel 1", "hold 1"],
-    "put off": ["intend 0.1", "started 0.1", "exited 0.1", "cancel 0", "hold 0"],
-    "missed": ["intend 0.1", "intend the open one again", "started 0.1", "exited 0.1", "cancel 0", "hold 0"],
-    "finished": ["intend 1.1", "cancel 1", "hold 1"],
-    "failed": ["retry 0", "hold 1"],
-    "refused": ["retry 0", "hold 1"],
-    "cancelled": ["retry 0", "hold 1"],
-    "held": ["release 0", "release 1", "cancel 0", "cancel 1"],
-    "retried": ["intend 0.2", "cancel 0", "hold 0"],
-    "blocked and held": ["retry 0", "release 1", "hold 1"],
-    "two, one early": ["submitted s", "unclear s", "started 0.1", "started 1.1"],
-    "two, one over": ["submitted s", "missed s", "started 0.1"],
-}
-REFUSED = {
-    "submitting": ["missed s", "intend 0.1", "intend 0.2", "hold 0", "retry 0"],
-    "pending": ["submitted s", "deferred s", "refused s", "missed s", "intend 0.1"],
-    "finished": ["ended 0.1 finished", "ended 0.1 failed", "started 0.1", "retry 0", "cancel 0", "intend 0.1"],
-    "failed": [
-        "ended 0.1 failed",
-        "ended 0.1 finished",
-        "started 0.1",
-        "intend 0.2",
-        "cancel 0",
-        "cancel 1",
-        "retry 1",
-    ],
-    "refused": ["ended 0.1 failed", "submitted s"],
-    "retried": ["started 0.1", "ended 0.1 failed", "intend 0.1", "observed 0.1 running"],
-    "two": ["missed s", "intend 0.1"],
-    "two, one early": ["deferred s", "missed s", "refused s"],
-    "running": ["ended 0.1 running", "ended 0.1 blocked", "observed 0.1 failed", "observed 0.1 waiting"],
-}
-
-
-@pytest.mark.parametrize(("situation", "name"), [(key, name) for key, names in TAKEN.items() for name in names])
-def test_possible_event_is_taken(situation: str, name: str) -> None:
-    assert takes(SITUATIONS[situation](), EVENTS[name])
-
-
-@pytest.mark.parametrize(("situation", "name"), [(key, name) for key, names in REFUSED.items() for name in names])
-def test_impossible_event_is_refused(situation: str, name: str) -> None:
-    assert not takes(SITUATIONS[situation](), EVENTS[name])

@@ -1,0 +1,51 @@
+"""The log of what was asked of Slurm and what it answered: one line per call, for people."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
+_LONGEST_ANSWER = 400
+_HEAD = (
+    "# What stands behind '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
+    "which runs it.\n"
+)
+
+
+class CommandLog:
+    """Appends to a file. From any thread; what cannot be written is lost and disturbs nobody."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def note(self, command: Sequence[str], answer: str, script: str = "") -> None:
+        """Write down a call and its answer; `script` is what was run through the command's stdin."""
+        words = f"{shlex.join(command)} < {shlex.quote(script)}" if script else shlex.join(command)
+        clock = time.strftime("%Y-%m-%d %H:%M:%S")
+        line = f"{clock} {_plain(words, _LONGEST_COMMAND)} -> {_plain(answer, _LONGEST_ANSWER)}\n"
+        with suppress(OSError):
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                head = _HEAD if os.fstat(file).st_size == 0 else ""
+                os.write(file, (head + line).encode())
+            finally:
+                os.close(file)
+
+
+def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:
+    """How a call ended, in a few words: the job that it made, or its exit code and what it complained of."""
+    if program == "sbatch" and code == 0:
+        return stdout.strip().partition("\n")[0] or "exit code 0, no job id"
+    first = next((line.strip() for line in stderr.splitlines() if line.strip()), "")
+    return f"exit code {code}: {first}" if first else f"exit code {code}"
+
+
+def _plain(text: str, longest: int) -> str:
+    """Text as one line that cannot drive a terminal."""
+    text = text if len(text) <= longest else text[:longest] + " ..."
+    return "".join(char if char.isprintable() else "?" for char in text)

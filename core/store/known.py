@@ -1,0 +1,179 @@
+"""The user's studies: where they are, and how each stands at a glance.
+
+Each study directory that was started or opened is remembered in a small file of its own, so that two programs
+never write the same one. The file is named by a hash of the path, holds the path, and is as old as the last visit.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import StudyDirectoryError
+from ..study import events as ev
+from ..study.status import Status
+from .layout import StudyDirectory
+from .lease import Liveness, Owner, Standing, current_owner
+from .status_csv import COLUMNS
+
+_MOST = 200  # studies that are remembered; the oldest are forgotten
+_ENTRY = re.compile(r"[0-9a-f]{32}")
+
+
+def _folder() -> Path:
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "mtui" / "studies"
+
+
+def remember(root: Path) -> None:
+    """Note that a study was started or opened. It is a convenience: what goes wrong here is passed over."""
+    with suppress(OSError, RuntimeError, ValueError):  # RuntimeError: there is no home directory
+        path = os.fsencode(os.path.abspath(root))  # noqa: PTH100
+        entry = _folder() / hashlib.sha256(path).hexdigest()[:32]
+        entry.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = entry.with_name(f".{entry.name}.{os.getpid()}")
+        temporary.write_bytes(path)
+        temporary.replace(entry)
+        for _, old in _entries()[_MOST:]:
+            old.unlink()
+
+
+def known() -> list[Path]:
+    """The directories of the user's studies, the one that was visited last first. Those that are gone are left out.
+
+    A study is forgotten if its parent directory is there and it is not; else its file system may just be away.
+    """
+    found: list[Path] = []
+    for _, entry in _entries()[:_MOST]:
+        with suppress(OSError, ValueError):
+            root = Path(os.fsdecode(entry.read_bytes()))
+            if not root.is_absolute():
+                continue
+            if StudyDirectory(root).study_file.is_file():
+                found.append(root)
+            elif root.parent.is_dir() and not root.exists():
+                entry.unlink()
+    return found
+
+
+def _entries() -> list[tuple[int, Path]]:
+    """The remembered studies, the youngest first."""
+    entries: list[tuple[int, Path]] = []
+    with suppress(OSError, RuntimeError):
+        for item in os.scandir(_folder()):
+            with suppress(OSError):
+                if _ENTRY.fullmatch(item.name):
+                    entries.append((item.stat().st_mtime_ns, Path(item.path)))
+    return sorted(entries, reverse=True)
+
+
+# --- how a study stands
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How a study stands by its status.csv, which is a few seconds old at most while somebody drives it.
+
+    `counts` are instances by status, in the words of study/status.py; Maestro's table does not tell all of them
+    apart, so `failed` holds the blocked ones too. None if there is no table, or it cannot be understood.
+    """
+
+    name: str
+    counts: dict[str, int] | None
+    result: str  # how it ended; empty if it did not
+    driver: Owner | None  # who drove last
+    standing: Standing | None  # of that driver, as far as one look can tell
+    last_change: float  # wall clock seconds; 0 if not known
+
+
+_STATUSES = {
+    "INITIALIZED": Status.WAITING,
+    "PENDING": Status.PENDING,
+    "RUNNING": Status.RUNNING,
+    "FINISHED": Status.FINISHED,
+    "FAILED": Status.FAILED,
+    "TIMEDOUT": Status.TIMED_OUT,
+    "CANCELLED": Status.CANCELLED,
+}
+_STATE_COLUMN = COLUMNS.index("State")
+_MOST_BYTES = 64 << 20  # of a table that is read: some 400,000 instances
+_HEAD = 1 << 16  # of study.json, in which the study's name stands
+_TAIL = 1 << 13  # of the journal: its last events
+_NAME = re.compile(rb',"name":("(?:[^"\\]|\\.)*")')
+
+
+def glance(root: Path) -> Glance:
+    """How a study stands, without its plan and its journal. Never raises: what cannot be read is left out."""
+    directory = StudyDirectory(root)
+    driver, standing = None, None
+    with suppress(StudyDirectoryError, OSError):
+        driver = current_owner(directory.owner)
+        standing = Liveness(directory.owner, driver).standing() if driver else None
+    result, last_change = _end_of_journal(directory.journal)
+    counts: dict[str, int] | None = None
+    with suppress(OSError):
+        stat = directory.status_csv.stat()
+        last_change = last_change or stat.st_mtime
+        counts = _counts(directory.status_csv, stat.st_mtime_ns, stat.st_size)
+    name = root.name
+    with suppress(OSError):
+        name = _study_name(directory.study_file, directory.study_file.stat().st_mtime_ns) or name
+    return Glance(name, counts and dict(counts), result, driver, standing, last_change)
+
+
+@lru_cache(maxsize=_MOST)  # a list of studies looks again and again, and most of them have not changed
+def _counts(path: Path, changed: int, size: int) -> dict[str, int] | None:
+    del changed  # the time stands for the content
+    if size > _MOST_BYTES:
+        return None
+    counts: Counter[Status] = Counter()
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            if next(rows)[_STATE_COLUMN] != COLUMNS[_STATE_COLUMN]:
+                return None
+            for row in rows:
+                counts[_STATUSES[row[_STATE_COLUMN]]] += 1
+    except (OSError, ValueError, LookupError, StopIteration, csv.Error):
+        return None
+    return {status.value: counts[status] for status in Status if counts[status]}
+
+
+@lru_cache(maxsize=_MOST)
+def _study_name(path: Path, changed: int) -> str:
+    del changed
+    with suppress(OSError, ValueError), path.open("rb") as file:
+        found = _NAME.search(file.read(_HEAD))
+        return str(json.loads(found.group(1))) if found else ""
+    return ""
+
+
+def _end_of_journal(journal: Path) -> tuple[str, float]:
+    """The result of the study if it is over, and when its journal was written to last."""
+    try:
+        path = max(journal.glob("*.jsonl"), default=None)
+        if path is None:
+            return "", 0.0
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().split(b"\n")
+            changed = os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return "", 0.0
+    for line in reversed(lines):
+        with suppress(ValueError, LookupError, TypeError, AttributeError):  # torn by the cut, or by a crash
+            event = ev.from_record(json.loads(line))
+            if isinstance(event, ev.DriverStarted):
+                break
+            if isinstance(event, ev.StudyEnded):
+                return event.result, changed
+    return "", changed

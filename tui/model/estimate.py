@@ -1,0 +1,315 @@
+"""How far a study is and when it may be over, no more exactly than its past allows.
+
+Two estimates that know different things are made: the instances that ended of late, carried on at that rate; and
+the median duration of each step, for as many instances at once as were seen. The range that is shown spans both.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from heapq import nlargest
+from itertools import islice
+from math import ceil, sqrt
+from statistics import fmean, median
+
+from ...core.plan.model import Plan
+from ...core.study import events as ev
+from ...core.study.state import Attempt, StudyState
+from ...core.study.status import IN_SLURM, OVER, Status
+
+_SAMPLES = 200  # durations that are kept for each step
+_RECENT = 2000  # ends that are looked at when a state is taken up
+_CHECKPOINTS = 512  # of the past rate; the older half is thinned out when there are more
+_SHORTEST_WINDOW = 60.0  # seconds of the past that a rate is taken from, at least
+_FEWEST_ENDS = 20  # that a rate is taken from, if there are so many
+_PAUSE = 30.0  # seconds without any event until a study in which nothing runs counts as stalled
+_CATCHING_UP = 60.0  # seconds in which a new driver sees what ended before it
+_UNTIMED = 0.1  # share of what is to come that may have no known duration
+_ROUND = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+
+_AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
+_QUEUED = (IN_SLURM - _AT_WORK) | {Status.SUBMITTING, Status.UNCLEAR}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`low` and `high` are the seconds until all is over that can be; None where that is not known."""
+
+    done: int
+    total: int
+    rate_per_minute: float | None
+    low: float | None
+    high: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoint:
+    at: float
+    ended: int  # attempts since the driver started
+    work: float  # seconds of running, of all instances together, since then
+
+
+@dataclass(frozen=True, slots=True)
+class _Durations:
+    """What the finished attempts of a step say, in seconds."""
+
+    middle: float  # their median
+    mean: float
+    long: float  # one in twenty took longer
+
+
+@dataclass(slots=True)
+class _Pace:
+    """What is known of one step: how long it takes, and since when which of its instances run."""
+
+    samples: deque[float]
+    running: dict[int, float]  # by start
+    worked_out: _Durations | None = None
+
+    def durations(self) -> _Durations | None:
+        if self.worked_out is None and self.samples:
+            ordered = sorted(self.samples)
+            long = ordered[ceil(0.95 * len(ordered)) - 1]
+            self.worked_out = _Durations(median(ordered), fmean(ordered), long)
+        return self.worked_out
+
+
+class Estimator:
+    """Watches the events of a study. What it keeps and what a call costs do not grow with the instances."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._clear()
+
+    def _clear(self) -> None:
+        self._paces = [_Pace(deque(maxlen=_SAMPLES), {}) for _ in self._plan.steps]
+        self._local: dict[str, tuple[tuple[int, int], ...]] = {}  # submissions here that are not answered yet
+        self._running = 0
+        self._past: list[_Checkpoint] = []
+        self.began = 0.0  # when something was submitted first; 0: not yet
+
+    # --- watching
+
+    def take_up(self, state: StudyState) -> None:
+        """Begin anew with a state that others led to."""
+        self._clear()
+        self.began = next((one[0].submitted_at for one in state.attempts.values() if one[0].submitted_at), 0.0)
+        for step in self._plan.steps:
+            samples = islice(self._finished(step.instances, state), _SAMPLES)
+            for last, index in sorted(samples, key=lambda sample: sample[0].ended_at):
+                self._sample(index, last, state.driver.since)
+        ended = [one[-1] for one in state.attempts.values() if one[-1].ended_at]
+        recent = nlargest(_RECENT, ended, key=lambda attempt: attempt.ended_at)
+        since = max(state.driver.since, recent[-1].ended_at if len(recent) == _RECENT else 0.0)
+        live = [state.attempts[index][-1] for index in (*state.live_slurm, *state.live_local)
+                if state.status[index] in _AT_WORK]  # fmt: skip
+        moves = [(attempt.started_at, 1) for attempt in (*recent, *live) if attempt.started_at]
+        moves += [(attempt.ended_at, -1) for attempt in recent if attempt.started_at]
+        for at, move in sorted(moves):
+            self._advance(max(at, since), ended=move < 0 and at > since)
+            self._running += move
+        self._running = 0
+        for index in (*state.live_slurm, *state.live_local):
+            self._follow(index, state)
+
+    @staticmethod
+    def _finished(instances: Sequence[int], state: StudyState) -> Iterator[tuple[Attempt, int]]:
+        """The attempts that finished and their instances, from the last in the plan to the first."""
+        for index in reversed(instances):
+            if state.status[index] is Status.FINISHED and (last := state.last_attempt(index)):
+                yield last, index
+
+    def note(self, event: ev.Event, state: StudyState) -> None:
+        """Take an event in that the state has just taken in."""
+        match event:
+            case ev.DriverStarted():
+                # What went on meanwhile was written down late or not at all: it tells nothing of the pace.
+                self._past = [_Checkpoint(event.at, 0, 0.0)]
+            case ev.SubmitIntended() if event.backend == "local":
+                self._local[event.submission] = event.members
+            case ev.Submitted():
+                self.began = self.began or event.at
+                self._advance(event.at)
+                for index, _ in self._local.pop(event.submission, ()):
+                    self._follow(index, state)
+            case ev.Started() | ev.Observed():
+                self._advance(event.at)
+                self._follow(event.instance, state)
+            case ev.Ended():
+                self._advance(event.at, ended=True)
+                self._follow(event.instance, state)
+                last = state.last_attempt(event.instance)
+                if last and event.status is Status.FINISHED:
+                    self._sample(event.instance, last, state.driver.since)
+            case _:
+                pass
+
+    def _follow(self, index: int, state: StudyState) -> None:
+        """See whether an instance runs now, and since when."""
+        running = self._paces[self._plan.instances[index].step].running
+        if running.pop(index, None) is not None:
+            self._running -= 1
+        last = state.last_attempt(index)
+        if last and last.started_at and state.status[index] in _AT_WORK:
+            running[index] = last.started_at
+            self._running += 1
+
+    def _sample(self, index: int, attempt: Attempt, driver_since: float) -> None:
+        # What ended while there was no driver was seen by the next one, at its start: nobody knows how long it took.
+        caught_up = attempt.started_at < driver_since <= attempt.ended_at < driver_since + _CATCHING_UP
+        if 0 < attempt.started_at <= attempt.ended_at and not caught_up:
+            pace = self._paces[self._plan.instances[index].step]
+            pace.samples.append(attempt.ended_at - attempt.started_at)
+            pace.worked_out = None
+
+    def _advance(self, at: float, *, ended: bool = False) -> None:
+        if not self._past:
+            self._past.append(_Checkpoint(at, 0, 0.0))
+        last = self._past[-1]
+        at = max(at, last.at)  # clocks may jump back
+        point = _Checkpoint(at, last.ended + ended, last.work + self._running * (at - last.at))
+        if at == last.at and len(self._past) > 1:
+            self._past[-1] = point
+        else:
+            self._past.append(point)
+        if len(self._past) > _CHECKPOINTS:
+            half = len(self._past) // 2
+            self._past[:half] = self._past[:half:2]
+
+    # --- telling
+
+    def estimate(self, state: StudyState, now: float) -> Estimate:
+        """How far it is at `now`, and how long it may still take."""
+        done, total = state.counts[Status.FINISHED], len(state.status)
+        ended, concurrency, span = self._of_late(now)
+        rate = ended / span if ended else None
+        per_minute = None if rate is None else rate * 60
+        coming = total - sum(state.counts[status] for status in OVER) - state.counts[Status.HELD]
+        why = self._why_unknown(state, coming, now)
+        if why:
+            return Estimate(done, total, per_minute, None if coming else 0.0, None if coming else 0.0, why)
+        low, high = self._by_steps(state, concurrency, coming, now)
+        doubt = 1 + 1 / sqrt(max(1, ended))
+        if high is not None:
+            by_rate = coming / rate if rate else high
+            low, high = min(low, by_rate), max(high, by_rate) * doubt
+        low /= doubt
+        return Estimate(done, total, per_minute, low, high, _left_words(low, high))
+
+    def _why_unknown(self, state: StudyState, coming: int, now: float) -> str:
+        if not coming:
+            held = state.counts[Status.HELD]
+            return f"stalled: {held:,} held" if held else "nothing left to do"
+        if state.driver.stopped:
+            return "unknown: no driver runs"
+        if state.slurm_silent_since and not state.live_local:
+            return "unknown: Slurm is silent"
+        at_work = sum(state.counts[status] for status in _AT_WORK)
+        queued = sum(state.counts[status] for status in _QUEUED)
+        if not at_work and not queued and now - state.last_event_at > _PAUSE:
+            return "stalled: nothing runs"
+        if not any(pace.samples for pace in self._paces):
+            return "unknown: nothing has finished yet" if at_work or not queued else "unknown: waits in the queue"
+        return ""
+
+    def _of_late(self, now: float) -> tuple[int, float, float]:
+        """Of the recent past: how many attempts ended, how many ran at once on average, over how many seconds."""
+        if not self._past:
+            return 0, 0.0, 1.0
+        last = self._past[-1]
+        longest = self._longest()
+        window = max(_SHORTEST_WINDOW, 3 * longest)  # jobs of one kind end in waves: at least one has to be in it
+        by_time = bisect_left(self._past, now - window, key=lambda point: point.at)
+        by_count = bisect_left(self._past, last.ended - _FEWEST_ENDS + 1, key=lambda point: point.ended)
+        first = self._past[max(0, min(by_time, by_count) - 1)]
+        span = max(1.0, now - first.at)
+        work = last.work + self._running * max(0.0, now - last.at) - first.work
+        return last.ended - first.ended, work / span, span
+
+    def _longest(self) -> float:
+        """The median duration of the step that takes longest."""
+        return max((known.middle for pace in self._paces if (known := pace.durations())), default=0.0)
+
+    def _by_steps(self, state: StudyState, concurrency: float, coming: int, now: float) -> tuple[float, float | None]:
+        """The least and the most that the steps' durations let expect.
+
+        It cannot go faster than all work shared evenly, nor than the longest chain of steps, and need not go
+        slower than one after the other.
+        """
+        longest = self._longest()
+        least_work = most_work = least_chain = most_chain = untimed = 0.0
+        chains: list[tuple[float, float]] = []
+        for step, pace in zip(self._plan.steps, self._paces, strict=True):
+            counts = state.step_counts[step.index]
+            left = len(step.instances) - sum(counts[status] for status in OVER) - counts[Status.HELD]
+            known, least, most = pace.durations(), 0.0, 0.0
+            if left > 0 and known is None:
+                untimed += left
+                most = longest
+                most_work += left * longest
+            elif left > 0 and known is not None:
+                ages = [now - at for at in pace.running.values()]
+                least_work += max(0.0, left * known.middle - sum(min(known.middle, age) for age in ages))
+                most_work += max(0.0, left * known.mean - sum(min(known.mean, age) for age in ages))
+                late = _late(max(ages), pace.samples) if ages and max(ages) > known.long else 0.0
+                youngest = min(ages) if left <= len(ages) else 0.0
+                least, most = max(0.0, known.middle - youngest), max(0.0, known.long - youngest, late)
+            above = [chains[parent] for parent in (*step.parents, *step.funnels)]
+            least += max((chain[0] for chain in above), default=0.0)
+            most += max((chain[1] for chain in above), default=0.0)
+            chains.append((least, most))
+            least_chain, most_chain = max(least_chain, least), max(most_chain, most)
+        low = max(least_work / max(concurrency, self._running, 0.01), least_chain)
+        if untimed > _UNTIMED * coming:
+            return low, None
+        return low, max(low, most_work / max(concurrency, 0.01) + most_chain)
+
+
+def _late(age: float, samples: Iterable[float]) -> float:
+    """How long one that is late may still take; if it outlasted all before, as long again."""
+    longer = [duration for duration in samples if duration > age]
+    return median(longer) - age if longer else age
+
+
+# --- words
+
+
+def span_words(seconds: float) -> str:
+    """`45s`, `3m12s`, `2h05m`, `1d03h`."""
+    whole = max(0, int(seconds))
+    for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
+        if whole >= size:
+            return f"{whole // size}{unit}{whole % size // part:02d}{smaller}"
+    return f"{whole}s"
+
+
+def _left_words(low: float, high: float | None) -> str:
+    if high is None:
+        floor = _down(low, _step(low / 4))
+        return f"more than {_short(floor)} left" if floor else "unknown: some steps never finished yet"
+    step = _step((high - low) / 4)
+    least, most = _down(low, step), max(step, _down(high + step - 1, step))
+    if high <= 1.5 * low:
+        middle = (low + high) / 2
+        wide = _step((high - low) / 2)
+        return f"about {_short(max(wide, _down(middle + wide / 2, wide)))} left"
+    return f"{_short(least)}-{_short(most)} left" if least else f"under {_short(most)} left"
+
+
+def _step(seconds: float) -> int:
+    """The unit to round to: the smallest usual one that is not finer than this."""
+    return next((unit for unit in _ROUND if unit >= seconds), ceil(seconds / 86400) * 86400)
+
+
+def _down(seconds: float, step: int) -> int:
+    return int(seconds // step) * step
+
+
+def _short(seconds: int) -> str:
+    """A span without a second part that says nothing: `5m`, not `5m00s`."""
+    words = span_words(seconds)
+    return words[:-3] if len(words) > 3 and words[-3:-1] == "00" else words

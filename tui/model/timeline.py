@@ -1,0 +1,239 @@
+"""When each instance waited, ran and ended: a time axis, a bar for each instance, and how many ran at once.
+
+Everything is worked out for what is on the screen only. Bars are text: dotted while Slurm has it in its queue,
+solid while it runs, and the glyph of what became of it in the cell where it ended.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
+
+from ...core.study.state import Attempt, StudyState
+from ...core.study.status import LIVE, OVER, Status
+from .appearance import GROUP_GLYPHS, Group, group_of
+
+BLANK = "blank"  # the kind of cells in which nothing happens; every other kind is the word of a Group
+
+_QUEUED = ("⠒", ".")
+_RUNNING = ("⣿", "#")
+_GUIDE = ("╎", "|")
+_BEFORE, _AFTER = "<", ">"  # what lies outside of the axis
+_RAMP = (" ⡀⣀⣄⣤⣦⣶⣷⣿", " .:-=+*#")
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_SECONDS = (1, 2, 5, 10, 15, 30)
+_STEPS = (
+    *_SECONDS,
+    *(minutes * _MINUTE for minutes in (1, 2, 5, 10, 15, 30)),
+    *(hours * _HOUR for hours in (1, 2, 3, 6, 12)),
+    *(days * _DAY for days in (1, 2, 7, 14, 28, 91, 182, 364)),
+)
+_APART = 11  # columns from one tick to the next, at least
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A span of time over so many columns. `ticks` are columns and what stands there."""
+
+    start: float
+    end: float
+    width: int
+    ticks: tuple[tuple[int, str], ...]
+
+    @property
+    def per_column(self) -> float:
+        return (self.end - self.start) / self.width
+
+    def column(self, at: float) -> int:
+        """The column of a time; it lies outside of 0 to width - 1 if the time does."""
+        return int((at - self.start) // self.per_column)
+
+
+def axis(start: float, end: float, width: int, origin: float | None = None) -> Axis:
+    """An axis with ticks at round times.
+
+    They show the wall clock, or, where they are less than a minute apart, the time since `origin`.
+    """
+    width = max(1, width)
+    end = max(end, start + 1e-3 * width)
+    wanted = (end - start) * _APART / width
+    step = next((step for step in _STEPS if step >= wanted), wanted)
+    relative = step < _MINUTE
+    zero = (start if origin is None else origin) if relative else -_offset(start)
+    bare = Axis(start, end, width, ())
+    ticks: list[tuple[int, str]] = []
+    number = -(-(start - zero) // step)
+    while (at := zero + number * step) < end:
+        column = bare.column(at)
+        label = _since(at - zero) if relative else _wall_clock(at, step)
+        if column >= 0 and column + len(label) <= width:
+            ticks.append((column, label))
+        number += 1
+    return Axis(start, end, width, tuple(ticks))
+
+
+def _offset(at: float) -> int:
+    """Seconds by which the wall clock is ahead of UTC."""
+    return time.localtime(at).tm_gmtoff
+
+
+def _wall_clock(at: float, step: float) -> str:
+    local = time.localtime(at + 0.5)
+    if step >= _DAY or (local.tm_hour, local.tm_min) == (0, 0):
+        return time.strftime("%d %b", local)
+    return time.strftime("%H:%M", local)
+
+
+def _since(seconds: float) -> str:
+    sign = "-" if seconds < 0 else "+"
+    minutes, rest = divmod(round(abs(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{sign}{hours}:{minutes:02d}:{rest:02d}" if hours else f"{sign}{minutes:02d}:{rest:02d}"
+
+
+def axis_text(axis: Axis, now: float | None = None, *, plain: bool = False) -> str:
+    """The line of the axis' labels, exactly as wide as it; each begins at its time. A mark stands at `now`."""
+    cells = [" "] * axis.width
+    mark = -1 if now is None else axis.column(now)
+    for column, label in axis.ticks:
+        if not column <= mark <= column + len(label):
+            cells[column : column + len(label)] = label
+    if 0 <= mark < axis.width:
+        cells[mark] = "v" if plain else "▾"
+    return "".join(cells)
+
+
+# --- instances
+
+
+def order(state: StudyState) -> list[int]:
+    """The instances that have an attempt, by when the first of these was submitted or started."""
+    begins = {index: _begin(attempts[0]) or float("inf") for index, attempts in state.attempts.items()}
+    return sorted(sorted(begins), key=begins.__getitem__)
+
+
+def extent(state: StudyState, order: Sequence[int], now: float) -> tuple[float, float]:
+    """From the first submission to `now`, or to the last end if nothing is under way; `order` as above."""
+    start = (_begin(state.attempts[order[0]][0]) if order else 0.0) or now
+    if state.live_slurm or state.live_local:
+        return start, max(start, now)
+    return start, max((attempts[-1].ended_at for attempts in state.attempts.values()), default=0.0) or now
+
+
+def _begin(attempt: Attempt) -> float:
+    """When it became known to a backend; 0 if it has not come to that."""
+    if attempt.submitted_at and attempt.started_at:
+        return min(attempt.submitted_at, attempt.started_at)
+    return attempt.submitted_at or attempt.started_at or attempt.ended_at
+
+
+def bar(
+    axis: Axis, attempts: Sequence[Attempt], status: Status, now: float, *, plain: bool = False
+) -> list[tuple[str, str]]:
+    """The line of an instance, exactly as wide as the axis, as pieces of text with their kinds.
+
+    No attempt is lost: each has a cell of its own, if need be the next one to the right.
+    """
+    pick = int(plain)
+    cells = [(" ", BLANK)] * axis.width
+    for column, _ in axis.ticks:
+        cells[column] = (_GUIDE[pick], BLANK)
+    free = 0  # the first column right of the attempts that are drawn already
+    for attempt in attempts:
+        is_last = attempt is attempts[-1]
+        begin = _begin(attempt) or now
+        if not attempt.ended_at and not (is_last and status in LIVE):
+            continue  # it was put off: not an attempt yet
+        end = max(begin, attempt.ended_at or now)
+        first, last = axis.column(begin), axis.column(end)
+        if last < 0 or first >= axis.width:
+            column, sign = (0, _BEFORE) if last < 0 else (axis.width - 1, _AFTER)
+            if cells[column][1] == BLANK:
+                cells[column] = (sign, BLANK)
+            continue
+        first = min(max(first, free), axis.width - 1)
+        last = max(first, last)
+        free = last + 1
+        outcome = _outcome(attempt, status if is_last else None)
+        started = attempt.started_at
+        if not attempt.ended_at and outcome is Group.QUEUED:
+            started = 0.0  # Slurm put it back into its queue
+        solid = max(first, axis.column(started)) if started else last + 1
+        for column in range(first, min(last + 1, axis.width)):
+            running = column >= solid
+            kind = outcome if running else Group.QUEUED
+            cells[column] = ((_RUNNING if running else _QUEUED)[pick], kind.value)
+        if attempt.ended_at and last < axis.width:
+            cells[last] = (GROUP_GLYPHS[outcome][pick], outcome.value)
+    pieces = groupby(cells, key=lambda cell: cell[1])
+    return [("".join(glyph for glyph, _ in piece), kind) for kind, piece in pieces]
+
+
+def glyphs(*, plain: bool = False) -> tuple[str, str]:
+    """What stands for a time in the queue, and for one of running."""
+    return _QUEUED[plain], _RUNNING[plain]
+
+
+def _outcome(attempt: Attempt, status: Status | None) -> Group:
+    """What became of an attempt; `status` is that of the instance if it is the last one."""
+    if not attempt.ended_at:
+        return Group.QUEUED if status is None else group_of(status)
+    if status is not None and status in OVER and status is not Status.BLOCKED:
+        return group_of(status)
+    return Group.CANCELLED if attempt.cancelled else Group.FAILED  # it was retried
+
+
+# --- how many at once
+
+
+class Load:
+    """How many instances ran at which time. Made once for a state, it is quickly asked for any axis."""
+
+    def __init__(self, state: StudyState) -> None:
+        ran = [attempt for several in state.attempts.values() for attempt in several if attempt.started_at]
+        self._zero = min((attempt.started_at for attempt in ran), default=0.0)
+        self._starts = _Sums([attempt.started_at - self._zero for attempt in ran])
+        ends = [max(attempt.started_at, attempt.ended_at) - self._zero for attempt in ran if attempt.ended_at]
+        self._ends = _Sums(ends)
+        self._still = len(ran) - len(ends)  # run at the state's time
+
+    def over(self, axis: Axis, now: float) -> list[int]:
+        """The average over each column; at least 1 where any ran."""
+        edges = [axis.start + column * axis.per_column for column in range(axis.width + 1)]
+        shares = [(after - before) / axis.per_column for before, after in pairwise(self._work(at, now) for at in edges)]
+        return [max(1, round(share)) if share > 1e-3 else 0 for share in shares]
+
+    def _work(self, at: float, now: float) -> float:
+        """The seconds that all instances together ran until then."""
+        past = at - self._zero
+        return self._starts.since(past) - self._ends.since(past) - self._still * max(0.0, at - now)
+
+
+def concurrency(state: StudyState, axis: Axis, now: float) -> list[int]:
+    """How many instances ran at once, on average over each column; at least 1 where any did."""
+    return Load(state).over(axis, now)
+
+
+class _Sums:
+    """Times, so that the seconds that have gone by since each of them can be added up quickly."""
+
+    def __init__(self, times: list[float]) -> None:
+        self._times = sorted(times)
+        self._sums = [0.0, *accumulate(self._times)]
+
+    def since(self, at: float) -> float:
+        """The seconds from each time up to `at`, together; later times do not count."""
+        count = bisect_right(self._times, at)
+        return count * at - self._sums[count]
+
+
+def sparkline(counts: Sequence[int], *, plain: bool = False) -> str:
+    """A character for each count, the highest for the greatest; none at all looks different from few."""
+    ramp = _RAMP[plain]
+    top = max(counts, default=0)
+    levels = len(ramp) - 1
+    return "".join(ramp[-(-count * levels // top)] if top else ramp[0] for count in counts)
