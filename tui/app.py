@@ -131,9 +131,11 @@ class MtuiApp(App[None]):
         self.call_from_thread(self._open, directory, study)
 
     def on_mtui_app_news(self) -> None:
-        show = getattr(self.screen, "show_news", None)
-        if show is not None:
-            show()
+        for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
+            show = getattr(screen, "show_news", None)
+            if show is not None:
+                show()
+                return
 
     # --- leave
 

@@ -60,7 +60,7 @@ def _tell(text: str) -> None:
 def _with_verb(words: list[str]) -> list[str]:
     """The words with the verb that may be left out. Raises UsageError for a first word that can be nothing."""
     if not words:
-        return ["--help"]
+        return ["studies"]
     first = words[0]
     if first in (*VERBS, "-h", "--help", "--version"):
         return words
@@ -180,6 +180,18 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
     from .headless import headless
 
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
+
+
+def _studies(arguments: argparse.Namespace) -> int:
+    del arguments
+    if _has_terminal():
+        from .app import run_app
+
+        return run_app()
+    from .studies_text import studies_text
+
+    print(studies_text())
+    return EXIT_FINISHED
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -364,4 +376,5 @@ _HANDLERS = {
     "update": _update,
     "detach": _detach,
     "submit": _submit,
+    "studies": _studies,
 }

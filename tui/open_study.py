@@ -19,7 +19,7 @@ from .driving import At, Driving
 from .feed import Feed, apply
 from .model import acting
 from .model.appearance import group_of
-from .model.estimate import Estimator, span_words
+from .model.estimate import Estimator, rough_words, span_words
 from .model.view import StudyView
 from .text import plural, safe
 
@@ -114,7 +114,7 @@ class OpenStudy:
             case At.ELSEWHERE:
                 words.append((f"driven by {safe(helm.words)}", "line--faint"))
                 if helm.quiet_for > STALE_AFTER:
-                    words.append((f"no sign of life for {_coarse(helm.quiet_for)}", "state--failed"))
+                    words.append((f"no sign of life for {rough_words(helm.quiet_for)}", "state--failed"))
             case At.NOWHERE:
                 words.append(
                     (f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed")
@@ -129,7 +129,7 @@ class OpenStudy:
         if self.feed.problem:
             words.append((f"the journal cannot be read: {safe(self.feed.problem)}", "state--failed"))
         elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
-            words.append((f"shown as of {_coarse(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
+            words.append((f"shown as of {rough_words(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
         return words
 
     def progress_words(self, now: float) -> Words:
@@ -146,7 +146,7 @@ class OpenStudy:
         return [
             (estimate.words, "state--running"),
             (rate, "line--faint"),
-            (f"elapsed {_coarse(now - began)}", "line--faint"),
+            (f"elapsed {rough_words(now - began)}", "line--faint"),
         ]
 
     def subject(self, index: int, now: float) -> Words:
@@ -173,9 +173,9 @@ class OpenStudy:
         if last.started_at and last.ended_at:
             facts.append(f"ran {span_words(last.ended_at - last.started_at)}")
         elif last.started_at:
-            facts.append(f"for {_coarse(now - last.started_at)}")
+            facts.append(f"for {rough_words(now - last.started_at)}")
         elif last.submitted_at and not last.ended_at:
-            facts.append(f"queued for {_coarse(now - last.submitted_at)}")
+            facts.append(f"queued for {rough_words(now - last.submitted_at)}")
         return [*words, ("  " + ", ".join(facts), "line--faint")]
 
     def _why(self, index: int, status: Status) -> str:
@@ -191,8 +191,3 @@ class OpenStudy:
         if status is Status.BLOCKED:
             return "something above it did not finish"
         return ""
-
-
-def _coarse(seconds: float) -> str:
-    """A span that is still growing, so roughly: a line that ticks every second costs a slow link its bytes."""
-    return span_words(seconds // 60 * 60) if seconds >= 60 else "<1m"

@@ -13,7 +13,7 @@ _ORDERS = {
     "hold": "do not start instances until they are released",
     "release": "let held instances start",
 }
-VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit")
+VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit", "studies")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -25,6 +25,7 @@ _SET = (
     "queue (partition), bank (account), qos, reservation; an empty value takes a change back"
 )
 _OVERVIEW = """\
+mtui                       list your studies
 mtui STUDY.yaml            start a study
 mtui DIR                   go on with a study in its directory
 mtui plan STUDY.yaml       show what would run; nothing is written or submitted
@@ -102,6 +103,9 @@ def make_parser() -> argparse.ArgumentParser:
     stop = verbs.add_parser("stop", help="let the driver let go; jobs and local steps go on")
     stop.add_argument("target", metavar="DIR")
     stop.set_defaults(handler="detach", verb="stop")
+
+    studies = verbs.add_parser("studies", help="your studies and how they stand; so does mtui alone")
+    studies.set_defaults(handler="studies")
 
     submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
     submit.add_argument("target", metavar="STUDY.yaml|DIR")

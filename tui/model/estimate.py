@@ -287,6 +287,13 @@ def span_words(seconds: float) -> str:
     return f"{whole}s"
 
 
+def rough_words(seconds: float) -> str:
+    """A span that still grows, in minutes: a line that ticks every second costs a slow link its bytes."""
+    if seconds < 60:
+        return "<1m"
+    return f"{int(seconds // 60)}m" if seconds < 3600 else span_words(seconds // 60 * 60)
+
+
 def _left_words(low: float, high: float | None) -> str:
     if high is None:
         floor = _down(low, _step(low / 4))

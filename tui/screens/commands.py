@@ -104,6 +104,7 @@ class CommandsScreen(Screen[None]):
         uses = self.study.plan.uses_slurm
         empty = "nothing was sent to Slurm yet" if uses else "this study does not use Slurm"
         self.query_one(LogPane).show(self.study.directory.slurm_log, "sbatch and scancel", empty)
+        self.query_one(LogPane).action_wrap()  # the answer stands at the end of a line
         self.set_interval(1.0, self.show_news)
         self.show_news()
 

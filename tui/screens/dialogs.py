@@ -9,6 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
@@ -77,25 +78,27 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
             yield Label(Text(self._order.title), classes="dialog--title")
             with VerticalScroll(classes="dialog--body", can_focus=False):
                 yield Static(Text("\n".join(self._order.lines)))
+                yield Label(Text("Ask for (empty: as before)"), classes="dialog--group")
                 for key, value in self._resources.items():
                     with Horizontal(classes="dialog--field"):
                         yield Label(Text(key))
                         yield Input(id=_field(key), placeholder=safe(value) or "not set", compact=True)
-            yield Label(Text("an empty field leaves it as it is"), classes="dialog--hint")
+            yield Label(Text("tab goes to the fields; from a field, ctrl+s retries"), classes="dialog--hint")
             with Horizontal(classes="dialog--buttons"):
-                yield Button("No (esc)", id="no")
-                yield Button("Retry (ctrl+s)", id="yes", variant="primary")
+                yield Button("No (n)", id="no")
+                yield Button("Yes, retry (y)", id="yes", variant="primary")
 
     def on_mount(self) -> None:
         for field in self.query(Input):
             field.cursor_blink = False
         self.query_one("#no", Button).focus()
 
-    def on_key(self, event: object) -> None:
+    def on_key(self, event: Key) -> None:
         """On the buttons y and n answer, as in every dialog; in a field they are letters."""
-        key = getattr(event, "key", "")
-        if isinstance(self.focused, Button) and key in ("y", "n"):
-            self.action_yes() if key == "y" else self.action_no()
+        if isinstance(self.focused, Button) and event.key in ("y", "n"):
+            event.stop()
+            event.prevent_default()
+            self.action_yes() if event.key == "y" else self.action_no()
 
     def on_input_submitted(self) -> None:
         self.focus_next()

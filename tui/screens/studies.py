@@ -19,7 +19,7 @@ from ...core.store.known import Glance, glance, known
 from ...core.store.lease import Standing
 from ...core.study.status import Status
 from ..model.appearance import Group, by_group
-from ..model.estimate import span_words
+from ..model.estimate import rough_words
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar
@@ -75,8 +75,8 @@ class StudyList(LineView):
 
     def segments(self, y: int) -> list[Segment]:
         if y == 0:
-            heads = (("STUDY", _NAME), ("", _BAR), ("  DONE", _TALLY), ("DRIVER", _DRIVER), ("CHANGED", 12), ("", 200))
-            text = " " + " ".join(fit(head, width) for head, width in heads)
+            heads = (" STUDY", _NAME + 1), ("", _BAR), ("   DONE", _TALLY + 2), ("DRIVER", _DRIVER + 1), ("CHANGED", 13)
+            text = "".join(fit(head, width) for head, width in heads) + "DIRECTORY"
             return [Segment(fit(text, self.size.width), self.style_of("line--strong"))]
         place = y - 1 + self.scroll_offset.y
         if place >= len(self.roots):
@@ -107,7 +107,7 @@ class StudyList(LineView):
         if not driven and not seen.result:
             words, kind = "no driver", "state--failed"
         segments.append(Segment(fit(words, _DRIVER) + " ", self.style_of(kind)))
-        ago = span_words(max(0.0, time.time() - seen.last_change) // 60 * 60) if seen.last_change else ""
+        ago = rough_words(time.time() - seen.last_change) if seen.last_change else ""
         segments.append(Segment(fit(f"{ago} ago" if ago else "", 12) + " ", faint))
         segments.append(Segment(fit(str(root), max(10, self.size.width - _NAME - _BAR - _TALLY - _DRIVER - 19)), faint))
         return segments

@@ -90,7 +90,7 @@ class StudyScreen(Screen[None]):
         self.study = study
         self._plain = plain
         self._page = "grid"
-        self._source = 0
+        self._source = ""  # what the log pane shows; empty: stderr of what failed, else stdout
         self._paused = False
         self._last_filter = ""
         self._searching = False  # what the input line is for: the log, or the grid
@@ -148,6 +148,9 @@ class StudyScreen(Screen[None]):
         self.grid.repaint()
         self._tell_subject()
         self._tick()
+
+    def on_screen_resume(self) -> None:
+        self.show_news()
 
     def _rearrange(self) -> None:
         """Ask the filter anew, not too often."""
@@ -216,7 +219,7 @@ class StudyScreen(Screen[None]):
     def log_path(self) -> Path | None:
         """The file that the log pane shows."""
         index = self.grid.index
-        source = _SOURCES[self._source]
+        source = self._shown_source()
         if source == "driver log":
             return self.study.directory.driver_log
         if index is None:
@@ -230,9 +233,20 @@ class StudyScreen(Screen[None]):
             case _:
                 return self.study.directory.workspace(instance) / self.study.plan.script_name(instance)
 
+    def _shown_source(self) -> str:
+        """What was chosen; else stderr where something failed and said so, stdout elsewhere."""
+        index = self.grid.index
+        if self._source or index is None or self.study.state.status[index] not in UNSUCCESSFUL:
+            return self._source or "stdout"
+        try:
+            said = self.study.directory.stderr(self.study.plan.instances[index]).stat().st_size
+        except OSError:
+            said = 0
+        return "stderr" if said else "stdout"
+
     def _show_log(self) -> None:
         path = self.log_path()
-        source = _SOURCES[self._source]
+        source = self._shown_source()
         name = "" if source == "driver log" or path is None else f"{path.name}"
         self.log_pane.show(path, f"{source} {name}".strip(), self._no_log_words())
 
@@ -452,7 +466,7 @@ class StudyScreen(Screen[None]):
     # --- further screens and programs
 
     def action_source(self) -> None:
-        self._source = (self._source + 1) % len(_SOURCES)
+        self._source = _SOURCES[(_SOURCES.index(self._shown_source()) + 1) % len(_SOURCES)]
         self._show_log()
 
     def action_timeline(self) -> None:

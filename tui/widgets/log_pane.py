@@ -62,7 +62,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--current", "log--note"}
     DEFAULT_CSS = """
     LogPane { overflow-y: scroll; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
-    LogPane > .log--hit { background: $warning 35%; }
+    LogPane > .log--hit { background: $warning-muted; color: $foreground; }
     LogPane > .log--current { background: $accent; color: $background; text-style: bold; }
     LogPane > .log--note { color: $text-muted; }
     """
@@ -115,7 +115,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._tail = Tail(path) if path is not None else None
         self._asked = None
-        self._has_answer = path is None
+        self._has_answer = False
         self._view.clear()
         self._strips.clear()
         if self._search:
@@ -129,7 +129,8 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     def look(self) -> None:
         """Look at the file now, unless nobody sees it or a look is under way."""
         tail = self._tail
-        if tail is None or not self.display or not self.is_on_screen or not self.screen.is_current:
+        front = self.app.screen
+        if tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
             return
         if self._asked is not None:
             self._tell()
@@ -218,7 +219,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self._tell()
 
     def action_first(self) -> None:
-        self.following = False
+        self._follow(False)
         self._scroll(0)
 
     def action_last(self) -> None:
@@ -373,9 +374,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     def _words(self) -> str:
         """What stands in an empty pane."""
         tail = self._tail
+        if tail is None:
+            return self._empty
         if not self._has_answer:
             return ""
-        if tail is None or tail.missing:
+        if tail.missing:
             return self._empty or _NOTHING_YET
         return tail.problem or "the file is empty"
 
