@@ -26,8 +26,10 @@ from textual.message import Message
 from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
 from ..core.plan.changes import CHANGEABLE
 from ..core.plan.script import header_resources
+from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory, open_study
 from ..core.store.study_file import StudyFile, read_study_file
+from ..core.study.commands import change_problem
 from ..core.study.status import Status
 from . import preferences, themes
 from .driving import At
@@ -125,6 +127,7 @@ class MtuiApp(App[None]):
         try:
             directory = open_study(root)
             study = read_study_file(directory.study_file)
+            remember(root)
         except MtuiError as error:
             self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
             return
@@ -214,7 +217,11 @@ class MtuiApp(App[None]):
         scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
         if not scheduled:
             return {} if await self.ask(order) else None
-        return await self.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED])))
+
+        def check(changes: dict[str, str]) -> tuple[str, str]:
+            return change_problem(study.state, order.indices, changes)
+
+        return await self.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED]), check))
 
     @work
     async def act(self, verb: str, indices: set[int]) -> None:

@@ -18,6 +18,7 @@ from ..core.backends.slurm import job_has_ended
 from ..core.driver import HANDED_OVER, Driver, Listener
 from ..core.errors import MtuiError, StudyBusyError
 from ..core.store import inbox
+from ..core.store.journal import end_of_journal
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Owner, Standing, current_owner
 from ..core.store.reader import read_study
@@ -123,9 +124,9 @@ class Driving:
         if self._ended.is_set() or not (self._asked.is_set() or waiting):
             return
         self._asked.clear()
-        _, state = read_study(self._directory)
-        if state.result in _ENDED and not waiting:
-            self._tell(Helm(At.NOWHERE, f"the study is over: {state.result}"))
+        result, _ = end_of_journal(self._directory.journal)
+        if result in _ENDED and not waiting:
+            self._tell(Helm(At.NOWHERE, f"the study is over: {result}"))
             return
         self._drive()
 

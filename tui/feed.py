@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ..core.errors import MtuiError
+from ..core.store.checkpoint import load_state
 from ..core.store.follow import Follower
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
@@ -26,7 +27,7 @@ class Feed:
     """
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
-        self._follower = Follower(directory.journal)
+        self._directory = directory
         self._study = study
         self._deliver = deliver
         self._lock = threading.Lock()
@@ -57,25 +58,25 @@ class Feed:
             return first, events
 
     def _run(self) -> None:
-        state: StudyState | None = StudyState(self._study.plan)
-        pause = _LOOK_EVERY
+        follower: Follower | None = None
         while not self._ended.is_set():
             begun = time.monotonic()
+            events: list[Event] = []
+            problem = ""
             try:
-                events = self._follower.new_events()
-                problem = ""
+                if follower is None:
+                    first, read = load_state(self._directory, self._study)
+                    follower = Follower(self._directory.journal, read)
+                    with self._lock:
+                        self._first = first
+                    self._deliver()
+                else:
+                    events = follower.new_events()
             except MtuiError as error:
-                events, problem = [], str(error)
+                problem = str(error)
             now = time.monotonic()
             if not problem:
                 self.read_at = now
-            if state is not None and not problem:
-                for event in events:
-                    apply(state, event)
-                with self._lock:
-                    self._first = state
-                state, events = None, []
-                self._deliver()
             if events or problem != self.problem:
                 self.problem = problem
                 with self._lock:

@@ -16,7 +16,9 @@ from ..core.backends.slurm import job_has_ended
 from ..core.driver import HANDED_OVER, Driver, Listener, say_ready
 from ..core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
 from ..core.store import inbox
+from ..core.store.checkpoint import load_state
 from ..core.store.follow import Follower
+from ..core.store.journal import end_of_journal
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Owner, Standing, current_owner
 from ..core.store.reader import read_study
@@ -63,8 +65,11 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
 
 def _already_over(directory: StudyDirectory) -> StudyState | None:
     """The state of a study that needs no driver: it has ended, and no command waits."""
+    result, _ = end_of_journal(directory.journal)
+    if result not in _EXIT_CODES or inbox.waiting(directory.inbox):
+        return None
     _, state = read_study(directory)
-    return state if state.result in _EXIT_CODES and not inbox.waiting(directory.inbox) else None
+    return state
 
 
 def _say_nothing(text: str) -> None:
@@ -143,10 +148,8 @@ def _watch(
     talk: Callable[[str], None],
 ) -> int | None:
     """Tell what another driver does; None when this process is to drive or to watch anew."""
-    state = StudyState(study.plan)
-    follower = Follower(directory.journal)
-    for event in follower.new_events():
-        _apply(state, event)
+    state, read = load_state(directory, study)
+    follower = Follower(directory.journal, read)
     talk(f"Driven by {owner.words}; watching. [{summary(state.counts)}]")
     is_successor = say_ready()
     liveness = Liveness(directory.owner, owner, job_ended=job_has_ended)

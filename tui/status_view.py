@@ -11,7 +11,7 @@ from ..core.store.lease import Liveness, Standing, current_owner
 from ..core.store.reader import last_lines
 from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
-from .text import Paint, plural, safe, table
+from .text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
@@ -65,7 +65,7 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
         cause = state.cause(index)
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
         log = directory.stderr(instance)
-        lines += [f"      {safe(line)[:200]}" for line in last_lines(log, 3)]
+        lines += [f"      {log_line(line)}" for line in last_lines(log, 3)]
         if log.exists():
             lines.append(paint.dim(f"      {log}"))
     if len(failed) > _MOST_FAILURES:

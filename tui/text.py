@@ -17,6 +17,14 @@ def safe(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
 
 
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def log_line(text: str, width: int = 200) -> str:
+    """A line of a log, harmless and without its colours; of a progress bar, what it showed last."""
+    return safe(_COLOUR.sub("", text).rstrip("\r").rpartition("\r")[2])[:width]
+
+
 def safe_lines(text: str) -> str:
     """The same for text of several lines."""
     return "\n".join(map(safe, text.split("\n")))

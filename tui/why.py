@@ -13,7 +13,7 @@ from ..core.store.study_file import StudyFile
 from ..core.study.state import Attempt, StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from .status_view import drives
-from .text import Paint, plural, safe
+from .text import Paint, log_line, plural, safe
 
 _MOST_PARENTS = 8
 _LOG_LINES = 10
@@ -106,7 +106,7 @@ def _failed(directory: StudyDirectory, state: StudyState, instance: Instance, la
     tail = last_lines(log, _LOG_LINES)
     if tail:
         lines.append(f"  the end of {log.name}:")
-        lines += [f"    {safe(line)[:200]}" for line in tail]
+        lines += [f"    {log_line(line)}" for line in tail]
     hint = _HINTS.get(state.status[instance.index], "")
     if hint:
         lines.append(f"  {hint}")

@@ -11,7 +11,8 @@ from typing import Protocol
 from .. import __version__
 from ..backends.local import Local
 from ..backends.slurm import Slurm
-from ..store.journal import Journal, read_events
+from ..store.checkpoint import load_state, write_checkpoint
+from ..store.journal import Journal
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
 from ..store.study_file import StudyFile
@@ -38,7 +39,6 @@ class Drive:
         self,
         directory: StudyDirectory,
         study: StudyFile,
-        state: StudyState,
         lease: Lease,
         calls: queue.SimpleQueue[Call],
         listener: Listener,
@@ -47,8 +47,8 @@ class Drive:
         self.directory = directory
         self.study = study
         self.plan = study.plan
-        self.state = state
-        self.observer = Observer(state)
+        self.state, self._read = load_state(directory, study)
+        self.observer = Observer(self.state)
         self.lease = lease
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)
@@ -58,10 +58,8 @@ class Drive:
         self.changed = True  # since status.csv was written
         self.slurm_closed_until = 0.0  # monotonic; no submission before
         self._listener = listener
-        for event in read_events(directory.journal):
-            with suppress(Impossible):  # it was an anomaly when it was written, too
-                state.apply(event)
         self._journal = Journal(directory.journal, lease.owner.epoch)
+        self._unkept = 0  # events since the last checkpoint
 
     @property
     def limits(self) -> Limits:
@@ -86,6 +84,7 @@ class Drive:
             event = ev.Anomaly(at=event.at, message=f"{event.kind}: {error}")
             self.state.apply(event)
         self._journal.append(event)
+        self._unkept += 1
         self._remember(event)
         self._listener(event, self.state)
 
@@ -111,6 +110,16 @@ class Drive:
 
     def flush(self) -> None:
         self._journal.flush()
+
+    def keep(self, at_least: int) -> None:
+        """Write a checkpoint if that many events have come since the last one."""
+        if self._unkept < at_least:
+            return
+        self._unkept = 0
+        self.sync()
+        with suppress(OSError):  # it would have saved time, nothing else
+            read = {**self._read, self._journal.path.name: self._journal.size}
+            write_checkpoint(self.directory, self.study, self.state, read)
 
     def close(self) -> None:
         self._journal.close()

@@ -33,6 +33,8 @@ from .witness import Witness
 HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
 _LONGEST_WAIT = 5.0  # seconds; the heartbeat and the check of the lease hang on it
 _STATUS_EVERY = 2.0  # seconds between two status.csv; more for a study that takes long to write
+_KEEP_EVERY = 20_000  # events between two checkpoints: another reader has no more than these to go through
+_KEEP_AT_END = 1_000  # events from which a checkpoint is worth its writing when a driver lets go
 
 
 class Driver:
@@ -46,7 +48,7 @@ class Driver:
         self._successor = successor
         self._study = study
         self._listener = listener
-        self.state = StudyState(study.plan)
+        self.state: StudyState  # from the time when `run` has read it
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
         self._draining = False  # stopping, but only once no local step runs
@@ -93,7 +95,8 @@ class Driver:
             lease.release()
 
     def _run(self, lease: Lease, only_commands: bool) -> str:
-        drive = Drive(self._directory, self._study, self.state, lease, self._calls, self._listener, self._local_exit)
+        drive = Drive(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
+        self.state = drive.state
         ending = Ending(drive)
         starting = Starting(drive)
         self._witness = witness = Witness(drive, ending)
@@ -118,6 +121,7 @@ class Driver:
                 witness.settle()
                 self._write_status(drive)
                 drive.flush()
+                drive.keep(_KEEP_EVERY)
                 self._wait([starting.due(), ending.due(), witness.due()], drive.changed)
         finally:
             watch.stop()
@@ -149,6 +153,7 @@ class Driver:
         witness.settle(always=True)
         self._write_status(drive, always=True)
         drive.sync()
+        drive.keep(_KEEP_AT_END)
         point("driver.stopped")
         return outcome
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..study import events as ev
@@ -11,9 +12,10 @@ from .journal import parse_lines
 class Follower:
     """Reads on where it stopped. Files are opened anew each time: network file systems show no more to an open one."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: Path, read: Mapping[str, int] | None = None) -> None:
+        """`read` says how much of each segment is known already."""
         self._journal = journal
-        self._offsets: dict[str, int] = {}
+        self._offsets: dict[str, int] = dict(read or {})
 
     def new_events(self) -> list[ev.Event]:
         """The complete lines that were written since the last call. Raises StudyDirectoryError."""

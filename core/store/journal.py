@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StudyDirectoryError
 from ..study import events as ev
+
+_TAIL = 1 << 13  # bytes: the last events
 
 
 def segment(folder: Path, epoch: int) -> Path:
@@ -36,6 +39,11 @@ class Journal:
         except OSError as error:
             raise self._broken(error) from None
         self._unsynced = True
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far, those included that are not on the disk yet."""
+        return self._file.tell()
 
     def flush(self) -> None:
         """Hand everything to the operating system: other processes of this host see it."""
@@ -66,14 +74,44 @@ class Journal:
         )
 
 
-def read_events(folder: Path) -> Iterator[ev.Event]:
-    """All events of a study, in order. Raises StudyDirectoryError for a journal that it cannot understand."""
+def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev.Event]:
+    """All events of a study, in order. Raises StudyDirectoryError for a journal that it cannot understand.
+
+    `read` says how many bytes of each segment are known already; it is brought up to date.
+    """
+    known = {} if read is None else read
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                file.seek(known.get(path.name, 0))
+                data = file.read()
         except OSError as error:
             raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
         yield from parse_lines(data, str(path))
+        known[path.name] = known.get(path.name, 0) + data.rfind(b"\n") + 1
+
+
+def end_of_journal(journal: Path) -> tuple[str, float]:
+    """The result of the study if it is over, and when its journal was written to last."""
+    try:
+        path = max(journal.glob("*.jsonl"), default=None)
+        if path is None:
+            return "", 0.0
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().split(b"\n")
+            changed = os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return "", 0.0
+    for line in reversed(lines):
+        with suppress(ValueError, LookupError, TypeError, AttributeError):  # torn by the cut, or by a crash
+            event = ev.from_record(json.loads(line))
+            if isinstance(event, ev.DriverStarted):
+                break
+            if isinstance(event, ev.StudyEnded):
+                return event.result, changed
+    return "", changed
 
 
 def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:

@@ -18,8 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import StudyDirectoryError
-from ..study import events as ev
 from ..study.status import Status
+from .journal import end_of_journal
 from .layout import StudyDirectory
 from .lease import Liveness, Owner, Standing, current_owner
 from .status_csv import COLUMNS
@@ -106,7 +106,6 @@ _STATUSES = {
 _STATE_COLUMN = COLUMNS.index("State")
 _MOST_BYTES = 64 << 20  # of a table that is read: some 400,000 instances
 _HEAD = 1 << 16  # of study.json, in which the study's name stands
-_TAIL = 1 << 13  # of the journal: its last events
 _NAME = re.compile(rb',"name":("(?:[^"\\]|\\.)*")')
 
 
@@ -117,7 +116,7 @@ def glance(root: Path) -> Glance:
     with suppress(StudyDirectoryError, OSError):
         driver = current_owner(directory.owner)
         standing = Liveness(directory.owner, driver).standing() if driver else None
-    result, last_change = _end_of_journal(directory.journal)
+    result, last_change = end_of_journal(directory.journal)
     counts: dict[str, int] | None = None
     with suppress(OSError):
         stat = directory.status_csv.stat()
@@ -154,26 +153,3 @@ def _study_name(path: Path, changed: int) -> str:
         found = _NAME.search(file.read(_HEAD))
         return str(json.loads(found.group(1))) if found else ""
     return ""
-
-
-def _end_of_journal(journal: Path) -> tuple[str, float]:
-    """The result of the study if it is over, and when its journal was written to last."""
-    try:
-        path = max(journal.glob("*.jsonl"), default=None)
-        if path is None:
-            return "", 0.0
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().split(b"\n")
-            changed = os.fstat(file.fileno()).st_mtime
-    except OSError:
-        return "", 0.0
-    for line in reversed(lines):
-        with suppress(ValueError, LookupError, TypeError, AttributeError):  # torn by the cut, or by a crash
-            event = ev.from_record(json.loads(line))
-            if isinstance(event, ev.DriverStarted):
-                break
-            if isinstance(event, ev.StudyEnded):
-                return event.result, changed
-    return "", changed

@@ -7,6 +7,7 @@ OUT/
   .mtui/                   private to the user
     study.json             the plan, frozen
     journal/000001.jsonl   what happened, one segment per driver
+    checkpoint.jsonl       the state up to some place in the journal, to save time
     owner/000001           who drives, see lease.py
     spool/tmp  spool/new   records that jobs drop
     claims/                one file per attempt that began
@@ -73,6 +74,10 @@ class StudyDirectory:
     @property
     def status_csv(self) -> Path:
         return self.root / "status.csv"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.home / "checkpoint.jsonl"
 
     @property
     def driver_log(self) -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
-from ..study.state import Impossible, StudyState
-from .journal import read_events
+from ..study.state import StudyState
+from .checkpoint import load_state
 from .layout import StudyDirectory
 from .study_file import StudyFile, read_study_file
 
@@ -14,10 +13,7 @@ from .study_file import StudyFile, read_study_file
 def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     """The study as its journal tells it now. Raises StudyDirectoryError."""
     study = read_study_file(directory.study_file)
-    state = StudyState(study.plan)
-    for event in read_events(directory.journal):
-        with suppress(Impossible):
-            state.apply(event)
+    state, _ = load_state(directory, study)
     return study, state
 
 
@@ -30,4 +26,4 @@ def last_lines(path: Path, count: int) -> list[str]:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return []
-    return [line for line in text.splitlines() if line.strip()][-count:]
+    return [line for line in text.split("\n") if line.strip()][-count:]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,12 +84,14 @@ def read_study_file(path: Path) -> StudyFile:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["v"] != VERSION:
             raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
+        with without_collection():
+            plan = _plan(content)
         return StudyFile(
             study_id=content["study_id"],
             created=content["created"],
             spec=content["spec"],
             settings=Settings(**content["settings"]),
-            plan=_plan(content),
+            plan=plan,
         )
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
@@ -122,3 +127,15 @@ def _read_step(record: dict[str, Any]) -> PlannedStep:
     indices: list[int] = record["instances"]
     values["instances"] = range(indices[0], indices[-1] + 1) if indices else range(0)
     return PlannedStep(**values)
+
+
+@contextmanager
+def without_collection() -> Generator[None, None, None]:
+    """Make many objects that stay: looking among them for garbage, again and again, would take most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -113,6 +113,22 @@ class StudyState:
             if count == 0:
                 self._change(index, Verb.UNLOCK, Status.READY)
 
+    def recount(self) -> None:
+        """Work out from the statuses what is otherwise kept up to date event by event."""
+        self.counts = Counter(self.status)
+        for step in self.plan.steps:
+            counts = Counter(self.status[index] for index in step.instances)
+            self.step_counts[step.index] = counts
+            self._left[step.index] = len(step.instances) - counts[Status.FINISHED]
+            self._bad_in[step.index] = sum(counts[status] for status in BAD)
+        for step in self.plan.steps:
+            waiting = sum(1 for funnel in step.funnels if self._left[funnel])
+            bad = sum(1 for funnel in step.funnels if self._bad_in[funnel])
+            for index in step.instances:
+                parents = [self.status[parent] for parent in self.plan.instances[index].parents]
+                self._waiting_for[index] = waiting + sum(1 for status in parents if status is not Status.FINISHED)
+                self._bad_above[index] = bad + sum(1 for status in parents if status in BAD)
+
     # --- reading
 
     @property

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
+from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
 from mtui.core.study.policy import Capacity, Limits, next_starts
@@ -327,6 +328,8 @@ class StudyMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def crash(self, data: st.DataObject) -> None:
         assert everything(replay(self.plan, self.lines)) == everything(self.state), "a replay gives another state"
+        at = data.draw(st.integers(0, len(self.lines)))
+        assert everything(replay_kept(self.plan, self.lines, at)) == everything(self.state), "a checkpoint does"
         kept = data.draw(st.integers(self.durable, len(self.lines)))
         del self.lines[kept:]
         self.durable = kept
@@ -435,7 +438,16 @@ class StudyMachine(RuleBasedStateMachine):
 
 
 def replay(plan: Plan, lines: list[str]) -> StudyState:
-    state = StudyState(plan)
+    return go_on(StudyState(plan), lines)
+
+
+def replay_kept(plan: Plan, lines: list[str], at: int) -> StudyState:
+    """The same by way of a checkpoint that was made after `at` of the lines."""
+    kept = [line.encode() for line in to_lines(replay(plan, lines[:at]))]
+    return go_on(from_lines(plan, kept), lines[at:])
+
+
+def go_on(state: StudyState, lines: list[str]) -> StudyState:
     for line in lines:
         state.apply(ev.from_record(json.loads(line)))
     return state

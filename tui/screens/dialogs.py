@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -67,9 +67,15 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         Binding("ctrl+s", "yes", "Retry", id="retry.yes", tooltip="Retry with these resources"),
     ]
 
-    def __init__(self, order: Order, resources: Mapping[str, str]) -> None:
-        """`resources` are the keys that can be changed and what they are now; `several` if not the same for all."""
+    def __init__(
+        self, order: Order, resources: Mapping[str, str], check: Callable[[dict[str, str]], tuple[str, str]]
+    ) -> None:
+        """`resources` are the keys that can be changed and what they are now; `several` if not the same for all.
+
+        `check` says why changes cannot be made, with a hint; two empty texts if they can.
+        """
         super().__init__()
+        self._check = check
         self._order = order
         self._resources = resources
 
@@ -83,7 +89,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
                     with Horizontal(classes="dialog--field"):
                         yield Label(Text(key))
                         yield Input(id=_field(key), placeholder=safe(value) or "not set", compact=True)
-            yield Label(Text("tab goes to the fields; from a field, ctrl+s retries"), classes="dialog--hint")
+            yield Label(Text("tab goes to the fields; from a field, ctrl+s retries"), classes="dialog--hint", id="hint")
             with Horizontal(classes="dialog--buttons"):
                 yield Button("No (n)", id="no")
                 yield Button("Yes, retry (y)", id="yes", variant="primary")
@@ -112,7 +118,13 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
 
     def action_yes(self) -> None:
         fields = {key: self.query_one(f"#{_field(key)}", Input).value.strip() for key in self._resources}
-        self.dismiss({key: value for key, value in fields.items() if value})
+        changes = {key: value for key, value in fields.items() if value}
+        problem, hint = self._check(changes)
+        if problem:
+            words = f"{problem}; {hint}" if hint else problem
+            self.query_one("#hint", Label).update(Text(words, style="bold"))
+        else:
+            self.dismiss(changes)
 
 
 def _field(key: str) -> str:

@@ -97,6 +97,7 @@ class StudyScreen(Screen[None]):
         self._arranged_at = 0.0
         self._subject_timer = None
         self._told: Sent | None = None
+        self._tab_words: list[tuple[str, str]] = []
 
     # --- what is on it
 
@@ -173,6 +174,7 @@ class StudyScreen(Screen[None]):
         self.counts.show(counts, total, self._chosen_group(), self._selection_words())
         self._rearrange()
         self._tell_notice()
+        self._tell_tabs()
         if self.grid.index is not None:
             self.subject.say(study.subject(self.grid.index, now))
 
@@ -309,7 +311,13 @@ class StudyScreen(Screen[None]):
         words: list[tuple[str, str]] = []
         for number, name in enumerate(_PAGES, 1):
             words.append((f" {number} {name.capitalize()} ", "line--cursor" if name == page else "line--faint"))
-        self.tabs.say(words)
+        self._tab_words = words
+        self._tell_tabs()
+
+    def _tell_tabs(self) -> None:
+        """Where panes have no border, what the log pane says of itself stands beside the tabs."""
+        told = str(self.log_pane.border_subtitle or "") if self._page == "log" else ""
+        self.tabs.say(self._tab_words, [(f"{told} ", "line--faint")])
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if event.widget.id in _PAGES and event.widget.id != self._page:

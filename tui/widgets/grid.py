@@ -223,7 +223,7 @@ class StatusGrid(LineView):
     @property
     def _height(self) -> int:
         """Rows that are on the screen."""
-        return max(1, self.size.height - 1)
+        return max(1, self.scrollable_content_region.height - 1)
 
     @property
     def _label_width(self) -> int:
@@ -233,6 +233,8 @@ class StatusGrid(LineView):
         view, width = self.view, self.size.width
         if not width:
             return
+        if len(view.order) >= self.size.height:  # there will be a scrollbar
+            width -= self.styles.scrollbar_size_vertical
         table = view.plan.parameters
         wanted: list[int] = []
         for key in view.parameters:
@@ -267,7 +269,7 @@ class StatusGrid(LineView):
             self.scroll_to(y=max(0, self._place - self._height // 2), animate=False, immediate=True)
         start = sum(self._widths[: self._column])
         end = start + (self._widths[self._column] if self._widths else 0)
-        left, room = self.scroll_offset.x, self.size.width - self._label_width
+        left, room = self.scroll_offset.x, self.scrollable_content_region.width - self._label_width
         if start < left or end > left + room:
             self.scroll_to(x=max(0, start - room // 2), animate=False, immediate=True)
 

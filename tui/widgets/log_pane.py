@@ -135,10 +135,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if self._asked is not None:
             self._tell()
             return
-        self._asked = time.monotonic()
         # In a copy of this context the thread knows which app it belongs to.
         run = contextvars.copy_context().run
-        threading.Thread(target=run, args=(self._poll, tail), name="log", daemon=True).start()
+        with suppress(RuntimeError):  # where no more threads are allowed just now, the next look may be luckier
+            threading.Thread(target=run, args=(self._poll, tail), name="log", daemon=True).start()
+            self._asked = time.monotonic()
 
     def search(self, pattern: str, backwards: bool = False) -> None:
         """Light all hits and go to the first from what is shown on; no pattern ends the search."""
@@ -347,7 +348,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         width = self._width
         row = self._top + y
         if not self._view.lines:
-            style = self.get_component_rich_style("log--note", partial=True)
+            style = self.get_component_rich_style("log--note")
             note = Segment(safe(self._words()) if y == 0 else "", style)
             return Strip([note]).crop_extend(0, width, self.rich_style)
         if row >= self._view.rows:

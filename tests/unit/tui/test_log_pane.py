@@ -142,6 +142,20 @@ async def test_says_that_there_is_nothing_yet_and_shows_what_comes(desk: Desk) -
 
 
 @on_screen()
+async def test_the_words_of_an_empty_pane_can_be_read_in_any_theme(desk: Desk) -> None:
+    await desk.show(empty="nothing")
+    for theme in ("textual-light", "textual-dark"):
+        desk.pilot.app.theme = theme
+        await desk.pilot.pause()
+        (note, *_) = desk.pane.render_line(0)
+        assert note.style is not None
+        assert note.style.color is not None
+        assert note.style.bgcolor is not None
+        ink, paper = (sum(colour.get_truecolor()) for colour in (note.style.color, note.style.bgcolor))
+        assert abs(ink - paper) > 200
+
+
+@on_screen()
 async def test_no_file_at_all(desk: Desk) -> None:
     desk.pane.show(None, "", "no instance is chosen")
     await desk.settle()

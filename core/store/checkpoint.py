@@ -1,0 +1,74 @@
+"""The checkpoint beside the journal: a study's state up to some place in it. Readers go on from there.
+
+It saves time and nothing else. It is written by the driver, after the journal was synced, in one move; whoever
+finds that it does not fit the journal reads the journal from its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..study.checkpoint import Damaged, from_lines, to_lines
+from ..study.state import Impossible, StudyState
+from .journal import read_events
+from .layout import StudyDirectory
+from .study_file import StudyFile, without_collection
+
+
+def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudyState, read: Mapping[str, int]) -> None:
+    """Keep the state; `read` says how much of each segment of the journal it holds. Raises OSError."""
+    temporary = directory.checkpoint.with_suffix(".tmp")
+    with temporary.open("w", encoding="ascii") as file:
+        file.write(json.dumps({"study_id": study.study_id, "read": dict(read)}) + "\n")
+        for line in to_lines(state):
+            file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(directory.checkpoint)
+
+
+def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]]:
+    """The state of a study as its journal tells it now, and how much of each segment was read.
+
+    Raises StudyDirectoryError for a journal that it cannot understand.
+    """
+    with without_collection():
+        state, read = _kept(directory, study) or (StudyState(study.plan), {})
+        for event in read_events(directory.journal, read):
+            with suppress(Impossible):  # it was an anomaly when it was written, too
+                state.apply(event)
+        return state, read
+
+
+def _kept(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]] | None:
+    """The state of the checkpoint, if there is one that fits."""
+    try:
+        with directory.checkpoint.open("rb") as file:
+            head: dict[str, Any] = json.loads(file.readline())
+            read: dict[str, int] = head["read"]
+            if head["study_id"] != study.study_id or not _fits(directory.journal, read):
+                return None
+            return from_lines(study.plan, file), dict(read)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
+        return None
+
+
+def _fits(journal: Path, read: Mapping[str, int]) -> bool:
+    """Whether the journal still holds what was read, and has grown at its end only.
+
+    A driver that lost its lease may have written a little more into a segment that is no longer the last one.
+    """
+    for name, size in read.items():
+        with (journal / name).open("rb") as file:
+            if file.seek(0, 2) < size:
+                return False
+            if name != max(read):
+                file.seek(size)
+                if b"\n" in file.read():
+                    return False
+    return True

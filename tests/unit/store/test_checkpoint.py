@@ -1,0 +1,134 @@
+"""The checkpoint: it saves time, and whenever it does not fit it is as if there were none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mtui.core.store.checkpoint import load_state, write_checkpoint
+from mtui.core.store.journal import Journal, segment
+from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.study_file import Settings, StudyFile
+from mtui.core.study import events as ev
+from mtui.core.study.status import Status
+from tests.plans import plan, step
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StudyDirectory:
+    return create(tmp_path / "out", "", [])
+
+
+@pytest.fixture
+def study(directory: StudyDirectory) -> StudyFile:
+    return StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a"), step("b"), out=str(directory.root)))
+
+
+def through(index: int) -> list[ev.Event]:
+    name = f"1-{index}"
+    return [
+        ev.SubmitIntended(at=1.0, submission=name, backend="slurm", members=((index, 1),)),
+        ev.Submitted(at=2.0, submission=name, job=f"10{index}"),
+        ev.Ended(at=3.0, instance=index, attempt=1, status=Status.FINISHED, exit_code=0),
+    ]
+
+
+def write(directory: StudyDirectory, epoch: int, events: list[ev.Event]) -> None:
+    journal = Journal(directory.journal, epoch)
+    for event in events:
+        journal.append(event)
+    journal.close()
+
+
+def keep(directory: StudyDirectory, study: StudyFile) -> dict[str, int]:
+    state, read = load_state(directory, study)
+    write_checkpoint(directory, study, state, read)
+    return read
+
+
+def test_what_was_kept_is_not_read_again(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    path = segment(directory.journal, 1)
+    path.write_bytes(b"#" * path.stat().st_size)  # whoever reads it now finds nothing that he understands
+    write(directory, 2, through(1))
+    state, read = load_state(directory, study)
+    assert state.status == [Status.FINISHED, Status.FINISHED]
+    assert [attempt.job for attempts in state.attempts.values() for attempt in attempts] == ["100", "101"]
+    assert read == {path.name: path.stat().st_size for path in directory.journal.iterdir()}
+
+
+def test_state_is_the_same_with_and_without(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    write(directory, 2, [ev.Held(at=4.0, instance=1)])
+    kept, _ = load_state(directory, study)
+    directory.checkpoint.unlink()
+    fresh, _ = load_state(directory, study)
+    assert {**vars(kept)} == {**vars(fresh)}
+
+
+def damage_version(text: str) -> str:
+    return text.replace('{"v":1', '{"v":99')
+
+
+def cut(text: str) -> str:
+    return "\n".join(text.split("\n")[:-2])
+
+
+def half(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+def other_study(text: str) -> str:
+    return text.replace("0a1b2c3d", "ffffffff")
+
+
+def other_plan(text: str) -> str:
+    lines = text.split("\n")
+    head = json.loads(lines[1])
+    head["status"] += "A"
+    return "\n".join([lines[0], json.dumps(head), *lines[2:]])
+
+
+@pytest.mark.parametrize("damage", [damage_version, cut, half, other_study, other_plan, str.upper, lambda _: ""])
+def test_one_that_does_not_fit_is_passed_over(directory: StudyDirectory, study: StudyFile, damage) -> None:  # noqa: ANN001
+    write(directory, 1, through(0))
+    keep(directory, study)
+    text = directory.checkpoint.read_text()
+    directory.checkpoint.write_text(damage(text))
+    assert directory.checkpoint.read_text() != text
+    state, _ = load_state(directory, study)
+    assert state.status[0] is Status.FINISHED
+    assert len(state.attempts[0]) == 1
+
+
+def test_journal_that_lost_its_end_wins_over_the_checkpoint(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    path = segment(directory.journal, 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
+    state, _ = load_state(directory, study)
+    assert state.status[0] is Status.PENDING
+
+
+def test_late_words_in_an_older_segment_are_read_in_their_place(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0)[:2])
+    write(directory, 2, [])
+    keep(directory, study)
+    with segment(directory.journal, 1).open("a") as journal:
+        journal.write(ev.to_line(through(0)[2]) + "\n")
+    state, _ = load_state(directory, study)
+    assert state.status[0] is Status.FINISHED
+
+
+def test_torn_end_of_an_older_segment_does_no_harm(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0))
+    with segment(directory.journal, 1).open("a") as journal:
+        journal.write('{"v":1,"type":"sub')
+    write(directory, 2, through(1))
+    keep(directory, study)
+    state, _ = load_state(directory, study)
+    assert state.status == [Status.FINISHED, Status.FINISHED]
