@@ -18,10 +18,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import work
+from textual._compositor import ChopsUpdate
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 
 from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
 from ..core.plan.changes import CHANGEABLE
@@ -35,6 +38,7 @@ from . import preferences, themes
 from .driving import At
 from .model.acting import Order, order_for
 from .model.appearance import GROUP_GLYPHS
+from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
 from .palette import Actions, Instances
 from .screens.commands import CommandsScreen
@@ -375,6 +379,13 @@ class MtuiApp(App[None]):
             self.notify(f"no picture: {error.strerror}", severity="error", markup=False)
             return
         self.notify(f"saved as {path}", markup=False)
+
+    # --- painting
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if type(renderable) is ChopsUpdate:
+            renderable = NarrowUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
 
     # --- when something goes wrong
 

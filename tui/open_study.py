@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.backends.slurm_text import reason_words
 from ..core.store import inbox
@@ -19,11 +19,12 @@ from .driving import At, Driving
 from .feed import Feed, apply
 from .model import acting
 from .model.appearance import group_of
-from .model.estimate import Estimator, rough_words, span_words
+from .model.estimate import Estimate, Estimator, rough_words, span_words
 from .model.view import StudyView
 from .text import plural, safe
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
+_ESTIMATE_EVERY = 3.0  # seconds: nobody reads faster, and each change is written to the terminal
 _MOST_SENT = 50  # commands of this app that are remembered
 
 Words = list[tuple[str, str]]  # text and the class that colours it
@@ -45,10 +46,11 @@ class OpenStudy:
         self.directory = directory
         self.study = study
         self.plan = study.plan
-        self.state = StudyState(study.plan)
-        self.is_read = False  # whether the journal was read once
+        self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal was read once
+        self.is_read = False
         self.view = StudyView(study.plan)
         self.estimator = Estimator(study.plan)
+        self._estimated: tuple[float, Estimate] | None = None
         self.sent: list[Sent] = []
         self.feed = Feed(directory, study, changed)
         self.driving = Driving(directory, study, changed, self.feed.wake)
@@ -141,7 +143,9 @@ class OpenStudy:
         if state.result:
             kind = "state--done" if state.result == "finished" else "state--failed"
             return [(state.result, kind), (f"took {span_words(state.last_event_at - began)}", "line--faint")]
-        estimate = self.estimator.estimate(state, now)
+        if self._estimated is None or not 0 <= now - self._estimated[0] < _ESTIMATE_EVERY:
+            self._estimated = (now, self.estimator.estimate(state, now))
+        estimate = self._estimated[1]
         rate = f"{estimate.rate_per_minute:.3g}/min" if estimate.rate_per_minute else ""
         return [
             (estimate.words, "state--running"),

@@ -18,10 +18,14 @@ class Follower:
         self._offsets: dict[str, int] = dict(read or {})
 
     def new_events(self) -> list[ev.Event]:
-        """The complete lines that were written since the last call. Raises StudyDirectoryError."""
+        """The complete lines that were written since the last call.
+
+        Raises StudyDirectoryError for what it cannot understand; the next call gives the same lines again.
+        """
         events: list[ev.Event] = []
+        offsets = dict(self._offsets)
         for path in sorted(self._journal.glob("*.jsonl")):
-            offset = self._offsets.get(path.name, 0)
+            offset = offsets.get(path.name, 0)
             try:
                 if path.stat().st_size <= offset:
                     continue
@@ -31,6 +35,7 @@ class Follower:
             except OSError:
                 continue  # not there for a moment: the next call reads it
             data = data[: data.rfind(b"\n") + 1]
-            self._offsets[path.name] = offset + len(data)
+            offsets[path.name] = offset + len(data)
             events += parse_lines(data, str(path))
+        self._offsets = offsets
         return events

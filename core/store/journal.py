@@ -116,7 +116,7 @@ def end_of_journal(journal: Path) -> tuple[str, float]:
 
 def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
     """The events of one segment's bytes. A torn last line is dropped, also if another follows the tear."""
-    lines = data.split(b"\n")
+    lines = data.decode("utf-8", "replace").split("\n")  # at once: json would look at each line for its encoding
     del lines[-1]  # what follows the last newline: nothing, or a torn line
     for number, line in enumerate(lines, 1):
         try:

@@ -16,6 +16,8 @@ from enum import Enum
 class Status(Enum):
     """Where an instance stands. The value is the word that people and journals read."""
 
+    __hash__ = object.__hash__  # members are single; the hash that Enum has is slow, and replay asks for millions
+
     WAITING = "waiting"  # for its parents
     READY = "ready"  # for a slot: throttle, local jobs, Slurm's submit limit
     HELD = "held"  # for somebody to release it

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from mtui.core.plan.model import Plan
 from mtui.core.start import PlanOptions, create_study, plan_study
+from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Lease
@@ -38,7 +39,7 @@ from mtui.core.study.status import Status
 COLUMNS, LINES = 160, 45
 _BASE = ("s0", "s1", "s2")  # finished in every row
 _FAN = ("s3", "s4", "s5", "s6", "s7", "s8")  # wait for s2
-_CURSOR = b"48;2;43;93;138"  # the background of the cursor in the dark theme
+_CURSOR = b"48;5;24"  # the background of the cursor in the dark theme
 _QUIET = 0.25  # seconds without output after which a paint is over
 _FIRST = "the grid with the states"
 
@@ -140,6 +141,7 @@ def make_large(folder: Path, rows: int) -> Large:
         past.append(event)
         count += 1
     past.close()
+    write_checkpoint(directory, study, *load_state(directory, study))  # as a driver leaves it
     first.release()
     lease = Lease.take(directory.owner)
     journal = Journal(directory.journal, lease.owner.epoch)
@@ -171,9 +173,8 @@ class Terminal:
 
     def __init__(self, root: Path, home: Path) -> None:
         env = {
-            **{key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "LC_ALL", "TEXTUAL_THEME")},
+            **{key: value for key, value in os.environ.items() if key not in ("COLORTERM", "NO_COLOR", "LC_ALL", "TEXTUAL_THEME")},
             "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
             "LANG": "C.UTF-8",
             "XDG_STATE_HOME": str(home),
             "XDG_CONFIG_HOME": str(home),

@@ -39,7 +39,7 @@ def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | s
     title = f"{verb.capitalize()} {plural(len(able), 'instance')}?"
     names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
     if len(able) > _MOST_NAMES:
-        names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able)}")
+        names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able[_MOST_NAMES:])}")
     return Order(verb, able, title, (*names, "", *_consequences(state, verb, able)))
 
 
@@ -68,10 +68,10 @@ def targets(state: StudyState, indices: Collection[int]) -> tuple[str, ...]:
     """How a command names these instances: by whole steps where it can, else one by one."""
     chosen = set(indices)
     names: list[str] = []
+    taken = {instance.name for instance in state.plan.instances}  # what is called so is meant first
     for step in state.plan.steps:
         members = [index for index in step.instances if index in chosen]
-        alike = [step.name == state.plan.instances[index].name for index in members]
-        if len(members) == len(step.instances) and members and not any(alike):
+        if len(members) == len(step.instances) and members and step.name not in taken:
             names.append(step.name)
         else:
             names += [state.plan.instances[index].name for index in members]

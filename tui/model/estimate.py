@@ -189,7 +189,7 @@ class Estimator:
         rate = ended / span if ended else None
         per_minute = None if rate is None else rate * 60
         coming = total - sum(state.counts[status] for status in OVER) - state.counts[Status.HELD]
-        why = self._why_unknown(state, coming, now)
+        why = self._why_unknown(state, coming, ended, now)
         if why:
             return Estimate(done, total, per_minute, None if coming else 0.0, None if coming else 0.0, why)
         low, high = self._by_steps(state, concurrency, coming, now)
@@ -200,7 +200,7 @@ class Estimator:
         low /= doubt
         return Estimate(done, total, per_minute, low, high, _left_words(low, high))
 
-    def _why_unknown(self, state: StudyState, coming: int, now: float) -> str:
+    def _why_unknown(self, state: StudyState, coming: int, ended: int, now: float) -> str:
         if not coming:
             held = state.counts[Status.HELD]
             return f"stalled: {held:,} held" if held else "nothing left to do"
@@ -212,6 +212,8 @@ class Estimator:
         queued = sum(state.counts[status] for status in _QUEUED)
         if not at_work and not queued and now - state.last_event_at > _PAUSE:
             return "stalled: nothing runs"
+        if not at_work and queued and not ended:
+            return "unknown: waits in the queue"
         if not any(pace.samples for pace in self._paces):
             return "unknown: nothing has finished yet" if at_work or not queued else "unknown: waits in the queue"
         return ""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
 _SOURCES = ("stdout", "stderr", "script", "driver log")
+_NEEDS_STATES = ("act", "retry_all", "filter", "cycle", "next_hit", "sort", "timeline", "copy", "shell", "pager")
 _SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
 _TICK = 1.0  # seconds between two looks whether a line has to say something else by now
 _REARRANGE = 1.0  # seconds between two times that a filter is asked anew of a study that changes
@@ -97,7 +98,14 @@ class StudyScreen(Screen[None]):
         self._arranged_at = 0.0
         self._subject_timer = None
         self._told: Sent | None = None
+        self._log_words = ""
         self._tab_words: list[tuple[str, str]] = []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What needs the states of instances waits until the journal is read."""
+        if not self.study.is_read and action in _NEEDS_STATES:
+            return None
+        return super().check_action(action, parameters)
 
     # --- what is on it
 
@@ -141,9 +149,13 @@ class StudyScreen(Screen[None]):
         """Something may have changed: take it in and paint what differs."""
         if self._paused:
             return
+        was_read = self.study.is_read
         self.study.take()
         state = self.study.state
+        if self.study.is_read != was_read:
+            self.refresh_bindings()
         self.steps.state = self.grid.state = state
+        self.steps.is_read = self.grid.is_read = self.study.is_read
         self._rearrange()
         self.steps.repaint()
         self.grid.repaint()
@@ -165,7 +177,7 @@ class StudyScreen(Screen[None]):
         """The lines around the panes: they may change with time alone."""
         study, now = self.study, time.time()
         state = study.state
-        counts = by_group(state.counts)
+        counts = by_group(state.counts) if study.is_read else {}
         total = len(study.plan.instances)
         words = study.progress_words(now)
         self.head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
@@ -175,8 +187,7 @@ class StudyScreen(Screen[None]):
         self._rearrange()
         self._tell_notice()
         self._tell_tabs()
-        if self.grid.index is not None:
-            self.subject.say(study.subject(self.grid.index, now))
+        self._say_subject()
 
     def _chosen_group(self) -> str:
         text = self.study.view.filter.text
@@ -213,10 +224,19 @@ class StudyScreen(Screen[None]):
     # --- the instance under the cursor
 
     def _tell_subject(self) -> None:
-        index = self.grid.index
-        if index is not None:
-            self.subject.say(self.study.subject(index, time.time()))
+        self._say_subject()
         self._show_log()
+
+    def _say_subject(self) -> None:
+        """The instance under the cursor; on the right, which of its files is shown below."""
+        index = self.grid.index
+        if index is None:
+            words = []
+        elif self.study.is_read:
+            words = self.study.subject(index, time.time())
+        else:
+            words = [(f" {self.study.plan.instances[index].name}", "line--strong")]
+        self.subject.say(words, [(f"{self._log_words} ", "line--faint")])
 
     def log_path(self) -> Path | None:
         """The file that the log pane shows."""
@@ -238,8 +258,10 @@ class StudyScreen(Screen[None]):
     def _shown_source(self) -> str:
         """What was chosen; else stderr where something failed and said so, stdout elsewhere."""
         index = self.grid.index
-        if self._source or index is None or self.study.state.status[index] not in UNSUCCESSFUL:
+        if self._source or index is None or not self.study.is_read:
             return self._source or "stdout"
+        if self.study.state.status[index] not in UNSUCCESSFUL:
+            return "stdout"
         try:
             said = self.study.directory.stderr(self.study.plan.instances[index]).stat().st_size
         except OSError:
@@ -250,22 +272,25 @@ class StudyScreen(Screen[None]):
         path = self.log_path()
         source = self._shown_source()
         name = "" if source == "driver log" or path is None else f"{path.name}"
-        self.log_pane.show(path, f"{source} {name}".strip(), self._no_log_words())
+        self._log_words = f"{source} {name}".strip()
+        self.log_pane.show(path, "Output", self._no_log_words())
+        self._say_subject()
 
     def _no_log_words(self) -> str:
         index = self.grid.index
         if index is None:
             return "no instance is chosen"
+        if not self.study.is_read:
+            return ""
         status = self.study.state.status[index]
         if status in OVER and status not in (Status.BLOCKED,):
             return f"{status.value}: there is no such file"
         return f"{status.value}: there is nothing here yet"
 
     @on(StatusGrid.Moved)
-    def _cursor_moved(self, event: StatusGrid.Moved) -> None:
+    def _cursor_moved(self) -> None:
         self.steps.go_to(self.grid.column)
-        if event.index is not None:
-            self.subject.say(self.study.subject(event.index, time.time()))
+        self._say_subject()
         if self._subject_timer is not None:
             self._subject_timer.stop()
         self._subject_timer = self.set_timer(_SETTLED, self._show_log)
@@ -276,7 +301,8 @@ class StudyScreen(Screen[None]):
 
     @on(StatusGrid.Chosen)
     def _chosen(self, event: StatusGrid.Chosen) -> None:
-        self.app.show_instance(event.index)
+        if self.study.is_read:
+            self.app.show_instance(event.index)
 
     @on(StepTree.Moved)
     def _step_moved(self, event: StepTree.Moved) -> None:

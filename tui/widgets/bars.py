@@ -11,6 +11,7 @@ from textual.events import Click
 from textual.message import Message
 
 from ..model.appearance import GROUP_GLYPHS, Group
+from ..text import safe
 from .lines import LineView, fit
 from .step_tree import bar
 
@@ -90,10 +91,11 @@ class Head(LineView, can_focus=False):
         share = f"{_percent(progress.done, progress.total)} "
         words = [(text, name) for text, name in progress.words if text]
         room = width - len(done) - len(share)
-        name_width = min(cell_len(progress.name) + 2, max(12, width // 3))
+        name = safe(progress.name)
+        name_width = min(cell_len(name) + 2, max(12, width // 3))
         told = sum(cell_len(text) + 3 for text, _ in words)
         bar_width = max(8, min(60, room - name_width - told))
-        segments = [Segment(fit(f" {progress.name} ", name_width), self.style_of("line--strong"))]
+        segments = [Segment(fit(f" {name} ", name_width), self.style_of("line--strong"))]
         segments += bar(self, progress.counts, bar_width, plain=self.plain)
         segments += [Segment(done, self.style_of("line--strong")), Segment(share, self.rich_style)]
         room -= name_width + bar_width

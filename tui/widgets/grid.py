@@ -52,6 +52,7 @@ class StatusGrid(LineView):
     ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--mark", "grid--range", "grid--head"}
     DEFAULT_CSS = """
+    StatusGrid { overflow-y: scroll; }
     StatusGrid > .grid--mark { background: $mark; text-style: bold; }
     StatusGrid > .grid--range { background: $mark; }
     StatusGrid > .grid--head { color: $faint; text-style: bold; }
@@ -85,6 +86,7 @@ class StatusGrid(LineView):
         self._anchor: tuple[int, int] | None = None  # where a range began
         self._label_widths: list[int] = []
         self._widths: list[int] = []  # of the steps' columns
+        self.is_read = False  # whether the states are known
 
     # --- from outside
 
@@ -164,6 +166,8 @@ class StatusGrid(LineView):
         self.action_move(1, 0)
 
     def action_range(self) -> None:
+        if self.index is None:
+            return
         if self._anchor is None:
             self._anchor = (self._place, self._column)
         else:
@@ -230,11 +234,9 @@ class StatusGrid(LineView):
         return sum(self._label_widths) + len(self._label_widths) + 1
 
     def _lay_out(self) -> None:
-        view, width = self.view, self.size.width
+        view, width = self.view, self.room.width
         if not width:
             return
-        if len(view.order) >= self.size.height:  # there will be a scrollbar
-            width -= self.styles.scrollbar_size_vertical
         table = view.plan.parameters
         wanted: list[int] = []
         for key in view.parameters:
@@ -281,6 +283,8 @@ class StatusGrid(LineView):
             labels, cells = self._head()
         else:
             place = y - 1 + self.scroll_offset.y
+            if not self.is_read:
+                return [Segment(" reading the journal ...", self.style_of("line--faint"))] if y == 1 else []
             if place >= len(self.view.order):
                 if y == 1:
                     text = "no instance matches the filter" if self.view.row_count else "this study has no instances"

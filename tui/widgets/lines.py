@@ -12,7 +12,7 @@ from typing import ClassVar
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -74,6 +74,11 @@ class LineView(ScrollView, can_focus=True):
         super().notify_style_update()
         self._styles.clear()
         self._painted.clear()
+
+    @property
+    def room(self) -> Size:
+        """What is left for the lines beside the scroll bars."""
+        return self.scrollable_content_region.size
 
     def render_line(self, y: int) -> Strip:
         segments = self.segments(y)

@@ -116,15 +116,20 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self._tail = Tail(path) if path is not None else None
         self._asked = None
         self._has_answer = False
+        self.following = True
+        self.look()
+        if self._asked is None:  # nobody looks, so no answer will come
+            self._clear()
+
+    def _clear(self) -> None:
+        """Forget the lines of the file before. Not until the new one is read: lines that stay cost nothing."""
         self._view.clear()
         self._strips.clear()
         if self._search:
             self._search = Search(self._search.pattern)
-        self.following = True
         self._lay_out()
         self.scroll_to(0, 0, animate=False, force=True)
         self._update()
-        self.look()
 
     def look(self) -> None:
         """Look at the file now, unless nobody sees it or a look is under way."""
@@ -133,6 +138,8 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
             return
         if self._asked is not None:
+            if not self._has_answer and self._view.rows:
+                self._clear()
             self._tell()
             return
         # In a copy of this context the thread knows which app it belongs to.
@@ -187,6 +194,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if not event.changed and self._has_answer:
             self._tell()
             return
+        if not self._has_answer:
+            self._view.clear()
+            self._strips.clear()
+            if self._search:
+                self._search = Search(self._search.pattern)
         self._has_answer = True
         gone = self._view.take(tail)
         changed = max(tail.changed, tail.first)

@@ -90,6 +90,7 @@ class StepTree(LineView):
         self.state = state
         self.plain = plain
         self.column = 0
+        self.is_read = False  # whether the states are known
         self._depths = depths(view.plan)
 
     @property
@@ -136,7 +137,7 @@ class StepTree(LineView):
 
     def _line(self, place: int) -> list[Segment]:
         step, width = self.view.steps[place], self.size.width
-        counts = by_group(self.state.step_counts[step.index])
+        counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
         total = len(step.instances)
         tally = f"{counts.get(Group.DONE, 0):,}/{total:,}"
         room = max(3, min(12, width // 4))
@@ -162,7 +163,7 @@ class StepTree(LineView):
         step = self.step
         if step is None or line == 0:
             return []
-        counts = by_group(self.state.step_counts[step.index])
+        counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
         if line == 1:
             where = "in Slurm" if step.scheduled else "on the driver's host"
             return [Segment(fit(f" {step.name}: {plural(len(step.instances), 'instance')} {where}", self.size.width),

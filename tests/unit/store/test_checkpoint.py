@@ -94,7 +94,7 @@ def other_plan(text: str) -> str:
 
 
 @pytest.mark.parametrize("damage", [damage_version, cut, half, other_study, other_plan, str.upper, lambda _: ""])
-def test_one_that_does_not_fit_is_passed_over(directory: StudyDirectory, study: StudyFile, damage) -> None:  # noqa: ANN001
+def test_one_that_does_not_fit_is_passed_over(directory: StudyDirectory, study: StudyFile, damage) -> None:
     write(directory, 1, through(0))
     keep(directory, study)
     text = directory.checkpoint.read_text()
