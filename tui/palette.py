@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
 
+from .screens.help import key_words
 from .screens.study import StudyScreen
+from .text import safe
 from .themes import THEMES
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ class Actions(Provider):
     def _actions(self) -> list[tuple[str, str, str]]:
         """Name, help, and the action."""
         found = [
-            (binding.description, f"{binding.tooltip or ''}  [{binding.key}]", binding.action)
+            (binding.description, f"{key_words(binding.key)}: {binding.tooltip or binding.description}", binding.action)
             for binding in type(self.screen).__dict__.get("BINDINGS", ())
             if isinstance(binding, Binding) and binding.id
         ]
@@ -67,7 +70,8 @@ class Instances(Provider):
                 status = screen.study.state.status[instance.index].value
                 # Shorter names first: what was typed is more of them.
                 score = 1.0 / (1 + len(name) - sum(map(len, words)) / 2)
-                yield Hit(score, f"go to {_plain(instance.name)}", self._go(instance.index), help=status)
+                shown_as = Content(f"go to {safe(instance.name)}")  # a name is never markup
+                yield Hit(score, shown_as, self._go(instance.index), text=shown_as.plain, help=status)
                 shown += 1
                 if shown >= _MOST_INSTANCES:
                     return
@@ -77,10 +81,3 @@ class Instances(Provider):
             cast("MtuiApp", self.app).go_to(index)
 
         return go
-
-
-def _plain(name: str) -> str:
-    """A name in which nothing is markup."""
-    from textual.content import Content
-
-    return str(Content(name))

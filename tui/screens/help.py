@@ -72,10 +72,14 @@ def _help_text(chain: Iterable[DOMNode]) -> Text:
         if node.HELP:
             text.append(f"{node.HELP}\n", style="italic")
         for binding in rows:
-            keys = " ".join(_NAMES.get(key, key) for key in binding.key.split(","))
-            text.append(f" {keys:<{_KEY_WIDTH}}", style="bold")
+            text.append(f" {key_words(binding.key):<{_KEY_WIDTH}}", style="bold")
             text.append(f" {binding.tooltip or binding.description}\n")
     return text
+
+
+def key_words(keys: str) -> str:
+    """The keys of a binding as a person knows them."""
+    return " ".join(_NAMES.get(key, key) for key in keys.split(","))
 
 
 def _own(node: DOMNode) -> list[Binding]:

@@ -396,6 +396,9 @@ class StudyScreen(Screen[None]):
         if text:
             self._last_filter = text
         self.grid.arranged()
+        hits = self.study.view.hits
+        if hits and self.grid.index not in hits:  # what was looked for, not what happened to be under the cursor
+            self.action_next_hit(1)
         self._tick()
         return True
 
