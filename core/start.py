@@ -16,7 +16,8 @@ from .plan.expand import make_plan
 from .plan.model import Plan
 from .plan.parameters import ParameterTable
 from .plan.pgen import parse_pargs, run_pgen
-from .spec import Problem, Study, load_study
+from .spec import Problem, Study
+from .spec.checks import load_study
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file

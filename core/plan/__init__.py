@@ -1,8 +1,9 @@
-"""From a checked study to a plan: instances, edges, workspaces, scripts. The same study plans the same for ever."""
+"""From a checked study to a plan: instances, edges, workspaces, scripts. The same study plans the same for ever.
 
-from .expand import make_plan
+What makes plans and scripts is imported from its own module: whoever only reads a plan is quicker without it.
+"""
+
 from .model import Instance, Plan, PlannedStep
 from .parameters import ParameterTable
-from .script import Script, render
 
-__all__ = ["Instance", "ParameterTable", "Plan", "PlannedStep", "Script", "make_plan", "render"]
+__all__ = ["Instance", "ParameterTable", "Plan", "PlannedStep"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,10 @@ OTHER_SCHEDULERS = ("lsf", "flux")  # Maestro's; their studies can be run on thi
 
 # A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
 RunValue = str | int | float | bool | Mapping[str, "str | int | float | bool"]
+
+
+# Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]], and words.
+WALLTIME = re.compile(r"([0-9]+-)?[0-9]+(:[0-9]+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from .fields import Fields
-from .model import RunValue
+from .model import WALLTIME, RunValue
 from .problems import nearest
 from .reading import Mapping, Node, Scalar, kind_of
 from .tokens import ONLY_TOKEN
@@ -23,9 +21,6 @@ FOREIGN_KEYS = frozenset((*_FOREIGN_COUNTS, *_FOREIGN_TEXTS, *_FOREIGN_FLAGS, "p
 RUN_KEYS = frozenset(("cmd", "restart", "depends", "walltime", "exclusive", *_COUNTS, *_TEXTS, *FOREIGN_KEYS))
 
 _TOKEN_HINT = "a whole number, or one token such as $(NODES)"
-
-# Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]], and words.
-WALLTIME = re.compile(r"([0-9]+-)?[0-9]+(:[0-9]+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 
 
 def read_run_values(run: Fields) -> dict[str, RunValue]:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtui.core.plan import make_plan
 from mtui.core.plan.dump import plan_as_json
+from mtui.core.plan.expand import make_plan
 from mtui.core.plan.pgen import run_pgen
-from mtui.core.spec import Problem, load_study
+from mtui.core.spec import Problem
+from mtui.core.spec.checks import load_study
 
 Row = Mapping[str, Any]  # an instance, as `mtui plan --json` prints it
 

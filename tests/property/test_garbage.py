@@ -16,10 +16,11 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from mtui.core.plan import make_plan
 from mtui.core.plan.cost import cost_of
 from mtui.core.plan.dump import plan_as_json
-from mtui.core.spec import SpecError, load_study
+from mtui.core.plan.expand import make_plan
+from mtui.core.spec import SpecError
+from mtui.core.spec.checks import load_study
 
 EXAMPLES = int(os.environ.get("MTUI_EXAMPLES", "150"))
 

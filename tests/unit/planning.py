@@ -5,8 +5,11 @@ from __future__ import annotations
 from textwrap import dedent
 from typing import Any
 
-from mtui.core.plan import Plan, make_plan, render
-from mtui.core.spec import Problem, Problems, SpecError, parse_study
+from mtui.core.plan import Plan
+from mtui.core.plan.expand import make_plan
+from mtui.core.plan.script import render
+from mtui.core.spec import Problem, Problems, SpecError
+from mtui.core.spec.checks import parse_study
 
 HEAD = "description: {name: t, description: d}\n"
 SLURM = "batch: {type: slurm, host: h, bank: '', queue: ''}\n"

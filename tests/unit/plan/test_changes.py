@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan import Plan, render
+from mtui.core.plan import Plan
 from mtui.core.plan.changes import CHANGEABLE, in_words, problem_of
 from mtui.core.plan.launcher import LauncherError
-from mtui.core.plan.script import header_resources
+from mtui.core.plan.script import header_resources, render
 from tests.unit.planning import HEAD, plan_of
 
 BATCH = "batch: {type: slurm, host: h, bank: m1, queue: regular, qos: low, nodes: 9}\n"

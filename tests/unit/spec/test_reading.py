@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtui.core.spec import Problems, SpecError, load_study, parse_study, reading
+from mtui.core.spec import Problems, SpecError, reading
+from mtui.core.spec.checks import load_study, parse_study
 from mtui.core.spec.fields import plain
 from mtui.core.spec.reading import Mapping, Scalar, read_tree
 from tests.unit.planning import HEAD, told

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mtui.core.spec import Batch, Problems, parse_study
+from mtui.core.spec import Batch, Problems
+from mtui.core.spec.checks import parse_study
 from mtui.core.spec.model import Dependency, DependencyKind, Parameter, Study
 from mtui.core.spec.problems import Place
 
