@@ -163,6 +163,7 @@ class Driving:
                     self._asked.set()  # its work is left undone
                 return False
             watched = True
+            self._asked.clear()  # it is driven
             self._tell(Helm(At.ELSEWHERE, owner.words, liveness.quiet_for))
             self._ended.wait(_LOOK_EVERY)
             newer = current_owner(self._directory.owner)

@@ -6,6 +6,7 @@ finds that it does not fit the journal reads the journal from its beginning.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
         for event in read_events(directory.journal, read):
             with suppress(Impossible):  # it was an anomaly when it was written, too
                 state.apply(event)
+        gc.freeze()  # it stays: looking through it for garbage would hold everything up, again and again
         return state, read
 
 

@@ -125,9 +125,12 @@ class StudyState:
             waiting = sum(1 for funnel in step.funnels if self._left[funnel])
             bad = sum(1 for funnel in step.funnels if self._bad_in[funnel])
             for index in step.instances:
-                parents = [self.status[parent] for parent in self.plan.instances[index].parents]
-                self._waiting_for[index] = waiting + sum(1 for status in parents if status is not Status.FINISHED)
-                self._bad_above[index] = bad + sum(1 for status in parents if status in BAD)
+                self._waiting_for[index], self._bad_above[index] = waiting, bad
+                for parent in self.plan.instances[index].parents:
+                    status = self.status[parent]
+                    if status is not Status.FINISHED:
+                        self._waiting_for[index] += 1
+                        self._bad_above[index] += status in BAD
 
     # --- reading
 

@@ -351,7 +351,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         regions = [
             Region(0, y, self._width, 1)
             for y in range(self._height)
-            if y in self._painted and list(self._painted[y]) != list(self._row(y))
+            if y not in self._painted or list(self._painted[y]) != list(self._row(y))
         ]
         if regions:
             self.refresh(*regions)
