@@ -57,7 +57,12 @@ def slurm(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the cluster, so that -m "not slurm" leaves them out."""
+    """Mark the tests that need the cluster, so that -m "not slurm" leaves them out.
+
+    Where tests run side by side, these share one worker and so one cluster; others stay together by file.
+    """
     for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
+        on_slurm = "cluster" in getattr(item, "fixturenames", ())
+        if on_slurm:
             item.add_marker("slurm")
+        item.add_marker(pytest.mark.xdist_group("slurm" if on_slurm else str(item.path)))

@@ -251,13 +251,13 @@ class MtuiApp(App[None]):
 
     @work
     async def show_instance(self, index: int) -> None:
-        if self.study is not None:
+        if self.study is not None and not isinstance(self.screen, DetailScreen):  # the key was pressed twice
             await self.push_screen_wait(DetailScreen(self.study, index, plain=self.plain))
 
     @work
     async def show_timeline(self) -> None:
         study = self.study
-        if study is None:
+        if study is None or isinstance(self.screen, TimelineScreen):
             return
         index = await self.push_screen_wait(TimelineScreen(lambda: study.state, plain=self.plain))
         if index is not None:

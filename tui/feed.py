@@ -74,6 +74,8 @@ class Feed:
                     events = follower.new_events()
             except MtuiError as error:
                 problem = str(error)
+            except Exception as error:  # a bug of ours: the screen says that it stands still, and why
+                problem = f"{type(error).__name__}: {error}"
             now = time.monotonic()
             if not problem:
                 self.read_at = now

@@ -173,7 +173,11 @@ class Terminal:
 
     def __init__(self, root: Path, home: Path) -> None:
         env = {
-            **{key: value for key, value in os.environ.items() if key not in ("COLORTERM", "NO_COLOR", "LC_ALL", "TEXTUAL_THEME")},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if key not in ("COLORTERM", "NO_COLOR", "LC_ALL", "TEXTUAL_THEME")
+            },
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",
             "XDG_STATE_HOME": str(home),
@@ -303,7 +307,7 @@ def spent(terminal: Terminal, act: Callable[[], object], seconds: float) -> tupl
 
 
 def measure_start(terminal: Terminal) -> list[Figure]:
-    painted = terminal.when("Instances".encode(), 120) - terminal.began
+    painted = terminal.when(b"Instances", 120) - terminal.began
     read = terminal.when("✓ done".encode(), 120) - terminal.began
     terminal.settle(1.0)
     return [

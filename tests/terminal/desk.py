@@ -42,7 +42,9 @@ class Desk:
         return terminal
 
     def study(self, cmd: str, rows: str = "") -> Path:
-        """A spec with one local step `a` that runs these lines."""
+        """A spec with one local step `a` that runs these lines, once for each of the rows if there are any."""
+        if rows:
+            cmd += "\n: $(I)"
         lines = "\n".join(f"      {line}" for line in cmd.splitlines())
         steps = f"- name: a\n  description: d\n  run:\n    cmd: |\n{lines}"
         parameters = f"  I: {{values: [{rows}], label: I.%%}}" if rows else ""

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 SECONDS = 30.0  # the deadline of whatever is waited for; all of it takes far less
 _LOOK = 0.1  # seconds between two looks of the reader whether it is to stop
+_PAINTS = 60  # keys after which a full terminal has the app wait: Textual keeps 30 paints to be written
 _ALTERNATE = 1049  # the mode in which programs draw that take the whole terminal
 
 KEYS = {
@@ -67,6 +68,10 @@ class _Screen(pyte.Screen):
         super().reset_mode(*modes, **kwargs)
         self._clear(modes, **kwargs)
 
+    def select_graphic_rendition(self, *attrs: int, private: bool = False) -> None:
+        if not private:  # else it is about the keyboard
+            super().select_graphic_rendition(*attrs)
+
     def _clear(self, modes: tuple[int, ...], private: bool = False) -> None:
         if private and _ALTERNATE in modes:
             self.erase_in_display(2)
@@ -77,7 +82,11 @@ class Terminal:
     """`mtui WORDS`, or another command, in a terminal of its own. It is read all the time, unless it is stalled."""
 
     def __init__(
-        self, *words: str | Path, env: Mapping[str, str], size: tuple[int, int] = (100, 30), prefix: tuple[str, ...] = ()
+        self,
+        *words: str | Path,
+        env: Mapping[str, str],
+        size: tuple[int, int] = (100, 30),
+        prefix: tuple[str, ...] = (),
     ) -> None:
         """`size` is columns and rows; `prefix` stands before the command and has to run it."""
         columns, rows = size
@@ -213,17 +222,23 @@ class Terminal:
         self._child.setwinsize(rows, columns)
 
     def stall(self, key: str) -> None:
-        """Read no more, as a link does that hangs, and press a key until there is no room for what it paints."""
+        """Read no more, as a link does that hangs; press a key until the app waits for room for what it paints."""
         self._reads.clear()
+        since_full = 0
 
-        def is_full() -> bool:
+        def waits() -> bool:
+            nonlocal since_full
             self.keys(key)
-            with open(os.readlink(f"/proc/{self.pid}/fd/0"), "wb", 0, opener=_no_terminal_of_ours) as other_end:
-                poll = select.poll()
-                poll.register(other_end, select.POLLOUT)
-                return not poll.poll(0)
+            since_full = since_full + 1 if self._is_full() else 0
+            return since_full >= _PAINTS
 
-        self._wait(is_full, SECONDS, "a full terminal")
+        self._wait(waits, SECONDS, "a full terminal")
+
+    def _is_full(self) -> bool:
+        with open(f"/proc/{self.pid}/fd/0", "wb", 0, opener=_no_terminal_of_ours) as other_end:
+            poll = select.poll()
+            poll.register(other_end, select.POLLOUT)
+            return not poll.poll(0)
 
     def resume(self) -> None:
         """Read again."""

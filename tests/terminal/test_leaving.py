@@ -16,6 +16,8 @@ from tests.waiting import wait_until
 IGNORES_HANGUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
 HEARS_NO_HANGUP = ("setsid", "--wait")  # in a session that has no terminal of its own, nobody is told
 
+WAYS = pytest.mark.parametrize("prefix", [(), IGNORES_HANGUP, HEARS_NO_HANGUP], ids=["told", "ignored", "not told"])
+
 
 def begun(desk: Desk, *, prefix: tuple[str, ...] = (), rows: str = "") -> tuple[Terminal, int]:
     """The app with a study that it drives and whose payload runs and waits; and the app's process."""
@@ -37,6 +39,10 @@ def goes_on_without(desk: Desk, app: int) -> None:
     """Another process drives now, the payload was left alone, and the study comes to its end."""
     driver = desk.wait_for_driver(other_than=app)
     assert f"--no-ui\0{desk.out}" in Path(f"/proc/{driver}/cmdline").read_text()
+    comes_to_its_end(desk)
+
+
+def comes_to_its_end(desk: Desk) -> None:
     desk.go.touch()
     desk.wait_for_result("finished")
     assert desk.runs() == ["run"]
@@ -53,7 +59,7 @@ def test_signal_restores_the_terminal_and_hands_the_study_over(desk: Desk, numbe
     goes_on_without(desk, app)
 
 
-@pytest.mark.parametrize("prefix", [(), IGNORES_HANGUP, HEARS_NO_HANGUP], ids=["told", "ignored", "not told"])
+@WAYS
 def test_lost_terminal_ends_the_app_and_not_the_study(desk: Desk, prefix: tuple[str, ...]) -> None:
     terminal, app = begun(desk, prefix=prefix)
     terminal.close()
@@ -61,34 +67,28 @@ def test_lost_terminal_ends_the_app_and_not_the_study(desk: Desk, prefix: tuple[
     goes_on_without(desk, app)
 
 
-def stalled(desk: Desk, terminal: Terminal) -> None:
-    """Nobody reads the terminal until it is full; the study comes to its end all the same."""
-    terminal.stall("z")
-    desk.go.touch()
-    desk.wait_for_result("finished")
-    assert terminal.alive
-
-
 def test_stalled_terminal_holds_nothing_up_and_shows_the_end_when_it_is_read_again(desk: Desk) -> None:
     terminal, _ = begun(desk)
-    stalled(desk, terminal)
+    terminal.stall("z")
+    comes_to_its_end(desk)
+    assert terminal.alive
     terminal.resume()
     terminal.wait_for("✓ done 1")
     terminal.keys("q")
     assert terminal.exit_code() == 0
 
 
-@pytest.mark.parametrize("prefix", [(), IGNORES_HANGUP, HEARS_NO_HANGUP], ids=["told", "ignored", "not told"])
-def test_stalled_terminal_that_is_lost_ends_the_app(desk: Desk, prefix: tuple[str, ...]) -> None:
-    terminal, app = begun(desk, prefix=prefix)
-    stalled(desk, terminal)
+def test_stalled_terminal_that_is_lost_ends_the_app(desk: Desk) -> None:
+    terminal, app = begun(desk)
+    terminal.stall("z")
+    comes_to_its_end(desk)
     terminal.close()
     gone(app)
-    assert desk.runs() == ["run"]
 
 
-def test_stalled_terminal_that_is_lost_leaves_the_study_in_other_hands(desk: Desk) -> None:
-    terminal, app = begun(desk)
+@WAYS
+def test_stalled_terminal_that_is_lost_leaves_the_study_in_other_hands(desk: Desk, prefix: tuple[str, ...]) -> None:
+    terminal, app = begun(desk, prefix=prefix)
     terminal.stall("z")
     terminal.close()
     gone(app)

@@ -101,7 +101,8 @@ class StudyList(LineView):
         counts = by_group({Status(word): count for word, count in (seen.counts or {}).items()})
         total = sum(counts.values())
         segments += bar(self, counts, _BAR, plain=self.plain) or [Segment(" " * _BAR, faint)]
-        segments.append(Segment(fit(f"   {counts.get(Group.DONE, 0):,}/{total:,}", _TALLY + 2), faint))
+        tally = "" if seen.counts is None else f"   {counts.get(Group.DONE, 0):,}/{total:,}"
+        segments.append(Segment(fit(tally, _TALLY + 2), faint))
         driven = seen.standing in (Standing.ALIVE, Standing.UNKNOWN)
         words, kind = ("driven", "state--running") if driven else (seen.result, "line--faint")
         if not driven and not seen.result:
@@ -109,7 +110,8 @@ class StudyList(LineView):
         segments.append(Segment(fit(words, _DRIVER) + " ", self.style_of(kind)))
         ago = rough_words(time.time() - seen.last_change) if seen.last_change else ""
         segments.append(Segment(fit(f"{ago} ago" if ago else "", 12) + " ", faint))
-        segments.append(Segment(fit(str(root), max(10, self.size.width - _NAME - _BAR - _TALLY - _DRIVER - 19)), faint))
+        room = max(10, self.size.width - _NAME - _BAR - _TALLY - _DRIVER - 19)
+        segments.append(Segment(fit(str(root), room, keep_end=True), faint))
         return segments
 
 

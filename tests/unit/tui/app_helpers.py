@@ -113,7 +113,7 @@ async def opened(root: Path | None, size: tuple[int, int] = (140, 40)) -> AsyncI
     directory = open_study(root) if root else None
     app = MtuiApp(directory, read_study_file(directory.study_file) if directory else None)
     try:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             desk = Desk(app, pilot)
             if root:
                 await desk.until(lambda: app.study is not None and app.study.is_read, "the journal is read")
@@ -123,9 +123,7 @@ async def opened(root: Path | None, size: tuple[int, int] = (140, 40)) -> AsyncI
         app.close()
 
 
-def visit(
-    root: Path | None, user: Callable[[Desk], Awaitable[object]], size: tuple[int, int] = (140, 40)
-) -> None:
+def visit(root: Path | None, user: Callable[[Desk], Awaitable[object]], size: tuple[int, int] = (140, 40)) -> None:
     """Let somebody use the app on a study."""
 
     async def session() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,14 +48,14 @@ class Reader:
             apply(self.state, event)
         self.events += events
 
-    def wait(self, condition: str) -> None:
-        """Take what there is until a condition, written over `self`, holds."""
+    def wait(self, condition: Callable[[], object]) -> None:
+        """Take what there is until a condition holds."""
 
         def holds() -> object:
             self.take()
-            return eval(condition, {"self": self})
+            return condition()
 
-        wait_until(holds, 20, condition)
+        wait_until(holds, 20, f"enough, after {len(self.events)} events")
 
 
 @pytest.fixture
@@ -72,26 +72,26 @@ def _through(index: int) -> list[ev.Event]:
 def test_what_is_there_comes_as_a_state_and_what_is_added_as_events(reader: Reader) -> None:
     append(reader.directory, *_through(0))
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     assert reader.state and reader.state.status[0] is Status.RUNNING
     assert reader.events == []
     more = [script.ended(0), *_through(1)]
     append(reader.directory, *more)
     reader.feed.wake()
-    reader.wait("len(self.events) == 4")
+    reader.wait(lambda: len(reader.events) == 4)
     assert reader.events == more
     assert (reader.state.status[0], reader.state.status[1]) == (Status.FINISHED, Status.RUNNING)
 
 
 def test_a_study_that_nobody_drove_yet_has_a_state_too(reader: Reader) -> None:
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     assert reader.state and reader.state.counts[Status.READY] == 1000
 
 
 def test_events_are_given_in_order_and_each_once(reader: Reader) -> None:
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     told: list[ev.Event] = []
     for index in range(300):
         events = _through(index)
@@ -101,13 +101,13 @@ def test_events_are_given_in_order_and_each_once(reader: Reader) -> None:
             reader.feed.wake()
         if index % 50 == 0:
             reader.take()
-    reader.wait("len(self.events) >= 900")
+    reader.wait(lambda: len(reader.events) >= 900)
     assert reader.events == told
 
 
 def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     first, second = script.hold(3), script.hold(4)
     line = ev.to_line(second)
     append(reader.directory, first)
@@ -115,7 +115,7 @@ def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
     with path.open("a") as file:
         file.write(line[:20])
     reader.feed.wake()
-    reader.wait("self.events")
+    reader.wait(lambda: reader.events)
     looked = reader.feed.read_at
     reader.feed.wake()
     wait_until(lambda: reader.feed.read_at > looked, 20, "another look")
@@ -123,7 +123,7 @@ def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
     assert reader.events == [first]
     with path.open("a") as file:
         file.write(line[20:] + "\n")
-    reader.wait("len(self.events) == 2")
+    reader.wait(lambda: len(reader.events) == 2)
     assert reader.events[1] == second
     assert reader.feed.problem == ""
 
@@ -138,7 +138,7 @@ def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(rea
     assert reader.state is None
     path.write_text(ev.to_line(script.hold(7)) + "\n")
     reader.feed.wake()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     assert reader.state and reader.state.status[7] is Status.HELD
     wait_until(lambda: not reader.feed.problem, 20, "the problem is gone")
 
@@ -146,7 +146,7 @@ def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(rea
 def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) -> None:
     append(reader.directory, script.hold(7))
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     path = reader.directory.journal / "000001.jsonl"
     good = path.read_text()
     path.write_text(good + '{"v":1,"type":"held"}\n' + ev.to_line(script.hold(8)) + "\n")
@@ -163,7 +163,7 @@ def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) 
     assert reader.state and reader.state.status[7] is Status.HELD
     path.write_text(good + ev.to_line(script.hold(6)) + "\n" + ev.to_line(script.hold(8)) + "\n")
     reader.feed.wake()
-    reader.wait("len(self.events) == 3")
+    reader.wait(lambda: len(reader.events) == 3)
     assert [event.instance for event in reader.events if isinstance(event, ev.Held)] == [6, 8, 9]
     wait_until(lambda: not reader.feed.problem, 20, "the problem is gone")
 
@@ -171,7 +171,7 @@ def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) 
 def test_a_journal_that_is_away_for_a_while_is_read_when_it_is_back(reader: Reader) -> None:
     append(reader.directory, script.hold(7))
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     away = reader.directory.home / "away"
     reader.directory.journal.rename(away)
     looked = reader.feed.read_at
@@ -180,13 +180,13 @@ def test_a_journal_that_is_away_for_a_while_is_read_when_it_is_back(reader: Read
     away.rename(reader.directory.journal)
     append(reader.directory, script.hold(8))
     reader.feed.wake()
-    reader.wait("self.events")
+    reader.wait(lambda: reader.events)
     assert [event.instance for event in reader.events if isinstance(event, ev.Held)] == [8]
 
 
 def test_what_nobody_took_is_told_once(reader: Reader) -> None:
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     before = reader.calls
     for index in range(20):
         append(reader.directory, script.hold(index))
@@ -194,20 +194,20 @@ def test_what_nobody_took_is_told_once(reader: Reader) -> None:
         reader.feed.wake()
         wait_until(lambda looked=looked: reader.feed.read_at > looked, 20, "another look")
     assert reader.calls - before == 1
-    reader.wait("len(self.events) == 20")
+    reader.wait(lambda: len(reader.events) == 20)
 
 
 def test_an_event_that_does_not_fit_changes_nothing(reader: Reader) -> None:
     append(reader.directory, script.release(5), script.hold(6))
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     assert reader.state
     assert (reader.state.status[5], reader.state.status[6]) == (Status.READY, Status.HELD)
 
 
 def test_it_ends_when_told_to(reader: Reader) -> None:
     reader.feed.start()
-    reader.wait("self.state")
+    reader.wait(lambda: reader.state)
     reader.feed.stop()
     threads = [thread for thread in threading.enumerate() if thread.name == "mtui-feed"]
     wait_until(lambda: not any(thread.is_alive() for thread in threads), 20, "the thread has ended")

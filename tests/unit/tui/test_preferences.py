@@ -59,7 +59,7 @@ def test_a_home_that_cannot_be_written_keeps_nothing(home: Path) -> None:
 
 
 def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(cls: type[Path]) -> Path:
+    def none(_: type[Path]) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.delenv("XDG_CONFIG_HOME")

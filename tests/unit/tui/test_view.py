@@ -15,7 +15,9 @@ from tests.unit.study import script
 
 # Rows 0..5 are (A, B) = (2, x) (2, y) (10, x) (10, y) (9, x) (9, y).
 ROWS = {"A": [2, 2, 10, 10, 9, 9], "B": ["x", "y", "x", "y", "x", "y"], "Z": [1, 1, 1, 1, 1, 1]}
-PLAN = plan(step("prep"), step("mesh", "prep", uses="A"), step("sim", "mesh", uses="AB"), step("all", "sim_*"), rows=ROWS)
+PLAN = plan(
+    step("prep"), step("mesh", "prep", uses="A"), step("sim", "mesh", uses="AB"), step("all", "sim_*"), rows=ROWS
+)
 PREP, ALL = 0, len(PLAN.instances) - 1
 MESH = {2: 1, 10: 2, 9: 3}
 SIM = 4  # the first of six

@@ -1,0 +1,235 @@
+"""Who drives a study that is open in the app: this process, another, or nobody. With real drivers."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mtui.core.store import inbox
+from mtui.core.store.layout import StudyDirectory, open_study
+from mtui.core.store.lease import current_owner
+from mtui.core.store.study_file import read_study_file
+from mtui.tui.driving import At, Driving
+from tests import mtui
+from tests.waiting import wait_until
+
+WAITS = "- {{name: a, description: d, run: {{cmd: 'while [ ! -e {go} ]; do sleep 0.05; done'}}}}"
+FAILS = "- {{name: a, description: d, run: {{cmd: 'test -e {go}'}}}}"
+
+
+class Wheel:
+    """A study directory whose steps wait for the file `go`, and this process at its wheel."""
+
+    def __init__(self, folder: Path, steps: str) -> None:
+        self.go = folder / "go"
+        self.folder = folder
+        self.spec = mtui.write_study(folder / "s.yaml", steps.format(go=self.go))
+        self.out = folder / "out"
+        self._driving: list[Driving] = []
+        self.changes = 0
+        self.heard = 0
+
+    @property
+    def directory(self) -> StudyDirectory:
+        return open_study(self.out)
+
+    @property
+    def driving(self) -> Driving:
+        return self._driving[-1]
+
+    def make(self) -> None:
+        """Make the directory without running anything."""
+        done = mtui.run("--dry", "-o", self.out, self.spec)
+        assert done.returncode == 0, done.stderr
+
+    def driver(self, *words: Path) -> mtui.Driver:
+        return mtui.Driver(*words, log=self.folder / "driver.txt")
+
+    def take(self) -> Driving:
+        def changed() -> None:
+            self.changes += 1
+
+        def listener() -> None:
+            self.heard += 1
+
+        driving = Driving(self.directory, read_study_file(self.directory.study_file), changed, listener)
+        self._driving.append(driving)
+        driving.start()
+        return driving
+
+    def wait(self, at: At, words: str = "") -> None:
+        def there() -> bool:
+            return self.driving.helm.at is at and words in self.driving.helm.words
+
+        try:
+            wait_until(there, 40, f"{at} {words}")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}, but {self.driving.helm}") from None
+
+    def end(self) -> None:
+        self.go.touch()
+        for driving in self._driving:
+            driving.let_go("the test is over")
+            assert driving.join(30)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Iterator[Wheel]:
+    wheel = Wheel(tmp_path, WAITS)
+    yield wheel
+    wheel.end()
+
+
+def _own(directory: StudyDirectory) -> bool:
+    owner = current_owner(directory.owner)
+    return owner is not None and owner.pid == os.getpid()
+
+
+def test_it_drives_when_nobody_does_and_stops_at_the_end(wheel: Wheel) -> None:
+    wheel.make()
+    wheel.take()
+    wheel.wait(At.HERE)
+    assert _own(wheel.directory)
+    wheel.go.touch()
+    wheel.wait(At.NOWHERE, "the study is over: finished")
+    assert mtui.statuses(wheel.out) == {"a": "finished"}
+    assert wheel.heard >= 3 and wheel.changes >= 2
+    assert "a  finished  [1/1 done]" in wheel.directory.driver_log.read_text()
+
+
+def test_a_finished_study_is_not_driven(wheel: Wheel) -> None:
+    wheel.go.touch()
+    assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 0
+    owner = current_owner(wheel.directory.owner)
+    wheel.take()
+    wheel.wait(At.NOWHERE, "the study is over: finished")
+    assert current_owner(wheel.directory.owner) == owner
+
+
+def test_a_driver_that_lives_is_watched_and_followed_when_it_is_killed(wheel: Wheel) -> None:
+    driver = wheel.driver("-o", wheel.out, wheel.spec)
+    driver.wait_for("submitted")
+    wheel.take()
+    wheel.wait(At.ELSEWHERE, f"process {driver.process.pid} ")
+    driver.kill()
+    wheel.wait(At.HERE)
+    wheel.go.touch()
+    wheel.wait(At.NOWHERE, "the study is over: finished")
+    starts = (wheel.out / ".mtui" / "claims").iterdir()
+    assert len([path for path in starts if not path.name.startswith(".")]) == 1, "what ran went on, once"
+
+
+def test_a_driver_that_ends_the_study_leaves_nothing_to_do(wheel: Wheel) -> None:
+    driver = wheel.driver("-o", wheel.out, wheel.spec)
+    driver.wait_for("submitted")
+    wheel.take()
+    wheel.wait(At.ELSEWHERE)
+    wheel.go.touch()
+    wheel.wait(At.NOWHERE, "the study is over: finished")
+    assert driver.wait() == 0
+    assert not _own(wheel.directory)
+
+
+def test_a_driver_that_was_stopped_is_not_followed_until_somebody_says_so(wheel: Wheel) -> None:
+    driver = wheel.driver("-o", wheel.out, wheel.spec)
+    driver.wait_for("submitted")
+    wheel.take()
+    wheel.wait(At.ELSEWHERE)
+    assert mtui.run("stop", wheel.out).returncode == 0
+    wheel.wait(At.NOWHERE, "it let go")
+    assert driver.wait() == 0
+    assert not _own(wheel.directory)
+    wheel.driving.drive()
+    wheel.wait(At.HERE)
+
+
+def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
+    wheel = Wheel(tmp_path, FAILS)
+    try:
+        assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 2
+        wheel.take()
+        wheel.wait(At.NOWHERE, "the study is over: failed")
+        wheel.go.touch()
+        inbox.send(wheel.directory.inbox, "retry", ("a",), {})
+        wheel.wait(At.NOWHERE, "the study is over: finished")
+        assert mtui.instance(wheel.out, "a")["status"] == "finished"
+        assert inbox.waiting(wheel.directory.inbox) == []
+    finally:
+        wheel.end()
+
+
+def test_leaving_hands_the_study_to_a_driver_in_the_background(wheel: Wheel) -> None:
+    wheel.make()
+    driving = wheel.take()
+    wheel.wait(At.HERE)
+    wait_until(lambda: mtui.statuses(wheel.out)["a"] == "running", 20, "the step runs")
+    driving.detach()
+    assert driving.join(40)
+    assert driving.outcome == "detached"
+    wait_until(lambda: not _own(wheel.directory), 40, "another took it")
+    owner = current_owner(wheel.directory.owner)
+    assert owner
+    wheel.take()
+    wheel.wait(At.ELSEWHERE, f"process {owner.pid} ")
+    wheel.go.touch()
+    wheel.wait(At.NOWHERE, "the study is over: finished")
+
+
+def test_letting_go_leaves_the_study_to_nobody(wheel: Wheel) -> None:
+    wheel.make()
+    driving = wheel.take()
+    wheel.wait(At.HERE)
+    driving.let_go("the test wants it")
+    assert driving.join(30)
+    assert mtui.status(wheel.out)["driver"] == ""
+
+
+def test_leaving_while_another_drives_takes_nothing_from_it(wheel: Wheel) -> None:
+    driver = wheel.driver("-o", wheel.out, wheel.spec)
+    driver.wait_for("submitted")
+    driving = wheel.take()
+    wheel.wait(At.ELSEWHERE)
+    driving.detach()
+    assert driving.join(10)
+    assert driver.process.poll() is None
+    wheel.go.touch()
+    assert driver.wait() == 0
+
+
+def test_leaving_before_anything_began(wheel: Wheel) -> None:
+    wheel.make()
+    driving = wheel.take()
+    driving.detach()
+    assert driving.join(40)
+    assert "mtui-driver" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written_is_told_and_tried_again(wheel: Wheel) -> None:
+    wheel.make()
+    owner = wheel.directory.owner
+    owner.chmod(0o500)
+    try:
+        wheel.take()
+        wheel.wait(At.BROKEN, "cannot take the lease")
+    finally:
+        owner.chmod(0o700)
+    wheel.driving.drive()
+    wheel.wait(At.HERE)
+
+
+def test_a_place_where_no_lease_can_be_taken_is_told_and_tried_again(wheel: Wheel) -> None:
+    wheel.make()
+    owner = wheel.directory.owner
+    owner.rename(owner.with_name("away"))
+    owner.write_text("no directory")
+    wheel.take()
+    wheel.wait(At.BROKEN)
+    owner.unlink()
+    owner.with_name("away").rename(owner)
+    wheel.driving.drive()
+    wheel.wait(At.HERE)
