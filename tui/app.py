@@ -11,7 +11,6 @@ import os
 import shlex
 import sys
 import threading
-import time
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from textual import work
 from textual._compositor import ChopsUpdate
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
 
@@ -51,6 +51,7 @@ from .screens.timeline import TimelineScreen
 from .status_view import failure_lines, failures, summary
 from .terminal import Guard, run_in_terminal, words_of
 from .text import Paint, safe
+from .typed_ahead import TypedAhead
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
@@ -88,6 +89,7 @@ class MtuiApp(App[None]):
         self.notice = notice
         self._first = (directory, study) if directory and study else None
         self._leaving = False
+        self._typed = TypedAhead(self, super().on_event)
         self._guard = Guard(self._told_to_leave, self._hand_over)
         for theme in themes.THEMES:
             self.register_theme(theme)
@@ -380,6 +382,14 @@ class MtuiApp(App[None]):
             return
         self.notify(f"saved as {path}", markup=False)
 
+    # --- keys
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
+
     # --- painting
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
@@ -414,8 +424,12 @@ def _only_ascii() -> bool:
 
 def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
     """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
+    for name in (
+        "COLUMNS",
+        "LINES",
+    ):  # somebody exported them; the terminal itself knows its size, also when it changes
+        os.environ.pop(name, None)
     app = MtuiApp(directory, study, notice)
-    began = time.time()
     try:
         app.run()
     finally:
@@ -427,13 +441,12 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
             thread.join(1)
     if app.study is None:
         return app.return_code or EXIT_FINISHED
-    print(_farewell(app.study, began))
+    print(_farewell(app.study))
     return app.return_code or _EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
 
 
-def _farewell(study: OpenStudy, began: float) -> str:
+def _farewell(study: OpenStudy) -> str:
     """How the study stands, who drives it, and how to come back."""
-    del began
     study.take()
     state, directory = study.state, study.directory
     lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]

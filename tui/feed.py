@@ -43,8 +43,11 @@ class Feed:
         self._thread.start()
 
     def stop(self) -> None:
+        """Look once more, and end."""
         self._ended.set()
         self._woken.set()
+        if self._thread.ident:
+            self._thread.join(_LOOK_LONGEST)
 
     def wake(self) -> None:
         """There is something new. From any thread."""
@@ -59,7 +62,9 @@ class Feed:
 
     def _run(self) -> None:
         follower: Follower | None = None
-        while not self._ended.is_set():
+        last = False
+        while not last:
+            last = self._ended.is_set()
             begun = time.monotonic()
             events: list[Event] = []
             problem = ""
@@ -87,7 +92,7 @@ class Feed:
                 if not waiting:
                     self._deliver()
             pause = min(_LOOK_LONGEST, max(_LOOK_EVERY, 10 * (now - begun)))
-            if self._woken.wait(pause):
+            if not last and self._woken.wait(pause):
                 self._ended.wait(_GATHER)
                 self._woken.clear()
 

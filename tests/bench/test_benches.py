@@ -9,7 +9,12 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    ("bench", "said"), [("bench_plan", "maestro run --dry"), ("bench_resume", "of it reading plan and journal")]
+    ("bench", "said"),
+    [
+        ("bench_plan", "maestro run --dry"),
+        ("bench_resume", "of it reading plan and journal"),
+        ("bench_app", "key to paint while it drives"),
+    ],
 )
 def test_benchmark_runs(bench: str, said: str) -> None:
     command = [sys.executable, "-m", f"tests.bench.{bench}", "40"]

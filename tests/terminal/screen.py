@@ -38,7 +38,7 @@ KEYS = {
 }
 
 # What would make the app look or act otherwise than where nobody has set anything.
-_NOT_INHERITED = ("COLORTERM", "NO_COLOR", "PAGER", "LESS", "EDITOR", "VISUAL", "TMUX", "TMUX_PANE")
+_NOT_INHERITED = ("COLORTERM", "NO_COLOR", "PAGER", "LESS", "EDITOR", "VISUAL", "TMUX", "TMUX_PANE", "COLUMNS", "LINES")
 
 
 def environment(home: Path, base: Mapping[str, str] | None = None, **more: str) -> dict[str, str]:

@@ -111,7 +111,7 @@ def test_hostile_values_and_logs_are_shown_and_do_nothing(desk: Desk, size: tupl
     for value in ("[@click", "clip", "title", "right to left", "wide", "nnnn", "[/x]"):
         show_only(terminal, value)
         visit(terminal, "enter", "esc Back")
-        visit(terminal, "r", "Retry 1 instance?")
+    visit(terminal, "r", "Retry 1 instance?")
     terminal.keys("escape")
     terminal.wait_without("8 shown")
     terminal.keys("3")

@@ -75,7 +75,7 @@ def show_log(terminal: Terminal, words: str, *, narrow: bool) -> None:
 
 def answer(terminal: Terminal, question: str) -> None:
     """Say yes to a dialog."""
-    terminal.wait_for(question)
+    terminal.wait_for(lambda text: question in text and "Yes, " in text)
     terminal.keys("y")
     terminal.wait_without(question)
 

@@ -91,5 +91,6 @@ def test_study_outlives_the_tmux_that_it_was_started_in(desk: Desk, tmux: Tmux) 
     tmux.wait_for("the study is over: cancelled")
     tmux.wait_for("done 2")
     tmux.keys("q")
-    tmux.wait_for("Pane is dead (status 3")
+    tmux.wait_for("The study is over: cancelled.")
+    wait_until(lambda: tmux.run("list-panes", "-F", "#{pane_dead}") == "1\n", SECONDS, "the end of the app")
     assert desk.runs() == ["run"] * 2

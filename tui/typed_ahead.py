@@ -1,0 +1,67 @@
+"""Keys that arrive faster than the app acts on them, as over a slow line: each acts on what the one before it made.
+
+Textual hands a key to what has the focus when it arrives. So the letters of a filter, typed at once after `/`, would
+be commands to the study, and a `y` would answer a dialog that nobody has seen. Here a key waits until all that the
+one before it set off is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from textual.app import App
+from textual.dom import DOMNode
+from textual.events import Key
+
+_DEADLINE = 0.3  # seconds for one widget to get through what it was given; a stuck one must not hold the keys up
+_TURNS = 5  # of the event loop, in which a worker that a key has started begins
+
+
+class TypedAhead:
+    """Gives an app its keys one at a time. `give` is what the app does with a key."""
+
+    def __init__(self, app: App[None], give: Callable[[Key], Awaitable[None]]) -> None:
+        self._app = app
+        self._give = give
+        self._waiting: deque[Key] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    async def take(self, key: Key) -> None:
+        """Give a key now, or in its turn."""
+        if self._task is not None and not self._task.done():
+            self._waiting.append(key)
+            return
+        chain = self._chain()
+        await self._give(key)
+        self._task = asyncio.create_task(self._go_on(chain))
+
+    async def _go_on(self, chain: list[DOMNode]) -> None:
+        await self._settle(chain)
+        while self._waiting:
+            chain = self._chain()
+            await self._give(self._waiting.popleft())
+            await self._settle(chain)
+
+    def _chain(self) -> list[DOMNode]:
+        """The widgets that a key comes by, from the focused one to the screen."""
+        screen = self._app.screen
+        return [node for node in (screen.focused or screen).ancestors_with_self if node is not self._app]
+
+    async def _settle(self, chain: list[DOMNode]) -> None:
+        for node in chain:
+            await _done(node.call_later)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await _done(self._app.call_later)
+        await _done(self._app.screen.call_after_refresh)
+
+
+async def _done(schedule: Callable[[Callable[[], None]], bool]) -> None:
+    """Wait until a widget has got to a call that was just put at the end of its queue."""
+    reached = asyncio.Event()
+    with suppress(asyncio.TimeoutError):
+        if schedule(reached.set):
+            await asyncio.wait_for(reached.wait(), _DEADLINE)
