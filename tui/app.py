@@ -63,6 +63,7 @@ class MtuiApp(App[None]):
 
     CSS_PATH = "mtui.tcss"
     TITLE = "mtui"
+    BINDING_GROUP_TITLE = "Everywhere"
     COMMANDS: ClassVar = {Actions, Instances}
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [

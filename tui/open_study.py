@@ -24,7 +24,7 @@ from .model.view import StudyView
 from .text import plural, safe
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
-_ESTIMATE_EVERY = 3.0  # seconds: nobody reads faster, and each change is written to the terminal
+_ESTIMATE_EVERY = 1.0  # seconds: nobody reads faster, and each change is written to the terminal
 _MOST_SENT = 50  # commands of this app that are remembered
 
 Words = list[tuple[str, str]]  # text and the class that colours it
@@ -122,7 +122,8 @@ class OpenStudy:
                     (f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed")
                 )
             case At.BROKEN:
-                words.append((f"not driven: {safe(helm.words)}", "state--failed"))
+                reason = helm.words.partition("\n")[0].replace(f"cannot go on in {self.directory.root}: ", "")
+                words.append((f"not driven, D tries again: {safe(reason)}", "state--failed"))
         if self.state.slurm_silent_since:
             since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
             words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))

@@ -44,6 +44,11 @@ def order(
             raise UsageError(problem, hint)
     if not yes and not _agreed(verb, targets, state):
         return EXIT_ERROR
+    if verb in commands.TARGETED and not drives(directory) and not inbox.waiting(directory.inbox):
+        last = commands.carry_out(state, commands.Request("", verb, targets, tuple(options.items())), time.time())[-1]
+        if isinstance(last, ev.CommandDone) and last.outcome == "refused":
+            say(f"refused: {safe(last.message)}")
+            return EXIT_ERROR
     if verb in ("detach", "stop") and not drives(directory):
         hint = f"go on with: mtui --no-ui {directory.root}"
         raise UsageError(f"no driver is running, so there is none to {verb}", hint)

@@ -29,6 +29,7 @@ class Actions(Provider):
             for binding in type(self.screen).__dict__.get("BINDINGS", ())
             if isinstance(binding, Binding) and binding.id
         ]
+        found.sort(key=lambda action: action[0] == "Leave")  # last: what stands first is what Enter does
         found += [(f"Theme: {theme.name}", "and keep it", f"app.choose_theme('{theme.name}')") for theme in THEMES]
         return [
             *found,

@@ -311,10 +311,11 @@ def spent(terminal: Terminal, act: Callable[[], object], seconds: float) -> tupl
 def measure_start(terminal: Terminal, what: str, target: str) -> list[Figure]:
     painted = terminal.when(b"Instances", 120) - terminal.began
     read = terminal.when("✓ done".encode(), 120) - terminal.began
+    cpu = terminal.cpu()
     terminal.settle(1.0)
     return [
         Figure(f"start, {what}: first screen", "", f"{painted:.2f} s"),
-        Figure("  first screen with states", target, f"{read:.2f} s"),
+        Figure("  first screen with states", target, f"{read:.2f} s, {cpu:.2f} s CPU"),
         Figure("  memory", "", f"{terminal.memory():.0f} MB, {terminal.memory('VmHWM'):.0f} at most"),
     ]
 
@@ -399,7 +400,8 @@ def main() -> None:
         begun = time.monotonic()
         large = make_large(folder, rows)
         print(f"{len(large.plan.instances):,} instances, {large.events:,} events; "
-              f"made in {time.monotonic() - begun:.0f} s; {COLUMNS}x{LINES}", flush=True)  # fmt: skip
+              f"made in {time.monotonic() - begun:.0f} s; {COLUMNS}x{LINES}; "
+              f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} CPUs", flush=True)  # fmt: skip
         terminal = Terminal(large.directory.root, folder / "home")
         report(measure_start(terminal, "from the checkpoint", "< 1.5 s"))
         report(measure_keys(terminal))

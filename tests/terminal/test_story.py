@@ -109,7 +109,8 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     first.keys("escape")
     first.wait_for(counts(running=2, waiting=2, done=36), 60)
     first.keys("C")
-    first.wait_for(lambda text: "retry 3 instances  done" in text and "sbatch" in text)
+    first.wait_for(lambda text: any("retry 3 instances" in line and "done" in line for line in text.split("\n")))
+    first.wait_for("sbatch --parsable")
     first.keys("escape")
     first.wait_for(counts(running=2, waiting=2, done=36))
 

@@ -215,7 +215,11 @@ class Estimator:
         if not at_work and queued and not ended:
             return "unknown: waits in the queue"
         if not any(pace.samples for pace in self._paces):
-            return "unknown: nothing has finished yet" if at_work or not queued else "unknown: waits in the queue"
+            if not at_work and queued:
+                return "unknown: waits in the queue"
+            return (
+                "unknown: too early to tell" if state.counts[Status.FINISHED] else "unknown: nothing has finished yet"
+            )
         return ""
 
     def _of_late(self, now: float) -> tuple[int, float, float]:

@@ -45,11 +45,11 @@ class CommandList(LineView):
             words = own[name].words if name in own else f"{command.verb} {safe(whom)}"
             told = f"{command.outcome or 'seen, not yet done'}: {safe(command.message)}".rstrip(": ")
             kind = {"done": "state--done", "refused": "state--failed"}.get(command.outcome, "state--running")
-            lines.append((command.taken_at, [(words, ""), (f"  {told}", kind)]))
+            lines.append((command.taken_at, [(f"{told}  ", kind), (words, "")]))
         for sent in own.values():
             if sent.command not in state.commands:
                 way, kind = self.study.way(sent)
-                lines.append((sent.at, [(sent.words, ""), (f"  {way}", kind)]))
+                lines.append((sent.at, [(f"{way}  ", kind), (sent.words, "")]))
         lines.sort(key=lambda line: line[0])
         clock = [time.strftime(" %H:%M:%S  ", time.localtime(at)) for at, _ in lines]
         self._lines = [[(at, "line--faint"), *words] for at, (_, words) in zip(clock, lines, strict=True)]

@@ -64,7 +64,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "No", id="retry.no"),
-        Binding("ctrl+s", "yes", "Retry", id="retry.yes", tooltip="Retry with these resources"),
+        Binding("ctrl+s", "yes_from_field", "Retry", id="retry.yes", tooltip="Retry with these resources"),
     ]
 
     def __init__(
@@ -88,7 +88,9 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
                 for key, value in self._resources.items():
                     with Horizontal(classes="dialog--field"):
                         yield Label(Text(key))
-                        yield Input(id=_field(key), placeholder=safe(value) or "not set", compact=True)
+                        yield Input(
+                            id=_field(key), placeholder=safe(value) or "not set", compact=True, select_on_focus=False
+                        )
             yield Label(Text("tab goes to the fields; from a field, ctrl+s retries"), classes="dialog--hint", id="hint")
             with Horizontal(classes="dialog--buttons"):
                 yield Button("No (n)", id="no")
@@ -100,11 +102,20 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         self.query_one("#no", Button).focus()
 
     def on_key(self, event: Key) -> None:
-        """On the buttons y and n answer, as in every dialog; in a field they are letters."""
-        if isinstance(self.focused, Button) and event.key in ("y", "n"):
-            event.stop()
-            event.prevent_default()
+        """On the buttons y and n answer, as in every dialog, and tab or a digit begins with the first field."""
+        if not isinstance(self.focused, Button):
+            return
+        digit = event.character if event.character and event.character.isdigit() else ""
+        if event.key in ("y", "n"):
             self.action_yes() if event.key == "y" else self.action_no()
+        elif digit or (event.key == "tab" and self.focused.id == "no"):
+            field = self.query(Input).first()
+            field.focus()
+            field.insert_text_at_cursor(digit)
+        else:
+            return
+        event.stop()
+        event.prevent_default()
 
     def on_input_submitted(self) -> None:
         self.focus_next()
@@ -115,6 +126,10 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
 
     def action_no(self) -> None:
         self.dismiss(None)
+
+    def action_yes_from_field(self) -> None:
+        if isinstance(self.focused, Input):
+            self.action_yes()
 
     def action_yes(self) -> None:
         fields = {key: self.query_one(f"#{_field(key)}", Input).value.strip() for key in self._resources}

@@ -119,6 +119,7 @@ class StudiesScreen(Screen[None]):
     """The list, looked at anew every few seconds, on a thread: a file system may be slow."""
 
     AUTO_FOCUS = "#studies"
+    BINDING_GROUP_TITLE = "Your studies"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape", "app.leave", "Quit", id="studies.quit"),
         Binding("question_mark", "app.help", "Help", key_display="?", id="studies.help"),

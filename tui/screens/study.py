@@ -73,6 +73,7 @@ class StudyScreen(Screen[None]):
         Binding("T", "timeline", "Timeline", show=False, id="study.timeline", tooltip="When each instance ran"),
         Binding("C", "commands", "Commands", show=False, id="study.commands",
                 tooltip="What was asked, what Slurm was told, and the answers"),
+        Binding("D", "app.drive", "Drive on", show=False, id="study.drive", tooltip="Drive this study if nobody does"),
         Binding("y", "copy", "Copy", show=False, id="study.copy",
                 tooltip="Copy a job id, a path, a command, log lines"),
         Binding("v", "pager", "Pager", show=False, id="study.pager", tooltip="The whole file in $PAGER"),
@@ -233,7 +234,7 @@ class StudyScreen(Screen[None]):
         if index is None:
             words = []
         elif self.study.is_read:
-            words = self.study.subject(index, time.time())
+            words = [(f" {self._shown_source()}:", "line--faint"), *self.study.subject(index, time.time())]
         else:
             words = [(f" {self.study.plan.instances[index].name}", "line--strong")]
         self.subject.say(words, [(f"{self._log_words} ", "line--faint")])
@@ -393,6 +394,7 @@ class StudyScreen(Screen[None]):
         except FilterError as error:
             self.notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
             return False
+        self.notice.say([])  # what was said of an earlier one
         if text:
             self._last_filter = text
         self.grid.arranged()

@@ -252,7 +252,7 @@ def test_an_app_that_ends_without_leaving_hands_over_too(tmp_path: Path) -> None
 
 def test_the_last_words_say_how_it_stands_and_how_to_come_back(study: Path) -> None:
     async def user(desk: Desk) -> None:
-        words = _farewell(desk.study, 0.0)
+        words = _farewell(desk.study)
         assert words.startswith("sweep: ")
         assert "1 failed, 1 blocked" in words
         assert words.endswith(f"Come back with: mtui {study}")

@@ -150,7 +150,7 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
         (Helm(At.ELSEWHERE, "process 7 on login1"), "driven by process 7 on login1"),
         (Helm(At.ELSEWHERE, "process 7", 125.0), "driven by process 7|no sign of life for 2m"),
         (Helm(At.NOWHERE, "it let go (asked to)"), "no driver: it let go (asked to)"),
-        (Helm(At.BROKEN, "cannot take the lease"), "not driven: cannot take the lease"),
+        (Helm(At.BROKEN, "cannot take the lease"), "not driven, D tries again: cannot take the lease"),
     ],
 )
 def test_who_drives_is_told(opened: Opened, helm: Helm, said: str) -> None:

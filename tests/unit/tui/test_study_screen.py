@@ -465,7 +465,7 @@ def test_the_commands_and_their_answers_are_listed(own: Path) -> None:
         await desk.press("escape", "n", "r", "y")
         await desk.until(lambda: desk.study.way(desk.study.sent[-1])[0].startswith("done"), "the command is done")
         await desk.press("C")
-        await desk.see(f"retry {FAILED[0]}  done: 1 to run again")
+        await desk.see(f"done: 1 to run again  retry {FAILED[0]}")
         await desk.press("escape")
         await desk.until(lambda: desk.study.driving.helm.at is At.NOWHERE, "it failed again")
 
