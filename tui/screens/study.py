@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
 from textual.screen import Screen
@@ -26,6 +26,7 @@ from ..widgets.bars import Counts, Head, Progress, WordLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
+from .study_keys import KEYS
 
 if TYPE_CHECKING:
     from ..app import MtuiApp
@@ -45,45 +46,7 @@ class StudyScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     BINDING_GROUP_TITLE = "Study"
     AUTO_FOCUS = None
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "app.leave", "Leave", id="study.leave", tooltip="Leave the screen; the study goes on"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="study.help", tooltip="The keys of this pane"),
-        Binding("slash", "filter", "Filter", key_display="/", id="study.filter",
-                tooltip="Filter the grid: state:failed step:sim SIZE>100 text; in the log: search"),
-        Binding("f", "cycle", "Failed/…", id="study.cycle", tooltip="Show failed, running, queued, waiting, all"),
-        Binding("c", "act('cancel')", "Cancel", id="study.cancel",
-                tooltip="Cancel the marked instances, or that under the cursor, or the step"),
-        Binding("r", "act('retry')", "Retry", id="study.retry",
-                tooltip="Run again the marked instances, or that under the cursor, or what failed of the step"),
-        Binding("A", "retry_all", "Retry all failed", show=False, id="study.retry_all",
-                tooltip="Run everything again that failed"),
-        Binding("H", "act('hold')", "Hold", show=False, id="study.hold", tooltip="Do not start these"),
-        Binding("U", "act('release')", "Release", show=False, id="study.release", tooltip="Let held ones start"),
-        Binding("o", "source", "Output", id="study.source", tooltip="stdout, stderr, script, driver log in turn"),
-        Binding("1", "page('steps')", "Steps", show=False, id="study.steps"),
-        Binding("2", "page('grid')", "Grid", show=False, id="study.grid"),
-        Binding("3", "page('log')", "Log", show=False, id="study.log"),
-        Binding("tab", "next_page(1)", "Next pane", show=False, id="study.next_pane"),
-        Binding("shift+tab", "next_page(-1)", "Pane before", show=False, id="study.previous_pane"),
-        Binding("z", "zoom", "Zoom", show=False, id="study.zoom", tooltip="This pane alone, and back"),
-        Binding("n", "next_hit(1)", "Next hit", show=False, id="study.next",
-                tooltip="Next instance that the filter shows, or that failed"),
-        Binding("N", "next_hit(-1)", "Hit before", show=False, id="study.previous"),
-        Binding("S", "sort", "Sort", show=False, id="study.sort", tooltip="Sort the rows"),
-        Binding("T", "timeline", "Timeline", show=False, id="study.timeline", tooltip="When each instance ran"),
-        Binding("C", "commands", "Commands", show=False, id="study.commands",
-                tooltip="What was asked, what Slurm was told, and the answers"),
-        Binding("D", "app.drive", "Drive on", show=False, id="study.drive", tooltip="Drive this study if nobody does"),
-        Binding("y", "copy", "Copy", show=False, id="study.copy",
-                tooltip="Copy a job id, a path, a command, log lines"),
-        Binding("v", "pager", "Pager", show=False, id="study.pager", tooltip="The whole file in $PAGER"),
-        Binding("e", "editor", "Editor", show=False, id="study.editor", tooltip="The script in $EDITOR"),
-        Binding("s", "shell", "Shell", show=False, id="study.shell", tooltip="A shell in the workspace or on the node"),
-        Binding("p", "pause", "Pause", show=False, id="study.pause",
-                tooltip="Stop and go on with the display; the study goes on"),
-        Binding("R", "refresh_now", "Refresh", show=False, id="study.refresh", tooltip="Read the journal now"),
-        Binding("escape", "back", "Clear", show=False, id="study.back", tooltip="Clear filter, search or range"),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = KEYS
 
     app: MtuiApp
 

@@ -153,11 +153,7 @@ class StepTree(LineView):
             Segment(fit(step.name, max(4, name_width)), self.style_of(*styles)),
             Segment(f" {tally} ", self.style_of("line--faint")),
         ]
-        return segments + self.bar(counts, room)
-
-    def bar(self, counts: dict[Group, int], width: int) -> list[Segment]:
-        """The shares of the groups, as glyphs in their colours."""
-        return bar(self, counts, width, plain=self.plain)
+        return segments + bar(self, counts, room, plain=self.plain)
 
     def _detail(self, line: int) -> list[Segment]:
         step = self.step
