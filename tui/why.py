@@ -10,7 +10,8 @@ from ..core.plan.model import Instance
 from ..core.store.layout import StudyDirectory
 from ..core.store.reader import last_lines
 from ..core.store.study_file import StudyFile
-from ..core.study.state import Attempt, StudyState
+from ..core.study.attempt import Attempt
+from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from .status_view import drives
 from .text import Paint, log_line, plural, safe

@@ -8,19 +8,35 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One attempt of one instance, ready to be handed over: its files are written.
+class Attempt:
+    """One attempt of one instance, as its runner needs it. All paths are absolute."""
 
-    `name` begins with the tag by which the job is found again if the answer is lost. All paths are absolute.
-    """
-
-    submission: str
-    attempt: str  # "INSTANCE.NUMBER", the name of its claim and records
-    name: str
+    name: str  # "INSTANCE.NUMBER", the name of its claim and records
     workspace: str
     script: str  # path of the user's script
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt, ready to be handed over: its files are written. An array of several has `tasks`.
+
+    `name` begins with the tag by which the job is found again if the answer is lost. `tasks` are the numbers that the
+    attempts have in the array, `options` the lines that they share.
+    """
+
+    submission: str
+    name: str
+    attempts: tuple[Attempt, ...]
+    tasks: tuple[int, ...] = ()
+    options: tuple[str, ...] = ()
+    after: str = ""  # what Slurm is to wait for, as sbatch's --dependency takes it
+
+    @property
+    def only(self) -> Attempt:
+        """The attempt of a job that is no array."""
+        return self.attempts[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +47,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now: a limit on how much may be submitted. Certainly not accepted."""
+    """Not now. Certainly not accepted. `limit`: because of how much may be in the queue."""
 
     message: str
+    limit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@
 # that start SCRIPT.
 #
 # The claim comes first: whoever creates the file may run the payload, anybody else ends with code 75. The
-# records tell the driver of start and end; they appear under their name only when they are complete.
+# records tell the driver of start and end; one is complete with the end of its line.
 #
 # All names begin with mtui_: setting one that the user has exported would change it for the script as well.
 mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
@@ -18,14 +18,17 @@ if [ -n "$mtui_node" ]; then # a local step; a driver in a Slurm job of its own 
     mtui_place=local mtui_job=$$
 else
     mtui_place=slurm mtui_job=$SLURM_JOB_ID mtui_node=${SLURMD_NODENAME:-$(uname -n)}
-    [ -z "$SLURM_ARRAY_JOB_ID" ] || mtui_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+    if [ -n "$SLURM_ARRAY_JOB_ID" ]; then
+        mtui_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+        # That it shares an array is not the script's business: many choose what to do by their task.
+        unset SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MAX \
+            SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_STEP
+    fi
 fi
 
-mtui_record() { # kind, further JSON
-    mtui_file=$mtui_attempt.$1.$mtui_job
+mtui_record() { # kind, further JSON; in one write, and no process is started for it
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \
-        "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/tmp/$mtui_file" &&
-        mv -f "$mtui_home/spool/tmp/$mtui_file" "$mtui_home/spool/new/$mtui_file"
+        "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/new/$mtui_attempt.$1.$mtui_job"
 }
 
 mtui_unwritten() {

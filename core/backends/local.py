@@ -28,15 +28,16 @@ class Local:
         self._on_exit = on_exit
 
     def submit(self, job: Job) -> Answer:
+        attempt = job.only
         try:
-            with Path(job.script).open("rb") as script:
+            with Path(attempt.script).open("rb") as script:
                 shell = os.fsdecode(script.readline()).removeprefix("#!").split() or ["/bin/sh"]
-            command = ["/bin/sh", f"{self._home}/job.sh", job.attempt, self._home, job.workspace, job.script]
+            command = ["/bin/sh", f"{self._home}/job.sh", attempt.name, self._home]
             # appended to: an attempt that another driver began may be writing there, and this one its twin
-            with Path(job.stdout).open("ab") as out, Path(job.stderr).open("ab") as err:
+            with Path(attempt.stdout).open("ab") as out, Path(attempt.stderr).open("ab") as err:
                 process = subprocess.Popen(
-                    [*command, self._host, "", *shell],
-                    cwd=job.workspace,
+                    [*command, attempt.workspace, attempt.script, self._host, "", *shell],
+                    cwd=attempt.workspace,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=err,
@@ -44,7 +45,7 @@ class Local:
                 )
         except OSError as error:
             return Refused(f"cannot be started here: {error.strerror} ({error.filename})")
-        threading.Thread(target=self._wait, args=(process, job.attempt), daemon=True).start()
+        threading.Thread(target=self._wait, args=(process, attempt.name), daemon=True).start()
         return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Sequence[str]) -> str:

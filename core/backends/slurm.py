@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from ..errors import BackendMissing
 from .base import Answer, Deferred, Job, Refused, Unclear
 from .command_log import CommandLog, answer_of
+from .site import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
 from .slurm_text import (
     ENDED,
     SACCT_FORMAT,
@@ -19,6 +21,9 @@ from .slurm_text import (
     SlurmJob,
     SlurmView,
     Unobserved,
+    array_list,
+    array_script,
+    array_table,
     parse_sacct,
     parse_squeue,
     sbatch_answer,
@@ -28,6 +33,7 @@ from .slurm_text import (
 # sbatch blocks for 120 s when the controller's job table is full; beyond that nothing useful comes.
 _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
+_LIMITS_DEADLINE = 5.0  # a limit that cannot be read is learned
 _IDS_PER_CALL = 500  # keeps command lines short
 
 
@@ -68,23 +74,63 @@ class Slurm:
 
     def __init__(self, home: Path, log: Path) -> None:
         require_slurm()
-        self._home = str(home)
+        self._home = home
         self._log = CommandLog(log)
-        self._environment = clean_environment(os.environ)
+        # 0: squeue shows every task of an array, and does not cut their list.
+        self._environment = {**clean_environment(os.environ), "SLURM_BITSTR_LEN": "0"}
+
+    def site(self) -> Site:
+        """What the cluster allows, as far as it can be asked; of accounting soon or not at all."""
+        config = self._ask(["scontrol", "show", "config"], _QUERY_DEADLINE)
+        sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
+        qos = self._ask([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE)
+        user = f"user={getpass.getuser()}"
+        columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
+        accounts = self._ask([*sacctmgr, "assoc", "where", user, columns], _LIMITS_DEADLINE) if qos else ""
+        return site_of(config, qos, accounts)
+
+    def _ask(self, command: Sequence[str], deadline: float) -> str:
+        """What a program prints; empty if it fails."""
+        try:
+            done = self._run(command, deadline)
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return "" if done.returncode else done.stdout
 
     def submit(self, job: Job) -> Answer:
+        path = job.attempts[0].script
+        command = ["sbatch", "--parsable", f"--job-name={job.name}"]
+        if job.after:
+            command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
         try:
-            script = os.fsdecode(Path(job.script).read_bytes())
+            script = os.fsdecode(Path(path).read_bytes())
+            if job.tasks:
+                root = self._home.parent
+                self._lay_out(job, root)
+                command += [f"--chdir={root}", f"--array={array_list(job.tasks)}"]
+                text = array_script(job, script, str(self._home), str(root))
+            else:
+                command.append(f"--chdir={job.only.workspace}")
+                text = submit_script(job, script, str(self._home))
         except OSError as error:
-            return Refused(f"{job.script}: {error.strerror}")
-        command = ["sbatch", "--parsable", f"--job-name={job.name}", f"--chdir={job.workspace}"]
+            return Refused(f"{error.filename or path}: {error.strerror}")
         try:
-            done = self._run(command, _SUBMIT_DEADLINE, job.script, submit_script(job, script, self._home))
+            done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
         return sbatch_answer(done.returncode, done.stdout, done.stderr)
+
+    def _lay_out(self, job: Job, root: Path) -> None:
+        """Write an array's table, and the links by which Slurm writes into the logs of its tasks."""
+        folder = self._home / "submit" / job.submission
+        folder.mkdir(parents=True)
+        (folder / "table").write_text(array_table(job, str(root)), encoding="utf-8", errors="surrogateescape")
+        start = len(str(root)) + 1
+        for task, attempt in zip(job.tasks, job.attempts, strict=True):
+            (folder / f"{task}.out").symlink_to(f"../../../{attempt.stdout[start:]}")
+            (folder / f"{task}.err").symlink_to(f"../../../{attempt.stderr[start:]}")
 
     def cancel(self, jobs: Sequence[str]) -> str:
         problem = ""
@@ -104,7 +150,7 @@ class Slurm:
 
         `names` are job names of unclear submissions; accounting is asked for those that squeue lacks too.
         """
-        command = ["squeue", "--me", "--noheader", "--states=all", "--array", f"--format={SQUEUE_FORMAT}"]
+        command = ["squeue", "--me", "--noheader", "--states=all", f"--format={SQUEUE_FORMAT}"]
         try:
             done = self._run(command, _QUERY_DEADLINE)
         except subprocess.TimeoutExpired:

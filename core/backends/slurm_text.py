@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..plan.script import directive_lines
@@ -41,7 +41,7 @@ ENDED: dict[str, Status] = {
     "DEADLINE": Status.DEADLINE,
 }
 
-SQUEUE_FORMAT = "%i|%T|%r|%N|%j"  # the name comes last: it is the one field that may hold a "|"
+SQUEUE_FORMAT = "%i|%T|%r|%N|%q|%j"  # the name comes last: it is the one field that may hold a "|"
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
 
 _NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
@@ -51,6 +51,7 @@ _LIMITS = re.compile(
     r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
 )
 _OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re.IGNORECASE)
+_DEPENDENCY = re.compile(r"job dependency problem", re.IGNORECASE)
 # The request was never sent.
 _NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
 # No answer or no room: the request may have been taken, or can be made again later.
@@ -72,6 +73,7 @@ class SlurmJob:
     node: str = ""
     name: str = ""
     exit_code: int | None = None
+    qos: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +96,39 @@ class Unobserved:
 
 
 def parse_squeue(text: str) -> dict[str, SlurmJob]:
-    """The lines of squeue in SQUEUE_FORMAT, by job id."""
+    """The lines of squeue in SQUEUE_FORMAT, by job id; tasks of an array that it shows together are apart here."""
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():
-        parts = line.split("|", 4)
-        if len(parts) == 5:
-            job, state, reason, node, name = (part.strip() for part in parts)
-            jobs[job] = SlurmJob(job, state, "" if reason == "None" else reason, node, name)
+        parts = line.split("|", 5)
+        if len(parts) == 6:
+            job, state, reason, node, qos, name = (part.strip() for part in parts)
+            shown = SlurmJob(job, state, "" if reason == "None" else reason, node, name, qos=qos)
+            for task in array_tasks(job):
+                jobs[task] = shown
     return jobs
+
+
+def array_tasks(job: str) -> list[str]:
+    """The ids behind one as squeue shows it: `12_[0-2,5%4]` is four tasks, `12_0` and `12` are themselves."""
+    array, bracket, tasks = job.partition("_[")
+    if not bracket:
+        return [job]
+    found: list[str] = []
+    for match in re.finditer(r"(\d+)(?:-(\d+)(?::(\d+))?)?(?=[,\]%])", tasks.partition("%")[0].rstrip("]") + "]"):
+        first, last, by = match.groups()
+        found += [f"{array}_{number}" for number in range(int(first), int(last or first) + 1, int(by or 1))]
+    return found
+
+
+def array_list(tasks: Sequence[int]) -> str:
+    """Task numbers in ascending order as sbatch takes them: `0-2,5`."""
+    runs: list[list[int]] = []
+    for task in tasks:
+        if runs and task == runs[-1][1] + 1:
+            runs[-1][1] = task
+        else:
+            runs.append([task, task])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def parse_sacct(text: str) -> dict[str, SlurmJob]:
@@ -143,6 +170,8 @@ def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
     if _TRANSIENT.search(stderr):
         return Unclear(message)
     if _LIMITS.search(stderr) and not _OTHER_LIMIT.search(stderr):
+        return Deferred(message, limit=True)
+    if _DEPENDENCY.search(stderr):  # a job that it is bound to has ended meanwhile: soon its instance knows it
         return Deferred(message)
     return Refused(message)
 
@@ -162,19 +191,60 @@ def directives(script: str) -> list[str]:
 
 
 def submit_script(job: Job, script: str, home: str) -> str:
-    """What sbatch is given: the user's directives, and the call of the job-side runner.
+    """What sbatch is given for a job: the user's directives, and the call of the job-side runner.
 
     Our own come first so that the user's win. A job that Slurm starts again by itself would hide a node failure.
     Logs are appended to (those of earlier attempts were moved away): a requeued job, or the twin of one that
     runs already, would empty them.
     """
     options = directives(script)
+    attempt = job.only
+    call = _call([attempt.name, home, attempt.workspace, attempt.script], options, script)
+    return "\n".join(["#!/bin/sh", *_OWN, *options, f"exec {call}", ""])
+
+
+def array_script(job: Job, script: str, home: str, root: str) -> str:
+    """What sbatch is given for an array: each task finds its attempt, workspace and script in the array's table.
+
+    `script` is that of any of its attempts, `root` the study directory, from which Slurm finds the tasks' log files:
+    links to those in the workspaces, so that what Slurm itself has to say of a task stands in its own log.
+    """
+    folder = f".mtui/submit/{job.submission}"
+    files = [f"#SBATCH --output={folder}/%a.out", f"#SBATCH --error={folder}/%a.err"]
+    table = shlex.quote(f"{home}/submit/{job.submission}/table")
+    lines = [
+        "#!/bin/sh",
+        *_OWN,
+        *files,
+        *job.options,
+        f'set -- $(sed -n "s/^$SLURM_ARRAY_TASK_ID //p" {table})',
+        '[ $# = 3 ] || { echo "mtui: this task is not in the table of its array" >&2; exit 72; }',
+    ]
+    root = shlex.quote(root)
+    call = _call([], job.options, script)
+    return "\n".join([*lines, f'set -- "$1" {shlex.quote(home)} {root}/"$2" {root}/"$2/$3"', f"exec {call}", ""])
+
+
+def array_table(job: Job, root: str) -> str:
+    """The table of an array: a line for each task with its number, attempt, workspace and the name of its script."""
+    rows = (
+        f"{task} {attempt.name} {attempt.workspace.removeprefix(root + '/')} {attempt.script.rpartition('/')[2]}\n"
+        for task, attempt in zip(job.tasks, job.attempts, strict=True)
+    )
+    return "".join(rows)
+
+
+_OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
+
+
+def _call(words: Sequence[str], options: Sequence[str], script: str) -> str:
+    """The call of the runner, with the attempt's four words given or as the shell's own arguments."""
     pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
-    words = ["/bin/sh", f"{home}/job.sh", job.attempt, home, job.workspace, job.script, "", "1" if pass_term else ""]
-    call = " ".join(shlex.quote(word) for word in [*words, *shell.split()])
-    own = ["#SBATCH --no-requeue", "#SBATCH --open-mode=append"]
-    return "\n".join(["#!/bin/sh", *own, *options, f"exec {call}", ""])
+    attempt = " ".join(map(shlex.quote, words)) if words else '"$@"'
+    runner = f"{shlex.quote(words[1])}/job.sh" if words else '"$2"/job.sh'
+    rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
+    return f"/bin/sh {runner} {attempt} {rest}"
 
 
 def job_tag(study_id: str, submission: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from .. import __version__
 from ..backends.local import Local
 from ..backends.slurm import Slurm
+from ..backends.slurm_text import job_tag
 from ..store.checkpoint import load_state, write_checkpoint
 from ..store.journal import Journal
 from ..store.layout import StudyDirectory
@@ -68,6 +69,12 @@ class Drive:
         throttle = settings.throttle if self.state.throttle is None else self.state.throttle
         return Limits(throttle, self.state.local_jobs or settings.local_jobs)
 
+    def job_name(self, submission: str, members: Sequence[int]) -> str:
+        """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
+        first = self.plan.instances[members[0]]
+        words = first.stem if len(members) == 1 else self.plan.step_of(first).name
+        return f"{job_tag(self.study.study_id, submission)}:{words[:120]}"
+
     def begin(self) -> None:
         owner = self.lease.owner
         self.emit(
@@ -100,7 +107,7 @@ class Drive:
             case ev.Ended():
                 self.observer.forget([event.instance])
                 self.slurm_closed_until = 0.0  # there may be room again under a submit limit
-            case ev.SubmitIntended():
+            case ev.SubmitIntended() | ev.Unbound():
                 self.observer.forget(index for index, _ in event.members)
             case _:
                 pass

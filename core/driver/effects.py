@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from ..study import events as ev
@@ -22,7 +23,7 @@ class Effect(Generic[A]):
 
     kind: str
     intent: Sequence[ev.Event]
-    act: Callable[[], A]  # may block; does not touch the state
+    act: Callable[[], A]  # may block; does not touch the state; raises OSError if nothing can be done any more
     take: Callable[[A], None]  # the answer, on the driver's thread
     executor: Executor | None = None  # where to act; None: on the driver's thread
 
@@ -62,7 +63,11 @@ class Effects:
                 effect.executor.submit(self._act, effect)
 
     def _act(self, effect: Effect[A]) -> None:
-        answer = effect.act()
+        try:
+            answer = effect.act()
+        except Exception as error:  # no room on the disk, most likely: the driver cannot go on, and says so itself
+            self._post(partial(self._broken, error))
+            return
         point(f"{effect.kind}.acted")
 
         def take() -> None:
@@ -70,6 +75,10 @@ class Effects:
             self._answered(effect, answer)
 
         self._post(take)
+
+    def _broken(self, error: Exception) -> None:
+        self.under_way -= 1
+        raise error
 
     def _answered(self, effect: Effect[A], answer: A) -> None:
         effect.take(answer)

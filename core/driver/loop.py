@@ -28,6 +28,7 @@ from .faults import point
 from .handover import start_successor
 from .orders import Orders
 from .starting import Starting
+from .unbinding import Unbinding
 from .witness import Witness
 
 HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
@@ -98,8 +99,9 @@ class Driver:
         drive = Drive(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
         self.state = drive.state
         ending = Ending(drive)
-        starting = Starting(drive)
+        unbinding = Unbinding(drive, ending)
         self._witness = witness = Witness(drive, ending)
+        starting = Starting(drive, witness)
         orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
         watch = Watch((self._directory.spool, self._directory.inbox / "new"), lambda: drive.post(_nothing))
         try:
@@ -112,6 +114,7 @@ class Driver:
                     raise DriverError("another driver has taken this study over", "this one has let go of it")
                 orders.turn()
                 witness.turn()
+                unbinding.turn()
                 ending.turn()
                 outcome = self._outcome(drive, only_commands)
                 if outcome and not drive.effects.under_way:
@@ -122,7 +125,7 @@ class Driver:
                 self._write_status(drive)
                 drive.flush()
                 drive.keep(_KEEP_EVERY)
-                self._wait([starting.due(), ending.due(), witness.due()], drive.changed)
+                self._wait([starting.due(), ending.due(), unbinding.due(), witness.due()], drive.changed)
         finally:
             watch.stop()
             for part in (starting, ending, witness):
@@ -138,7 +141,7 @@ class Driver:
             return "detached"
         if self._stopping and not (self._draining and drive.state.live_local):
             return "stopped"
-        if only_commands and not drive.state.to_cancel:
+        if only_commands and not (drive.state.to_cancel or drive.state.to_unbind):
             return "stopped"
         return ""
 

@@ -1,103 +1,230 @@
-"""Starts what is ready: writes an instance's files and the intent, then hands it to its backend."""
+"""Starts what is ready, and submits ahead what waits for jobs in Slurm: intent, files, then the backend."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..backends.base import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
-from ..backends.slurm_text import job_tag
+from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
+from ..backends.site import Site
+from ..plan.arrays import Kinds
 from ..plan.changes import UNCHANGED
-from ..plan.model import Instance, Plan
+from ..plan.script import header_resources
 from ..store.layout import prepare
 from ..study import events as ev
-from ..study.policy import Capacity, next_starts
+from ..study.binding import Start
+from ..study.policy import Capacity, next_local, next_submissions
+from ..study.status import LIVE
+from ..study.window import Window
 from .drive import Drive
 from .effects import Effect
 from .faults import point
+from .witness import Witness
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
-_LIMIT_WAIT = 30.0  # seconds until a submit limit is tried again if no job ended meanwhile
+_LIMIT_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
-
-
-def job_name(study_id: str, submission: str, plan: Plan, index: int) -> str:
-    """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
-    return f"{job_tag(study_id, submission)}:{plan.instances[index].stem[:120]}"
+_GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
+_GATHERED = 100  # instances that wait no longer for others
+_AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 
 
 class Starting:
     """The part of a driver that submits."""
 
-    def __init__(self, drive: Drive) -> None:
+    def __init__(self, drive: Drive, witness: Witness) -> None:
         self._drive = drive
+        self._witness = witness
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._submissions = 0
         self._calls = 0  # sbatch calls under way
+        self._kinds = Kinds(drive.plan)
+        self._site: Site | None = None  # once Slurm was asked
+        self._asking = False
+        self._windows: dict[str, Window] = {}
+        self._limit_of = [self._limit_name(step) for step in range(len(drive.plan.steps))]
+        self._rests: dict[int, float] = {}  # until when a step gathers its instances
+        self._ahead_due = 0.0
 
     def due(self) -> float | None:
-        closed = self._drive.slurm_closed_until
-        return closed if self._drive.state.ready_slurm and closed > time.monotonic() else None
+        """When something that waits is to be looked at again."""
+        drive, now = self._drive, time.monotonic()
+        times: list[float] = []
+        if any(drive.state.ready[step.index] for step in drive.plan.steps if step.scheduled):
+            times.append(drive.slurm_closed_until)
+        times += [until for step, until in self._rests.items() if drive.state.ready[step] or drive.state.ahead[step]]
+        if any(drive.state.ahead):
+            times.append(self._ahead_due)
+        return min((due for due in times if due > now), default=None)
 
     def turn(self) -> None:
         """Start as much as policy and limits allow."""
-        drive = self._drive
-        is_open = time.monotonic() >= drive.slurm_closed_until and not drive.state.slurm_silent_since
-        free = (1 if drive.state.deferred else _SUBMITTERS) - self._calls
-        starts = next_starts(drive.state, drive.limits, Capacity(max(0, free), is_open))
-        effects = [self._effect(drive.plan.instances[index]) for index in starts]
-        if effects:
-            point("submit.prepared")
-            drive.effects.perform(effects)
+        drive, state = self._drive, self._drive.state
+        starts = [Start((index,)) for index in next_local(state, drive.limits)]
+        drive.effects.perform([self._effect(start, scheduled=False) for start in starts])
+        if not (drive.slurm and self._knows_site()):
+            return
+        chosen = next_submissions(state, self._kinds, drive.limits, self._capacity())
+        now = time.monotonic()
+        for start in chosen:
+            self._rests[drive.plan.instances[start.members[0]].step] = now + _GATHER
+        if any(state.ahead) and not any(start.after for start in chosen):
+            self._ahead_due = now + _AHEAD_EVERY
+        drive.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
     def stop(self) -> None:
         self._threads.shutdown(wait=True)
 
-    def _effect(self, instance: Instance) -> Effect[Answer]:
+    # --- what Slurm has room for
+
+    def _knows_site(self) -> bool:
+        """Whether it is known what the cluster allows; asks once, on a thread of its own."""
+        if self._site is None and not self._asking and self._wants_slurm():
+            self._asking = True
+            self._threads.submit(self._ask)
+        return self._site is not None
+
+    def _wants_slurm(self) -> bool:
+        return any(self._drive.state.ready[step.index] for step in self._drive.plan.steps if step.scheduled) or any(
+            self._drive.state.ahead
+        )
+
+    def _ask(self) -> None:
+        assert self._drive.slurm is not None
+        site = self._drive.slurm.site()
+
+        def take() -> None:
+            self._site = site
+            names = {name: index for index, name in enumerate(self._limit_of)}
+            for name, step in names.items():
+                qos, account = self._qos_and_account(step)
+                self._windows[name] = Window(site.submit_limit(qos, account))
+
+        self._drive.post(take)
+
+    def _capacity(self) -> Capacity:
+        drive, state, now = self._drive, self._drive.state, time.monotonic()
+        assert self._site is not None
+        is_open = now >= drive.slurm_closed_until and not state.slurm_silent_since
+        settings = drive.study.settings
+        resting = [
+            step
+            for step, until in self._rests.items()
+            if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
+        ]
+        # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
+        fresh = now - self._witness.looked_at < self._site.min_job_age / 2
+        return Capacity(
+            calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
+            slurm_open=is_open,
+            array=min(settings.array, self._site.max_array),
+            ahead=settings.submit_ahead and fresh and now >= self._ahead_due,
+            room=self._room(now),
+            limit_of=self._limit_of,
+            resting=resting,
+        )
+
+    def _room(self, now: float) -> dict[str, int]:
+        assert self._site is not None
+        others = self._witness.others
+        room: dict[str, int] = {}
+        for name, window in self._windows.items():
+            qos = name.partition("|")[0] or self._site.default_qos.get("", "")
+            room[name] = window.room(self._live(name), others.get(qos, 0), now)
+        return room
+
+    def _live(self, limit: str) -> int:
+        """How many jobs of the steps under a limit are in Slurm or on their way to it."""
+        counts = self._drive.state.step_counts
+        steps = [step for step, name in enumerate(self._limit_of) if name == limit]
+        return sum(counts[step][status] for step in steps for status in LIVE)
+
+    def _limit_name(self, step: int) -> str:
+        return "|".join(self._qos_and_account(step))
+
+    def _qos_and_account(self, step: int) -> tuple[str, str]:
+        plan = self._drive.plan
+        if not plan.steps[step].scheduled or not plan.steps[step].instances:
+            return "", ""
+        values = header_resources(plan, plan.instances[plan.steps[step].instances[0]])
+        return values.get("qos", ""), values.get("bank", "")
+
+    # --- one submission
+
+    def _effect(self, start: Start, *, scheduled: bool) -> Effect[Answer]:
         drive = self._drive
-        number = drive.state.next_attempt(instance.index)
-        changes = drive.state.changes.get(instance.index, UNCHANGED)
-        prepare(drive.directory, drive.plan, instance, number, changes)
+        numbers = [drive.state.next_attempt(index) for index in start.members]
+        members = tuple(zip(start.members, numbers, strict=True))
         self._submissions += 1
         submission = f"{drive.lease.owner.epoch}-{self._submissions}"
-        scheduled = drive.plan.step_of(instance).scheduled
-        workspace = drive.directory.workspace(instance)
+        tasks = (start.tasks or tuple(range(len(members)))) if len(members) > 1 else ()
+        changes = {index: drive.state.changes.get(index, UNCHANGED) for index in start.members}
         job = Job(
             submission=submission,
-            attempt=f"{instance.index}.{number}",
-            name=job_name(drive.study.study_id, submission, drive.plan, instance.index),
-            workspace=str(workspace),
-            script=str(workspace / drive.plan.script_name(instance)),
-            stdout=str(drive.directory.stdout(instance)),
-            stderr=str(drive.directory.stderr(instance)),
+            name=drive.job_name(submission, start.members),
+            attempts=tuple(self._attempt(index, number) for index, number in members),
+            tasks=tasks,
+            options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
+            after=start.after,
         )
         intent = ev.SubmitIntended(
             at=time.time(),
             submission=submission,
             backend="slurm" if scheduled else "local",
-            members=((instance.index, number),),
+            members=members,
+            tasks=start.tasks if tasks else (),
+            after=start.after,
         )
         backend: Backend | None = drive.slurm if scheduled else drive.local
         assert backend is not None
         self._calls += 1 if scheduled else 0
+
+        def act() -> Answer:
+            for index, number in members:
+                prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
+            point("submit.prepared")
+            return _submit(backend, job)
+
         return Effect(
             "submit",
             [intent],
-            act=lambda: _submit(backend, job),
-            take=lambda answer: self._answered(job, answer, scheduled),
+            act=act,
+            take=lambda answer: self._answered(job, start.members, answer, scheduled),
             executor=self._threads if scheduled else None,
         )
 
-    def _answered(self, job: Job, answer: Answer, scheduled: bool) -> None:
+    def _attempt(self, index: int, number: int) -> Attempt:
+        directory, plan = self._drive.directory, self._drive.plan
+        instance = plan.instances[index]
+        workspace = f"{directory.root}/{instance.workspace}"
+        return Attempt(
+            name=f"{index}.{number}",
+            workspace=workspace,
+            script=f"{workspace}/{plan.script_name(instance)}",
+            stdout=f"{workspace}/{instance.stem}.out",
+            stderr=f"{workspace}/{instance.stem}.err",
+        )
+
+    def _answered(self, job: Job, members: Sequence[int], answer: Answer, scheduled: bool) -> None:
         drive, at, now = self._drive, time.time(), time.monotonic()
+        limit = self._limit_of[drive.plan.instances[members[0]].step]
+        live = self._live(limit)
         self._calls -= 1 if scheduled else 0
         match answer:
             case Accepted():
                 drive.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
-                drive.observer.touch(int(job.attempt.partition(".")[0]), now)
+                for index in members:
+                    drive.observer.touch(index, now)
+                if scheduled:
+                    self._windows[limit].accepted(live)
+                self._ahead_due = 0.0
             case Deferred():
-                drive.slurm_closed_until = now + _LIMIT_WAIT
                 drive.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
+                if answer.limit and scheduled:
+                    self._windows[limit].refused(live, now)
+                if len(members) == 1 or not answer.limit:  # fewer of them may fit
+                    drive.slurm_closed_until = now + _LIMIT_WAIT
             case Unclear():
                 drive.slurm_closed_until = now + _UNCLEAR_PAUSE
                 drive.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))

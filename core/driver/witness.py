@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from ..backends.slurm import job_has_ended
-from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved
-from ..store.spool import list_records, read_record, remove_records
+from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
+from ..store.spool import Unreadable, list_records, read_record, remove_records
 from ..study import events as ev
 from ..study.observer import Seen
 from ..study.status import Status
@@ -14,9 +14,9 @@ from .drive import Drive
 from .ending import Ending
 from .faults import point
 from .looks import Looks
-from .starting import job_name
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
+_INCOMPLETE_EVERY = 0.1  # seconds between two looks at a record that is being written
 _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are not our children
 
 
@@ -26,8 +26,11 @@ class Witness:
     def __init__(self, drive: Drive, ending: Ending) -> None:
         self._drive = drive
         self._ending = ending
+        self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
+        self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
         self._looks = Looks(drive.slurm, drive.study.settings.poll, drive.post) if drive.slurm else None
         self._taken: dict[str, None] = {}  # records that were read and not yet removed
+        self._incomplete = False  # a record is being written
         self._settled_at = 0.0
         self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
 
@@ -36,6 +39,7 @@ class Witness:
         times = [self._look_due(), self._drive.observer.deadline()]
         times.append(self._settled_at + _SETTLE_EVERY if self._taken else None)
         times.append(now + _ADOPTED_EVERY if self._adopted else None)
+        times.append(now + _INCOMPLETE_EVERY if self._incomplete else None)
         return min((due for due in times if due is not None), default=None)
 
     def turn(self) -> None:
@@ -53,14 +57,18 @@ class Witness:
 
     def read_spool(self) -> None:
         drive = self._drive
+        self._incomplete = False
         for name in list_records(drive.directory.spool):
             if name in self._taken:
                 continue
             report = read_record(drive.directory.spool / name)
-            if report and drive.observer.is_early(report):
+            if report is Unreadable.INCOMPLETE:
+                self._incomplete = True
+                continue
+            if not isinstance(report, Unreadable) and drive.observer.is_early(report):
                 continue
             self._taken[name] = None
-            if report is None:
+            if isinstance(report, Unreadable):
                 drive.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
                 continue
             drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
@@ -117,8 +125,8 @@ class Witness:
         self._looks.start(wanted, [job for job in jobs if job], names, self._looked)
 
     def _name(self, submission: str) -> str:
-        index = self._drive.state.submissions[submission][0][0]
-        return job_name(self._drive.study.study_id, submission, self._drive.plan, index)
+        members = [index for index, _ in self._drive.state.submissions[submission]]
+        return self._drive.job_name(submission, members)
 
     def _looked(self, view: SlurmView | Unobserved, asked: float) -> None:
         drive, at = self._drive, time.time()
@@ -129,10 +137,12 @@ class Witness:
         if drive.state.slurm_silent_since:
             drive.slurm_closed_until = 0.0
             drive.emit(ev.SlurmAnswers(at=at))
+        self.looked_at = asked
+        self.others = self._count_others(view)
         self.read_spool()  # what jobs said before this look counts before it
-        by_name: dict[str, list[str]] = {}
+        by_name: dict[str, set[str]] = {}
         for job in (*view.jobs.values(), *view.accounted.values()):
-            by_name.setdefault(job.name, []).append(job.job)
+            by_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
         def seen(job: str) -> Seen | None:
             shown = view.jobs.get(job) or view.accounted.get(job)
@@ -141,14 +151,22 @@ class Witness:
         def find(submission: str) -> str:
             if submission not in drive.state.submissions:
                 return ""
-            jobs = sorted(by_name.get(self._name(submission), [""]), key=_number)
+            jobs = sorted(by_name.get(self._name(submission), {""}), key=_number)
             owner = self._claim_owner(submission) if len(jobs) > 1 else ""
             if owner not in jobs:
-                return jobs[0]  # should it be a twin, it will lose its claim and say so
+                return jobs[0]  # should it be a twin, it or its tasks will lose their claims and say so
             self._ending.end_strays([job for job in jobs if job != owner])
             return owner
 
         drive.emit_all(drive.observer.look(seen, find, asked, at, time.monotonic(), view.accounting))
+
+    def _count_others(self, view: SlurmView) -> dict[str, int]:
+        tag = job_tag(self._drive.study.study_id, "")
+        counts: dict[str, int] = {}
+        for job in view.jobs.values():
+            if job.state not in ENDED and not job.name.startswith(tag):
+                counts[job.qos] = counts.get(job.qos, 0) + 1
+        return counts
 
     def _claim_owner(self, submission: str) -> str:
         """The job that holds the claim of a submission's attempt; empty if none does."""
@@ -162,11 +180,12 @@ class Witness:
 
     def take_over(self) -> None:
         """Take up what an earlier driver left under way."""
+        self.looked_at = 0.0 if self._drive.state.live_slurm else time.monotonic()
         drive, at, now = self._drive, time.time(), time.monotonic()
         self.read_spool()
         for submission, members in list(drive.state.submissions.items()):
             index, number = members[0]
-            if drive.state.status[index] is Status.SUBMITTING:
+            if any(drive.state.status[member] is Status.SUBMITTING for member, _ in members):
                 message = "the driver ended before the answer came"
                 drive.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
             if drive.state.attempts[index][-1].backend == "slurm":

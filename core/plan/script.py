@@ -125,11 +125,12 @@ def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
 def _header(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> str:
     lines = [f"#!{plan.batch.shell}"]
     if plan.step_of(instance).scheduled:
-        lines += [f"#SBATCH {option}" for option in _options(plan, instance, changes)]
+        lines += [f"#SBATCH {option}" for option in options(plan, instance, changes)]
     return "\n".join(lines)
 
 
-def _options(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
+def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> list[str]:
+    """The options of the header's `#SBATCH` lines, which stand before those of the step's author."""
     values = header_resources(plan, instance, changes)
     description = plan.step_of(instance).description
     if instance.row >= 0:

@@ -9,8 +9,9 @@ OUT/
     journal/000001.jsonl   what happened, one segment per driver
     checkpoint.jsonl       the state up to some place in the journal, to save time
     owner/000001           who drives, see lease.py
-    spool/tmp  spool/new   records that jobs drop
-    claims/                one file per attempt that began
+    spool/new              records that jobs drop
+    claims/                one file per attempt that began, or must not begin any more
+    submit/                one folder per job array: what its tasks are, links to their logs
     inbox/tmp new done     commands to the driver, see inbox.py
     job.sh                 the job-side runner
     slurm.log              the calls of sbatch and scancel, and their answers
@@ -34,7 +35,7 @@ from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
 
-_FOLDERS = ("journal", "owner", "spool/tmp", "spool/new", "claims", "inbox/tmp", "inbox/new", "inbox/done")
+_FOLDERS = ("journal", "owner", "spool/new", "claims", "inbox/tmp", "inbox/new", "inbox/done")
 
 
 @dataclass(frozen=True, slots=True)

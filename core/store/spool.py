@@ -1,4 +1,7 @@
-"""The records that jobs drop: read when complete, removed once the journal has them on the disk."""
+"""The records that jobs drop: read when complete, removed once the journal has them on the disk.
+
+A job writes its record in place, for a move would cost it a process. It is complete with its newline.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,11 @@ from ..study.observer import Report
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
+
+
+class Unreadable(Enum):
+    INCOMPLETE = "it is being written, or there was no room for it"
+    DAMAGED = "it cannot be understood"
 
 
 def list_records(spool: Path) -> list[str]:
@@ -24,10 +33,13 @@ def list_records(spool: Path) -> list[str]:
     return sorted(names, key=lambda name: (".exit." in name, name))
 
 
-def read_record(path: Path) -> Report | None:
-    """One record; None if it cannot be understood."""
+def read_record(path: Path) -> Report | Unreadable:
+    """One record, or why there is none."""
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if not text.endswith("\n"):
+            return Unreadable.INCOMPLETE
+        record: dict[str, Any] = json.loads(text)
         instance, _, attempt = str(record["attempt"]).partition(".")
         return Report(
             kind=str(record["kind"]),
@@ -40,8 +52,10 @@ def read_record(path: Path) -> Report | None:
             error=str(record.get("error", "")),
             owner=str(record.get("owner", "")),
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except OSError:
+        return Unreadable.INCOMPLETE
+    except (ValueError, KeyError, TypeError):
+        return Unreadable.DAMAGED
 
 
 def remove_records(spool: Path, names: Iterable[str]) -> None:

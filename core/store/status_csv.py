@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from ..plan.model import Instance
-from ..study.state import Attempt, StudyState
+from ..study.attempt import Attempt
+from ..study.state import StudyState
 from ..study.status import LIVE, Status
 
 COLUMNS = (

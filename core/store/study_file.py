@@ -25,6 +25,8 @@ class Settings:
     throttle: int = 0
     local_jobs: int = 2
     poll: float = 30.0  # seconds between two looks at Slurm while nothing else calls for one
+    submit_ahead: bool = True  # whether what waits for jobs in Slurm is submitted at once, bound to them
+    array: int = 1000  # the most tasks of a job array; 1: no arrays
 
 
 @dataclass(frozen=True, slots=True)

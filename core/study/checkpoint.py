@@ -12,16 +12,18 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from ..plan.model import Plan
-from .state import Attempt, Command, Driver, StudyState
+from .attempt import Attempt
+from .state import Command, Driver, StudyState
 from .status import Status
 
-VERSION = 1
+VERSION = 2
 _CHUNK = 1000  # attempts in one line: a thread that writes or reads one holds others up for a few milliseconds
 _STATUSES = tuple(Status)
 _FIELDS = tuple(field.name for field in fields(Attempt))
 _DEFAULTS = tuple(field.default for field in fields(Attempt))
 _PLAIN = ("throttle", "local_jobs", "slurm_silent_since", "slurm_message", "deferred", "result", "last_event_at")
-_ORDERED = ("ready_slurm", "ready_local", "live_slurm", "live_local", "to_cancel")
+_ORDERED = ("live_slurm", "live_local", "to_cancel", "to_unbind")
+_BY_STEP = ("ready", "ahead")
 _SETS = ("held", "withdrawn")
 
 
@@ -42,6 +44,7 @@ def to_lines(state: StudyState) -> Iterator[str]:
         "changes": list(state.changes.items()),
         **{name: getattr(state, name) for name in _PLAIN},
         **{name: list(getattr(state, name)) for name in _ORDERED},
+        **{name: [list(queue) for queue in getattr(state, name)] for name in _BY_STEP},
         **{name: sorted(getattr(state, name)) for name in _SETS},
     }
     yield _dump(head)
@@ -80,6 +83,8 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
             setattr(state, name, head[name])
         for name in _ORDERED:
             setattr(state, name, dict.fromkeys(head[name]))
+        for name in _BY_STEP:
+            setattr(state, name, [dict.fromkeys(queue) for queue in head[name]])
         for name in _SETS:
             setattr(state, name, set(head[name]))
         _read_attempts(state, source)

@@ -45,19 +45,24 @@ class SubmitIntended(Event):
 
     A submission that turned out not to have arrived is made again under a new submission name but with the
     same attempt: so both would take the same claim, and the payload runs once even if both exist.
+
+    Several members are a job array, each a task of it: as `tasks` says, else numbered from 0. `after` is what Slurm
+    is to wait for (the value of sbatch's --dependency), if it is submitted ahead of its parents' ends.
     """
 
     kind: ClassVar[str] = "submit_intended"
     submission: str
     backend: str  # "slurm" or "local"
     members: tuple[tuple[int, int], ...]
+    tasks: tuple[int, ...] = ()
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(Event):
     kind: ClassVar[str] = "submitted"
     submission: str
-    job: str  # Slurm's job id, or the process id of a local step
+    job: str  # Slurm's job id (of the whole array), or the process id of a local step
     node: str = ""  # for a local step, the host
 
 
@@ -137,6 +142,15 @@ class Ended(Event):
     exit_code: int | None = None
     cause: str = ""
     node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbound(Event):
+    """The jobs of bound `members` (instance, attempt) can no longer begin: their claims are taken by the driver."""
+
+    kind: ClassVar[str] = "unbound"
+    members: tuple[tuple[int, int], ...]
+    cause: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +268,7 @@ TYPES: dict[str, type[Event]] = {
         Exited,
         Observed,
         Ended,
+        Unbound,
         SlurmSilent,
         SlurmAnswers,
         CommandTaken,

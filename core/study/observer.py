@@ -12,13 +12,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from . import events as ev
-from .state import Attempt, StudyState
+from .attempt import Attempt
+from .state import StudyState
 from .status import LIVE, Status
 
 VERDICT_WAIT = 15.0  # seconds for Slurm's verdict on a job that reported its own failure
 REPORT_WAIT = 5.0  # seconds for the job's own report after Slurm called it ended
 UNCLEAR_WAIT = 30.0  # seconds until an unclear submission that nobody has seen counts as not made
 LOST_WAIT = 60.0  # seconds that a job may be unknown to Slurm before it counts as lost
+VOID = "void"  # the owner of a claim that the driver took itself, so that the attempt can never begin
+NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not begin, or has cancelled
 
 _QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
@@ -69,6 +72,7 @@ class Observer:
         self._missing_since: dict[int, float] = {}
         self._unclear_since: dict[str, float] = {}
         self._strays: list[str] = []
+        self._never: set[int] = set()
 
     # --- what the driver has to know
 
@@ -87,6 +91,11 @@ class Observer:
         """Slurm jobs that showed up and must not run: of an instance that is over, or twins without a claim."""
         strays, self._strays = self._strays, []
         return strays
+
+    def take_never(self) -> set[int]:
+        """Bound instances whose jobs Slurm will not begin: they have to be bound anew, or are blocked."""
+        never, self._never = self._never, set()
+        return {index for index in never if self._state.status[index] is Status.BOUND}
 
     def touch(self, instance: int, now: float) -> None:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
@@ -119,6 +128,8 @@ class Observer:
                 self._strays.append(report.job)
             return []  # of an attempt that is over: a record that was read before, or a late twin's
         self.touch(index, now)
+        if report.kind == "twin" and report.owner == VOID:
+            return []  # it was being taken out of Slurm when it began
         if report.kind == "twin":
             message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
             found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
@@ -233,6 +244,9 @@ class Observer:
     def _seen(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
         attempt = self._state.attempts[index][-1]
         reported = index in self._exits
+        if self._state.status[index] is Status.BOUND and _is_never(view):
+            self._never.add(index)
+            return []
         if not view.ended:
             return self._alive(index, view, at, now)
         if view.status is Status.FINISHED and not reported:
@@ -257,6 +271,8 @@ class Observer:
         self._ends.pop(index, None)
         if status is Status.PENDING and known in _BEGUN:
             status = Status.REQUEUED
+        if status is Status.PENDING and known is Status.BOUND:
+            status = Status.BOUND
         if index in self._exits:
             if status is Status.RUNNING:
                 return []  # it said that it ended; Slurm has not noticed yet
@@ -272,6 +288,9 @@ class Observer:
         since = self._missing_since.setdefault(index, now)
         if index in self._exits or now - since < LOST_WAIT:
             return []  # its own report decides, or it is too early to tell
+        if self._state.status[index] is Status.BOUND:
+            self._never.add(index)  # cancelled with the job that it was bound to, and forgotten
+            return []
         attempt = self._state.attempts[index][-1]
         where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
         cause = f"{where} job {attempt.job}, and it left no exit record"
@@ -279,6 +298,9 @@ class Observer:
 
     def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
         members = self._state.submissions.get(submission, ())
+        attempts = [self._state.attempts[index][-1] for index, _ in members]
+        spoke = (attempt.array for attempt in attempts if attempt.submission == submission and attempt.job)
+        job = job or next(spoke, "")  # where one task of an array is, the others are
         if not any(self._state.status[index] is Status.UNCLEAR for index, _ in members):
             del self._unclear_since[submission]  # the job itself has spoken
             return [ev.Submitted(at=at, submission=submission, job=job)] if members and job else []
@@ -303,6 +325,11 @@ class Observer:
         if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
             status, cause = Status.CANCELLED, "by command"
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
+
+
+def _is_never(view: Seen) -> bool:
+    """Whether Slurm shows a bound job as one that it will not begin: it says so, or cancelled it of its own accord."""
+    return view.reason == NEVER or (view.ended and view.status is Status.CANCELLED and not view.reason)
 
 
 def end_words(status: Status, code: int | None, reason: str, node: str) -> str:

@@ -1,12 +1,20 @@
-"""What to start next: the one place where throttle, local slots and Slurm's limits are weighed."""
+"""What to start next: the one place where throttle, local slots and Slurm's limits are weighed.
+
+Steps far down the graph come first: what was begun gets through, instead of every row's first step being done
+before any row's second. What is ready goes before what can be submitted ahead of its parents.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
+from ..plan.arrays import Kind, Kinds
+from .binding import Binding, Start
 from .state import StudyState
+
+MOST_AT_ONCE = 1000  # instances that one turn submits: the driver looks up in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +27,75 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What the driver can do at this moment: how many sbatch calls are free, whether Slurm takes jobs now."""
+    """What the driver can do at this moment."""
 
-    submissions: int
-    slurm_open: bool
+    calls: int  # how many sbatch calls are free
+    slurm_open: bool  # whether Slurm takes jobs now
+    array: int = 1  # the most tasks of an array
+    ahead: bool = False  # whether what waits for jobs in Slurm may be bound to them
+    room: Mapping[str, int] = field(default_factory=dict[str, int])  # by submit limit: how many jobs it has room for
+    limit_of: Sequence[str] = ()  # by step, the name of the submit limit that it is under
+    resting: Collection[int] = field(default=())  # steps that wait for more of their instances to get ready
 
 
-def next_starts(state: StudyState, limits: Limits, capacity: Capacity) -> list[int]:
-    """The ready instances to start now, in the order in which they became ready."""
-    return [*_local(state, limits), *_slurm(state, limits, capacity)]
-
-
-def _local(state: StudyState, limits: Limits) -> Iterator[int]:
+def next_local(state: StudyState, limits: Limits) -> list[int]:
+    """The ready local instances to start now."""
     free = limits.local_jobs - len(state.live_local)
-    return islice(state.ready_local, max(0, free))
+    ready = (index for step in reversed(state.plan.steps) if not step.scheduled for index in state.ready[step.index])
+    return list(islice(ready, max(0, free)))
 
 
-def _slurm(state: StudyState, limits: Limits, capacity: Capacity) -> Iterator[int]:
-    if not capacity.slurm_open:
-        return iter(())
-    free = capacity.submissions
-    if limits.throttle:
-        free = min(free, limits.throttle - len(state.live_slurm))
-    return islice(state.ready_slurm, max(0, free))
+def next_submissions(state: StudyState, kinds: Kinds, limits: Limits, capacity: Capacity) -> list[Start]:
+    """What to submit to Slurm now. Asking changes nothing."""
+    if not capacity.slurm_open or capacity.calls <= 0:
+        return []
+    return list(islice(_Choice(state, kinds, limits, capacity).starts(), capacity.calls))
+
+
+class _Choice:
+    """One weighing: the room that is left while submissions are chosen one after the other."""
+
+    def __init__(self, state: StudyState, kinds: Kinds, limits: Limits, capacity: Capacity) -> None:
+        self._state = state
+        self._kinds = kinds
+        self._capacity = capacity
+        self._free = MOST_AT_ONCE
+        if limits.throttle:
+            self._free = min(self._free, limits.throttle - len(state.live_slurm))
+        self._room = dict(capacity.room)
+
+    def starts(self) -> Iterator[Start]:
+        state, most = self._state, self._capacity.array
+        scheduled = [step.index for step in state.plan.steps if step.scheduled]
+        for step in reversed(scheduled):
+            for kind, members in self._by_kind(step, state.ready[step]):
+                size = 1 if kind.alone else most
+                for first in range(0, len(members), size):
+                    yield self._take(step, Start(tuple(members[first : first + size])))
+        if not self._capacity.ahead:
+            return
+        binding = Binding(state)
+        for step in scheduled:
+            for kind, members in self._by_kind(step, state.ahead[step]):
+                if not kind.waits:
+                    for start in binding.starts(members, 1 if kind.alone else most):
+                        yield self._take(step, start)
+
+    def _by_kind(self, step: int, waiting: dict[int, None]) -> list[tuple[Kind, list[int]]]:
+        """As many as there is room for, each kind in the order of the plan."""
+        if not waiting or step in self._capacity.resting:
+            return []
+        room = min(self._free, self._room.get(self._limit_of(step), self._free))
+        found: dict[Kind, list[int]] = {}
+        for index in islice(waiting, max(0, room)):
+            found.setdefault(self._kinds.of(index, self._state.changes.get(index, {})), []).append(index)
+        return [(kind, sorted(members)) for kind, members in found.items()]
+
+    def _take(self, step: int, start: Start) -> Start:
+        self._free -= len(start.members)
+        if (limit := self._limit_of(step)) in self._room:
+            self._room[limit] -= len(start.members)
+        return start
+
+    def _limit_of(self, step: int) -> str:
+        return self._capacity.limit_of[step] if self._capacity.limit_of else ""

@@ -1,8 +1,7 @@
 """The state of a study: what its events add up to.
 
 Every change goes through `apply`, so a driver that runs and one that replays the journal see the same. The
-cost of an event depends on what it changes, not on the size of the study: parents are counters, and a funnel
-is one counter per step (how many of its instances are not finished yet).
+cost of an event depends on what it changes, not on the size of the study: see Tally in graph.py.
 """
 
 from __future__ import annotations
@@ -13,30 +12,13 @@ from dataclasses import dataclass
 
 from ..plan.model import Plan
 from . import events as ev
-from .status import BAD, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
+from .attempt import Attempt
+from .graph import Graph, Tally
+from .status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
 
 
 class Impossible(ValueError):
     """An event that the transition table does not allow; nothing was changed."""
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One try at running an instance. Times are wall clock seconds, 0 if it did not come to that."""
-
-    number: int
-    submission: str
-    backend: str
-    job: str = ""
-    node: str = ""
-    submitted_at: float = 0.0
-    started_at: float = 0.0
-    ended_at: float = 0.0
-    exit_code: int | None = None
-    reason: str = ""  # why Slurm lets it wait
-    cancelled: bool = False  # somebody asked for its end
-    cause: str = ""  # why it ended as it did
-    changes: tuple[tuple[str, str], ...] = ()  # what retries had changed of its resources
 
 
 @dataclass(slots=True)
@@ -73,14 +55,17 @@ class StudyState:
         self.step_counts: list[Counter[Status]] = [
             Counter({Status.WAITING: len(step.instances)}) for step in plan.steps
         ]
-        self.ready_slurm: dict[int, None] = {}  # in the order in which they became ready
-        self.ready_local: dict[int, None] = {}
+        # By step, in the order in which they became so: what waits for nothing but a slot, and what could be
+        # submitted ahead, since Slurm has all that it waits for.
+        self.ready: list[dict[int, None]] = [{} for _ in plan.steps]
+        self.ahead: list[dict[int, None]] = [{} for _ in plan.steps]
         self.live_slurm: dict[int, None] = {}  # Slurm holds them or may hold them
         self.live_local: dict[int, None] = {}
         self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
         self.held: set[int] = set()
         self.withdrawn: set[int] = set()  # cancelled by command before they were submitted
         self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
+        self.to_unbind: dict[int, None] = {}  # bound to what will not come, or held: to be taken out of Slurm
         self.changes: dict[int, dict[str, str]] = {}  # resources as retries have changed them, for all later attempts
         self.commands: dict[str, Command] = {}
         self.throttle: int | None = None  # set by command; else what the study was started with
@@ -92,45 +77,21 @@ class StudyState:
         self.result = ""
         self.last_event_at = 0.0
 
-        self._children: list[list[int]] = [[] for _ in range(size)]
-        self._waiting_for = [0] * size  # direct parents and funnel steps that are not done
-        self._bad_above = [0] * size  # direct parents and funnel steps that failed or are blocked
-        self._left = [len(step.instances) for step in plan.steps]  # not finished, by step
-        self._bad_in = [0] * len(plan.steps)
-        self._funnel_users: list[list[int]] = [[] for _ in plan.steps]
-        self._connect()
-
-    def _connect(self) -> None:
-        for step in self.plan.steps:
-            for funnel in step.funnels:
-                self._funnel_users[funnel].append(step.index)
-        for instance in self.plan.instances:
-            for parent in instance.parents:
-                self._children[parent].append(instance.index)
-            funnels = self.plan.steps[instance.step].funnels
-            self._waiting_for[instance.index] = len(instance.parents) + sum(1 for step in funnels if self._left[step])
-        for index, count in enumerate(self._waiting_for):
+        self._graph = Graph(plan)
+        self._unfinished = Tally(self._graph, at_first=True)
+        self._bad = Tally(self._graph, at_first=False)
+        self._loose = Tally(self._graph, at_first=True)  # neither finished nor in Slurm: nothing to be bound to
+        for index, count in enumerate(self._unfinished.above):
             if count == 0:
                 self._change(index, Verb.UNLOCK, Status.READY)
 
     def recount(self) -> None:
         """Work out from the statuses what is otherwise kept up to date event by event."""
         self.counts = Counter(self.status)
-        for step in self.plan.steps:
-            counts = Counter(self.status[index] for index in step.instances)
-            self.step_counts[step.index] = counts
-            self._left[step.index] = len(step.instances) - counts[Status.FINISHED]
-            self._bad_in[step.index] = sum(counts[status] for status in BAD)
-        for step in self.plan.steps:
-            waiting = sum(1 for funnel in step.funnels if self._left[funnel])
-            bad = sum(1 for funnel in step.funnels if self._bad_in[funnel])
-            for index in step.instances:
-                self._waiting_for[index], self._bad_above[index] = waiting, bad
-                for parent in self.plan.instances[index].parents:
-                    status = self.status[parent]
-                    if status is not Status.FINISHED:
-                        self._waiting_for[index] += 1
-                        self._bad_above[index] += status in BAD
+        self.step_counts = [Counter(self.status[index] for index in step.instances) for step in self.plan.steps]
+        self._unfinished.recount([status is not Status.FINISHED for status in self.status])
+        self._bad.recount([status in BAD for status in self.status])
+        self._loose.recount([not self._is_carried(index, status) for index, status in enumerate(self.status)])
 
     # --- reading
 
@@ -159,28 +120,19 @@ class StudyState:
 
     def waits_for(self, index: int) -> int:
         """How many direct parents are not finished; a funnel counts as one."""
-        return self._waiting_for[index]
+        return self._unfinished.above[index]
+
+    def failed_above(self, index: int) -> int:
+        """How many of its direct parents failed or are blocked; a funnel counts as one."""
+        return self._bad.above[index]
 
     def below(self, indices: Iterable[int]) -> set[int]:
         """Everything that hangs on these instances, directly or further down."""
-        found: set[int] = set()
-        steps: set[int] = set()
-        todo = list(indices)
-        while todo:
-            index = todo.pop()
-            children = list(self._children[index])
-            step = self.plan.instances[index].step
-            if step not in steps:
-                steps.add(step)
-                for user in self._funnel_users[step]:
-                    children += self.plan.steps[user].instances
-            todo += [child for child in children if child not in found]
-            found.update(children)
-        return found
+        return self._graph.below(indices)
 
     def children(self, index: int) -> tuple[list[int], list[int]]:
         """The instances that wait for this one itself, and the steps that wait for all of its step."""
-        return self._children[index], self._funnel_users[self.plan.instances[index].step]
+        return self._graph.children[index], self._graph.funnel_users[self.plan.instances[index].step]
 
     def next_attempt(self, index: int) -> int:
         """The number that a new submission of this instance carries.
@@ -223,6 +175,8 @@ class StudyState:
                 self._observed(event)
             case ev.Ended():
                 self._ended(event)
+            case ev.Unbound():
+                self._unbound(event)
             case ev.SlurmSilent():
                 self.slurm_silent_since = self.slurm_silent_since or event.at
                 self.slurm_message = event.message
@@ -285,16 +239,24 @@ class StudyState:
         self._require([index for index, _ in event.members], Verb.INTEND, Status.SUBMITTING)
         if event.submission in self.submissions or len(dict(event.members)) != len(event.members):
             raise Impossible(f"submission {event.submission} is made twice")
+        if event.tasks and len(event.tasks) != len(event.members):
+            raise Impossible(
+                f"submission {event.submission}: {len(event.tasks)} tasks for {len(event.members)} members"
+            )
         for index, number in event.members:
+            if self.status[index] is Status.WAITING and index not in self.ahead[self.plan.instances[index].step]:
+                raise Impossible(f"instance {index} waits for what is not in Slurm")
             if number != self.next_attempt(index):
                 raise Impossible(f"instance {index} cannot be submitted as attempt {number} now")
         self.submissions[event.submission] = event.members
-        for index, number in event.members:
+        tasks = event.tasks or range(len(event.members)) if len(event.members) > 1 else (-1,)
+        for (index, number), task in zip(event.members, tasks, strict=True):
             attempts = self.attempts.setdefault(index, [])
             if attempts and attempts[-1].number == number:
                 attempts.pop()  # put off or never arrived: this is the same attempt
             changes = tuple(self.changes.get(index, {}).items())
-            attempts.append(Attempt(number, event.submission, event.backend, changes=changes))
+            attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
+            attempts.append(attempt)
             self._change(index, Verb.INTEND, Status.SUBMITTING)
 
     def _submitted(self, event: ev.Submitted) -> None:
@@ -302,7 +264,7 @@ class StudyState:
         del self.submissions[event.submission]
         self.deferred = ""
         for index, attempt in members:
-            attempt.job = attempt.job or event.job
+            attempt.job = attempt.job or (event.job if attempt.task < 0 else f"{event.job}_{attempt.task}")
             attempt.node = attempt.node or event.node
             attempt.submitted_at = event.at
             if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
@@ -310,6 +272,11 @@ class StudyState:
                 if attempt.backend == "local":
                     attempt.started_at = event.at
                     self._change(index, Verb.ACCEPT, Status.RUNNING)
+                elif self.waits_for(index):
+                    attempt.reason = "Dependency"
+                    self._change(index, Verb.ACCEPT, Status.BOUND)
+                    if self._loose.above[index]:  # a parent failed meanwhile
+                        self.to_unbind[index] = None
                 else:
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
@@ -328,13 +295,21 @@ class StudyState:
         self._put_off(event.submission, Verb.MISS, event.at)
 
     def _put_off(self, submission: str, verb: Verb, at: float) -> None:
-        members = self._open(submission)
+        # Of an array some tasks may have spoken already: those are there.
+        silent = (Status.SUBMITTING, Status.UNCLEAR)
+        members = [(index, attempt) for index, attempt in self._open(submission) if self.status[index] in silent]
         self._require([index for index, _ in members], verb, Status.READY)
         del self.submissions[submission]
         for index, attempt in members:
-            self._change(index, verb, Status.READY)
+            self._change(index, verb, self._unsubmitted(index))
             if attempt.cancelled:  # somebody asked for its end meanwhile
                 self._cancel_unsubmitted(index, at)
+
+    def _unsubmitted(self, index: int) -> Status:
+        """How an instance stands that is not submitted: as its parents are."""
+        if self._bad.above[index]:
+            return Status.BLOCKED
+        return Status.WAITING if self.waits_for(index) else Status.READY
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._open(event.submission)
@@ -347,6 +322,8 @@ class StudyState:
     def _started(self, event: ev.Started) -> None:
         attempt = self._current(event.instance, event.attempt)
         self._change(event.instance, Verb.OBSERVE, Status.RUNNING)
+        if attempt.job not in ("", event.job):
+            self._unbind_from(event.instance)
         # The job that holds the claim is the one to follow, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node
@@ -374,10 +351,21 @@ class StudyState:
         if attempt.submission in self.submissions and not self._open(attempt.submission):
             del self.submissions[attempt.submission]  # nobody waits for its answer any more
 
+    def _unbound(self, event: ev.Unbound) -> None:
+        attempts = [(index, self._current(index, number)) for index, number in event.members]
+        self._require([index for index, _ in attempts], Verb.UNBIND, Status.WAITING)
+        for index, attempt in attempts:
+            attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
+            target = self._unsubmitted(index)
+            held = index in self.held and target is not Status.BLOCKED
+            self._change(index, Verb.UNBIND, Status.HELD if held else target)
+
     # --- commands
 
     def _hold(self, index: int) -> None:
-        if self._at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
+        if self._at(index) is Status.BOUND:  # it is held once it is out of Slurm
+            self.to_unbind[index] = None
+        elif self._at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
             self._change(index, Verb.HOLD, Status.HELD)
         self.held.add(index)
 
@@ -385,6 +373,8 @@ class StudyState:
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
         self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
+        if not self._loose.above[index]:
+            self.to_unbind.pop(index, None)
         if self.status[index] is Status.HELD:
             self._change(index, Verb.RELEASE, Status.WAITING)
             self._unlock_if_free(index)
@@ -396,7 +386,7 @@ class StudyState:
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes
-        if self._bad_above[index]:  # it was cancelled before its parent failed
+        if self._bad.above[index]:  # it was cancelled before its parent failed
             self._change(index, Verb.BLOCK, Status.BLOCKED)
         else:
             self._unlock_if_free(index)
@@ -407,6 +397,7 @@ class StudyState:
         if self._at(index) in LIVE:
             self.attempts[index][-1].cancelled = True
             self.to_cancel[index] = None
+            self.to_unbind.pop(index, None)
         else:
             self._cancel_unsubmitted(index, event.at)
 
@@ -418,7 +409,7 @@ class StudyState:
             last.ended_at, last.cancelled, last.cause = at, True, "by command"
 
     def _unlock_if_free(self, index: int) -> None:
-        if self._waiting_for[index] == 0:
+        if self.waits_for(index) == 0:
             self._change(index, Verb.UNLOCK, Status.READY)
 
     # --- changes and what follows from them
@@ -437,7 +428,9 @@ class StudyState:
             if target is Status.FINISHED:
                 todo += self._after_finish(index)
             elif (source in BAD) != (target in BAD):
-                todo += self._after_failure(index, 1 if target in BAD else -1)
+                todo += self._after_failure(index, target in BAD)
+            if self._is_carried(index, source) != self._is_carried(index, target):
+                self._after_carrying(index, self._is_carried(index, target))
 
     def _put(self, index: int, source: Status, target: Status) -> None:
         step = self.plan.instances[index].step
@@ -445,15 +438,17 @@ class StudyState:
         for counts in (self.counts, self.step_counts[step]):
             counts[source] -= 1
             counts[target] += 1
-        scheduled = self.plan.steps[step].scheduled
-        ready = self.ready_slurm if scheduled else self.ready_local
-        live = self.live_slurm if scheduled else self.live_local
+        live = self.live_slurm if self.plan.steps[step].scheduled else self.live_local
         if source is Status.HELD and target is not Status.BLOCKED:
             self.held.discard(index)
         if source is Status.READY:
-            ready.pop(index, None)
+            self.ready[step].pop(index, None)
         elif target is Status.READY:
-            ready[index] = None
+            self.ready[step][index] = None
+        if source is Status.BOUND:
+            self.to_unbind.pop(index, None)
+        if Status.WAITING in (source, target):
+            self._consider(index)
         if target in LIVE:
             live[index] = None
         elif source in LIVE:
@@ -461,33 +456,52 @@ class StudyState:
             self.to_cancel.pop(index, None)
 
     def _after_finish(self, index: int) -> list[tuple[int, Verb, Status]]:
-        step = self.plan.instances[index].step
-        freed = list(self._children[index])
-        self._left[step] -= 1
-        if self._left[step] == 0:
-            for user in self._funnel_users[step]:
-                freed += self.plan.steps[user].instances
         follow: list[tuple[int, Verb, Status]] = []
-        for child in freed:
-            self._waiting_for[child] -= 1
-            if self._waiting_for[child] == 0 and self.status[child] is Status.WAITING:
-                follow.append((child, Verb.UNLOCK, Status.READY))
+        for child in self._unfinished.change(index, False):
+            if self._unfinished.above[child] == 0:
+                if self.status[child] is Status.WAITING:
+                    follow.append((child, Verb.UNLOCK, Status.READY))
+                elif self.status[child] is Status.BOUND:
+                    self.attempts[child][-1].reason = ""
+                    follow.append((child, Verb.FREE, Status.PENDING))
         return follow
 
-    def _after_failure(self, index: int, step_by: int) -> list[tuple[int, Verb, Status]]:
-        """What hangs on an instance that became bad (`step_by` 1) or gets another chance (-1)."""
-        step = self.plan.instances[index].step
-        before = self._bad_in[step]
-        self._bad_in[step] += step_by
-        touched = list(self._children[index])
-        if 0 in (before, self._bad_in[step]):  # the first bad one of the step, or the last one
-            for user in self._funnel_users[step]:
-                touched += self.plan.steps[user].instances
+    def _after_failure(self, index: int, failed: bool) -> list[tuple[int, Verb, Status]]:
+        """What hangs on an instance that became bad, or gets another chance."""
         follow: list[tuple[int, Verb, Status]] = []
-        for child in touched:
-            self._bad_above[child] += step_by
-            if self._bad_above[child] and self.status[child] in TABLE[Verb.BLOCK].sources:
+        for child in self._bad.change(index, failed):
+            bad = self._bad.above[child]
+            if bad and self.status[child] in TABLE[Verb.BLOCK].sources:
                 follow.append((child, Verb.BLOCK, Status.BLOCKED))
-            elif not self._bad_above[child] and self.status[child] is Status.BLOCKED:
+            elif not bad and self.status[child] is Status.BLOCKED:
                 follow.append((child, Verb.UNBLOCK, Status.HELD if child in self.held else Status.WAITING))
         return follow
+
+    # --- what Slurm may hold ahead
+
+    def _is_carried(self, index: int, status: Status) -> bool:
+        """Whether Slurm has or had a job of this instance that others can be bound to, or need not be any more."""
+        if status is Status.FINISHED:
+            return True
+        return status in IN_SLURM and self.plan.steps[self.plan.instances[index].step].scheduled
+
+    def _after_carrying(self, index: int, carried: bool) -> None:
+        for child in self._loose.change(index, not carried):
+            if self.status[child] is Status.WAITING:
+                self._consider(child)
+            elif not carried and self.status[child] is Status.BOUND:
+                self.to_unbind[child] = None
+
+    def _consider(self, index: int) -> None:
+        """Keep `ahead` right for an instance whose status or parents have changed."""
+        step = self.plan.steps[self.plan.instances[index].step]
+        if step.scheduled and self.status[index] is Status.WAITING and not self._loose.above[index]:
+            self.ahead[step.index][index] = None
+        else:
+            self.ahead[step.index].pop(index, None)
+
+    def _unbind_from(self, index: int) -> None:
+        """The job of an instance is another one than it was thought to be: what is bound to that will never begin."""
+        users = self._graph.users(self.plan.instances[index].step)
+        self.to_unbind.update((child, None) for child in (*self._graph.children[index], *users)
+                              if self.status[child] is Status.BOUND)  # fmt: skip

@@ -1,10 +1,11 @@
 """The states of an instance, and the one table of what may follow what.
 
     waiting -> ready -> submitting -> pending -> running -> finished
-                                                        \\-> failed, timed out, ... -> (what hangs on it) blocked
+       \\-> submitting -> bound -------/            \\-> failed, timed out, ... -> (what hangs on it) blocked
 
-`apply` in state.py asks this table before every change; a change that it does not know is an anomaly: it is
-written to the journal and changes nothing.
+What waits for jobs that Slurm has already may be submitted ahead of their ends, bound to them. `apply` in state.py
+asks this table before every change; a change that it does not know is an anomaly: it is written to the journal and
+changes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Status(Enum):
     HELD = "held"  # for somebody to release it
     SUBMITTING = "submitting"  # intent is on disk, no answer yet
     UNCLEAR = "unclear"  # no usable answer: it may or may not be in Slurm; being looked up
+    BOUND = "bound"  # in Slurm's queue, where it waits for the jobs of its parents
     PENDING = "pending"  # in Slurm's queue
     CONFIGURING = "configuring"  # nodes are being made ready
     RUNNING = "running"
@@ -43,6 +45,7 @@ class Status(Enum):
 
 IN_SLURM = frozenset(
     {
+        Status.BOUND,
         Status.PENDING,
         Status.CONFIGURING,
         Status.RUNNING,
@@ -78,6 +81,8 @@ class Verb(Enum):
     RELEASE = "released by command"
     CANCEL = "cancelled by command before it was submitted"
     RETRY = "given another chance by command"
+    FREE = "what it was bound to is done"
+    UNBIND = "taken out of Slurm's queue before it could begin"
     INTEND = "submission intended"
     ACCEPT = "submission accepted"
     DEFER = "submission put off by a limit"
@@ -100,6 +105,8 @@ def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> Rule:
     return Rule(frozenset(sources), frozenset(targets))
 
 
+_UNSUBMITTED = (Status.WAITING, Status.READY, Status.BLOCKED)  # as its parents are by now
+
 TABLE: dict[Verb, Rule] = {
     Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
     Verb.BLOCK: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.BLOCKED),
@@ -108,15 +115,17 @@ TABLE: dict[Verb, Rule] = {
     Verb.RELEASE: _rule({Status.HELD}, Status.WAITING),
     Verb.CANCEL: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.CANCELLED),
     Verb.RETRY: _rule(UNSUCCESSFUL, Status.WAITING),
-    Verb.INTEND: _rule({Status.READY}, Status.SUBMITTING),
-    Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.PENDING, Status.RUNNING),
-    Verb.DEFER: _rule({Status.SUBMITTING}, Status.READY),
+    Verb.FREE: _rule({Status.BOUND}, Status.PENDING),
+    Verb.UNBIND: _rule({Status.BOUND}, *_UNSUBMITTED, Status.HELD),
+    Verb.INTEND: _rule({Status.READY, Status.WAITING}, Status.SUBMITTING),
+    Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.BOUND, Status.PENDING, Status.RUNNING),
+    Verb.DEFER: _rule({Status.SUBMITTING}, *_UNSUBMITTED),
     Verb.DOUBT: _rule({Status.SUBMITTING}, Status.UNCLEAR),
-    Verb.MISS: _rule({Status.UNCLEAR}, Status.READY),
+    Verb.MISS: _rule({Status.UNCLEAR}, *_UNSUBMITTED),
     Verb.REFUSE: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.FAILED),
     # A job's own report may overtake sbatch's answer, so the unanswered states count as sources; and one whose
     # submission counted as missed may turn up after all, while its instance waits to be submitted again.
-    Verb.OBSERVE: Rule(LIVE | {Status.READY, Status.HELD}, IN_SLURM),
+    Verb.OBSERVE: Rule(LIVE | {Status.WAITING, Status.READY, Status.HELD}, IN_SLURM),
     Verb.END: Rule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
 }
 

@@ -17,7 +17,8 @@ from statistics import fmean, median
 
 from ...core.plan.model import Plan
 from ...core.study import events as ev
-from ...core.study.state import Attempt, StudyState
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
 from ...core.study.status import IN_SLURM, OVER, Status
 
 _SAMPLES = 200  # durations that are kept for each step

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
-from ...core.study.state import Attempt, StudyState
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
 from ...core.study.status import LIVE, OVER, Status
 from .appearance import GROUP_GLYPHS, Group, group_of
 

@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...core.study.state import Attempt, StudyState
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
 from ..model import timeline as tl
 from ..model.appearance import LOOKS, Group
 from ..model.estimate import span_words

@@ -12,7 +12,8 @@ from textual.events import Click, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from ...core.study.state import Attempt, StudyState
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
 from ...core.study.status import LIVE
 from ..model import timeline as tl
 from ..model.appearance import LOOKS

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from textual.app import App
 
 from mtui.core.study import events as ev
-from mtui.core.study.state import Attempt, StudyState
+from mtui.core.study.attempt import Attempt
+from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.model import timeline as tl
 from mtui.tui.model.appearance import Group

@@ -1,0 +1,71 @@
+"""What a cluster allows: facts of its configuration and limits of its accounting, as its programs print them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+QOS_LIMITS = ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")  # on the jobs of a user, of an account, of all
+ACCOUNT_LIMITS = ("MaxSubmit", "GrpSubmit")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Defaults are Slurm's own, for what could not be asked."""
+
+    max_array: int = 1001  # tasks of an array are numbered below this
+    max_jobs: int = 10_000  # that the controller keeps, all users' together, ended ones for a while included
+    min_job_age: float = 300.0  # seconds that it keeps a job which has ended
+    submit_limits: Mapping[str, int] = field(default_factory=dict[str, int])  # by QOS
+    account_limits: Mapping[str, int] = field(default_factory=dict[str, int])  # by account
+    default_qos: Mapping[str, str] = field(default_factory=dict[str, str])  # by account, "" for the user's default
+
+    def submit_limit(self, qos: str, account: str) -> int:
+        """How many jobs a user may have in the queue under these; an empty `qos` is the default one."""
+        name = qos or self.default_qos.get(account) or self.default_qos.get("", "")
+        limits = [self.max_jobs // 2, self.submit_limits.get(name), self.account_limits.get(account)]
+        return min(limit for limit in limits if limit is not None)
+
+
+def parse_config(text: str) -> dict[str, str]:
+    """The lines of `scontrol show config`, by key."""
+    return {match[1]: match[2].strip() for match in re.finditer(r"^(\w+)\s*= (.*)$", text, re.MULTILINE)}
+
+
+def parse_limits(text: str, columns: int) -> dict[str, int]:
+    """The lines of `sacctmgr --parsable2` with a name and `columns` limits: the smallest one of each name."""
+    found: dict[str, int] = {}
+    for line in text.splitlines():
+        name, *cells = line.split("|")
+        limits = [int(cell) for cell in cells[:columns] if cell.isdigit()]
+        if limits:
+            found[name] = min([*limits, *([found[name]] if name in found else [])])
+    return found
+
+
+def site_of(config: str, qos: str, accounts: str) -> Site:
+    """The site of what Slurm's programs print; empty texts for what could not be asked.
+
+    `qos` has the columns Name and QOS_LIMITS, `accounts` Account, ACCOUNT_LIMITS and DefaultQOS.
+    """
+    values, unknown = parse_config(config), Site()
+
+    def number(key: str, otherwise: int) -> int:
+        match = re.match(r"\d+", values.get(key, ""))
+        return int(match.group()) if match else otherwise
+
+    default_qos: dict[str, str] = {}
+    for line in accounts.splitlines():
+        name, *cells = line.split("|")
+        if cells and cells[-1]:
+            default_qos[name] = cells[-1]
+            default_qos.setdefault("", cells[-1])
+    return Site(
+        max_array=max(1, number("MaxArraySize", unknown.max_array)),
+        max_jobs=number("MaxJobCount", unknown.max_jobs),
+        min_job_age=float(number("MinJobAge", int(unknown.min_job_age))),
+        submit_limits=parse_limits(qos, len(QOS_LIMITS)),
+        account_limits=parse_limits(accounts, len(ACCOUNT_LIMITS)),
+        default_qos=default_qos,
+    )

@@ -1,0 +1,100 @@
+"""Takes bound jobs out of Slurm: those whose parents will not finish, and those that somebody holds.
+
+The driver takes the attempt's claim itself. From then on its job can never begin, whatever Slurm does with it, and
+the instance is free for another attempt.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+
+from ..study import events as ev
+from ..study.observer import VOID
+from ..study.state import StudyState
+from .drive import Drive
+from .ending import Ending
+from .faults import point
+
+_AT_ONCE = 1000  # instances: the driver looks up in between
+_TRY_AGAIN = 5.0  # seconds after a claim that could not be written
+
+
+class Unbinding:
+    """The part of a driver that unbinds."""
+
+    def __init__(self, drive: Drive, ending: Ending) -> None:
+        self._drive = drive
+        self._ending = ending
+        self._never: set[int] = set()  # whose jobs Slurm will not begin
+        self._closed_until = 0.0
+
+    def due(self) -> float | None:
+        return self._closed_until if self._drive.state.to_unbind or self._never else None
+
+    def turn(self) -> None:
+        """Take out what has to be taken out."""
+        drive, now = self._drive, time.monotonic()
+        state = drive.state
+        self._never |= drive.observer.take_never()
+        if now < self._closed_until:
+            return
+        wanted = list(islice(chain(state.to_unbind, self._never - state.to_unbind.keys()), _AT_ONCE))
+        by_cause: dict[str, list[int]] = {}
+        began: list[int] = []
+        try:
+            for index in wanted:
+                if take_claim(drive.directory.claims / f"{index}.{state.attempts[index][-1].number}"):
+                    by_cause.setdefault(_cause(state, index), []).append(index)
+                else:
+                    began.append(index)
+        except OSError:  # no room: what was taken is seen as taken with the next try
+            self._closed_until = now + _TRY_AGAIN
+        if by_cause:
+            point("unbind.claimed")
+        self._never.difference_update(wanted)
+        for cause, members in by_cause.items():
+            self._ending.end_strays([state.attempts[index][-1].job for index in members])
+            numbered = tuple((index, state.attempts[index][-1].number) for index in members)
+            drive.emit(ev.Unbound(at=time.time(), members=numbered, cause=cause))
+        if by_cause:
+            point("unbind.journalled")
+        for index in began:
+            self._too_late(index)
+
+    def _too_late(self, index: int) -> None:
+        """Its job has begun. One that somebody wants to hold goes on; one whose parents failed must not."""
+        state = self._drive.state
+        if index in state.held:
+            self._drive.emit(ev.Released(at=time.time(), instance=index))
+        if index in state.to_unbind:
+            self._drive.emit(ev.CancelRequested(at=time.time(), instance=index))
+
+
+def _cause(state: StudyState, index: int) -> str:
+    if state.failed_above(index):
+        why = "a parent failed"
+    else:
+        why = "held by command" if index in state.held else "a parent's job is gone"
+    return f"taken out of Slurm: {why}"
+
+
+def take_claim(path: Path) -> bool:
+    """Take a claim for the driver; whether it is the driver's. Raises OSError if it cannot be written."""
+    try:
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except FileExistsError:
+        with suppress(OSError):
+            return path.read_text(encoding="utf-8").strip() == VOID
+        return False
+    try:
+        os.write(file, f"{VOID}\n".encode())
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(file)
+    return True

@@ -1,0 +1,99 @@
+"""Which instances can share a job array, and why others cannot: what their jobs ask Slurm for has to be the same.
+
+The tasks of an array have one set of options between them. So the lines that name a job's own files are left out
+(the array gives each task its own), and an instance whose author gives such a line has a job of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .changes import UNCHANGED
+from .model import Instance, Plan, PlannedStep
+from .script import directive_lines, header_resources, options, render
+
+# Options of a job's own: its files, what it waits for, an array that its author makes of it.
+_OWN = re.compile(r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)\b|-[oeiDadW]|hetjob\b|packjob\b)")
+_WAITS = re.compile(r"(?:^|\s)(--dependency\b|-d)")
+_OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # of each instance, written by us
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a job asks for. Instances of one kind can share an array, unless `alone` says why they cannot."""
+
+    options: tuple[str, ...]  # its #SBATCH lines, without those that name its own files
+    alone: str = ""
+    waits: bool = False  # the author gives it a dependency of its own
+
+
+class Kinds:
+    """The kinds of a plan's instances. A step whose options depend on no parameter is looked at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._shared: dict[int, Kind] = {}
+        self._varying = frozenset(step.index for step in plan.steps if _varies(step))
+
+    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Kind:
+        """The kind of an instance, with what retries have changed of its resources."""
+        instance = self._plan.instances[index]
+        if changes or instance.step in self._varying:
+            return kind_of(self._plan, instance, changes)
+        if instance.step not in self._shared:
+            self._shared[instance.step] = kind_of(self._plan, instance)
+        return self._shared[instance.step]
+
+
+def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Kind:
+    """What an instance's job asks for."""
+    script = render(plan, instance, changes).body
+    lines = script.split("\n")
+    own = [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(script)]
+    header = options(plan, instance, changes)
+    del own[: len(header)]
+    shared = [option for option in header if not option.startswith(_OURS)]
+    alone = next((option for option in own if _OWN.search(option)), "")
+    waits = any(_WAITS.search(option) for option in own)
+    return Kind(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
+
+
+def _varies(step: PlannedStep) -> bool:
+    """Whether what its instances ask for may depend on a parameter."""
+    lines = step.cmd.split("\n")
+    texts = [str(value) for value in step.run.values()] + [lines[number] for number in directive_lines(step.cmd)]
+    return any("$(" in text for text in texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How the instances of a step go to Slurm: the sizes of its arrays, jobs of their own, and why."""
+
+    arrays: tuple[int, ...]
+    alone: int
+    why: str = ""  # the line that keeps them from sharing
+    by: tuple[str, ...] = ()  # the resources that differ, if there is more than one array
+
+
+def shares_of(plan: Plan, step: PlannedStep, most: int) -> Shares:
+    """How a step's instances share arrays of at most `most` tasks, if all are ready at once."""
+    kinds = Kinds(plan)
+    found = Counter(kinds.of(index) for index in step.instances)
+    arrays: list[int] = []
+    alone, why = 0, ""
+    for kind, count in found.items():
+        sizes = (
+            [1] * count if kind.alone or most < 2 else [most] * (count // most) + [count % most] * (count % most > 0)
+        )
+        alone += sizes.count(1)
+        arrays += [size for size in sizes if size > 1]
+        why = why or kind.alone
+    differ: dict[str, set[str]] = {}
+    if len(found) > 1:
+        for index in step.instances:
+            for key, value in header_resources(plan, plan.instances[index]).items():
+                differ.setdefault(key, set()).add(value)
+    return Shares(tuple(arrays), alone, why, tuple(key for key, values in differ.items() if len(values) > 1))

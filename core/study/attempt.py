@@ -1,0 +1,31 @@
+"""One try at running an instance, as the journal tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at running an instance. Times are wall clock seconds, 0 if it did not come to that."""
+
+    number: int
+    submission: str
+    backend: str
+    job: str = ""
+    node: str = ""
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    exit_code: int | None = None
+    reason: str = ""  # why Slurm lets it wait
+    cancelled: bool = False  # somebody asked for its end
+    cause: str = ""  # why it ended as it did
+    changes: tuple[tuple[str, str], ...] = ()  # what retries had changed of its resources
+    task: int = -1  # which task of an array it is; -1: a job of its own
+    after: str = ""  # the jobs that Slurm waits for before it begins, as sbatch was told
+
+    @property
+    def array(self) -> str:
+        """The id of the array that its job is a task of, or of its job."""
+        return self.job.partition("_")[0]

@@ -1,0 +1,139 @@
+"""What a submission that goes ahead of its parents has to wait for in Slurm, and which instances can share it.
+
+Tasks of an array whose parents are the tasks of the same numbers in other arrays are bound by one `aftercorr`;
+everything else by `afterok` on each job. A funnel hangs on whole arrays. A parent that finished needs no mention.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .state import StudyState
+from .status import Status
+
+# A parent whose script ended is about to be finished or failed: better to wait for that than to be bound to it.
+_BINDABLE = frozenset({Status.BOUND, Status.PENDING, Status.CONFIGURING, Status.RUNNING, Status.SUSPENDED})
+_MOST_JOBS = 500  # that one submission may name; beyond that its parents' ends are awaited
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Instances to be submitted together: several are the `tasks` of an array. `after`: see SubmitIntended."""
+
+    members: tuple[int, ...]
+    tasks: tuple[int, ...] = ()
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parents:
+    """The jobs that one instance waits for: tasks of arrays, by array, and others."""
+
+    tasks: tuple[tuple[str, int], ...]
+    jobs: tuple[str, ...]
+
+    def after(self) -> str:
+        return _after("", [*self.jobs, *(f"{array}_{task}" for array, task in self.tasks)])
+
+
+class Binding:
+    """Binds instances to the jobs of their parents, as a state shows them at this moment."""
+
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+        self._funnels: dict[int, tuple[str, ...] | None] = {}
+
+    def starts(self, members: Iterable[int], most: int) -> list[Start]:
+        """The submissions of these instances of one step, each of at most `most` tasks.
+
+        Instances that cannot be bound now are left out.
+        """
+        found = {index: parents for index in members if (parents := self._parents(index))}
+        starts: list[Start] = []
+        grouped: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, list[int]]] = {}
+        same: dict[_Parents, list[int]] = {}
+        for index, parents in found.items():
+            numbers = {task for _, task in parents.tasks}
+            if most > 1 and len(numbers) == 1:
+                arrays = tuple(sorted(array for array, _ in parents.tasks))
+                grouped.setdefault((arrays, parents.jobs), defaultdict(list))[numbers.pop()].append(index)
+            else:
+                same.setdefault(parents, []).append(index)
+        for (arrays, jobs), by_task in grouped.items():
+            # Several children of each parent are several such arrays, unless one array for each parent makes fewer.
+            layers = max(map(len, by_task.values()))
+            if layers <= len(by_task) and len(by_task) > 1:
+                for layer in range(layers):
+                    tasks = {task: own[layer] for task, own in sorted(by_task.items()) if layer < len(own)}
+                    starts += _corresponding(tasks, _after(":".join(arrays), jobs), most)
+            else:
+                for own in by_task.values():
+                    same.setdefault(found[own[0]], []).extend(own)
+        for parents, own in same.items():
+            for first in range(0, len(own), most):
+                starts.append(Start(tuple(own[first : first + most]), after=parents.after()))
+        return starts
+
+    def _parents(self, index: int) -> _Parents | None:
+        """What an instance has to be bound to; None if it cannot be now."""
+        state = self._state
+        instance = state.plan.instances[index]
+        tasks: list[tuple[str, int]] = []
+        jobs: list[str] = []
+        for parent in instance.parents:
+            if state.status[parent] is Status.FINISHED:
+                continue
+            if state.status[parent] not in _BINDABLE:
+                return None
+            array, _, task = state.attempts[parent][-1].job.partition("_")
+            if task:
+                tasks.append((array, int(task)))
+            else:
+                jobs.append(array)
+        for funnel in state.plan.steps[instance.step].funnels:
+            of_funnel = self._funnel(funnel)
+            if of_funnel is None:
+                return None
+            jobs += of_funnel
+        if not tasks and not jobs:
+            return None
+        return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
+
+    def _funnel(self, step: int) -> tuple[str, ...] | None:
+        """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""
+        if step not in self._funnels:
+            self._funnels[step] = self._jobs_of(step)
+        return self._funnels[step]
+
+    def _jobs_of(self, step: int) -> tuple[str, ...] | None:
+        state = self._state
+        open_jobs: list[str] = []
+        spoiled: set[str] = set()  # arrays in which a task failed: `afterok` on them would never come true
+        for index in state.plan.steps[step].instances:
+            attempts = state.attempts.get(index, [])
+            spoiled.update(attempt.array for attempt in attempts[:-1])
+            if state.status[index] in _BINDABLE:
+                open_jobs.append(attempts[-1].job)
+            elif state.status[index] is not Status.FINISHED:
+                return None
+        jobs = (job if job.partition("_")[0] in spoiled else job.partition("_")[0] for job in open_jobs)
+        found = tuple(dict.fromkeys(jobs))
+        return found if len(found) <= _MOST_JOBS else None
+
+
+def _corresponding(tasks: dict[int, int], after: str, most: int) -> list[Start]:
+    """Instances by the number of the parents' tasks, as arrays with the same numbers."""
+    items = list(tasks.items())
+    starts: list[Start] = []
+    for first in range(0, len(items), most):
+        numbers, members = zip(*items[first : first + most], strict=True)
+        starts.append(Start(members, numbers, after))
+    return starts
+
+
+def _after(corresponding: str, jobs: Sequence[str]) -> str:
+    parts = [f"aftercorr:{corresponding}"] if corresponding else []
+    parts += [f"afterok:{':'.join(jobs)}"] if jobs else []
+    return ",".join(parts)
