@@ -131,6 +131,8 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         throttle=arguments.throttle or 0,
         local_jobs=arguments.local_jobs or default_local_jobs(),
         poll=float(arguments.sleep or Settings().poll),
+        submit_ahead=planned.study.mtui.submit_ahead and not arguments.no_submit_ahead,
+        array=arguments.array or planned.study.mtui.array,
     )
     directory, study = create_study(planned, options, settings)
     remember(directory.root)
@@ -167,6 +169,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
             throttle=settings.throttle if arguments.throttle is None else arguments.throttle,
             local_jobs=arguments.local_jobs or settings.local_jobs,
             poll=float(arguments.sleep or settings.poll),
+            submit_ahead=settings.submit_ahead and not arguments.no_submit_ahead,
+            array=arguments.array or settings.array,
         ),
     )
     return _drive(directory, study, arguments)
@@ -209,7 +213,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     from .plan_view import plan_text
     from .text import Paint
 
-    print(plan_text(planned.plan, planned.study.file, planned.warnings, Paint(sys.stdout)))
+    print(plan_text(planned.plan, planned.study.file, planned.warnings, Paint(sys.stdout), planned.study.mtui))
     return EXIT_FINISHED
 
 

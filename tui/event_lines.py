@@ -70,6 +70,8 @@ class EventLines:
                 cause = f": {safe(event.cause)}" if event.cause else ""
                 matters = event.status is not Status.FINISHED
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
+            case ev.Unbound():
+                return [(index, None, safe(event.cause), False) for index, _ in event.members]
             case ev.SubmitRefused():
                 text = f"refused: {safe(event.message)}"
                 return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
@@ -107,6 +109,8 @@ def _accepted(state: StudyState, index: int) -> str:
     attempt = state.attempts[index][-1]
     if attempt.backend == "local":
         return f"running here: process {attempt.job}"
+    if state.status[index] is Status.BOUND:
+        return f"submitted ahead: job {attempt.job}, bound to its parents"
     return f"submitted: job {attempt.job}"
 
 

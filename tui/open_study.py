@@ -179,8 +179,8 @@ class OpenStudy:
             facts.append(f"ran {span_words(last.ended_at - last.started_at)}")
         elif last.started_at:
             facts.append(f"for {rough_words(now - last.started_at)}")
-        elif last.submitted_at and not last.ended_at:
-            facts.append(f"queued for {rough_words(now - last.submitted_at)}")
+        elif last.queued_at and not last.ended_at:
+            facts.append(f"queued for {rough_words(now - last.queued_at)}")
         return [*words, ("  " + ", ".join(facts), "line--faint")]
 
     def _why(self, index: int, status: Status) -> str:
@@ -188,6 +188,8 @@ class OpenStudy:
         if status in UNSUCCESSFUL:
             return safe(state.cause(index))
         last = state.last_attempt(index)
+        if status is Status.BOUND:
+            return f"in Slurm already, behind {plural(state.waits_for(index), 'parent')}"
         if status in IN_SLURM and last and last.reason:
             return safe(reason_words(last.reason))
         if status is Status.WAITING:

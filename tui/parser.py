@@ -133,6 +133,10 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
                         help="run N local steps at once (default: up to 4)")  # fmt: skip
     parser.add_argument("-s", "--sleep", type=_positive, default=None, metavar="SEC",
                         help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
+    parser.add_argument("--array", type=_positive, default=None, metavar="N",
+                        help="at most N instances in one job array (default: 1000; 1: no arrays)")  # fmt: skip
+    parser.add_argument("--no-submit-ahead", action="store_true",
+                        help="submit an instance only when its parents are done, not bound to their jobs")  # fmt: skip
 
 
 def _count(text: str) -> int:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from ..core.plan.arrays import Shares, shares_of
 from ..core.plan.cost import cost_of
 from ..core.plan.model import Plan, PlannedStep
 from ..core.plan.script import header_resources
+from ..core.spec.model import Extensions
 from ..core.spec.problems import Problem
 from .text import Paint, plural, safe, safe_lines, table
 
 
-def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint) -> str:
-    """The whole answer of `mtui plan`."""
+def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui: Extensions) -> str:
+    """The whole answer of `mtui plan`; `mtui` is the study's own block."""
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
-    lines += ["", *_totals(plan), f"It would run in {plan.out}"]
+    lines += ["", *_totals(plan), *_jobs(plan, mtui), f"It would run in {plan.out}"]
     if warnings:
         lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
         lines += [safe_lines(problem.text(file)) for problem in warnings]
@@ -51,6 +53,41 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
             value = first[key] if first[key] == last.get(key) else f"{first[key]}..{last.get(key, '')}"
             words.append(one if one and value == "1" else form.format(value))
     return ", ".join(words)
+
+
+def _jobs(plan: Plan, mtui: Extensions) -> list[str]:
+    """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
+    lines: list[str] = []
+    for step in plan.steps:
+        if step.scheduled and len(step.instances) > 1:
+            lines.append(f"  {safe(step.name)}: {_shares(shares_of(plan, step, mtui.array), mtui.array)}")
+    if lines:
+        lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
+    scheduled = {step.index for step in plan.steps if step.scheduled}
+    if any(scheduled & {*plan.steps[index].parents, *plan.steps[index].funnels} for index in scheduled):
+        lines.append(
+            "What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."
+            if mtui.submit_ahead
+            else "Nothing is submitted before its parents are done (submit_ahead: false)."
+        )
+    return lines
+
+
+def _shares(shares: Shares, most: int) -> str:
+    words: list[str] = []
+    if shares.arrays:
+        sizes = f"{shares.arrays[0]:,}" if len(set(shares.arrays)) == 1 else f"up to {max(shares.arrays):,}"
+        words.append(f"{plural(len(shares.arrays), 'array')} of {sizes}")
+    if shares.alone:
+        words.append(f"{plural(shares.alone, 'job')} of {'its' if shares.alone == 1 else 'their'} own")
+    why = ""
+    if shares.why:
+        why = f" ('{safe(shares.why)}' in cmd cannot be shared)"
+    elif shares.by:
+        why = f" ({', '.join(shares.by)} {'differs' if len(shares.by) == 1 else 'differ'})"
+    elif shares.alone > 1 and most == 1:
+        why = " (array: 1)"
+    return " and ".join(words) + why
 
 
 def _totals(plan: Plan) -> list[str]:

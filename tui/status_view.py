@@ -29,10 +29,12 @@ def summary(counts: Counter[Status]) -> str:
     """`3/10 done, 2 running, 1 failed`: what there is, nothing about what there is not."""
     total = sum(counts.values())
     pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
+    bound = counts[Status.BOUND]
     cancelled, blocked = counts[Status.CANCELLED], counts[Status.BLOCKED]
     groups = {
-        "running": sum(counts[status] for status in IN_SLURM) - pending,
+        "running": sum(counts[status] for status in IN_SLURM) - pending - bound,
         "pending": pending,
+        "bound": bound,
         "failed": sum(counts[status] for status in UNSUCCESSFUL) - cancelled,
         "cancelled": cancelled,
         "blocked": blocked,

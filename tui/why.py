@@ -35,6 +35,8 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         lines += _blocked(directory, state, instance)
     elif status in UNSUCCESSFUL:
         lines += _failed(directory, state, instance, last)
+    elif status is Status.BOUND and last:
+        lines += _bound(state, instance, last)
     elif status in IN_SLURM and last:
         lines += _under_way(status, last, state.driver.host)
     elif status in (Status.SUBMITTING, Status.UNCLEAR):
@@ -140,6 +142,14 @@ def _under_way(status: Status, last: Attempt, driver_host: str) -> list[str]:
     return [f"  Slurm has it as {where}{reason}."]
 
 
+def _bound(state: StudyState, instance: Instance, last: Attempt) -> list[str]:
+    open_parents = [parent for parent in state.plan.parents(instance) if state.status[parent] is not Status.FINISHED]
+    return [
+        f"  Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):",
+        *_names(state, open_parents),
+    ]
+
+
 def _attempts(attempts: list[Attempt]) -> list[str]:
     lines: list[str] = []
     for attempt in attempts:
@@ -150,8 +160,8 @@ def _attempts(attempts: list[Attempt]) -> list[str]:
             words.append(f"on {attempt.node}")
         if attempt.started_at and attempt.ended_at:
             words.append(f"ran {_span(attempt.ended_at - attempt.started_at)}")
-        if attempt.submitted_at and attempt.started_at > attempt.submitted_at:
-            words.append(f"waited {_span(attempt.started_at - attempt.submitted_at)}")
+        if attempt.started_at > attempt.queued_at > 0:
+            words.append(f"waited {_span(attempt.started_at - attempt.queued_at)}")
         if attempt.changes:
             words.append(f"with {safe(in_words(dict(attempt.changes)))}")
         if attempt.cause:

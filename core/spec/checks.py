@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import cross_checks
+from .extensions import read_extensions
 from .fields import Fields, plain
 from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
@@ -67,6 +68,7 @@ def parse_study(text: str, problems: Problems) -> Study:
         environment=entries,
         dependencies=dependencies,
         parameters=parameters,
+        mtui=read_extensions(top),
         output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
         file=problems.file,
         text=text,

@@ -103,6 +103,14 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Extensions:
+    """The `mtui` block: what a study says to this engine alone."""
+
+    submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
+    array: int = 1000  # the most instances in one job array; 1: no arrays
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """A checked spec.
 
@@ -118,5 +126,6 @@ class Study:
     dependencies: tuple[Dependency, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     output_path: str = ""
+    mtui: Extensions = Extensions()
     file: str = ""
     text: str = ""  # the whole file, for its copy in the study directory and for placing findings

@@ -33,6 +33,7 @@ _WORDS = {
     Status.HELD: "INITIALIZED",
     Status.SUBMITTING: "PENDING",
     Status.UNCLEAR: "PENDING",
+    Status.BOUND: "PENDING",
     Status.PENDING: "PENDING",
     Status.CONFIGURING: "PENDING",
     Status.REQUEUED: "PENDING",

@@ -24,6 +24,12 @@ class Attempt:
     changes: tuple[tuple[str, str], ...] = ()  # what retries had changed of its resources
     task: int = -1  # which task of an array it is; -1: a job of its own
     after: str = ""  # the jobs that Slurm waits for before it begins, as sbatch was told
+    freed_at: float = 0.0  # when those were done, if it was bound to any
+
+    @property
+    def queued_at(self) -> float:
+        """Since when nothing but Slurm's queue keeps it from starting; 0 if it is not known, or bound to others."""
+        return self.freed_at if self.after else self.submitted_at
 
     @property
     def array(self) -> str:

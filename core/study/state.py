@@ -77,6 +77,7 @@ class StudyState:
         self.result = ""
         self.last_event_at = 0.0
 
+        self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
         self._unfinished = Tally(self._graph, at_first=True)
         self._bad = Tally(self._graph, at_first=False)
@@ -149,6 +150,7 @@ class StudyState:
 
     def apply(self, event: ev.Event) -> None:
         """Take an event in. Raises Impossible, and changes nothing, if it cannot follow from this state."""
+        self._now = event.at
         match event:
             case ev.DriverStarted():
                 self.driver = Driver(event.epoch, event.host, event.pid, event.at)
@@ -278,6 +280,7 @@ class StudyState:
                     if self._loose.above[index]:  # a parent failed meanwhile
                         self.to_unbind[index] = None
                 else:
+                    attempt.freed_at = event.at if attempt.after else 0.0
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
@@ -463,6 +466,7 @@ class StudyState:
                     follow.append((child, Verb.UNLOCK, Status.READY))
                 elif self.status[child] is Status.BOUND:
                     self.attempts[child][-1].reason = ""
+                    self.attempts[child][-1].freed_at = self._now
                     follow.append((child, Verb.FREE, Status.PENDING))
         return follow
 

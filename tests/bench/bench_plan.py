@@ -1,119 +1,97 @@
-"""Planning and laying out a large sweep: mtui against `maestro run --dry` and against merely writing the files.
+"""Planning and laying out a large sweep: mtui, `maestro run --dry`, and merely writing the files.
 
-    python -m tests.bench.bench_plan [ROWS]
-
-The study is a set-up step, three chained steps for each row, and a funnel: 3 x ROWS + 2 instances.
+The study is three chained steps for each of 10,000 rows, and a funnel.
 """
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-STUDY = """\
-description: {{name: big, description: three chained steps and a funnel}}
-batch: {{type: slurm, host: h, bank: b, queue: q}}
-study:
-- name: prep
-  description: d
-  run: {{cmd: "echo prep > $(WORKSPACE)/x"}}
-- name: a
-  description: d
-  run: {{cmd: "echo $(A) $(B) $(prep.workspace)/x > $(WORKSPACE)/x", depends: [prep], procs: 1, walltime: "00:10:00"}}
-- name: b
-  description: d
-  run: {{cmd: "cat $(a.workspace)/x > $(WORKSPACE)/x", depends: [a], procs: 1, walltime: "00:10:00"}}
-- name: c
-  description: d
-  run: {{cmd: "cat $(b.workspace)/x > $(WORKSPACE)/x", depends: [b], procs: 1, walltime: "00:10:00"}}
-- name: all
-  description: d
-  run: {{cmd: "cat $(c.workspace)/*/x", depends: [c_*]}}
-global.parameters:
-  A: {{values: [{a}], label: A.%%}}
-  B: {{values: [{b}], label: B.%%}}
-"""
+from tests.bench import studies
+from tests.bench.maestro import run_words
+from tests.bench.place import Place
+from tests.bench.processes import measure, memory
+from tests.bench.table import Line, at_most, limited, in_turns, timed, times_faster
+from tests.mtui import COMMAND
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Wall time in seconds, CPU time in seconds, largest memory in MB of one command."""
-
-    wall: float
-    cpu: float
-    memory: float
-
-
-def measure(*command: str, cwd: Path) -> Measured:
-    """Run a command and measure it alone: its children's figures are read before and after."""
-    probe = (
-        "import resource, subprocess, sys, time; t = time.monotonic();"
-        "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode;"
-        "u = resource.getrusage(resource.RUSAGE_CHILDREN);"
-        "print(code, time.monotonic() - t, u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)"
-    )
-    env = {**os.environ, "USER": os.environ.get("USER") or "user"}  # Maestro's Slurm adapter needs it
-    done = subprocess.run(
-        [sys.executable, "-c", probe, *command], cwd=cwd, env=env, capture_output=True, text=True, check=True
-    )
-    code, wall, cpu, memory = done.stdout.split()
-    if code != "0":
-        raise SystemExit(f"{' '.join(command)} ended with code {code}")
-    return Measured(float(wall), float(cpu), float(memory))
+def scripts_of(out: Path) -> list[tuple[Path, str]]:
+    """Every script of a study limited its directory; the links to the workspaces are passed over."""
+    found: list[tuple[Path, str]] = []
+    for step in out.iterdir():
+        if step.is_dir() and not step.is_symlink() and step.name != ".mtui":
+            found += [(path.relative_to(out), path.read_text()) for path in step.rglob("*.sh")]
+    return found
 
 
-def floor(scripts: list[tuple[Path, str]]) -> Measured:
-    """Make the directories and write the same scripts, nothing else."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
-    for path, text in scripts:
+def write(scripts: list[tuple[Path, str]], root: Path) -> None:
+    """Make the directories and write the scripts, nothing else."""
+    for name, text in scripts:
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o744)
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Measured(time.monotonic() - began, cpu, 0.0)
 
 
-def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    base = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk's journal would be most of the figure
-    folder = Path(tempfile.mkdtemp(prefix="mtui-bench-", dir=base))
-    try:
-        spec = folder / "big.yaml"
-        a, b = (", ".join(str(row * factor) for row in range(rows)) for factor in (1, 2))
-        spec.write_text(STUDY.format(a=a, b=b))
-        mtui = (sys.executable, "-m", "mtui.tui")
-        figures = {
-            "mtui plan": measure(*mtui, "plan", str(spec), cwd=folder),
-            "mtui --dry": measure(*mtui, "--dry", "-o", "mtui", str(spec), cwd=folder),
-        }
-        scripts = [(folder / "floor" / path.relative_to(folder / "mtui"), path.read_text())
-                   for path in (folder / "mtui").glob("**/*.sh") if ".mtui" not in path.parts
-                   and not path.parts[len((folder / "mtui").parts)].startswith(("a_", "b_", "c_"))]  # fmt: skip
-        figures["floor: mkdir and write"] = floor(scripts)
-        maestro = str(Path(sys.executable).with_name("maestro"))
-        figures["maestro run --dry"] = measure(
-            maestro, "run", "--dry", "-fg", "-y", "-o", "maestro", str(spec), cwd=folder
-        )
-        report(3 * rows + 2, figures)
-    finally:
-        shutil.rmtree(folder)
+def run(place: Place) -> Iterator[Line]:
+    rows = place.count(10_000, least=20)
+    instances = 3 * rows + 1
+    spec = studies.large(place.new("large.yaml"), rows)
+    maestro_memory: list[float] = []
 
+    out = place.new("out")
+    place.run_mtui("--dry", "-o", out, spec)
+    scripts = scripts_of(out)
+    assert len(scripts) == instances
+    shutil.rmtree(out)
 
-def report(instances: int, figures: dict[str, Measured]) -> None:
-    base = figures["mtui --dry"].wall
-    print(f"{instances} instances")
-    print(f"{'':24}{'wall s':>9}{'CPU s':>9}{'MB':>7}{'of mtui --dry':>15}")
-    for name, figure in figures.items():
-        print(f"{name:24}{figure.wall:9.2f}{figure.cpu:9.2f}{figure.memory:7.0f}{figure.wall / base:14.2f}x")
+    def first_submission() -> float:
+        out = place.new("out")
+        with place.drive("-o", out, spec) as driver:
+            taken = driver.wait_accepted(1)
+        place.cluster.cancel_all()
+        shutil.rmtree(out)
+        return taken
 
+    def dry() -> float:
+        out = place.new("out")
+        taken = measure([*COMMAND, "--dry", "-o", out, spec], place.folder, place.local_env).wall
+        shutil.rmtree(out)
+        return taken
 
-if __name__ == "__main__":
-    main()
+    def floor() -> float:
+        root = place.new("floor")
+        taken = timed(lambda: write(scripts, root))
+        shutil.rmtree(root)
+        return taken
+
+    def maestro() -> float:
+        out = place.new("maestro-out")
+        found = measure(run_words(place.maestro, spec, out, dry=True), place.folder, place.local_env)
+        shutil.rmtree(out)
+        maestro_memory.append(found.memory)
+        return found.wall
+
+    def driver_memory() -> float:
+        out = place.new("out")
+        submitted = place.count(1000)
+        with place.drive("-t", str(submitted), "-o", out, spec) as driver:
+            driver.wait_accepted(submitted)
+            found = memory(driver.process.pid)
+        place.cluster.cancel_all()
+        shutil.rmtree(out)
+        return found
+
+    tasks = {"first submission": first_submission, "--dry": dry, "floor": floor, "Maestro --dry": maestro}
+    with place.drained():
+        found = in_turns(place.rounds(3), tasks)
+        ours = driver_memory()
+    of = f"of 3 x {rows:,} rows + funnel"
+    name = "`maestro run --dry`"
+    yield times_faster(f"plan and first submission {of}", found["first submission"], name, found["Maestro --dry"], 15)
+    yield times_faster(f"all scripts {of}", found["--dry"], name, found["Maestro --dry"], 15)
+    yield at_most(f"all scripts {of}", found["--dry"], "mkdir, write and chmod alone", found["floor"], 2.5)
+    peer = f"{name}: {max(maestro_memory):.0f} MB"
+    yield limited(f"driver's largest memory, {instances:,} instances", ours, 150, "MB", peer)

@@ -40,6 +40,7 @@ LOOKS: dict[Status, Look] = {
     Status.HELD: Look(Group.WAITING, "⊟", "H", "held"),
     Status.SUBMITTING: Look(Group.QUEUED, "⋯", "~", "submit"),
     Status.UNCLEAR: Look(Group.QUEUED, "?", "?", "unclear"),
+    Status.BOUND: Look(Group.QUEUED, "◌", "b", "bound"),
     Status.PENDING: Look(Group.QUEUED, "⋯", "q", "queued"),
     Status.CONFIGURING: Look(Group.QUEUED, "⋯", "q", "config"),
     Status.REQUEUED: Look(Group.QUEUED, "⋯", "q", "requeued"),

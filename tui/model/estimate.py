@@ -32,7 +32,7 @@ _UNTIMED = 0.1  # share of what is to come that may have no known duration
 _ROUND = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 _AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
-_QUEUED = (IN_SLURM - _AT_WORK) | {Status.SUBMITTING, Status.UNCLEAR}
+_QUEUED = (IN_SLURM - _AT_WORK - {Status.BOUND}) | {Status.SUBMITTING, Status.UNCLEAR}
 
 
 @dataclass(frozen=True, slots=True)

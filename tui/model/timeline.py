@@ -127,9 +127,9 @@ def extent(state: StudyState, order: Sequence[int], now: float) -> tuple[float, 
 
 def _begin(attempt: Attempt) -> float:
     """When it became known to a backend; 0 if it has not come to that."""
-    if attempt.submitted_at and attempt.started_at:
-        return min(attempt.submitted_at, attempt.started_at)
-    return attempt.submitted_at or attempt.started_at or attempt.ended_at
+    if attempt.queued_at and attempt.started_at:
+        return min(attempt.queued_at, attempt.started_at)
+    return attempt.queued_at or attempt.started_at or attempt.ended_at
 
 
 def bar(

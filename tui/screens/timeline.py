@@ -100,8 +100,8 @@ def _account(attempt: Attempt, now: float) -> str:
     words = [f"attempt {attempt.number}"]
     if attempt.submitted_at:
         words[0] += f" submitted {time.strftime('%H:%M:%S', time.localtime(attempt.submitted_at))}"
-    if attempt.started_at > attempt.submitted_at > 0:
-        words.append(f"waited {span_words(attempt.started_at - attempt.submitted_at)}")
+    if attempt.started_at > attempt.queued_at > 0:
+        words.append(f"waited {span_words(attempt.started_at - attempt.queued_at)}")
     if attempt.started_at:
         words.append(f"ran {ran(attempt, now)}" + (f" on {safe(attempt.node)}" if attempt.node else ""))
     return ", ".join(words)

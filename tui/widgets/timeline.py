@@ -185,7 +185,7 @@ class Timeline(LineView):
         if not attempts:
             return self._whole
         first, last = attempts[0], attempts[-1]
-        return first.submitted_at or first.started_at or self._now, last.ended_at or self._now
+        return first.queued_at or first.started_at or self._now, last.ended_at or self._now
 
     # --- mouse
 
