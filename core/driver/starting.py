@@ -118,6 +118,7 @@ class Starting:
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
+            doubtful=drive.observer.doubtful(),
             array=min(settings.array, self._site.max_array),
             ahead=settings.submit_ahead and fresh and now >= self._ahead_due,
             room=self._room(now),

@@ -7,7 +7,7 @@ everything else by `afterok` on each job. A funnel hangs on whole arrays. A pare
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .state import StudyState
@@ -39,10 +39,14 @@ class _Parents:
 
 
 class Binding:
-    """Binds instances to the jobs of their parents, as a state shows them at this moment."""
+    """Binds instances to the jobs of their parents, as a state shows them at this moment.
 
-    def __init__(self, state: StudyState) -> None:
+    Nothing is bound to `doubtful` ones: what Slurm has forgotten counts for it as done, also if it failed.
+    """
+
+    def __init__(self, state: StudyState, doubtful: Collection[int] = ()) -> None:
         self._state = state
+        self._doubtful = doubtful
         self._funnels: dict[int, tuple[str, ...] | None] = {}
 
     def starts(self, members: Iterable[int], most: int) -> list[Start]:
@@ -85,7 +89,7 @@ class Binding:
         for parent in instance.parents:
             if state.status[parent] is Status.FINISHED:
                 continue
-            if state.status[parent] not in _BINDABLE:
+            if not self._is_bindable(parent):
                 return None
             array, _, task = state.attempts[parent][-1].job.partition("_")
             if task:
@@ -101,6 +105,9 @@ class Binding:
             return None
         return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
 
+    def _is_bindable(self, index: int) -> bool:
+        return self._state.status[index] in _BINDABLE and index not in self._doubtful
+
     def _funnel(self, step: int) -> tuple[str, ...] | None:
         """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""
         if step not in self._funnels:
@@ -114,7 +121,7 @@ class Binding:
         for index in state.plan.steps[step].instances:
             attempts = state.attempts.get(index, [])
             spoiled.update(attempt.array for attempt in attempts[:-1])
-            if state.status[index] in _BINDABLE:
+            if self._is_bindable(index):
                 open_jobs.append(attempts[-1].job)
             elif state.status[index] is not Status.FINISHED:
                 return None

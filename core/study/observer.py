@@ -92,6 +92,10 @@ class Observer:
         strays, self._strays = self._strays, []
         return strays
 
+    def doubtful(self) -> set[int]:
+        """Instances whose jobs seem to be over, by one witness: a job bound to them now might begin in error."""
+        return {*self._exits, *self._ends, *self._missing_since}
+
     def take_never(self) -> set[int]:
         """Bound instances whose jobs Slurm will not begin: they have to be bound anew, or are blocked."""
         never, self._never = self._never, set()

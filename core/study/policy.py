@@ -33,6 +33,7 @@ class Capacity:
     slurm_open: bool  # whether Slurm takes jobs now
     array: int = 1  # the most tasks of an array
     ahead: bool = False  # whether what waits for jobs in Slurm may be bound to them
+    doubtful: Collection[int] = field(default=())  # instances whose end is being made out: not to be bound to
     room: Mapping[str, int] = field(default_factory=dict[str, int])  # by submit limit: how many jobs it has room for
     limit_of: Sequence[str] = ()  # by step, the name of the submit limit that it is under
     resting: Collection[int] = field(default=())  # steps that wait for more of their instances to get ready
@@ -74,7 +75,7 @@ class _Choice:
                     yield self._take(step, Start(tuple(members[first : first + size])))
         if not self._capacity.ahead:
             return
-        binding = Binding(state)
+        binding = Binding(state, self._capacity.doubtful)
         for step in scheduled:
             for kind, members in self._by_kind(step, state.ahead[step]):
                 if not kind.waits:

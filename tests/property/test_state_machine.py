@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from mtui.core.plan.arrays import Kinds
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
+from mtui.core.study.binding import Start
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
-from mtui.core.study.policy import Capacity, Limits, next_starts
+from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import BAD, LIVE, OVER, Status
+from mtui.core.study.status import BAD, IN_SLURM, LIVE, OVER, Status
 from tests.plans import plan, step
-from tests.property.world import HOST, Job, World
+from tests.property.world import HOST, PURGED_AFTER, Job, World
+from tests.property.world import Request as Sbatch
 from tests.unit.study.script import everything, words
 
 ENDS = (
@@ -31,6 +35,7 @@ ENDS = (
     Status.CANCELLED,
 )
 DEPENDENCIES = ("", "", "direct", "funnel", "both")
+PASSES = (0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT, PURGED_AFTER)
 CHANGES = ((), (("nodes", "2"),), (("nodes", ""),), (("nodes", "3"), ("walltime", "10")), (("nodes", "none"),))
 
 
@@ -62,19 +67,22 @@ class StudyMachine(RuleBasedStateMachine):
         self.lines: list[str] = []
         self.durable = 0  # lines that a crash cannot take
         self.clock = 0.0
-        self.now = 1000.0
+        self.now = self.world.now = 1000.0
         self.submissions = 0
         self.commands = 0
         self.epoch = 0
-        self.may_arrive: list[tuple[str, int, int]] = []  # submissions that Slurm may still take late
+        self.may_arrive: list[Sbatch] = []  # submissions that Slurm may still take late
         self.used: dict[tuple[int, int], str] = {}  # the attempts that ended, with how
         self.drive(StudyState(plan))
 
     def drive(self, state: StudyState) -> None:
         """A new driver begins with this state."""
         self.state = state
+        self.kinds = Kinds(self.plan)
         self.observer = Observer(state)
-        self.answers: dict[str, tuple[int, int]] = {}  # sbatch calls under way
+        self.answers: dict[str, Sbatch] = {}  # calls under way
+        self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
+        self.never: set[int] = set()
         self.taken: set[str] = set()
         self.adopted: dict[int, tuple[int, str]] = {}
         self.look: tuple[float, dict[str, Seen]] | None = None
@@ -105,6 +113,9 @@ class StudyMachine(RuleBasedStateMachine):
                 key = (event.instance, event.attempt)
                 assert key not in self.used, "an attempt number ended twice"
                 self.used[key] = event.status.value
+            case ev.Unbound():
+                self.observer.forget(index for index, _ in event.members)
+                self.used.update((key, "unbound") for key in event.members)
             case ev.SubmitIntended():
                 self.observer.forget(index for index, _ in event.members)
             case _:
@@ -140,31 +151,47 @@ class StudyMachine(RuleBasedStateMachine):
         jobs = [job for job in self.world.named(submission) if not job.forgotten]
         if submission not in self.state.submissions or not jobs:
             return ""
-        return min(jobs, key=lambda job: (not self.world.owns_claim(job), job.id)).id
+        return min(jobs, key=lambda job: ("_" in job.id or not self.world.owns_claim(job), job.id)).array
 
     def looked(self, asked: float, shown: dict[str, Seen]) -> None:
+        self.looked_at = asked
         self.read_spool()
         self.emit_all(self.observer.look(shown.get, self.find, asked, self.at(), self.now, accounting=True))
+        self.never |= self.observer.take_never()
 
     def start(self, limits: Limits, capacity: Capacity) -> None:
-        for index in next_starts(self.state, limits, capacity):
-            number, scheduled = self.state.next_attempt(index), self.plan.step_of(self.plan.instances[index]).scheduled
-            assert (index, number) not in self.used, "an attempt number is used for a second attempt"
-            self.submissions += 1
-            name = f"{self.epoch}-{self.submissions}"
-            backend = "slurm" if scheduled else "local"
-            self.emit(ev.SubmitIntended(at=self.at(), submission=name, backend=backend, members=((index, number),)))
-            self.durable = len(self.lines)
-            if scheduled:
-                self.answers[name] = (index, number)
-            else:
-                job = self.world.submit(name, index, number, local=True)
-                self.emit(ev.Submitted(at=self.at(), submission=name, job=job.id, node=HOST))
+        for index in next_local(self.state, limits):
+            submission = self.intend(Start((index,)), "local")
+            job = self.world.submit(submission, local=True)[0]
+            self.emit(ev.Submitted(at=self.at(), submission=submission.submission, job=job.id, node=HOST))
+        # What Slurm forgets counts as done for what is bound to it.
+        fresh = self.now - self.looked_at < PURGED_AFTER / 2
+        capacity = replace(capacity, ahead=capacity.ahead and fresh, doubtful=self.observer.doubtful())
+        starts = next_submissions(self.state, self.kinds, limits, capacity)
+        assert next_submissions(self.state, self.kinds, limits, capacity) == starts, "asking changes something"
+        for start in starts:
+            submission = self.intend(start, "slurm")
+            self.answers[submission.submission] = submission
+
+    def intend(self, start: Start, backend: str) -> Sbatch:
+        members = tuple((index, self.state.next_attempt(index)) for index in start.members)
+        assert not self.used.keys() & set(members), "an attempt number is used for a second attempt"
+        self.submissions += 1
+        name = f"{self.epoch}-{self.submissions}"
+        tasks = start.tasks if len(members) > 1 else ()
+        self.emit(
+            ev.SubmitIntended(
+                at=self.at(), submission=name, backend=backend, members=members, tasks=tasks, after=start.after
+            )
+        )
+        self.durable = len(self.lines)
+        return Sbatch(name, members, tasks, start.after)
 
     def take_over(self) -> None:
         self.read_spool()
-        for name, ((index, number),) in list(self.state.submissions.items()):
-            if self.state.status[index] is Status.SUBMITTING:
+        for name, members in list(self.state.submissions.items()):
+            index, number = members[0]
+            if any(self.state.status[member] is Status.SUBMITTING for member, _ in members):
                 self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message="the driver ended"))
             if self.state.attempts[index][-1].backend == "slurm":
                 self.observer.doubt(name, self.now)
@@ -180,17 +207,45 @@ class StudyMachine(RuleBasedStateMachine):
 
     # --- what the driver does
 
-    @rule(throttle=st.integers(0, 3), local=st.integers(1, 3), calls=st.integers(0, 4), is_open=st.booleans())
-    def start_some(self, throttle: int, local: int, calls: int, is_open: bool) -> None:
+    @rule(
+        throttle=st.integers(0, 3),
+        local=st.integers(1, 3),
+        calls=st.integers(0, 4),
+        is_open=st.booleans(),
+        array=st.integers(1, 3),
+        ahead=st.booleans(),
+    )
+    def start_some(self, throttle: int, local: int, calls: int, is_open: bool, array: int, ahead: bool) -> None:
         room = {"slurm": throttle or 999, "local": local}
         before = {"slurm": len(self.state.live_slurm), "local": len(self.state.live_local)}
-        self.start(Limits(throttle, local), Capacity(calls, is_open))
+        self.start(Limits(throttle, local), Capacity(calls, is_open, array, ahead))
         assert len(self.state.live_slurm) <= max(before["slurm"], room["slurm"] if is_open else 0)
         assert len(self.state.live_local) <= max(before["local"], room["local"])
 
     @rule()
     def start_all(self) -> None:
-        self.start(Limits(0, 99), Capacity(99, True))
+        self.start(Limits(0, 99), Capacity(99, True, 99, ahead=True))
+
+    @precondition(lambda self: self.state.to_unbind or self.never)
+    @rule(data=st.data())
+    def unbind(self, data: st.DataObject) -> None:
+        wanted = sorted(self.state.to_unbind.keys() | self.never)
+        self.unbind_these(data.draw(st.lists(st.sampled_from(wanted), min_size=1, unique=True)))
+
+    def unbind_these(self, wanted: list[int]) -> None:
+        self.never.difference_update(wanted)
+        for index in wanted:
+            if self.state.status[index] is not Status.BOUND:
+                continue
+            last = self.state.attempts[index][-1]
+            if self.world.void(index, last.number):
+                self.world.cancel(self.world.jobs[last.job], record=False)
+                self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause="a test"))
+                continue
+            if index in self.state.held:
+                self.emit(ev.Released(at=self.at(), instance=index))
+            if index in self.state.to_unbind:
+                self.emit(ev.CancelRequested(at=self.at(), instance=index))
 
     @precondition(lambda self: self.world.spool)
     @rule()
@@ -218,9 +273,10 @@ class StudyMachine(RuleBasedStateMachine):
         if not unobserved:
             self.looked(asked, shown)
 
-    @rule(seconds=st.sampled_from([0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT]), look=st.booleans())
+    @rule(seconds=st.sampled_from(PASSES), look=st.booleans())
     def pass_time(self, seconds: float, look: bool) -> None:
         self.now += seconds
+        self.world.now = self.now
         self.emit_all(self.observer.tick(self.at(), self.now))
         if look:
             self.looked(self.now, self.world.snapshot())
@@ -261,46 +317,68 @@ class StudyMachine(RuleBasedStateMachine):
         kind=st.sampled_from(["accepted", "accepted", "deferred", "unclear", "unclear, lost", "twice", "refused"]),
     )
     def sbatch_answers(self, data: st.DataObject, kind: str) -> None:
-        name = data.draw(st.sampled_from(sorted(self.answers)))
-        index, number = self.answers.pop(name)
-        jobs = self.world.named(name)  # it may have been taken before the answer came
-        if jobs and kind in ("deferred", "refused", "unclear, lost"):
+        request = self.answers.pop(data.draw(st.sampled_from(sorted(self.answers))))
+        name = request.submission
+        arrays = list(dict.fromkeys(job.array for job in self.world.named(name)))  # taken before the answer came
+        if arrays and kind in ("deferred", "refused", "unclear, lost"):
             kind = "unclear"
-        for _ in range({"accepted": 1, "unclear": 1, "twice": 2}.get(kind, 0) - len(jobs)):
-            jobs.append(self.world.submit(name, index, number))
+        for _ in range({"accepted": 1, "unclear": 1, "twice": 2}.get(kind, 0) - len(arrays)):
+            arrays.append(self.world.submit(request)[0].array)
         match kind:
             case "accepted":
-                self.emit(ev.Submitted(at=self.at(), submission=name, job=jobs[-1].id))
-                self.observer.touch(index, self.now)
+                self.accepted(request, arrays[-1])
             case "deferred":
                 self.emit(ev.SubmitDeferred(at=self.at(), submission=name, message="a limit"))
             case "refused":
                 self.emit(ev.SubmitRefused(at=self.at(), submission=name, message="no such partition"))
-                self.used[index, number] = "refused"
+                self.used.update((key, "refused") for key in request.members)
             case _:
                 self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message=kind))
                 self.observer.doubt(name, self.now)
-                if not jobs:
-                    self.may_arrive.append((name, index, number))
+                if not arrays:
+                    self.may_arrive.append(request)
+
+    def accepted(self, request: Sbatch, job: str) -> None:
+        self.emit(ev.Submitted(at=self.at(), submission=request.submission, job=job))
+        for index, _ in request.members:
+            self.observer.touch(index, self.now)
 
     @precondition(lambda self: [name for name in self.answers if not self.world.named(name)])
     @rule(data=st.data())
     def slurm_takes_it_before_sbatch_answers(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(name for name in self.answers if not self.world.named(name))))
-        self.world.submit(name, *self.answers[name])
+        self.world.submit(self.answers[name])
 
     @precondition(lambda self: self.may_arrive)
     @rule(data=st.data())
     def slurm_takes_it_late(self, data: st.DataObject) -> None:
-        self.world.submit(*self.may_arrive.pop(data.draw(st.integers(0, len(self.may_arrive) - 1))))
+        self.world.submit(self.may_arrive.pop(data.draw(st.integers(0, len(self.may_arrive) - 1))))
 
     def draw_job(self, data: st.DataObject, state: str) -> Job:
         return data.draw(st.sampled_from(self.world.of_state(state)))
 
-    @precondition(lambda self: self.world.of_state("queued"))
+    @precondition(lambda self: any(map(self.world.may_begin, self.world.jobs.values())))
     @rule(data=st.data())
     def job_begins(self, data: st.DataObject) -> None:
-        self.world.begin(self.draw_job(data, "queued"))
+        self.begin_job(data.draw(st.sampled_from([*filter(self.world.may_begin, self.world.jobs.values())])))
+
+    def begin_job(self, job: Job) -> None:
+        self.world.begin(job)
+        done = {index for index, _ in self.world.succeeded}
+        if job.state == "running":
+            assert self.parents[job.index] <= done, "a payload began before its parents were done"
+
+    @precondition(lambda self: any(map(self.world.never_begins, self.world.jobs.values())))
+    @rule(data=st.data())
+    def slurm_cancels_what_never_begins(self, data: st.DataObject) -> None:
+        jobs = [*filter(self.world.never_begins, self.world.jobs.values())]
+        self.world.cancel_dependent(data.draw(st.sampled_from(jobs)))
+
+    @precondition(lambda self: [job for job in self.world.of_state("queued") if not job.local])
+    @rule(data=st.data())
+    def somebody_cancels_a_queued_job(self, data: st.DataObject) -> None:
+        jobs = [job for job in self.world.of_state("queued") if not job.local]
+        self.world.cancel(data.draw(st.sampled_from(jobs)), record=False)
 
     @precondition(lambda self: self.world.of_state("running"))
     @rule(data=st.data(), record=st.booleans())
@@ -333,9 +411,9 @@ class StudyMachine(RuleBasedStateMachine):
         kept = data.draw(st.integers(self.durable, len(self.lines)))
         del self.lines[kept:]
         self.durable = kept
-        for name, key in self.answers.items():
+        for name, request in self.answers.items():
             if not self.world.named(name):
-                self.may_arrive.append((name, *key))
+                self.may_arrive.append(request)
         state = replay(self.plan, self.lines)
         self.used = {
             (index, item.number): "ended" for index, items in state.attempts.items() for item in items if item.ended_at
@@ -359,10 +437,21 @@ class StudyMachine(RuleBasedStateMachine):
                     else:
                         expected = Status.READY if above <= {Status.FINISHED} else Status.WAITING
                     assert idle is expected, words(self.state)
+                case alive if alive is Status.BOUND:
+                    assert above - {Status.FINISHED}, words(self.state)
+                    sound = all(self.has_a_job(parent) for parent in parents) and index not in self.state.held
+                    assert sound or index in self.state.to_unbind or index in self.state.to_cancel, words(self.state)
                 case alive if alive in LIVE or alive is Status.FINISHED:
-                    assert above <= {Status.FINISHED}, words(self.state)
+                    ahead = self.state.attempts[index][-1].after
+                    assert ahead or above <= {Status.FINISHED}, words(self.state)
                 case _:
                     pass
+
+    def has_a_job(self, index: int) -> bool:
+        """Whether others can be bound to an instance, or need not be."""
+        status = self.state.status[index]
+        scheduled = self.plan.step_of(self.plan.instances[index]).scheduled
+        return status is Status.FINISHED or (status in IN_SLURM and scheduled)
 
     @invariant()
     def counters_and_queues_are_what_a_recount_gives(self) -> None:
@@ -370,14 +459,16 @@ class StudyMachine(RuleBasedStateMachine):
         assert +state.counts == Counter(state.status)
         for item, counts in zip(self.plan.steps, state.step_counts, strict=True):
             assert +counts == Counter(state.status[index] for index in item.instances)
-        for scheduled, ready, live in (
-            (True, state.ready_slurm, state.live_slurm),
-            (False, state.ready_local, state.live_local),
-        ):
+        for item, ready, ahead in zip(self.plan.steps, state.ready, state.ahead, strict=True):
+            assert sorted(ready) == [index for index in item.instances if state.status[index] is Status.READY]
+            waiting = [index for index in item.instances if state.status[index] is Status.WAITING and item.scheduled]
+            assert sorted(ahead) == [index for index in waiting if all(map(self.has_a_job, self.parents[index]))]
+        for scheduled, live in ((True, state.live_slurm), (False, state.live_local)):
             members = [i.index for i in self.plan.instances if self.plan.step_of(i).scheduled is scheduled]
-            assert sorted(ready) == [index for index in members if state.status[index] is Status.READY]
             assert sorted(live) == [index for index in members if state.status[index] in LIVE]
-        assert state.held == {i for i in state.held if state.status[i] in (Status.HELD, Status.BLOCKED)}
+        holdable = (Status.HELD, Status.BLOCKED, Status.BOUND)
+        assert state.held == {i for i in state.held if state.status[i] in holdable}
+        assert all(state.status[index] is Status.BOUND for index in state.to_unbind)
         assert {i for i, status in enumerate(state.status) if status is Status.HELD} <= state.held
         assert all(state.status[index] in LIVE for index in state.to_cancel)
         assert state.is_over is all(status in OVER for status in state.status)
@@ -392,7 +483,7 @@ class StudyMachine(RuleBasedStateMachine):
             elif self.state.status[index] in OVER - {Status.BLOCKED}:
                 assert attempts[-1].ended_at
         for members in self.state.submissions.values():
-            assert all(self.state.status[index] in LIVE for index, _ in members)
+            assert any(self.state.status[index] in LIVE for index, _ in members)
 
     @invariant()
     def no_payload_runs_twice_and_what_finished_did_run(self) -> None:
@@ -419,17 +510,18 @@ class StudyMachine(RuleBasedStateMachine):
 
     def calm_round(self) -> None:
         self.look = None
-        for name, (index, number) in list(self.answers.items()):
+        for name, request in list(self.answers.items()):
             del self.answers[name]
-            job = (self.world.named(name) or [self.world.submit(name, index, number)])[-1]
-            self.emit(ev.Submitted(at=self.at(), submission=name, job=job.id))
-            self.observer.touch(index, self.now)
+            self.accepted(request, (self.world.named(name) or self.world.submit(request))[-1].array)
         self.commands += 1
         self.emit_all(carry_out(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
         if any(self.state.attempts[index][-1].job for index in self.state.to_cancel):
             self.send_cancels(record=True)
-        for job in self.world.of_state("queued"):
-            self.world.begin(job)
+        self.unbind_these(sorted(self.state.to_unbind.keys() | self.never))
+        for job in [*filter(self.world.never_begins, self.world.jobs.values())]:
+            self.world.cancel_dependent(job)
+        for job in [*filter(self.world.may_begin, self.world.jobs.values())]:
+            self.begin_job(job)
         for job in self.world.of_state("running"):
             self.world.end(job, Status.FINISHED, 0, record=True)
         self.hear_of_processes()

@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtui.core.study.observer import Report, Seen
+from mtui.core.study.observer import NEVER, VOID, Report, Seen
 from mtui.core.study.status import Status
 
 HOST = "here"
+PURGED_AFTER = 300.0  # seconds after its end, a job counts as done for whatever is bound to it
 
 
 @dataclass
 class Job:
-    """A Slurm job or a local process, made for one attempt of one instance."""
+    """A Slurm job, a task of an array, or a local process, made for one attempt of one instance."""
 
     id: str
     submission: str
     index: int
     attempt: int
     local: bool
+    after: tuple[str, ...] = ()  # ids of the jobs that have to finish first
     state: str = "queued"  # then "running", at last "over"
     restarts: int = 0
     forgotten: bool = False  # by squeue and sacct
     verdict: Status = Status.FINISHED
     code: int | None = None
+    reason: str = ""
+    ended_at: float = 0.0
+
+    @property
+    def array(self) -> str:
+        return self.id.partition("_")[0]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What sbatch is given."""
+
+    submission: str
+    members: Sequence[tuple[int, int]]
+    tasks: Sequence[int] = ()
+    after: str = ""
 
 
 class World:
     """Everything outside of the driver. It does what the real ones do, and no more than they promise."""
 
     def __init__(self) -> None:
+        self.now = 0.0
+        self.arrays = 0
         self.jobs: dict[str, Job] = {}
         self.claims: dict[tuple[int, int], str] = {}
         self.spool: dict[str, Report] = {}
@@ -38,10 +59,53 @@ class World:
         self.succeeded: set[tuple[int, int]] = set()
         self.child_exits: list[tuple[int, int, str, int]] = []  # that the driver which started it hears of
 
-    def submit(self, submission: str, index: int, attempt: int, *, local: bool = False) -> Job:
-        job = Job(f"{len(self.jobs) + 100}", submission, index, attempt, local)
-        self.jobs[job.id] = job
-        return job
+    def submit(self, request: Request, *, local: bool = False) -> list[Job]:
+        """Take a job or an array; `after` is resolved as Slurm does."""
+        self.arrays += 1
+        made: list[Job] = []
+        for place, (index, attempt) in enumerate(request.members):
+            task = (request.tasks or range(len(request.members)))[place]
+            name = f"{self.arrays + 100}" + (f"_{task}" if len(request.members) > 1 else "")
+            made.append(Job(name, request.submission, index, attempt, local, self._parents(request.after, task)))
+        self.jobs.update((job.id, job) for job in made)
+        return made
+
+    def _parents(self, after: str, task: int) -> tuple[str, ...]:
+        found: list[str] = []
+        for part in after.split(",") if after else ():
+            kind, *ids = part.split(":")
+            for name in ids:
+                if kind == "aftercorr":
+                    found.append(f"{name}_{task}")
+                elif name in self.jobs:
+                    found.append(name)
+                else:
+                    found += [job.id for job in self.jobs.values() if job.array == name]
+        assert all(name in self.jobs for name in found), f"{after}: bound to what there is not"
+        return tuple(found)
+
+    def may_begin(self, job: Job) -> bool:
+        """Whether all that it is bound to is done, as Slurm sees it."""
+        return job.state == "queued" and all(map(self._is_done, job.after))
+
+    def never_begins(self, job: Job) -> bool:
+        parents = (self.jobs[name] for name in job.after)
+        return job.state == "queued" and any(
+            parent.state == "over" and not self._is_done(parent.id) for parent in parents
+        )
+
+    def _is_done(self, name: str) -> bool:
+        job = self.jobs[name]
+        purged = self.now - job.ended_at >= PURGED_AFTER
+        return job.state == "over" and (job.verdict is Status.FINISHED or purged)
+
+    def cancel_dependent(self, job: Job) -> None:
+        job.reason = NEVER
+        self._over(job, Status.CANCELLED, None)
+
+    def void(self, index: int, attempt: int) -> bool:
+        """The driver takes the claim of an attempt; whether it is the driver's."""
+        return self.claims.setdefault((index, attempt), VOID) == VOID
 
     def of_state(self, state: str) -> list[Job]:
         return [job for job in self.jobs.values() if job.state == state]
@@ -90,9 +154,12 @@ class World:
             if job.local or job.forgotten:
                 continue
             if job.state == "over":
-                shown[job.id] = Seen(job.verdict, ended=True, exit_code=job.code)
+                reason = job.reason or ("by 0" if job.verdict is Status.CANCELLED else "")
+                shown[job.id] = Seen(job.verdict, ended=True, reason=reason, exit_code=job.code)
+            elif job.state == "running":
+                shown[job.id] = Seen(Status.RUNNING, ended=False)
             else:
-                shown[job.id] = Seen(Status.RUNNING if job.state == "running" else Status.PENDING, ended=False)
+                shown[job.id] = Seen(Status.PENDING, ended=False, reason="" if self.may_begin(job) else "Dependency")
         return shown
 
     def named(self, submission: str) -> list[Job]:
@@ -100,7 +167,7 @@ class World:
         return [job for job in self.jobs.values() if job.submission == submission and not job.local]
 
     def _over(self, job: Job, verdict: Status, code: int | None) -> None:
-        job.state, job.verdict, job.code = "over", verdict, code
+        job.state, job.verdict, job.code, job.ended_at = "over", verdict, code, self.now
         if job.local:
             self.child_exits.append((job.index, job.attempt, job.id, 137 if code is None else code))
 

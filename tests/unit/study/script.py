@@ -10,8 +10,10 @@ from typing import Any
 
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
+from mtui.core.study.attempt import Attempt
+from mtui.core.study.graph import Tally
 from mtui.core.study.observer import Observer, Report, Seen
-from mtui.core.study.state import Attempt, StudyState
+from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 
 _clock = count(1)
@@ -106,8 +108,10 @@ def everything(state: StudyState) -> dict[str, Any]:
     """All fields of a state but its plan, as values that stay as they are; the order of queues counts."""
     found: dict[str, Any] = {}
     for name, value in vars(state).items():
-        if name == "plan":
+        if name in ("plan", "_graph", "_now"):
             continue
+        if isinstance(value, Tally):
+            value = (value.above, value._within)  # pyright: ignore[reportPrivateUsage]
         if isinstance(value, dict) and not isinstance(value, Counter):
             value = list(value.items())
         found[name] = copy.deepcopy(value)
