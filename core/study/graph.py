@@ -21,6 +21,13 @@ class Graph:
             for parent in instance.parents:
                 self.children[parent].append(instance.index)
 
+    def deepest_first(self) -> tuple[int, ...]:
+        """The steps, those with the most steps above them first; else as in the plan."""
+        depth: list[int] = []
+        for step in self.plan.steps:
+            depth.append(1 + max((depth[above] for above in (*step.parents, *step.funnels)), default=0))
+        return tuple(sorted(range(len(depth)), key=lambda step: -depth[step]))
+
     def users(self, step: int) -> list[int]:
         """Every instance that waits for all of a step."""
         return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]

@@ -42,7 +42,9 @@ class Capacity:
 def next_local(state: StudyState, limits: Limits) -> list[int]:
     """The ready local instances to start now."""
     free = limits.local_jobs - len(state.live_local)
-    ready = (index for step in reversed(state.plan.steps) if not step.scheduled for index in state.ready[step.index])
+    ready = (
+        index for step in state.deepest_first if not state.plan.steps[step].scheduled for index in state.ready[step]
+    )
     return list(islice(ready, max(0, free)))
 
 
@@ -67,8 +69,8 @@ class _Choice:
 
     def starts(self) -> Iterator[Start]:
         state, most = self._state, self._capacity.array
-        scheduled = [step.index for step in state.plan.steps if step.scheduled]
-        for step in reversed(scheduled):
+        scheduled = [step for step in state.deepest_first if state.plan.steps[step].scheduled]
+        for step in scheduled:
             for kind, members in self._by_kind(step, state.ready[step]):
                 size = 1 if kind.alone else most
                 for first in range(0, len(members), size):
@@ -76,7 +78,7 @@ class _Choice:
         if not self._capacity.ahead:
             return
         binding = Binding(state, self._capacity.doubtful)
-        for step in scheduled:
+        for step in reversed(scheduled):
             for kind, members in self._by_kind(step, state.ahead[step]):
                 if not kind.waits:
                     for start in binding.starts(members, 1 if kind.alone else most):

@@ -79,6 +79,7 @@ class StudyState:
 
         self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
+        self.deepest_first = self._graph.deepest_first()
         self._unfinished = Tally(self._graph, at_first=True)
         self._bad = Tally(self._graph, at_first=False)
         self._loose = Tally(self._graph, at_first=True)  # neither finished nor in Slurm: nothing to be bound to

@@ -74,13 +74,17 @@ class Job:
         """Run the script in a session of its own, as a node does."""
         script = self.get("script")
         place = Path(self.get("chdir"))
-        logs = [re.search(rf'^#SBATCH --{kind}="(.*)"$', script, re.MULTILINE) for kind in ("output", "error")]
-        paths = [str(place / match.group(1)) if match else os.devnull for match in logs]
+        array, _, task = self.id.partition("_")
+        logs = [re.search(rf'^#SBATCH --{kind}="?(.*?)"?$', script, re.MULTILINE) for kind in ("output", "error")]
+        paths = [str(place / match.group(1).replace("%a", task)) if match else os.devnull for match in logs]
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "FAKE_"))}
         restarts = self.get("restarts")
+        own = {"SLURM_JOB_ID": self.id, "SLURMD_NODENAME": "fake1", "SLURM_RESTART_COUNT": restarts or "0"}
+        if task:
+            own |= {"SLURM_ARRAY_JOB_ID": array, "SLURM_ARRAY_TASK_ID": task}
         process = subprocess.Popen(
             ["sh", "-c", SLURMD, "slurmd", str(self.folder), str(place), *paths],
-            env={**kept, "SLURM_JOB_ID": self.id, "SLURMD_NODENAME": "fake1", "SLURM_RESTART_COUNT": restarts or "0"},
+            env={**kept, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -142,7 +146,8 @@ class FakeSlurm:
     # --- what a test sees of it
 
     def jobs(self) -> list[Job]:
-        return sorted((Job(path) for path in (self.folder / "jobs").iterdir()), key=lambda job: int(job.id))
+        jobs = (Job(path) for path in (self.folder / "jobs").iterdir())
+        return sorted(jobs, key=lambda job: [int(part) for part in job.id.split("_")])
 
     def jobs_of(self, stem: str) -> list[Job]:
         """The jobs of an instance, oldest first."""
@@ -178,13 +183,14 @@ def main(program: str, folder: Path, words: list[str]) -> int:
             return 0
         case _:
             pass
+    _settle(folder)
     options = dict(word.removeprefix("--").partition("=")[::2] for word in words if word.startswith("--"))
     match program:
         case "sbatch":
             return _sbatch(folder, options, sys.stdin.read())
         case "squeue":
             for job in _jobs(folder, "squeue"):
-                print(f"{job.id}|{job.state}|{job.get('reason') or 'None'}|fake1|{job.get('name')}")
+                print(f"{job.id}|{job.state}|{job.get('reason') or 'None'}|fake1|regular|{job.get('name')}")
         case "sacct":
             wanted = options.get("jobs", "").split(",") + options.get("name", "").split(",")
             for job in _jobs(folder, "sacct"):
@@ -208,18 +214,65 @@ def _jobs(folder: Path, program: str) -> Iterator[Job]:
             yield Job(path)
 
 
-def _take(folder: Path, options: dict[str, str], script: str) -> Job:
+def _settle(folder: Path) -> None:
+    """Start the jobs whose parents are done, and cancel those whose parents failed."""
+    for path in list((folder / "jobs").iterdir()):
+        job = Job(path)
+        if not (job.state == "PENDING" and (after := job.get("after"))):
+            continue
+        task = job.id.partition("_")[2]
+        verdicts = [_verdict(folder, name, kind, task) for kind, name in _parents(after)]
+        if all(verdict == "COMPLETED" for verdict in verdicts) or any(verdict in OVER[1:] for verdict in verdicts):
+            with suppress(FileNotFoundError):
+                (path / "after").rename(path / "after.settled")
+                if all(verdict == "COMPLETED" for verdict in verdicts):
+                    job.put("reason", "Priority")
+                    job.start()
+                else:
+                    job.put("reason", "DependencyNeverSatisfied")
+                    job.put("verdict", "CANCELLED")
+
+
+def _parents(after: str) -> Iterator[tuple[str, str]]:
+    """The kind and the job of each dependency."""
+    for part in after.split(","):
+        kind, *names = part.split(":")
+        for name in names:
+            yield kind, name
+
+
+def _verdict(folder: Path, name: str, kind: str, task: str) -> str:
+    """What became of a job, or of an array as a whole; empty while it is not over."""
+    name = f"{name}_{task}" if kind == "aftercorr" else name
+    jobs = [Job(path) for path in (folder / "jobs").iterdir() if path.name == name or path.name.startswith(f"{name}_")]
+    verdicts = {job.get("verdict") for job in jobs}
+    bad = verdicts & set(OVER[1:])
+    return bad.pop() if bad else "COMPLETED" if verdicts == {"COMPLETED"} else ""
+
+
+def _take(folder: Path, options: dict[str, str], script: str) -> list[Job]:
     number = 100
     while True:
         number += 1
         with suppress(FileExistsError):
-            (folder / "jobs" / str(number)).mkdir()
+            (folder / "numbers" / str(number)).mkdir(parents=True)
             break
-    job = Job(folder / "jobs" / str(number))
+    tasks = [""]
+    if options.get("array"):
+        runs = (run.partition("-") for run in options["array"].split(","))
+        tasks = [f"_{task}" for first, _, last in runs for task in range(int(first), int(last or first) + 1)]
+    return [_make(folder / "jobs" / f"{number}{task}", options, script) for task in tasks]
+
+
+def _make(folder: Path, options: dict[str, str], script: str) -> Job:
+    folder.mkdir()
+    job = Job(folder)
     job.put("script", script)
     job.put("name", options["job-name"])
     job.put("chdir", options["chdir"])
-    job.put("reason", "Priority")
+    job.put("reason", "Dependency" if options.get("dependency") else "Priority")
+    if options.get("dependency"):
+        job.put("after", options["dependency"])
     job.put("state", "PENDING")
     return job
 
@@ -240,9 +293,9 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if order in refusals:
         print(refusals[order], file=sys.stderr)
         return 1
-    jobs = [_take(folder, options, script) for _ in range(2 if "twice" in order else 1)]
-    for job in jobs:
-        if "pending" not in order:
+    arrays = [_take(folder, options, script) for _ in range(2 if "twice" in order else 1)]
+    for job in (job for jobs in arrays for job in jobs):
+        if "pending" not in order and not job.get("after"):
             job.start()
     if "hang" in order:
         pause = threading.Event()
@@ -254,7 +307,7 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if "garbage" in order:
         sys.stdout.buffer.write(GARBAGE)
         return 0
-    print(jobs[-1].id)
+    print(arrays[-1][0].id.partition("_")[0])
     return 0
 
 
