@@ -20,6 +20,7 @@ from .ending import Ending
 from .faults import point
 
 _AT_ONCE = 1000  # instances: the driver looks up in between
+_PAUSE = 0.2  # seconds between two turns with work
 _TRY_AGAIN = 5.0  # seconds after a claim that could not be written
 
 
@@ -29,20 +30,20 @@ class Unbinding:
     def __init__(self, drive: Drive, ending: Ending) -> None:
         self._drive = drive
         self._ending = ending
-        self._never: set[int] = set()  # whose jobs Slurm will not begin
         self._closed_until = 0.0
 
     def due(self) -> float | None:
-        return self._closed_until if self._drive.state.to_unbind or self._never else None
+        if not (self._drive.state.to_unbind or self._drive.observer.never()):
+            return None
+        return max(self._closed_until, time.monotonic() + _PAUSE)  # what could be done now was done
 
     def turn(self) -> None:
         """Take out what has to be taken out."""
         drive, now = self._drive, time.monotonic()
         state = drive.state
-        self._never |= drive.observer.take_never()
         if now < self._closed_until:
             return
-        wanted = list(islice(chain(state.to_unbind, self._never - state.to_unbind.keys()), _AT_ONCE))
+        wanted = list(islice(chain(state.to_unbind, drive.observer.never() - state.to_unbind.keys()), _AT_ONCE))
         by_cause: dict[str, list[int]] = {}
         began: list[int] = []
         try:
@@ -55,7 +56,6 @@ class Unbinding:
             self._closed_until = now + _TRY_AGAIN
         if by_cause:
             point("unbind.claimed")
-        self._never.difference_update(wanted)
         for cause, members in by_cause.items():
             self._ending.end_strays([state.attempts[index][-1].job for index in members])
             numbered = tuple((index, state.attempts[index][-1].number) for index in members)

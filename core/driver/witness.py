@@ -44,6 +44,8 @@ class Witness:
 
     def turn(self) -> None:
         """Take in what is there, and ask Slurm if it is time."""
+        if not self._drive.state.live_slurm:
+            self.looked_at = time.monotonic()
         self.read_spool()
         self._drive.emit_all(self._drive.observer.tick(time.time(), time.monotonic()))
         self._look_at_adopted()

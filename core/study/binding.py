@@ -106,7 +106,9 @@ class Binding:
         return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
 
     def _is_bindable(self, index: int) -> bool:
-        return self._state.status[index] in _BINDABLE and index not in self._doubtful
+        state = self._state
+        leaves = index in state.to_unbind or index in state.to_cancel
+        return state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
 
     def _funnel(self, step: int) -> tuple[str, ...] | None:
         """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""

@@ -173,7 +173,7 @@ def _hold(state: StudyState, index: int, at: float) -> _Verdict:
     status = state.status[index]
     if index in state.held:
         return None, "held already"
-    if status in (Status.WAITING, Status.READY, Status.BLOCKED):
+    if status in (Status.WAITING, Status.READY, Status.BLOCKED, Status.BOUND):
         return ev.Held(at=at, instance=index), "held"
     return None, f"{status.value} (too late to hold)"
 

@@ -73,6 +73,7 @@ class Observer:
         self._unclear_since: dict[str, float] = {}
         self._strays: list[str] = []
         self._never: set[int] = set()
+        self._unseen: set[int] = set()  # found by the names of their jobs: not known yet whether these are alive
 
     # --- what the driver has to know
 
@@ -93,13 +94,12 @@ class Observer:
         return strays
 
     def doubtful(self) -> set[int]:
-        """Instances whose jobs seem to be over, by one witness: a job bound to them now might begin in error."""
-        return {*self._exits, *self._ends, *self._missing_since}
+        """Instances whose jobs may be over, as far as is known: a job bound to them now might begin in error."""
+        return {*self._exits, *self._ends, *self._missing_since, *self._unseen, *self._never}
 
-    def take_never(self) -> set[int]:
+    def never(self) -> set[int]:
         """Bound instances whose jobs Slurm will not begin: they have to be bound anew, or are blocked."""
-        never, self._never = self._never, set()
-        return {index for index in never if self._state.status[index] is Status.BOUND}
+        return {index for index in self._never if self._state.status[index] is Status.BOUND}
 
     def touch(self, instance: int, now: float) -> None:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
@@ -212,6 +212,7 @@ class Observer:
                 found += self._missing(index, at, now, accounting)
                 continue
             self._missing_since.pop(index, None)
+            self._unseen.discard(index)
             found += self._seen(index, view, at, now)
         return found
 
@@ -242,6 +243,8 @@ class Observer:
         for index in instances:
             for kept in (self._touched, self._exits, self._ends, self._missing_since):
                 kept.pop(index, None)
+            self._unseen.discard(index)
+            self._never.discard(index)
 
     # --- one job
 
@@ -310,6 +313,7 @@ class Observer:
             return [ev.Submitted(at=at, submission=submission, job=job)] if members and job else []
         if job:
             del self._unclear_since[submission]
+            self._unseen.update(index for index, _ in members)
             return [ev.Submitted(at=at, submission=submission, job=job)]
         if asked - self._unclear_since[submission] < UNCLEAR_WAIT:
             return []

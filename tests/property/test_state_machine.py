@@ -82,7 +82,6 @@ class StudyMachine(RuleBasedStateMachine):
         self.observer = Observer(state)
         self.answers: dict[str, Sbatch] = {}  # calls under way
         self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
-        self.never: set[int] = set()
         self.taken: set[str] = set()
         self.adopted: dict[int, tuple[int, str]] = {}
         self.look: tuple[float, dict[str, Seen]] | None = None
@@ -157,7 +156,6 @@ class StudyMachine(RuleBasedStateMachine):
         self.looked_at = asked
         self.read_spool()
         self.emit_all(self.observer.look(shown.get, self.find, asked, self.at(), self.now, accounting=True))
-        self.never |= self.observer.take_never()
 
     def start(self, limits: Limits, capacity: Capacity) -> None:
         for index in next_local(self.state, limits):
@@ -185,7 +183,7 @@ class StudyMachine(RuleBasedStateMachine):
             )
         )
         self.durable = len(self.lines)
-        return Sbatch(name, members, tasks, start.after)
+        return Sbatch(name, members, tasks, start.after, self.now)
 
     def take_over(self) -> None:
         self.read_spool()
@@ -226,14 +224,13 @@ class StudyMachine(RuleBasedStateMachine):
     def start_all(self) -> None:
         self.start(Limits(0, 99), Capacity(99, True, 99, ahead=True))
 
-    @precondition(lambda self: self.state.to_unbind or self.never)
+    @precondition(lambda self: self.state.to_unbind or self.observer.never())
     @rule(data=st.data())
     def unbind(self, data: st.DataObject) -> None:
-        wanted = sorted(self.state.to_unbind.keys() | self.never)
+        wanted = sorted(self.state.to_unbind.keys() | self.observer.never())
         self.unbind_these(data.draw(st.lists(st.sampled_from(wanted), min_size=1, unique=True)))
 
     def unbind_these(self, wanted: list[int]) -> None:
-        self.never.difference_update(wanted)
         for index in wanted:
             if self.state.status[index] is not Status.BOUND:
                 continue
@@ -517,7 +514,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.emit_all(carry_out(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
         if any(self.state.attempts[index][-1].job for index in self.state.to_cancel):
             self.send_cancels(record=True)
-        self.unbind_these(sorted(self.state.to_unbind.keys() | self.never))
+        self.unbind_these(sorted(self.state.to_unbind.keys() | self.observer.never()))
         for job in [*filter(self.world.never_begins, self.world.jobs.values())]:
             self.world.cancel_dependent(job)
         for job in [*filter(self.world.may_begin, self.world.jobs.values())]:
@@ -546,7 +543,7 @@ def go_on(state: StudyState, lines: list[str]) -> StudyState:
 
 
 StudyMachine.TestCase.settings = settings(
-    max_examples=250,
+    max_examples=400,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

@@ -10,7 +10,7 @@ from mtui.core.study.observer import NEVER, VOID, Report, Seen
 from mtui.core.study.status import Status
 
 HOST = "here"
-PURGED_AFTER = 300.0  # seconds after its end, a job counts as done for whatever is bound to it
+PURGED_AFTER = 300.0  # seconds after its end, a job counts as done for whatever is then bound to it
 
 
 @dataclass
@@ -44,6 +44,7 @@ class Request:
     members: Sequence[tuple[int, int]]
     tasks: Sequence[int] = ()
     after: str = ""
+    sent_at: float = 0.0  # a call takes less time than what makes the difference between known and purged
 
 
 class World:
@@ -66,12 +67,13 @@ class World:
         for place, (index, attempt) in enumerate(request.members):
             task = (request.tasks or range(len(request.members)))[place]
             name = f"{self.arrays + 100}" + (f"_{task}" if len(request.members) > 1 else "")
-            made.append(Job(name, request.submission, index, attempt, local, self._parents(request.after, task)))
+            made.append(Job(name, request.submission, index, attempt, local, self._parents(request, task)))
         self.jobs.update((job.id, job) for job in made)
         return made
 
-    def _parents(self, after: str, task: int) -> tuple[str, ...]:
+    def _parents(self, request: Request, task: int) -> tuple[str, ...]:
         found: list[str] = []
+        after = request.after
         for part in after.split(",") if after else ():
             kind, *ids = part.split(":")
             for name in ids:
@@ -82,7 +84,9 @@ class World:
                 else:
                     found += [job.id for job in self.jobs.values() if job.array == name]
         assert all(name in self.jobs for name in found), f"{after}: bound to what there is not"
-        return tuple(found)
+        jobs = (self.jobs[name] for name in found)
+        purged = {job.id for job in jobs if job.state == "over" and request.sent_at - job.ended_at >= PURGED_AFTER}
+        return tuple(name for name in found if name not in purged)
 
     def may_begin(self, job: Job) -> bool:
         """Whether all that it is bound to is done, as Slurm sees it."""
@@ -96,8 +100,7 @@ class World:
 
     def _is_done(self, name: str) -> bool:
         job = self.jobs[name]
-        purged = self.now - job.ended_at >= PURGED_AFTER
-        return job.state == "over" and (job.verdict is Status.FINISHED or purged)
+        return job.state == "over" and job.verdict is Status.FINISHED
 
     def cancel_dependent(self, job: Job) -> None:
         job.reason = NEVER
