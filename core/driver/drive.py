@@ -58,6 +58,7 @@ class Drive:
         self.effects = Effects(self.emit, self.sync, calls.put)
         self.changed = True  # since status.csv was written
         self.slurm_closed_until = 0.0  # monotonic; no submission before
+        self._ends: list[int] = []  # steps of the Slurm jobs that ended
         self._listener = listener
         self._journal = Journal(directory.journal, lease.owner.epoch)
         self._unkept = 0  # events since the last checkpoint
@@ -106,11 +107,19 @@ class Drive:
                 self.observer.touch(event.instance, time.monotonic())
             case ev.Ended():
                 self.observer.forget([event.instance])
-                self.slurm_closed_until = 0.0  # there may be room again under a submit limit
+                self.slurm_closed_until = 0.0  # there may be room again
+                step = self.plan.step_of(self.plan.instances[event.instance])
+                if step.scheduled:
+                    self._ends.append(step.index)
             case ev.SubmitIntended() | ev.Unbound():
                 self.observer.forget(index for index, _ in event.members)
             case _:
                 pass
+
+    def take_ends(self) -> list[int]:
+        """The steps of the Slurm jobs that have ended since the last call."""
+        ends, self._ends = self._ends, []
+        return ends
 
     def sync(self) -> None:
         self._journal.sync()

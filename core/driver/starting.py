@@ -23,7 +23,7 @@ from .faults import point
 from .witness import Witness
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
-_LIMIT_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
+_DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
 _GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
 _GATHERED = 100  # instances that wait no longer for others
@@ -53,6 +53,7 @@ class Starting:
         times: list[float] = []
         if any(drive.state.ready[step.index] for step in drive.plan.steps if step.scheduled):
             times.append(drive.slurm_closed_until)
+        times += [due for window in self._windows.values() if (due := window.due(now)) is not None]
         times += [until for step, until in self._rests.items() if drive.state.ready[step] or drive.state.ahead[step]]
         if any(drive.state.ahead):
             times.append(self._ahead_due)
@@ -128,12 +129,15 @@ class Starting:
 
     def _room(self, now: float) -> dict[str, int]:
         assert self._site is not None
-        others = self._witness.others
-        room: dict[str, int] = {}
-        for name, window in self._windows.items():
-            qos = name.partition("|")[0] or self._site.default_qos.get("", "")
-            room[name] = window.room(self._live(name), others.get(qos, 0), now)
-        return room
+        for step in self._drive.take_ends():
+            self._windows[self._limit_of[step]].ended(now)
+        return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
+
+    def _others(self, limit: str) -> int:
+        """How many other jobs of the user are under a limit, as the last look at Slurm showed it."""
+        assert self._site is not None
+        qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
+        return self._witness.others.get(qos, 0)
 
     def _live(self, limit: str) -> int:
         """How many jobs of the steps under a limit are in Slurm or on their way to it."""
@@ -223,9 +227,9 @@ class Starting:
             case Deferred():
                 drive.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
                 if answer.limit and scheduled:
-                    self._windows[limit].refused(live, now)
-                if len(members) == 1 or not answer.limit:  # fewer of them may fit
-                    drive.slurm_closed_until = now + _LIMIT_WAIT
+                    self._windows[limit].refused(live, self._others(limit), now)
+                else:
+                    drive.slurm_closed_until = now + _DEFER_WAIT
             case Unclear():
                 drive.slurm_closed_until = now + _UNCLEAR_PAUSE
                 drive.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))

@@ -15,7 +15,7 @@ from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
 
 STUDY = """\
-description: {{name: points, description: local steps and jobs; one of them is cancelled}}
+description: {{name: points, description: local steps, arrays, jobs bound to them; some are cancelled}}
 batch: {{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}}
 study:
 - name: here
@@ -24,6 +24,15 @@ study:
 - name: job
   description: d
   run: {{cmd: "echo job_$(I) >> {trace}", procs: 1, walltime: "00:05:00", depends: [here]}}
+- name: then
+  description: d
+  run: {{cmd: "echo then_$(I) >> {trace}", procs: 1, walltime: "00:05:00", depends: [job]}}
+- name: last
+  description: d
+  run: {{cmd: "echo last >> {trace}", procs: 1, walltime: "00:05:00", depends: ["then_*"]}}
+- name: hangs_on_it
+  description: d
+  run: {{cmd: "echo hangs_on_it >> {trace}", procs: 1, walltime: "00:05:00", depends: [victim]}}
 - name: victim
   description: d
   run: {{cmd: "echo victim >> {trace}\\nwhile true; do sleep 0.2; done", procs: 1, walltime: "00:05:00"}}
@@ -37,7 +46,8 @@ global.parameters:
   I: {{values: [1, 2], label: "I.%%"}}
 """
 VICTIMS = ("victim", "local_victim")
-ONCE = {"here_1", "here_2", "job_1", "job_2", "all"}
+ENDS = {"victim": "cancelled", "local_victim": "cancelled", "hangs_on_it": "blocked"}
+ONCE = {"here_1", "here_2", "job_1", "job_2", "then_1", "then_2", "last", "all"}
 
 
 def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
@@ -65,7 +75,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     wrong = {
         name: status
         for name, status in mtui.statuses(out).items()
-        if status != ("cancelled" if name in VICTIMS else "finished")
+        if status != ENDS.get(name, "finished")
     }
     return f"{point}: {wrong}" if wrong else ""
 

@@ -159,7 +159,10 @@ def test_submit_limit_is_waited_for(slurm: Cluster, tmp_path: Path) -> None:
     )
     assert code == 0
     assert sorted((out / "all" / "all.out").read_text().split(), key=int) == rows.split(", ")
-    assert "submit_deferred" in (out / ".mtui" / "journal" / "000001.jsonl").read_text()
+    refused = sum(
+        "QOSMaxSubmitJobPerUserLimit" in line for line in (out / ".mtui" / "slurm.log").read_text().splitlines()
+    )
+    assert refused <= 1  # the limit was read; Slurm may count a job that has ended a little longer than we do
 
 
 def test_ends_are_known_without_sacct_and_without_user(slurm: Cluster, tmp_path: Path) -> None:
