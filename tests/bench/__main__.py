@@ -20,7 +20,8 @@ from pathlib import Path
 from tests.bench.place import SMALL, Place
 from tests.bench.table import Line, markdown, note
 
-BENCHES = ("submit", "sweep", "chain", "plan", "local", "steady", "resume", "limit")
+ON_SLURM = ("submit", "sweep", "chain", "plan", "steady", "resume", "limit")
+BENCHES = (*ON_SLURM, "local")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -30,13 +31,15 @@ def lines_of(name: str, place: Place) -> Iterator[Line]:
         yield line.unjudged() if place.small else line
 
 
+def load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
+
+
 def machine(place: Place) -> str:
-    slurm = place.call(["sbatch", "--version"]).strip()
     maestro = place.call([str(place.maestro), "--version"]).strip()
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{time.strftime('%Y-%m-%d %H:%M')}, {os.cpu_count()} cores, CPython {platform.python_version()}, "
-        f"{slurm}, {maestro}; load {load} before"
+        f"{time.strftime('%Y-%m-%d %H:%M')}; {os.cpu_count()} cores; CPython {platform.python_version()}; "
+        f"{place.slurm_version() or 'no Slurm'}; {maestro}"
     )
 
 
@@ -61,7 +64,7 @@ def main() -> int:
     lines: list[Line] = []
     failed: list[str] = []
     try:
-        head = machine(place)
+        before = load()
         for name in given.names or BENCHES:
             note(f"--- {name}")
             try:
@@ -69,17 +72,18 @@ def main() -> int:
             except Exception:  # the others are worth their time all the same
                 traceback.print_exc()
                 failed.append(name)
+                place.recover()
+        head = f"{machine(place)}; load {before} before and {load()} after"
     finally:
         place.close()
     size = "" if given.size == 1 else f"\n\nSizes are {given.size:g} of the full ones."
-    text = f"{head}, {os.getloadavg()[0]:.1f} after{size}\n\n{markdown(lines)}\n"
+    gap = f"\n\nDid not run to their end: {', '.join(failed)}." if failed else ""
+    text = f"{head}{size}{gap}\n\n{markdown(lines)}\n"
     print(text)
     if given.write:
         RESULTS.write_text(
             f"# mtui and its peers\n\n`python -m tests.bench --write`, medians of runs in turns.\n\n{text}"
         )
-    if failed:
-        print(f"did not run to their end: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
 

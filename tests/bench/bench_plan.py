@@ -13,7 +13,7 @@ from tests.bench import studies
 from tests.bench.maestro import run_words
 from tests.bench.place import Place
 from tests.bench.processes import measure, memory
-from tests.bench.table import Line, at_most, limited, in_turns, timed, times_faster
+from tests.bench.table import Line, at_most, in_turns, limited, timed, times_faster
 from tests.mtui import COMMAND
 
 

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 from mtui.core.start import PlanOptions, create_study, plan_study
 from mtui.core.store.journal import Journal
+from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.lease import Lease
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.bench import studies
 from tests.bench.place import Place
 from tests.bench.processes import measure
-from tests.bench.table import Line, limited, in_turns, median, note
+from tests.bench.table import Line, in_turns, limited, median, note
 from tests.mtui import COMMAND
 
 
-def write_journal(folder: Path, instances: int) -> None:
+def write_journal(directory: StudyDirectory, instances: int) -> None:
     """A journal in which all instances went through."""
-    journal = Journal(folder, 1)
+    lease = Lease.take(directory.owner)
+    owner = lease.owner
+    journal = Journal(directory.journal, owner.epoch)
+    journal.append(ev.DriverStarted(at=0.0, epoch=owner.epoch, host=owner.host, pid=owner.pid, version="0"))
     for index in range(instances):
         job = str(1000 + index)
         for event in (
@@ -35,6 +39,7 @@ def write_journal(folder: Path, instances: int) -> None:
         ):
             journal.append(event)
     journal.close()
+    lease.release()
 
 
 def run(place: Place) -> Iterator[Line]:
@@ -43,7 +48,7 @@ def run(place: Place) -> Iterator[Line]:
     options = PlanOptions(out=str(place.new("out")))
     directory, study = create_study(plan_study(spec, options), options, Settings())
     instances = len(study.plan.instances)
-    write_journal(directory.journal, instances)
+    write_journal(directory, instances)
     before = place.new("before")
     shutil.copytree(directory.home, before)
     memory: list[float] = []

@@ -26,11 +26,12 @@ class Steady:
 
 def watch(pid: int, calls: SlurmCalls, seconds: float) -> Steady:
     """Let a while pass and tell what the driver did in it. Its children count: they are what asks Slurm."""
-    made, used = len(calls.made()), cpu_seconds(pid)
+    made, before = len(calls.made()), cpu_seconds(pid)
     threading.Event().wait(seconds)
-    what = calls.made()[made:]
-    found = Steady(len(what) * 60 / seconds, (cpu_seconds(pid) - used) / seconds * 100, memory(pid))
-    note(f"in {seconds:g} s {found.cpu:.2f} % of a core, {found.memory:.0f} MB; called {' '.join(what) or 'nothing'}")
+    what, after = calls.made()[made:], cpu_seconds(pid)
+    own, children = ((late - early) / seconds * 100 for early, late in zip(before, after, strict=True))
+    found = Steady(len(what) * 60 / seconds, own + children, memory(pid))
+    note(f"in {seconds:g} s {own:.2f} + {children:.2f} % of a core; called {' '.join(what) or 'nothing'}")
     return found
 
 
@@ -76,7 +77,7 @@ def of_maestro(place: Place, count: int, seconds: float, sleep: int) -> Steady:
 
 def run(place: Place) -> Iterator[Line]:
     count = place.count(1000, least=10)
-    seconds, sleep = (3.0, 2) if place.small else (180.0, 60)
+    seconds, sleep = (3.0, 2) if place.small else (120.0, 60)
     ours = of_mtui(place, count, seconds)
     maestro = of_maestro(place, count, seconds, sleep)
     while_they_run = f"while {count:,} jobs run, over {seconds:g} s"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from tests.bench import studies
-from tests.bench.maestro import accepted, run_words
+from tests.bench.maestro import answers, run_words, submissions
 from tests.bench.place import Place
 from tests.bench.table import Line, in_turns, note, timed, times_faster, within
 from tests.waiting import wait_until
@@ -24,12 +24,12 @@ def run(place: Place) -> Iterator[Line]:
         return taken
 
     def maestro() -> float:
-        out = place.new("maestro-out")
+        out, log = place.new("maestro-out"), place.new("log")
         words = run_words(place.maestro, spec, out)
         began = time.time()
-        with place.background(words, place.new("log"), place.env):
-            wait_until(lambda: len(accepted(out)) >= rows, 300, f"Maestro submitted {rows} jobs")
-        times = accepted(out)
+        with place.background(words, log, place.env):
+            wait_until(lambda: answers(log) >= rows, 300, f"Maestro submitted {rows} jobs")
+        times = submissions(out)
         first_to_last.append(times[-1] - times[0])
         note(f"of it from the first to the last sbatch: {first_to_last[-1]:.3f} s")
         place.cluster.cancel_all()

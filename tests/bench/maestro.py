@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from datetime import datetime
 from pathlib import Path
 
 WANTED = "maestrowf==1.2.1"
-_ACCEPTED = re.compile(r"\[([\d :,-]+): INFO\] Submission returned status OK")
 
 
 class MaestroMissing(RuntimeError):
@@ -40,8 +37,11 @@ def run_words(maestro: Path, spec: Path, out: Path, *, sleep: int = 60, dry: boo
     return [*words, *(["--dry"] if dry else []), str(spec)]
 
 
-def accepted(out: Path) -> list[float]:
-    """When Slurm took each submission, from Maestro's own log, in seconds since 1970."""
-    logs = list((out / "logs").glob("*.log"))
-    text = logs[0].read_text() if logs else ""
-    return [datetime.strptime(at, "%Y-%m-%d %H:%M:%S,%f").timestamp() for at in _ACCEPTED.findall(text)]
+def answers(log: Path) -> int:
+    """How many submissions Slurm took so far, by what Maestro prints."""
+    return log.read_bytes().count(b"Submission returned status OK")
+
+
+def submissions(out: Path) -> list[float]:
+    """When each submission began, in seconds since 1970: Maestro writes a script just before it submits it."""
+    return sorted(path.stat().st_mtime for path in out.rglob("*.slurm.sh"))

@@ -27,17 +27,34 @@ BATCH = "{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}"
 LONG = 900.0  # seconds after which nothing more is expected of a run
 SMALL = 0.01
 
+# The cluster of the tests, changed so that 1,000 jobs can be there at once on one machine, many times over.
+_CHANGES = {
+    "CPUs=128": "CPUs=256",
+    # With 1,000 jobs starting at once a daemon may not answer for a while; its jobs would be requeued or lost.
+    "MessageTimeout=5": "MessageTimeout=100",
+    # Each job would look through all processes of the machine twice a minute.
+    "JobAcctGatherType=": "JobAcctGatherFrequency=0\nJobAcctGatherType=",
+    # Ended jobs count until Slurm forgets them; a full table holds up every sbatch for two minutes.
+    "MinJobAge=": "MaxJobCount=200000\nMinJobAge=",
+}
+
 
 class LargeCluster(Cluster):
-    """The cluster of the tests with place for 1,000 jobs at once and for the jobs of many rounds."""
+    """A cluster of its own for the benches."""
 
     def start_controller(self) -> None:
         conf = self.folder / "slurm.conf"
         text = conf.read_text()
         if "MaxJobCount" not in text:
-            # Ended jobs count as well until Slurm forgets them; a full table holds up every sbatch for two minutes.
-            conf.write_text(text.replace("CPUs=128", "CPUs=256") + "MaxJobCount=200000\n")
+            for old, new in _CHANGES.items():
+                text = text.replace(old, new)
+            conf.write_text(text)
         super().start_controller()
+
+    def cancel_all(self) -> None:
+        """The end of 1,000 running jobs takes longer than the tests would wait."""
+        self.run("scancel", f"--user={USER}")
+        wait_until(lambda: not self.run("squeue", "--noheader").stdout, LONG, "no job in the queue")
 
 
 class Place:
@@ -53,9 +70,22 @@ class Place:
         self._numbers = itertools.count(1)
 
     def close(self) -> None:
-        if "cluster" in self.__dict__ and not self._given:
+        if self._started and not self._given:
             self.cluster.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def recover(self) -> None:
+        """After a bench that failed, make the cluster fit for the next."""
+        if self._started:
+            self.cluster.restore()
+
+    @property
+    def _started(self) -> bool:
+        return "cluster" in self.__dict__
+
+    def slurm_version(self) -> str:
+        """Empty if nobody asked for the cluster."""
+        return self.call(["sbatch", "--version"], env=self.env).strip() if self._started else ""
 
     def count(self, full: int, least: int = 1) -> int:
         """How many of something that are `full` in a run of size 1."""

@@ -41,10 +41,11 @@ def measure(command: Sequence[str | Path], cwd: Path, env: Mapping[str, str]) ->
     return Measured(float(wall), float(cpu), float(memory))
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time of a living process and of the children that it has waited for."""
+def cpu_seconds(pid: int) -> tuple[float, float]:
+    """CPU time of a living process, and of the children that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    own, system, children, their_system = (int(field) / os.sysconf("SC_CLK_TCK") for field in fields[11:15])
+    return own + system, children + their_system
 
 
 def memory(pid: int, what: str = "VmHWM") -> float:

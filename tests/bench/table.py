@@ -82,6 +82,11 @@ def at_most(work: str, ours: Sequence[float], name: str, peer: Sequence[float], 
     return Line(work, seconds(ours), f"{name}: {seconds(peer)}", f"{ratio:.2f}x", f"at most {most:g}x", ratio <= most)
 
 
+def told(work: str, ours: Sequence[float], name: str, peer: Sequence[float]) -> Line:
+    """A ratio that has no target."""
+    return Line(work, seconds(ours), f"{name}: {seconds(peer)}", f"{median(ours) / median(peer):.2f}x")
+
+
 def within(work: str, ours: Sequence[float], name: str, peer: Sequence[float], most: float) -> Line:
     """We may take at most so many seconds longer than the peer."""
     more = median(ours) - median(peer)

@@ -28,7 +28,7 @@ class Study:
         self.shell = shell
         self.home = root / 'it\'s a "study" $HOME' / ".mtui"
         self.workspace = root / "work *here* 'now'"
-        for folder in ("spool/tmp", "spool/new", "claims"):
+        for folder in ("spool/new", "claims"):
             (self.home / folder).mkdir(parents=True)
         self.workspace.mkdir()
         self.err = root / "stderr"
@@ -215,7 +215,9 @@ def test_records_are_complete_and_leave_nothing_half_made(study: Study) -> None:
         {**common, "kind": "exit", "code": 4, "signal": ""},
         {**common, "kind": "start"},
     ]
-    assert list((study.home / "spool" / "tmp").iterdir()) == []
+    files = sorted((study.home / "spool").rglob("*.*"))
+    assert [path.name for path in files] == ["3.1.exit.7", "3.1.start.7"]
+    assert all(path.read_text().endswith("}\n") for path in files)  # by this its reader knows that it is complete
 
 
 def test_start_is_told_before_the_payload_begins(study: Study) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Accepted, Job, Refused
+from mtui.core.backends.base import Accepted, Attempt, Job, Refused
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 
@@ -25,7 +25,7 @@ class Here:
     def __init__(self, root: Path) -> None:
         self.home = root / "a study's" / ".mtui"
         self.workspace = root / "work"
-        for folder in ("spool/tmp", "spool/new", "claims"):
+        for folder in ("spool/new", "claims"):
             (self.home / folder).mkdir(parents=True)
         self.workspace.mkdir()
         shutil.copyfile(RUNNER, self.home / "job.sh")
@@ -35,7 +35,7 @@ class Here:
 
     def job(self, attempt: str = "3.1") -> Job:
         script, out, err = (str(self.workspace / f"a.{kind}") for kind in ("sh", "out", "err"))
-        return Job("1-1", attempt, "name", str(self.workspace), script, out, err)
+        return Job("1-1", "name", (Attempt(attempt, str(self.workspace), script, out, err),))
 
     def start(self, script: str, *, shebang: str = "#!/bin/sh", attempt: str = "3.1") -> str:
         (self.workspace / "a.sh").write_text(f"{shebang}\n{script}\n")

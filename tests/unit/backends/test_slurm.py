@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from pathlib import Path
 
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.base import Accepted, Deferred, Job, Refused, Unclear
+from mtui.core.backends.base import Accepted, Deferred, Refused, Unclear
 from mtui.core.backends.slurm import Slurm, clean_environment, job_has_ended, require_slurm
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
 from mtui.core.errors import BackendMissing
+from tests.unit.backends.fake import Fake
 
 GARBAGE = r"printf '\377\376\000|\001\n'"
 HANG = "exec sleep 60"
-
-
-class Fake:
-    """Programs on a PATH of their own; each notes its words, and what it was handed, before it does as told."""
-
-    def __init__(self, root: Path) -> None:
-        self.folder = root / "bin"
-        self.folder.mkdir()
-        self.notes = root / "notes"
-        self.log = root / "slurm.log"
-        self.script = root / "a.slurm.sh"
-        self.script.write_text("#!/bin/bash\n#SBATCH --time=5\ntrue\n")
-        for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol"):
-            self.does(name, "true")
-        for name in ("sh", "cat", "sleep", "env", "printf"):
-            (self.folder / name).symlink_to(shutil.which(name) or f"/bin/{name}")
-
-    def does(self, name: str, what: str) -> None:
-        path = self.folder / name
-        path.write_text(f"#!/bin/sh\necho \"{name} $*\" >> '{self.notes}'\n{what}\n")
-        path.chmod(0o755)
-
-    def said(self, name: str) -> list[str]:
-        lines = self.notes.read_text().splitlines() if self.notes.exists() else []
-        return [line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")]
-
-    def logged(self) -> list[str]:
-        """The lines of the log of calls, without the head and the times."""
-        return [line[20:] for line in self.log.read_text().splitlines()[1:]] if self.log.exists() else []
-
-    def job(self) -> Job:
-        return Job("1-1", "0.1", "mt.x.1-1:a", "/w d", str(self.script), "/w d/a.out", "/w d/a.err")
-
-
-@pytest.fixture
-def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    fake = Fake(tmp_path)
-    monkeypatch.setenv("PATH", str(fake.folder))
-    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 0.3)
-    monkeypatch.setattr(module, "_QUERY_DEADLINE", 0.3)
-    return fake
-
-
-@pytest.fixture
-def slurm(fake: Fake) -> Slurm:
-    """On the PATH of the fake programs."""
-    return Slurm(Path("/h"), fake.log)
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch, slurm: Slurm) -> Slurm:
-    """One that gives its programs the time that a busy machine takes."""
-    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 30)
-    monkeypatch.setattr(module, "_QUERY_DEADLINE", 30)
-    return slurm
 
 
 # --- submitting
@@ -113,6 +58,7 @@ def test_each_end_of_sbatch_is_an_answer(fake: Fake, patient: Slurm, what: str, 
     fake.does("sbatch", what)
     answer = patient.submit(fake.job())
     assert isinstance(answer, kind)
+    assert not isinstance(answer, Accepted)
     assert answer.message
 
 
@@ -140,7 +86,7 @@ def test_script_that_is_gone_is_refused_and_sbatch_not_called(fake: Fake, patien
 
 # --- looking
 
-SQUEUE = "echo '12|RUNNING|None|n1|mt.x.1-1:a'"
+SQUEUE = "echo '12|RUNNING|None|n1|normal|mt.x.1-1:a'"
 
 
 def test_look_asks_once_for_all_and_sacct_only_for_what_is_missing(fake: Fake, patient: Slurm) -> None:

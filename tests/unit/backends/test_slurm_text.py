@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Accepted, Deferred, Job, Refused, Unclear
+from mtui.core.backends.base import Accepted, Attempt, Deferred, Job, Refused, Unclear
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,
@@ -15,6 +16,8 @@ from mtui.core.backends.slurm_text import (
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
+    array_list,
+    array_tasks,
     directives,
     job_tag,
     parse_sacct,
@@ -45,7 +48,7 @@ def test_every_state_of_slurm_is_known_as_alive_or_ended(letters: str) -> None:
 
 
 def test_states_mean_what_an_instance_can_be() -> None:
-    assert set(ALIVE.values()) == IN_SLURM
+    assert set(ALIVE.values()) == IN_SLURM - {Status.BOUND}  # for Slurm that is but a pending job
     assert set(ENDED.values()) == (UNSUCCESSFUL | {Status.FINISHED}) - {Status.LOST}
 
 
@@ -53,28 +56,63 @@ def test_states_mean_what_an_instance_can_be() -> None:
 
 
 def test_squeue_lines_are_read_in_the_order_of_the_format() -> None:
-    assert SQUEUE_FORMAT == "%i|%T|%r|%N|%j"
+    assert SQUEUE_FORMAT == "%i|%T|%r|%N|%q|%j"
     text = (
-        "101|PENDING|Priority||mt.0a1b2c3d.1-1:a\n"
-        "102|RUNNING|None|nid[001-002]|mt.0a1b2c3d.1-2:b\n"
-        "103|PENDING|ReqNodeNotAvail, UnavailableNodes:nid[001,004]||plain\n"
+        "101|PENDING|Priority||normal|mt.0a1b2c3d.1-1:a\n"
+        "102|RUNNING|None|nid[001-002]|debug|mt.0a1b2c3d.1-2:b\n"
+        "103|PENDING|ReqNodeNotAvail, UnavailableNodes:nid[001,004]|||plain\n"
     )
     assert parse_squeue(text) == {
-        "101": SlurmJob("101", "PENDING", "Priority", "", "mt.0a1b2c3d.1-1:a"),
-        "102": SlurmJob("102", "RUNNING", "", "nid[001-002]", "mt.0a1b2c3d.1-2:b"),
+        "101": SlurmJob("101", "PENDING", "Priority", "", "mt.0a1b2c3d.1-1:a", qos="normal"),
+        "102": SlurmJob("102", "RUNNING", "", "nid[001-002]", "mt.0a1b2c3d.1-2:b", qos="debug"),
         "103": SlurmJob("103", "PENDING", "ReqNodeNotAvail, UnavailableNodes:nid[001,004]", "", "plain"),
     }
 
 
 def test_name_of_a_job_may_hold_the_separator() -> None:
-    assert parse_squeue("7|RUNNING|None|n1|a|b||c\n")["7"].name == "a|b||c"
+    assert parse_squeue("7|RUNNING|None|n1|q|a|b||c\n")["7"].name == "a|b||c"
     assert parse_sacct("7|COMPLETED|0:0|n1|a|b||c\n")["7"].name == "a|b||c"
 
 
 def test_tasks_of_an_array_are_jobs_of_their_own() -> None:
-    found = parse_squeue("50_1|RUNNING|None|n1|x\n50_2|PENDING|Resources||x\n")
+    found = parse_squeue("50_1|RUNNING|None|n1|q|x\n50_2|PENDING|Resources||q|x\n")
     assert [job.state for job in found.values()] == ["RUNNING", "PENDING"]
     assert set(parse_sacct("50_1|COMPLETED|0:0|n1|x\n50_[2-9]|PENDING|0:0||x\n")) == {"50_1", "50_[2-9]"}
+
+
+def test_tasks_that_squeue_shows_together_are_apart() -> None:
+    found = parse_squeue("12_[0-2,5%4]|PENDING|Dependency||q|x\n12_3|RUNNING|None|n1|q|x\n")
+    assert list(found) == ["12_0", "12_1", "12_2", "12_5", "12_3"]
+    assert {found[job].state for job in ("12_0", "12_5")} == {"PENDING"}
+    assert {job.job.partition("_")[0] for job in found.values()} == {"12"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "tasks"),
+    [
+        ("12", ["12"]),
+        ("12_0", ["12_0"]),
+        ("12_[3]", ["12_3"]),
+        ("12_[0-2]", ["12_0", "12_1", "12_2"]),
+        ("12_[0-2,5%4]", ["12_0", "12_1", "12_2", "12_5"]),
+        ("12_[1-9:4]", ["12_1", "12_5", "12_9"]),
+        ("12_[7%1]", ["12_7"]),
+        ("12_[1,3,10-11]", ["12_1", "12_3", "12_10", "12_11"]),
+        ("12_[]", []),
+        ("12+1", ["12+1"]),
+    ],
+)
+def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str]) -> None:
+    assert array_tasks(shown) == tasks
+
+
+@pytest.mark.parametrize(
+    ("tasks", "text"),
+    [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2], "0,2"), ([0, 1, 2, 5, 7, 8], "0-2,5,7-8"), (range(1000), "0-999")],
+)
+def test_task_numbers_are_told_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
+    assert array_list(tasks) == text
+    assert array_tasks(f"9_[{text}]") == [f"9_{task}" for task in tasks]
 
 
 @pytest.mark.parametrize(
@@ -83,8 +121,7 @@ def test_tasks_of_an_array_are_jobs_of_their_own() -> None:
 def test_lines_that_are_no_jobs_are_passed_over(text: str) -> None:
     assert parse_squeue(text) == {}
     assert parse_sacct(text) == {}
-    job = "7|RUNNING|None|n1|x\n"
-    assert list(parse_squeue(text + job)) == ["7"]
+    assert list(parse_squeue(text + "7|RUNNING|None|n1|q|x\n")) == ["7"]
 
 
 def test_sacct_names_who_cancelled_apart_from_the_state() -> None:
@@ -148,6 +185,24 @@ def test_what_passes_by_itself_is_put_off(stderr: str, code: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("stderr", "limit"),
+    [
+        (f"sbatch: error: QOSMaxSubmitJobPerUserLimit\n{POLICY}", True),
+        (f"sbatch: error: AssocGrpSubmitJobsLimit\n{POLICY}", True),
+        (f"sbatch: error: QOSMaxJobsPerUserLimit\n{POLICY}", True),
+        (POLICY, True),
+        (f"{FAILED}Unable to contact slurm controller (connect failure)\n", False),
+        (f"{FAILED}Job dependency problem\n", False),
+    ],
+    ids=["qos", "association group", "jobs", "unnamed", "controller dead", "dependency"],
+)
+def test_limit_on_the_queue_is_told_from_what_else_passes(stderr: str, limit: bool) -> None:
+    answer = sbatch_answer(1, "", stderr)
+    assert isinstance(answer, Deferred)
+    assert answer.limit is limit
+
+
+@pytest.mark.parametrize(
     ("stderr", "code", "words"),
     [
         (f"sbatch: error: QOSMaxWallDurationPerJobLimit\n{POLICY}", 1, "QOSMaxWallDurationPerJobLimit"),
@@ -173,7 +228,6 @@ def test_what_passes_by_itself_is_put_off(stderr: str, code: int) -> None:
         (f"{FAILED}Requested reservation is invalid\n", 1, "reservation"),
         (f"{FAILED}Invalid license specification\n", 1, "license"),
         (f"{FAILED}Invalid job array specification\n", 1, "array"),
-        (f"{FAILED}Job dependency problem\n", 1, "dependency"),
         ("sbatch: error: Invalid --time specification\n", 255, "Invalid --time"),
         ("sbatch: unrecognized option '--foo'\nTry \"sbatch --help\" for more information\n", 255, "--foo"),
         ("sbatch: error: This does not look like a batch script.  The first\n", 1, "batch script"),
@@ -232,7 +286,7 @@ def test_accepted_job_is_known_by_its_id(stdout: str, job: str) -> None:
 
 # --- what is handed to sbatch
 
-JOB = Job("1-1", "0.1", "mt.x.1-1:a", "/w", "/w/a.slurm.sh", "/w/a.out", "/w/a.err")
+JOB = Job("1-1", "mt.x.1-1:a", (Attempt("0.1", "/w", "/w/a.slurm.sh", "/w/a.out", "/w/a.err"),))
 
 
 def test_directives_are_those_that_sbatch_would_read() -> None:
@@ -314,7 +368,7 @@ def test_call_of_the_runner_survives_the_shell_whatever_the_paths_are(tmp_path: 
     home.mkdir(parents=True)
     workspace.mkdir()
     (home / "job.sh").write_text("""printf '%s\\0' "$@" > "$2/seen"\n""")
-    job = Job("1-1", "0.1", "n", str(workspace), f"{workspace}/a.sh", "", "")
+    job = Job("1-1", "n", (Attempt("0.1", str(workspace), f"{workspace}/a.sh", "", ""),))
     script = tmp_path / "handed to sbatch"
     script.write_text(submit_script(job, "#!/bin/bash -l\n", str(home)), errors="surrogateescape")
     subprocess.run(["sh", "-n", script], check=True)

@@ -195,6 +195,7 @@ def test_glance_sees_the_table_change(tmp_path: Path) -> None:
     assert glance(directory.root).counts is None
     write_status(directory.status_csv, state, 9.0)
     first = glance(directory.root).counts
+    assert first is not None
     assert first == {"waiting": 1}
     first["waiting"] = 77
     assert glance(directory.root).counts == {"waiting": 1}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.spool import list_records, read_record, remove_records
+from mtui.core.store.spool import Unreadable, list_records, read_record, remove_records
 from mtui.core.study.observer import Report
 
 EXIT = {"v": 1, "kind": "exit", "attempt": "3.1", "job": "7", "node": "n1", "code": 3, "signal": "USR1"}
@@ -42,18 +42,32 @@ def test_missing_spool_holds_nothing(tmp_path: Path) -> None:
     assert list_records(tmp_path / "gone") == []
 
 
+def line(**more: object) -> str:
+    return json.dumps({**EXIT, **more}) + "\n"
+
+
 def test_record_is_read_with_all_that_it_says(tmp_path: Path) -> None:
     path = tmp_path / "3.1.exit.7"
-    path.write_text(json.dumps(EXIT))
+    path.write_text(line())
     assert read_record(path) == Report("exit", 3, 1, "7", "n1", code=3, signal="USR1")
-    path.write_text(json.dumps({**EXIT, "kind": "twin", "owner": "6", "error": "none", "code": 0, "signal": ""}))
+    path.write_text(line(kind="twin", owner="6", error="none", code=0, signal=""))
     assert read_record(path) == Report("twin", 3, 1, "7", "n1", owner="6", error="none")
 
 
 def test_record_of_a_newer_runner_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
     path = tmp_path / "3.1.start.7"
-    path.write_text(json.dumps({"kind": "start", "attempt": "3.1", "job": "7", "node": "n1", "gpu": 4}))
+    path.write_text('{"kind": "start", "attempt": "3.1", "job": "7", "node": "n1", "gpu": 4}\n')
     assert read_record(path) == Report("start", 3, 1, "7", "n1")
+
+
+def test_record_is_complete_with_the_end_of_its_line_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "3.1.exit.7"
+    text = line()
+    for size in range(len(text)):
+        path.write_text(text[:size])
+        assert read_record(path) is Unreadable.INCOMPLETE
+    path.write_text(text)
+    assert isinstance(read_record(path), Report)
 
 
 @pytest.mark.parametrize(
@@ -61,24 +75,27 @@ def test_record_of_a_newer_runner_is_read_as_far_as_it_is_known(tmp_path: Path) 
     ["", "{", "[]", "5", "null", '"exit"', json.dumps({**EXIT, "attempt": "x.1"}), json.dumps({**EXIT, "code": "many"})]
     + [json.dumps({key: value for key, value in EXIT.items() if key != lost}) for lost in ("kind", "attempt", "job")],
 )
-def test_damaged_record_is_none(tmp_path: Path, text: str) -> None:
+def test_complete_record_that_cannot_be_understood_is_damaged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "3.1.exit.7"
-    path.write_text(text)
-    assert read_record(path) is None
+    path.write_text(f"{text}\n")
+    assert read_record(path) is Unreadable.DAMAGED
 
 
 def test_record_with_garbage_bytes_is_no_surprise(tmp_path: Path) -> None:
     path = tmp_path / "3.1.exit.7"
+    path.write_bytes(b"\xff\xfe\0{\n")
+    assert read_record(path) is Unreadable.DAMAGED
     path.write_bytes(b"\xff\xfe\0{")
-    assert read_record(path) is None
-    path.write_bytes(json.dumps({**EXIT, "node": "N"}).replace("N", "\udcff").encode(errors="surrogateescape"))
+    assert read_record(path) is Unreadable.INCOMPLETE
+    path.write_bytes(line(node="N").replace("N", "\udcff").encode(errors="surrogateescape"))
     report = read_record(path)
-    assert report is not None
+    assert isinstance(report, Report)
     assert report.code == 3
 
 
-def test_record_that_is_gone_is_none(tmp_path: Path) -> None:
-    assert read_record(tmp_path / "3.1.exit.7") is None
+def test_record_that_is_gone_or_no_file_is_incomplete(tmp_path: Path) -> None:
+    assert read_record(tmp_path / "3.1.exit.7") is Unreadable.INCOMPLETE
+    assert read_record(tmp_path) is Unreadable.INCOMPLETE
 
 
 def test_removing_twice_or_what_was_never_there_is_no_error(tmp_path: Path) -> None:

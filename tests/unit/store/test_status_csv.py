@@ -88,6 +88,7 @@ def test_times_are_those_of_the_last_attempt_and_elapsed_counts_from_the_first()
 @pytest.mark.parametrize(
     ("status", "word"),
     [
+        (Status.BOUND, "PENDING"),
         (Status.PENDING, "PENDING"),
         (Status.CONFIGURING, "PENDING"),
         (Status.REQUEUED, "PENDING"),

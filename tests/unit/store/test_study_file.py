@@ -22,7 +22,9 @@ SMALL = plan(step("a", uses="X"), step("b", "a_*", local=True), rows={"X": ["1",
 
 
 def study_of(plan: Plan) -> StudyFile:
-    return StudyFile("0a1b2c3d", 1.5, "/where/it/came/from.yaml", Settings(3, 2, 10.0), plan)
+    return StudyFile(
+        "0a1b2c3d", 1.5, "/where/it/came/from.yaml", Settings(3, 2, 10.0, submit_ahead=False, array=7), plan
+    )
 
 
 def round_trip(folder: Path, plan: Plan) -> StudyFile:
@@ -39,6 +41,16 @@ def round_trip(folder: Path, plan: Plan) -> StudyFile:
 def test_study_is_read_as_it_was_written(tmp_path: Path, plan: Plan) -> None:
     assert round_trip(tmp_path, plan) == study_of(plan)
     assert [path.name for path in tmp_path.iterdir()] == ["study.json"]
+
+
+def test_study_of_an_earlier_mtui_has_the_settings_that_came_later_at_their_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    write_study_file(path, study_of(SMALL))
+    content = json.loads(path.read_text())
+    for name in ("submit_ahead", "array"):
+        del content["settings"][name]
+    path.write_text(json.dumps(content))
+    assert read_study_file(path).settings == Settings(3, 2, 10.0, submit_ahead=True, array=1000)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")

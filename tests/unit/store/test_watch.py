@@ -139,7 +139,7 @@ def test_watch_that_was_never_started_can_be_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [OSError(errno.EMFILE, "Too many open files"), watchfiles._rust_notify.WatchfilesRustInternalError("watch limit")],
+    [OSError(errno.EMFILE, "Too many open files"), watchfiles._rust_notify.WatchfilesRustInternalError("watch limit")],  # pyright: ignore
     ids=["no inotify", "limit of watches"],
 )
 def test_without_the_kernels_help_it_looks_instead(

@@ -24,8 +24,10 @@ def at() -> float:
     return float(next(_clock))
 
 
-def intend(name: str, *members: tuple[int, int], backend: str = "slurm") -> ev.SubmitIntended:
-    return ev.SubmitIntended(at=at(), submission=name, backend=backend, members=members)
+def intend(
+    name: str, *members: tuple[int, int], backend: str = "slurm", tasks: tuple[int, ...] = (), after: str = ""
+) -> ev.SubmitIntended:
+    return ev.SubmitIntended(at=at(), submission=name, backend=backend, members=members, tasks=tasks, after=after)
 
 
 def submitted(name: str, job: str = "", node: str = "") -> ev.Submitted:
@@ -81,6 +83,10 @@ def retry(index: int) -> ev.Retried:
     return ev.Retried(at=at(), instance=index)
 
 
+def unbound(*members: tuple[int, int], cause: str = "a parent failed") -> ev.Unbound:
+    return ev.Unbound(at=at(), members=members, cause=cause)
+
+
 def state_of(plan: Plan, *events: ev.Event) -> StudyState:
     state = StudyState(plan)
     apply(state, *events)
@@ -97,6 +103,11 @@ def run(state: StudyState, index: int, end: Status = Status.FINISHED) -> None:
     number = state.next_attempt(index)
     name = f"{index}.{number}"
     apply(state, intend(name, (index, number)), submitted(name), started(index, number), ended(index, end, number))
+
+
+def ready(state: StudyState) -> list[list[int]]:
+    """What is ready of each step, in its order."""
+    return [list(queue) for queue in state.ready]
 
 
 def words(state: StudyState) -> str:

@@ -80,6 +80,18 @@ def test_hold_and_release_answer_for_each_instance() -> None:
     assert words(state) == "finished, ready, held, held"
 
 
+def test_bound_instances_can_be_held_released_and_cancelled() -> None:
+    state = StudyState(PLAN)
+    apply(state, intend("p", (0, 1), (1, 1)), submitted("p", "10"))
+    apply(state, intend("s", (2, 1), after="afterok:10"), submitted("s", "11"))
+    assert order(state, "hold", "b", command="1").message == "1 held"
+    assert list(state.to_unbind) == [2]
+    assert order(state, "release", "b", command="2").message == "1 released"
+    assert order(state, "retry", "b", command="3").message == "1 bound"
+    assert order(state, "cancel", "b", command="4").message == "1 told to end"
+    assert (words(state), list(state.to_cancel), state.to_unbind) == ("pending, pending, bound, waiting", [2], {})
+
+
 @pytest.mark.parametrize("verb", ["cancel", "retry", "hold", "release"])
 def test_unknown_target_refuses_the_whole_command(verb: str) -> None:
     state = StudyState(PLAN)

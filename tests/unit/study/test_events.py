@@ -16,6 +16,7 @@ from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
+AHEAD = Path(__file__).with_name("journal_v1_ahead.jsonl")  # arrays, and what is bound to them
 PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=True), rows={"X": [1, 2]})
 
 # A value for each field, none of them its default.
@@ -26,6 +27,7 @@ VALUES: dict[str, Any] = {
     "status": Status.OUT_OF_MEMORY, "exit_code": 137, "cause": "exit code 137", "command": "c1", "verb": "cancel",
     "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
     "throttle": 5, "local_jobs": 4, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
+    "tasks": (3, 8), "after": "aftercorr:9",
 }  # fmt: skip
 
 
@@ -96,21 +98,22 @@ def test_type_is_known_by_the_name_that_it_gives_itself() -> None:
 # --- the golden journal: what a released mtui wrote, every later one reads. Lines are added, never changed.
 
 
-def golden() -> list[Event]:
-    return list(parse_lines(GOLDEN.read_bytes(), str(GOLDEN)))
+def golden(path: Path) -> list[Event]:
+    return list(parse_lines(path.read_bytes(), str(path)))
 
 
 def test_golden_journal_has_one_of_each_type() -> None:
-    assert {event.kind for event in golden()} == set(TYPES)
+    assert {event.kind for path in (GOLDEN, AHEAD) for event in golden(path)} == set(TYPES)
 
 
-def test_golden_journal_is_written_today_as_it_was() -> None:
-    assert [to_line(event) for event in golden()] == GOLDEN.read_text(encoding="utf-8").splitlines()
+@pytest.mark.parametrize("path", [GOLDEN, AHEAD], ids=lambda path: path.stem)
+def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
+    assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 
 
 def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
     state = StudyState(PLAN)
-    for event in golden():
+    for event in golden(GOLDEN):
         state.apply(event)
     assert {item.name: state.status[item.index].value for item in PLAN.instances} == {
         "make_X.1": "finished",
@@ -139,3 +142,18 @@ def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
         ("cancel", "done"),
         ("retry", "done"),
     ]
+
+
+def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None:
+    state = StudyState(plan(step("make", uses="X"), step("use", "make", uses="X"), rows={"X": [1, 2]}))
+    for event in golden(AHEAD):
+        state.apply(event)
+    assert [status.value for status in state.status] == ["finished", "failed", "pending", "blocked"]
+    told = [[(a.job, a.task, a.after, a.cause) for a in attempts] for attempts in state.attempts.values()]
+    assert told == [
+        [("301_0", 0, "", "")],
+        [("301_1", 1, "", "exit code 1 on nid001")],
+        [("302_0", 0, "aftercorr:301", "")],
+        [("302_1", 1, "aftercorr:301", "taken out of Slurm: a parent failed")],
+    ]
+    assert (state.attempts[2][0].freed_at, state.to_unbind, state.submissions) == (1700000020.0, {}, {})

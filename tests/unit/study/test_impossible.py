@@ -106,7 +106,7 @@ TAKEN = {
     "held": ["release 0", "release 1", "cancel 0", "cancel 1"],
     "retried": ["intend 0.2", "cancel 0", "hold 0"],
     "blocked and held": ["retry 0", "release 1", "hold 1"],
-    "two, one early": ["submitted s", "unclear s", "started 0.1", "started 1.1"],
+    "two, one early": ["submitted s", "deferred s", "unclear s", "started 0.1", "started 1.1"],
     "two, one over": ["submitted s", "missed s", "started 0.1"],
 }
 REFUSED = {
@@ -125,7 +125,7 @@ REFUSED = {
     "refused": ["ended 0.1 failed", "submitted s"],
     "retried": ["started 0.1", "ended 0.1 failed", "intend 0.1", "observed 0.1 running"],
     "two": ["missed s", "intend 0.1"],
-    "two, one early": ["deferred s", "missed s", "refused s"],
+    "two, one early": ["missed s", "refused s"],
     "running": ["ended 0.1 running", "ended 0.1 blocked", "observed 0.1 failed", "observed 0.1 waiting"],
 }
 

@@ -8,7 +8,7 @@ from mtui.core.study import events as ev
 from mtui.core.study.observer import REPORT_WAIT, VERDICT_WAIT, Seen
 from mtui.core.study.status import Status
 from tests.unit.study.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
-from tests.unit.study.script import Watched, attempt, ended, intend, missed, retry, submitted, unclear
+from tests.unit.study.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
 
 # --- reports of jobs
 
@@ -237,4 +237,4 @@ def test_job_that_counted_as_missed_and_turns_up_is_followed_and_no_stray() -> N
 def test_job_that_counted_as_missed_and_has_ended_meanwhile_is_followed(code: int, told: list[str]) -> None:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"), missed("s"))
     assert kinds(watched.report("exit", job="12", code=code)) == told
-    assert not watched.state.ready_slurm
+    assert ready(watched.state) == [[]]

@@ -20,6 +20,7 @@ from tests.unit.study.script import (
     intend,
     missed,
     observed,
+    ready,
     refused,
     retry,
     run,
@@ -30,6 +31,8 @@ from tests.unit.study.script import (
     words,
 )
 
+FAILURES = sorted(UNSUCCESSFUL, key=lambda status: status.value)
+IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
 ONE = plan(step("a"))
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
 PAIR = plan(step("a"), step("b", "a"))
@@ -45,7 +48,7 @@ HERE = plan(step("a", local=True))
 def test_instances_without_parents_are_ready_at_once() -> None:
     state = StudyState(DIAMOND)
     assert words(state) == "ready, waiting, waiting, waiting"
-    assert list(state.ready_slurm) == [0]
+    assert ready(state) == [[0], [], [], []]
 
 
 def test_instance_is_ready_when_the_last_of_its_parents_has_finished() -> None:
@@ -59,15 +62,15 @@ def test_instance_is_ready_when_the_last_of_its_parents_has_finished() -> None:
 
 
 def test_instances_stand_in_the_queue_in_the_order_in_which_they_became_ready() -> None:
-    state = StudyState(plan(step("a"), step("b"), step("c", "b"), step("d", "a")))
+    state = StudyState(plan(step("a", uses="X"), step("b", "a", uses="X"), rows={"X": [1, 2]}))
     run(state, 1)
     run(state, 0)
-    assert list(state.ready_slurm) == [2, 3]
+    assert ready(state) == [[], [3, 2]]
 
 
-def test_local_and_slurm_instances_wait_in_queues_of_their_own() -> None:
-    state = StudyState(plan(step("a"), step("b", local=True)))
-    assert (list(state.ready_slurm), list(state.ready_local)) == ([0], [1])
+def test_each_step_has_a_queue_of_its_own() -> None:
+    state = StudyState(plan(step("a", uses="X"), step("b", local=True), step("c", "b"), rows={"X": [1, 2]}))
+    assert ready(state) == [[0, 1], [2], []]
 
 
 def test_failure_blocks_everything_below_it_and_nothing_else() -> None:
@@ -177,7 +180,7 @@ def test_outcome_names_the_worst(ends: Sequence[Status], outcome: str) -> None:
 
 def test_accepted_submission_is_pending_under_its_job() -> None:
     state = state_of(ONE, intend("s", (0, 1)))
-    assert (words(state), list(state.live_slurm), list(state.ready_slurm)) == ("submitting", [0], [])
+    assert (words(state), list(state.live_slurm), ready(state)) == ("submitting", [0], [[]])
     apply(state, submitted("s", "12"))
     assert (words(state), attempt(state, 0).job, state.submissions) == ("pending", "12", {})
 
@@ -201,7 +204,7 @@ def test_submission_that_did_not_arrive_was_no_attempt(answers: Sequence[ev.Even
     assert attempt(state, 0).submission == "s2"
 
 
-@pytest.mark.parametrize("end", sorted(UNSUCCESSFUL, key=lambda status: status.value), ids=lambda end: end.name)
+@pytest.mark.parametrize("end", FAILURES, ids=lambda status: status.name)
 def test_attempt_that_ended_is_followed_by_one_of_the_next_number(end: Status) -> None:
     state = StudyState(ONE)
     run(state, 0, end)
@@ -248,7 +251,7 @@ def test_job_with_the_claim_is_followed_whatever_sbatch_answered() -> None:
 
 def test_job_that_turns_up_after_it_counted_as_missed_is_followed() -> None:
     state = state_of(ONE, intend("s", (0, 1)), unclear("s"), missed("s"), started(0, job="12"))
-    assert (words(state), list(state.ready_slurm), list(state.live_slurm)) == ("running", [], [0])
+    assert (words(state), ready(state), list(state.live_slurm)) == ("running", [[]], [0])
     apply(state, ended(0))
     assert state.is_over
 
@@ -277,7 +280,7 @@ def test_submission_of_several_stays_open_until_the_last_of_them_has_spoken() ->
 # --- on its way
 
 
-@pytest.mark.parametrize("status", sorted(IN_SLURM, key=lambda status: status.value), ids=lambda status: status.name)
+@pytest.mark.parametrize("status", IN_QUEUE, ids=lambda status: status.name)
 def test_state_that_slurm_shows_is_taken_with_its_reason(status: Status) -> None:
     state = state_of(ONE, intend("s", (0, 1)), submitted("s"), observed(0, status, reason="why"))
     assert (state.status[0], attempt(state, 0).reason, list(state.live_slurm)) == (status, "why", [0])

@@ -21,6 +21,7 @@ from tests.unit.study.script import (
     hold,
     intend,
     missed,
+    ready,
     release,
     retry,
     run,
@@ -40,7 +41,7 @@ def test_held_instance_waits_for_its_release(index: int, after: str) -> None:
     state = state_of(PAIR, hold(index))
     assert (words(state), state.held) == (after, {index})
     apply(state, release(index))
-    assert (words(state), state.held, list(state.ready_slurm)) == ("ready, waiting", set(), [0])
+    assert (words(state), state.held, ready(state)) == ("ready, waiting", set(), [[0], []])
 
 
 def test_parents_may_finish_while_an_instance_is_held() -> None:

@@ -46,7 +46,7 @@ class Wheel:
         done = mtui.run("--dry", "-o", self.out, self.spec)
         assert done.returncode == 0, done.stderr
 
-    def driver(self, *words: Path) -> mtui.Driver:
+    def driver(self, *words: str | Path) -> mtui.Driver:
         return mtui.Driver(*words, log=self.folder / "driver.txt")
 
     def take(self) -> Driving:

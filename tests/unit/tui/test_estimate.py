@@ -49,8 +49,8 @@ class Run:
         self.now = max(self.now, START + until) if self._ends else self.now
 
     def _start(self) -> None:
-        while self.state.ready_slurm and len(self.state.live_slurm) < self._at_once:
-            index = next(iter(self.state.ready_slurm))
+        while any(self.state.ready) and len(self.state.live_slurm) < self._at_once:
+            index = next(index for queue in self.state.ready for index in queue)
             name = str(index)
             self.do(ev.SubmitIntended(at=self.now, submission=name, backend="slurm", members=((index, 1),)))
             self.do(ev.Submitted(at=self.now, submission=name, job=name))

@@ -195,6 +195,7 @@ async def test_says_what_is_odd_about_the_file(desk: Desk) -> None:
 async def test_the_title_is_no_markup(desk: Desk) -> None:
     desk.pane.show(None, "out [/b] [red]x\x1b[0m")
     await desk.settle()
+    assert desk.pane._border_title is not None
     assert desk.pane._border_title.plain == "out [/b] [red]x\N{REPLACEMENT CHARACTER}[0m"
 
 

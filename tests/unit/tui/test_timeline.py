@@ -171,7 +171,7 @@ def test_bars_are_as_wide_as_the_axis(
     times: list[tuple[float, float, float, bool]], status: Status, start: float, span: float, width: int, now: float
 ) -> None:
     axis = tl.axis(NOON + start, NOON + start + span, width)
-    attempts = [_attempt(*three, number, cancelled=flag) for number, (*three, flag) in enumerate(times)]
+    attempts = [_attempt(a, b, c, number, cancelled=flag) for number, (a, b, c, flag) in enumerate(times)]
     pieces = tl.bar(axis, attempts, status, NOON + now)
     assert sum(len(text) for text, _ in pieces) == width
     assert len(tl.axis_text(axis, NOON + now)) == width

@@ -1,0 +1,162 @@
+"""Which instances can share a job array, and why others cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from mtui.core.plan import arrays
+from mtui.core.plan.arrays import Kinds, Shares, kind_of, shares_of
+from mtui.core.plan.expand import make_plan
+from mtui.core.plan.model import Plan
+from mtui.core.spec.model import Batch, Parameter, RunValue, Step, Study
+from mtui.core.spec.problems import Problems
+
+BATCH = Batch("slurm", values={"host": "h", "bank": "b", "queue": "q"})
+
+
+def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, count: int = 4, description: str = "d") -> Plan:
+    """A step `s` of so many instances: X is of each, W alternates."""
+    parameters = (
+        Parameter("X", tuple(map(str, range(count))), tuple(f"X.{x}" for x in range(count))),
+        Parameter("W", tuple(str(1 + x % 2) for x in range(count)), tuple(f"W.{1 + x % 2}" for x in range(count))),
+    )
+    steps = (Step("s", description, f"{cmd}\n$(X) $(W)", run={"procs": 1, **(run or {})}),)
+    study = Study("t", "d", steps, BATCH, parameters=parameters)
+    return make_plan(study, out="/o", spec_root="/", cwd="/", problems=Problems("t.yaml"))
+
+
+def kinds(plan: Plan) -> list[int]:
+    """The kind of each instance, numbered by first sight."""
+    found = Kinds(plan)
+    seen: dict[object, int] = {}
+    return [seen.setdefault(found.of(instance.index), len(seen)) for instance in plan.instances]
+
+
+def alone(cmd: str) -> str:
+    plan = plan_of(cmd)
+    return kind_of(plan, plan.instances[0]).alone
+
+
+def test_kind_has_the_header_and_the_directives_but_for_the_jobs_own_files() -> None:
+    plan = plan_of("#SBATCH --mem=1G\necho\n#SBATCH --late", {"nodes": 2, "walltime": "10"})
+    kind = kind_of(plan, plan.instances[0])
+    assert kind.options == (
+        "#SBATCH --nodes=2",
+        "#SBATCH --partition=q",
+        "#SBATCH --account=b",
+        "#SBATCH --time=10",
+        "#SBATCH --ntasks=1",
+        "#SBATCH --mem=1G",
+    )
+    assert (kind.alone, kind.waits) == ("", False)
+
+
+def test_instances_that_ask_for_the_same_are_of_one_kind_though_names_and_comments_differ() -> None:
+    assert kinds(plan_of("echo $(X)", description="run $(X)")) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("cmd", "run"),
+    [
+        ("true", {"walltime": "$(W)"}),
+        ("true", {"nodes": "$(W)"}),
+        ("#SBATCH --mem=$(W)G\ntrue", {}),
+        ("# a word\n#SBATCH --comment=$(W)\ntrue", {}),
+    ],
+)
+def test_instances_that_ask_for_different_things_are_of_different_kinds(cmd: str, run: Mapping[str, RunValue]) -> None:
+    assert kinds(plan_of(cmd, run)) == [0, 1, 0, 1]
+
+
+def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
+    plan = plan_of("true", {"walltime": "10"})
+    found = Kinds(plan)
+    assert found.of(0, {"walltime": "20"}) == found.of(1, {"walltime": "20"}) != found.of(0)
+    assert "#SBATCH --time=20" in found.of(0, {"walltime": "20"}).options
+    assert found.of(0, {"walltime": "10"}) == found.of(0)
+
+
+@pytest.mark.parametrize("cmd", ["true", "echo $(X)", "#SBATCH --mem=1G\n$(LAUNCHER) x $(W)"])
+def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, cmd: str) -> None:
+    calls: list[int] = []
+    real = arrays.kind_of
+    monkeypatch.setattr(arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    assert kinds(plan_of(cmd)) == [0, 0, 0, 0]
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--output=x.log", "--output x.log", "-o x.log", "-ox.log", "--error=e", "-e e", "--input=f", "-i f",
+        "--chdir=/x", "-D /x", "--array=1-4", "-a 1-4", "--dependency=singleton", "-d afterok:5", "--wait", "-W",
+        "hetjob", "packjob", "--mem=1G --output=x.log", "-N 1 -o x",
+    ],
+)  # fmt: skip
+def test_option_of_a_jobs_own_keeps_it_from_sharing(option: str) -> None:
+    assert alone(f"#SBATCH {option}\ntrue") == option
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--mem=1G", "-N 2", "--signal=B:USR1@60", "--open-mode=append", "--mail-user=-o@x.y",
+        "--comment=output", "--no-kill", "-t 5", "--ntasks-per-node=4", "--constraint=a-d",
+    ],
+)  # fmt: skip
+def test_other_option_can_be_shared(option: str) -> None:
+    assert alone(f"#SBATCH {option}\ntrue") == ""
+
+
+@pytest.mark.xfail(strict=True, reason="--wait is taken for the beginning of --wait-all-nodes")
+def test_option_that_begins_like_one_of_a_jobs_own_can_be_shared() -> None:
+    assert alone("#SBATCH --wait-all-nodes=1\ntrue") == ""
+
+
+@pytest.mark.parametrize("cmd", ["true\n#SBATCH -o x", "# SBATCH -o x\ntrue", " #SBATCH -o x\ntrue", "sort -o x"])
+def test_lines_that_sbatch_does_not_read_keep_nothing_from_sharing(cmd: str) -> None:
+    assert alone(cmd) == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "waits"), [("--dependency=singleton", True), ("-d afterok:5", True), ("-D /x", False), ("-a 1", False)]
+)
+def test_dependency_that_the_author_gives_is_known(option: str, waits: bool) -> None:
+    plan = plan_of(f"#SBATCH {option}\ntrue")
+    assert kind_of(plan, plan.instances[0]).waits is waits
+
+
+# --- how a step goes to Slurm
+
+
+@pytest.mark.parametrize(
+    ("most", "shares"),
+    [
+        (1000, Shares((10,), 0)),
+        (10, Shares((10,), 0)),
+        (4, Shares((4, 4, 2), 0)),
+        (3, Shares((3, 3, 3), 1)),
+        (1, Shares((), 10)),
+    ],
+)
+def test_step_is_shared_out_in_arrays_of_the_size_that_is_allowed(most: int, shares: Shares) -> None:
+    plan = plan_of("true", count=10)
+    assert shares_of(plan, plan.steps[0], most) == shares
+
+
+def test_shares_tell_what_differs() -> None:
+    plan = plan_of("true", {"walltime": "$(W)", "nodes": "$(W)", "gpus": 1})
+    shares = shares_of(plan, plan.steps[0], 1000)
+    assert (shares.arrays, shares.alone, shares.why, set(shares.by)) == ((2, 2), 0, "", {"walltime", "nodes"})
+
+
+def test_shares_tell_the_line_that_keeps_them_apart() -> None:
+    plan = plan_of("#SBATCH --array=1-4\ntrue")
+    assert shares_of(plan, plan.steps[0], 1000) == Shares((), 4, "--array=1-4")
+
+
+def test_step_without_instances_has_no_shares() -> None:
+    plan = plan_of("true", count=0)
+    assert shares_of(plan, plan.steps[0], 1000) == Shares((), 0)

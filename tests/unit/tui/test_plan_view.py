@@ -1,0 +1,81 @@
+"""How `mtui plan` says that instances go to Slurm."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+
+from mtui.core.spec.model import Extensions
+from mtui.tui.plan_view import plan_text
+from mtui.tui.text import Paint
+from tests.unit.planning import HEAD, SLURM, plan_of
+
+PLAIN = Paint(io.StringIO())
+
+
+def jobs(text: str, mtui: Extensions) -> list[str]:
+    """What the plan says of jobs: the lines between the totals and the directory."""
+    lines = plan_text(plan_of(f"{HEAD}{SLURM}{text}"), "s.yaml", [], PLAIN, mtui).splitlines()
+    first = next(number for number, line in enumerate(lines) if "instance" in line and "on Slurm" in line)
+    last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
+    return [line for line in lines[first + 1 : last] if "node-hours" not in line]
+
+
+ROWS = "global.parameters: {X: {values: [1, 2, 3, 4], label: X.%%}, W: {values: ['5', '5', '9', '9'], label: W.%%}}\n"
+
+
+def sweep(extra: str = "", cmd: str = "echo $(X)", head: str = "") -> str:
+    return f"""{ROWS}study: [{{name: a, description: d, run: {{cmd: "{head}{cmd}", procs: 1, nodes: 1, {extra}}}}}]\n"""
+
+
+ASK = "To Slurm they go, as soon as they are ready together, as"
+
+
+@pytest.mark.parametrize(
+    ("text", "mtui", "line"),
+    [
+        (sweep(), Extensions(), "  a: 1 array of 4"),
+        (sweep(), Extensions(array=2), "  a: 2 arrays of 2"),
+        (sweep(), Extensions(array=3), "  a: 1 array of 3 and 1 job of its own"),
+        (sweep(), Extensions(array=1), "  a: 4 jobs of their own (array: 1)"),
+        (sweep("walltime: $(W)"), Extensions(), "  a: 2 arrays of 2 (walltime differs)"),
+        (sweep("walltime: $(X), qos: $(X)"), Extensions(), "  a: 4 jobs of their own (walltime, qos differ)"),
+        (
+            sweep(head="#SBATCH --output=x\\n"),
+            Extensions(),
+            "  a: 4 jobs of their own ('--output=x' in cmd cannot be shared)",
+        ),
+    ],
+)
+def test_plan_says_how_instances_go_to_slurm(text: str, mtui: Extensions, line: str) -> None:
+    assert jobs(text, mtui) == [ASK, line]
+
+
+CHAIN = (
+    "study: [{name: a, description: d, run: {cmd: c, procs: 1, walltime: '5'}},"
+    " {name: b, description: d, run: {cmd: c, "
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "mtui", "lines"),
+    [
+        (
+            f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
+            Extensions(),
+            ["What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."],
+        ),
+        (
+            f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
+            Extensions(submit_ahead=False),
+            ["Nothing is submitted before its parents are done (submit_ahead: false)."],
+        ),
+        (f"{CHAIN}procs: 1}}}}]\n", Extensions(), []),
+        (f"{CHAIN}depends: [a]}}}}]\n", Extensions(), []),
+    ],
+    ids=["ahead", "not ahead", "side by side", "local child"],
+)
+def test_plan_says_what_is_submitted_ahead(text: str, mtui: Extensions, lines: Sequence[str]) -> None:
+    assert jobs(text, mtui) == lines
