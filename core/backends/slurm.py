@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
@@ -84,9 +84,10 @@ class Slurm:
         config = self._ask(["scontrol", "show", "config"], _QUERY_DEADLINE)
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
         qos = self._ask([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE)
-        user = f"user={getpass.getuser()}"
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
-        accounts = self._ask([*sacctmgr, "assoc", "where", user, columns], _LIMITS_DEADLINE) if qos else ""
+        user = _user_name()
+        known = qos and user
+        accounts = self._ask([*sacctmgr, "assoc", "where", f"user={user}", columns], _LIMITS_DEADLINE) if known else ""
         return site_of(config, qos, accounts)
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
@@ -202,6 +203,14 @@ class Slurm:
         if done.returncode or command[0] in ("sbatch", "scancel"):
             self._log.note(command, answer_of(command[0], done.returncode, out, err), script)
         return subprocess.CompletedProcess(command, done.returncode, out, err)
+
+
+def _user_name() -> str:
+    """The user's name; empty if the system has none for the number."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""
 
 
 def job_has_ended(job: str) -> bool:

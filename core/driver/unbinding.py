@@ -68,6 +68,7 @@ class Unbinding:
     def _too_late(self, index: int) -> None:
         """Its job has begun. One that somebody wants to hold goes on; one whose parents failed must not."""
         state = self._drive.state
+        self._drive.observer.began(index)
         if index in state.held:
             self._drive.emit(ev.Released(at=time.time(), instance=index))
         if index in state.to_unbind:

@@ -16,7 +16,9 @@ from .model import Instance, Plan, PlannedStep
 from .script import directive_lines, header_resources, options, render
 
 # Options of a job's own: its files, what it waits for, an array that its author makes of it.
-_OWN = re.compile(r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)\b|-[oeiDadW]|hetjob\b|packjob\b)")
+_OWN = re.compile(
+    r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)(?![-\w])|-[oeiDadW]|hetjob\b|packjob\b)"
+)
 _WAITS = re.compile(r"(?:^|\s)(--dependency\b|-d)")
 _OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # of each instance, written by us
 

@@ -7,7 +7,7 @@ everything else by `afterok` on each job. A funnel hangs on whole arrays. A pare
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .state import StudyState
@@ -71,7 +71,11 @@ class Binding:
             if layers <= len(by_task) and len(by_task) > 1:
                 for layer in range(layers):
                     tasks = {task: own[layer] for task, own in sorted(by_task.items()) if layer < len(own)}
-                    starts += _corresponding(tasks, _after(":".join(arrays), jobs), most)
+                    for numbers, own in _chunks(tasks, most):
+                        if len(own) == 1:  # no array: `aftercorr` would mean all of the parents' tasks
+                            starts.append(Start(own, after=found[own[0]].after()))
+                        else:
+                            starts.append(Start(own, numbers, _after(":".join(arrays), jobs)))
             else:
                 for own in by_task.values():
                     same.setdefault(found[own[0]], []).extend(own)
@@ -101,7 +105,7 @@ class Binding:
             if of_funnel is None:
                 return None
             jobs += of_funnel
-        if not tasks and not jobs:
+        if not 0 < len(tasks) + len(jobs) <= _MOST_JOBS:
             return None
         return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
 
@@ -132,14 +136,12 @@ class Binding:
         return found if len(found) <= _MOST_JOBS else None
 
 
-def _corresponding(tasks: dict[int, int], after: str, most: int) -> list[Start]:
-    """Instances by the number of the parents' tasks, as arrays with the same numbers."""
+def _chunks(tasks: dict[int, int], most: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Instances by the number of the parents' tasks, in pieces: the numbers and the instances of each."""
     items = list(tasks.items())
-    starts: list[Start] = []
     for first in range(0, len(items), most):
         numbers, members = zip(*items[first : first + most], strict=True)
-        starts.append(Start(members, numbers, after))
-    return starts
+        yield numbers, members
 
 
 def _after(corresponding: str, jobs: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ _DEFAULTS = tuple(field.default for field in fields(Attempt))
 _PLAIN = ("throttle", "local_jobs", "slurm_silent_since", "slurm_message", "deferred", "result", "last_event_at")
 _ORDERED = ("live_slurm", "live_local", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
-_SETS = ("held", "withdrawn")
+_SETS = ("held", "withdrawn", "in_vain")
 
 
 class Damaged(ValueError):

@@ -73,6 +73,7 @@ class Observer:
         self._unclear_since: dict[str, float] = {}
         self._strays: list[str] = []
         self._never: set[int] = set()
+        self._claimed: set[int] = set()  # bound ones whose jobs have begun, whatever Slurm says
         self._unseen: set[int] = set()  # found by the names of their jobs: not known yet whether these are alive
 
     # --- what the driver has to know
@@ -99,7 +100,13 @@ class Observer:
 
     def never(self) -> set[int]:
         """Bound instances whose jobs Slurm will not begin: they have to be bound anew, or are blocked."""
-        return {index for index in self._never if self._state.status[index] is Status.BOUND}
+        waiting = (Status.BOUND, Status.PENDING)
+        return {index for index in self._never if self._state.status[index] in waiting}
+
+    def began(self, instance: int) -> None:
+        """The claim of a bound instance is taken by its job: it began after all."""
+        self._never.discard(instance)
+        self._claimed.add(instance)
 
     def touch(self, instance: int, now: float) -> None:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
@@ -245,13 +252,27 @@ class Observer:
                 kept.pop(index, None)
             self._unseen.discard(index)
             self._never.discard(index)
+            self._claimed.discard(index)
 
     # --- one job
+
+    def _waits_in_vain(self, index: int, view: Seen) -> bool:
+        """Whether Slurm will not begin a job because of what it was bound to: it says so, or cancelled it unasked.
+
+        That may be so of one whose parents are all finished here: Slurm can have another opinion of their ends.
+        """
+        attempt, known = self._state.attempts[index][-1], self._state.status[index]
+        if not attempt.after or attempt.cancelled or index in self._claimed:
+            return False
+        if known not in (Status.BOUND, Status.PENDING):
+            return False
+        unasked = view.ended and view.status is Status.CANCELLED and not view.reason
+        return view.reason == NEVER or (known is Status.BOUND and unasked)
 
     def _seen(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
         attempt = self._state.attempts[index][-1]
         reported = index in self._exits
-        if self._state.status[index] is Status.BOUND and _is_never(view):
+        if self._waits_in_vain(index, view):
             self._never.add(index)
             return []
         if not view.ended:
@@ -295,10 +316,10 @@ class Observer:
         since = self._missing_since.setdefault(index, now)
         if index in self._exits or now - since < LOST_WAIT:
             return []  # its own report decides, or it is too early to tell
-        if self._state.status[index] is Status.BOUND:
+        attempt = self._state.attempts[index][-1]
+        if self._state.status[index] is Status.BOUND and not attempt.cancelled and index not in self._claimed:
             self._never.add(index)  # cancelled with the job that it was bound to, and forgotten
             return []
-        attempt = self._state.attempts[index][-1]
         where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
         cause = f"{where} job {attempt.job}, and it left no exit record"
         return [self._ended(at, index, attempt.number, Status.LOST, None, cause, "")]
@@ -333,11 +354,6 @@ class Observer:
         if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
             status, cause = Status.CANCELLED, "by command"
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
-
-
-def _is_never(view: Seen) -> bool:
-    """Whether Slurm shows a bound job as one that it will not begin: it says so, or cancelled it of its own accord."""
-    return view.reason == NEVER or (view.ended and view.status is Status.CANCELLED and not view.reason)
 
 
 def end_words(status: Status, code: int | None, reason: str, node: str) -> str:

@@ -77,6 +77,7 @@ class StudyState:
         self.result = ""
         self.last_event_at = 0.0
 
+        self.in_vain: set[int] = set()  # bound once to what never came: not ahead again until it is submitted
         self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
         self.deepest_first = self._graph.deepest_first()
@@ -260,6 +261,7 @@ class StudyState:
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
             attempts.append(attempt)
+            self.in_vain.discard(index)
             self._change(index, Verb.INTEND, Status.SUBMITTING)
 
     def _submitted(self, event: ev.Submitted) -> None:
@@ -306,7 +308,7 @@ class StudyState:
         del self.submissions[submission]
         for index, attempt in members:
             self._change(index, verb, self._unsubmitted(index))
-            if attempt.cancelled:  # somebody asked for its end meanwhile
+            if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # somebody asked for its end meanwhile
                 self._cancel_unsubmitted(index, at)
 
     def _unsubmitted(self, index: int) -> Status:
@@ -360,9 +362,12 @@ class StudyState:
         self._require([index for index, _ in attempts], Verb.UNBIND, Status.WAITING)
         for index, attempt in attempts:
             attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
-            target = self._unsubmitted(index)
-            held = index in self.held and target is not Status.BLOCKED
-            self._change(index, Verb.UNBIND, Status.HELD if held else target)
+            target = Status.CANCELLED if attempt.cancelled else self._unsubmitted(index)
+            if index in self.held and target in (Status.WAITING, Status.READY):
+                target = Status.HELD
+            if index not in self.to_unbind:  # it was Slurm that would not begin it
+                self.in_vain.add(index)
+            self._change(index, Verb.UNBIND, target)
 
     # --- commands
 
@@ -377,8 +382,10 @@ class StudyState:
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
         self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
-        if not self._loose.above[index]:
+        if self.status[index] is Status.BOUND and not self._loose.above[index]:
             self.to_unbind.pop(index, None)
+            if self.waits_for(index) == 0:
+                self._free(index)
         if self.status[index] is Status.HELD:
             self._change(index, Verb.RELEASE, Status.WAITING)
             self._unlock_if_free(index)
@@ -465,9 +472,8 @@ class StudyState:
             if self._unfinished.above[child] == 0:
                 if self.status[child] is Status.WAITING:
                     follow.append((child, Verb.UNLOCK, Status.READY))
-                elif self.status[child] is Status.BOUND:
-                    self.attempts[child][-1].reason = ""
-                    self.attempts[child][-1].freed_at = self._now
+                elif self.status[child] is Status.BOUND and child not in self.to_unbind:
+                    self._note_freed(child)
                     follow.append((child, Verb.FREE, Status.PENDING))
         return follow
 
@@ -494,13 +500,14 @@ class StudyState:
         for child in self._loose.change(index, not carried):
             if self.status[child] is Status.WAITING:
                 self._consider(child)
-            elif not carried and self.status[child] is Status.BOUND:
-                self.to_unbind[child] = None
+            elif not carried:
+                self._lose_hold(child)
 
     def _consider(self, index: int) -> None:
         """Keep `ahead` right for an instance whose status or parents have changed."""
         step = self.plan.steps[self.plan.instances[index].step]
-        if step.scheduled and self.status[index] is Status.WAITING and not self._loose.above[index]:
+        waits = step.scheduled and self.status[index] is Status.WAITING and index not in self.in_vain
+        if waits and not self._loose.above[index]:
             self.ahead[step.index][index] = None
         else:
             self.ahead[step.index].pop(index, None)
@@ -508,5 +515,18 @@ class StudyState:
     def _unbind_from(self, index: int) -> None:
         """The job of an instance is another one than it was thought to be: what is bound to that will never begin."""
         users = self._graph.users(self.plan.instances[index].step)
-        self.to_unbind.update((child, None) for child in (*self._graph.children[index], *users)
-                              if self.status[child] is Status.BOUND)  # fmt: skip
+        for child in (*self._graph.children[index], *users):
+            self._lose_hold(child)
+
+    def _lose_hold(self, index: int) -> None:
+        """What an instance is bound to will not come."""
+        if self.status[index] is Status.BOUND and not self.attempts[index][-1].cancelled:
+            self.to_unbind[index] = None
+
+    def _free(self, index: int) -> None:
+        self._note_freed(index)
+        self._change(index, Verb.FREE, Status.PENDING)
+
+    def _note_freed(self, index: int) -> None:
+        attempt = self.attempts[index][-1]
+        attempt.reason, attempt.freed_at = "", self._now

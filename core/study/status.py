@@ -116,7 +116,7 @@ TABLE: dict[Verb, Rule] = {
     Verb.CANCEL: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.CANCELLED),
     Verb.RETRY: _rule(UNSUCCESSFUL, Status.WAITING),
     Verb.FREE: _rule({Status.BOUND}, Status.PENDING),
-    Verb.UNBIND: _rule({Status.BOUND}, *_UNSUBMITTED, Status.HELD),
+    Verb.UNBIND: _rule({Status.BOUND, Status.PENDING}, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),
     Verb.INTEND: _rule({Status.READY, Status.WAITING}, Status.SUBMITTING),
     Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.BOUND, Status.PENDING, Status.RUNNING),
     Verb.DEFER: _rule({Status.SUBMITTING}, *_UNSUBMITTED),

@@ -67,6 +67,7 @@ class Window:
             self._linger = min(2 * self._linger, _LONGEST_LINGER)  # Slurm counts what has ended for longer
             self._closed_until = now + self._linger
             return
+        live += self._lingering(now)
         self._too_many = live if self._too_many is None else min(self._too_many, live)
         self._fits = min(self._fits, self._too_many - 1)
         self._learned_at = now

@@ -72,11 +72,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     ran = Counter(trace.read_text().split())
     if {name for name in ran if name not in VICTIMS} != ONCE or max(ran.values()) > 1:
         return f"{point}: payloads ran {dict(ran)}"
-    wrong = {
-        name: status
-        for name, status in mtui.statuses(out).items()
-        if status != ENDS.get(name, "finished")
-    }
+    wrong = {name: status for name, status in mtui.statuses(out).items() if status != ENDS.get(name, "finished")}
     return f"{point}: {wrong}" if wrong else ""
 
 

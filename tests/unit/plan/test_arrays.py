@@ -110,7 +110,6 @@ def test_other_option_can_be_shared(option: str) -> None:
     assert alone(f"#SBATCH {option}\ntrue") == ""
 
 
-@pytest.mark.xfail(strict=True, reason="--wait is taken for the beginning of --wait-all-nodes")
 def test_option_that_begins_like_one_of_a_jobs_own_can_be_shared() -> None:
     assert alone("#SBATCH --wait-all-nodes=1\ntrue") == ""
 

@@ -17,17 +17,14 @@ from tests.unit.study.script import (
     exited,
     hold,
     intend,
-    missed,
     observed,
     retry,
     started,
     state_of,
     submitted,
     unbound,
-    unclear,
 )
 
-ALONE = pytest.mark.xfail(strict=True, reason="_corresponding leaves the last of an array alone with aftercorr")
 UNDONE = sorted(LIVE | BAD, key=lambda status: status.value)
 ROWS = {"X": [1, 2, 3, 4]}
 CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("c", "b", uses="X"), rows=ROWS)
@@ -115,8 +112,8 @@ def test_no_array_has_more_tasks_than_are_allowed(most: int) -> None:
 @pytest.mark.parametrize(
     ("plan", "jobs", "most"),
     [
-        pytest.param(CHAIN, range(4), 3, marks=ALONE),
-        pytest.param(TWICE, range(3), 2, marks=ALONE),
+        pytest.param(CHAIN, range(4), 3),
+        pytest.param(TWICE, range(3), 2),
         (CHAIN, [0, 1], 1),
     ],
     ids=["one too many", "layers", "no arrays"],
@@ -196,24 +193,12 @@ def test_array_from_which_a_task_was_taken_out_is_named_task_by_task() -> None:
     assert bind(state, 2) == [Start((4,), after="afterok:11_0:13")]
 
 
-@pytest.mark.xfail(strict=True, reason="that an instance had a task in the array is forgotten with its attempt")
-def test_array_that_counted_as_missed_for_some_is_named_task_by_task() -> None:
-    """Should the array be there after all, its other tasks find their claims taken and fail."""
-    state = state_of(FUNNEL, intend("p", (0, 1), (1, 1)), unclear("p"), started(1, job="10_1"), missed("p"))
-    submit(state, "11", [0, 2, 3])
-    assert bind(state, 1) == [Start((4,), after="afterok:11:10_1")]
-
-
-@pytest.mark.xfail(
-    strict=True, reason="it is bound again as it was, and Slurm takes it out again, until all have ended"
-)
-def test_what_slurm_would_not_begin_is_not_bound_the_same_way_again() -> None:
+def test_what_slurm_would_not_begin_is_not_bound_again() -> None:
     state = arrays(FUNNEL, j10=range(4))
     apply(state, ended(0))  # well, by its own word; out of memory, for Slurm
-    before = bind(state, 1)
-    submit(state, "11", [4], after=before[0].after)
+    submit(state, "11", [4], after="afterok:10")
     apply(state, unbound((4, 1), cause="a parent's job is gone"))
-    assert bind(state, 1) != before
+    assert state.ahead == [{}, {}]
 
 
 def test_funnel_over_more_jobs_than_a_command_can_name_is_waited_for() -> None:

@@ -108,7 +108,6 @@ def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:
     assert end(watched.tick()) == (Status.CANCELLED, None, "by command")
 
 
-@pytest.mark.xfail(strict=True, reason="a bound one that was told to end counts as never to begin, and is bound anew")
 @pytest.mark.parametrize("view", [GONE, over(Status.CANCELLED, node=""), None], ids=["never", "no reason", "forgotten"])
 def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: Seen | None) -> None:
     watched = bound(cancel(1))
@@ -119,7 +118,6 @@ def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: Seen | None) -> 
     assert (words(watched.state), watched.observer.never()) == ("pending, cancelled", set())
 
 
-@pytest.mark.xfail(strict=True, reason="only of bound ones Slurm's NEVER is understood; mtui freed this one before")
 @pytest.mark.parametrize("view", [GONE, Seen(Status.PENDING, ended=False, reason=NEVER)], ids=["cancelled", "pending"])
 def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(view: Seen) -> None:
     """The script ended with 0 though a process of it was out of memory: finished here, failed for Slurm."""
