@@ -6,10 +6,10 @@ so another driver on this host adopts it by its process id.
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -45,7 +45,8 @@ class Local:
                 )
         except OSError as error:
             return Refused(f"cannot be started here: {error.strerror} ({error.filename})")
-        threading.Thread(target=self._wait, args=(process, attempt.name), daemon=True).start()
+        # Not by the class Thread: its start() waits until the other thread runs.
+        _thread.start_new_thread(self._wait, (process, attempt.name))
         return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Sequence[str]) -> str:

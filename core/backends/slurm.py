@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -81,14 +82,15 @@ class Slurm:
 
     def site(self) -> Site:
         """What the cluster allows, as far as it can be asked; of accounting soon or not at all."""
-        config = self._ask(["scontrol", "show", "config"], _QUERY_DEADLINE)
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
-        qos = self._ask([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE)
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
-        user = _user_name()
-        known = qos and user
-        accounts = self._ask([*sacctmgr, "assoc", "where", f"user={user}", columns], _LIMITS_DEADLINE) if known else ""
-        return site_of(config, qos, accounts)
+        questions = [
+            (["scontrol", "show", "config"], _QUERY_DEADLINE),
+            ([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE),
+            ([*sacctmgr, "assoc", "where", f"user={_user_name()}", columns], _LIMITS_DEADLINE),
+        ]
+        with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
+            return site_of(*threads.map(lambda question: self._ask(*question), questions))
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
         """What a program prints; empty if it fails."""
@@ -206,11 +208,11 @@ class Slurm:
 
 
 def _user_name() -> str:
-    """The user's name; empty if the system has none for the number."""
+    """The user's name; its number if the system has none."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return ""
+        return str(os.getuid())
 
 
 def job_has_ended(job: str) -> bool:

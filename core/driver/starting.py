@@ -25,6 +25,7 @@ from .witness import Witness
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
 _DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
+_UNASKED = 4  # jobs that any site lets into its queue
 _GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
 _GATHERED = 100  # instances that wait no longer for others
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
@@ -64,8 +65,9 @@ class Starting:
         drive, state = self._drive, self._drive.state
         starts = [Start((index,)) for index in next_local(state, drive.limits)]
         drive.effects.perform([self._effect(start, scheduled=False) for start in starts])
-        if not (drive.slurm and self._knows_site()):
+        if not drive.slurm:
             return
+        self._ask_for_site()
         chosen = next_submissions(state, self._kinds, drive.limits, self._capacity())
         now = time.monotonic()
         for start in chosen:
@@ -79,12 +81,11 @@ class Starting:
 
     # --- what Slurm has room for
 
-    def _knows_site(self) -> bool:
-        """Whether it is known what the cluster allows; asks once, on a thread of its own."""
-        if self._site is None and not self._asking and self._wants_slurm():
+    def _ask_for_site(self) -> None:
+        """Ask once what the cluster allows, on a thread of its own; a few jobs need not wait for the answer."""
+        if not self._asking and self._wants_slurm():
             self._asking = True
             self._threads.submit(self._ask)
-        return self._site is not None
 
     def _wants_slurm(self) -> bool:
         return any(self._drive.state.ready[step.index] for step in self._drive.plan.steps if step.scheduled) or any(
@@ -109,7 +110,7 @@ class Starting:
 
     def _capacity(self) -> Capacity:
         drive, state, now = self._drive, self._drive.state, time.monotonic()
-        assert self._site is not None
+        site = self._site or Site()
         is_open = now >= drive.slurm_closed_until and not state.slurm_silent_since
         settings = drive.study.settings
         resting = [
@@ -117,13 +118,15 @@ class Starting:
             for step, until in self._rests.items()
             if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
         ]
+        if self._site is None:
+            resting += [step.index for step in drive.plan.steps if len(step.instances) > _UNASKED]
         # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
-        fresh = now - self._witness.looked_at < self._site.min_job_age / 2
+        fresh = now - self._witness.looked_at < site.min_job_age / 2
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
             doubtful=drive.observer.doubtful(),
-            array=min(settings.array, self._site.max_array),
+            array=min(settings.array, site.max_array),
             ahead=settings.submit_ahead and fresh and now >= self._ahead_due,
             room=self._room(now),
             limit_of=self._limit_of,
@@ -131,7 +134,8 @@ class Starting:
         )
 
     def _room(self, now: float) -> dict[str, int]:
-        assert self._site is not None
+        if self._site is None:
+            return dict.fromkeys(self._limit_of, max(0, _UNASKED - len(self._drive.state.live_slurm)))
         for step in self._drive.take_ends():
             self._windows[self._limit_of[step]].ended(now)
         return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
@@ -224,12 +228,12 @@ class Starting:
                 drive.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
                 for index in members:
                     drive.observer.touch(index, now)
-                if scheduled:
+                if scheduled and limit in self._windows:
                     self._windows[limit].accepted(live)
                 self._ahead_due = 0.0
             case Deferred():
                 drive.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
-                if answer.limit and scheduled:
+                if answer.limit and limit in self._windows:
                     self._windows[limit].refused(live, self._others(limit), now)
                 else:
                     drive.slurm_closed_until = now + _DEFER_WAIT

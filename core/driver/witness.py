@@ -16,6 +16,7 @@ from .faults import point
 from .looks import Looks
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
+_SETTLE_AT = 50  # records that are removed before that: each look into the spool lists them
 _INCOMPLETE_EVERY = 0.1  # seconds between two looks at a record that is being written
 _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are not our children
 
@@ -60,9 +61,7 @@ class Witness:
     def read_spool(self) -> None:
         drive = self._drive
         self._incomplete = False
-        for name in list_records(drive.directory.spool):
-            if name in self._taken:
-                continue
+        for name in list_records(drive.directory.spool, self._taken):
             report = read_record(drive.directory.spool / name)
             if report is Unreadable.INCOMPLETE:
                 self._incomplete = True
@@ -81,7 +80,8 @@ class Witness:
     def settle(self, *, always: bool = False) -> None:
         """Remove the records that the journal has, once it has them on the disk."""
         now = time.monotonic()
-        if self._taken and (always or now - self._settled_at >= _SETTLE_EVERY):
+        due = len(self._taken) >= _SETTLE_AT or now - self._settled_at >= _SETTLE_EVERY
+        if self._taken and (always or due):
             self._settled_at = now
             point("records.journalled")
             self._drive.sync()

@@ -155,17 +155,31 @@ def _make_parents(root: Path) -> None:
 def prepare(
     directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int, changes: Mapping[str, str] = UNCHANGED
 ) -> None:
-    """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError."""
-    workspace = directory.workspace(instance)
-    workspace.mkdir(parents=True, exist_ok=True)
+    """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError.
+
+    Paths are text here: a sweep goes through this many thousand times.
+    """
+    root = str(directory.root)
+    workspace = f"{root}/{instance.workspace}"
+    _make_folder(workspace)
     script = render(plan, instance, changes)
-    _write_script(workspace / plan.script_name(instance), script.body)
+    _write_script(workspace, plan.script_name(instance), script.body)
     if script.restart is not None:
-        _write_script(workspace / plan.script_name(instance, restart=True), script.restart)
-    _link(directory, plan, instance)
+        _write_script(workspace, plan.script_name(instance, restart=True), script.restart)
+    _link(root, plan, instance)
     if attempt > 1:
         for output in (directory.stdout(instance), directory.stderr(instance)):
             _keep(output, output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path)  # noqa: PTH102
+    except FileNotFoundError:
+        os.makedirs(path, exist_ok=True)  # noqa: PTH103
+    except FileExistsError:
+        if not os.path.isdir(path):  # noqa: PTH112
+            raise
 
 
 def _keep(output: Path, name: Path) -> None:
@@ -175,21 +189,34 @@ def _keep(output: Path, name: Path) -> None:
             output.rename(name)
 
 
-def _write_script(path: Path, text: str) -> None:
-    """Write it in one move: a shell that runs the file of an earlier submission reads on in what it had."""
-    temporary = path.with_name(f".{path.name[-200:]}.tmp")
-    with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        mode = os.fstat(file.fileno()).st_mode
-        os.fchmod(file.fileno(), mode | 0o100)
-    temporary.replace(path)
+def _write_script(folder: str, name: str, text: str) -> None:
+    """Write a script. One that is there is replaced in one move: a shell that runs it reads on in what it had."""
+    data = text.encode("utf-8", "surrogateescape")
+    path = f"{folder}/{name}"
+    try:
+        _write_new(path, data)
+    except FileExistsError:
+        temporary = f"{folder}/.{name[-200:]}.tmp"
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)  # noqa: PTH108
+        _write_new(temporary, data)
+        os.replace(temporary, path)  # noqa: PTH105
 
 
-def _link(directory: StudyDirectory, plan: Plan, instance: Instance) -> None:
+def _write_new(path: str, data: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o766)  # and what the umask leaves of it
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
+
+
+def _link(root: str, plan: Plan, instance: Instance) -> None:
     """Beside `STEP/COMBO` a link `STEP_COMBO`, for scripts that glob the study directory."""
     folder, _, name = instance.workspace.partition("/")
     if name:
         link = name if name.startswith(f"{folder}_") else f"{folder}_{name}"
         if all(step.folder != link for step in plan.steps):  # else that step's workspaces would land in this one
             with suppress(FileExistsError):
-                (directory.root / link).symlink_to(instance.workspace)
+                os.symlink(instance.workspace, f"{root}/{link}")  # noqa: PTH211

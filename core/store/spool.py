@@ -6,8 +6,9 @@ A job writes its record in place, for a move would cost it a process. It is comp
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -24,10 +25,10 @@ class Unreadable(Enum):
     DAMAGED = "it cannot be understood"
 
 
-def list_records(spool: Path) -> list[str]:
-    """The names of all records, starts before exits so that a quick job's story stays in order."""
+def list_records(spool: Path, known: Container[str] = ()) -> list[str]:
+    """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order."""
     try:
-        names = [path.name for path in spool.iterdir() if _RECORD.fullmatch(path.name)]
+        names = [name for name in os.listdir(spool) if name not in known and _RECORD.fullmatch(name)]  # noqa: PTH208
     except OSError:
         return []
     return sorted(names, key=lambda name: (".exit." in name, name))
