@@ -84,13 +84,15 @@ class Slurm:
         """What the cluster allows, as far as it can be asked; of accounting soon or not at all."""
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
-        questions = [
+        questions: list[tuple[list[str], float]] = [
             (["scontrol", "show", "config"], _QUERY_DEADLINE),
             ([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE),
             ([*sacctmgr, "assoc", "where", f"user={_user_name()}", columns], _LIMITS_DEADLINE),
         ]
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
-            return site_of(*threads.map(lambda question: self._ask(*question), questions))
+            asked = [threads.submit(self._ask, *question) for question in questions]
+            config, qos, accounts = (answer.result() for answer in asked)
+        return site_of(config, qos, accounts)
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
         """What a program prints; empty if it fails."""

@@ -47,6 +47,8 @@ class Starting:
         self._limit_of = [self._limit_name(step) for step in range(len(drive.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
+        if drive.slurm and self._wants_slurm():
+            self._ask_for_site()
 
     def due(self) -> float | None:
         """When something that waits is to be looked at again."""

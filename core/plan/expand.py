@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 
 from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
 from ..spec.environment import Environment, build_environment
@@ -81,18 +83,23 @@ def make_plan(
 
 def _in_order(steps: Iterable[Step], environment: Environment) -> list[Step]:
     """Steps so that each comes after what it depends on or names the workspace of; else in file order."""
-    import networkx as nx
-
     by_name = {step.name: step for step in steps}
     place = {name: number for number, name in enumerate(by_name)}
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(by_name)
+    sorter: TopologicalSorter[str] = TopologicalSorter()
     for step in by_name.values():
-        for written in step.depends:
-            graph.add_edge(dependency_target(environment.apply(written))[0], step.name)
-        for target in workspace_references(step, environment):
-            graph.add_edge(target, step.name)
-    return [by_name[name] for name in nx.lexicographical_topological_sort(graph, key=place.__getitem__)]
+        targets = [dependency_target(environment.apply(written))[0] for written in step.depends]
+        sorter.add(step.name, *targets, *workspace_references(step, environment))
+    sorter.prepare()
+    ready: list[int] = []
+    ordered: list[Step] = []
+    names = list(by_name)
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(ready, place[name])
+        first = names[heappop(ready)]
+        ordered.append(by_name[first])
+        sorter.done(first)
+    return ordered
 
 
 def _expand(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from .environment import RESERVED, Environment, build_environment
 from .model import Parameter, Step, Study
@@ -12,6 +13,7 @@ from .problems import Place, Problems, nearest
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")
+_Edge = tuple[str, str]  # a step, and one that needs it
 _IN_COMMANDS = ("WORKSPACE", "LAUNCHER")  # tokens that only cmd and restart take
 
 
@@ -90,11 +92,8 @@ def _check_step_names(study: Study, environment: Environment, problems: Problems
 
 
 def _check_edges(study: Study, environment: Environment, problems: Problems) -> None:
-    import networkx as nx
-
-    graph: nx.DiGraph[str] = nx.DiGraph()
     steps = [step for step in study.steps if step.name]
-    graph.add_nodes_from(step.name for step in steps)
+    needs: dict[str, list[str]] = {step.name: [] for step in steps}
     all_named = len(steps) == len(study.steps)  # else an unknown name is probably an echo of a missing one
     source = SourceText(study.text)
     places: dict[tuple[str, str], Place] = {}
@@ -103,15 +102,15 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             target, _ = dependency_target(environment.apply(written))
             if target == step.name:
                 problems.error(place, f"step '{step.name}' depends on itself")
-            elif target not in graph:
+            elif target not in needs:
                 if not all_named:
                     continue
-                hint = nearest(target, graph)
+                hint = nearest(target, needs)
                 if "$(" in target:
                     hint = "parameters cannot be used in depends; the rows of a sweep are matched by themselves"
                 problems.error(place, f"step '{step.name}' depends on '{target}', which is no step of this study", hint)
             else:
-                graph.add_edge(target, step.name)
+                needs[step.name].append(target)
                 places[target, step.name] = place
     references: dict[tuple[str, str], Place] = {}
     for step in steps:
@@ -121,15 +120,61 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
                 problems.error(
                     place, f"step '{step.name}' uses its own $({target}.workspace)", "its own is $(WORKSPACE)"
                 )
-            elif target not in graph:
+            elif target not in needs:
                 if all_named:
                     # Maestro refuses such a study, and a path that is never made is of no use to anybody.
                     message = f"step '{step.name}': $({target}.workspace) names no step of this study"
-                    problems.error(_workspace_place(step, target, source), message, nearest(target, graph))
-            elif not nx.has_path(graph, target, step.name):
+                    problems.error(_workspace_place(step, target, source), message, nearest(target, needs))
+            elif not _hangs_on(needs, step.name, target):
                 references[target, step.name] = _workspace_place(step, target, source)
-    graph.add_edges_from(references)
+    edges = [*places, *(pair for pair in references if pair not in places)]
     places = {**references, **places}
+    try:
+        _sorter(needs, edges).prepare()
+    except CycleError:
+        references = _report_circles(list(needs), edges, places, references, problems)
+    for (target, user), place in references.items():
+        problems.warn(
+            place,
+            f"step '{user}' uses $({target}.workspace) but does not depend on '{target}'",
+            f"without 'depends: [{target}]' it may start before '{target}' is done",
+        )
+
+
+def _hangs_on(needs: Mapping[str, Sequence[str]], name: str, target: str) -> bool:
+    """Whether a step depends on another, directly or not."""
+    seen: set[str] = set()
+    todo = [name]
+    while todo:
+        for used in needs[todo.pop()]:
+            if used == target:
+                return True
+            if used not in seen:
+                seen.add(used)
+                todo.append(used)
+    return False
+
+
+def _sorter(names: Iterable[str], edges: Iterable[_Edge]) -> TopologicalSorter[str]:
+    sorter: TopologicalSorter[str] = TopologicalSorter({name: () for name in names})
+    for used, user in edges:
+        sorter.add(user, used)
+    return sorter
+
+
+def _report_circles(
+    names: list[str],
+    edges: list[_Edge],
+    places: dict[_Edge, Place],
+    references: dict[_Edge, Place],
+    problems: Problems,
+) -> dict[_Edge, Place]:
+    """Report every circle with its steps; the references that are part of none."""
+    import networkx as nx  # it takes a while to import: only if there is something to report
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(names)
+    graph.add_edges_from(edges)
     for component in nx.strongly_connected_components(graph):
         if len(component) > 1:
             # Its own graph in file order: the order of a subgraph can be that of a set, another one in each run.
@@ -137,12 +182,7 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             circle = [str(edge[0]) for edge in nx.find_cycle(tangle)]  # pyright: ignore
             _report_circle(circle, places, references, problems)
             references = {pair: place for pair, place in references.items() if not component.issuperset(pair)}
-    for (target, user), place in references.items():
-        problems.warn(
-            place,
-            f"step '{user}' uses $({target}.workspace) but does not depend on '{target}'",
-            f"without 'depends: [{target}]' it may start before '{target}' is done",
-        )
+    return references
 
 
 def workspace_references(step: Step, environment: Environment) -> list[str]:

@@ -27,6 +27,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..errors import StudyDirectoryError
@@ -38,53 +39,53 @@ from ..plan.script import render
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "inbox/tmp", "inbox/new", "inbox/done")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StudyDirectory:
     """The paths of one study."""
 
     root: Path
 
-    @property
+    @cached_property
     def home(self) -> Path:
         return self.root / ".mtui"
 
-    @property
+    @cached_property
     def study_file(self) -> Path:
         return self.home / "study.json"
 
-    @property
+    @cached_property
     def journal(self) -> Path:
         return self.home / "journal"
 
-    @property
+    @cached_property
     def owner(self) -> Path:
         return self.home / "owner"
 
-    @property
+    @cached_property
     def spool(self) -> Path:
         return self.home / "spool" / "new"
 
-    @property
+    @cached_property
     def inbox(self) -> Path:
         return self.home / "inbox"
 
-    @property
+    @cached_property
     def claims(self) -> Path:
         return self.home / "claims"
 
-    @property
+    @cached_property
     def status_csv(self) -> Path:
         return self.root / "status.csv"
 
-    @property
+    @cached_property
     def checkpoint(self) -> Path:
         return self.home / "checkpoint.jsonl"
 
-    @property
+    @cached_property
     def driver_log(self) -> Path:
         return self.home / "driver.log"
 
-    @property
+    @cached_property
     def slurm_log(self) -> Path:
         return self.home / "slurm.log"
 
