@@ -61,7 +61,8 @@ class Drive:
         self._ends: list[int] = []  # steps of the Slurm jobs that ended
         self._listener = listener
         self._journal = Journal(directory.journal, lease.owner.epoch)
-        self._unkept = 0  # events since the last checkpoint
+        # Events since the last checkpoint; if there is none, at least one for each attempt.
+        self._unkept = 0 if directory.checkpoint.exists() else len(self.state.attempts)
 
     @property
     def limits(self) -> Limits:
