@@ -69,13 +69,7 @@ if ! cd "$mtui_workspace"; then
     exit 72
 fi
 set -- "$@" "$mtui_script"
-if [ "$mtui_place" = slurm ]; then
-    mtui_record start ""
-    # A shell starts background processes with INT and QUIT ignored, and an ignored signal cannot be trapped.
-    if env --default-signal=INT,QUIT true 2>/dev/null; then
-        set -- env --default-signal=INT,QUIT "$@"
-    fi
-fi
+[ "$mtui_place" = local ] || mtui_record start ""
 
 # Slurm sends TERM at the end of the time limit to every process of the job, so the script has it already.
 # Other signals (--signal=B:USR1@60) reach only this shell and are handed on.
@@ -90,22 +84,35 @@ for mtui_name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
     trap "mtui_hand_on $mtui_name" "$mtui_name"
 done
 
-exec 9>&2 2>/dev/null # bash says "Killed" of a process, which is not for the log of the user
-"$@" 2>&9 9>&- &
-wait "$!"
-mtui_code=$?
-while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
-    mtui_again=
-    mtui_gone=
-    kill -0 "$!" || mtui_gone=1
+mtui_run() { # the words of a command; sets mtui_code
+    "$@" 2>&9 9>&- &
     wait "$!"
-    mtui_late=$?
-    # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2).
-    case $mtui_gone$mtui_late in
-    1127 | 1-*) ;;
-    *) mtui_code=$mtui_late ;;
-    esac
-done
+    mtui_code=$?
+    while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
+        mtui_again=
+        mtui_gone=
+        kill -0 "$!" || mtui_gone=1
+        wait "$!"
+        mtui_late=$?
+        # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2).
+        case $mtui_gone$mtui_late in
+        1127 | 1-*) ;;
+        *) mtui_code=$mtui_late ;;
+        esac
+    done
+}
+
+exec 9>&2 2>/dev/null # bash says "Killed" of a process, which is not for the log of the user
+if [ "$mtui_place" = local ] || [ -e "$mtui_home/old-env" ]; then
+    mtui_run "$@"
+else
+    # A shell starts background processes with INT and QUIT ignored, and an ignored signal cannot be trapped.
+    mtui_run env --default-signal=INT,QUIT "$@"
+    if [ "$mtui_code" = 125 ] && ! env --default-signal=INT,QUIT true; then # an env before coreutils 8.31
+        true >"$mtui_home/old-env"
+        mtui_run "$@"
+    fi
+fi
 exec 2>&9 9>&-
 mtui_record exit ",\"code\":$mtui_code,\"signal\":\"$mtui_signal\""
 exit "$mtui_code"

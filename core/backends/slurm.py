@@ -24,7 +24,7 @@ from .slurm_text import (
     Unobserved,
     array_list,
     array_script,
-    array_table,
+    array_task,
     parse_sacct,
     parse_squeue,
     sbatch_answer,
@@ -128,14 +128,16 @@ class Slurm:
         return sbatch_answer(done.returncode, done.stdout, done.stderr)
 
     def _lay_out(self, job: Job, root: Path) -> None:
-        """Write an array's table, and the links by which Slurm writes into the logs of its tasks."""
+        """Write what each task of an array is to do, and the links by which Slurm writes into its logs."""
         folder = self._home / "submit" / job.submission
         folder.mkdir(parents=True)
-        (folder / "table").write_text(array_table(job, str(root)), encoding="utf-8", errors="surrogateescape")
         start = len(str(root)) + 1
         for task, attempt in zip(job.tasks, job.attempts, strict=True):
-            (folder / f"{task}.out").symlink_to(f"../../../{attempt.stdout[start:]}")
-            (folder / f"{task}.err").symlink_to(f"../../../{attempt.stderr[start:]}")
+            path = f"{folder}/{task}"
+            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+                file.write(array_task(attempt, str(root)))
+            os.symlink(f"../../../{attempt.stdout[start:]}", f"{path}.out")  # noqa: PTH211
+            os.symlink(f"../../../{attempt.stderr[start:]}", f"{path}.err")  # noqa: PTH211
 
     def cancel(self, jobs: Sequence[str]) -> str:
         problem = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..plan.script import directive_lines
 from ..study.status import Status
-from .base import Accepted, Answer, Deferred, Job, Refused, Unclear
+from .base import Accepted, Answer, Attempt, Deferred, Job, Refused, Unclear
 
 # Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.
 ALIVE: dict[str, Status] = {
@@ -199,52 +199,46 @@ def submit_script(job: Job, script: str, home: str) -> str:
     """
     options = directives(script)
     attempt = job.only
-    call = _call([attempt.name, home, attempt.workspace, attempt.script], options, script)
-    return "\n".join(["#!/bin/sh", *_OWN, *options, f"exec {call}", ""])
+    words = " ".join(shlex.quote(word) for word in (attempt.name, home, attempt.workspace, attempt.script))
+    return "\n".join(["#!/bin/sh", *_OWN, *options, *_call(words, home, options, script), ""])
 
 
 def array_script(job: Job, script: str, home: str, root: str) -> str:
-    """What sbatch is given for an array: each task finds its attempt, workspace and script in the array's table.
+    """What sbatch is given for an array: each task finds its attempt, workspace and script in a file of its own.
 
     `script` is that of any of its attempts, `root` the study directory, from which Slurm finds the tasks' log files:
     links to those in the workspaces, so that what Slurm itself has to say of a task stands in its own log.
     """
     folder = f".mtui/submit/{job.submission}"
-    files = [f"#SBATCH --output={folder}/%a.out", f"#SBATCH --error={folder}/%a.err"]
-    table = shlex.quote(f"{home}/submit/{job.submission}/table")
+    task = f"{shlex.quote(f'{home}/submit/{job.submission}')}/$SLURM_ARRAY_TASK_ID"
     lines = [
         "#!/bin/sh",
         *_OWN,
-        *files,
+        f"#SBATCH --output={folder}/%a.out",
+        f"#SBATCH --error={folder}/%a.err",
         *job.options,
-        f'set -- $(sed -n "s/^$SLURM_ARRAY_TASK_ID //p" {table})',
-        '[ $# = 3 ] || { echo "mtui: this task is not in the table of its array" >&2; exit 72; }',
+        f"read -r mtui_attempt mtui_workspace mtui_script <{task} || "
+        '{ echo "mtui: what this task is to do cannot be read" >&2; exit 72; }',
     ]
-    root = shlex.quote(root)
-    call = _call([], job.options, script)
-    return "\n".join([*lines, f'set -- "$1" {shlex.quote(home)} {root}/"$2" {root}/"$2/$3"', f"exec {call}", ""])
+    place = f'{shlex.quote(root)}/"$mtui_workspace"'
+    words = f'"$mtui_attempt" {shlex.quote(home)} {place} {place}/"$mtui_script"'
+    return "\n".join([*lines, *_call(words, home, job.options, script), ""])
 
 
-def array_table(job: Job, root: str) -> str:
-    """The table of an array: a line for each task with its number, attempt, workspace and the name of its script."""
-    rows = (
-        f"{task} {attempt.name} {attempt.workspace.removeprefix(root + '/')} {attempt.script.rpartition('/')[2]}\n"
-        for task, attempt in zip(job.tasks, job.attempts, strict=True)
-    )
-    return "".join(rows)
+def array_task(attempt: Attempt, root: str) -> str:
+    """What the file of an array's task says: attempt, workspace, name of the script."""
+    return f"{attempt.name} {attempt.workspace.removeprefix(root + '/')} {attempt.script.rpartition('/')[2]}\n"
 
 
 _OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
 
 
-def _call(words: Sequence[str], options: Sequence[str], script: str) -> str:
-    """The call of the runner, with the attempt's four words given or as the shell's own arguments."""
+def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[str]:
+    """The call of the runner, in the shell that is there already; `attempt` are its first four words, quoted."""
     pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
-    attempt = " ".join(map(shlex.quote, words)) if words else '"$@"'
-    runner = f"{shlex.quote(words[1])}/job.sh" if words else '"$2"/job.sh'
     rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
-    return f"/bin/sh {runner} {attempt} {rest}"
+    return [f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
 
 
 def job_tag(study_id: str, submission: str) -> str:

@@ -30,7 +30,7 @@ def run(place: Place) -> Iterator[Line]:
         folder = place.new("hand")
         folder.mkdir()
         for name, text in _SCRIPTS.items():
-            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).write_text(f"#!/bin/bash\n{text}\n")
         total = folder / "total"
 
         def submit_and_wait() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from mtui.core.backends.base import Attempt, Job
-from mtui.core.backends.slurm_text import array_script, array_table
+from mtui.core.backends.slurm_text import array_script, array_task
 
 RUNNER = Path(__file__).parents[3] / "core" / "backends" / "job.sh"
 NAMES = ["plain", "two words", "it's", "$HOME", "`ls`", "a;b&c", "*", "\\", "#x", "ä", "\udce9"]
@@ -31,8 +31,8 @@ class Array:
         attempts = tuple(self.attempt(index, script) for index in range(3))
         options = ("#SBATCH --nodes=1", "#SBATCH --signal=B:USR1@60")
         self.job = Job("1-1", "mt.x.1-1:a", attempts, (5, 7, 50), options)
-        table = array_table(self.job, str(root))
-        (self.home / "submit/1-1/table").write_text(table, errors="surrogateescape")
+        for task, attempt in zip(self.job.tasks, attempts, strict=True):
+            (self.home / f"submit/1-1/{task}").write_text(array_task(attempt, str(root)), errors="surrogateescape")
 
     def attempt(self, index: int, script: str) -> Attempt:
         workspace = self.root / "step" / f"X.{index}-(a)"
@@ -76,7 +76,7 @@ def test_options_of_the_array_come_after_ours_and_its_logs_are_links() -> None:
         "#SBATCH --error=.mtui/submit/1-1/%a.err",
         "#SBATCH -N 2",
     ]
-    assert lines[-2].endswith("'' '' /bin/bash -l")
+    assert lines[-3].endswith("'' '' /bin/bash -l")
 
 
 @pytest.mark.parametrize(("option", "passed"), [("--signal=B:TERM@60", True), ("--signal=B:USR1@60", False)])
@@ -85,10 +85,9 @@ def test_runner_of_a_task_hands_term_on_if_slurm_sends_it_to_the_runner_alone(op
     assert ("'' 1 /bin/sh" in array_script(job, "", "/r/.mtui", "/r")) is passed
 
 
-def test_table_has_a_line_for_each_task(tmp_path: Path) -> None:
-    assert array_table(Array(tmp_path / "out").job, str(tmp_path / "out")).splitlines() == [
-        f"{task} {index}.1 step/X.{index}-(a) step_X.{index}.slurm.sh" for index, task in enumerate((5, 7, 50))
-    ]
+def test_task_is_told_its_attempt_workspace_and_script(tmp_path: Path) -> None:
+    attempt = Array(tmp_path / "out").job.attempts[1]
+    assert array_task(attempt, str(tmp_path / "out")) == "1.1 step/X.1-(a) step_X.1.slurm.sh\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -128,13 +127,14 @@ def test_shell_of_the_script_is_the_one_that_it_names(tmp_path: Path) -> None:
 def test_task_that_is_not_in_the_table_ends_and_runs_nothing(tmp_path: Path, task: int) -> None:
     array = Array(tmp_path / "out", "touch ran")
     done = array.run(task)
-    assert (done.returncode, done.stderr) == (72, "mtui: this task is not in the table of its array\n")
+    assert done.returncode == 72
+    assert "mtui: what this task is to do cannot be read\n" in done.stderr
     assert (array.records(), list((array.home / "claims").iterdir()), list(array.root.rglob("ran"))) == ([], [], [])
 
 
 def test_task_whose_table_is_gone_ends_and_runs_nothing(tmp_path: Path) -> None:
     array = Array(tmp_path / "out", "touch ran")
-    (array.home / "submit/1-1/table").unlink()
+    (array.home / "submit/1-1/5").unlink()
     assert array.run(5).returncode == 72
     assert list(array.root.rglob("ran")) == []
 

@@ -28,7 +28,7 @@ def test_job_is_handed_over_with_its_name_place_and_directives(fake: Fake, patie
     assert fake.said("sbatch") == ["--parsable --job-name=mt.x.1-1:a --chdir=/w d"]
     script = Path(f"{fake.notes}.script").read_text()
     assert "#SBATCH --time=5" in script
-    assert "/h/job.sh 0.1 /h '/w d'" in script
+    assert "set -- 0.1 /h '/w d'" in script
 
 
 def test_bytes_of_the_users_directives_arrive_as_they_are(fake: Fake, patient: Slurm) -> None:

@@ -66,11 +66,12 @@ def test_array_is_handed_over_from_the_study_directory_with_its_tasks(study: Stu
 def test_links_lead_to_the_logs_in_the_workspaces(study: Study) -> None:
     study.slurm.submit(study.array(3, 8))
     folder = study.root / ".mtui" / "submit" / "1-1"
-    assert sorted(path.name for path in folder.iterdir()) == ["3.err", "3.out", "8.err", "8.out", "table"]
+    assert sorted(path.name for path in folder.iterdir()) == ["3", "3.err", "3.out", "8", "8.err", "8.out"]
     (folder / "8.out").write_text("what Slurm has to say\n")
     assert (study.root / "s" / "X.1" / "s.out").read_text() == "what Slurm has to say\n"
     assert not (folder / "3.err").readlink().is_absolute()  # a study directory may be moved
-    assert (folder / "table").read_text() == "3 0.1 s/X.0 s.slurm.sh\n8 1.1 s/X.1 s.slurm.sh\n"
+    told = {task: (folder / task).read_text() for task in ("3", "8")}
+    assert told == {"3": "0.1 s/X.0 s.slurm.sh\n", "8": "1.1 s/X.1 s.slurm.sh\n"}
 
 
 @pytest.mark.parametrize("after", ["aftercorr:12", "afterok:12:13_4", "aftercorr:12,afterok:13"])

@@ -323,7 +323,8 @@ def test_directives_of_the_user_come_after_ours_so_that_they_win() -> None:
         "#SBATCH --requeue",
         "#SBATCH --open-mode=truncate",
     ]
-    assert lines[5].startswith("exec ")
+    assert lines[5].startswith("set -- ")
+    assert lines[6] == ". /h/job.sh"
 
 
 @pytest.mark.parametrize(
@@ -342,7 +343,7 @@ def test_directives_of_the_user_come_after_ours_so_that_they_win() -> None:
     ],
 )
 def test_runner_hands_term_on_if_slurm_sends_it_to_the_runner_alone(option: str, passed: bool) -> None:
-    call = submit_script(JOB, f"#!/bin/sh\n#SBATCH {option}\n", "/h").split("\n")[-2]
+    call = submit_script(JOB, f"#!/bin/sh\n#SBATCH {option}\n", "/h").split("\n")[-3]
     assert ("'' 1 /bin/sh" in call, "'' '' /bin/sh" in call) == (passed, not passed)
 
 
@@ -357,7 +358,7 @@ def test_runner_hands_term_on_if_slurm_sends_it_to_the_runner_alone(option: str,
     ],
 )
 def test_words_of_the_shebang_are_handed_on(shebang: str, words: list[str]) -> None:
-    assert submit_script(JOB, f"{shebang}\ntrue\n", "/h").split("\n")[-2].split()[-len(words) :] == words
+    assert submit_script(JOB, f"{shebang}\ntrue\n", "/h").split("\n")[-3].split()[-len(words) :] == words
 
 
 @pytest.mark.parametrize(
