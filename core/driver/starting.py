@@ -120,8 +120,8 @@ class Starting:
             for step, until in self._rests.items()
             if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
         ]
-        if self._site is None:
-            resting += [step.index for step in drive.plan.steps if len(step.instances) > _UNASKED]
+        if self._site is None:  # arrays are not to be cut for that
+            resting += [step.index for step in drive.plan.steps if len(step.instances) > 1]
         # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
         fresh = now - self._witness.looked_at < site.min_job_age / 2
         return Capacity(
