@@ -43,24 +43,24 @@ class Unbinding:
         state = drive.state
         if now < self._closed_until:
             return
-        wanted = list(islice(chain(state.to_unbind, drive.observer.never() - state.to_unbind.keys()), _AT_ONCE))
-        by_cause: dict[str, list[int]] = {}
+        # Parents first: what hangs on them then hangs on something that failed.
+        wanted = sorted(islice(chain(state.to_unbind, drive.observer.never() - state.to_unbind.keys()), _AT_ONCE))
+        taken: list[int] = []
         began: list[int] = []
         try:
             for index in wanted:
                 if take_claim(drive.directory.claims / f"{index}.{state.attempts[index][-1].number}"):
-                    by_cause.setdefault(_cause(state, index), []).append(index)
+                    taken.append(index)
                 else:
                     began.append(index)
         except OSError:  # no room: what was taken is seen as taken with the next try
             self._closed_until = now + _TRY_AGAIN
-        if by_cause:
+        if taken:
             point("unbind.claimed")
-        for cause, members in by_cause.items():
-            self._ending.end_strays([state.attempts[index][-1].job for index in members])
-            numbered = tuple((index, state.attempts[index][-1].number) for index in members)
-            drive.emit(ev.Unbound(at=time.time(), members=numbered, cause=cause))
-        if by_cause:
+            self._ending.end_strays([state.attempts[index][-1].job for index in taken])
+            for index in taken:
+                members = ((index, state.attempts[index][-1].number),)
+                drive.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))
             point("unbind.journalled")
         for index in began:
             self._too_late(index)

@@ -110,7 +110,9 @@ def test_failed_row_ends_what_hangs_on_it_and_a_retry_binds_anew(slurm: Cluster,
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
     assert Counter(trace.read_text().split()) == Counter(["b0", "b1", "b2", "c0", "c1", "c2", "all"])
     again = calls(out)[4:]
-    assert [option(call, "dependency").partition(":")[0] for call in again] == ["", "afterok", "afterok", "afterok"]
+    bound = [option(call, "dependency").partition(":")[0] for call in again]
+    assert bound[:2] == ["", "afterok"]  # unless the parents of the others were done by then, they are bound as well
+    assert set(bound[2:]) <= {"", "afterok"}
 
 
 def test_one_task_is_cancelled_and_retried_without_touching_its_neighbours(slurm: Cluster, tmp_path: Path) -> None:
