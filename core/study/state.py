@@ -16,8 +16,6 @@ from .attempt import Attempt
 from .graph import Graph, Tally
 from .status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
 
-_CARRIED = IN_SLURM | {Status.FINISHED}
-
 
 class Impossible(ValueError):
     """An event that the transition table does not allow; nothing was changed."""
@@ -442,10 +440,8 @@ class StudyState:
                 todo += self._after_finish(index)
             elif (source in BAD) != (target in BAD):
                 todo += self._after_failure(index, target in BAD)
-            if (source in _CARRIED) != (target in _CARRIED):
-                carried = self._is_carried(index, target)
-                if carried != self._is_carried(index, source):
-                    self._after_carrying(index, carried)
+            if self._is_carried(index, source) != self._is_carried(index, target):
+                self._after_carrying(index, self._is_carried(index, target))
 
     def _put(self, index: int, source: Status, target: Status) -> None:
         step = self.plan.instances[index].step

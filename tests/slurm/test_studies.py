@@ -177,7 +177,8 @@ def test_controller_that_is_away_delays_but_fails_nothing(slurm: Cluster, tmp_pa
     go = tmp_path / "go"
     steps = step("first", f"while [ ! -e {go} ]; do sleep 0.1; done") + step("second", "true", depends="first")
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
-    driver = mtui.Driver("-s", "1", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
+    options = ("-s", "1", "--no-submit-ahead", "-o", tmp_path / "out")  # else Slurm would carry it to its end alone
+    driver = mtui.Driver(*options, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started")
     slurm.stop_controller()
     driver.wait_for("slurm_silent", seconds=60)

@@ -47,7 +47,7 @@ esac"""
     )
 
 
-GLYPHS = {"running": "▸", "waiting": "∙", "done": "✓", "failed": "✗", "cancelled": "⊘", "blocked": "⊠"}
+GLYPHS = {"running": "▸", "queued": "⋯", "done": "✓", "failed": "✗", "cancelled": "⊘", "blocked": "⊠"}
 
 
 def counts(**expected: int) -> Callable[[str], bool]:
@@ -86,7 +86,7 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     env = desk.env(slurm.env)
     first = desk.terminal("-s", "1", "-o", desk.out, sweep(desk), env=env, size=size)
     first.wait_for("driven here")
-    first.wait_for(counts(running=2, waiting=2, done=30, failed=3, blocked=3), 60)
+    first.wait_for(counts(running=2, queued=2, done=30, failed=3, blocked=3), 60)
 
     # What failed is found with one key, its reason and its output with it.
     first.keys("n")
@@ -107,12 +107,12 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     answer(first, "Retry 3 instances?")
     first.wait_for("retry 3 instances: done")
     first.keys("escape")
-    first.wait_for(counts(running=2, waiting=2, done=36), 60)
+    first.wait_for(counts(running=2, queued=2, done=36), 60)
     first.keys("C")
     first.wait_for(lambda text: any("retry 3 instances" in line and "done" in line for line in text.split("\n")))
     first.wait_for("sbatch --parsable")
     first.keys("escape")
-    first.wait_for(counts(running=2, waiting=2, done=36))
+    first.wait_for(counts(running=2, queued=2, done=36))
 
     # One that would run on and on is found by a filter, and cancelled.
     first.keys("/")
@@ -128,7 +128,7 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     answer(first, "Cancel 1 instance?")
     first.wait_for(f"cancel sim_I.{LONG}: done")
     first.keys("escape")
-    first.wait_for(counts(running=1, waiting=1, done=36, cancelled=1, blocked=1))
+    first.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1))
 
     # The person leaves, and the study goes on, even when its driver is killed: from another terminal.
     first.keys("q")
@@ -139,7 +139,7 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     os.kill(driver, signal.SIGKILL)
     second = desk.terminal(desk.out, env=env, size=size)
     second.wait_for("driven here")
-    second.wait_for(counts(running=1, waiting=1, done=36, cancelled=1, blocked=1))
+    second.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1))
     desk.go.touch()
     second.wait_for(counts(done=38, cancelled=1, blocked=1), 60)
     second.wait_for("the study is over: cancelled")
