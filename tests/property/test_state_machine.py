@@ -546,7 +546,7 @@ def go_on(state: StudyState, lines: list[str]) -> StudyState:
 
 
 StudyMachine.TestCase.settings = settings(
-    max_examples=400,
+    max_examples=200,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

@@ -128,7 +128,7 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     answer(first, "Cancel 1 instance?")
     first.wait_for(f"cancel sim_I.{LONG}: done")
     first.keys("escape")
-    first.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1))
+    first.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1), 60)
 
     # The person leaves, and the study goes on, even when its driver is killed: from another terminal.
     first.keys("q")
@@ -139,7 +139,7 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     os.kill(driver, signal.SIGKILL)
     second = desk.terminal(desk.out, env=env, size=size)
     second.wait_for("driven here")
-    second.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1))
+    second.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1), 60)
     desk.go.touch()
     second.wait_for(counts(done=38, cancelled=1, blocked=1), 60)
     second.wait_for("the study is over: cancelled")
