@@ -133,6 +133,7 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         poll=float(arguments.sleep or Settings().poll),
         submit_ahead=planned.study.mtui.submit_ahead and not arguments.no_submit_ahead,
         array=arguments.array or planned.study.mtui.array,
+        pack=planned.study.mtui.pack,
     )
     directory, study = create_study(planned, options, settings)
     remember(directory.root)

@@ -119,6 +119,9 @@ class Slurm:
                 text = submit_script(job, script, str(self._home))
         except OSError as error:
             return Refused(f"{error.filename or path}: {error.strerror}")
+        return self._sbatch(command, path, text)
+
+    def _sbatch(self, command: Sequence[str], path: str, text: str) -> Answer:
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
@@ -126,6 +129,14 @@ class Slurm:
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
         return sbatch_answer(done.returncode, done.stdout, done.stderr)
+
+    def ask(self, name: str, script: Path) -> Answer:
+        """Ask for an allocation that instances share, with a job script that is written."""
+        command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
+        try:
+            return self._sbatch(command, str(script), os.fsdecode(script.read_bytes()))
+        except OSError as error:
+            return Deferred(f"{error.filename or script}: {error.strerror}")
 
     def _lay_out(self, job: Job, root: Path) -> None:
         """Write what each task of an array is to do, and the links by which Slurm writes into its logs."""

@@ -12,6 +12,7 @@ from .. import __version__
 from ..backends.local import Local
 from ..backends.slurm import Slurm
 from ..backends.slurm_text import job_tag
+from ..plan.packing import Packing
 from ..store.checkpoint import load_state, write_checkpoint
 from ..store.journal import Journal
 from ..store.layout import StudyDirectory
@@ -58,6 +59,8 @@ class Drive:
         self.effects = Effects(self.emit, self.sync, calls.put)
         self.changed = True  # since status.csv was written
         self.slurm_closed_until = 0.0  # monotonic; no submission before
+        self.packing = Packing(self.plan, study.settings.pack)
+        self._submissions = 0
         self._ends: list[int] = []  # steps of the Slurm jobs that ended
         self._listener = listener
         self._journal = Journal(directory.journal, lease.owner.epoch)
@@ -76,6 +79,15 @@ class Drive:
         first = self.plan.instances[members[0]]
         words = first.stem if len(members) == 1 else self.plan.step_of(first).name
         return f"{job_tag(self.study.study_id, submission)}:{words[:120]}"
+
+    def new_submission(self) -> str:
+        """A name that no other submission or allocation of the study has."""
+        self._submissions += 1
+        return f"{self.lease.owner.epoch}-{self._submissions}"
+
+    def allocation_name(self, allocation: str) -> str:
+        """The name of an allocation's job in Slurm."""
+        return f"{job_tag(self.study.study_id, allocation)}:allocation"
 
     def begin(self) -> None:
         owner = self.lease.owner
@@ -112,7 +124,7 @@ class Drive:
                 step = self.plan.step_of(self.plan.instances[event.instance])
                 if step.scheduled:
                     self._ends.append(step.index)
-            case ev.SubmitIntended() | ev.Unbound():
+            case ev.SubmitIntended() | ev.Unbound() | ev.Returned():
                 self.observer.forget(index for index, _ in event.members)
             case _:
                 pass

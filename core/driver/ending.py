@@ -58,9 +58,10 @@ class Ending:
             self._thread.submit(self._drive.slurm.cancel, jobs)
 
     def _open(self) -> list[int]:
-        """Instances whose jobs are still to be told."""
+        """Instances whose jobs are still to be told; those in allocations are not this part's business."""
         state = self._drive.state
-        return [index for index in state.to_cancel if state.attempts[index][-1].job and index not in self._sending]
+        ours = (index for index in state.to_cancel if index not in state.live_packed and index not in self._sending)
+        return [index for index in ours if state.attempts[index][-1].job]
 
     def _backend(self, index: int) -> str:
         return self._drive.state.attempts[index][-1].backend

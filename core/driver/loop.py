@@ -22,6 +22,7 @@ from ..store.study_file import StudyFile
 from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
+from .allocating import Allocating
 from .drive import Call, Drive, Listener
 from .ending import Ending
 from .faults import point
@@ -100,10 +101,11 @@ class Driver:
         self.state = drive.state
         ending = Ending(drive)
         unbinding = Unbinding(drive, ending)
-        self._witness = witness = Witness(drive, ending)
+        allocating = Allocating(drive, ending)
+        self._witness = witness = Witness(drive, ending, allocating)
         starting = Starting(drive, witness)
         orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
-        watch = Watch((self._directory.spool, self._directory.inbox / "new"), lambda: drive.post(_nothing))
+        watch = Watch(self._directory.watched, lambda: drive.post(_nothing))
         try:
             drive.begin()
             witness.take_over()
@@ -114,21 +116,26 @@ class Driver:
                     raise DriverError("another driver has taken this study over", "this one has let go of it")
                 orders.turn()
                 witness.turn()
+                allocating.turn(start=False)
                 unbinding.turn()
                 ending.turn()
                 outcome = self._outcome(drive, only_commands)
                 if outcome and not drive.effects.under_way:
+                    if drive.state.is_over:
+                        allocating.finish()
                     return self._finish(drive, witness, outcome)
                 if not outcome and not only_commands and not self._stopping:
+                    allocating.turn(start=True)
                     starting.turn()
                 witness.settle()
                 self._write_status(drive)
                 drive.flush()
                 drive.keep(_KEEP_EVERY)
-                self._wait([starting.due(), ending.due(), unbinding.due(), witness.due()], drive.changed)
+                due = [part.due() for part in (starting, allocating, ending, unbinding, witness)]
+                self._wait(due, drive.changed)
         finally:
             watch.stop()
-            for part in (starting, ending, witness):
+            for part in (starting, allocating, ending, witness):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
                 drive.close()

@@ -38,7 +38,6 @@ class Starting:
         self._drive = drive
         self._witness = witness
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
-        self._submissions = 0
         self._calls = 0  # sbatch calls under way
         self._kinds = Kinds(drive.plan)
         self._site: Site | None = None  # once Slurm was asked
@@ -70,7 +69,7 @@ class Starting:
         if not drive.slurm:
             return
         self._ask_for_site()
-        chosen = next_submissions(state, self._kinds, drive.limits, self._capacity())
+        chosen = next_submissions(state, self._kinds, drive.packing, drive.limits, self._capacity())
         now = time.monotonic()
         for start in chosen:
             self._rests[drive.plan.instances[start.members[0]].step] = now + _GATHER
@@ -170,8 +169,7 @@ class Starting:
         drive = self._drive
         numbers = [drive.state.next_attempt(index) for index in start.members]
         members = tuple(zip(start.members, numbers, strict=True))
-        self._submissions += 1
-        submission = f"{drive.lease.owner.epoch}-{self._submissions}"
+        submission = drive.new_submission()
         tasks = (start.tasks or tuple(range(len(members)))) if len(members) > 1 else ()
         changes = {index: drive.state.changes.get(index, UNCHANGED) for index in start.members}
         job = Job(

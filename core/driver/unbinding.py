@@ -57,7 +57,7 @@ class Unbinding:
             self._closed_until = now + _TRY_AGAIN
         if taken:
             point("unbind.claimed")
-            self._ending.end_strays([state.attempts[index][-1].job for index in taken])
+            self._ending.end_strays([state.attempts[index][-1].job for index in taken if index in state.live_slurm])
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)
                 drive.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))
@@ -80,7 +80,7 @@ def _cause(state: StudyState, index: int) -> str:
         why = "a parent failed"
     else:
         why = "held by command" if index in state.held else "a parent's job is gone"
-    return f"taken out of Slurm: {why}"
+    return f"taken out of {'its allocation' if index in state.live_packed else 'Slurm'}: {why}"
 
 
 def take_claim(path: Path) -> bool:

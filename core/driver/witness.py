@@ -10,6 +10,7 @@ from ..store.spool import Unreadable, list_records, read_record, remove_records
 from ..study import events as ev
 from ..study.observer import Seen
 from ..study.status import Status
+from .allocating import Allocating
 from .drive import Drive
 from .ending import Ending
 from .faults import point
@@ -24,9 +25,10 @@ _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are no
 class Witness:
     """The part of a driver that watches."""
 
-    def __init__(self, drive: Drive, ending: Ending) -> None:
+    def __init__(self, drive: Drive, ending: Ending, allocating: Allocating) -> None:
         self._drive = drive
         self._ending = ending
+        self._allocating = allocating
         self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
         self._looks = Looks(drive.slurm, drive.study.settings.poll, drive.post) if drive.slurm else None
@@ -112,9 +114,13 @@ class Witness:
 
     def _look_due(self) -> float | None:
         state = self._drive.state
-        if self._looks is None or not (state.live_slurm or state.slurm_silent_since):
+        if self._looks is None or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
             return None
-        return self._looks.due(self._drive.observer.wants_look, bool(state.slurm_silent_since))
+        return self._looks.due(self._wants_look, bool(state.slurm_silent_since))
+
+    @property
+    def _wants_look(self) -> bool:
+        return self._drive.observer.wants_look or self._allocating.watch.wants_look
 
     def _look_if_due(self) -> None:
         due = self._look_due()
@@ -123,8 +129,12 @@ class Witness:
         state = self._drive.state
         jobs = [state.attempts[index][-1].job for index in state.live_slurm]
         names = [self._name(submission) for submission in state.submissions]
-        wanted = self._drive.observer.wants_look
-        self._looks.start(wanted, [job for job in jobs if job], names, self._looked)
+        for allocation in state.allocations.open():
+            if allocation.job:
+                jobs.append(allocation.job)
+            else:
+                names.append(self._drive.allocation_name(allocation.name))
+        self._looks.start(self._wants_look, [job for job in jobs if job], names, self._looked)
 
     def _name(self, submission: str) -> str:
         members = [index for index, _ in self._drive.state.submissions[submission]]
@@ -162,6 +172,11 @@ class Witness:
 
         drive.emit_all(drive.observer.look(seen, find, asked, at, time.monotonic(), view.accounting))
 
+        def find_allocation(name: str) -> str:
+            return min(by_name.get(drive.allocation_name(name), {""}), key=_number)
+
+        self._allocating.looked(seen, find_allocation, asked, at)
+
     def _count_others(self, view: SlurmView) -> dict[str, int]:
         tag = job_tag(self._drive.study.study_id, "")
         counts: dict[str, int] = {}
@@ -184,6 +199,7 @@ class Witness:
         """Take up what an earlier driver left under way."""
         self.looked_at = 0.0 if self._drive.state.live_slurm else time.monotonic()
         drive, at, now = self._drive, time.time(), time.monotonic()
+        self._allocating.take_over()
         self.read_spool()
         for submission, members in list(drive.state.submissions.items()):
             index, number = members[0]
@@ -192,7 +208,7 @@ class Witness:
                 drive.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
             if drive.state.attempts[index][-1].backend == "slurm":
                 drive.observer.doubt(submission, now)
-            else:
+            elif drive.state.attempts[index][-1].backend == "local":
                 self._take_over_local(submission, f"{index}.{number}", at)
         before = drive.lease.before
         ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""

@@ -16,7 +16,7 @@ from .model import Instance, Plan, PlannedStep
 from .script import directive_lines, header_resources, options, render
 
 # Options of a job's own: its files, what it waits for, an array that its author makes of it.
-_OWN = re.compile(
+OWN_OF_A_JOB = re.compile(
     r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)(?![-\w])|-[oeiDadW]|hetjob\b|packjob\b)"
 )
 _WAITS = re.compile(r"(?:^|\s)(--dependency\b|-d)")
@@ -38,7 +38,7 @@ class Kinds:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._shared: dict[int, Kind] = {}
-        self._varying = frozenset(step.index for step in plan.steps if _varies(step))
+        self._varying = frozenset(step.index for step in plan.steps if varies(step))
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Kind:
         """The kind of an instance, with what retries have changed of its resources."""
@@ -58,12 +58,12 @@ def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
     header = options(plan, instance, changes)
     del own[: len(header)]
     shared = [option for option in header if not option.startswith(_OURS)]
-    alone = next((option for option in own if _OWN.search(option)), "")
+    alone = next((option for option in own if OWN_OF_A_JOB.search(option)), "")
     waits = any(_WAITS.search(option) for option in own)
     return Kind(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
 
 
-def _varies(step: PlannedStep) -> bool:
+def varies(step: PlannedStep) -> bool:
     """Whether what its instances ask for may depend on a parameter."""
     lines = step.cmd.split("\n")
     texts = [str(value) for value in step.run.values()] + [lines[number] for number in directive_lines(step.cmd)]

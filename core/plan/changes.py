@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ..spec.model import WALLTIME
 from ..spec.problems import closest
+from ..spec.walltime import WALLTIME
 
 CHANGEABLE = (
     "walltime",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from ..spec.walltime import walltime_seconds
 from .model import Plan
 from .script import header_resources
-
-_CLOCK = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +15,6 @@ class Cost:
 
     node_hours: float
     unknown: int
-
-
-def walltime_seconds(text: str) -> int | None:
-    """A Slurm time as seconds; None if it is not one. A bare number is minutes."""
-    match = _CLOCK.fullmatch(text.strip())
-    if not match:
-        return None
-    days, first, second, third = (int(part) if part else 0 for part in match.groups())
-    if match.group(1) is not None:  # days-hours[:minutes[:seconds]]
-        return ((days * 24 + first) * 60 + second) * 60 + third
-    if match.group(4) is not None:  # hours:minutes:seconds
-        return (first * 60 + second) * 60 + third
-    return first * 60 + second  # minutes[:seconds]
 
 
 def cost_of(plan: Plan) -> Cost:

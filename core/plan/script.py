@@ -152,6 +152,11 @@ def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
     return [_FORMS[key].format(values[key]) for key in keys if key in values]
 
 
+def place_options(values: Mapping[str, str]) -> list[str]:
+    """Those options of `header_resources` that say where a job goes, not how much it takes."""
+    return _lines(values, "queue", "bank", "reservation", "qos")
+
+
 def directive_lines(script: str) -> list[int]:
     """The numbers of the `#SBATCH` lines that sbatch would read: those before the first command."""
     found: list[int] = []

@@ -68,7 +68,7 @@ def parse_study(text: str, problems: Problems) -> Study:
         environment=entries,
         dependencies=dependencies,
         parameters=parameters,
-        mtui=read_extensions(top),
+        mtui=read_extensions(top, tuple(step.name for step in steps)),
         output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
         file=problems.file,
         text=text,

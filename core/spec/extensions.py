@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from .fields import Fields
-from .model import Extensions
-from .reading import Scalar, kind_of
+from .model import Extensions, Pack
+from .problems import closest
+from .reading import Mapping, Scalar, kind_of
+from .walltime import WALLTIME, walltime_seconds
 
-_KEYS = ("submit_ahead", "array")
+_KEYS = ("submit_ahead", "array", "pack")
+_PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "more_after", "idle")
+_TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
 
-def read_extensions(top: Fields) -> Extensions:
-    """The block's values, each checked; defaults where it says nothing."""
+def read_extensions(top: Fields, steps: tuple[str, ...]) -> Extensions:
+    """The block's values, each checked; defaults where it says nothing. `steps` are the names of the study's steps."""
     if not top.has("mtui"):
         return Extensions()
     block = top.mapping("mtui", "mtui")
@@ -20,21 +24,61 @@ def read_extensions(top: Fields) -> Extensions:
     default = Extensions()
     return Extensions(
         submit_ahead=_flag(block, "submit_ahead", default.submit_ahead),
-        array=_count(block, "array", default.array),
+        array=_count(block, "array", default.array, hint="1: no job arrays"),
+        pack=_pack(block, steps),
     )
 
 
-def _flag(block: Fields, key: str, default: bool) -> bool:
+def _pack(block: Fields, steps: tuple[str, ...]) -> Pack | None:
+    """`pack: true` or a mapping; None if it is false or missing."""
+    if not block.has("pack"):
+        return None
+    if not isinstance(block.node.get("pack"), Mapping):
+        return Pack() if _flag(block, "pack", False, or_else=" or a mapping") else None
+    fields = block.mapping("pack", "mtui: pack")
+    assert fields is not None
+    fields.check_keys(_PACK_KEYS, warn=True)
+    default = Pack()
+    return Pack(
+        steps=_steps(fields, steps),
+        nodes=_count(fields, "nodes", default.nodes),
+        walltime=_walltime(fields),
+        allocations=_count(fields, "allocations", default.allocations),
+        cores=_count(fields, "cores", default.cores),
+        gpus=_count(fields, "gpus", default.gpus),
+        more_after=_seconds(fields, "more_after", default.more_after),
+        idle=_seconds(fields, "idle", default.idle),
+    )
+
+
+def _steps(fields: Fields, known: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    if fields.has("steps") and not list(fields.items("steps", "mtui: pack: 'steps'")):
+        fields.problems.error(fields.place("steps"), "mtui: pack: 'steps' names no step", "without it all are packed")
+    for item in fields.items("steps", "mtui: pack: 'steps'") if fields.has("steps") else ():
+        name = item.text if isinstance(item, Scalar) else ""
+        if name in known:
+            found.append(name)
+        else:
+            shown = f"'{name}'" if name else kind_of(item)
+            meant = closest(name, known)
+            hint = f"did you mean '{meant}'?" if meant else f"the steps are {', '.join(known)}"
+            fields.problems.error(item.place, f"mtui: pack: 'steps' names {shown}, which is no step", hint)
+    return tuple(found)
+
+
+def _flag(block: Fields, key: str, default: bool, *, or_else: str = "") -> bool:
     node = block.node.get(key)
     if node is None:
         return default
     if isinstance(node, Scalar) and isinstance(node.value, bool):
         return node.value
-    block.problems.error(node.place, f"mtui: '{key}' has to be true or false, but is {kind_of(node)}")
+    message = f"{block.what}: '{key}' has to be true or false{or_else}, but is {kind_of(node)}"
+    block.problems.error(node.place, message)
     return default
 
 
-def _count(block: Fields, key: str, default: int) -> int:
+def _count(block: Fields, key: str, default: int, *, hint: str = "") -> int:
     node = block.node.get(key)
     if node is None:
         return default
@@ -42,7 +86,33 @@ def _count(block: Fields, key: str, default: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
     shown = f"'{node.text}'" if isinstance(node, Scalar) and value is not None else kind_of(node)
-    block.problems.error(
-        node.place, f"mtui: '{key}' has to be a whole number from 1 up, but is {shown}", "1: no job arrays"
-    )
+    block.problems.error(node.place, f"{block.what}: '{key}' has to be a whole number from 1 up, but is {shown}", hint)
+    return default
+
+
+def _walltime(fields: Fields) -> str:
+    """A walltime as it is written; a bare number is minutes, as Slurm has it."""
+    node = fields.node.get("walltime")
+    if node is None:
+        return ""
+    text = node.text if isinstance(node, Scalar) and node.value is not None else ""
+    if WALLTIME.fullmatch(text) and walltime_seconds(text):
+        return text
+    shown = f"'{text}'" if text else kind_of(node)
+    message = f"{fields.what}: 'walltime' has to be a time that ends, but is {shown}"
+    fields.problems.error(node.place, message, _TIME_HINT)
+    return ""
+
+
+def _seconds(fields: Fields, key: str, default: int) -> int:
+    """A time in Slurm's forms, in seconds."""
+    node = fields.node.get(key)
+    if node is None:
+        return default
+    text = node.text if isinstance(node, Scalar) and node.value is not None else ""
+    seconds = walltime_seconds(text)
+    if seconds:
+        return seconds
+    shown = f"'{text}'" if text else kind_of(node)
+    fields.problems.error(node.place, f"{fields.what}: '{key}' has to be a time, but is {shown}", _TIME_HINT)
     return default

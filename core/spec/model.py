@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -13,10 +12,6 @@ OTHER_SCHEDULERS = ("lsf", "flux")  # Maestro's; their studies can be run on thi
 
 # A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
 RunValue = str | int | float | bool | Mapping[str, "str | int | float | bool"]
-
-
-# Slurm's forms: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]], and words.
-WALLTIME = re.compile(r"([0-9]+-)?[0-9]+(:[0-9]+){0,2}|UNLIMITED|INFINITE", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +98,26 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
+class Pack:
+    """Which steps share allocations, and what these are like. 0 and empty: as mtui finds it."""
+
+    steps: tuple[str, ...] = ()  # all that can, if none is named
+    nodes: int = 1  # of an allocation
+    walltime: str = ""  # of an allocation, as Slurm writes times
+    allocations: int = 1  # at most at a time
+    cores: int = 0  # of each node; 0: whole nodes
+    gpus: int = 0  # of each node; 0: as many as its instances ask for
+    more_after: int = 600  # seconds that work may have to wait before another allocation is asked for
+    idle: int = 60  # seconds after which an allocation that has nothing to do ends
+
+
+@dataclass(frozen=True, slots=True)
 class Extensions:
     """The `mtui` block: what a study says to this engine alone."""
 
     submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
     array: int = 1000  # the most instances in one job array; 1: no arrays
+    pack: Pack | None = None  # None: each instance is a job or a task of an array
 
 
 @dataclass(frozen=True, slots=True)

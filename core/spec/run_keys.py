@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .fields import Fields
-from .model import WALLTIME, RunValue
+from .model import RunValue
 from .problems import nearest
 from .reading import Mapping, Node, Scalar, kind_of
 from .tokens import ONLY_TOKEN
+from .walltime import WALLTIME
 
 # Keys that this engine acts on, and keys that only other schedulers read. The latter are checked and then
 # have no effect, which Maestro's Slurm adapter does with them as well.

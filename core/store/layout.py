@@ -11,9 +11,11 @@ OUT/
     owner/000001           who drives, see lease.py
     spool/new              records that jobs drop
     claims/                one file per attempt that began, or must not begin any more
+    allocations/           what is given to allocations that instances share, and their leaders' records
     submit/                one folder per job array: what its tasks are, links to their logs
     inbox/tmp new done     commands to the driver, see inbox.py
     job.sh                 the job-side runner
+    fallback.sh            what runs in an allocation whose nodes have no Python
     slurm.log              the calls of sbatch and scancel, and their answers
     driver.log             what a driver had to say
 """
@@ -36,7 +38,7 @@ from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
 
-_FOLDERS = ("journal", "owner", "spool/new", "claims", "inbox/tmp", "inbox/new", "inbox/done")
+_FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,10 @@ class StudyDirectory:
         return self.home / "claims"
 
     @cached_property
+    def allocations(self) -> Path:
+        return self.home / "allocations"
+
+    @cached_property
     def status_csv(self) -> Path:
         return self.root / "status.csv"
 
@@ -88,6 +94,12 @@ class StudyDirectory:
     @cached_property
     def slurm_log(self) -> Path:
         return self.home / "slurm.log"
+
+    @property
+    def watched(self) -> tuple[Path, ...]:
+        """The folders in which things happen that a driver wants to know of; only in the last one files grow."""
+        always = (self.spool, self.inbox / "new")
+        return (*always, self.allocations) if self.allocations.is_dir() else always
 
     def workspace(self, instance: Instance) -> Path:
         return self.root / instance.workspace
@@ -138,8 +150,9 @@ def create(root: Path, spec_text: str, files: list[Path]) -> StudyDirectory:
         (root / "study.yaml").write_text(spec_text, encoding="utf-8")
         for file in files:
             shutil.copy(file, root / file.name)
-        runner = Path(__file__).parent.parent / "backends" / "job.sh"
-        shutil.copyfile(runner, directory.home / "job.sh")
+        core = Path(__file__).parent.parent
+        for script in (core / "backends" / "job.sh", core / "pack" / "fallback.sh"):
+            shutil.copyfile(script, directory.home / script.name)
     except OSError as error:
         shutil.rmtree(root, ignore_errors=True)
         raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}") from None

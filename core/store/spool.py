@@ -40,6 +40,14 @@ def read_record(path: Path) -> Report | Unreadable:
         text = path.read_text(encoding="utf-8", errors="replace")
         if not text.endswith("\n"):
             return Unreadable.INCOMPLETE
+        return parse_record(text)
+    except OSError:
+        return Unreadable.INCOMPLETE
+
+
+def parse_record(text: str) -> Report | Unreadable:
+    """The record in a line."""
+    try:
         record: dict[str, Any] = json.loads(text)
         instance, _, attempt = str(record["attempt"]).partition(".")
         return Report(
@@ -52,9 +60,9 @@ def read_record(path: Path) -> Report | Unreadable:
             signal=str(record.get("signal", "")),
             error=str(record.get("error", "")),
             owner=str(record.get("owner", "")),
+            verdict=str(record.get("verdict", "")),
+            at=float(record.get("at", 0.0)),
         )
-    except OSError:
-        return Unreadable.INCOMPLETE
     except (ValueError, KeyError, TypeError):
         return Unreadable.DAMAGED
 

@@ -6,14 +6,14 @@ import gc
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.model import Batch
+from ..spec.model import Batch, Pack
 
 VERSION = 1
 
@@ -27,6 +27,7 @@ class Settings:
     poll: float = 30.0  # seconds between two looks at Slurm while nothing else calls for one
     submit_ahead: bool = True  # whether what waits for jobs in Slurm is submitted at once, bound to them
     array: int = 1000  # the most tasks of a job array; 1: no arrays
+    pack: Pack | None = None  # whether and how instances share allocations
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         "study_id": study.study_id,
         "created": study.created,
         "spec": study.spec,
-        "settings": {name: getattr(study.settings, name) for name in Settings.__slots__},
+        "settings": asdict(study.settings),
         "name": plan.name,
         "description": plan.description,
         "out": plan.out,
@@ -92,13 +93,21 @@ def read_study_file(path: Path) -> StudyFile:
             study_id=content["study_id"],
             created=content["created"],
             spec=content["spec"],
-            settings=Settings(**content["settings"]),
+            settings=_settings(content["settings"]),
             plan=plan,
         )
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StudyDirectoryError(f"{path} is damaged ({type(error).__name__})", "restore it from a backup") from None
+
+
+def _settings(values: dict[str, Any]) -> Settings:
+    pack: dict[str, Any] | None = values.pop("pack", None)
+    if pack is None:
+        return Settings(**values)
+    steps: list[str] = pack.pop("steps")
+    return Settings(**values, pack=Pack(steps=tuple(steps), **pack))
 
 
 def _plan(content: dict[str, Any]) -> Plan:

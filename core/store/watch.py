@@ -43,7 +43,10 @@ def is_local(path: Path) -> bool:
 
 
 class Watch:
-    """A thread that calls `wake` after a change in one of the directories, until `stop`."""
+    """A thread that calls `wake` after a change in one of the directories, until `stop`.
+
+    Of the last one the files count that grow, of the others only those that come and go.
+    """
 
     def __init__(self, directories: Sequence[Path], wake: Callable[[], None]) -> None:
         self._directories = directories
@@ -81,10 +84,11 @@ class Watch:
             self._by_looking()
 
     def _by_looking(self) -> None:
-        last: list[int] = []
+        last: list[object] = []
         while not self._end.wait(_LOOK_EVERY):
             try:
-                changed = [directory.stat().st_mtime_ns for directory in self._directories]
+                changed: list[object] = [directory.stat().st_mtime_ns for directory in self._directories]
+                changed += [(entry.name, entry.stat().st_size) for entry in os.scandir(self._directories[-1])]
             except OSError:
                 continue
             if changed != last:

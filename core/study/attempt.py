@@ -25,6 +25,8 @@ class Attempt:
     task: int = -1  # which task of an array it is; -1: a job of its own
     after: str = ""  # the jobs that Slurm waits for before it begins, as sbatch was told
     freed_at: float = 0.0  # when those were done, if it was bound to any
+    allocation: str = ""  # that it was given to; its job is then that allocation's
+    returned: bool = False  # it began, and did not end: its allocation did
 
     @property
     def queued_at(self) -> float:

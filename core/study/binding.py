@@ -112,7 +112,8 @@ class Binding:
     def _is_bindable(self, index: int) -> bool:
         state = self._state
         leaves = index in state.to_unbind or index in state.to_cancel
-        return state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
+        of_its_own = index in state.live_slurm  # the job of one in an allocation is that allocation's
+        return of_its_own and state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
 
     def _funnel(self, step: int) -> tuple[str, ...] | None:
         """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""

@@ -12,17 +12,19 @@ from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from ..plan.model import Plan
+from ..plan.packing import Pool
+from .allocation import Allocation
 from .attempt import Attempt
 from .state import Command, Driver, StudyState
 from .status import Status
 
-VERSION = 2
+VERSION = 3
 _CHUNK = 1000  # attempts in one line: a thread that writes or reads one holds others up for a few milliseconds
 _STATUSES = tuple(Status)
 _FIELDS = tuple(field.name for field in fields(Attempt))
 _DEFAULTS = tuple(field.default for field in fields(Attempt))
 _PLAIN = ("throttle", "local_jobs", "slurm_silent_since", "slurm_message", "deferred", "result", "last_event_at")
-_ORDERED = ("live_slurm", "live_local", "to_cancel", "to_unbind")
+_ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
 _SETS = ("held", "withdrawn", "in_vain")
 
@@ -42,6 +44,8 @@ def to_lines(state: StudyState) -> Iterator[str]:
         "commands": {name: asdict(command) for name, command in state.commands.items()},
         "submissions": state.submissions,
         "changes": list(state.changes.items()),
+        "ran": state.ran,
+        "allocations": [_allocation(allocation) for allocation in state.allocations.by_name.values()],
         **{name: getattr(state, name) for name in _PLAIN},
         **{name: list(getattr(state, name)) for name in _ORDERED},
         **{name: [list(queue) for queue in getattr(state, name)] for name in _BY_STEP},
@@ -78,6 +82,10 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
             state.commands[name] = Command(**values)
         submissions: dict[str, Any] = head["submissions"]
         state.submissions = {name: tuple((i, n) for i, n in members) for name, members in submissions.items()}
+        state.ran = [(number, seconds) for number, seconds in head["ran"]]
+        for values in head["allocations"]:
+            allocation = _read_allocation(values)
+            state.allocations.by_name[allocation.name] = allocation
         state.changes = {index: dict(values) for index, values in head["changes"]}
         for name in _PLAIN:
             setattr(state, name, head[name])
@@ -94,6 +102,20 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
         raise Damaged(f"{type(error).__name__}: {error}") from None
     state.recount()
     return state
+
+
+def _allocation(allocation: Allocation) -> dict[str, Any]:
+    values = {field.name: getattr(allocation, field.name) for field in fields(Allocation)}
+    pool = [allocation.pool.options, allocation.pool.gpus]
+    return {**values, "pool": pool, "status": allocation.status.value, "members": list(allocation.members)}
+
+
+def _read_allocation(values: dict[str, Any]) -> Allocation:
+    options, gpus = values.pop("pool")
+    values["status"] = Status(values["status"])
+    values["hosts"] = tuple(values["hosts"])
+    values["members"] = dict.fromkeys(values["members"])
+    return Allocation(pool=Pool(tuple(options), gpus), **values)
 
 
 def _read_attempts(state: StudyState, source: Iterator[bytes]) -> None:

@@ -47,15 +47,17 @@ class SubmitIntended(Event):
     same attempt: so both would take the same claim, and the payload runs once even if both exist.
 
     Several members are a job array, each a task of it: as `tasks` says, else numbered from 0. `after` is what Slurm
-    is to wait for (the value of sbatch's --dependency), if it is submitted ahead of its parents' ends.
+    is to wait for (the value of sbatch's --dependency), if it is submitted ahead of its parents' ends. With an
+    `allocation` they are given to that, which runs them side by side as far as its nodes go.
     """
 
     kind: ClassVar[str] = "submit_intended"
     submission: str
-    backend: str  # "slurm" or "local"
+    backend: str  # "slurm", "local" or "pack"
     members: tuple[tuple[int, int], ...]
     tasks: tuple[int, ...] = ()
     after: str = ""
+    allocation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +153,77 @@ class Unbound(Event):
     kind: ClassVar[str] = "unbound"
     members: tuple[tuple[int, int], ...]
     cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned(Event):
+    """Attempts that an allocation did not bring to their ends, by no fault of theirs: they are made again."""
+
+    kind: ClassVar[str] = "returned"
+    members: tuple[tuple[int, int], ...]
+    cause: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationEvent(Event):
+    """Something that happened to an allocation, by the name that it has in its study."""
+
+    allocation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationIntended(AllocationEvent):
+    """About to ask Slurm for an allocation that instances are to share. On disk before it is done."""
+
+    kind: ClassVar[str] = "allocation_intended"
+    pool: tuple[str, ...]  # what the jobs of its instances have in common: options of sbatch
+    gpus: int  # on each node
+    nodes: int
+    seconds: int  # its walltime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationQueued(AllocationEvent):
+    kind: ClassVar[str] = "allocation_queued"
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationObserved(AllocationEvent):
+    """Slurm shows its job in another state, or pending for another reason, than before."""
+
+    kind: ClassVar[str] = "allocation_observed"
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationBegan(AllocationEvent):
+    """Its leader says that it takes instances. `seconds` are left of its walltime, 0 if there is no end."""
+
+    kind: ClassVar[str] = "allocation_began"
+    job: str
+    hosts: tuple[str, ...] = ()
+    cores: int = 0  # on all nodes together
+    seconds: float = 0.0
+    graph: bool = True  # whether it can be given what waits for others that it has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationEnding(AllocationEvent):
+    """It was told, or says, that it takes no more instances."""
+
+    kind: ClassVar[str] = "allocation_ending"
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationOver(AllocationEvent):
+    """Its job has ended, or there is none. What it had not brought to an end has been returned before this."""
+
+    kind: ClassVar[str] = "allocation_over"
+    status: Status
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,6 +342,13 @@ TYPES: dict[str, type[Event]] = {
         Observed,
         Ended,
         Unbound,
+        Returned,
+        AllocationIntended,
+        AllocationQueued,
+        AllocationObserved,
+        AllocationBegan,
+        AllocationEnding,
+        AllocationOver,
         SlurmSilent,
         SlurmAnswers,
         CommandTaken,

@@ -40,6 +40,11 @@ class Report:
     signal: str = ""
     error: str = ""
     owner: str = ""
+    verdict: str = ""  # of an allocation's leader, if it is not the exit code that tells
+    at: float = 0.0  # when it was, by the clock of whoever wrote it; 0 if it does not say
+
+
+_VERDICTS = {status.value: status for status in (Status.TIMED_OUT, Status.OUT_OF_MEMORY)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class Observer:
         self._missing_since: dict[int, float] = {}
         self._unclear_since: dict[str, float] = {}
         self._strays: list[str] = []
+        self._strays_within: dict[str, list[str]] = {}
         self._never: set[int] = set()
         self._claimed: set[int] = set()  # bound ones whose jobs have begun, whatever Slurm says
         self._unseen: set[int] = set()  # found by the names of their jobs: not known yet whether these are alive
@@ -92,6 +98,11 @@ class Observer:
     def take_strays(self) -> list[str]:
         """Slurm jobs that showed up and must not run: of an instance that is over, or twins without a claim."""
         strays, self._strays = self._strays, []
+        return strays
+
+    def take_strays_within(self) -> dict[str, list[str]]:
+        """Attempts that began and must not run, by the allocation that has them."""
+        strays, self._strays_within = self._strays_within, {}
         return strays
 
     def doubtful(self) -> set[int]:
@@ -136,9 +147,12 @@ class Observer:
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
             if report.kind == "start":
-                self._strays.append(report.job)
+                self._stray_start(report)
             return []  # of an attempt that is over: a record that was read before, or a late twin's
         self.touch(index, now)
+        at = min(at, report.at or at)
+        if report.kind == "lost":
+            return [ev.Returned(at=at, members=((index, report.attempt),), cause=report.error)]
         if report.kind == "twin" and report.owner == VOID:
             return []  # it was being taken out of Slurm when it began
         if report.kind == "twin":
@@ -159,7 +173,11 @@ class Observer:
         # Nobody knew that this job runs: its submission counted as missed, or its word of the start was lost.
         found = [] if attempt.job == report.job else [started]
         clean = report.code == 0 and not report.signal
-        if clean or attempt.backend == "local":
+        if report.verdict in _VERDICTS:
+            status = _VERDICTS[report.verdict]
+            cause = end_words(status, report.code, "", report.node)
+            return [*found, self._ended(at, index, report.attempt, status, report.code, cause, report.node)]
+        if clean or attempt.backend != "slurm":
             cause = report.error or exit_words(report.code, report.node)
             if report.signal == "TERM":  # as when the job in which its driver ran is over
                 cause = f"it was told to end from outside ({cause})"
@@ -169,6 +187,14 @@ class Observer:
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
         return [*found, exited]
+
+    def _stray_start(self, report: Report) -> None:
+        """An attempt began that is over. Of an allocation only itself is to end, unless that is over as well."""
+        allocation = self._state.allocations.of_job(report.job)
+        if allocation and not allocation.is_over:
+            self._strays_within.setdefault(allocation.name, []).append(f"{report.instance}.{report.attempt}")
+        else:
+            self._strays.append(report.job)
 
     def _stray(self, attempt: Attempt, owner: str) -> None:
         """The claim is taken by `owner`, so the job that was followed until now can only lose it."""

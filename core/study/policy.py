@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..plan.arrays import Kind, Kinds
+from ..plan.packing import Packing
 from .binding import Binding, Start
 from .state import StudyState
 
@@ -48,23 +49,26 @@ def next_local(state: StudyState, limits: Limits) -> list[int]:
     return list(islice(ready, max(0, free)))
 
 
-def next_submissions(state: StudyState, kinds: Kinds, limits: Limits, capacity: Capacity) -> list[Start]:
-    """What to submit to Slurm now. Asking changes nothing."""
+def next_submissions(
+    state: StudyState, kinds: Kinds, packing: Packing, limits: Limits, capacity: Capacity
+) -> list[Start]:
+    """What to submit to Slurm now as jobs of their own or in arrays. Asking changes nothing."""
     if not capacity.slurm_open or capacity.calls <= 0:
         return []
-    return list(islice(_Choice(state, kinds, limits, capacity).starts(), capacity.calls))
+    return list(islice(_Choice(state, kinds, packing, limits, capacity).starts(), capacity.calls))
 
 
 class _Choice:
     """One weighing: the room that is left while submissions are chosen one after the other."""
 
-    def __init__(self, state: StudyState, kinds: Kinds, limits: Limits, capacity: Capacity) -> None:
+    def __init__(self, state: StudyState, kinds: Kinds, packing: Packing, limits: Limits, capacity: Capacity) -> None:
         self._state = state
         self._kinds = kinds
+        self._packing = packing
         self._capacity = capacity
         self._free = MOST_AT_ONCE
         if limits.throttle:
-            self._free = min(self._free, limits.throttle - len(state.live_slurm))
+            self._free = min(self._free, limits.throttle - len(state.live_slurm) - len(state.live_packed))
         self._room = dict(capacity.room)
 
     def starts(self) -> Iterator[Start]:
@@ -86,12 +90,15 @@ class _Choice:
 
     def _by_kind(self, step: int, waiting: dict[int, None]) -> list[tuple[Kind, list[int]]]:
         """As many as there is room for, each kind in the order of the plan."""
-        if not waiting or step in self._capacity.resting:
+        state, packing = self._state, self._packing
+        if not waiting or step in self._capacity.resting or (packing.takes_all(step) and not state.changes):
             return []
         room = min(self._free, self._room.get(self._limit_of(step), self._free))
         found: dict[Kind, list[int]] = {}
         for index in islice(waiting, max(0, room)):
-            found.setdefault(self._kinds.of(index, self._state.changes.get(index, {})), []).append(index)
+            changes = state.changes.get(index, {})
+            if not packing.takes(index, changes):
+                found.setdefault(self._kinds.of(index, changes), []).append(index)
         return [(kind, sorted(members)) for kind, members in found.items()]
 
     def _take(self, step: int, start: Start) -> Start:

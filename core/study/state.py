@@ -12,13 +12,11 @@ from dataclasses import dataclass
 
 from ..plan.model import Plan
 from . import events as ev
+from .allocations import Allocations
 from .attempt import Attempt
 from .graph import Graph, Tally
 from .status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
-
-
-class Impossible(ValueError):
-    """An event that the transition table does not allow; nothing was changed."""
+from .status import Impossible as Impossible
 
 
 @dataclass(slots=True)
@@ -61,6 +59,8 @@ class StudyState:
         self.ahead: list[dict[int, None]] = [{} for _ in plan.steps]
         self.live_slurm: dict[int, None] = {}  # Slurm holds them or may hold them
         self.live_local: dict[int, None] = {}
+        self.live_packed: dict[int, None] = {}  # given to allocations
+        self.allocations = Allocations()
         self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
         self.held: set[int] = set()
         self.withdrawn: set[int] = set()  # cancelled by command before they were submitted
@@ -77,6 +77,7 @@ class StudyState:
         self.result = ""
         self.last_event_at = 0.0
 
+        self.ran: list[tuple[int, float]] = [(0, 0.0) for _ in plan.steps]  # how many finished, and in what time
         self.in_vain: set[int] = set()  # bound once to what never came: not ahead again until it is submitted
         self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
@@ -181,6 +182,10 @@ class StudyState:
                 self._ended(event)
             case ev.Unbound():
                 self._unbound(event)
+            case ev.Returned():
+                self._returned(event)
+            case ev.AllocationEvent():
+                self.allocations.apply(event)
             case ev.SlurmSilent():
                 self.slurm_silent_since = self.slurm_silent_since or event.at
                 self.slurm_message = event.message
@@ -247,19 +252,23 @@ class StudyState:
             raise Impossible(
                 f"submission {event.submission}: {len(event.tasks)} tasks for {len(event.members)} members"
             )
+        if event.allocation and not self.allocations.takes(event.allocation):
+            raise Impossible(f"allocation {event.allocation} takes no instances")
         for index, number in event.members:
             if self.status[index] is Status.WAITING and index not in self.ahead[self.plan.instances[index].step]:
                 raise Impossible(f"instance {index} waits for what is not in Slurm")
             if number != self.next_attempt(index):
                 raise Impossible(f"instance {index} cannot be submitted as attempt {number} now")
         self.submissions[event.submission] = event.members
-        tasks = event.tasks or range(len(event.members)) if len(event.members) > 1 else (-1,)
+        is_array = len(event.members) > 1 and not event.allocation
+        tasks = event.tasks or range(len(event.members)) if is_array else [-1] * len(event.members)
         for (index, number), task in zip(event.members, tasks, strict=True):
             attempts = self.attempts.setdefault(index, [])
             if attempts and attempts[-1].number == number:
                 attempts.pop()  # put off or never arrived: this is the same attempt
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
+            attempt.allocation = event.allocation
             attempts.append(attempt)
             self.in_vain.discard(index)
             self._change(index, Verb.INTEND, Status.SUBMITTING)
@@ -354,6 +363,10 @@ class StudyState:
         self._change(event.instance, Verb.END, event.status)
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
         attempt.node = attempt.node or event.node
+        if event.status is Status.FINISHED and attempt.started_at:
+            step = self.plan.instances[event.instance].step
+            number, seconds = self.ran[step]
+            self.ran[step] = (number + 1, seconds + max(0.0, event.at - attempt.started_at))
         if attempt.submission in self.submissions and not self._open(attempt.submission):
             del self.submissions[attempt.submission]  # nobody waits for its answer any more
 
@@ -368,6 +381,19 @@ class StudyState:
             if index not in self.to_unbind:  # it was Slurm that would not begin it
                 self.in_vain.add(index)
             self._change(index, Verb.UNBIND, target)
+
+    def _returned(self, event: ev.Returned) -> None:
+        attempts = [(index, self._current(index, number)) for index, number in event.members]
+        self._require([index for index, _ in attempts], Verb.RETURN, Status.WAITING)
+        for index, attempt in attempts:
+            attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
+            attempt.returned = attempt.started_at > 0
+            target = Status.CANCELLED if attempt.cancelled else self._unsubmitted(index)
+            if index in self.held and target in (Status.WAITING, Status.READY):
+                target = Status.HELD
+            self._change(index, Verb.RETURN, target)
+            if attempt.submission in self.submissions and not self._open(attempt.submission):
+                del self.submissions[attempt.submission]
 
     # --- commands
 
@@ -449,7 +475,7 @@ class StudyState:
         for counts in (self.counts, self.step_counts[step]):
             counts[source] -= 1
             counts[target] += 1
-        live = self.live_slurm if self.plan.steps[step].scheduled else self.live_local
+        live = self._live(index)
         if source is Status.HELD and target is not Status.BLOCKED:
             self.held.discard(index)
         if source is Status.READY:
@@ -460,11 +486,23 @@ class StudyState:
             self.to_unbind.pop(index, None)
         if Status.WAITING in (source, target):
             self._consider(index)
+        allocation = self.attempts[index][-1].allocation if live is self.live_packed else ""
         if target in LIVE:
             live[index] = None
+            if allocation:
+                self.allocations.has(allocation, index)
         elif source in LIVE:
             live.pop(index, None)
             self.to_cancel.pop(index, None)
+            if allocation:
+                self.allocations.leaves(allocation, index, finished=target is Status.FINISHED)
+
+    def _live(self, index: int) -> dict[int, None]:
+        """Among which live ones an instance counts, if it does."""
+        if not self.plan.steps[self.plan.instances[index].step].scheduled:
+            return self.live_local
+        attempts = self.attempts.get(index)
+        return self.live_packed if attempts and attempts[-1].allocation else self.live_slurm
 
     def _after_finish(self, index: int) -> list[tuple[int, Verb, Status]]:
         follow: list[tuple[int, Verb, Status]] = []

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 
+class Impossible(ValueError):
+    """An event that cannot follow from what is known; nothing was changed."""
+
+
 class Status(Enum):
     """Where an instance stands. The value is the word that people and journals read."""
 
@@ -83,6 +87,7 @@ class Verb(Enum):
     RETRY = "given another chance by command"
     FREE = "what it was bound to is done"
     UNBIND = "taken out of Slurm's queue before it could begin"
+    RETURN = "its allocation did not bring it to its end"
     INTEND = "submission intended"
     ACCEPT = "submission accepted"
     DEFER = "submission put off by a limit"
@@ -117,6 +122,7 @@ TABLE: dict[Verb, Rule] = {
     Verb.RETRY: _rule(UNSUCCESSFUL, Status.WAITING),
     Verb.FREE: _rule({Status.BOUND}, Status.PENDING),
     Verb.UNBIND: _rule({Status.BOUND, Status.PENDING}, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),
+    Verb.RETURN: _rule(LIVE, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),
     Verb.INTEND: _rule({Status.READY, Status.WAITING}, Status.SUBMITTING),
     Verb.ACCEPT: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.BOUND, Status.PENDING, Status.RUNNING),
     Verb.DEFER: _rule({Status.SUBMITTING}, *_UNSUBMITTED),

@@ -16,13 +16,14 @@ ROOT = Path(__file__).parents[2]
 FLOORS = {
     "core": (),
     "core.errors": (),
+    "core.pack": (),
     "core.spec": ("core.errors",),
-    "core.plan": ("core.errors", "core.spec"),
-    "core.study": ("core.errors", "core.spec", "core.plan"),
-    "core.store": ("core.errors", "core.spec", "core.plan", "core.study"),
+    "core.plan": ("core.errors", "core.pack", "core.spec"),
+    "core.study": ("core.errors", "core.pack", "core.spec", "core.plan"),
+    "core.store": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study"),
     "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
     "core.start": ("core.errors", "core.spec", "core.plan", "core.study", "core.store"),
-    "core.driver": ("core.errors", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
+    "core.driver": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
 }
 ALLOWED = {**{room: {"core", *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}
 PURE = ("core.spec", "core.plan", "core.study")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.cost import cost_of, walltime_seconds
+from mtui.core.plan.cost import cost_of
+from mtui.core.spec.walltime import walltime_seconds
 from tests.unit.planning import HEAD, plan_of
 
 H, D = 3600, 86400

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from mtui.core.store.journal import parse_lines
-from mtui.core.study.events import TYPES, Event, UnknownEvent, from_record, to_line, to_record
+from mtui.core.study.events import TYPES, AllocationEvent, Event, UnknownEvent, from_record, to_line, to_record
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
 AHEAD = Path(__file__).with_name("journal_v1_ahead.jsonl")  # arrays, and what is bound to them
+PACKED = Path(__file__).with_name("journal_v1_packed.jsonl")  # allocations that instances share
 PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=True), rows={"X": [1, 2]})
 
 # A value for each field, none of them its default.
@@ -27,7 +28,8 @@ VALUES: dict[str, Any] = {
     "status": Status.OUT_OF_MEMORY, "exit_code": 137, "cause": "exit code 137", "command": "c1", "verb": "cancel",
     "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
     "throttle": 5, "local_jobs": 4, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
-    "tasks": (3, 8), "after": "aftercorr:9",
+    "tasks": (3, 8), "after": "aftercorr:9", "allocation": "3-2", "pool": ("--qos=debug",), "gpus": 4, "nodes": 2,
+    "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
 }  # fmt: skip
 
 
@@ -92,7 +94,7 @@ def test_unknown_status_is_damage_and_not_a_newer_version() -> None:
 
 def test_type_is_known_by_the_name_that_it_gives_itself() -> None:
     assert {kind: event.kind for kind, event in TYPES.items()} == {kind: kind for kind in TYPES}
-    assert {event.kind for event in Event.__subclasses__()} == set(TYPES)
+    assert {event.kind for event in (*Event.__subclasses__(), *AllocationEvent.__subclasses__())} == {"", *TYPES}
 
 
 # --- the golden journal: what a released mtui wrote, every later one reads. Lines are added, never changed.
@@ -103,10 +105,10 @@ def golden(path: Path) -> list[Event]:
 
 
 def test_golden_journal_has_one_of_each_type() -> None:
-    assert {event.kind for path in (GOLDEN, AHEAD) for event in golden(path)} == set(TYPES)
+    assert {event.kind for path in (GOLDEN, AHEAD, PACKED) for event in golden(path)} == set(TYPES)
 
 
-@pytest.mark.parametrize("path", [GOLDEN, AHEAD], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [GOLDEN, AHEAD, PACKED], ids=lambda path: path.stem)
 def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
     assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 
@@ -157,3 +159,22 @@ def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None
         [("302_1", 1, "aftercorr:301", "taken out of Slurm: a parent failed")],
     ]
     assert (state.attempts[2][0].freed_at, state.to_unbind, state.submissions) == (1700000020.0, {}, {})
+
+
+def test_golden_journal_of_allocations_replays() -> None:
+    state = StudyState(plan(step("make", uses="X"), step("use", "make", uses="X"), rows={"X": [1, 2]}))
+    for event in golden(PACKED):
+        state.apply(event)
+    assert [status.value for status in state.status] == ["finished", "ready", "ready", "waiting"]
+    cause = "allocation 401 was cancelled from outside"
+    told = [[(a.job, a.allocation, a.returned, a.cause) for a in attempts] for attempts in state.attempts.values()]
+    assert told == [
+        [("401", "1-1", False, "")],
+        [("401", "1-1", True, cause)],
+        [("401", "1-1", True, cause)],
+        [("401", "1-1", False, cause)],
+    ]
+    allocation = state.allocations.by_name["1-1"]
+    assert (allocation.status, allocation.cause, allocation.done) == (Status.CANCELLED, cause, 1)
+    assert (allocation.hosts, allocation.cores, allocation.ends_at) == (("nid001",), 128, 1700003599.0)
+    assert (allocation.members, state.live_packed, state.submissions, state.allocations.open()) == ({}, {}, {}, [])

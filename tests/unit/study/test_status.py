@@ -54,12 +54,12 @@ def test_finished_is_for_ever() -> None:
 
 def test_only_an_end_a_refusal_or_its_removal_ends_what_may_be_running() -> None:
     verbs = {verb for verb, rule in TABLE.items() if rule.sources & LIVE and rule.targets & (OVER - {Status.BLOCKED})}
-    assert verbs == {Verb.END, Verb.REFUSE, Verb.UNBIND}
+    assert verbs == {Verb.END, Verb.REFUSE, Verb.UNBIND, Verb.RETURN}
 
 
 def test_what_slurm_may_have_is_blocked_only_once_it_cannot_run() -> None:
     verbs = {verb for verb, rule in TABLE.items() if rule.sources & LIVE and Status.BLOCKED in rule.targets}
-    assert verbs == {Verb.DEFER, Verb.MISS, Verb.UNBIND}
+    assert verbs == {Verb.DEFER, Verb.MISS, Verb.UNBIND, Verb.RETURN}
     assert TABLE[Verb.UNBIND].sources == {Status.BOUND, Status.PENDING}
 
 

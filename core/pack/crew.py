@@ -1,0 +1,196 @@
+"""The workers of an allocation as the leader sees them: started with srun, connected, lost and replaced."""
+
+from __future__ import annotations
+
+import secrets
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from . import wire
+from .environment import cookie, step_environment
+from .slots import Node
+from .timers import Timers
+
+_REPLACEMENTS = 3  # of each node
+_REPLACED_WITHIN = 60.0
+_ENDED_WITHIN = 5.0
+
+# The workers need the whole of each node, so there is no --exact and no -c here; and their steps leave
+# everything to the steps of instances (--overlap).
+_SRUN = (
+    *("srun", "--overlap", "--ntasks-per-node=1", "--mpi=none", "--cpu-bind=none", "--kill-on-bad-exit=0"),
+    *("--wait=0", "--input=none", "--export=ALL", "--unbuffered", "--chdir=/"),
+)
+_WORKER = (sys.executable, "-m", "mtui.core.pack.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A worker said hello; `again` if it replaces one, and has ended what that left behind."""
+
+    node: Node
+    gpus: tuple[str, ...]
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Attempts ended: attempt, exit code, verdict, error."""
+
+    results: Sequence[tuple[str, int, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The worker of this node is gone; it can be replaced."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """There will be no worker on this node any more."""
+
+    node: str
+
+
+News: TypeAlias = Joined | Ended | Lost | Gone
+
+
+class Crew:
+    def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
+        self._selector, self._timers, self._batch = selector, timers, batch
+        self._key = secrets.token_bytes(32)
+        self._server = wire.listen()
+        selector.register(self._server, selectors.EVENT_READ)
+        self._steps: list[subprocess.Popen[bytes]] = []
+        self._nodes: dict[wire.Line, str] = {}  # empty until the worker has said hello
+        self._lines: dict[str, wire.Line] = {}
+        self._replacements: dict[str, int] = {}
+        self._missing: dict[str, subprocess.Popen[bytes]] = {}  # nodes with the step of the replacement
+        self._news: list[News] = []
+
+    # -- starting and ending
+
+    def start(self, count: int) -> None:
+        """One step with a worker on each node. Raises OSError if there is no srun."""
+        self._srun(f"--nodes={count}", f"--ntasks={count}")
+
+    def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
+        private = {wire.PORT: str(self._server.getsockname()[1]), wire.KEY: self._key.hex(), wire.SWEEP: sweep}
+        command = (*_SRUN, *options, *_WORKER)
+        step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
+        self._steps.append(step)
+        return step
+
+    @property
+    def count(self) -> int:
+        """How many workers there are."""
+        return len(self._lines)
+
+    @property
+    def replacing(self) -> bool:
+        return bool(self._missing)
+
+    @property
+    def over(self) -> int | None:
+        """The exit code of the last srun, once no worker is left and none is to come."""
+        if self._nodes or self._missing:
+            return None
+        codes = [step.poll() for step in self._steps]
+        return None if None in codes else codes[-1]
+
+    def dismiss(self) -> None:
+        """Workers end when their connection does, and with the last of them its srun."""
+        for line in list(self._nodes):
+            self._close(line)
+        self._selector.unregister(self._server)
+        self._server.close()
+        deadline = time.monotonic() + _ENDED_WITHIN
+        for step in self._steps:
+            with suppress(subprocess.TimeoutExpired):
+                step.wait(max(0.1, deadline - time.monotonic()))
+
+    # -- talking
+
+    def send(self, node: str, message: wire.Message) -> None:
+        """Tell the worker of a node; if it does not listen, it is lost, and the news will say so."""
+        if line := self._lines.get(node):
+            try:
+                wire.send(line, message)
+            except OSError:
+                self._lose(line)
+
+    def hear(self, ready: Sequence[Any]) -> list[News]:
+        """What the ready ones among our connections have to say."""
+        for source in ready:
+            if source is self._server:
+                if line := wire.accept(self._server, self._key):
+                    self._nodes[line] = ""
+                    self._selector.register(line, selectors.EVENT_READ)
+            elif source in self._nodes:
+                self._listen(source)
+        for node, step in list(self._missing.items()):
+            if step.poll() is not None:
+                self.replace(node)
+        news, self._news = self._news, []
+        return news
+
+    def _listen(self, line: wire.Line) -> None:
+        message = wire.receive(line)
+        if message is None:
+            self._lose(line)
+        elif not self._nodes[line]:
+            self._greet(line, message)
+        elif "ended" in message:
+            self._news.append(Ended(message["ended"]))
+
+    def _greet(self, line: wire.Line, hello: wire.Message) -> None:
+        name: str = hello["node"]
+        again = name in self._replacements
+        if name in self._lines or again != hello["sweep"] or (again and name not in self._missing):
+            self._close(line)  # one that comes too late
+            return
+        self._nodes[line], self._lines[name] = name, line
+        self._missing.pop(name, None)
+        gpus = tuple(hello["gpus"])
+        node = Node(name, hello["cores"], hello["threads"], len(gpus), hello["memory"])
+        self._news.append(Joined(node, gpus, again))
+
+    # -- losing and replacing
+
+    def _close(self, line: wire.Line) -> str:
+        name = self._nodes.pop(line)
+        if self._lines.get(name) is line:
+            del self._lines[name]
+        self._selector.unregister(line)
+        line.close()
+        return name
+
+    def _lose(self, line: wire.Line) -> None:
+        if name := self._close(line):
+            self._news.append(Lost(name))
+
+    def replace(self, node: str) -> None:
+        """Start a new worker on a node, which first ends what the old one left behind."""
+        count = self._replacements[node] = self._replacements.get(node, 0) + 1
+        if count > _REPLACEMENTS:
+            self._missing.pop(node, None)
+            self._news.append(Gone(node))
+            return
+        mark = cookie(self._batch.get("SLURM_JOB_ID", ""), node)
+        step = self._missing[node] = self._srun("--nodes=1", "--ntasks=1", f"--nodelist={node}", sweep=mark)
+
+        def give_up() -> None:
+            if self._missing.get(node) is step:
+                del self._missing[node]
+                step.terminate()
+                self._news.append(Gone(node))
+
+        self._timers.at(time.monotonic() + _REPLACED_WITHIN, give_up)

@@ -1,0 +1,77 @@
+"""What an instance finds in its environment: the job that it would have been, had it been submitted by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+from .lines import Item
+from .slots import Node, Share, bits
+
+# Options of the allocation, which srun would read as options of every step.
+_SHAPE = (
+    *("SLURM_ARRAY_", "SLURM_CPUS_PER_", "SLURM_GPUS", "SLURM_GPU_", "SLURM_GRES", "SLURM_HINT", "SLURM_MEM_BIND"),
+    *("SLURM_NTASKS", "SLURM_STEP_GPUS", "SLURM_STEP_GRES", "SLURM_THREADS_PER_CORE", "SLURM_TRES_PER_"),
+    *("SLURM_CPU_BIND", "SLURM_DISTRIBUTION", "SLURM_EXACT", "SLURM_EXCLUSIVE", "SLURM_OVERLAP", "SLURM_WHOLE"),
+    *("SLURM_HOSTFILE", "SLURM_ARBITRARY_NODELIST", "SLURM_EXPORT_ENV", "SRUN_"),
+)
+# How programs are told which GPUs to use; Slurm sets those that the site's GPUs understand.
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
+
+
+def base_environment(batch: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the batch script, without the shape of the allocation."""
+    return {name: text for name, text in batch.items() if not name.startswith(_SHAPE)}
+
+
+def step_environment(batch: Mapping[str, str], private: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the srun that starts workers: nothing there may ask for less than the whole of each node."""
+    return {**base_environment(batch), **private}
+
+
+def attempt_environment(
+    base: Mapping[str, str], item: Item, shares: Sequence[Share], nodes: Sequence[Node], gpus: Sequence[str]
+) -> dict[str, str]:
+    """What one attempt has of its own; `gpus` are the ids of the GPUs of its first node."""
+    ask, first, node = item.ask, shares[0], nodes[0]
+    cores = [share.cores.bit_count() for share in shares]
+    cpus = [count * of.threads for count, of in zip(cores, nodes, strict=True)]
+    names = ",".join(share.node for share in shares)
+    found = {
+        "SLURM_JOB_NAME": item.stem,
+        "SLURMD_NODENAME": node.name,
+        "SLURM_NTASKS": str(ask.tasks),
+        "SLURM_NPROCS": str(ask.tasks),
+        "SLURM_NNODES": str(len(shares)),
+        "SLURM_JOB_NUM_NODES": str(len(shares)),
+        "SLURM_JOB_NODELIST": names,
+        "SLURM_NODELIST": names,
+        "SLURM_TASKS_PER_NODE": counts([share.tasks for share in shares]),
+        "SLURM_JOB_CPUS_PER_NODE": counts(cpus),
+        "SLURM_CPUS_ON_NODE": str(cpus[0]),
+        "SLURM_EXACT": "1",  # its steps take what they ask for, and run beside those of the others
+        "MTUI_NODES": names,
+        "MTUI_PACKED": cookie(base.get("SLURM_JOB_ID", ""), node.name),
+    }
+    if ask.cpus > 1:
+        found |= {"SLURM_CPUS_PER_TASK": str(ask.cpus), "SRUN_CPUS_PER_TASK": str(ask.cpus)}
+    if "SLURM_MEM_PER_NODE" in base and node.memory:
+        found["SLURM_MEM_PER_NODE"] = str(first.memory or node.memory * cores[0] // node.cores)
+    if gpus:
+        ids = ",".join(gpus[place] for place in bits(first.gpus))
+        found |= {name: ids for name in _VISIBLE if name in base}
+        found |= {"CUDA_VISIBLE_DEVICES": ids, "SLURM_GPUS_ON_NODE": str(first.gpus.bit_count())}
+        # A step that does not say takes every GPU of the allocation, and the next one would wait for it.
+        found["SLURM_GRES"] = f"gpu:{first.gpus.bit_count()}" if first.gpus else "none"
+    return found
+
+
+def cookie(job: str, node: str) -> str:
+    """What marks every process of an instance with where it was started."""
+    return f"{job}.{node}"
+
+
+def counts(numbers: Sequence[int]) -> str:
+    """Numbers as Slurm writes them: 4(x2),3."""
+    runs = [(number, len(list(same))) for number, same in groupby(numbers)]
+    return ",".join(f"{number}(x{length})" if length > 1 else str(number) for number, length in runs)

@@ -1,0 +1,105 @@
+#!/bin/sh
+# Works down the list of an allocation where compute nodes have no Python; one runs on each node.
+#
+#   fallback.sh HOME NAME IDLE SLOTS SHELL...
+#
+# HOME is the study's .mtui directory, NAME the allocation's, IDLE after how many seconds without a new line it ends,
+# SLOTS how many instances run side by side on a node, SHELL the words that start a script.
+#
+# It knows instances of one node that wait for nothing; job.sh claims them and drops their records into the spool.
+# All names begin with mtui_: setting one that the user has exported would change it for the scripts as well.
+mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$4
+shift 4
+mtui_list=$mtui_home/allocations/$mtui_name.list
+mtui_taken=$mtui_home/allocations/$mtui_name.taken # its loops agree here who starts what
+mkdir -p "$mtui_taken"
+mtui_tab=$(printf '\t')
+mtui_timeout=
+if command -v timeout >/dev/null; then mtui_timeout=1; fi
+
+if [ "${SLURM_PROCID:-0}" = 0 ]; then
+    printf '{"v":1,"kind":"began","job":"%s","hosts":[],"cores":%d,"left":null,"mode":"sh","at":%d}\n' \
+        "$SLURM_JOB_ID" "$((mtui_slots * ${SLURM_NNODES:-1}))" "$(date +%s)" \
+        >>"$mtui_home/allocations/$mtui_name.records"
+fi
+
+# The items of whole gifts after the first $1 of them, then whether nothing more will be given, and how many there are.
+mtui_read_list() {
+    awk -F '\t' -v skip="$1" '
+        $1 == "give" { left = $3; held = 0; next }
+        $1 == "cancel" { left = 0; next }
+        $1 == "end" { left = 0; ended = 1; next }
+        left > 0 && ($1 == "all" || $1 == "run" && NF == 13) {
+            if ($1 == "run") gift[held++] = $0
+            if (--left == 0)
+                for (i = 0; i < held; i++)
+                    if (++count > skip) print gift[i]
+            next
+        }
+        NF { left = 0 }
+        END { printf "count\t%d\t%d\n", count, ended }
+    ' "$mtui_list" 2>/dev/null
+}
+
+mtui_take() { # noclobber opens with O_EXCL: one winner, on network file systems too, and no process started
+    [ ! -e "$mtui_home/claims/$1" ] || return 1
+    set -C
+    { true >"$mtui_taken/$1"; } 2>/dev/null
+    mtui_code=$?
+    set +C
+    return "$mtui_code"
+}
+
+mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words of the shell
+    mtui_attempt=$1 mtui_workspace=${mtui_home%/*}/$2 mtui_script=$3 mtui_stem=$4
+    SLURM_NTASKS=$5 SLURM_NPROCS=$5 SLURM_TASKS_PER_NODE=$5 SLURM_CPUS_PER_TASK=$6 SRUN_CPUS_PER_TASK=$6
+    SLURM_NNODES=1 SLURM_JOB_NUM_NODES=1 SLURM_NODELIST=$SLURMD_NODENAME SLURM_JOB_NODELIST=$SLURMD_NODENAME
+    SLURM_JOB_NAME=$4 SLURM_EXACT=1
+    export SLURM_NTASKS SLURM_NPROCS SLURM_TASKS_PER_NODE SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK \
+        SLURM_NNODES SLURM_JOB_NUM_NODES SLURM_NODELIST SLURM_JOB_NODELIST SLURM_JOB_NAME SLURM_EXACT
+    mtui_seconds=$7
+    shift 7
+    if [ -n "$mtui_timeout" ] && [ "$mtui_seconds" -gt 0 ]; then
+        set -- timeout -k 10 "$mtui_seconds" "$@"
+    fi
+    mtui_log=$mtui_workspace/$mtui_stem
+    [ -d "$mtui_workspace" ] || mtui_log=/dev/null
+    if [ "$mtui_log" = /dev/null ]; then
+        sh "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 0 "$@" >/dev/null 2>&1
+    else
+        sh "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 0 "$@" \
+            >>"$mtui_log.out" 2>>"$mtui_log.err"
+    fi </dev/null
+}
+
+mtui_loop() { # until nothing more comes
+    mtui_seen=0 mtui_waited=0 mtui_ended=0
+    while :; do
+        mtui_new=$(mtui_read_list "$mtui_seen")
+        mtui_before=$mtui_seen
+        # shellcheck disable=SC2034
+        while IFS=$mtui_tab read -r mtui_kind mtui_attempt mtui_nodes mtui_tasks mtui_cpus mtui_gpus mtui_memory \
+            mtui_seconds mtui_exclusive mtui_workspace mtui_script mtui_stem mtui_waits; do
+            if [ "$mtui_kind" = count ]; then
+                mtui_seen=$mtui_attempt mtui_ended=$mtui_nodes
+            elif [ "$mtui_nodes$mtui_waits" = 1- ] && mtui_take "$mtui_attempt"; then
+                (mtui_run "$mtui_attempt" "$mtui_workspace" "$mtui_script" "$mtui_stem" "$mtui_tasks" "$mtui_cpus" \
+                    "$mtui_seconds" "$@")
+                mtui_waited=0
+            fi
+        done <<EOF
+$mtui_new
+EOF
+        [ "$mtui_seen" = "$mtui_before" ] || continue
+        [ "$mtui_ended" = 0 ] && [ "$mtui_waited" -lt "$mtui_idle" ] || return 0
+        sleep 1
+        mtui_waited=$((mtui_waited + 1))
+    done
+}
+
+mtui_slot=0
+while [ "$mtui_slot" -lt "$mtui_slots" ]; do
+    mtui_loop "$@" &
+    mtui_slot=$((mtui_slot + 1))
+done
+wait

@@ -1,0 +1,105 @@
+"""What was given to an allocation and has not started: what is ready, and what waits for what."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from .lines import Ask, Gift, Item
+
+
+def _smallness(ask: Ask) -> tuple[int, ...]:
+    """Sorts bigger asks before smaller ones, and the longest of the same size first."""
+    return (-ask.nodes, -ask.exclusive, -ask.tasks * ask.cpus, -ask.gpus, -ask.memory, -ask.seconds)
+
+
+class Queue:
+    """Ready items stand in one line for each shape of ask, so that a turn costs as much as there are shapes."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Ask, OrderedDict[str, Item]] = {}  # by shape, then by attempt
+        self._shapes: list[Ask] = []  # of all lines, biggest first
+        self._known: set[str] = set()  # whatever was given, so that nothing is taken in twice
+        self._waiting: dict[str, Item] = {}
+        self._unmet: dict[str, int] = {}  # of attempts and barriers: how many they wait for
+        self._children: dict[str, list[str]] = {}  # of attempts and barriers
+        self._met: set[str] = set()
+        self._barriers: dict[str, str] = {}  # as gifts call them -> as they are called here
+
+    def give(self, gift: Gift) -> None:
+        for name, attempts in gift.barriers.items():
+            # Another gift may use the name again.
+            barrier = self._barriers[f"={name}"] = f"={len(self._barriers)} {gift.submission} {name}"
+            self._wait(barrier, attempts)
+        for item in gift.items:
+            if item.attempt in self._known:
+                continue
+            self._known.add(item.attempt)
+            self._waiting[item.attempt] = item
+            self._wait(item.attempt, (self._barriers.get(name, name) for name in item.waits))
+
+    def _wait(self, name: str, waits: Iterable[str]) -> None:
+        unmet = set(waits) - self._met
+        self._unmet[name] = len(unmet)
+        for parent in unmet:
+            self._children.setdefault(parent, []).append(name)
+        if not unmet:
+            self._be_met([name], first=False)
+
+    def succeeded(self, attempt: str) -> None:
+        """An attempt ended well: what waited for it alone becomes ready, and goes to the front."""
+        self._met.add(attempt)
+        ready: list[str] = []
+        for child in self._children.pop(attempt, ()):
+            self._unmet[child] -= 1
+            if not self._unmet[child]:
+                ready.append(child)
+        self._be_met(reversed(ready), first=True)
+
+    def _be_met(self, names: Iterable[str], *, first: bool) -> None:
+        """All that these wait for is there."""
+        for name in names:
+            del self._unmet[name]
+            if name.startswith("="):
+                self.succeeded(name)
+            elif item := self._waiting.pop(name, None):  # unless it was cancelled
+                self._stand(item, first=first)
+
+    def _stand(self, item: Item, *, first: bool) -> None:
+        line = self._lines.get(item.ask)
+        if line is None:
+            line = self._lines[item.ask] = OrderedDict()
+            insort(self._shapes, item.ask, key=_smallness)
+        line[item.attempt] = item
+        if first:
+            line.move_to_end(item.attempt, last=False)
+
+    @property
+    def shapes(self) -> list[Ask]:
+        """The asks of which something is ready, biggest first."""
+        return self._shapes.copy()
+
+    def __contains__(self, ask: Ask) -> bool:
+        return ask in self._lines
+
+    def take(self, ask: Ask) -> Item:
+        """The first item of this shape."""
+        line = self._lines[ask]
+        _, item = line.popitem(last=False)
+        self._drop_if_empty(ask)
+        return item
+
+    def cancel(self, attempt: str) -> None:
+        """Forget an attempt, if it stands here."""
+        if self._waiting.pop(attempt, None):
+            return
+        for ask, line in self._lines.items():
+            if line.pop(attempt, None):
+                self._drop_if_empty(ask)
+                return
+
+    def _drop_if_empty(self, ask: Ask) -> None:
+        if not self._lines[ask]:
+            del self._lines[ask]
+            self._shapes.remove(ask)

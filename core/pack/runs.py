@@ -1,0 +1,244 @@
+"""What a leader runs: claims and starts what fits, and records how it ended."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .environment import attempt_environment
+from .files import Records, claim
+from .lines import Ask, Item
+from .queue import Queue
+from .slots import Node, Share, Slots, bits
+from .timers import Timers
+
+# Exit codes of what was not run, as sysexits.h has them.
+_UNCLAIMED, _REFUSED = 73, 78
+
+_VOID = "void"  # in the claim of an attempt that the driver gave up
+_MARGIN = 5.0  # seconds between an attempt's walltime and the end of the allocation
+_GRACE = 10.0  # seconds between TERM and KILL
+_HELD = 1.0  # seconds after which a bad end has nothing to do with the end of the allocation
+_DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that is still empty
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    item: Item
+    shares: tuple[Share, ...]
+    node: str  # its nodes, as records name them
+    ordered: bool = False  # we told it to end
+    verdict: str = ""
+
+    @property
+    def home(self) -> str:
+        """The node that its script runs on."""
+        return self.shares[0].node
+
+
+class Runs:
+    def __init__(
+        self,
+        job: str,
+        claims: Path,
+        count: int,
+        base: Mapping[str, str],
+        records: Records,
+        timers: Timers,
+    ) -> None:
+        self._job, self._claims, self._base, self._records, self._timers = job, claims, base, records, timers
+        self.queue = Queue()
+        self.slots = Slots(count)
+        self.deadline: float | None = None  # the end of the allocation
+        self.running: dict[str, Run] = {}
+        self._gpus: dict[str, tuple[str, ...]] = {}
+        self._held: set[str] = set()  # ended badly, perhaps with the allocation
+        self._doubted: set[str] = set()  # with a claim that says nothing yet
+        self._outbox: dict[str, dict[str, list[Any]]] = {}
+        self._stopping = False
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.running or self._held or self._doubted or not self._records.through)
+
+    def messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What is to be told to the workers, by node."""
+        outbox, self._outbox = self._outbox, {}
+        yield from outbox.items()
+
+    def _tell(self, node: str, what: str, order: Any) -> None:
+        self._outbox.setdefault(node, {}).setdefault(what, []).append(order)
+
+    def _record(self, kind: str, attempt: str, node: str, **more: Any) -> None:
+        self._records.add(kind, attempt=attempt, job=self._job, node=node, **more, at=round(time.time(), 3))
+
+    # -- nodes
+
+    def join(self, node: Node, gpus: tuple[str, ...]) -> None:
+        self._gpus[node.name] = gpus
+        if known := self.slots.nodes.get(node.name):
+            known.open = True
+        else:
+            self.slots.add(node)
+
+    def close(self, node: str) -> None:
+        """Its worker is gone: nothing more is started there."""
+        self.slots.nodes[node].open = False
+        self._outbox.pop(node, None)
+
+    def lost(self, node: str) -> None:
+        """What ran on this node runs no more."""
+        for attempt, run in list(self.running.items()):
+            if run.home == node:
+                del self.running[attempt]
+                self.slots.release(run.shares)
+                self._record("lost", attempt, run.node, error=f"its worker on {node} was killed")
+
+    def abandon(self, node: str) -> None:
+        """Nobody knows how what ran on this node goes on; the driver takes it back when the allocation ends.
+
+        It keeps what it holds of other nodes.
+        """
+        for attempt, run in list(self.running.items()):
+            if run.home == node:
+                del self.running[attempt]
+
+    # -- starting
+
+    def start_what_fits(self) -> None:
+        """Bigger asks first; smaller ones fill what these leave."""
+        if self._stopping or self._records.stuck or self.slots.full:
+            return
+        for ask in self.queue.shapes:
+            while ask in self.queue and self._in_time(ask):
+                shares = self.slots.place(ask)
+                if shares:
+                    self._start(self.queue.take(ask), shares)
+                elif why := self.slots.refusal(ask):
+                    self._record("exit", self.queue.take(ask).attempt, "", code=_REFUSED, error=why)
+                else:
+                    break
+
+    def _in_time(self, ask: Ask) -> bool:
+        if self.deadline is None:
+            return True
+        left = self.deadline - time.monotonic()
+        return left > (ask.seconds + _MARGIN if ask.seconds else 0)
+
+    def _start(self, item: Item, shares: tuple[Share, ...]) -> None:
+        """Claim it, and tell the worker of its first node."""
+        run = Run(item, shares, ",".join(share.node for share in shares))
+        if not self._claim(item, run.node):
+            self.slots.release(shares)
+            return
+        self.running[item.attempt] = run
+        self._record("start", item.attempt, run.node)
+        nodes = [self.slots.nodes[share.node] for share in shares]
+        environment = attempt_environment(self._base, item, shares, nodes, self._gpus[run.home])
+        order: dict[str, Any] = {
+            "attempt": item.attempt,
+            "workspace": item.workspace,
+            "script": item.script,
+            "stem": item.stem,
+            "cores": bits(shares[0].cores),
+            "environment": environment,
+        }
+        self._tell(run.home, "run", order)
+        if item.ask.seconds:
+            self._timers.at(time.monotonic() + item.ask.seconds, lambda: self._time_out(run))
+
+    def _claim(self, item: Item, node: str) -> bool:
+        try:
+            owner = claim(self._claims / item.attempt, self._job)
+        except OSError:
+            self._record("exit", item.attempt, node, code=_UNCLAIMED, error="its claim cannot be written")
+            return False
+        if owner is None:
+            return True
+        self._doubted.add(item.attempt)
+        self._judge(item.attempt, node, owner, time.monotonic() + _DOUBT)
+        return False
+
+    def _judge(self, attempt: str, node: str, owner: str, deadline: float) -> None:
+        """Somebody else has claimed it, and may be about to write who it is."""
+        if attempt not in self._doubted:  # cancelled meanwhile
+            return
+        now = time.monotonic()
+        if not owner and now < deadline:
+            self._timers.at(now + _DOUBT_AGAIN, lambda: self._read_again(attempt, node, deadline))
+            return
+        self._doubted.discard(attempt)
+        if owner != _VOID:
+            self._record("twin", attempt, node, owner=owner)
+
+    def _read_again(self, attempt: str, node: str, deadline: float) -> None:
+        try:
+            owner = (self._claims / attempt).read_text(encoding="utf-8", errors="replace").strip()
+        except OSError:
+            owner = ""
+        self._judge(attempt, node, owner, deadline)
+
+    # -- ending
+
+    def cancel(self, attempt: str) -> None:
+        if run := self.running.get(attempt):
+            self._end(run)
+        else:
+            self.queue.cancel(attempt)
+            self._doubted.discard(attempt)
+
+    def _time_out(self, run: Run) -> None:
+        if self._runs(run) and not run.ordered:
+            run.verdict = "timed out"
+            self._end(run)
+
+    def _end(self, run: Run) -> None:
+        """TERM now, KILL if it does not go."""
+        if not run.ordered:
+            run.ordered = True
+            self._tell(run.home, "signal", (run.item.attempt, signal.SIGTERM))
+            self._timers.at(time.monotonic() + _GRACE, lambda: self._kill(run))
+
+    def _kill(self, run: Run) -> None:
+        if self._runs(run):
+            self._tell(run.home, "signal", (run.item.attempt, signal.SIGKILL))
+
+    def _runs(self, run: Run) -> bool:
+        return self.running.get(run.item.attempt) is run
+
+    def ended(self, attempt: str, code: int, verdict: str, error: str) -> None:
+        run = self.running.pop(attempt, None)
+        if run is None:
+            return
+        self.slots.release(run.shares)
+        more = {"verdict": run.verdict or verdict, "error": error}
+
+        def record() -> None:
+            self._record("exit", attempt, run.node, code=code, **{key: text for key, text in more.items() if text})
+
+        def record_held() -> None:
+            if attempt in self._held:
+                self._held.discard(attempt)
+                record()
+
+        if code == 0:
+            record()
+            if not run.ordered:
+                self.queue.succeeded(attempt)
+        elif self._stopping:
+            pass  # it was killed with the allocation
+        elif run.ordered or error:
+            record()
+        else:
+            self._held.add(attempt)
+            self._timers.at(time.monotonic() + _HELD, record_held)
+
+    def stop(self) -> None:
+        """Slurm ends the job: nothing more is started, and what just ended badly was killed with it."""
+        self._stopping = True
+        self._held.clear()
+        self._doubted.clear()

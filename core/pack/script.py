@@ -1,0 +1,84 @@
+"""The text of the batch script of an allocation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from shlex import join, quote
+
+_TEXT = """\
+#!/bin/sh
+{directives}
+# An allocation that many instances share: what runs in it stands in allocations/{name}.list.
+mtui_home={home}
+mtui_python={python}
+mtui_records=$mtui_home/allocations/{name}.records
+mtui_leader=mtui.core.pack.leader
+
+mtui_over() {{ # why; unless the leader has said so itself
+    case $(tail -n 1 "$mtui_records" 2>/dev/null) in
+    *'"kind":"over"'*) return ;;
+    esac
+    [ -z "$(tail -c 1 "$mtui_records" 2>/dev/null)" ] || echo >>"$mtui_records" # a line was cut short
+    printf '{{"v":1,"kind":"over","job":"%s","why":"%s"}}\\n' "$SLURM_JOB_ID" "$1" >>"$mtui_records"
+}}
+
+# Slurm tells every process of a job to end; this shell stays until the leader has put everything in order.
+trap : HUP INT TERM USR1 USR2
+mtui_wait() {{
+    wait "$!"
+    mtui_code=$?
+    while kill -0 "$!" 2>/dev/null; do # a signal ended the wait
+        wait "$!"
+        mtui_code=$?
+    done
+}}
+
+# Python looks for modules in the current directory first; there are none in /.
+if (cd / && exec "$mtui_python" -c "import $mtui_leader"); then
+    (cd / && exec "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
+    mtui_wait
+    [ "$mtui_code" = 0 ] || sleep 1 # its workers end what they ran when they lose it
+    mtui_over "its leader ended with code $mtui_code"
+else
+    srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none --cpu-bind=none --kill-on-bad-exit=0 \\
+        --wait=0 --input=none --export=ALL sh "$mtui_home/fallback.sh" "$mtui_home" {fallback} &
+    mtui_wait
+    rm -rf "$mtui_home/allocations/{name}.taken"
+    mtui_over ended
+fi
+exit "$mtui_code"
+"""
+
+
+def allocation_script(
+    name: str,
+    home: str,
+    python: str,
+    idle: int,
+    slots: int,
+    shell_words: Sequence[str],
+    options: Sequence[str],
+) -> str:
+    """The batch script of allocation `name`; `options` are those of sbatch, such as --nodes=2.
+
+    `slots` is how many instances run side by side on a node that has no Python.
+    """
+    # That it is not put back, and adds to its log, does not depend on the site.
+    directives = "\n".join(
+        f"#SBATCH {_directive(option)}" for option in (*options, "--no-requeue", "--open-mode=append")
+    )
+    return _TEXT.format(
+        directives=directives,
+        name=name,
+        home=quote(home),
+        python=quote(python),
+        arguments=join((name, str(idle), *shell_words)),
+        fallback=join((name, str(idle), str(slots), *shell_words)),
+    )
+
+
+def _directive(option: str) -> str:
+    """One option as sbatch reads it: split at spaces, unless they are quoted."""
+    if not any(sign in option for sign in " \t#'\"\\"):
+        return option
+    return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,130 @@
+"""Which cores, GPUs and memory of an allocation are free, and where an instance fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .lines import Ask
+
+
+@dataclass(slots=True)
+class Node:
+    """A node as its worker describes it. Cores are physical ones; bits of a mask are the free ones."""
+
+    name: str
+    cores: int
+    threads: int = 1  # of each core
+    gpus: int = 0
+    memory: int = 0  # MB; 0: not said, and so not counted
+    open: bool = True  # whether something may be started on it
+    free_cores: int = field(init=False)
+    free_gpus: int = field(init=False)
+    free_memory: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.free_cores, self.free_gpus, self.free_memory = (1 << self.cores) - 1, (1 << self.gpus) - 1, self.memory
+
+    @property
+    def empty(self) -> bool:
+        return self.free_cores == (1 << self.cores) - 1 and self.free_gpus == (1 << self.gpus) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What an instance holds of one node: masks of its cores and GPUs, and how many tasks it has there."""
+
+    node: str
+    cores: int
+    gpus: int
+    memory: int
+    tasks: int
+
+
+def bits(mask: int) -> list[int]:
+    """The places of the bits that are set."""
+    return [place for place in range(mask.bit_length()) if mask >> place & 1]
+
+
+class Slots:
+    """The free parts of an allocation that has `count` nodes, some of which may still be missing."""
+
+    def __init__(self, count: int) -> None:
+        self.nodes: dict[str, Node] = {}
+        self._count = count
+
+    def add(self, node: Node) -> None:
+        self.nodes[node.name] = node
+
+    @property
+    def full(self) -> bool:
+        return not any(node.open and node.free_cores for node in self.nodes.values())
+
+    def place(self, ask: Ask) -> tuple[Share, ...] | None:
+        """Take what is asked for, on the fullest nodes that have it, so that the emptier ones stay for bigger asks."""
+        fitting = [node for node in self.nodes.values() if _fits(node, ask)]
+        if len(fitting) < ask.nodes:
+            return None
+        fitting.sort(key=lambda node: node.free_cores.bit_count())
+        fewest, more = divmod(ask.tasks, ask.nodes)
+        chosen = fitting[: ask.nodes]
+        return tuple(_take(node, ask, fewest + (place < more)) for place, node in enumerate(chosen))
+
+    def release(self, shares: Iterable[Share]) -> None:
+        for share in shares:
+            node = self.nodes[share.node]
+            node.free_cores |= share.cores
+            node.free_gpus |= share.gpus
+            node.free_memory += share.memory
+
+    def refusal(self, ask: Ask) -> str:
+        """Why this can never be placed, not even on empty nodes; empty if it can."""
+        if not self.nodes:
+            return ""
+        asked: list[tuple[str, str, int, int]] = [("nodes", "the allocation has {}", ask.nodes, self._count)]
+        nodes = self.nodes.values()
+        roomiest = max(nodes, key=lambda node: node.cores * node.threads)
+        each = "a node of the allocation has {}"
+        asked += [
+            ("cores", each, _cores(roomiest, ask), roomiest.cores),
+            ("GPUs", each, ask.gpus, max(node.gpus for node in nodes)),
+        ]
+        if all(node.memory for node in nodes):
+            asked.append(("MB of memory", each, ask.memory, max(node.memory for node in nodes)))
+        for what, of_allocation, wanted, there in asked:
+            if wanted > there:
+                return f"it asks for {wanted} {what}, {of_allocation.format(there)}"
+        return ""
+
+
+def _cores(node: Node, ask: Ask) -> int:
+    """How many cores of a node this needs: tasks are spread evenly, and each has whole cores."""
+    return -(-ask.tasks // ask.nodes) * -(-ask.cpus // node.threads)
+
+
+def _fits(node: Node, ask: Ask) -> bool:
+    return (
+        node.open
+        and _cores(node, ask) <= node.free_cores.bit_count()
+        and ask.gpus <= node.free_gpus.bit_count()
+        and (not node.memory or ask.memory <= node.free_memory)
+        and (not ask.exclusive or node.empty)
+    )
+
+
+def _take(node: Node, ask: Ask, tasks: int) -> Share:
+    """The highest cores, for Slurm's own steps take the lowest; and the lowest GPUs."""
+    if ask.exclusive:
+        share = Share(node.name, node.free_cores, node.free_gpus, node.free_memory, tasks)
+    else:
+        cores = gpus = 0
+        for _ in range(_cores(node, ask)):
+            cores |= 1 << ((node.free_cores & ~cores).bit_length() - 1)
+        for _ in range(ask.gpus):
+            free = node.free_gpus & ~gpus
+            gpus |= free & -free
+        share = Share(node.name, cores, gpus, ask.memory if node.memory else 0, tasks)
+    node.free_cores &= ~share.cores
+    node.free_gpus &= ~share.gpus
+    node.free_memory -= share.memory
+    return share

@@ -1,0 +1,41 @@
+"""Ends what a worker that is gone left behind on its node."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+VARIABLE = "MTUI_PACKED"
+_TERM, _KILL = 2.0, 10.0  # seconds until it is no longer waited for
+_PAUSE = 0.05
+
+
+def sweep(cookie: str) -> bool:
+    """End every process of this user that was started with this cookie; whether none is left."""
+    marked = _marked(cookie)
+    for number, patience in ((signal.SIGTERM, _TERM), (signal.SIGKILL, _KILL)):
+        deadline = time.monotonic() + patience
+        told: set[int] = set()
+        while marked:
+            for process in marked - told:  # and those that they started since
+                with suppress(OSError):
+                    os.kill(process, number)
+            told |= marked
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_PAUSE)
+            marked = _marked(cookie)
+    return not marked
+
+
+def _marked(cookie: str) -> set[int]:
+    entry = f"{VARIABLE}={cookie}".encode()
+    found: set[int] = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended, or is not ours
+            if folder.stat().st_uid == os.getuid() and entry in (folder / "environ").read_bytes().split(b"\0"):
+                found.add(int(folder.name))
+    return found

@@ -1,0 +1,27 @@
+"""What is to be done later."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+
+class Timers:
+    """Calls by their time; whoever sets one checks in it whether there is still a reason."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0  # keeps those of one moment in order
+
+    def at(self, when: float, call: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._heap, (when, self._count, call))
+
+    @property
+    def next(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def run(self, now: float) -> None:
+        """Make the calls that are due."""
+        while self._heap and self._heap[0][0] <= now:
+            heapq.heappop(self._heap)[2]()

@@ -1,0 +1,187 @@
+"""The worker of one node: starts what its leader says, and tells when it ended.
+
+    python -m mtui.core.pack.worker      started by the leader, with srun
+
+It ends when the connection to the leader does, and what it still runs with it.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from . import node, wire
+from .sweep import sweep
+
+# Exit codes of what could not be started, as sysexits.h has them.
+_NO_WORKSPACE, _NOT_STARTED = 72, 71
+_DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+_IGNORED = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
+    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
+)
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+class Worker:
+    """Runs attempts, each in a session of its own. It waits for nothing but messages and the ends of children."""
+
+    def __init__(self, line: wire.Line, cpus: list[set[int]] | None) -> None:
+        self._line = line
+        self._cores = cpus
+        self._all = os.sched_getaffinity(0)
+        self._memory = node.OutOfMemory()
+        self._environment: dict[bytes, bytes] = {}
+        self._root = ""
+        self._shell: list[str] = []
+        self._attempts: dict[int, str] = {}  # by process
+        self._processes: dict[str, int] = {}
+        self._told: set[str] = set()  # attempts whose end was ordered
+        self._ended: list[tuple[str, int, str, str]] = []
+
+    def serve(self) -> None:
+        """Until the leader is gone."""
+        wake, woken = socket.socketpair()
+        wake.setblocking(False)
+        woken.setblocking(False)
+        signal.signal(signal.SIGCHLD, _wake_up)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        with selectors.DefaultSelector() as selector:
+            selector.register(wake, selectors.EVENT_READ)
+            selector.register(self._line, selectors.EVENT_READ)
+            try:
+                while True:
+                    for key, _ in selector.select():
+                        if key.fileobj is wake:
+                            with suppress(BlockingIOError):
+                                wake.recv(4096)
+                        elif (message := wire.receive(self._line)) is None:
+                            return
+                        else:
+                            self._obey(message)
+                    self._reap()
+                    if self._ended:
+                        wire.send(self._line, {"ended": self._ended})
+                        self._ended = []
+            except OSError:  # the leader does not listen
+                return
+            finally:
+                for process in self._attempts:
+                    _kill_group(process, signal.SIGKILL)
+
+    def _obey(self, message: wire.Message) -> None:
+        if "environment" in message:
+            self._environment = _encoded(message["environment"])
+            self._root, self._shell = message["root"], message["shell"]
+        for order in message.get("run", ()):
+            self._start(order)
+        for attempt, number in message.get("signal", ()):
+            self._told.add(attempt)
+            if process := self._processes.get(attempt):
+                _kill_group(process, number)
+
+    def _start(self, order: wire.Message) -> None:
+        attempt: str = order["attempt"]
+        workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
+        try:
+            os.chdir(workspace)
+        except OSError:
+            self._ended.append((attempt, _NO_WORKSPACE, "", "the workspace is not there"))
+            return
+        environment = self._environment | _encoded(order["environment"])
+        environment[b"PWD"] = os.fsencode(workspace)
+        if self._cores:
+            places: list[int] = order["cores"]
+            self._pin({cpu for place in places for cpu in self._cores[place]})
+        try:
+            process = self._spawn([*self._shell, order["script"]], order["stem"], environment)
+        except OSError as error:
+            self._ended.append((attempt, _NOT_STARTED, "", f"it could not be started: {error.strerror}"))
+        else:
+            self._attempts[process] = attempt
+            self._processes[attempt] = process
+        finally:
+            if self._cores:
+                self._pin(self._all)
+
+    def _pin(self, cpus: set[int]) -> None:
+        with suppress(OSError):  # then it runs wherever it likes
+            os.sched_setaffinity(0, cpus)
+
+    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes]) -> int:
+        return os.posix_spawnp(
+            argv[0],
+            argv,
+            environment,
+            file_actions=(
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, f"{stem}.out", _APPEND, 0o666),
+                (os.POSIX_SPAWN_OPEN, 2, f"{stem}.err", _APPEND, 0o666),
+            ),
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_DEFAULTS,
+        )
+
+    def _reap(self) -> None:
+        while self._attempts and (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
+            # While it is a zombie, no other group can have its number.
+            _kill_group(found.si_pid, signal.SIGKILL)
+            os.waitpid(found.si_pid, 0)
+            attempt = self._attempts.pop(found.si_pid)
+            del self._processes[attempt]
+            killed = found.si_code != os.CLD_EXITED
+            code = 128 + found.si_status if killed else found.si_status
+            ordered = attempt in self._told
+            self._told.discard(attempt)
+            short = code == 137 and not ordered and self._memory.happened()
+            self._ended.append((attempt, code, "out of memory" if short else "", ""))
+
+
+def _wake_up(number: int, frame: object) -> None:
+    """A signal without a handler would not wake up the loop."""
+
+
+def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(text) for name, text in environment.items()}
+
+
+def _kill_group(process: int, number: int) -> None:
+    with suppress(OSError):
+        os.killpg(process, number)
+
+
+def main() -> int:
+    # Slurm signals every process of the job; what is to be done then, the leader says.
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    environment = os.environ
+    name = environment["SLURMD_NODENAME"]
+    if (cookie := environment.get(wire.SWEEP)) and not sweep(cookie):
+        print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
+        return 1
+    key = bytes.fromhex(environment[wire.KEY])
+    line = wire.call(environment["SLURM_LAUNCH_NODE_IPADDR"], int(environment[wire.PORT]), key)
+    cpus = int(environment["SLURM_CPUS_ON_NODE"])
+    physical = node.cores(cpus)
+    threads = max(map(len, physical)) if physical else 1
+    hello = {
+        "node": name,
+        "cores": len(physical) if physical else cpus,
+        "threads": threads,
+        "gpus": node.gpus(environment),
+        "memory": int(environment.get("SLURM_MEM_PER_NODE", "0")),
+        "sweep": bool(cookie),
+    }
+    wire.send(line, hello)
+    Worker(line, physical).serve()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Which instances can share an allocation, what each needs of it, and what the allocations ask Slurm for.
+
+Instances whose jobs would go to the same place (partition, account, qos, constraint, ...) make up a pool: any
+allocation of the pool can take any of them. What an instance's own directives ask for in nodes, tasks, cores, memory,
+GPUs and time becomes its part of an allocation.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..pack.lines import Ask
+from ..spec.model import Pack
+from ..spec.walltime import walltime_seconds, walltime_text
+from .arrays import OWN_OF_A_JOB, varies
+from .changes import UNCHANGED
+from .model import Instance, Plan, PlannedStep
+from .script import directive_lines, header_resources, place_options, render_command
+
+_HOUR = 3600
+_MARGIN = 300  # seconds that an allocation has beyond the longest walltime in it: to start, and to end in order
+_LEAST_MARGIN = 60  # the same where its walltime is given
+_SHORT = {"-N": "--nodes", "-n": "--ntasks", "-c": "--cpus-per-task", "-t": "--time", "-J": "--job-name"}
+_NUMBERS = {"--nodes": "nodes", "--ntasks": "tasks", "--cpus-per-task": "cpus", "--gpus-per-node": "gpus"}
+_NAMES = ("--job-name", "--comment")
+# What decides over a part of an allocation in a way that is not understood here.
+_OTHER = re.compile(
+    r"-[GwBmsOF]|--(signal|begin|deadline|switches|distribution|over.*|hint|wait.*|contiguous)"
+    r"|--.*(gpu|gres|tres|cpu|core|thread|socket|mem|tasks|nodes|nodelist|nodefile|exclusive).*"
+)
+_MEMORY = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
+_UNITS = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Where allocations go that can take the same instances. Two pools are the same if they are equal."""
+
+    options: tuple[str, ...]  # of sbatch, as in `#SBATCH` lines
+    gpus: int = 0  # on each node
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What an instance takes of an allocation of a pool."""
+
+    pool: Pool
+    ask: Ask
+
+
+class Packing:
+    """The shares of a plan's instances. A step whose resources depend on no parameter is looked at once."""
+
+    def __init__(self, plan: Plan, pack: Pack | None) -> None:
+        self._plan = plan
+        self._shared: dict[int, Share | str] = {}
+        self._varying = frozenset(step.index for step in plan.steps if varies(step))
+        self.pack = pack or Pack()
+        self.steps = frozenset(
+            step.index
+            for step in plan.steps
+            if pack and step.scheduled and step.instances and (not pack.steps or step.name in pack.steps)
+        )
+        self.seconds = (walltime_seconds(self.pack.walltime) or self._longest()) if self.steps else 0
+
+    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | str:
+        """The share of an instance, with what retries have changed of its resources; or why it has none."""
+        instance = self._plan.instances[index]
+        if instance.step not in self.steps:
+            return "its step is not packed"
+        if changes or instance.step in self._varying:
+            return self._share(instance, changes)
+        if instance.step not in self._shared:
+            self._shared[instance.step] = self._share(instance, changes)
+        return self._shared[instance.step]
+
+    def takes(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> bool:
+        """Whether an instance shares allocations instead of being a job."""
+        return self._plan.instances[index].step in self.steps and isinstance(self.of(index, changes), Share)
+
+    def takes_all(self, step: int) -> bool:
+        """Whether all instances of a step share allocations, as far as that is known without looking at each."""
+        if step not in self.steps or step in self._varying:
+            return False
+        return self.takes(self._plan.steps[step].instances[0])
+
+    def request(self, pool: Pool) -> tuple[str, ...]:
+        """The options with which an allocation of a pool is asked for."""
+        pack = self.pack
+        size = (f"--cpus-per-task={pack.cores}",) if pack.cores else ("--exclusive",)
+        gpus = (f"--gres=gpu:{pool.gpus}",) if pool.gpus else ()
+        time = f"--time={walltime_text(self.seconds)}"
+        return (f"--nodes={pack.nodes}", "--ntasks-per-node=1", *size, time, *gpus, *pool.options)
+
+    def _longest(self) -> int:
+        """The walltime of an allocation if the study names none: what the longest instance needs, at least an hour."""
+        longest = 0
+        for step in self.steps:
+            own = self._plan.steps[step].instances
+            for index in own if step in self._varying else own[:1]:
+                share = self._share(self._plan.instances[index], UNCHANGED, any_time=True)
+                longest = max(longest, share.ask.seconds if isinstance(share, Share) else 0)
+        return max(_HOUR, longest + _MARGIN if longest else 0)
+
+    def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | str:
+        plan, pack = self._plan, self.pack
+        values = header_resources(plan, instance, changes)
+        named = {"nodes": "nodes", "procs": "tasks", "cores per task": "cpus", "gpus": "gpus"}
+        numbers: dict[str, int] = {}
+        for key, name in named.items():
+            if key in values:
+                if not values[key].isdigit() or (name != "gpus" and values[key] == "0"):
+                    return f"its {key} is '{values[key]}'"
+                numbers[name] = int(values[key])
+        seconds = walltime_seconds(values.get("walltime", "0")) or 0
+        ask = replace(Ask(), **numbers, seconds=seconds, exclusive="exclusive" in values)
+        own = _directives(plan, instance, changes)
+        rest: list[str] = []
+        for option in own:
+            read = _read(ask, option)
+            if isinstance(read, str):
+                return read
+            ask, is_place = read
+            rest += [option] if is_place else []
+        if "tasks" not in numbers and ask.tasks == 1:
+            ask = replace(ask, tasks=ask.nodes)
+        if ask.nodes > pack.nodes:
+            return f"it asks for {ask.nodes} nodes, an allocation has {pack.nodes}"
+        if pack.cores and ask.tasks * ask.cpus > pack.cores * ask.nodes:
+            return f"it asks for {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}"
+        if pack.gpus and ask.gpus > pack.gpus:
+            return f"it asks for {ask.gpus} GPUs, a node of an allocation has {pack.gpus}"
+        if not any_time and ask.seconds > self.seconds - _LEAST_MARGIN:
+            return f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}"
+        gpus = (pack.gpus or ask.gpus) if ask.gpus else 0
+        place = (option.replace('"', "") for option in place_options(values))
+        return Share(Pool((*place, *rest), gpus), ask)
+
+
+def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
+    """The options of the author's own `#SBATCH` lines, one by one."""
+    cmd = plan.step_of(instance).cmd
+    if "#SBATCH" not in cmd:
+        return []
+    command = render_command(plan, instance, cmd, changes)
+    lines = command.split("\n")
+    found: list[str] = []
+    for number in directive_lines(command):
+        text = lines[number].removeprefix("#SBATCH").strip()
+        try:
+            words = shlex.split(text, comments=True)
+        except ValueError:
+            words = [text]
+        for word in words:
+            if word.startswith("-") or not found:
+                found.append(word)
+            elif found[-1].startswith("--"):
+                found[-1] += f"={word}"
+            else:
+                found[-1] += word
+    return found
+
+
+def _read(ask: Ask, option: str) -> tuple[Ask, bool] | str:
+    """What an option adds to an ask, and whether it belongs to the place; or why it cannot be packed."""
+    if OWN_OF_A_JOB.search(option):
+        return f"'#SBATCH {option}' is of a job of its own"
+    name, _, value = option.partition("=") if option.startswith("--") else (option[:2], "", option[2:].lstrip("="))
+    name = _SHORT.get(name, name)
+    if name in _NAMES:
+        return ask, False
+    if name in _NUMBERS and value.isdigit():
+        return replace(ask, **{_NUMBERS[name]: int(value)}), False
+    if name == "--time" and (seconds := walltime_seconds(value)) is not None:
+        return replace(ask, seconds=seconds), False
+    if name == "--exclusive" and not value:
+        return replace(ask, exclusive=True), False
+    if name == "--mem" and (match := _MEMORY.fullmatch(value)):
+        return replace(ask, memory=int(int(match.group(1)) * _UNITS[match.group(2).upper()])), False
+    if name == "--gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
+        return replace(ask, gpus=int(match.group(1))), False
+    if _OTHER.fullmatch(name):
+        return f"'#SBATCH {option}' is not understood for a part of an allocation"
+    return ask, True
+
+
+def packed_steps(plan: Plan, packing: Packing) -> list[PlannedStep]:
+    """The steps with instances that share allocations."""
+    return [plan.steps[step] for step in sorted(packing.steps) if any(map(packing.takes, plan.steps[step].instances))]

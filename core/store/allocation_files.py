@@ -1,0 +1,98 @@
+"""The files by which the driver and the leaders of allocations talk; see pack/lines.py for what stands in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..study.observer import Report
+from .spool import Unreadable, parse_record
+
+_MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A leader stands ready. `seconds` are left of its walltime, 0 if there is no end."""
+
+    job: str
+    hosts: tuple[str, ...]
+    cores: int
+    seconds: float
+    graph: bool
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class SaysOver:
+    """A leader has ended, or says that it does."""
+
+    job: str
+    why: str
+
+
+Word = Began | SaysOver | Report | Unreadable
+
+
+def append(path: Path, text: str) -> None:
+    """Add to a list, whole or (if there is no room) in part. Raises OSError."""
+    data = text.encode("utf-8", "surrogateescape")
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        while data:
+            data = data[os.write(file, data) :]
+    finally:
+        os.close(file)
+
+
+def has_gift(path: Path, submission: str) -> bool:
+    """Whether a list has a gift, from a driver that may have died over it. Raises OSError."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return False
+    return f"\ngive\t{submission}\t" in text
+
+
+class Records:
+    """The records of one leader, read as they come. It is opened anew each time: so NFS shows what is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read(self) -> list[Word]:
+        """What was added since the last call; a line that is being written is left for the next one."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read(_MOST_AT_ONCE)
+        except OSError:
+            return []
+        data = data[: data.rfind(b"\n") + 1]
+        self._offset += len(data)
+        return [_word(line) for line in data.decode("utf-8", "replace").splitlines() if line]
+
+
+def _word(line: str) -> Word:
+    try:
+        record: dict[str, Any] = json.loads(line)
+        match record.get("kind"):
+            case "began":
+                return Began(
+                    job=str(record["job"]),
+                    hosts=tuple(map(str, record["hosts"])),
+                    cores=int(record["cores"]),
+                    seconds=float(record["left"] or 0.0),
+                    graph=record.get("mode") != "sh",
+                    at=float(record.get("at", 0.0)),
+                )
+            case "over":
+                return SaysOver(str(record.get("job", "")), str(record.get("why", "")))
+            case _:
+                return parse_record(line)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Unreadable.DAMAGED

@@ -1,0 +1,169 @@
+"""Turns what Slurm shows of allocations into events, as observer.py does for jobs of their own.
+
+Whether an allocation is over is for Slurm alone to say: only then nothing of it runs any more, and what it had not
+brought to an end can be made again elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import events as ev
+from .allocation import Allocation
+from .observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from .state import StudyState
+from .status import IN_SLURM, Status
+
+MOST_RETURNS = 3  # attempts of an instance in a row that may begin and be lost with their allocations
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What became of an allocation."""
+
+    allocation: Allocation
+    status: Status
+    cause: str
+
+
+class AllocationWatch:
+    """Watches the open allocations of a study. Times are the driver's monotonic clock, `at` its wall clock."""
+
+    def __init__(self, state: StudyState) -> None:
+        self._state = state
+        self._touched: dict[str, float] = {}  # when something was last heard of it
+        self._unclear_since: dict[str, float] = {}
+        self._missing_since: dict[str, float] = {}
+        self._says_over: set[str] = set()  # their leaders have ended: Slurm's word is awaited
+
+    @property
+    def wants_look(self) -> bool:
+        """Whether a look at Slurm would decide something now."""
+        return bool(self._unclear_since or self._says_over)
+
+    def touch(self, name: str, now: float) -> None:
+        """Something just happened to it: looks at Slurm that began before say nothing of it."""
+        self._touched[name] = now
+        self._missing_since.pop(name, None)
+
+    def doubt(self, name: str, now: float) -> None:
+        """Nobody knows whether Slurm took the request for it."""
+        self._unclear_since.setdefault(name, now)
+
+    def says_over(self, name: str) -> None:
+        """Its leader has ended."""
+        self._says_over.add(name)
+
+    def look(
+        self,
+        seen: Callable[[str], Seen | None],
+        find: Callable[[str], str],
+        asked: float,
+        at: float,
+        now: float,
+    ) -> tuple[list[ev.Event], list[Over]]:
+        """A look at Slurm that was begun at `asked`: the events that follow, and which allocations are over.
+
+        `seen` gives a job's state by its id, `find` the id of the job of an allocation, empty if there is none.
+        """
+        events: list[ev.Event] = []
+        overs: list[Over] = []
+        for allocation in self._state.allocations.open():
+            if self._touched.get(allocation.name, 0.0) >= asked:
+                continue
+            if allocation.name in self._unclear_since:
+                found = self._look_for(allocation, find(allocation.name), asked, at)
+                if isinstance(found, Over):
+                    overs.append(found)
+                elif found:
+                    events.append(found)
+            elif allocation.job:
+                view = seen(allocation.job)
+                if view is None:
+                    overs += self._missing(allocation, now)
+                    continue
+                self._missing_since.pop(allocation.name, None)
+                if view.ended:
+                    overs.append(Over(allocation, view.status, _words(allocation, view)))
+                elif (view.status, view.reason) != (allocation.status, allocation.reason):
+                    status = view.status if view.status in IN_SLURM else Status.RUNNING
+                    observed = ev.AllocationObserved(
+                        at=at, allocation=allocation.name, status=status, reason=view.reason
+                    )
+                    events.append(observed)
+        return events, overs
+
+    def end(self, over: Over, at: float) -> list[ev.Event]:
+        """The events with which an allocation ends: what it had is made again, or ends as it did."""
+        allocation, state = over.allocation, self._state
+        for kept in (self._touched, self._unclear_since, self._missing_since):
+            kept.pop(allocation.name, None)
+        self._says_over.discard(allocation.name)
+        events: list[ev.Event] = []
+        again: list[tuple[int, int]] = []
+        # Children first: what a parent unbinds by its return is out already.
+        for index in sorted(allocation.members, reverse=True):
+            attempt = state.attempts[index][-1]
+            if attempt.started_at and not attempt.cancelled and self._returns(index) >= MOST_RETURNS - 1:
+                status = Status.FAILED if over.status is Status.FINISHED else over.status
+                cause = f"{over.cause}; it began {MOST_RETURNS} times and never came to its end"
+                ended = ev.Ended(at=at, instance=index, attempt=attempt.number, status=status, cause=cause)
+                events.append(ended)
+            else:
+                again.append((index, attempt.number))
+        if again:
+            events.append(ev.Returned(at=at, members=tuple(again), cause=over.cause))
+        events.append(ev.AllocationOver(at=at, allocation=allocation.name, status=over.status, cause=_cause(over)))
+        return events
+
+    def _returns(self, index: int) -> int:
+        """How many attempts before the last, in a row, began and were returned."""
+        number = 0
+        for attempt in reversed(self._state.attempts[index][:-1]):
+            if attempt.started_at and not attempt.returned:
+                break
+            number += attempt.returned
+        return number
+
+    def _look_for(self, allocation: Allocation, job: str, asked: float, at: float) -> ev.Event | Over | None:
+        name = allocation.name
+        if job or allocation.job:
+            del self._unclear_since[name]
+            return ev.AllocationQueued(at=at, allocation=name, job=allocation.job or job)
+        if asked - self._unclear_since[name] < UNCLEAR_WAIT:
+            return None
+        del self._unclear_since[name]
+        return Over(allocation, Status.LOST, "the request for it never arrived")
+
+    def _missing(self, allocation: Allocation, now: float) -> list[Over]:
+        since = self._missing_since.setdefault(allocation.name, now)
+        if now - since < LOST_WAIT:
+            return []
+        return [Over(allocation, Status.LOST, f"Slurm no longer knows allocation {allocation.job}")]
+
+
+def _cause(over: Over) -> str:
+    """Why it ended, if it did not end in order."""
+    return "" if over.status is Status.FINISHED else over.cause
+
+
+def _words(allocation: Allocation, view: Seen) -> str:
+    """Why an allocation ended, as those say that were in it."""
+    job = f"allocation {allocation.job}"
+    on = f" ({view.node})" if view.node else ""
+    match view.status:
+        case Status.FINISHED:
+            return f"{job} ended before"
+        case Status.TIMED_OUT:
+            return f"the walltime of {job} was over"
+        case Status.NODE_FAILED:
+            return f"a node of {job} failed{on}"
+        case Status.PREEMPTED:
+            return f"Slurm took the nodes of {job} for another job"
+        case Status.OUT_OF_MEMORY:
+            return f"{job} used more memory than it had{on}"
+        case Status.CANCELLED:
+            return f"{job} was cancelled from outside"
+        case _:
+            return f"{job} failed{on}"

@@ -1,0 +1,81 @@
+"""The allocations of a study: what their events add up to. Which instances they have, the state tells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..plan.packing import Pool
+from . import events as ev
+from .allocation import Allocation
+from .status import LIVE, Impossible, Status
+
+
+@dataclass(slots=True)
+class Allocations:
+    """All allocations by name, in the order in which they were asked for."""
+
+    by_name: dict[str, Allocation] = field(default_factory=dict[str, Allocation])
+
+    def open(self) -> list[Allocation]:
+        """Those that are not over, or not known to be."""
+        return [allocation for allocation in self.by_name.values() if not allocation.is_over]
+
+    def of_job(self, job: str) -> Allocation | None:
+        """The allocation whose job that is."""
+        return next((allocation for allocation in self.by_name.values() if allocation.job == job), None)
+
+    def takes(self, name: str) -> bool:
+        """Whether there is such an allocation and it can be given instances."""
+        return name in self.by_name and self.by_name[name].takes
+
+    def has(self, name: str, index: int) -> None:
+        """An instance is on its way to an allocation."""
+        self.by_name[name].members[index] = None
+
+    def leaves(self, name: str, index: int, *, finished: bool) -> None:
+        allocation = self.by_name[name]
+        allocation.members.pop(index, None)
+        allocation.done += finished
+
+    def apply(self, event: ev.AllocationEvent) -> None:
+        """Take an event in. Raises Impossible, and changes nothing, if it cannot follow."""
+        if isinstance(event, ev.AllocationIntended):
+            self._intended(event)
+            return
+        allocation = self.by_name.get(event.allocation)
+        if allocation is None or allocation.is_over:
+            raise Impossible(f"allocation {event.allocation} is {'over' if allocation else 'not known'}")
+        match event:
+            case ev.AllocationQueued():
+                allocation.job, allocation.queued_at = event.job, event.at
+                if allocation.status in (Status.SUBMITTING, Status.UNCLEAR):
+                    allocation.status = Status.PENDING
+            case ev.AllocationObserved():
+                if event.status not in LIVE:
+                    raise Impossible(f"allocation {event.allocation} cannot be observed as {event.status.value}")
+                allocation.status, allocation.reason = event.status, event.reason
+            case ev.AllocationBegan():
+                allocation.status, allocation.job, allocation.reason = Status.RUNNING, event.job, ""
+                allocation.hosts, allocation.cores, allocation.graph = event.hosts, event.cores, event.graph
+                allocation.began_at = event.at
+                allocation.ends_at = event.at + event.seconds if event.seconds else 0.0
+            case ev.AllocationEnding():
+                allocation.ending = True
+            case ev.AllocationOver():
+                self._over(allocation, event)
+            case _:
+                raise Impossible(f"an event of allocations that is not known: {event.kind}")
+
+    def _intended(self, event: ev.AllocationIntended) -> None:
+        if event.allocation in self.by_name:
+            raise Impossible(f"allocation {event.allocation} is asked for twice")
+        pool = Pool(event.pool, event.gpus)
+        self.by_name[event.allocation] = Allocation(event.allocation, pool, event.nodes, event.seconds, event.at)
+
+    def _over(self, allocation: Allocation, event: ev.AllocationOver) -> None:
+        if event.status in LIVE or event.status is Status.BLOCKED:
+            raise Impossible(f"allocation {event.allocation} cannot end as {event.status.value}")
+        if allocation.members:
+            raise Impossible(f"allocation {event.allocation} still has {len(allocation.members)} instances")
+        allocation.status, allocation.cause, allocation.ended_at = event.status, event.cause, event.at
+        allocation.reason = ""

@@ -1,0 +1,224 @@
+"""Decides over allocations: which to ask for, what to give them, what to take back, and when to let them go.
+
+An instance goes to an allocation of its pool when it is ready, or ahead of that to the one which has all that it
+still waits for: its leader then starts it by itself, with no word to anybody. Every question changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from ..plan.packing import Packing, Pool, Share
+from .allocation import Allocation
+from .state import StudyState
+from .status import OVER, Status
+
+MOST_AT_ONCE = 1000  # instances that one turn gives or takes back: the driver looks up in between
+START_MARGIN = 10  # seconds that an instance has to have beyond its walltime to be worth giving
+_LEAST_LEFT = 30  # seconds that an allocation has to have for an instance without a walltime
+_GUESS = 60.0  # seconds that an instance may take of which nothing is known
+_VAIN = 3  # allocations that never began, after which no other is asked for
+_WAITING = (Status.WAITING, Status.READY, Status.HELD, Status.BOUND, Status.PENDING, Status.SUBMITTING)
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """Instances that an allocation is to have."""
+
+    allocation: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Instances that an allocation has not begun and is not to begin."""
+
+    allocation: str
+    members: tuple[int, ...]
+    cause: str
+
+
+class Packer:
+    """Weighs one study at one moment; `now` is the wall clock, which the ends of allocations are told in."""
+
+    def __init__(self, state: StudyState, packing: Packing, now: float) -> None:
+        self._state = state
+        self._packing = packing
+        self._now = now
+        self._open = state.allocations.open()
+
+    # --- giving
+
+    def gifts(self, throttle: int, *, ahead: bool) -> list[Gift]:
+        """What to give now; `ahead`: also what waits for others in the same allocation."""
+        state = self._state
+        if not self._open:
+            return []
+        free = MOST_AT_ONCE
+        if throttle:
+            free = min(free, throttle - len(state.live_slurm) - len(state.live_packed))
+        load = {allocation.name: len(allocation.members) for allocation in self._open}
+        found: dict[str, list[int]] = {}
+        for index, share in self.ready():
+            if free <= 0:
+                break
+            candidates = [allocation for allocation in self._open if self._fits(allocation, share)]
+            if candidates:
+                best = min(candidates, key=lambda own: (not own.began_at, load[own.name] / max(1, own.cores)))
+                load[best.name] += 1
+                found.setdefault(best.name, []).append(index)
+                free -= 1
+        for index, allocation in self._ahead() if ahead else ():
+            if free <= 0:
+                break
+            found.setdefault(allocation, []).append(index)
+            free -= 1
+        return [Gift(name, tuple(members)) for name, members in found.items()]
+
+    def ready(self) -> Iterator[tuple[int, Share]]:
+        """The ready instances that share allocations, those far down the graph first."""
+        state = self._state
+        for step in state.deepest_first:
+            if step in self._packing.steps:
+                for index in islice(state.ready[step], MOST_AT_ONCE):
+                    share = self._packing.of(index, state.changes.get(index, {}))
+                    if isinstance(share, Share):
+                        yield index, share
+
+    def _fits(self, allocation: Allocation, share: Share) -> bool:
+        if allocation.pool != share.pool or not allocation.takes:
+            return False
+        return share.ask.seconds <= self._left(allocation) - (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
+
+    def _left(self, allocation: Allocation) -> float:
+        """The seconds that an allocation has for what it is given now."""
+        if not allocation.began_at:
+            return allocation.seconds
+        return allocation.ends_at - self._now if allocation.ends_at else float("inf")
+
+    def _ahead(self) -> Iterator[tuple[int, str]]:
+        """The instances that wait for what one allocation has, with that."""
+        state, funnels = self._state, dict[int, str | None]()
+        for step in reversed(state.deepest_first):
+            if step not in self._packing.steps or not state.ahead[step]:
+                continue
+            for funnel in state.plan.steps[step].funnels:
+                if funnel not in funnels:
+                    funnels[funnel] = self._holder(state.plan.steps[funnel].instances)
+            held = [funnels[funnel] for funnel in state.plan.steps[step].funnels]
+            for index in islice(state.ahead[step], MOST_AT_ONCE):
+                holders = {self._holder(state.plan.instances[index].parents), *held} - {""}
+                share = self._packing.of(index, state.changes.get(index, {}))
+                if len(holders) == 1 and isinstance(share, Share):
+                    allocation = state.allocations.by_name.get(holders.pop() or "")
+                    if allocation and allocation.graph and self._fits(allocation, share):
+                        yield index, allocation.name
+
+    def _holder(self, instances: Iterable[int]) -> str | None:
+        """The allocation that has all of these that are not finished; empty if all are, None if there is none."""
+        state, found = self._state, ""
+        for index in instances:
+            if state.status[index] is Status.FINISHED:
+                continue
+            leaves = index in state.to_unbind or index in state.to_cancel
+            name = state.attempts[index][-1].allocation if index in state.live_packed and not leaves else ""
+            if not name or found not in ("", name):
+                return None
+            found = name
+        return found
+
+    # --- asking
+
+    def wanted(self, cores_of_a_node: int) -> list[Pool]:
+        """The pools to ask an allocation for. `cores_of_a_node` is a guess for those that none of is known."""
+        pack, pools = self._packing.pack, dict[Pool, None]()
+        for _, share in self.ready():
+            alive = [own for own in self._open if own.pool == share.pool and not own.ending and self._may(own, share)]
+            if not alive:
+                pools[share.pool] = None
+        for pool in {own.pool for own in self._open}:
+            alive = [own for own in self._open if own.pool == pool and not own.ending]
+            if pool in pools or not alive or len(alive) >= pack.allocations:
+                continue
+            if all(own.status is not Status.SUBMITTING for own in alive) and self._wait(alive, cores_of_a_node):
+                pools[pool] = None
+        return [pool for pool in pools if not self.in_vain(pool)]
+
+    def _may(self, allocation: Allocation, share: Share) -> bool:
+        return not allocation.job or self._fits(allocation, share)
+
+    def _wait(self, alive: list[Allocation], cores_of_a_node: int) -> bool:
+        """Whether the work of these allocations, spread over them, would take too long."""
+        state, work = self._state, 0.0
+        for step in self._packing.steps:
+            counts = state.step_counts[step]
+            waiting = sum(counts[status] for status in _WAITING)
+            instances = state.plan.steps[step].instances
+            share = self._packing.of(instances[0]) if waiting else ""
+            if isinstance(share, Share) and share.pool == alive[0].pool:
+                number, seconds = state.ran[step]
+                each = seconds / number if number else share.ask.seconds or _GUESS
+                work += waiting * share.ask.tasks * share.ask.cpus * each
+        known = max((own.cores / own.nodes for own in alive), default=0) or cores_of_a_node
+        cores = sum(own.cores or own.nodes * known for own in alive)
+        return work / max(1, cores) > self._packing.pack.more_after
+
+    def in_vain(self, pool: Pool) -> str:
+        """The last allocation of a pool if the last few never began; else empty."""
+        own = [own for own in self._state.allocations.by_name.values() if own.pool == pool and own.is_over]
+        last = own[-_VAIN:]
+        never = all(not item.began_at and item.status not in (Status.CANCELLED, Status.LOST) for item in last)
+        return last[-1].name if len(last) == _VAIN and never else ""
+
+    def stuck(self, pool: Pool) -> list[int]:
+        """The ready instances that wait for a pool."""
+        return [index for index, share in self.ready() if share.pool == pool]
+
+    # --- taking back, letting go
+
+    def take_back(self) -> list[TakeBack]:
+        """What allocations have that others should have: no time is left for it, or another has nothing to do."""
+        found: list[TakeBack] = []
+        for allocation in self._open:
+            if not allocation.began_at:
+                continue
+            if not allocation.graph:
+                bound = self._of(allocation, Status.BOUND)
+                found.append(TakeBack(allocation.name, bound, "it has to wait for its parents elsewhere"))
+            left = self._left(allocation)
+            late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]
+            cause = f"its walltime does not fit into what is left of allocation {allocation.job}"
+            found.append(TakeBack(allocation.name, tuple(late), cause))
+        return [back for back in (*found, *self._steal()) if back.members]
+
+    def _is_late(self, index: int, left: float) -> bool:
+        share = self._packing.of(index, self._state.changes.get(index, {}))
+        return isinstance(share, Share) and left < max(share.ask.seconds, 1)
+
+    def _steal(self) -> Iterator[TakeBack]:
+        for idle in self._open:
+            if not idle.began_at or not idle.takes or idle.members:
+                continue
+            others = [own for own in self._open if own.pool == idle.pool and own is not idle and own.members]
+            richest = max(others, key=lambda own: len(own.members), default=None)
+            if richest is None:
+                continue
+            waiting = self._of(richest, Status.PENDING)
+            # One that has not begun loses everything: what it has could run at once.
+            keep = max(1, len(waiting) // 2) if richest.began_at else 0
+            cause = f"allocation {idle.job} has nothing to do"
+            yield TakeBack(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
+
+    def _of(self, allocation: Allocation, status: Status) -> tuple[int, ...]:
+        return tuple(index for index in allocation.members if self._state.status[index] is status)
+
+    def let_go(self) -> list[Allocation]:
+        """The allocations that nothing of the study will need any more, unless somebody asks for it."""
+        state = self._state
+        for step in self._packing.steps:
+            counts = state.step_counts[step]
+            if any(count and status not in OVER for status, count in counts.items()):
+                return []
+        return [allocation for allocation in self._open if not allocation.ending and not allocation.members]
