@@ -116,6 +116,8 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
 def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile, int]:
     """A new study; how many warnings there were about its file, which are told on stderr."""
+    from dataclasses import replace
+
     from ..core.backends.slurm import require_slurm
     from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.known import remember
@@ -135,9 +137,20 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         array=arguments.array or planned.study.mtui.array,
         pack=planned.study.mtui.pack,
     )
+    inside = _allocation(arguments)
     directory, study = create_study(planned, options, settings)
     remember(directory.root)
-    return directory, study, len(planned.warnings)
+    return directory, replace(study, settings=replace(settings, inside=inside)), len(planned.warnings)
+
+
+def _allocation(arguments: argparse.Namespace) -> str:
+    """The job in whose allocation the study is to run, if it is to; raises UsageError if there is none."""
+    if not getattr(arguments, "in_allocation", False):
+        return ""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    if not job:
+        raise UsageError("--in-allocation is for use inside one", "get one first: salloc, or a batch script")
+    return job
 
 
 def _has_terminal() -> bool:
@@ -172,6 +185,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
             poll=float(arguments.sleep or settings.poll),
             submit_ahead=settings.submit_ahead and not arguments.no_submit_ahead,
             array=arguments.array or settings.array,
+            inside=_allocation(arguments),
         ),
     )
     return _drive(directory, study, arguments)

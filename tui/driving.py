@@ -131,7 +131,7 @@ class Driving:
         self._drive()
 
     def _drive(self) -> None:
-        words = (sys.executable, "-m", "mtui.tui", "--no-ui", str(self._directory.root))
+        words = successor_command(self._directory, self._study)
         driver = Driver(self._directory, self._study, _Told(self._directory.driver_log, self._listener), words)
         with self._lock:
             if self._ended.is_set():
@@ -184,6 +184,12 @@ class Driving:
         if (helm.at, helm.words) != (self.helm.at, self.helm.words) or abs(helm.quiet_for - self.helm.quiet_for) > 5:
             self.helm = helm
             self._changed()
+
+
+def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str, ...]:
+    """The command line of a headless driver that takes the study over."""
+    inside = ("--in-allocation",) if study.settings.inside else ()
+    return (sys.executable, "-m", "mtui.tui", "--no-ui", *inside, str(directory.root))
 
 
 class _Told(Listener):

@@ -25,6 +25,7 @@ from ..core.store.reader import read_study
 from ..core.store.study_file import StudyFile
 from ..core.study.events import Event
 from ..core.study.state import Impossible, StudyState
+from .driving import successor_command
 from .event_lines import EventLines, EventRecords, say
 from .status_view import failure_lines, failures, summary
 from .submit import submit_next
@@ -85,7 +86,7 @@ def _drive(
     gone: Owner | None,
 ) -> int | None:
     """Drive; None if another was quicker to take the lease, or if nobody took over after a hand-over."""
-    successor = (sys.executable, "-m", "mtui.tui", "--no-ui", str(directory.root))
+    successor = successor_command(directory, study)
     driver = Driver(directory, study, listener, successor)
     caught: list[int] = []
 

@@ -55,6 +55,8 @@ def make_parser() -> argparse.ArgumentParser:
     run.add_argument("-q", "--quiet", action="store_true", help="tell only of failures and of the end")
     run.add_argument("--json", action="store_true", help="one JSON record per event")
     _add_limits(run)
+    run.add_argument("--in-allocation", action="store_true",
+                     help="run what fits within the allocation that this command is in (salloc, ...)")  # fmt: skip
     run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
     run.set_defaults(handler="run")
 

@@ -31,7 +31,7 @@ from .drive import Drive
 from .effects import Effect
 from .ending import Ending
 from .faults import point
-from .unbinding import take_claim
+from .unbinding import is_void, take_claim
 
 _GUESS_CORES = 64  # of a node, before any has been seen
 _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added
@@ -180,14 +180,14 @@ class Allocating:
         def act() -> Answer:
             for index, number in members:
                 prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
-            point("submit.prepared")
+            point("give.prepared")
             try:
                 append(self._path(gift.allocation, "list"), gift_text(submission, items, barriers))
             except OSError as error:
                 return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
             return Accepted(job)
 
-        return Effect("submit", [intent], act, partial(self._given, submission), self._givers)
+        return Effect("give", [intent], act, partial(self._given, submission), self._givers)
 
     def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
         """One attempt as the leader needs it, with what it waits for there."""
@@ -225,7 +225,12 @@ class Allocating:
 
     def _ask(self, packer: Packer, now: float) -> None:
         drive = self._drive
-        if drive.slurm is None or now < self._asking_closed_until or drive.state.slurm_silent_since:
+        if (
+            drive.study.settings.inside
+            or drive.slurm is None
+            or now < self._asking_closed_until
+            or drive.state.slurm_silent_since
+        ):
             return
         cores = drive.packing.pack.cores or _GUESS_CORES
         drive.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
@@ -263,10 +268,12 @@ class Allocating:
             except Exception as error:  # a bug of ours must not leave the request without an answer
                 return Unclear(f"{type(error).__name__}: {error}")
 
-        return Effect("submit", [intent], act, partial(self._asked, name, pool), self._askers)
+        return Effect("allocate", [intent], act, partial(self._asked, name, pool), self._askers)
 
     def _asked(self, name: str, pool: Pool, answer: Answer) -> None:
         drive, at, now = self._drive, time.time(), time.monotonic()
+        if drive.state.allocations.by_name[name].is_over:
+            return  # its leader has come and gone before sbatch answered
         match answer:
             case Accepted():
                 drive.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
@@ -308,12 +315,13 @@ class Allocating:
         with suppress(OSError):  # no room: what was taken is seen as taken with the next try
             for index in members:
                 number = state.attempts[index][-1].number
-                if take_claim(drive.directory.claims / f"{index}.{number}"):
+                waits = index in state.live_packed and state.status[index] in (Status.BOUND, Status.PENDING)
+                if waits and take_claim(drive.directory.claims / f"{index}.{number}"):
                     taken.append((index, number))
         if taken:
-            point("unbind.claimed")
+            point("return.claimed")
             drive.emit(ev.Returned(at=time.time(), members=tuple(taken), cause=cause))
-            point("unbind.journalled")
+            point("return.journalled")
 
     # --- ending
 
@@ -367,6 +375,10 @@ class Allocating:
         for over in overs:
             self._end(over, at)
 
+    def end(self, allocation: Allocation, status: Status, cause: str) -> None:
+        """An allocation is over, as is known otherwise than from Slurm."""
+        self._end(Over(allocation, status, cause), time.time())
+
     def _end(self, over: Over, at: float) -> None:
         state, name = self._drive.state, over.allocation.name
         waiting = [index for index in over.allocation.members if state.status[index] in (Status.BOUND, Status.PENDING)]
@@ -393,7 +405,16 @@ class Allocating:
             last = drive.state.attempts[members[0][0]][-1]
             if last.submission == submission and last.allocation:
                 self._take_over_gift(submission, last.allocation, at)
+        self._take_over_claims(at)
         self.read()
+
+    def _take_over_claims(self, at: float) -> None:
+        """What a driver took back and had no time to tell of: its leader will never begin it."""
+        state, claims = self._drive.state, self._drive.directory.claims
+        waiting = [index for index in state.live_packed if state.status[index] in (Status.BOUND, Status.PENDING)]
+        numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
+        if taken := tuple((index, number) for index, number in numbered if is_void(claims / f"{index}.{number}")):
+            self._drive.emit(ev.Returned(at=at, members=taken, cause="taken back"))
 
     def _take_over_gift(self, submission: str, name: str, at: float) -> None:
         allocation = self._drive.state.allocations.by_name[name]

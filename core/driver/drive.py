@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +14,12 @@ from ..backends.local import Local
 from ..backends.slurm import Slurm
 from ..backends.slurm_text import job_tag
 from ..plan.packing import Packing
+from ..spec.model import Pack
 from ..store.checkpoint import load_state, write_checkpoint
 from ..store.journal import Journal
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
-from ..store.study_file import StudyFile
+from ..store.study_file import Settings, StudyFile
 from ..study import events as ev
 from ..study.observer import Observer
 from ..study.policy import Limits
@@ -32,6 +34,13 @@ class Listener(Protocol):
     """Is told of every event after it was taken in, on the driver's thread."""
 
     def __call__(self, event: ev.Event, state: StudyState) -> None: ...
+
+
+def _pack(settings: Settings) -> Pack | None:
+    """What is packed: as the study says, and all that can be in an allocation that is there already."""
+    if not settings.inside:
+        return settings.pack
+    return Pack(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
 
 
 class Drive:
@@ -59,7 +68,7 @@ class Drive:
         self.effects = Effects(self.emit, self.sync, calls.put)
         self.changed = True  # since status.csv was written
         self.slurm_closed_until = 0.0  # monotonic; no submission before
-        self.packing = Packing(self.plan, study.settings.pack)
+        self.packing = Packing(self.plan, _pack(study.settings))
         self._submissions = 0
         self._ends: list[int] = []  # steps of the Slurm jobs that ended
         self._listener = listener

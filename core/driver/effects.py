@@ -19,7 +19,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[A]):
-    """Something to be done outside. `kind` names its fault points (submit, cancel)."""
+    """Something to be done outside. `kind` names its fault points (submit, allocate, give, cancel)."""
 
     kind: str
     intent: Sequence[ev.Event]

@@ -27,6 +27,7 @@ from .drive import Call, Drive, Listener
 from .ending import Ending
 from .faults import point
 from .handover import start_successor
+from .inside import Inside
 from .orders import Orders
 from .starting import Starting
 from .unbinding import Unbinding
@@ -102,6 +103,7 @@ class Driver:
         ending = Ending(drive)
         unbinding = Unbinding(drive, ending)
         allocating = Allocating(drive, ending)
+        inside = Inside(drive, allocating)
         self._witness = witness = Witness(drive, ending, allocating)
         starting = Starting(drive, witness)
         orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
@@ -109,6 +111,8 @@ class Driver:
         try:
             drive.begin()
             witness.take_over()
+            if not only_commands:
+                inside.begin()
             watch.start()
             while True:
                 lease.beat(time.monotonic())
@@ -117,6 +121,7 @@ class Driver:
                 orders.turn()
                 witness.turn()
                 allocating.turn(start=False)
+                inside.turn()
                 unbinding.turn()
                 ending.turn()
                 outcome = self._outcome(drive, only_commands)
@@ -131,7 +136,7 @@ class Driver:
                 self._write_status(drive)
                 drive.flush()
                 drive.keep(_KEEP_EVERY)
-                due = [part.due() for part in (starting, allocating, ending, unbinding, witness)]
+                due = [part.due() for part in (starting, allocating, inside, ending, unbinding, witness)]
                 self._wait(due, drive.changed)
         finally:
             watch.stop()

@@ -83,14 +83,19 @@ def _cause(state: StudyState, index: int) -> str:
     return f"taken out of {'its allocation' if index in state.live_packed else 'Slurm'}: {why}"
 
 
+def is_void(path: Path) -> bool:
+    """Whether a claim is a driver's, so that its attempt can never begin."""
+    with suppress(OSError):
+        return path.read_text(encoding="utf-8").strip() == VOID
+    return False
+
+
 def take_claim(path: Path) -> bool:
     """Take a claim for the driver; whether it is the driver's. Raises OSError if it cannot be written."""
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except FileExistsError:
-        with suppress(OSError):
-            return path.read_text(encoding="utf-8").strip() == VOID
-        return False
+        return is_void(path)
     try:
         os.write(file, f"{VOID}\n".encode())
     except OSError:

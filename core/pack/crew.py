@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import selectors
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from . import wire
 from .environment import cookie, step_environment
@@ -30,8 +29,7 @@ _SRUN = (
 _WORKER = (sys.executable, "-m", "mtui.core.pack.worker")
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A worker said hello; `again` if it replaces one, and has ended what that left behind."""
 
     node: Node
@@ -39,22 +37,19 @@ class Joined:
     again: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """Attempts ended: attempt, exit code, verdict, error."""
 
     results: Sequence[tuple[str, int, str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """The worker of this node is gone; it can be replaced."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gone:
+class Gone(NamedTuple):
     """There will be no worker on this node any more."""
 
     node: str
@@ -66,7 +61,7 @@ News: TypeAlias = Joined | Ended | Lost | Gone
 class Crew:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
-        self._key = secrets.token_bytes(32)
+        self._key = os.urandom(32)
         self._server = wire.listen()
         selector.register(self._server, selectors.EVENT_READ)
         self._steps: list[subprocess.Popen[bytes]] = []
@@ -86,7 +81,7 @@ class Crew:
         private = {wire.PORT: str(self._server.getsockname()[1]), wire.KEY: self._key.hex(), wire.SWEEP: sweep}
         command = (*_SRUN, *options, *_WORKER)
         step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
-        self._steps.append(step)
+        self._steps = [*(old for old in self._steps if old.poll() is None), step]
         return step
 
     @property

@@ -10,10 +10,14 @@ from .slots import Node, Share, bits
 
 # Options of the allocation, which srun would read as options of every step.
 _SHAPE = (
-    *("SLURM_ARRAY_", "SLURM_CPUS_PER_", "SLURM_GPUS", "SLURM_GPU_", "SLURM_GRES", "SLURM_HINT", "SLURM_MEM_BIND"),
-    *("SLURM_NTASKS", "SLURM_STEP_GPUS", "SLURM_STEP_GRES", "SLURM_THREADS_PER_CORE", "SLURM_TRES_PER_"),
-    *("SLURM_CPU_BIND", "SLURM_DISTRIBUTION", "SLURM_EXACT", "SLURM_EXCLUSIVE", "SLURM_OVERLAP", "SLURM_WHOLE"),
-    *("SLURM_HOSTFILE", "SLURM_ARBITRARY_NODELIST", "SLURM_EXPORT_ENV", "SRUN_"),
+    *("SLURM_ARRAY_", "SLURM_CPUS_PER_", "SLURM_GPUS", "SLURM_GRES", "SLURM_JOB_GPUS", "SLURM_NTASKS"),
+    *("SLURM_STEP_GPUS", "SLURM_STEP_GRES", "SLURM_TRES_PER_", "SLURM_EXACT", "SLURM_EXCLUSIVE", "SLURM_OVERLAP"),
+    *("SLURM_WHOLE", "SLURM_HOSTFILE", "SLURM_ARBITRARY_NODELIST", "SLURM_EXPORT_ENV", "SRUN_"),
+)
+# How steps are laid out: meant for those of instances, not for the workers.
+_LAYOUT = (
+    *("SLURM_CPU_BIND", "SLURM_DISTRIBUTION", "SLURM_GPU_", "SLURM_HINT", "SLURM_MEM_BIND", "SLURM_OVERCOMMIT"),
+    *("SLURM_THREADS_PER_CORE", "SLURM_MPI_TYPE", "SLURM_SPREAD_JOB", "SLURM_USE_MIN_NODES", "SLURM_TASK_"),
 )
 # How programs are told which GPUs to use; Slurm sets those that the site's GPUs understand.
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
@@ -26,7 +30,8 @@ def base_environment(batch: Mapping[str, str]) -> dict[str, str]:
 
 def step_environment(batch: Mapping[str, str], private: Mapping[str, str]) -> dict[str, str]:
     """The environment of the srun that starts workers: nothing there may ask for less than the whole of each node."""
-    return {**base_environment(batch), **private}
+    kept = {name: text for name, text in base_environment(batch).items() if not name.startswith(_LAYOUT)}
+    return {**kept, **private}
 
 
 def attempt_environment(

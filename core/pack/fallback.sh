@@ -23,9 +23,11 @@ if [ "${SLURM_PROCID:-0}" = 0 ]; then
         >>"$mtui_home/allocations/$mtui_name.records"
 fi
 
-# The items of whole gifts after the first $1 of them, then whether nothing more will be given, and how many there are.
+# The items of whole gifts after the first $1 of them: first those that are this loop's own ($2), so that loops do not
+# run after each other, then those of the others. Last, how many there are, and whether nothing more will be given.
 mtui_read_list() {
-    awk -F '\t' -v skip="$1" '
+    awk -F '\t' -v skip="$1" -v own="$2" -v loops="$mtui_loops" '
+        /\030/ { left = 0; next }
         $1 == "give" { left = $3; held = 0; next }
         $1 == "cancel" { left = 0; next }
         $1 == "end" { left = 0; ended = 1; next }
@@ -33,11 +35,17 @@ mtui_read_list() {
             if ($1 == "run") gift[held++] = $0
             if (--left == 0)
                 for (i = 0; i < held; i++)
-                    if (++count > skip) print gift[i]
+                    if (++count > skip) {
+                        if (count % loops == own) print gift[i]
+                        else others[++last] = gift[i]
+                    }
             next
         }
         NF { left = 0 }
-        END { printf "count\t%d\t%d\n", count, ended }
+        END {
+            for (i = 1; i <= last; i++) print others[i]
+            printf "count\t%d\t%d\n", count, ended
+        }
     ' "$mtui_list" 2>/dev/null
 }
 
@@ -72,10 +80,13 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words
     fi </dev/null
 }
 
-mtui_loop() { # until nothing more comes
+mtui_loop() { # number of this loop, the words of the shell; until nothing more comes
+    mtui_own=$1 mtui_mark=$mtui_taken/loop.$1
+    shift
     mtui_seen=0 mtui_waited=0 mtui_ended=0
     while :; do
-        mtui_new=$(mtui_read_list "$mtui_seen")
+        true >"$mtui_mark"
+        mtui_new=$(mtui_read_list "$mtui_seen" "$mtui_own")
         mtui_before=$mtui_seen
         # shellcheck disable=SC2034
         while IFS=$mtui_tab read -r mtui_kind mtui_attempt mtui_nodes mtui_tasks mtui_cpus mtui_gpus mtui_memory \
@@ -91,15 +102,21 @@ mtui_loop() { # until nothing more comes
 $mtui_new
 EOF
         [ "$mtui_seen" = "$mtui_before" ] || continue
-        [ "$mtui_ended" = 0 ] && [ "$mtui_waited" -lt "$mtui_idle" ] || return 0
-        sleep 1
-        mtui_waited=$((mtui_waited + 1))
+        while :; do # looking at the list's time costs no process, reading it does
+            [ "$mtui_ended" = 0 ] && [ "$mtui_waited" -lt "$mtui_idle" ] || return 0
+            sleep 1
+            mtui_waited=$((mtui_waited + 1))
+            # The two may have been written in the same moment, so now and then it is read in any case.
+            # shellcheck disable=SC3013
+            if [ "$mtui_list" -nt "$mtui_mark" ] || [ "$((mtui_waited % 15))" = 0 ]; then break; fi
+        done
     done
 }
 
+mtui_loops=$((mtui_slots * ${SLURM_NNODES:-1}))
 mtui_slot=0
 while [ "$mtui_slot" -lt "$mtui_slots" ]; do
-    mtui_loop "$@" &
+    mtui_loop "$((mtui_slots * ${SLURM_PROCID:-0} + mtui_slot))" "$@" &
     mtui_slot=$((mtui_slot + 1))
 done
 wait

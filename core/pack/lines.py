@@ -3,7 +3,8 @@
 NAME.list     what the driver gives: fields between tabs, so that a shell can read them too
 NAME.records  what happened, one JSON record a line, as jobs drop them into the spool
 
-The list only grows. A gift is a `give` line with the number of lines that follow; what is cut short does not count:
+The list only grows. A gift is a `give` line with the number of lines that follow; what is cut short does not count,
+for each write begins with the sign CAN, which voids the line that it ends up in:
 
     give   SUBMISSION  NUMBER
     all    BARRIER     ATTEMPT,ATTEMPT,...             all of these have to finish; several lines add up
@@ -66,6 +67,10 @@ class Gift:
 
 _ATTEMPTS_IN_LINE = 500
 
+_CAN = "\x18"
+# Begins a write. Without it, a line whose end is missing could pass for a whole one with fewer WAITS.
+_CUT = f"{_CAN}\n"
+
 
 def gift_text(submission: str, items: Sequence[Item], barriers: Mapping[str, Sequence[str]]) -> str:
     """The lines of a gift, to be appended to a list in one write."""
@@ -74,8 +79,7 @@ def gift_text(submission: str, items: Sequence[Item], barriers: Mapping[str, Seq
         for first in range(0, len(attempts), _ATTEMPTS_IN_LINE):
             lines.append(f"all\t{barrier}\t{','.join(attempts[first : first + _ATTEMPTS_IN_LINE])}\n")
     lines += map(_run_line, items)
-    # It begins a line of its own, whatever the write before it left behind.
-    return f"\ngive\t{submission}\t{len(lines)}\n{''.join(lines)}"
+    return f"{_CUT}give\t{submission}\t{len(lines)}\n{''.join(lines)}"
 
 
 def _run_line(item: Item) -> str:
@@ -86,10 +90,10 @@ def _run_line(item: Item) -> str:
 
 
 def cancel_text(attempts: Iterable[str]) -> str:
-    return "\n" + "".join(f"cancel\t{attempt}\n" for attempt in attempts)
+    return _CUT + "".join(f"cancel\t{attempt}\n" for attempt in attempts)
 
 
-END_TEXT = "\nend\n"
+END_TEXT = f"{_CUT}end\n"
 
 Order = Gift | Cancel | End
 
@@ -109,8 +113,9 @@ class ListReader:
         *lines, self._rest = (self._rest + text).split("\n")
         found: list[Order] = []
         for line in lines:
-            order = self._line(line.split("\t"))
-            if order:
+            if _CAN in line:
+                self._left = 0
+            elif order := self._line(line.split("\t")):
                 found.append(order)
         return found
 
@@ -118,7 +123,7 @@ class ListReader:
         match words:
             case [""]:
                 return None
-            case ["give", submission, number] if number.isdigit():
+            case ["give", submission, number] if number.isdecimal():
                 self._submission, self._left = submission, int(number)
                 self._items, self._barriers = [], {}
                 return None
@@ -143,7 +148,7 @@ class ListReader:
                 except ValueError:
                     self._left = 0
                     return None
-                ask = Ask(nodes, tasks, cpus, gpus, memory, seconds, bool(exclusive))
+                ask = Ask(max(1, nodes), max(1, tasks), max(1, cpus), gpus, memory, seconds, bool(exclusive))
                 names = () if waits == "-" else tuple(waits.split(","))
                 self._items.append(Item(attempt, ask, workspace, script, stem, names))
             case _:

@@ -63,7 +63,8 @@ class Runs:
 
     @property
     def busy(self) -> bool:
-        return bool(self.running or self._held or self._doubted or not self._records.through)
+        writing = not self._records.through and not self._records.stuck
+        return bool(self.running or self._held or self._doubted or writing)
 
     def messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What is to be told to the workers, by node."""

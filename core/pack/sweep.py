@@ -32,10 +32,11 @@ def sweep(cookie: str) -> bool:
 
 
 def _marked(cookie: str) -> set[int]:
-    entry = f"{VARIABLE}={cookie}".encode()
+    job = cookie.partition(".")[0]
+    entries = {f"{VARIABLE}={cookie}".encode(), f"SLURM_JOB_ID={job}".encode()}  # not of a job that it submitted
     found: set[int] = set()
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended, or is not ours
-            if folder.stat().st_uid == os.getuid() and entry in (folder / "environ").read_bytes().split(b"\0"):
+            if folder.stat().st_uid == os.getuid() and entries.issubset((folder / "environ").read_bytes().split(b"\0")):
                 found.add(int(folder.name))
     return found

@@ -12,20 +12,26 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 from . import node, wire
 from .sweep import sweep
 
 # Exit codes of what could not be started, as sysexits.h has them.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
+_LINGER = 2.0  # seconds between TERM and KILL for what a script left behind
+_LOOK_AGAIN = 0.05
 _DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _IGNORED = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+
+
+_End: TypeAlias = tuple[str, int, str, str]  # attempt, exit code, verdict, error
 
 
 class Worker:
@@ -41,8 +47,9 @@ class Worker:
         self._shell: list[str] = []
         self._attempts: dict[int, str] = {}  # by process
         self._processes: dict[str, int] = {}
-        self._told: set[str] = set()  # attempts whose end was ordered
-        self._ended: list[tuple[str, int, str, str]] = []
+        self._told: dict[str, int] = {}  # the last signal of attempts whose end was ordered
+        self._ended: list[_End] = []
+        self._lingering: dict[int, tuple[float, _End]] = {}  # groups that outlive their script, until when
 
     def serve(self) -> None:
         """Until the leader is gone."""
@@ -56,7 +63,7 @@ class Worker:
             selector.register(self._line, selectors.EVENT_READ)
             try:
                 while True:
-                    for key, _ in selector.select():
+                    for key, _ in selector.select(_LOOK_AGAIN if self._lingering else None):
                         if key.fileobj is wake:
                             with suppress(BlockingIOError):
                                 wake.recv(4096)
@@ -65,13 +72,14 @@ class Worker:
                         else:
                             self._obey(message)
                     self._reap()
+                    self._clear()
                     if self._ended:
                         wire.send(self._line, {"ended": self._ended})
                         self._ended = []
             except OSError:  # the leader does not listen
                 return
             finally:
-                for process in self._attempts:
+                for process in (*self._attempts, *self._lingering):
                     _kill_group(process, signal.SIGKILL)
 
     def _obey(self, message: wire.Message) -> None:
@@ -81,8 +89,8 @@ class Worker:
         for order in message.get("run", ()):
             self._start(order)
         for attempt, number in message.get("signal", ()):
-            self._told.add(attempt)
             if process := self._processes.get(attempt):
+                self._told[attempt] = number
                 _kill_group(process, number)
 
     def _start(self, order: wire.Message) -> None:
@@ -129,18 +137,28 @@ class Worker:
         )
 
     def _reap(self) -> None:
-        while self._attempts and (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):
-            # While it is a zombie, no other group can have its number.
-            _kill_group(found.si_pid, signal.SIGKILL)
-            os.waitpid(found.si_pid, 0)
-            attempt = self._attempts.pop(found.si_pid)
+        while self._attempts and (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)):
+            process = found.si_pid
+            attempt = self._attempts.pop(process)
             del self._processes[attempt]
             killed = found.si_code != os.CLD_EXITED
             code = 128 + found.si_status if killed else found.si_status
-            ordered = attempt in self._told
-            self._told.discard(attempt)
-            short = code == 137 and not ordered and self._memory.happened()
-            self._ended.append((attempt, code, "out of memory" if short else "", ""))
+            told = self._told.pop(attempt, 0)
+            short = code == 137 and not told and self._memory.happened()
+            end = (attempt, code, "out of memory" if short else "", "")
+            # Its group keeps its number as long as anybody is in it.
+            if not _kill_group(process, told or signal.SIGTERM):
+                self._ended.append(end)
+            else:
+                self._lingering[process] = (time.monotonic() + _LINGER, end)
+
+    def _clear(self) -> None:
+        """An attempt is over when nothing of its session's group is left: what holds cores, or a step of Slurm's."""
+        for process, (deadline, end) in list(self._lingering.items()):
+            number = signal.SIGKILL if time.monotonic() > deadline else 0
+            if not _kill_group(process, number):
+                del self._lingering[process]
+                self._ended.append(end)
 
 
 def _wake_up(number: int, frame: object) -> None:
@@ -151,9 +169,13 @@ def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
     return {os.fsencode(name): os.fsencode(text) for name, text in environment.items()}
 
 
-def _kill_group(process: int, number: int) -> None:
-    with suppress(OSError):
+def _kill_group(process: int, number: int) -> bool:
+    """Whether anybody was there."""
+    try:
         os.killpg(process, number)
+    except OSError:
+        return False
+    return True
 
 
 def main() -> int:

@@ -43,6 +43,9 @@ class Pool:
     gpus: int = 0  # on each node
 
 
+ANY = Pool(("any",))  # of the allocation that a driver runs in: it takes whatever there is
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """What an instance takes of an allocation of a pool."""

@@ -28,6 +28,7 @@ class Settings:
     submit_ahead: bool = True  # whether what waits for jobs in Slurm is submitted at once, bound to them
     array: int = 1000  # the most tasks of a job array; 1: no arrays
     pack: Pack | None = None  # whether and how instances share allocations
+    inside: str = ""  # the job in whose allocation this driver runs what it can; of one driver, not kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ..plan.packing import Packing, Pool, Share
+from ..plan.packing import ANY, Packing, Pool, Share
 from .allocation import Allocation
 from .state import StudyState
 from .status import OVER, Status
@@ -88,7 +88,7 @@ class Packer:
                         yield index, share
 
     def _fits(self, allocation: Allocation, share: Share) -> bool:
-        if allocation.pool != share.pool or not allocation.takes:
+        if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
         return share.ask.seconds <= self._left(allocation) - (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
 
@@ -135,7 +135,9 @@ class Packer:
         """The pools to ask an allocation for. `cores_of_a_node` is a guess for those that none of is known."""
         pack, pools = self._packing.pack, dict[Pool, None]()
         for _, share in self.ready():
-            alive = [own for own in self._open if own.pool == share.pool and not own.ending and self._may(own, share)]
+            alive = [
+                own for own in self._open if own.pool in (share.pool, ANY) and not own.ending and self._may(own, share)
+            ]
             if not alive:
                 pools[share.pool] = None
         for pool in {own.pool for own in self._open}:

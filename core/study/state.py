@@ -476,7 +476,7 @@ class StudyState:
             counts[source] -= 1
             counts[target] += 1
         live = self._live(index)
-        if source is Status.HELD and target is not Status.BLOCKED:
+        if (source is Status.HELD or target in OVER) and target is not Status.BLOCKED:
             self.held.discard(index)
         if source is Status.READY:
             self.ready[step].pop(index, None)

@@ -45,6 +45,34 @@ study:
 global.parameters:
   I: {{values: [1, 2], label: "I.%%"}}
 """
+# The allocation is ended by one of its own instances, once, while others have not begun.
+PACKED = """\
+description: {{name: packed, description: instances in an allocation that goes and comes back}}
+batch: {{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}}
+mtui: {{pack: {{cores: 1, idle: "00:00:20", walltime: "00:10:00"}}}}
+study:
+- name: once
+  description: d
+  run:
+    procs: 1
+    walltime: "00:05:00"
+    cmd: |
+      [ -e {folder}/once ] || {{ touch {folder}/once; scancel $SLURM_JOB_ID; while true; do sleep 0.2; done; }}
+      echo once >> {trace}
+- name: job
+  description: d
+  run: {{cmd: "echo job_$(I) >> {trace}", procs: 1, walltime: "00:05:00"}}
+- name: then
+  description: d
+  run: {{cmd: "echo then_$(I) >> {trace}", procs: 1, walltime: "00:05:00", depends: [job]}}
+- name: last
+  description: d
+  run: {{cmd: "echo last >> {trace}", procs: 1, walltime: "00:05:00", depends: ["then_*"]}}
+global.parameters:
+  I: {{values: [1, 2], label: "I.%%"}}
+"""
+PACKED_ONCE = {"once", "job_1", "job_2", "then_1", "then_2", "last"}
+OF_ALLOCATIONS = ("allocate.", "give.", "return.")
 VICTIMS = ("victim", "local_victim")
 ENDS = {"victim": "cancelled", "local_victim": "cancelled", "hangs_on_it": "blocked"}
 ONCE = {"here_1", "here_2", "job_1", "job_2", "then_1", "then_2", "last", "all"}
@@ -72,12 +100,39 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     ran = Counter(trace.read_text().split())
     if {name for name in ran if name not in VICTIMS} != ONCE or max(ran.values()) > 1:
         return f"{point}: payloads ran {dict(ran)}"
-    wrong = {name: status for name, status in mtui.statuses(out).items() if status != ENDS.get(name, "finished")}
+    return _wrong(point, out, ENDS)
+
+
+def _wrong(point: str, out: Path, ends: dict[str, str]) -> str:
+    wrong = {name: status for name, status in mtui.statuses(out).items() if status != ends.get(name, "finished")}
     return f"{point}: {wrong}" if wrong else ""
 
 
+def _killed_while_packing(point: str, folder: Path, env: dict[str, str]) -> str:
+    """The same with instances that share an allocation."""
+    folder.mkdir()
+    trace, out = folder / "trace", folder / "out"
+    trace.touch()
+    spec = folder / "study.yaml"
+    spec.write_text(PACKED.format(trace=trace, folder=folder))
+    first = mtui.Driver("-o", out, spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
+    if first.wait(120) != -9:
+        return f"{point}: the driver was not killed there, it ended with {first.process.returncode}"
+    second = mtui.run("--no-ui", out, env=env, timeout=240)
+    if second.returncode != 0:
+        return f"{point}: the second driver ended with {second.returncode}: {second.stdout[-2000:]}{second.stderr}"
+    ran = Counter(trace.read_text().split())
+    if ran.keys() != PACKED_ONCE or max(ran.values()) > 1:
+        return f"{point}: payloads ran {dict(ran)}"
+    return _wrong(point, out, {})
+
+
 def test_killed_at_every_point_nothing_is_lost_and_nothing_runs_twice(slurm: Cluster, tmp_path: Path) -> None:
+    def killed_at(point: str) -> str:
+        killed = _killed_while_packing if point.startswith(OF_ALLOCATIONS) else _killed_at
+        return killed(point, tmp_path / point, slurm.env)
+
     with ThreadPoolExecutor(min(4, (os.cpu_count() or 1) + 2)) as pool:
-        found = list(pool.map(lambda point: _killed_at(point, tmp_path / point, slurm.env), POINTS))
+        found = list(pool.map(killed_at, POINTS))
     print(f"killed a driver at each of {len(POINTS)} points")
     assert [problem for problem in found if problem] == []

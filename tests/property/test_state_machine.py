@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mtui.core.plan.arrays import Kinds
 from mtui.core.plan.model import Plan
+from mtui.core.plan.packing import Packing
 from mtui.core.study import events as ev
 from mtui.core.study.binding import Start
 from mtui.core.study.checkpoint import from_lines, to_lines
@@ -79,6 +80,7 @@ class StudyMachine(RuleBasedStateMachine):
         """A new driver begins with this state."""
         self.state = state
         self.kinds = Kinds(self.plan)
+        self.packing = self.pack()
         self.observer = Observer(state)
         self.answers: dict[str, Sbatch] = {}  # calls under way
         self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
@@ -88,6 +90,9 @@ class StudyMachine(RuleBasedStateMachine):
         self.world.child_exits.clear()
         self.epoch += 1
         self.emit(ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0"))
+
+    def pack(self) -> Packing:
+        return Packing(self.plan, None)
 
     def at(self) -> float:
         self.clock += 1
@@ -115,6 +120,9 @@ class StudyMachine(RuleBasedStateMachine):
             case ev.Unbound():
                 self.observer.forget(index for index, _ in event.members)
                 self.used.update((key, "unbound") for key in event.members)
+            case ev.Returned():
+                self.observer.forget(index for index, _ in event.members)
+                self.used.update((key, "returned") for key in event.members)
             case ev.SubmitIntended():
                 self.observer.forget(index for index, _ in event.members)
             case _:
@@ -123,7 +131,10 @@ class StudyMachine(RuleBasedStateMachine):
     def emit_all(self, events: list[ev.Event]) -> None:
         for event in events:
             self.emit(event)
-        for stray in self.observer.take_strays():
+        self.end_strays(self.observer.take_strays())
+
+    def end_strays(self, strays: list[str]) -> None:
+        for stray in strays:
             job = self.world.jobs[stray]
             last = self.state.last_attempt(job.index)
             current = last is not None and last.number == job.attempt and not last.ended_at
@@ -165,8 +176,9 @@ class StudyMachine(RuleBasedStateMachine):
         # What Slurm forgets counts as done for what is bound to it.
         fresh = self.now - self.looked_at < PURGED_AFTER / 2
         capacity = replace(capacity, ahead=capacity.ahead and fresh, doubtful=self.observer.doubtful())
-        starts = next_submissions(self.state, self.kinds, limits, capacity)
-        assert next_submissions(self.state, self.kinds, limits, capacity) == starts, "asking changes something"
+        starts = next_submissions(self.state, self.kinds, self.packing, limits, capacity)
+        again = next_submissions(self.state, self.kinds, self.packing, limits, capacity)
+        assert again == starts, "asking changes something"
         for start in starts:
             submission = self.intend(start, "slurm")
             self.answers[submission.submission] = submission
@@ -191,6 +203,8 @@ class StudyMachine(RuleBasedStateMachine):
             index, number = members[0]
             if any(self.state.status[member] is Status.SUBMITTING for member, _ in members):
                 self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message="the driver ended"))
+            if self.state.attempts[index][-1].allocation:
+                continue
             if self.state.attempts[index][-1].backend == "slurm":
                 self.observer.doubt(name, self.now)
             elif owner := self.world.claims.get((index, number)):
@@ -236,7 +250,8 @@ class StudyMachine(RuleBasedStateMachine):
                 continue
             last = self.state.attempts[index][-1]
             if self.world.void(index, last.number):
-                self.world.cancel(self.world.jobs[last.job], record=False)
+                if not last.allocation:
+                    self.world.cancel(self.world.jobs[last.job], record=False)
                 self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause="a test"))
                 continue
             self.observer.began(index)
@@ -258,10 +273,13 @@ class StudyMachine(RuleBasedStateMachine):
             self.world.spool.pop(name, None)
         self.taken.clear()
 
+    def snapshot(self) -> dict[str, Seen]:
+        return self.world.snapshot()
+
     @precondition(lambda self: self.look is None)
     @rule()
     def begin_look(self) -> None:
-        self.look = (self.now, self.world.snapshot())
+        self.look = (self.now, self.snapshot())
 
     @precondition(lambda self: self.look is not None)
     @rule(unobserved=st.booleans())
@@ -277,7 +295,7 @@ class StudyMachine(RuleBasedStateMachine):
         self.world.now = self.now
         self.emit_all(self.observer.tick(self.at(), self.now))
         if look:
-            self.looked(self.now, self.world.snapshot())
+            self.looked(self.now, self.snapshot())
 
     @rule()
     def hear_of_processes(self) -> None:
@@ -299,10 +317,14 @@ class StudyMachine(RuleBasedStateMachine):
         self.emit_all(carry_out(self.state, request, self.at()))
         assert self.state.commands[request.command].outcome
 
-    @precondition(lambda self: any(self.state.attempts[index][-1].job for index in self.state.to_cancel))
+    def cancellable(self) -> list[int]:
+        attempts = {index: self.state.attempts[index][-1] for index in self.state.to_cancel}
+        return [index for index, attempt in attempts.items() if attempt.job and not attempt.allocation]
+
+    @precondition(lambda self: self.cancellable())
     @rule(record=st.booleans())
     def send_cancels(self, record: bool) -> None:
-        told = [index for index in self.state.to_cancel if self.state.attempts[index][-1].job]
+        told = self.cancellable()
         for index in told:
             self.world.cancel(self.world.jobs[self.state.attempts[index][-1].job], record=record)
         self.emit(ev.CancelSent(at=self.at(), instances=tuple(told)))
@@ -441,8 +463,8 @@ class StudyMachine(RuleBasedStateMachine):
                     sound = all(self.has_a_job(parent) for parent in parents) and index not in self.state.held
                     assert sound or leaves, words(self.state)
                 case alive if alive in LIVE or alive is Status.FINISHED:
-                    ahead = self.state.attempts[index][-1].after
-                    assert ahead or above <= {Status.FINISHED}, words(self.state)
+                    last = self.state.attempts[index][-1]
+                    assert last.after or last.allocation or above <= {Status.FINISHED}, words(self.state)
                 case _:
                     pass
 
@@ -463,7 +485,8 @@ class StudyMachine(RuleBasedStateMachine):
             waiting = [i for i in item.instances if state.status[i] is Status.WAITING and item.scheduled]
             waiting = [i for i in waiting if i not in state.in_vain]
             assert sorted(ahead) == [index for index in waiting if all(map(self.has_a_job, self.parents[index]))]
-        for scheduled, live in ((True, state.live_slurm), (False, state.live_local)):
+        assert not state.live_slurm.keys() & state.live_packed.keys()
+        for scheduled, live in ((True, {**state.live_slurm, **state.live_packed}), (False, state.live_local)):
             members = [i.index for i in self.plan.instances if self.plan.step_of(i).scheduled is scheduled]
             assert sorted(live) == [index for index in members if state.status[index] in LIVE]
         holdable = (Status.HELD, Status.BLOCKED, Status.BOUND)
@@ -515,7 +538,7 @@ class StudyMachine(RuleBasedStateMachine):
             self.accepted(request, (self.world.named(name) or self.world.submit(request))[-1].array)
         self.commands += 1
         self.emit_all(carry_out(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
-        if any(self.state.attempts[index][-1].job for index in self.state.to_cancel):
+        if self.cancellable():
             self.send_cancels(record=True)
         self.unbind_these(sorted(self.state.to_unbind.keys() | self.observer.never()))
         for job in [*filter(self.world.never_begins, self.world.jobs.values())]:

@@ -1,0 +1,215 @@
+"""A leader and workers without Slurm: its srun starts the worker right here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtui.core.pack.lines import END_TEXT, Ask, Item, gift_text
+from tests.waiting import wait_until
+
+# Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
+SRUN = """#!/bin/sh
+export SLURMD_NODENAME=node1 SLURM_LAUNCH_NODE_IPADDR=127.0.0.1 SLURM_CPUS_ON_NODE=1000
+echo x >>{folder}/steps
+[ ! -e {folder}/forbidden ] || exit 7
+while [ "${{1#--}}" != "$1" ]; do shift; done
+exec "$@"
+"""
+
+
+class Place:
+    """A leader of the test's own, and its study."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.home = root / "study", root / "study" / ".mtui"
+        for folder in ("allocations", "claims"):
+            (self.home / folder).mkdir(parents=True)
+        self.tools = root / "tools"
+        self.tools.mkdir()
+        for name, text in (("srun", SRUN.format(folder=root)), ("squeue", "#!/bin/sh\necho 10:00\n")):
+            (self.tools / name).write_text(text)
+            (self.tools / name).chmod(0o700)
+        self.forbidden, self.steps = root / "forbidden", root / "steps"
+        self.log = root / "log"
+
+    def start(self, idle: float = 60, **environment: str) -> None:
+        command = [sys.executable, "-m", "mtui.core.pack.leader", str(self.home), "1-1", str(idle), "/bin/bash"]
+        mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
+        path = f"{self.tools}{os.pathsep}{mine['PATH']}"
+        job = f"4{os.getpid()}"  # for it ends what carries this number
+        with self.log.open("w") as log:
+            self.leader = subprocess.Popen(
+                command,
+                env={**mine, "PATH": path, "SLURM_JOB_ID": job, "SLURM_JOB_NUM_NODES": "1", **environment},
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+
+    def give(self, *items: Item, end: bool = False) -> None:
+        with (self.home / "allocations" / "1-1.list").open("a") as file:
+            file.write(gift_text("1", items, {}) + (END_TEXT if end else ""))
+
+    def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> Item:
+        folder = self.root / attempt
+        folder.mkdir()
+        (folder / "a.sh").write_text(script + "\n")
+        return Item(attempt, Ask(**ask), attempt, "a.sh", "a", waits)
+
+    def records(self) -> list[dict[str, Any]]:
+        file = self.home / "allocations" / "1-1.records"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [record for record in self.records() if record["kind"] == kind]
+
+    def wait_for(self, condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+        try:
+            wait_until(condition, seconds, what)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}\n{self.records()}\n{self.log.read_text()}") from None
+
+    def worker(self) -> int:
+        (children,) = Path(f"/proc/{self.leader.pid}/task").glob("*/children")
+        alive = [int(child) for child in children.read_text().split() if Path(f"/proc/{child}/cmdline").read_bytes()]
+        (worker,) = alive
+        return worker
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.leader.kill()
+    made.leader.wait()
+
+
+def codes(place: Place) -> dict[str, int]:
+    return {record["attempt"]: record["code"] for record in place.of("exit")}
+
+
+def test_codes_are_those_of_a_shell(place: Place) -> None:
+    scripts = ("exit 3", "kill -9 $$", "kill -SEGV $$", "trap '' TERM; exit 0", "[ -t 0 ] || ! read x")
+    place.give(*(place.item(f"{number}.1", script) for number, script in enumerate(scripts)), end=True)
+    place.start()
+    assert place.leader.wait(20) == 0
+    assert codes(place) == {"0.1": 3, "1.1": 137, "2.1": 139, "3.1": 0, "4.1": 0}
+    assert place.of("over")[0]["why"] == "ended"
+    assert place.of("began")[0]["left"] == pytest.approx(600, abs=5)
+
+
+def test_signals_reach_instances_as_usual(place: Place) -> None:
+    """Neither what the worker ignores nor what it blocks is handed down; 32 and 33 are the C library's own."""
+    place.give(place.item("1.1", "grep -E 'Sig(Blk|Ign)' /proc/self/status"), end=True)
+    place.start()
+    place.leader.wait(20)
+    masks = [int(line.split()[1], 16) for line in (place.root / "1.1" / "a.out").read_text().splitlines()]
+    assert [mask & ~(0b11 << 31) for mask in masks] == [0, 0]
+
+
+def test_bad_ends_just_before_the_end_of_the_allocation_are_not_told(place: Place) -> None:
+    hold = "touch here; until [ -e go ]; do sleep 0.05; done; exit 4"
+    place.give(
+        place.item("1.1", hold), place.item("2.1", "trap 'exit 0' TERM; touch here; while :; do sleep 0.1; done")
+    )
+    place.start()
+    for attempt in ("1.1", "2.1"):
+        place.wait_for(lambda at=attempt: (place.root / at / "here").exists(), f"{attempt} runs")
+    (place.root / "1.1" / "go").touch()
+    place.wait_for(lambda: not running(place, "1.1"), "the first one ended")
+    place.leader.send_signal(signal.SIGTERM)
+    for process in running(place, "2.1"):
+        os.kill(process, signal.SIGTERM)
+    assert place.leader.wait(20) == 0
+    assert codes(place) == {"2.1": 0}
+    assert place.of("over")[0]["why"] == "signal"
+
+
+def running(place: Place, attempt: str) -> list[int]:
+    """The processes of an attempt's script."""
+    found: list[int] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "cwd").readlink() == place.root / attempt and b"a.sh" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_worker_is_replaced_three_times(place: Place) -> None:
+    items = [place.item(f"{number}.1", "touch here; sleep 60", cpus=1000) for number in range(5)]
+    place.give(*items)
+    place.start()
+    for number in range(4):
+        place.wait_for((place.root / f"{number}.1" / "here").exists, f"attempt {number} runs")
+        os.kill(place.worker(), signal.SIGKILL)
+        if number < 3:
+            place.wait_for(lambda at=number: len(place.of("lost")) == at + 1, "it is lost")
+            assert not running(place, f"{number}.1")
+    assert place.leader.wait(20) == 0
+    assert [record["attempt"] for record in place.of("lost")] == ["0.1", "1.1", "2.1"]
+    assert place.of("over")[0]["why"] == "its workers were lost"
+    assert not place.of("exit")
+    for process in running(place, "3.1"):  # nobody was there any more to end it; Slurm would do so with the job
+        os.kill(process, signal.SIGKILL)
+
+
+def test_no_replacement(place: Place) -> None:
+    place.give(place.item("1.1", "touch here; sleep 60"))
+    place.start()
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    place.forbidden.touch()
+    os.kill(place.worker(), signal.SIGKILL)
+    assert place.leader.wait(20) == 0
+    assert place.steps.read_text() == "x\n" * 4
+    assert [record["kind"] for record in place.records()] == ["began", "start", "over"]
+    for process in running(place, "1.1"):
+        os.kill(process, signal.SIGKILL)
+
+
+def test_a_stranger_at_the_door_is_turned_away(place: Place) -> None:
+    place.give(place.item("1.1", "touch here; until [ -e go ]; do sleep 0.05; done"))
+    place.start()
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    environment = Path(f"/proc/{place.worker()}/environ").read_text().split("\0")
+    port = next(int(entry.partition("=")[2]) for entry in environment if entry.startswith("MTUI_LEADER_PORT="))
+    with pytest.raises((AuthenticationError, EOFError, OSError)):
+        Client(("127.0.0.1", port), authkey=b"not the key")
+    (place.root / "1.1" / "go").touch()
+    place.wait_for(lambda: codes(place) == {"1.1": 0}, "it ended")
+
+
+def test_it_says_why_it_cannot_begin(place: Place) -> None:
+    place.forbidden.touch()
+    place.start()
+    assert place.leader.wait(20) == 1
+    assert [(record["kind"], record["why"]) for record in place.records()] == [
+        ("over", "no worker began: srun ended with code 7")
+    ]
+
+
+def test_told_end_of_the_allocation_needs_no_squeue(place: Place) -> None:
+    place.give(end=True)
+    place.start(SLURM_JOB_END_TIME="32503680000")  # the year 3000
+    assert place.leader.wait(20) == 0
+    assert place.of("began")[0]["left"] is None
+
+
+def test_worker_ends_what_it_runs_when_the_leader_is_gone(place: Place) -> None:
+    place.give(place.item("1.1", "touch here; trap '' TERM; while :; do sleep 0.1; done"))
+    place.start()
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    place.leader.kill()
+    place.wait_for(lambda: not running(place, "1.1"), "it is gone")

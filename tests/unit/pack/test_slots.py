@@ -1,0 +1,130 @@
+"""Where instances fit into an allocation."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtui.core.pack.lines import Ask
+from mtui.core.pack.slots import Node, Slots, bits
+
+
+def slots(*nodes: Node, count: int = 0) -> Slots:
+    made = Slots(count or len(nodes))
+    for node in nodes:
+        made.add(node)
+    return made
+
+
+def test_highest_cores_and_lowest_gpus_come_first() -> None:
+    (share,) = slots(Node("a", 8, gpus=4)).place(Ask(cpus=2, gpus=1)) or ()
+    assert (bits(share.cores), bits(share.gpus), share.tasks) == ([6, 7], [0], 1)
+
+
+def test_a_task_has_whole_cores() -> None:
+    (share,) = slots(Node("a", 8, threads=2)).place(Ask(tasks=2, cpus=3)) or ()
+    assert bits(share.cores) == [4, 5, 6, 7]
+
+
+def test_tasks_are_spread_evenly() -> None:
+    shares = slots(*(Node(name, 8) for name in "abc")).place(Ask(nodes=3, tasks=7)) or ()
+    assert [(share.tasks, share.cores.bit_count()) for share in shares] == [(3, 3), (2, 3), (2, 3)]
+
+
+def test_the_fullest_node_that_fits_is_taken() -> None:
+    made = slots(Node("a", 8), Node("b", 8))
+    assert made.place(Ask(cpus=5))
+    (share,) = made.place(Ask(cpus=3)) or ()
+    assert share.node == "a"
+    (share,) = made.place(Ask(cpus=8)) or ()
+    assert share.node == "b"
+    assert made.full
+    assert made.place(Ask()) is None
+
+
+def test_exclusive_takes_empty_nodes_whole() -> None:
+    made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8))
+    made.place(Ask())
+    (share,) = made.place(Ask(exclusive=True)) or ()
+    assert (share.node, share.cores) == ("b", 255)
+    assert made.place(Ask(exclusive=True)) is None
+    made.release((share,))
+    assert made.place(Ask(exclusive=True))
+
+
+def test_memory_counts_only_if_both_sides_say_it() -> None:
+    made = slots(Node("a", 8, memory=100))
+    assert made.place(Ask(memory=60))
+    assert made.place(Ask(memory=60)) is None
+    assert made.place(Ask())
+    unknown = slots(Node("a", 8))
+    assert unknown.place(Ask(memory=10**9))
+    assert unknown.refusal(Ask(memory=10**9)) == ""
+
+
+def test_nothing_is_placed_on_a_closed_node_and_it_keeps_what_is_taken() -> None:
+    made = slots(Node("a", 8))
+    shares = made.place(Ask(cpus=6)) or ()
+    made.nodes["a"].open = False
+    assert made.full
+    assert made.place(Ask()) is None
+    made.nodes["a"].open = True
+    assert made.place(Ask(cpus=3)) is None
+    made.release(shares)
+    assert made.place(Ask(cpus=8))
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (Ask(cpus=9), "it asks for 9 cores, a node of the allocation has 8"),
+        (Ask(nodes=2, tasks=18), "it asks for 9 cores, a node of the allocation has 8"),
+        (Ask(nodes=4, tasks=4), "it asks for 4 nodes, the allocation has 3"),
+        (Ask(gpus=3), "it asks for 3 GPUs, a node of the allocation has 2"),
+        (Ask(memory=200), "it asks for 200 MB of memory, a node of the allocation has 100"),
+        (Ask(nodes=3, tasks=24, gpus=2, memory=100, exclusive=True), ""),
+    ],
+)
+def test_what_can_never_fit(ask: Ask, words: str) -> None:
+    made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8, gpus=2, memory=100), count=3)  # one is still missing
+    made.place(Ask(exclusive=True))
+    assert made.refusal(ask) == words
+
+
+asks = st.builds(
+    Ask,
+    nodes=st.integers(1, 3),
+    tasks=st.integers(1, 12),
+    cpus=st.integers(1, 5),
+    gpus=st.integers(0, 3),
+    memory=st.integers(0, 60),
+    exclusive=st.booleans(),
+)
+
+
+@given(st.lists(st.tuples(asks, st.booleans())))
+def test_nothing_is_given_to_two(steps: list[tuple[Ask, bool]]) -> None:
+    made = slots(*(Node(name, 8, 2, gpus=2, memory=100) for name in "abc"))
+    held = []
+    for ask, release in steps:
+        if release and held:
+            made.release(held.pop(0))
+        shares = made.place(ask)
+        if shares is None:
+            continue
+        held.append(shares)
+        assert len({share.node for share in shares}) == ask.nodes
+        assert sum(share.tasks for share in shares) == ask.tasks
+    for node in made.nodes.values():
+        here = [share for shares in held for share in shares if share.node == node.name]
+        for free, taken, count in (
+            (node.free_cores, [share.cores for share in here], 8),
+            (node.free_gpus, [share.gpus for share in here], 2),
+        ):
+            assert sum(mask.bit_count() for mask in (free, *taken)) == count
+        assert node.free_memory + sum(share.memory for share in here) == 100
+        assert node.free_memory >= 0
+    for shares in held:
+        made.release(shares)
+    assert all(node.empty and node.free_memory == 100 for node in made.nodes.values())
