@@ -41,6 +41,7 @@ from .model.appearance import GROUP_GLYPHS
 from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
 from .palette import Actions, Instances
+from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen
 from .screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
@@ -266,6 +267,15 @@ class MtuiApp(App[None]):
         if index is not None:
             self.go_to(index)
 
+    @work
+    async def show_allocations(self) -> None:
+        if self.study is None or isinstance(self.screen, AllocationsScreen):
+            return
+        text = await self.push_screen_wait(AllocationsScreen(self.study, plain=self.plain))
+        for screen in self.screen_stack:
+            if text and isinstance(screen, StudyScreen):
+                screen.show_only(text)
+
     def show_commands(self) -> None:
         if self.study is not None:
             self.push_screen(CommandsScreen(self.study))
@@ -305,8 +315,10 @@ class MtuiApp(App[None]):
             return
         here = words_of("SHELL", "/bin/sh")
         last = study.state.last_attempt(index)
-        if last and last.backend == "slurm" and study.state.status[index] is Status.RUNNING:
-            node = ["srun", f"--jobid={last.job}", "--overlap", "--pty", f"--chdir={workspace}", *here]
+        if last and last.backend != "local" and study.state.status[index] is Status.RUNNING:
+            # An allocation may have several nodes: the one where it runs is meant.
+            on = ["--nodes=1", "--ntasks=1", f"--nodelist={last.node}"] if last.allocation else []
+            node = ["srun", f"--jobid={last.job}", *on, "--overlap", "--pty", f"--chdir={workspace}", *here]
             choice = await self.pick("A shell", [("here", f"here, in {workspace}"), ("node", shlex.join(node))])
             if choice is None:
                 return

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from ..core.study import events as ev
 from ..core.study.state import StudyState
 from ..core.study.status import Status
+from .allocation_lines import allocation_line
 from .status_view import summary
-from .text import Paint, safe
+from .text import Paint, plural, safe
 
 
 def say(text: str) -> None:
@@ -58,9 +59,14 @@ class EventLines:
                 self._members[event.submission] = [index for index, _ in event.members]
                 return []
             case ev.Submitted():
-                return [(index, None, _accepted(state, index), False) for index in self._take(event.submission)]
+                members = self._take(event.submission)
+                if _is_packed(state, members):
+                    return _several(members, f"given to allocation {event.job}")
+                return [(index, None, _accepted(state, index), False) for index in members]
             case ev.Started():
-                return [(event.instance, Status.RUNNING, f"running: job {event.job} on {event.node}", False)]
+                kind = "in allocation" if _is_packed(state, [event.instance]) else "job"
+                where = f"{kind} {event.job} on {event.node}"
+                return [(event.instance, Status.RUNNING, f"running: {where}", False)]
             case ev.Exited():
                 return [(event.instance, None, f"its script ended with exit code {event.code}", False)]
             case ev.Observed():
@@ -72,11 +78,18 @@ class EventLines:
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
             case ev.Unbound():
                 return [(index, None, safe(event.cause), False) for index, _ in event.members]
+            case ev.Returned():
+                return _several([index for index, _ in event.members], f"returned: {safe(event.cause)}")
+            case ev.AllocationEvent():
+                allocation = state.allocations.by_name.get(event.allocation)
+                return [(None, *line) for line in allocation_line(event, allocation)] if allocation else []
             case ev.SubmitRefused():
                 text = f"refused: {safe(event.message)}"
                 return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
             case ev.SubmitDeferred():
-                self._take(event.submission)
+                members = self._take(event.submission)
+                if _is_packed(state, members):
+                    return _several(members, f"could not be given to its allocation: {safe(event.message)}")
                 told, self._told_deferred = self._told_deferred, event.message
                 text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
@@ -103,6 +116,19 @@ class EventLines:
 
     def _take(self, submission: str) -> list[int]:
         return self._members.pop(submission, [])
+
+
+def _is_packed(state: StudyState, members: list[int]) -> bool:
+    """Whether these, which share their fate, have been given to an allocation."""
+    last = state.last_attempt(members[0]) if members else None
+    return last is not None and bool(last.allocation)
+
+
+def _several(members: list[int], text: str) -> list[tuple[int | None, Status | None, str, bool]]:
+    """What happened to many at once, in one line; one alone is named."""
+    if len(members) == 1:
+        return [(members[0], None, text, False)]
+    return [(None, None, f"{plural(len(members), 'instance')} {text}", False)] if members else []
 
 
 def _accepted(state: StudyState, index: int) -> str:

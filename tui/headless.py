@@ -27,6 +27,7 @@ from ..core.study.events import Event
 from ..core.study.state import Impossible, StudyState
 from .driving import successor_command
 from .event_lines import EventLines, EventRecords, say
+from .model.allocations import open_ones
 from .status_view import failure_lines, failures, summary
 from .submit import submit_next
 from .text import Paint, plural, safe
@@ -204,7 +205,7 @@ def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str
     paint = Paint(sys.stdout)
     head = f"{safe(state.plan.name)}: {summary(state.counts)}"
     if outcome == "stopped":
-        under_way = len(state.live_slurm)
+        under_way = len(state.live_slurm) + len(open_ones(state))
         here = len(state.live_local)
         lines = [f"{head}. Let go of the study."]
         if under_way:

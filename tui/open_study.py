@@ -18,6 +18,7 @@ from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
 from .driving import At, Driving
 from .feed import Feed, apply
 from .model import acting
+from .model.allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .model.appearance import group_of
 from .model.estimate import Estimate, Estimator, rough_words, span_words
 from .model.view import StudyView
@@ -51,6 +52,8 @@ class OpenStudy:
         self.view = StudyView(study.plan)
         self.estimator = Estimator(study.plan)
         self._estimated: tuple[float, Estimate] | None = None
+        self._occupancy = Occupancy(study.plan)
+        self._used: tuple[float, dict[str, Use]] | None = None
         self.sent: list[Sent] = []
         self.feed = Feed(directory, study, changed)
         self.driving = Driving(directory, study, changed, self.feed.wake)
@@ -129,6 +132,8 @@ class OpenStudy:
             words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
         elif self.state.deferred:
             words.append((f"Slurm takes no more for now: {safe(self.state.deferred)}", "state--queued"))
+        if packed := open_words(self.state, self.uses()):
+            words.append((packed, "line--faint"))
         if self.feed.problem:
             words.append((f"the journal cannot be read: {safe(self.feed.problem)}", "state--failed"))
         elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
@@ -154,6 +159,13 @@ class OpenStudy:
             (f"elapsed {rough_words(now - began)}", "line--faint"),
         ]
 
+    def uses(self) -> dict[str, Use]:
+        """How much of each open allocation is in use, as of the last second."""
+        now = time.monotonic()
+        if self._used is None or now - self._used[0] >= _ESTIMATE_EVERY:
+            self._used = (now, self._occupancy.look(self.state))
+        return self._used[1]
+
     def subject(self, index: int, now: float) -> Words:
         """One line about an instance: where it stands and why."""
         state = self.state
@@ -172,7 +184,7 @@ class OpenStudy:
         if last.number > 1:
             facts.append(f"attempt {last.number}")
         if last.job:
-            facts.append(f"{'process' if last.backend == 'local' else 'job'} {last.job}")
+            facts.append(f"{kind_of(last)} {last.job}")
         if last.node:
             facts.append(f"on {last.node}")
         if last.started_at and last.ended_at:
@@ -188,6 +200,8 @@ class OpenStudy:
         if status in UNSUCCESSFUL:
             return safe(state.cause(index))
         last = state.last_attempt(index)
+        if last and last.allocation and status in (Status.BOUND, Status.PENDING):
+            return waits_for(state.allocations.by_name[last.allocation], state.waits_for(index))
         if status is Status.BOUND:
             return f"in Slurm already, behind {plural(state.waits_for(index), 'parent')}"
         if status in IN_SLURM and last and last.reason:

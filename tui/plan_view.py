@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..core.plan.arrays import Shares, shares_of
 from ..core.plan.cost import cost_of
 from ..core.plan.model import Plan, PlannedStep
 from ..core.plan.script import header_resources
 from ..core.spec.model import Extensions
 from ..core.spec.problems import Problem
+from .plan_packing import Packed, packed_of, packing_lines, suggestion
 from .text import Paint, plural, safe, safe_lines, table
 
 
@@ -16,7 +19,10 @@ def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
-    lines += ["", *_totals(plan), *_jobs(plan, mtui), f"It would run in {plan.out}"]
+    packed = packed_of(plan, mtui.pack)
+    lines += ["", *_totals(plan, packed), *_jobs(plan, mtui, packed)]
+    lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
+    lines.append(f"It would run in {plan.out}")
     if warnings:
         lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
         lines += [safe_lines(problem.text(file)) for problem in warnings]
@@ -55,15 +61,16 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
     return ", ".join(words)
 
 
-def _jobs(plan: Plan, mtui: Extensions) -> list[str]:
+def _jobs(plan: Plan, mtui: Extensions, packed: Packed) -> list[str]:
     """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
     lines: list[str] = []
-    for step in plan.steps:
-        if step.scheduled and len(step.instances) > 1:
+    alone = [step for step in plan.steps if step.scheduled and step.index not in packed.steps]
+    for step in alone:
+        if len(step.instances) > 1:
             lines.append(f"  {safe(step.name)}: {_shares(shares_of(plan, step, mtui.array), mtui.array)}")
     if lines:
         lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
-    scheduled = {step.index for step in plan.steps if step.scheduled}
+    scheduled = {step.index for step in alone}
     if any(scheduled & {*plan.steps[index].parents, *plan.steps[index].funnels} for index in scheduled):
         lines.append(
             "What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."
@@ -90,13 +97,15 @@ def _shares(shares: Shares, most: int) -> str:
     return " and ".join(words) + why
 
 
-def _totals(plan: Plan) -> list[str]:
+def _totals(plan: Plan, packed: Packed) -> list[str]:
     slurm = sum(len(step.instances) for step in plan.steps if step.scheduled)
     here = len(plan.instances) - slurm
     lines = [f"{plural(len(plan.instances), 'instance')}: {slurm:,} on Slurm, {here:,} on this machine."]
-    if slurm:
-        cost = cost_of(plan)
-        asked = f"At most {cost.node_hours:,.1f} node-hours."
+    alone = [replace(step, instances=()) if step.index in packed.steps else step for step in plan.steps]
+    if any(step.scheduled and step.instances for step in alone):
+        cost = cost_of(replace(plan, steps=tuple(alone)))
+        beside = " besides the allocations" if packed.steps else ""
+        asked = f"At most {cost.node_hours:,.1f} node-hours{beside}."
         if cost.unknown:
             asked += f" {plural(cost.unknown, 'instance')} without a walltime not counted."
         lines.append(asked)

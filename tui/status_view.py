@@ -9,8 +9,10 @@ from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Standing, current_owner
 from ..core.store.reader import last_lines
+from ..core.study.allocation import Allocation
 from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from .model.allocations import Occupancy, Use, left, open_ones, stands
 from .text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
@@ -94,6 +96,8 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> s
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
     if state.deferred:
         lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
+    if open_ones(state):
+        lines += ["", *_allocation_lines(state)]
     shown = [status for status in Status if state.counts[status]]
     rows = [("STEP", *(status.value.upper() for status in shown))]
     for step in state.plan.steps:
@@ -104,6 +108,52 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> s
     if failed:
         lines += ["", paint.bold(f"{plural(len(failed), 'failure')}:"), *failure_lines(directory, state, paint)]
     return "\n".join(lines)
+
+
+def _allocation_lines(state: StudyState) -> list[str]:
+    """The open allocations, each with what it still has and does."""
+    uses, now = Occupancy(state.plan).look(state), time.time()
+    rows = [("ALLOCATION", "STATE", "NODES", "TIME LEFT", "CORES BUSY", "RUNNING", "WAITING", "DONE")]
+    for allocation in open_ones(state):
+        use = uses[allocation.name]
+        rows.append(
+            (
+                allocation.job or "-",
+                stands(allocation) + (f" ({safe(allocation.reason)})" if allocation.reason else ""),
+                f"{allocation.nodes:,}",
+                left(allocation, now),
+                f"{use.busy:,}/{allocation.cores:,}" if allocation.began_at else "-",
+                f"{use.running:,}",
+                f"{use.waiting:,}",
+                f"{allocation.done:,}",
+            )
+        )
+    return table(rows, right=frozenset(range(2, len(rows[0]))))
+
+
+def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, object]:
+    return {
+        "name": allocation.name,
+        "job": allocation.job,
+        "status": allocation.status.value,
+        "open": use is not None,
+        "ending": allocation.ending,
+        "reason": allocation.reason,
+        "cause": allocation.cause,
+        "nodes": allocation.nodes,
+        "hosts": list(allocation.hosts),
+        "cores": allocation.cores,
+        "busy_cores": use.busy if use else 0,
+        "running": use.running if use else 0,
+        "waiting": use.waiting if use else 0,
+        "done": allocation.done,
+        "walltime": allocation.seconds,
+        "asked_at": allocation.asked_at,
+        "queued_at": allocation.queued_at,
+        "began_at": allocation.began_at,
+        "ends_at": allocation.ends_at,
+        "ended_at": allocation.ended_at,
+    }
 
 
 def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, object]:
@@ -123,6 +173,7 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
                 "attempt": last.number if last else 0,
                 "job": last.job if last else "",
                 "node": last.node if last else "",
+                "allocation": last.allocation if last else "",
                 "exit_code": last.exit_code if last else None,
                 "cause": state.cause(instance.index),
                 "reason": last.reason if last else "",
@@ -131,6 +182,7 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
                 "ended_at": last.ended_at if last else 0,
             }
         )
+    uses = Occupancy(state.plan).look(state)
     return {
         "version": 1,
         "study": state.plan.name,
@@ -140,5 +192,6 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
         "slurm_silent_since": state.slurm_silent_since,
         "counts": {status.value: count for status, count in state.counts.items() if count},
         "failed": any(state.counts[status] for status in BAD),
+        "allocations": [_allocation_record(one, uses.get(one.name)) for one in state.allocations.by_name.values()],
         "instances": instances,
     }

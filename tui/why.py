@@ -12,9 +12,11 @@ from ..core.store.reader import last_lines
 from ..core.store.study_file import StudyFile
 from ..core.study.attempt import Attempt
 from ..core.study.state import StudyState
-from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from ..core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from .model.allocations import kind_of
 from .status_view import drives
 from .text import Paint, log_line, plural, safe
+from .why_packed import no_allocation, not_packed, returned_words, where_packed
 
 _MOST_PARENTS = 8
 _LOG_LINES = 10
@@ -31,6 +33,8 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(status, words)}"]
     if status in (Status.WAITING, Status.READY, Status.HELD):
         lines += _waits(directory, study, state, instance)
+    elif last and last.allocation and status in LIVE:
+        lines += _packed(state, instance, last)
     elif status is Status.BLOCKED:
         lines += _blocked(directory, state, instance)
     elif status in UNSUCCESSFUL:
@@ -41,6 +45,8 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         lines += _under_way(status, last, state.driver.host)
     elif status in (Status.SUBMITTING, Status.UNCLEAR):
         lines.append("  It was handed to Slurm; the answer was lost or is not there yet. It is being looked up.")
+    if why := not_packed(study, state, index):
+        lines.append(f"  It does not share an allocation: {safe(why)}.")
     changes = state.changes.get(index, {})
     if changes and (last is None or tuple(changes.items()) != last.changes):
         lines.append(f"  Its next attempt gets {safe(in_words(changes))}.")
@@ -74,10 +80,13 @@ def _why_not_started(study: StudyFile, state: StudyState, instance: Instance) ->
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         return f"Slurm does not answer since {since}: {safe(state.slurm_message)}"
     throttle = study.settings.throttle if state.throttle is None else state.throttle
-    if throttle and len(state.live_slurm) >= throttle:
-        return f"The throttle lets {throttle:,} into Slurm at once, and {len(state.live_slurm):,} are there."
+    there = len(state.live_slurm) + len(state.live_packed)
+    if throttle and there >= throttle:
+        return f"The throttle lets {throttle:,} into Slurm at once, and {there:,} are there."
     if state.deferred:
         return f"Slurm takes no more jobs for now: {safe(state.deferred)}"
+    if why := no_allocation(study, state, instance.index):
+        return why
     return "It is about to be submitted."
 
 
@@ -142,6 +151,17 @@ def _under_way(status: Status, last: Attempt, driver_host: str) -> list[str]:
     return [f"  Slurm has it as {where}{reason}."]
 
 
+def _packed(state: StudyState, instance: Instance, last: Attempt) -> list[str]:
+    """Where it stands in the allocation that it was given to, and what it waits for there."""
+    allocation = state.allocations.by_name[last.allocation]
+    ran = f"for {_span(time.time() - last.started_at)} now"
+    lines = where_packed(state.status[instance.index], last, allocation, ran)
+    if state.status[instance.index] is Status.BOUND:
+        parents = state.plan.parents(instance)
+        lines[1:1] = _names(state, [parent for parent in parents if state.status[parent] is not Status.FINISHED])
+    return lines
+
+
 def _bound(state: StudyState, instance: Instance, last: Attempt) -> list[str]:
     open_parents = [parent for parent in state.plan.parents(instance) if state.status[parent] is not Status.FINISHED]
     return [
@@ -155,7 +175,7 @@ def _attempts(attempts: list[Attempt]) -> list[str]:
     for attempt in attempts:
         words = [f"attempt {attempt.number}"]
         if attempt.job:
-            words.append(f"{'process' if attempt.backend == 'local' else 'job'} {attempt.job}")
+            words.append(f"{kind_of(attempt)} {attempt.job}")
         if attempt.node:
             words.append(f"on {attempt.node}")
         if attempt.started_at and attempt.ended_at:
@@ -165,7 +185,7 @@ def _attempts(attempts: list[Attempt]) -> list[str]:
         if attempt.changes:
             words.append(f"with {safe(in_words(dict(attempt.changes)))}")
         if attempt.cause:
-            words.append(safe(attempt.cause))
+            words.append(returned_words(attempt) + safe(attempt.cause))
         lines.append("  " + ", ".join(words))
     return lines
 

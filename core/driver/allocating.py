@@ -246,7 +246,13 @@ class Allocating:
         out = str(self._path(name, "out").relative_to(drive.directory.root))
         options = [*packing.request(pool), f"--output={out}"]
         text = allocation_script(
-            name, str(home), sys.executable, packing.pack.idle, 0, drive.plan.batch.shell.split(), options
+            name,
+            str(home),
+            sys.executable,
+            packing.pack.idle,
+            packing.cores(pool),
+            drive.plan.batch.shell.split(),
+            options,
         )
         intent = ev.AllocationIntended(
             at=time.time(),

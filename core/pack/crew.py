@@ -94,12 +94,14 @@ class Crew:
         return bool(self._missing)
 
     @property
-    def over(self) -> int | None:
-        """The exit code of the last srun, once no worker is left and none is to come."""
-        if self._nodes or self._missing:
-            return None
-        codes = [step.poll() for step in self._steps]
-        return None if None in codes else codes[-1]
+    def deserted(self) -> bool:
+        """Whether there is no worker, none is to come, and all of it was told."""
+        return not (self._nodes or self._missing or self._news)
+
+    @property
+    def failed(self) -> int | None:
+        """The exit code of srun, if it ended before any worker came."""
+        return self._steps[-1].poll() if self.deserted else None
 
     def dismiss(self) -> None:
         """Workers end when their connection does, and with the last of them its srun."""

@@ -1,14 +1,16 @@
 #!/bin/sh
 # Works down the list of an allocation where compute nodes have no Python; one runs on each node.
 #
-#   fallback.sh HOME NAME IDLE SLOTS SHELL...
+#   fallback.sh HOME NAME IDLE CORES SHELL...
 #
 # HOME is the study's .mtui directory, NAME the allocation's, IDLE after how many seconds without a new line it ends,
-# SLOTS how many instances run side by side on a node, SHELL the words that start a script.
+# CORES how many an instance may take, so that as many run side by side as a node has room for, SHELL the words that
+# start a script.
 #
 # It knows instances of one node that wait for nothing; job.sh claims them and drops their records into the spool.
 # All names begin with mtui_: setting one that the user has exported would change it for the scripts as well.
-mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$4
+mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / $4))
+[ "$mtui_slots" -gt 0 ] || mtui_slots=1
 shift 4
 mtui_list=$mtui_home/allocations/$mtui_name.list
 mtui_taken=$mtui_home/allocations/$mtui_name.taken # its loops agree here who starts what
@@ -19,7 +21,7 @@ if command -v timeout >/dev/null; then mtui_timeout=1; fi
 
 if [ "${SLURM_PROCID:-0}" = 0 ]; then
     printf '{"v":1,"kind":"began","job":"%s","hosts":[],"cores":%d,"left":null,"mode":"sh","at":%d}\n' \
-        "$SLURM_JOB_ID" "$((mtui_slots * ${SLURM_NNODES:-1}))" "$(date +%s)" \
+        "$SLURM_JOB_ID" "$((${SLURM_CPUS_ON_NODE:-1} * ${SLURM_NNODES:-1}))" "$(date +%s)" \
         >>"$mtui_home/allocations/$mtui_name.records"
 fi
 

@@ -70,7 +70,7 @@ class Leader:
                 self._turn()
                 if self._signalled:
                     return "signal"
-                if (code := self._crew.over) is not None:
+                if (code := self._crew.failed) is not None:
                     raise ChildProcessError(f"no worker began: srun ended with code {code}")
                 late = time.monotonic() - started > _HELLO_WITHIN
                 if self._crew.count == self._count or (late and self._crew.count):
@@ -102,7 +102,7 @@ class Leader:
             if stop_at is not None:
                 if not self._runs.running or now > stop_at:
                     return "signal"
-            elif not self._crew.count and not self._crew.replacing:
+            elif self._crew.deserted:
                 return "its workers were lost"
             elif self._runs.busy or self._crew.replacing:
                 idle_since = None
@@ -146,7 +146,9 @@ class Leader:
                     self._runs.ended(attempt, code, verdict, error)
             case crew.Lost(node):
                 self._runs.close(node)
-                if not self._signalled:
+                if self._signalled:  # Slurm ends it all
+                    self._runs.abandon(node)
+                else:
                     self._crew.replace(node)
             case crew.Gone(node):
                 self._runs.abandon(node)

@@ -19,7 +19,8 @@ mtui_over() {{ # why; unless the leader has said so itself
     *'"kind":"over"'*) return ;;
     esac
     [ -z "$(tail -c 1 "$mtui_records" 2>/dev/null)" ] || echo >>"$mtui_records" # a line was cut short
-    printf '{{"v":1,"kind":"over","job":"%s","why":"%s"}}\\n' "$SLURM_JOB_ID" "$1" >>"$mtui_records"
+    printf '{{"v":1,"kind":"over","job":"%s","why":"%s","at":%d}}\\n' "$SLURM_JOB_ID" "$1" "$(date +%s)" \\
+        >>"$mtui_records"
 }}
 
 # Slurm tells every process of a job to end; this shell stays until the leader has put everything in order.
@@ -55,13 +56,13 @@ def allocation_script(
     home: str,
     python: str,
     idle: int,
-    slots: int,
+    cores: int,
     shell_words: Sequence[str],
     options: Sequence[str],
 ) -> str:
     """The batch script of allocation `name`; `options` are those of sbatch, such as --nodes=2.
 
-    `slots` is how many instances run side by side on a node that has no Python.
+    `cores` is what an instance takes at most: where a node has no Python, as many run side by side as that gives.
     """
     # That it is not put back, and adds to its log, does not depend on the site.
     directives = "\n".join(
@@ -73,7 +74,7 @@ def allocation_script(
         home=quote(home),
         python=quote(python),
         arguments=join((name, str(idle), *shell_words)),
-        fallback=join((name, str(idle), str(slots), *shell_words)),
+        fallback=join((name, str(idle), str(cores), *shell_words)),
     )
 
 

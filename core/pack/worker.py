@@ -22,6 +22,7 @@ from .sweep import sweep
 # Exit codes of what could not be started, as sysexits.h has them.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
 _LINGER = 2.0  # seconds between TERM and KILL for what a script left behind
+_GIVE_UP = 10.0  # seconds after KILL: what is left are the dead whom nobody buries
 _LOOK_AGAIN = 0.05
 _DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _IGNORED = (
@@ -155,8 +156,8 @@ class Worker:
     def _clear(self) -> None:
         """An attempt is over when nothing of its session's group is left: what holds cores, or a step of Slurm's."""
         for process, (deadline, end) in list(self._lingering.items()):
-            number = signal.SIGKILL if time.monotonic() > deadline else 0
-            if not _kill_group(process, number):
+            late = time.monotonic() - deadline
+            if not _kill_group(process, signal.SIGKILL if late > 0 else 0) or late > _GIVE_UP:
                 del self._lingering[process]
                 self._ended.append(end)
 

@@ -98,6 +98,12 @@ class Packing:
         time = f"--time={walltime_text(self.seconds)}"
         return (f"--nodes={pack.nodes}", "--ntasks-per-node=1", *size, time, *gpus, *pool.options)
 
+    def cores(self, pool: Pool) -> int:
+        """The most that an instance of a pool takes on a node, as the first one of each step tells."""
+        shares = [self.of(self._plan.steps[step].instances[0]) for step in self.steps]
+        asks = [share.ask for share in shares if isinstance(share, Share) and share.pool == pool]
+        return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
+
     def _longest(self) -> int:
         """The walltime of an allocation if the study names none: what the longest instance needs, at least an hour."""
         longest = 0

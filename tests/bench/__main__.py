@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.bench.place import SMALL, Place
 from tests.bench.table import Line, markdown, note
 
-ON_SLURM = ("submit", "sweep", "chain", "plan", "steady", "resume", "limit")
+ON_SLURM = ("submit", "sweep", "chain", "plan", "steady", "resume", "limit", "pack")
 BENCHES = (*ON_SLURM, "local")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

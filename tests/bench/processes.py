@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_SLURM = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "srun", "sstat", "sprio")
+_SLURM = ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sinfo", "srun", "sstat", "sprio", "sacctmgr")
 _PROBE = """
 import os, resource, subprocess, sys, time
 began = time.monotonic()

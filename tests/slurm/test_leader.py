@@ -40,7 +40,7 @@ class Allocation:
 
     def submit(self, *options: str, nodes: int = 1, python: str = sys.executable, idle: int = 60) -> None:
         words = (f"--nodes={nodes}", f"--ntasks={nodes}", "--time=30", f"--output={self.root}/log", *options)
-        text = allocation_script("1-1", str(self.home), python, idle, 2, ["/bin/bash"], words)
+        text = allocation_script("1-1", str(self.home), python, idle, 64, ["/bin/bash"], words)
         (self.root / "allocation.sh").write_text(text)
         self.job = self.slurm.run("sbatch", "--parsable", str(self.root / "allocation.sh")).stdout.strip()
 
@@ -419,7 +419,7 @@ def test_without_python_a_shell_works_down_the_list(allocation: Allocation) -> N
     allocation.give(*items, slow, waits)
     allocation.submit(nodes=2, python="/no/python")
     began = allocation.wait_for("began")[0]
-    assert (began["mode"], began["hosts"], began["cores"]) == ("sh", [], 4)
+    assert (began["mode"], began["hosts"], began["cores"]) == ("sh", [], 256)
     spool = allocation.home / "spool" / "new"
     wait_until(lambda: len(list(spool.glob("*.exit.*"))) == 21, 40, "all of them ended")
     allocation.give(allocation.item("22.1", f"echo late >> {trace}"), end=True)

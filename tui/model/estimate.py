@@ -106,15 +106,15 @@ class Estimator:
         ended = [one[-1] for one in state.attempts.values() if one[-1].ended_at]
         recent = nlargest(_RECENT, ended, key=lambda attempt: attempt.ended_at)
         since = max(state.driver.since, recent[-1].ended_at if len(recent) == _RECENT else 0.0)
-        live = [state.attempts[index][-1] for index in (*state.live_slurm, *state.live_local)
-                if state.status[index] in _AT_WORK]  # fmt: skip
+        under_way = (*state.live_slurm, *state.live_packed, *state.live_local)
+        live = [state.attempts[index][-1] for index in under_way if state.status[index] in _AT_WORK]
         moves = [(attempt.started_at, 1) for attempt in (*recent, *live) if attempt.started_at]
         moves += [(attempt.ended_at, -1) for attempt in recent if attempt.started_at]
         for at, move in sorted(moves):
             self._advance(max(at, since), ended=move < 0 and at > since)
             self._running += move
         self._running = 0
-        for index in (*state.live_slurm, *state.live_local):
+        for index in under_way:
             self._follow(index, state)
 
     @staticmethod
@@ -146,6 +146,10 @@ class Estimator:
                 last = state.last_attempt(event.instance)
                 if last and event.status is Status.FINISHED:
                     self._sample(event.instance, last, state.driver.since)
+            case ev.Returned():
+                self._advance(event.at)
+                for index, _ in event.members:
+                    self._follow(index, state)
             case _:
                 pass
 

@@ -23,7 +23,7 @@ from .filter_terms import FilterError
 
 __all__ = ["KEYS", "Filter", "FilterError", "completions", "parse"]
 
-KEYS = ("state", "step", "job", "node", "cause")
+KEYS = ("state", "step", "job", "node", "alloc", "cause")
 
 _LiveTest = Callable[[StudyState, int], bool]
 
@@ -133,6 +133,8 @@ def _add_key(result: Filter, term: ft.Term) -> None:
         result.live.append((_job_test(parts), term.negated))
     elif key == "node":
         result.live.append((_node_test(parts), term.negated))
+    elif key == "alloc":
+        result.live.append((_allocation_test(parts), term.negated))
     elif key == "cause":
         holds = ft.pattern(term.value)
         result.live.append((lambda state, index: holds(state.cause(index)), term.negated))
@@ -142,13 +144,31 @@ def _add_key(result: Filter, term: ft.Term) -> None:
 
 def _job_test(parts: list[str]) -> _LiveTest:
     """Jobs by id, of any attempt: somebody may look for one whose instance was retried since."""
-    tests = [ft.pattern(part) if ft.is_glob(part) else part.__eq__ for part in parts]
+    tests = _exact(parts)
 
     def test(state: StudyState, index: int) -> bool:
         jobs = [attempt.job for attempt in state.attempts.get(index, ()) if attempt.job]
         return any(wanted(job) or wanted(job.partition("_")[0]) for job in jobs for wanted in tests)
 
     return test
+
+
+def _allocation_test(parts: list[str]) -> _LiveTest:
+    """The allocation that the last attempt was given to, by its job or by its name in the study."""
+    tests = _exact(parts)
+
+    def test(state: StudyState, index: int) -> bool:
+        last = state.last_attempt(index)
+        if last is None or not last.allocation:
+            return False
+        job = state.allocations.by_name[last.allocation].job
+        return any(wanted(job) or wanted(last.allocation) for wanted in tests)
+
+    return test
+
+
+def _exact(parts: list[str]) -> list[ft.Test]:
+    return [ft.pattern(part) if ft.is_glob(part) else part.__eq__ for part in parts]
 
 
 def _node_test(parts: list[str]) -> _LiveTest:

@@ -120,7 +120,7 @@ def order(state: StudyState) -> list[int]:
 def extent(state: StudyState, order: Sequence[int], now: float) -> tuple[float, float]:
     """From the first submission to `now`, or to the last end if nothing is under way; `order` as above."""
     start = (_begin(state.attempts[order[0]][0]) if order else 0.0) or now
-    if state.live_slurm or state.live_local:
+    if state.live_slurm or state.live_local or state.live_packed:
         return start, max(start, now)
     return start, max((attempts[-1].ended_at for attempts in state.attempts.values()), default=0.0) or now
 
@@ -185,7 +185,10 @@ def _outcome(attempt: Attempt, status: Status | None) -> Group:
         return Group.QUEUED if status is None else group_of(status)
     if status is not None and status in OVER and status is not Status.BLOCKED:
         return group_of(status)
-    return Group.CANCELLED if attempt.cancelled else Group.FAILED  # it was retried
+    if attempt.allocation and not attempt.started_at:
+        return Group.QUEUED  # it was taken back, and given to another allocation
+    # An attempt that failed itself was retried by somebody; one that was returned failed through no fault of its own.
+    return Group.CANCELLED if attempt.cancelled or attempt.returned else Group.FAILED
 
 
 # --- how many at once

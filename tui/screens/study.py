@@ -34,7 +34,19 @@ if TYPE_CHECKING:
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
 _SOURCES = ("stdout", "stderr", "script", "driver log")
-_NEEDS_STATES = ("act", "retry_all", "filter", "cycle", "next_hit", "sort", "timeline", "copy", "shell", "pager")
+_NEEDS_STATES = (
+    "act",
+    "retry_all",
+    "filter",
+    "cycle",
+    "next_hit",
+    "sort",
+    "timeline",
+    "allocations",
+    "copy",
+    "shell",
+    "pager",
+)
 _SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
 _TICK = 1.0  # seconds between two looks whether a line has to say something else by now
 _REARRANGE = 1.0  # seconds between two times that a filter is asked anew of a study that changes
@@ -367,6 +379,11 @@ class StudyScreen(Screen[None]):
         self._tick()
         return True
 
+    def show_only(self, text: str) -> None:
+        """Show what a filter lets through, in the grid."""
+        self._set_filter(text)
+        self.action_page("grid")
+
     def action_cycle(self) -> None:
         text = self.study.view.filter.text
         place = _CYCLE.index(text) if text in _CYCLE else 0
@@ -473,6 +490,9 @@ class StudyScreen(Screen[None]):
 
     def action_timeline(self) -> None:
         self.app.show_timeline()
+
+    def action_allocations(self) -> None:
+        self.app.show_allocations()
 
     def action_commands(self) -> None:
         self.app.show_commands()

@@ -30,6 +30,8 @@ KEYS: list[BindingType] = [
     Binding("N", "next_hit(-1)", "Hit before", show=False, id="study.previous"),
     Binding("S", "sort", "Sort", show=False, id="study.sort", tooltip="Sort the rows"),
     Binding("T", "timeline", "Timeline", show=False, id="study.timeline", tooltip="When each instance ran"),
+    Binding("a", "allocations", "Allocations", show=False, id="study.allocations",
+            tooltip="What instances share: nodes, time left, cores in use"),
     Binding("C", "commands", "Commands", show=False, id="study.commands",
             tooltip="What was asked, what Slurm was told, and the answers"),
     Binding("D", "app.drive", "Drive on", show=False, id="study.drive", tooltip="Drive this study if nobody does"),

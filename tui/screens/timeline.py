@@ -104,4 +104,6 @@ def _account(attempt: Attempt, now: float) -> str:
         words.append(f"waited {span_words(attempt.started_at - attempt.queued_at)}")
     if attempt.started_at:
         words.append(f"ran {ran(attempt, now)}" + (f" on {safe(attempt.node)}" if attempt.node else ""))
+    if attempt.returned:
+        words.append(f"returned: {safe(attempt.cause)}")
     return ", ".join(words)

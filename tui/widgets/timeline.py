@@ -103,7 +103,7 @@ class Timeline(LineView):
 
     @property
     def _is_live(self) -> bool:
-        return bool(self._state.live_slurm or self._state.live_local)
+        return bool(self._state.live_slurm or self._state.live_local or self._state.live_packed)
 
     def _arrange(self) -> None:
         count = len(self.order)

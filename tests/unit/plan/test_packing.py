@@ -1,0 +1,163 @@
+"""Which instances share allocations, what each needs of one, and what is asked of Slurm for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from mtui.core.pack.lines import Ask
+from mtui.core.plan.expand import make_plan
+from mtui.core.plan.model import Plan
+from mtui.core.plan.packing import Packing, Pool, Share
+from mtui.core.spec.model import Batch, Pack, Parameter, RunValue, Step, Study
+from mtui.core.spec.problems import Problems
+
+PLACE = ("--partition=q", "--account=b")
+
+
+def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -> Plan:
+    step = Step("run", "d", f"{cmd} $(X)", run={"procs": 1, **(run or {})})
+    values = {"host": "h", "bank": "b", "queue": "q", **batch}
+    parameters = (Parameter("X", ("1", "2"), ("X.1", "X.2")),)
+    study = Study("t", "d", (step,), Batch("slurm", values=values), parameters=parameters)
+    return make_plan(study, out="/out", spec_root="/s", cwd="/c", problems=Problems("t.yaml"))
+
+
+def share(
+    cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: Pack | None = None, **batch: str
+) -> Share:
+    found = Packing(plan_of(cmd, run, **batch), pack or Pack(nodes=4)).of(0)
+    assert isinstance(found, Share), found
+    return found
+
+
+def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: Pack | None = None) -> str:
+    found = Packing(plan_of(cmd, run), pack or Pack()).of(0)
+    assert isinstance(found, str)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("run", "ask"),
+    [
+        ({}, Ask()),
+        ({"procs": 64, "cores per task": 2, "walltime": "00:30:00"}, Ask(tasks=64, cpus=2, seconds=1800)),
+        ({"nodes": 2, "procs": 8}, Ask(nodes=2, tasks=8)),
+        ({"gpus": 2}, Ask(gpus=2)),
+        ({"exclusive": True}, Ask(exclusive=True)),
+        ({"procs": "$(X)"}, Ask(tasks=1)),
+    ],
+)
+def test_what_a_step_asks_for_is_its_part_of_an_allocation(run: dict[str, RunValue], ask: Ask) -> None:
+    assert share(run=run).ask == ask
+
+
+def test_nodes_without_procs_are_a_task_on_each() -> None:
+    step = Step("run", "d", "true", run={"nodes": 3})
+    plan = make_plan(
+        Study("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
+    )
+    found = Packing(plan, Pack(nodes=3)).of(0)
+    assert isinstance(found, Share)
+    assert found.ask == Ask(nodes=3, tasks=3)
+
+
+@pytest.mark.parametrize(
+    ("line", "ask"),
+    [
+        ("--mem=4G", Ask(memory=4096)),
+        ("--mem 512", Ask(memory=512)),
+        ("-c 4", Ask(cpus=4)),
+        ("-c4", Ask(cpus=4)),
+        ("--cpus-per-task=3 -n 2", Ask(cpus=3, tasks=2)),
+        ("--time=10", Ask(seconds=600)),
+        ("--gpus-per-node=2", Ask(gpus=2)),
+        ("--gres=gpu:a100:2", Ask(gpus=2)),
+        ("--exclusive", Ask(exclusive=True)),
+        ("-J x # a word", Ask()),
+    ],
+)
+def test_authors_own_directives_count(line: str, ask: Ask) -> None:
+    found = share(f"#SBATCH {line}\ntrue")
+    assert (found.ask, found.pool.options) == (ask, PLACE)
+
+
+@pytest.mark.parametrize("line", ["--constraint=cpu", "-C cpu", "--licenses=a:1", "--mail-type=END", "--exclude=n1"])
+def test_what_says_where_a_job_goes_says_where_the_allocation_goes(line: str) -> None:
+    option = line.replace("-C cpu", "-Ccpu")
+    assert share(f"#SBATCH {line}\ntrue").pool == Pool((*PLACE, option))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["--output=x", "--array=1-3", "-d afterok:1", "--signal=B:USR1@60", "--gpus-per-task=1", "-G 2", "-w n1",
+     "--ntasks-per-node=2", "--mem-per-cpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2"],
+)  # fmt: skip
+def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
+    word = line.partition(" ")[0]
+    assert why_not(f"#SBATCH {line}\ntrue").startswith(f"'#SBATCH {word}")
+
+
+@pytest.mark.parametrize(
+    ("run", "pack", "why"),
+    [
+        ({"nodes": 2}, Pack(), "it asks for 2 nodes, an allocation has 1"),
+        ({"procs": 5}, Pack(cores=4), "it asks for 5 cores, a node of an allocation has 4"),
+        ({"gpus": 4}, Pack(gpus=2), "it asks for 4 GPUs, a node of an allocation has 2"),
+        (
+            {"walltime": "01:00:00"},
+            Pack(walltime="01:00:00"),
+            "its walltime does not fit into an allocation of 01:00:00",
+        ),
+        ({}, Pack(steps=("other",)), "its step is not packed"),
+    ],
+)
+def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], pack: Pack, why: str) -> None:
+    assert why_not(run=run, pack=pack) == why
+
+
+def test_without_the_block_nothing_is_packed() -> None:
+    packing = Packing(plan_of("true"), None)
+    assert (packing.steps, packing.takes(0), packing.takes_all(0)) == (frozenset(), False, False)
+
+
+def test_instances_for_other_places_or_with_gpus_are_of_other_pools() -> None:
+    plain = share().pool
+    assert plain == Pool(PLACE) == share(run={"walltime": "10", "procs": 3}).pool
+    assert share(qos="debug").pool == Pool((*PLACE, "--qos=debug"))
+    assert share(run={"gpus": 1}).pool == Pool(PLACE, gpus=1)
+    assert share(run={"gpus": 1}, pack=Pack(gpus=4)).pool == Pool(PLACE, gpus=4)
+
+
+@pytest.mark.parametrize(
+    ("walltime", "given", "seconds"),
+    [("", "", 3600), ("00:10:00", "", 3600), ("02:00:00", "", 7500), ("00:10:00", "00:30:00", 1800)],
+)
+def test_walltime_of_an_allocation_has_room_for_the_longest(walltime: str, given: str, seconds: int) -> None:
+    plan = plan_of("true", {"walltime": walltime} if walltime else {})
+    packing = Packing(plan, Pack(walltime=given))
+    assert packing.seconds == seconds
+    assert packing.takes(0)
+
+
+def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
+    plan = plan_of("true", {"gpus": 1})
+    packing = Packing(plan, Pack(nodes=2))
+    found = packing.of(0)
+    assert isinstance(found, Share)
+    head = ("--nodes=2", "--ntasks-per-node=1")
+    tail = ("--time=01:00:00", "--gres=gpu:1", *PLACE)
+    assert packing.request(found.pool) == (*head, "--exclusive", *tail)
+    packing = Packing(plan, Pack(nodes=2, cores=16))
+    assert packing.request(found.pool) == (*head, "--cpus-per-task=16", *tail)
+
+
+def test_retry_with_other_resources_counts() -> None:
+    packing = Packing(plan_of("true"), Pack())
+    before, after = packing.of(0), packing.of(0, {"procs": "3"})
+    assert isinstance(before, Share)
+    assert after == replace(before, ask=Ask(tasks=3))
+    assert packing.of(0, {"nodes": "2"}) == "it asks for 2 nodes, an allocation has 1"
+    assert packing.of(0, {"queue": "other"}) == Share(Pool(("--partition=other", "--account=b")), Ask())

@@ -1,0 +1,196 @@
+"""What allocations are asked for, what they are given, what is taken back from them."""
+
+from __future__ import annotations
+
+from mtui.core.plan.model import Plan
+from mtui.core.plan.packing import Packing
+from mtui.core.spec.model import Pack
+from mtui.core.study import events as ev
+from mtui.core.study.packing import Gift, Packer, TakeBack
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import Status
+from tests.plans import plan, step
+
+CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2, 3]})
+A, B, ALL = (0, 1, 2), (3, 4, 5), 6
+
+
+class Study:
+    """A state and what is asked of it; each event is a second after the one before."""
+
+    def __init__(self, pack: Pack | None = None, whole: Plan = CHAIN) -> None:
+        self.state = StudyState(whole)
+        self.packing = Packing(whole, pack or Pack())
+        self.at = 1000.0
+
+    def packer(self) -> Packer:
+        return Packer(self.state, self.packing, self.at)
+
+    def do(self, event: type[ev.Event], **fields: object) -> None:
+        self.at += 1
+        self.state.apply(event(at=self.at, **fields))
+
+    def allocation(self, name: str = "1", *, began: bool = True, seconds: float = 3600.0, **more: bool) -> None:
+        """Ask for one; it is in the queue, and begins if it is to."""
+        pool = self.packing.of(0)
+        assert not isinstance(pool, str)
+        self.do(ev.AllocationIntended, allocation=name, pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
+        self.do(ev.AllocationQueued, allocation=name, job=f"10{name}")
+        if began:
+            self.do(ev.AllocationBegan, allocation=name, job=f"10{name}", cores=4, seconds=seconds, **more)
+
+    def give(self, *gifts: Gift) -> None:
+        for gift in gifts:
+            members = tuple((index, self.state.next_attempt(index)) for index in gift.members)
+            name = f"s{self.at}"
+            self.do(ev.SubmitIntended, submission=name, backend="pack", members=members, allocation=gift.allocation)
+            self.do(ev.Submitted, submission=name, job=self.state.allocations.by_name[gift.allocation].job)
+
+    def give_all(self) -> None:
+        while gifts := self.packer().gifts(0, ahead=True):
+            self.give(*gifts)
+
+    def start(self, *indices: int) -> None:
+        for index in indices:
+            self.do(ev.Started, instance=index, attempt=1, job="101", node="n1")
+
+    def finish(self, *indices: int) -> None:
+        for index in indices:
+            self.do(ev.Ended, instance=index, attempt=1, status=Status.FINISHED, exit_code=0)
+
+    def words(self) -> list[str]:
+        return [status.value for status in self.state.status]
+
+
+def test_allocation_is_asked_for_once_something_is_ready() -> None:
+    study = Study()
+    (pool,) = study.packer().wanted(4)
+    share = study.packing.of(0)
+    assert not isinstance(share, str)
+    assert pool == share.pool
+    study.do(ev.AllocationIntended, allocation="1", pool=pool.options, gpus=0, nodes=1, seconds=3600)
+    assert study.packer().wanted(4) == []
+    assert study.packer().gifts(0, ahead=True) == []  # Slurm has not answered yet
+
+
+def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> None:
+    study = Study()
+    study.allocation(began=False)
+    for expected in (A, B, (ALL,)):
+        gifts = study.packer().gifts(0, ahead=True)
+        assert gifts == [Gift("1", expected)]
+        study.give(*gifts)
+    assert study.packer().gifts(0, ahead=True) == []
+    assert study.words() == ["pending"] * 3 + ["bound"] * 4
+    assert sorted(study.state.allocations.by_name["1"].members) == [*A, *B, ALL]
+    assert study.state.live_slurm == {}
+
+
+def test_only_ready_ones_are_given_when_nothing_goes_ahead_and_no_more_than_the_throttle() -> None:
+    study = Study()
+    study.allocation()
+    assert study.packer().gifts(2, ahead=False) == [Gift("1", A[:2])]
+    study.give(Gift("1", A))
+    assert study.packer().gifts(0, ahead=False) == []
+    assert study.packer().gifts(4, ahead=True) == [Gift("1", B[:1])]
+
+
+def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -> None:
+    study = Study(Pack(allocations=3))
+    study.allocation("1", began=False)
+    study.allocation("2")
+    study.allocation("3")
+    assert study.packer().gifts(0, ahead=True) == [Gift("2", (0, 2)), Gift("3", (1,))]
+
+
+def test_child_goes_to_the_allocation_that_has_its_parents_and_waits_for_parents_in_two() -> None:
+    study = Study(Pack(allocations=2))
+    study.allocation("1")
+    study.allocation("2")
+    study.give(Gift("1", (0, 1)), Gift("2", (2,)))
+    assert study.packer().gifts(0, ahead=True) == [Gift("1", (3, 4)), Gift("2", (5,))]
+    study.give_all()
+    assert study.words()[ALL] == "waiting"
+    study.start(2, 5)
+    study.finish(2, 5)
+    assert study.packer().gifts(0, ahead=True) == [Gift("1", (ALL,))]
+
+
+def test_nothing_goes_ahead_to_an_allocation_that_works_down_a_list() -> None:
+    study = Study()
+    study.allocation(graph=False)
+    study.give_all()
+    assert study.words() == ["pending"] * 3 + ["waiting"] * 4
+
+
+def test_what_does_not_fit_into_what_is_left_waits_for_another_allocation() -> None:
+    whole = plan(step("a", uses="X"), rows={"X": [1]})
+    study = Study(Pack(allocations=2), whole)
+    study.allocation(seconds=20.0)  # an instance without a walltime needs more than that
+    assert study.packer().gifts(0, ahead=True) == []
+    assert len(study.packer().wanted(4)) == 1
+    ending = Study(Pack(), whole)
+    ending.allocation()
+    ending.do(ev.AllocationEnding, allocation="1")
+    assert (ending.packer().gifts(0, ahead=True), len(ending.packer().wanted(4))) == ([], 1)
+
+
+def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
+    whole = plan(step("a", uses="X"), rows={"X": list(range(100))})
+    study = Study(Pack(allocations=2, more_after=600), whole)
+    study.allocation()
+    study.give_all()
+    assert len(study.packer().wanted(4)) == 1  # 100 x a minute on 4 cores
+    study.start(0)
+    study.at += 8
+    study.finish(0)  # in 9 seconds: the rest will take four minutes
+    assert study.packer().wanted(4) == []
+
+
+def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None:
+    study = Study(Pack(allocations=2))
+    study.allocation("1")
+    study.give(Gift("1", A))
+    study.start(0)
+    study.allocation("2")
+    assert study.packer().take_back() == [TakeBack("1", (2,), "allocation 102 has nothing to do")]
+    study.start(1, 2)
+    assert study.packer().take_back() == []
+
+
+def test_one_that_has_not_begun_loses_everything() -> None:
+    study = Study(Pack(allocations=2))
+    study.allocation("1", began=False)
+    study.give_all()
+    study.allocation("2")
+    (back,) = study.packer().take_back()
+    assert back.members == A
+    study.do(ev.Returned, members=tuple((index, 1) for index in A), cause=back.cause)
+    assert sorted(study.state.to_unbind) == list(B)  # what hung on them there
+    assert study.words()[:3] == ["ready"] * 3
+    assert study.packer().gifts(0, ahead=True) == [Gift("2", A)]
+
+
+def test_allocations_are_let_go_when_everything_is_over() -> None:
+    study = Study()
+    study.allocation()
+    study.give_all()
+    study.start(*A, *B)
+    study.finish(*A, *B)
+    assert study.packer().let_go() == []
+    study.start(ALL)
+    study.finish(ALL)
+    assert [allocation.name for allocation in study.packer().let_go()] == ["1"]
+    assert study.state.allocations.by_name["1"].done == 7
+
+
+def test_after_three_that_never_began_no_other_is_asked_for() -> None:
+    study = Study()
+    for name in "123":
+        assert len(study.packer().wanted(4)) == 1
+        study.allocation(name, began=False)
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause="")
+    share = study.packing.of(0)
+    assert not isinstance(share, str)
+    assert (study.packer().wanted(4), study.packer().in_vain(share.pool)) == ([], "3")
+    assert study.packer().stuck(share.pool) == list(A)
