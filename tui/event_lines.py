@@ -13,6 +13,7 @@ from ..core.study import events as ev
 from ..core.study.state import StudyState
 from ..core.study.status import Status
 from .allocation_lines import allocation_line
+from .model.allocations import title
 from .status_view import summary
 from .text import Paint, plural, safe
 
@@ -60,13 +61,13 @@ class EventLines:
                 return []
             case ev.Submitted():
                 members = self._take(event.submission)
-                if _is_packed(state, members):
-                    return _several(members, f"given to allocation {event.job}")
+                if own := _allocation(state, members):
+                    return _several(members, f"given to {own}")
                 return [(index, None, _accepted(state, index), False) for index in members]
             case ev.Started():
-                kind = "in allocation" if _is_packed(state, [event.instance]) else "job"
-                where = f"{kind} {event.job} on {event.node}"
-                return [(event.instance, Status.RUNNING, f"running: {where}", False)]
+                own = _allocation(state, [event.instance])
+                where = f"in {own}" if own else f"job {event.job}"
+                return [(event.instance, Status.RUNNING, f"running: {where} on {event.node}", False)]
             case ev.Exited():
                 return [(event.instance, None, f"its script ended with exit code {event.code}", False)]
             case ev.Observed():
@@ -88,8 +89,8 @@ class EventLines:
                 return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
             case ev.SubmitDeferred():
                 members = self._take(event.submission)
-                if _is_packed(state, members):
-                    return _several(members, f"could not be given to its allocation: {safe(event.message)}")
+                if own := _allocation(state, members):
+                    return _several(members, f"could not be given to {own}: {safe(event.message)}")
                 told, self._told_deferred = self._told_deferred, event.message
                 text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
@@ -118,10 +119,10 @@ class EventLines:
         return self._members.pop(submission, [])
 
 
-def _is_packed(state: StudyState, members: list[int]) -> bool:
-    """Whether these, which share their fate, have been given to an allocation."""
+def _allocation(state: StudyState, members: list[int]) -> str:
+    """The allocation that these, which share their fate, were given to; empty if they are jobs of their own."""
     last = state.last_attempt(members[0]) if members else None
-    return last is not None and bool(last.allocation)
+    return title(state.allocations.by_name[last.allocation]) if last and last.allocation else ""
 
 
 def _several(members: list[int], text: str) -> list[tuple[int | None, Status | None, str, bool]]:

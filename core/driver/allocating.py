@@ -5,38 +5,27 @@ What to do is decided in study/packing.py; this part carries it out, with an int
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
 
-from ..backends.base import Accepted, Answer, Deferred, Refused, Unclear
-from ..pack.lines import END_TEXT, Item, cancel_text, gift_text
-from ..pack.script import allocation_script
-from ..plan.changes import UNCHANGED
-from ..plan.packing import Pool, Share
+from ..pack.lines import END_TEXT, cancel_text
 from ..store.allocation_files import Began, Records, SaysOver, append, has_gift
-from ..store.layout import prepare
 from ..store.spool import Unreadable
 from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.allocation_watch import AllocationWatch, Over
 from ..study.observer import Report, Seen
-from ..study.packing import Gift, Packer
+from ..study.packing import Packer
 from ..study.status import Status
+from .asking import Asking
 from .drive import Drive
-from .effects import Effect
 from .ending import Ending
 from .faults import point
+from .giving import Giving, attempt_name
 from .unbinding import is_void, take_claim
 
-_GUESS_CORES = 64  # of a node, before any has been seen
 _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added
-_AHEAD_EVERY = 0.2  # seconds between two tries to give ahead what could not be given
-_DEFER_WAIT = 30.0  # seconds until Slurm is asked again for an allocation that it put off
 
 
 class Allocating:
@@ -48,11 +37,9 @@ class Allocating:
         self.watch = AllocationWatch(drive.state)
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
-        self._givers = ThreadPoolExecutor(1, "mtui-pack")  # one: the lines of a list stay in order
-        self._askers = ThreadPoolExecutor(1, "mtui-allocation")
+        self._giving = Giving(drive)
+        self._asking = Asking(drive, self.watch)
         self._due = 0.0
-        self._ahead_due = 0.0
-        self._asking_closed_until = 0.0
 
     @property
     def is_used(self) -> bool:
@@ -64,8 +51,8 @@ class Allocating:
         state = self._drive.state
         if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
             return None
-        ahead = [self._ahead_due] if any(state.ahead[step] for step in self._steps) else []
-        return max(time.monotonic() + 0.01, min([self._due, *ahead]))
+        times = [due for due in (self._due, self._giving.due()) if due is not None]
+        return max(time.monotonic() + 0.01, min(times))
 
     @property
     def _steps(self) -> frozenset[int]:
@@ -77,21 +64,23 @@ class Allocating:
             return
         self.read()
         self._cancel()
+        now = time.monotonic()
+        is_due, state = now >= self._due, self._drive.state
+        if is_due:
+            self._due = now + _EVERY
         if not start:
             return
-        now = time.monotonic()
-        packer = Packer(self._drive.state, self._drive.packing, time.time())
-        self._give(packer, now)
-        if any(self._drive.state.ready[step] for step in self._steps) or now >= self._due:
-            self._ask(packer, now)
-        if now >= self._due:
-            self._due = now + _EVERY
+        packer = Packer(state, self._drive.packing, time.time())
+        self._giving.turn(packer)
+        if is_due or any(state.ready[step] for step in self._steps):
+            self._asking.turn(packer)
+        if is_due:
             self._take_back(packer)
             self._let_go(packer.let_go())
 
     def stop(self) -> None:
-        self._givers.shutdown(wait=True)
-        self._askers.shutdown(wait=True)
+        self._giving.stop()
+        self._asking.stop()
 
     def finish(self) -> None:
         """The study is over: no allocation has anything to do any more."""
@@ -108,7 +97,9 @@ class Allocating:
         for allocation in drive.state.allocations.open():
             records = self._records.get(allocation.name)
             if records is None:
-                records = self._records[allocation.name] = Records(self._path(allocation.name, "records"))
+                records = self._records[allocation.name] = Records(
+                    self._drive.directory.allocation_file(allocation.name, "records")
+                )
             for word in records.read():
                 self._take(allocation, word)
 
@@ -157,157 +148,6 @@ class Allocating:
         for name, attempts in strays.items():
             self._write(name, cancel_text(attempts))
 
-    # --- giving
-
-    def _give(self, packer: Packer, now: float) -> None:
-        gifts = packer.gifts(self._drive.limits.throttle, ahead=now >= self._ahead_due)
-        if now >= self._ahead_due:
-            self._ahead_due = now + _AHEAD_EVERY
-        self._drive.effects.perform([self._gift(gift) for gift in gifts])
-
-    def _gift(self, gift: Gift) -> Effect[Answer]:
-        drive, state = self._drive, self._drive.state
-        submission = drive.new_submission()
-        members = tuple((index, state.next_attempt(index)) for index in gift.members)
-        changes = {index: state.changes.get(index, UNCHANGED) for index in gift.members}
-        barriers: dict[str, list[str]] = {}
-        items = [self._item(submission, index, number, barriers) for index, number in members]
-        job = state.allocations.by_name[gift.allocation].job
-        intent = ev.SubmitIntended(
-            at=time.time(), submission=submission, backend="pack", members=members, allocation=gift.allocation
-        )
-
-        def act() -> Answer:
-            for index, number in members:
-                prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
-            point("give.prepared")
-            try:
-                append(self._path(gift.allocation, "list"), gift_text(submission, items, barriers))
-            except OSError as error:
-                return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
-            return Accepted(job)
-
-        return Effect("give", [intent], act, partial(self._given, submission), self._givers)
-
-    def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
-        """One attempt as the leader needs it, with what it waits for there."""
-        plan, state = self._drive.plan, self._drive.state
-        instance = plan.instances[index]
-        share = self._drive.packing.of(index, state.changes.get(index, UNCHANGED))
-        assert isinstance(share, Share)
-        waits = [self._attempt(parent) for parent in instance.parents if self._is_unfinished(parent)]
-        for funnel in plan.steps[instance.step].funnels:
-            barrier = f"{submission}.{funnel}"
-            if barrier not in barriers:
-                barriers[barrier] = [
-                    self._attempt(parent) for parent in plan.steps[funnel].instances if self._is_unfinished(parent)
-                ]
-            waits += [f"={barrier}"] if barriers[barrier] else []
-        script = plan.script_name(instance)
-        return Item(f"{index}.{number}", share.ask, instance.workspace, script, instance.stem, tuple(waits))
-
-    def _is_unfinished(self, index: int) -> bool:
-        return self._drive.state.status[index] is not Status.FINISHED
-
-    def _attempt(self, index: int) -> str:
-        return f"{index}.{self._drive.state.attempts[index][-1].number}"
-
-    def _given(self, submission: str, answer: Answer) -> None:
-        drive, at = self._drive, time.time()
-        match answer:
-            case Accepted():
-                drive.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
-                self._ahead_due = 0.0
-            case Deferred() | Unclear() | Refused():
-                drive.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
-
-    # --- asking
-
-    def _ask(self, packer: Packer, now: float) -> None:
-        drive = self._drive
-        if (
-            drive.study.settings.inside
-            or drive.slurm is None
-            or now < self._asking_closed_until
-            or drive.state.slurm_silent_since
-        ):
-            return
-        cores = drive.packing.pack.cores or _GUESS_CORES
-        drive.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
-        for pool in {share.pool for _, share in packer.ready()}:
-            if name := packer.in_vain(pool):
-                where = self._path(name, "out").relative_to(drive.directory.root)
-                self._refuse(packer, pool, f"several allocations ended before they could begin: see {where}")
-
-    def _request(self, pool: Pool) -> Effect[Answer]:
-        drive, packing = self._drive, self._drive.packing
-        name = drive.new_submission()
-        home = drive.directory.home
-        out = str(self._path(name, "out").relative_to(drive.directory.root))
-        options = [*packing.request(pool), f"--output={out}"]
-        text = allocation_script(
-            name,
-            str(home),
-            sys.executable,
-            packing.pack.idle,
-            packing.cores(pool),
-            drive.plan.batch.shell.split(),
-            options,
-        )
-        intent = ev.AllocationIntended(
-            at=time.time(),
-            allocation=name,
-            pool=pool.options,
-            gpus=pool.gpus,
-            nodes=packing.pack.nodes,
-            seconds=packing.seconds,
-        )
-
-        def act() -> Answer:
-            assert drive.slurm is not None
-            script = self._path(name, "sh")
-            try:
-                script.write_text(text, encoding="utf-8", errors="surrogateescape")
-                return drive.slurm.ask(drive.allocation_name(name), script)
-            except OSError as error:
-                return Deferred(f"{error.filename or script}: {error.strerror}")
-            except Exception as error:  # a bug of ours must not leave the request without an answer
-                return Unclear(f"{type(error).__name__}: {error}")
-
-        return Effect("allocate", [intent], act, partial(self._asked, name, pool), self._askers)
-
-    def _asked(self, name: str, pool: Pool, answer: Answer) -> None:
-        drive, at, now = self._drive, time.time(), time.monotonic()
-        if drive.state.allocations.by_name[name].is_over:
-            return  # its leader has come and gone before sbatch answered
-        match answer:
-            case Accepted():
-                drive.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
-                self.watch.touch(name, now)
-            case Deferred():
-                self._asking_closed_until = now + _DEFER_WAIT
-                self._no_allocation(name, Status.CANCELLED, answer.message)
-            case Unclear():
-                observed = ev.AllocationObserved(at=at, allocation=name, status=Status.UNCLEAR, reason=answer.message)
-                drive.emit(observed)
-                self.watch.doubt(name, now)
-            case Refused():
-                self._no_allocation(name, Status.FAILED, answer.message)
-                self._refuse(Packer(drive.state, drive.packing, at), pool, answer.message)
-
-    def _no_allocation(self, name: str, status: Status, message: str) -> None:
-        self._drive.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=message))
-
-    def _refuse(self, packer: Packer, pool: Pool, message: str) -> None:
-        """What waits for allocations that there will not be has failed."""
-        drive = self._drive
-        if stuck := packer.stuck(pool):
-            submission = drive.new_submission()
-            members = tuple((index, drive.state.next_attempt(index)) for index in stuck)
-            at = time.time()
-            drive.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
-            drive.emit(ev.SubmitRefused(at=at, submission=submission, message=message))
-
     # --- taking back
 
     def _take_back(self, packer: Packer) -> None:
@@ -353,7 +193,7 @@ class Allocating:
                     continue
             by_leader.setdefault(attempt.allocation, []).append(index)
         for name, members in by_leader.items():
-            if self._write(name, cancel_text(map(self._attempt, members))):
+            if self._write(name, cancel_text(attempt_name(state, index) for index in members)):
                 drive.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
 
     def _let_go(self, allocations: list[Allocation]) -> None:
@@ -366,7 +206,7 @@ class Allocating:
 
     def _write(self, name: str, text: str) -> bool:
         try:
-            append(self._path(name, "list"), text)
+            append(self._drive.directory.allocation_file(name, "list"), text)
         except OSError:
             return False
         return True
@@ -426,9 +266,6 @@ class Allocating:
         allocation = self._drive.state.allocations.by_name[name]
         self._drive.emit(
             ev.Submitted(at=at, submission=submission, job=allocation.job)
-            if has_gift(self._path(name, "list"), submission)
+            if has_gift(self._drive.directory.allocation_file(name, "list"), submission)
             else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
         )
-
-    def _path(self, name: str, ending: str) -> Path:
-        return self._drive.directory.allocations / f"{name}.{ending}"

@@ -20,7 +20,7 @@ from .changes import UNCHANGED
 from .model import Instance, Plan, PlannedStep
 from .script import directive_lines, header_resources, place_options, render_command
 
-_HOUR = 3600
+_HOUR = 3600  # seconds, the least that an allocation has if the study does not say
 _MARGIN = 300  # seconds that an allocation has beyond the longest walltime in it: to start, and to end in order
 _LEAST_MARGIN = 60  # the same where its walltime is given
 _SHORT = {"-N": "--nodes", "-n": "--ntasks", "-c": "--cpus-per-task", "-t": "--time", "-J": "--job-name"}
@@ -67,7 +67,8 @@ class Packing:
             for step in plan.steps
             if pack and step.scheduled and step.instances and (not pack.steps or step.name in pack.steps)
         )
-        self.seconds = (walltime_seconds(self.pack.walltime) or self._longest()) if self.steps else 0
+        self.longest = self._longest()  # walltime in seconds that an instance asks for
+        self.seconds = walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | str:
         """The share of an instance, with what retries have changed of its resources; or why it has none."""
@@ -105,14 +106,13 @@ class Packing:
         return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
 
     def _longest(self) -> int:
-        """The walltime of an allocation if the study names none: what the longest instance needs, at least an hour."""
         longest = 0
         for step in self.steps:
             own = self._plan.steps[step].instances
             for index in own if step in self._varying else own[:1]:
                 share = self._share(self._plan.instances[index], UNCHANGED, any_time=True)
                 longest = max(longest, share.ask.seconds if isinstance(share, Share) else 0)
-        return max(_HOUR, longest + _MARGIN if longest else 0)
+        return longest
 
     def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | str:
         plan, pack = self._plan, self.pack

@@ -79,6 +79,10 @@ class StudyDirectory:
     def allocations(self) -> Path:
         return self.home / "allocations"
 
+    def allocation_file(self, allocation: str, ending: str) -> Path:
+        """A file of an allocation: its list, records, job script (sh), output (out)."""
+        return self.allocations / f"{allocation}.{ending}"
+
     @cached_property
     def status_csv(self) -> Path:
         return self.root / "status.csv"

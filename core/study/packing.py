@@ -190,6 +190,8 @@ class Packer:
                 bound = self._of(allocation, Status.BOUND)
                 found.append(TakeBack(allocation.name, bound, "it has to wait for its parents elsewhere"))
             left = self._left(allocation)
+            if left >= self._packing.longest + 1:
+                continue
             late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]
             cause = f"its walltime does not fit into what is left of allocation {allocation.job}"
             found.append(TakeBack(allocation.name, tuple(late), cause))

@@ -23,6 +23,7 @@ from mtui.tui.app import MtuiApp
 from mtui.tui.driving import At, Driving, Helm
 from mtui.tui.screens.timeline import TimelineScreen
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
+from tests.snapshots.packed import make_packed
 from tests.snapshots.picture import compare, picture
 from tests.unit.tui.app_helpers import Desk, append, rows_of
 
@@ -40,6 +41,7 @@ class Case:
     says: tuple[str, ...]
     ascii: bool = False
     list: bool = False  # the list of studies instead of a study
+    packed: bool = False  # a study whose instances share allocations
 
     @property
     def title(self) -> str:
@@ -48,6 +50,8 @@ class Case:
 
 _GRID = ("SIZE", "TEMP", "relax", "FAIL", "MEM", "alloy", "driven by process 4711 on login1")
 _FAILED = ("n",)  # the first that failed
+_PACKED = ("dock", "2 allocations, 48/128 cores busy, 1 queued")
+_ALLOCATIONS = ("70004", "pending", "70003", "48/128", "70001", "node failed")
 _LOG = ("relax_SIZE.40.TEMP.900", "cell became negative")
 
 CASES = (
@@ -66,6 +70,10 @@ CASES = (
     Case("timeline", 160, "dark", ("T", "G"), ("Timeline", "10:30")),
     Case("timeline", 100, "mono", ("T",), ("Timeline", "10:30")),
     Case("commands", 100, "dark", ("C",), ("refused: 1 finished", "seen, not yet done", "QOSMaxSubmitJobPerUserLimit")),
+    Case("packed", 160, "dark", (), _PACKED, packed=True),
+    Case("packed-detail", 100, "dark", ("G", "enter"), ("waits in allocation 70003 for a free slot",), packed=True),
+    Case("allocations", 160, "dark", ("a", "j"), _ALLOCATIONS, packed=True),
+    Case("allocations", 80, "mono", ("a",), _ALLOCATIONS, packed=True, ascii=True),
     Case("studies", 100, "dark", (), ("alloy", "driven", "finished"), list=True),
     Case("studies", 80, "mono", (), ("alloy", "driven", "finished"), list=True),
 )
@@ -99,6 +107,8 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _directory(case: Case, monkeypatch: pytest.MonkeyPatch) -> StudyDirectory | None:
     """The study, or the list of two of them, of which one is over."""
+    if case.packed:
+        return make_packed(Path("dock"))
     if not case.list:
         return make_alloy(Path("alloy"))
     root = Path("studies")

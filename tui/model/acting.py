@@ -52,11 +52,11 @@ def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> lis
     below = state.below(indices) - set(indices)
     if verb == "cancel":
         jobs = sum(1 for index in indices if state.status[index] in LIVE and index not in state.live_packed)
-        packed = sum(1 for index in indices if index in state.live_packed)
         lines = [f"{plural(jobs, 'job')} will be ended."] if jobs else []
+        packed = [state.attempts[index][-1].allocation for index in indices if index in state.live_packed]
         if packed:
-            where = "its allocation, which goes" if packed == 1 else "their allocations, which go"
-            lines.append(f"{plural(packed, 'instance')} will be ended in {where} on.")
+            where = "an allocation, which goes" if len(set(packed)) == 1 else "allocations, which go"
+            lines.append(f"{plural(len(packed), 'instance')} will be ended in {where} on.")
         waiting = sum(1 for index in below if commands.applies(state, "cancel", index))
         return lines + ([f"{plural(waiting, 'instance')} further down will be blocked."] if waiting else [])
     if verb == "retry":

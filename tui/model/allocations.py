@@ -136,10 +136,9 @@ def not_begun(allocation: Allocation) -> str:
 
 def waits_for(allocation: Allocation, parents: int) -> str:
     """What an instance that an allocation has, and has not begun, waits for: its parents, the allocation, a slot."""
-    name = title(allocation)
     if parents:
-        return f"in {name}, behind {plural(parents, 'parent')}"
-    return f"in {name}, which {waits}" if (waits := not_begun(allocation)) else f"in {name}, for a free slot"
+        return f"behind {plural(parents, 'parent')} there"
+    return f"its allocation {waits}" if (waits := not_begun(allocation)) else "for a free slot there"
 
 
 def open_words(state: StudyState, uses: dict[str, Use]) -> str:

@@ -86,8 +86,8 @@ def _account(allocation: Allocation, *, is_open: bool) -> Words:
         facts.append(f"began {time.strftime('%H:%M:%S', time.localtime(allocation.began_at))}")
         if allocation.ended_at:
             facts.append(f"ran {clock(allocation.ended_at - allocation.began_at)}")
-    words: Words = [(f" {title(allocation)} ", "line--strong"), ("  " + ", ".join(facts), "line--faint")]
+    words: Words = [(f" {title(allocation)} ", "line--strong")]
     why = not_begun(allocation) if is_open else allocation.cause
     if why:
-        words.append((f"  {safe(why)}", f"state--{group(allocation).value}"))
-    return words
+        words.append((f" {safe(why)}", f"state--{group(allocation).value}"))
+    return [*words, ("  " + ", ".join(facts), "line--faint")]

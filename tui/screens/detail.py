@@ -14,6 +14,7 @@ from textual.widgets import Footer, Static
 
 from ...core.store.history import history_of
 from ...core.study.status import Status
+from ..model.allocations import open_ones, stands
 from ..model.appearance import GROUP_GLYPHS, group_of
 from ..open_study import OpenStudy
 from ..text import Paint, plural, safe
@@ -74,15 +75,15 @@ class DetailScreen(Screen[int | None]):
         self.show_news()
 
     def show_news(self) -> None:
-        """Tell what is new; the text is built anew only if the instance itself stands otherwise than before."""
+        """Tell what is new; the text is built anew only if the instance, or an allocation, stands otherwise."""
         self.study.take()
         state = self.study.state
         self.query_one("#title", WordLine).say(self.study.subject(self.index, time.time()))
-        stands = (
-            f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {state.last_attempt(self.index)}"
-        )
-        if stands != self._shown:
-            self._shown = stands
+        allocations = [(one.name, stands(one), one.reason) for one in open_ones(state)]
+        last = state.last_attempt(self.index)
+        seen = f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {last} {allocations}"
+        if seen != self._shown:
+            self._shown = seen
             self.query_one("#text", Static).update(self._text())
         if self.study.sent:
             words, kind = self.study.way(self.study.sent[-1])

@@ -17,7 +17,7 @@ from ..open_study import OpenStudy
 from .lines import LineView, fit
 from .step_tree import bar
 
-_JOB, _STATE, _NODES, _LEFT, _BAR, _CORES, _RUN, _WAIT, _DONE = 10, 11, 6, 11, 10, 10, 6, 7, 7  # columns
+_JOB, _STATE, _NODES, _LEFT, _BAR, _CORES, _RUN, _WAIT, _DONE = 10, 12, 6, 10, 8, 9, 5, 7, 7  # columns
 _NARROW = 100  # columns; with fewer the line below the list has to tell the rest
 
 

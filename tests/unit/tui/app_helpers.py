@@ -173,11 +173,13 @@ def run_study(folder: Path) -> Path:
     return folder / "out"
 
 
-def write_slurm_study(root: Path, steps: str, rows: str, created: float, name: str = "t") -> StudyDirectory:
+def write_slurm_study(
+    root: Path, steps: str, rows: str, created: float, name: str = "t", settings: Settings | None = None
+) -> StudyDirectory:
     """The directory of a study on Slurm that nobody has driven yet, without asking for Slurm."""
     text = f"description: {{name: {name}, description: d}}\n{SLURM}study:\n{steps}\nglobal.parameters:\n{rows}\n"
     directory = create(root, text, [])
-    study = StudyFile("0a1b2c3d", created, "study.yaml", Settings(), plan_of(text))
+    study = StudyFile("0a1b2c3d", created, "study.yaml", settings or Settings(), plan_of(text))
     write_study_file(directory.study_file, study)
     return directory
 

@@ -287,7 +287,7 @@ def test_completions(text: str, longer: list[str]) -> None:
 
 
 def test_an_empty_text_may_go_on_in_every_way() -> None:
-    assert completions("", PLAN) == ["state:", "step:", "job:", "node:", "cause:", "SIZE=", "NAME="]
+    assert completions("", PLAN) == ["state:", "step:", "job:", "node:", "alloc:", "cause:", "SIZE=", "NAME="]
 
 
 # --- whatever is typed

@@ -1,0 +1,112 @@
+"""Gives instances to allocations: their files are written, then they stand in the list that the leader reads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ..backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ..pack.lines import Item, gift_text
+from ..plan.changes import UNCHANGED
+from ..plan.packing import Share
+from ..store.allocation_files import append
+from ..store.layout import prepare
+from ..study import events as ev
+from ..study.packing import Gift, Packer
+from ..study.state import StudyState
+from ..study.status import Status
+from .drive import Drive
+from .effects import Effect
+from .faults import point
+
+_AHEAD_EVERY = 0.2  # seconds between two tries to give ahead what could not be given
+
+_TRY_AGAIN = 5.0  # seconds after a list that could not be written
+
+
+class Giving:
+    """The part of a driver that gives."""
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+        self._thread = ThreadPoolExecutor(1, "mtui-pack")  # one: the lines of a list stay in order
+        self._ahead_due = 0.0
+        self._closed_until = 0.0
+
+    def due(self) -> float | None:
+        """When to try again to give ahead."""
+        state = self._drive.state
+        return self._ahead_due if any(state.ahead[step] for step in self._drive.packing.steps) else None
+
+    def turn(self, packer: Packer) -> None:
+        """Give what can be given now."""
+        now = time.monotonic()
+        if now < self._closed_until:
+            return
+        gifts = packer.gifts(self._drive.limits.throttle, ahead=now >= self._ahead_due)
+        if now >= self._ahead_due:
+            self._ahead_due = now + _AHEAD_EVERY
+        self._drive.effects.perform([self._gift(gift) for gift in gifts])
+
+    def stop(self) -> None:
+        self._thread.shutdown(wait=True)
+
+    def _gift(self, gift: Gift) -> Effect[Answer]:
+        drive, state = self._drive, self._drive.state
+        submission = drive.new_submission()
+        members = tuple((index, state.next_attempt(index)) for index in gift.members)
+        changes = {index: state.changes.get(index, UNCHANGED) for index in gift.members}
+        barriers: dict[str, list[str]] = {}
+        items = [self._item(submission, index, number, barriers) for index, number in members]
+        job = state.allocations.by_name[gift.allocation].job
+        intent = ev.SubmitIntended(
+            at=time.time(), submission=submission, backend="pack", members=members, allocation=gift.allocation
+        )
+
+        def act() -> Answer:
+            for index, number in members:
+                prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
+            point("give.prepared")
+            try:
+                append(drive.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers))
+            except OSError as error:
+                return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
+            return Accepted(job)
+
+        return Effect("give", [intent], act, partial(self._given, submission), self._thread)
+
+    def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
+        """One attempt as the leader needs it, with what it waits for there."""
+        plan, state = self._drive.plan, self._drive.state
+        instance = plan.instances[index]
+        share = self._drive.packing.of(index, state.changes.get(index, UNCHANGED))
+        assert isinstance(share, Share)
+        waits = self._unfinished(instance.parents)
+        for funnel in plan.steps[instance.step].funnels:
+            barrier = f"{submission}.{funnel}"
+            if barrier not in barriers:
+                barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
+            waits += [f"={barrier}"] if barriers[barrier] else []
+        script = plan.script_name(instance)
+        return Item(f"{index}.{number}", share.ask, instance.workspace, script, instance.stem, tuple(waits))
+
+    def _unfinished(self, indices: Iterable[int]) -> list[str]:
+        state = self._drive.state
+        return [attempt_name(state, index) for index in indices if state.status[index] is not Status.FINISHED]
+
+    def _given(self, submission: str, answer: Answer) -> None:
+        drive, at = self._drive, time.time()
+        match answer:
+            case Accepted():
+                drive.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
+                self._ahead_due = 0.0
+            case Deferred() | Unclear() | Refused():  # no room on the disk
+                self._closed_until = time.monotonic() + _TRY_AGAIN
+                drive.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
+
+
+def attempt_name(state: StudyState, index: int) -> str:
+    """The last attempt of an instance, as it is called in lists, claims and records."""
+    return f"{index}.{state.attempts[index][-1].number}"

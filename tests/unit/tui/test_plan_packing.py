@@ -1,0 +1,112 @@
+"""How `mtui plan` explains packing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from mtui.core.spec.model import Extensions, Pack
+from mtui.tui.plan_view import plan_text
+from mtui.tui.text import Paint
+from tests.unit.planning import HEAD, SLURM, plan_of
+
+PLAIN = Paint(io.StringIO())
+
+
+def rows(count: int) -> str:
+    values = ", ".join(map(str, range(count)))
+    nodes = ", ".join(str(1 + index // 60) for index in range(count))
+    return f"global.parameters: {{X: {{values: [{values}], label: X.%%}}, N: {{values: [{nodes}], label: N.%%}}}}\n"
+
+
+def study(run: str = "", all_of: str = "procs: 4", count: int = 100) -> str:
+    return (
+        f"{HEAD}{SLURM}{rows(count)}study:\n"
+        f"- {{name: run, description: d, run: {{cmd: echo $(X), procs: 1, walltime: '10:00'{run}}}}}\n"
+        f"- {{name: all, description: d, run: {{cmd: echo all, {all_of}, depends: [run_*]}}}}\n"
+    )
+
+
+def said(text: str, pack: Pack | None) -> list[str]:
+    """What the plan says between its totals and the directory."""
+    lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, Extensions(pack=pack)).splitlines()
+    first = next(number for number, line in enumerate(lines) if "on Slurm," in line)
+    last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
+    return lines[first + 1 : last]
+
+
+ALONE = "  What waits for others in the same allocation starts there by itself, without mtui as well."
+IDLE = "  One is let go when all is done, or after 60 seconds without work."
+
+
+@pytest.mark.parametrize(
+    ("pack", "size"),
+    [
+        (Pack(), "1 at most at a time, of 1 whole node for at most 1:00:00"),
+        (Pack(walltime="4:00:00", nodes=2), "1 at most at a time, of 2 whole nodes for at most 4:00:00"),
+        (Pack(cores=16), "1 at most at a time, of 16 cores on 1 node for at most 1:00:00"),
+        (Pack(cores=16, nodes=2), "1 at most at a time, of 16 cores on each of 2 nodes for at most 1:00:00"),
+    ],
+)
+def test_what_goes_together_and_into_what(pack: Pack, size: str) -> None:
+    assert said(study(), pack) == [
+        f"100 instances of run and 1 of all share allocations: {size}, instead of 101 jobs.",
+        IDLE,
+        ALONE,
+    ]
+
+
+def test_when_another_is_asked_for() -> None:
+    lines = said(study(), Pack(allocations=3, idle=120, more_after=90))
+    assert "3 at most at a time" in lines[0]
+    words = "Another is asked for when work would wait longer than 90 seconds; one is let go when all is done"
+    assert lines[1] == f"  {words}, or after 2 minutes without work."
+
+
+def test_a_line_for_each_pool_with_what_tells_them_apart() -> None:
+    lines = said(study(all_of="procs: 1, gpus: 2, qos: long"), Pack(nodes=2))
+    assert lines[0].startswith("100 instances of run share allocations: 1 at most at a time, of 2 whole nodes for")
+    with_gpus = (
+        "1 instance of all share allocations (--qos=long): 1 at most at a time, of 2 whole nodes with 2 GPUs each"
+    )
+    assert lines[1].startswith(with_gpus)
+
+
+def test_what_is_not_packed_goes_by_itself() -> None:
+    lines = said(study(run=", nodes: $(N)"), Pack())
+    assert lines[0].startswith("60 instances of run and 1 of all share allocations")
+    assert lines[-1] == "  40 instances of run go to Slurm by themselves: it asks for 2 nodes, an allocation has 1."
+
+
+def test_of_packed_steps_no_arrays_are_told() -> None:
+    lines = said(study(), Pack(steps=("all",)))
+    assert lines[:3] == [
+        "At most 16.7 node-hours besides the allocations.",
+        "To Slurm they go, as soon as they are ready together, as",
+        "  run: 1 array of 100",
+    ]
+    assert lines[3].startswith("1 instance of all share allocations")
+
+
+# --- without the block
+
+
+def test_packing_is_suggested_to_many_small_instances() -> None:
+    words = "'mtui: {pack: true}' in the study would run them in one allocation instead of 101 jobs."
+    assert said(study(), None)[-1] == f"101 of these are small: {words}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        study(count=40),
+        study(run=", nodes: 2"),
+        study(run=", walltime: '45:00'").replace(", walltime: '10:00'", ""),
+        study(run=", exclusive: true"),
+        study().replace("procs: 1,", "procs: 256,"),
+    ],
+    ids=["few", "several nodes", "long", "exclusive", "large"],
+)
+def test_packing_is_not_suggested_where_it_would_not_help(text: str) -> None:
+    assert not any("pack" in line for line in said(text, None))
