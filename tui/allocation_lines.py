@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.plan.packing import ANY
 from ..core.study import events as ev
 from ..core.study.allocation import Allocation
 from ..core.study.status import Status
@@ -15,6 +16,10 @@ def allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[t
     """The colour, the words, whether it matters when quiet; `allocation` has taken the event in."""
     name = title(allocation)
     match event:
+        case ev.AllocationIntended() if allocation.pool == ANY:
+            return []
+        case ev.AllocationQueued() if allocation.pool == ANY:
+            return [(None, f"{name}, in which this driver runs, is used", False)]
         case ev.AllocationIntended():
             words = f"allocation asked for: {plural(event.nodes, 'node')} for {clock(event.seconds)}"
             return [(None, words, False)]

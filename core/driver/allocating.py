@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..pack.lines import END_TEXT, cancel_text
+from ..pack.lines import ABORT_TEXT, END_TEXT, cancel_text
 from ..store.allocation_files import Began, Records, SaysOver, append, has_gift
 from ..store.spool import Unreadable
 from ..study import events as ev
@@ -25,6 +25,7 @@ from .faults import point
 from .giving import Giving, attempt_name
 from .unbinding import is_void, take_claim
 
+_FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
 _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added
 
 
@@ -40,6 +41,8 @@ class Allocating:
         self._giving = Giving(drive)
         self._asking = Asking(drive, self.watch)
         self._due = 0.0
+        self._is_due = False  # in this turn
+        self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
 
     @property
     def is_used(self) -> bool:
@@ -52,29 +55,34 @@ class Allocating:
         if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
             return None
         times = [due for due in (self._due, self._giving.due()) if due is not None]
+        times += [due for _, due in self._fenced.values()]
         return max(time.monotonic() + 0.01, min(times))
 
     @property
     def _steps(self) -> frozenset[int]:
         return self._drive.packing.steps
 
-    def turn(self, *, start: bool) -> None:
-        """Take in the records; with `start` also give and ask."""
-        if not self.is_used:
-            return
-        self.read()
-        self._cancel()
+    def turn(self) -> None:
+        """Take in the records, and end what somebody wants to be ended."""
         now = time.monotonic()
-        is_due, state = now >= self._due, self._drive.state
-        if is_due:
+        self._is_due = now >= self._due
+        if self._is_due:
             self._due = now + _EVERY
-        if not start:
+        if self.is_used:
+            self.read()
+            self._end_fenced()
+            self._cancel()
+
+    def start(self) -> None:
+        """Give, ask, take back and let go, as is best now."""
+        state = self._drive.state
+        if not self.is_used:
             return
         packer = Packer(state, self._drive.packing, time.time())
         self._giving.turn(packer)
-        if is_due or any(state.ready[step] for step in self._steps):
+        if self._is_due or any(state.ready[step] for step in self._steps):
             self._asking.turn(packer)
-        if is_due:
+        if self._is_due:
             self._take_back(packer)
             self._let_go(packer.let_go())
 
@@ -219,13 +227,36 @@ class Allocating:
         events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
         self._drive.emit_all(events)
         for over in overs:
-            self._end(over, at)
+            self._judge(over, at)
 
     def end(self, allocation: Allocation, status: Status, cause: str) -> None:
         """An allocation is over, as is known otherwise than from Slurm."""
-        self._end(Over(allocation, status, cause), time.time())
+        self._judge(Over(allocation, status, cause), time.time())
+
+    def _judge(self, over: Over, at: float) -> None:
+        """Take back what an allocation had, once nothing of it runs any more.
+
+        Where Slurm has lost a node, its leader may still be there, and work: it is told to kill everything, and gets
+        the time for that.
+        """
+        name = over.allocation.name
+        if name in self._fenced:
+            return
+        if over.status is Status.FINISHED or not over.allocation.began_at:
+            self._end(over, at)
+        elif self._write(name, ABORT_TEXT):
+            self._fenced[name] = (over, time.monotonic() + _FENCE)
+            if not over.allocation.ending:
+                self._drive.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
+
+    def _end_fenced(self) -> None:
+        for name, (over, due) in list(self._fenced.items()):
+            if time.monotonic() >= due:
+                del self._fenced[name]
+                self._end(over, time.time())
 
     def _end(self, over: Over, at: float) -> None:
+        self.read()
         state, name = self._drive.state, over.allocation.name
         waiting = [index for index in over.allocation.members if state.status[index] in (Status.BOUND, Status.PENDING)]
         self._take_from(sorted(waiting, reverse=True), over.cause)

@@ -120,7 +120,7 @@ class Driver:
                     raise DriverError("another driver has taken this study over", "this one has let go of it")
                 orders.turn()
                 witness.turn()
-                allocating.turn(start=False)
+                allocating.turn()
                 inside.turn()
                 unbinding.turn()
                 ending.turn()
@@ -130,7 +130,7 @@ class Driver:
                         allocating.finish()
                     return self._finish(drive, witness, outcome)
                 if not outcome and not only_commands and not self._stopping:
-                    allocating.turn(start=True)
+                    allocating.start()
                     starting.turn()
                 witness.settle()
                 self._write_status(drive)

@@ -23,7 +23,7 @@ from . import crew
 from .crew import Crew
 from .environment import base_environment
 from .files import Growing, Records, write_program
-from .lines import Cancel, End, Gift, ListReader
+from .lines import Abort, Cancel, End, Gift, ListReader
 from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers
@@ -163,6 +163,9 @@ class Leader:
                     self._runs.cancel(attempt)
                 case End():
                     self._closed = True
+                case Abort():
+                    self._runs.abort()
+                    self._signalled = True
 
     def _begin(self) -> None:
         self._began = True

@@ -10,7 +10,8 @@ for each write begins with the sign CAN, which voids the line that it ends up in
     all    BARRIER     ATTEMPT,ATTEMPT,...             all of these have to finish; several lines add up
     run    ATTEMPT NODES TASKS CPUS GPUS MEMORY SECONDS EXCLUSIVE WORKSPACE SCRIPT STEM WAITS
     cancel ATTEMPT
-    end
+    end                                                nothing more will be given
+    abort                                              for Slurm this allocation is over: kill what runs
 
 An ATTEMPT is INSTANCE.NUMBER. CPUS are for each task, GPUS and MEMORY (MB) on each node, SECONDS is its walltime;
 0 says nothing. WORKSPACE is relative to the study directory, SCRIPT and STEM are file names in it. WAITS are attempts
@@ -59,6 +60,11 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Abort:
+    """For Slurm the allocation is over, and so it is for the driver: a node that was cut off may not know."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gift:
     submission: str
     items: tuple[Item, ...]
@@ -94,8 +100,9 @@ def cancel_text(attempts: Iterable[str]) -> str:
 
 
 END_TEXT = f"{_CUT}end\n"
+ABORT_TEXT = f"{_CUT}abort\n"
 
-Order = Gift | Cancel | End
+Order = Gift | Cancel | End | Abort
 
 
 class ListReader:
@@ -133,6 +140,9 @@ class ListReader:
             case ["end"]:
                 self._left = 0
                 return End()
+            case ["abort"]:
+                self._left = 0
+                return Abort()
             case _ if self._left:
                 return self._of_gift(words)
             case _:

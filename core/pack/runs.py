@@ -238,6 +238,12 @@ class Runs:
             self._held.add(attempt)
             self._timers.at(time.monotonic() + _HELD, record_held)
 
+    def abort(self) -> None:
+        """What runs here may soon run elsewhere: it is killed at once."""
+        self.stop()
+        for run in self.running.values():
+            self._kill(run)
+
     def stop(self) -> None:
         """Slurm ends the job: nothing more is started, and what just ended badly was killed with it."""
         self._stopping = True

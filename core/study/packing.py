@@ -187,8 +187,9 @@ class Packer:
             if not allocation.began_at:
                 continue
             if not allocation.graph:
-                bound = self._of(allocation, Status.BOUND)
-                found.append(TakeBack(allocation.name, bound, "it has to wait for its parents elsewhere"))
+                found.append(
+                    TakeBack(allocation.name, self._bound_in(allocation), "it cannot wait for its parents there")
+                )
             left = self._left(allocation)
             if left >= self._packing.longest + 1:
                 continue
@@ -196,6 +197,11 @@ class Packer:
             cause = f"its walltime does not fit into what is left of allocation {allocation.job}"
             found.append(TakeBack(allocation.name, tuple(late), cause))
         return [back for back in (*found, *self._steal()) if back.members]
+
+    def _bound_in(self, allocation: Allocation) -> tuple[int, ...]:
+        """What was given with something to wait for, which may be done by now: it stands in the list all the same."""
+        freed = (index for index in self._of(allocation, Status.PENDING) if self._state.attempts[index][-1].freed_at)
+        return (*self._of(allocation, Status.BOUND), *freed)
 
     def _is_late(self, index: int, left: float) -> bool:
         share = self._packing.of(index, self._state.changes.get(index, {}))

@@ -194,3 +194,24 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     assert not isinstance(share, str)
     assert (study.packer().wanted(4), study.packer().in_vain(share.pool)) == ([], "3")
     assert study.packer().stuck(share.pool) == list(A)
+
+
+def test_what_was_given_with_something_to_wait_for_is_taken_from_one_that_cannot_wait() -> None:
+    study = Study()
+    study.allocation(began=False)
+    study.give_all()
+    study.do(ev.AllocationBegan, allocation="1", job="101", cores=4, graph=False)
+    assert [set(back.members) for back in study.packer().take_back()] == [{*B, ALL}]
+    study.start(0)
+    study.finish(0)
+    assert study.words()[3] == "pending"
+    assert [set(back.members) for back in study.packer().take_back()] == [{*B, ALL}]
+
+
+def test_what_does_not_fit_any_more_is_taken_back() -> None:
+    study = Study()
+    study.allocation()
+    study.give_all()
+    study.at += 3599
+    (back,) = study.packer().take_back()
+    assert (back.members, back.cause) == (A, "its walltime does not fit into what is left of allocation 101")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.plan.model import Plan
+from mtui.core.plan.packing import ANY
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
@@ -62,6 +63,11 @@ def test_of_many_nodes_the_first_are_named() -> None:
     hosts = tuple(f"n{number}" for number in range(1, 11))
     line = told(asked(nodes=10), queued(), began(hosts=hosts, cores=1280))[-1]
     assert line == "allocation 401 began on n1, n2, n3, n4 and 6 more with 1,280 cores"
+
+
+def test_an_allocation_that_is_there_already_is_not_asked_for() -> None:
+    here = ev.AllocationIntended(at=1.0, allocation="1-1", pool=ANY.options, gpus=0, nodes=1, seconds=3600)
+    assert told(here, queued()) == ["allocation 401, in which this driver runs, is used"]
 
 
 def test_a_gift_and_what_is_returned_of_it_are_a_line_each() -> None:
