@@ -43,6 +43,10 @@ class Ended(NamedTuple):
     results: Sequence[tuple[str, int, str, str]]
 
 
+class Signalled(NamedTuple):
+    """A worker, and so all that runs beside it, was told to end."""
+
+
 class Lost(NamedTuple):
     """The worker of this node is gone; it can be replaced."""
 
@@ -55,7 +59,7 @@ class Gone(NamedTuple):
     node: str
 
 
-News: TypeAlias = Joined | Ended | Lost | Gone
+News: TypeAlias = Joined | Ended | Signalled | Lost | Gone
 
 
 class Crew:
@@ -145,8 +149,10 @@ class Crew:
             self._lose(line)
         elif not self._nodes[line]:
             self._greet(line, message)
-        elif "ended" in message:
-            self._news.append(Ended(message["ended"]))
+        else:
+            if "signalled" in message:
+                self._news.append(Signalled())
+            self._news.append(Ended(message.get("ended", ())))
 
     def _greet(self, line: wire.Line, hello: wire.Message) -> None:
         name: str = hello["node"]

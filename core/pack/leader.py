@@ -144,6 +144,9 @@ class Leader:
             case crew.Ended(results):
                 for attempt, code, verdict, error in results:
                     self._runs.ended(attempt, code, verdict, error)
+            case crew.Signalled():
+                self._signalled = True
+                self._runs.stop()
             case crew.Lost(node):
                 self._runs.close(node)
                 if self._signalled:  # Slurm ends it all

@@ -22,6 +22,7 @@ _UNCLAIMED, _REFUSED = 73, 78
 _VOID = "void"  # in the claim of an attempt that the driver gave up
 _MARGIN = 5.0  # seconds between an attempt's walltime and the end of the allocation
 _GRACE = 10.0  # seconds between TERM and KILL
+_CAREFUL = 0.3  # seconds without a start after something was killed: the allocation may be about to end
 _HELD = 1.0  # seconds after which a bad end has nothing to do with the end of the allocation
 _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that is still empty
 
@@ -60,6 +61,7 @@ class Runs:
         self._doubted: set[str] = set()  # with a claim that says nothing yet
         self._outbox: dict[str, dict[str, list[Any]]] = {}
         self._stopping = False
+        self._careful_until = 0.0
 
     @property
     def busy(self) -> bool:
@@ -112,7 +114,7 @@ class Runs:
 
     def start_what_fits(self) -> None:
         """Bigger asks first; smaller ones fill what these leave."""
-        if self._stopping or self._records.stuck or self.slots.full:
+        if self._stopping or self._records.stuck or self.slots.full or time.monotonic() < self._careful_until:
             return
         for ask in self.queue.shapes:
             while ask in self.queue and self._in_time(ask):
@@ -235,8 +237,12 @@ class Runs:
         elif run.ordered or error:
             record()
         else:
+            now = time.monotonic()
             self._held.add(attempt)
-            self._timers.at(time.monotonic() + _HELD, record_held)
+            self._timers.at(now + _HELD, record_held)
+            if code > 128:
+                self._careful_until = now + _CAREFUL
+                self._timers.at(self._careful_until, lambda: None)
 
     def abort(self) -> None:
         """What runs here may soon run elsewhere: it is killed at once."""

@@ -51,6 +51,7 @@ class Worker:
         self._told: dict[str, int] = {}  # the last signal of attempts whose end was ordered
         self._ended: list[_End] = []
         self._lingering: dict[int, tuple[float, _End]] = {}  # groups that outlive their script, until when
+        self._signalled = False  # by Slurm, which ends the job
 
     def serve(self) -> None:
         """Until the leader is gone."""
@@ -58,6 +59,7 @@ class Worker:
         wake.setblocking(False)
         woken.setblocking(False)
         signal.signal(signal.SIGCHLD, _wake_up)
+        signal.signal(signal.SIGTERM, self._signal)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         with selectors.DefaultSelector() as selector:
             selector.register(wake, selectors.EVENT_READ)
@@ -74,14 +76,26 @@ class Worker:
                             self._obey(message)
                     self._reap()
                     self._clear()
-                    if self._ended:
-                        wire.send(self._line, {"ended": self._ended})
-                        self._ended = []
+                    self._tell()
             except OSError:  # the leader does not listen
                 return
             finally:
                 for process in (*self._attempts, *self._lingering):
                     _kill_group(process, signal.SIGKILL)
+
+    def _signal(self, *_: object) -> None:
+        """What runs here got it as well, so the leader has to know before it judges how that ended."""
+        self._signalled = True
+
+    def _tell(self) -> None:
+        message: dict[str, Any] = {}
+        if self._signalled:
+            message["signalled"] = True
+        if self._ended:
+            message["ended"] = self._ended
+        if message:
+            wire.send(self._line, message)
+        self._signalled, self._ended = False, []
 
     def _obey(self, message: wire.Message) -> None:
         if "environment" in message:

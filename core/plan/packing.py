@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..pack.lines import Ask
 from ..spec.model import Pack
@@ -67,8 +68,22 @@ class Packing:
             for step in plan.steps
             if pack and step.scheduled and step.instances and (not pack.steps or step.name in pack.steps)
         )
-        self.longest = self._longest()  # walltime in seconds that an instance asks for
-        self.seconds = walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
+
+    @cached_property
+    def longest(self) -> int:
+        """The longest walltime in seconds that an instance asks for."""
+        longest = 0
+        for step in self.steps:
+            own = self._plan.steps[step].instances
+            for index in own if step in self._varying else own[:1]:
+                share = self._share(self._plan.instances[index], UNCHANGED, any_time=True)
+                longest = max(longest, share.ask.seconds if isinstance(share, Share) else 0)
+        return longest
+
+    @cached_property
+    def seconds(self) -> int:
+        """The walltime of an allocation."""
+        return walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | str:
         """The share of an instance, with what retries have changed of its resources; or why it has none."""
@@ -105,15 +120,6 @@ class Packing:
         asks = [share.ask for share in shares if isinstance(share, Share) and share.pool == pool]
         return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
 
-    def _longest(self) -> int:
-        longest = 0
-        for step in self.steps:
-            own = self._plan.steps[step].instances
-            for index in own if step in self._varying else own[:1]:
-                share = self._share(self._plan.instances[index], UNCHANGED, any_time=True)
-                longest = max(longest, share.ask.seconds if isinstance(share, Share) else 0)
-        return longest
-
     def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | str:
         plan, pack = self._plan, self.pack
         values = header_resources(plan, instance, changes)
@@ -142,7 +148,7 @@ class Packing:
             return f"it asks for {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}"
         if pack.gpus and ask.gpus > pack.gpus:
             return f"it asks for {ask.gpus} GPUs, a node of an allocation has {pack.gpus}"
-        if not any_time and ask.seconds > self.seconds - _LEAST_MARGIN:
+        if not any_time and ask.seconds and ask.seconds > self.seconds - _LEAST_MARGIN:
             return f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}"
         gpus = (pack.gpus or ask.gpus) if ask.gpus else 0
         place = (option.replace('"', "") for option in place_options(values))

@@ -15,7 +15,7 @@ _MOST = 200  # events; the last ones
 def history_of(journal: Path, index: int) -> list[tuple[float, str]]:
     """The events of an instance in order, each with its time (wall clock) and in words."""
     found: list[tuple[float, str]] = []
-    submissions: set[str] = set()
+    submissions: dict[str, str] = {}  # with the backend of each
     # A line that cannot concern the instance is passed over without parsing it.
     mine = re.compile(rb'"(?:instance|submission|instances|members)":')
     number = re.compile(rb"(?<!\d)%d(?!\d)" % index)
@@ -37,18 +37,21 @@ def history_of(journal: Path, index: int) -> list[tuple[float, str]]:
     return found[-_MOST:]
 
 
-def _names(line: bytes, submissions: set[str]) -> bool:
+def _names(line: bytes, submissions: dict[str, str]) -> bool:
     return any(f'"{submission}"'.encode() in line for submission in submissions)
 
 
-def _words(event: ev.Event, index: int, submissions: set[str]) -> str:
+def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
     match event:
         case ev.SubmitIntended() if any(index == member for member, _ in event.members):
-            submissions.add(event.submission)
+            submissions[event.submission] = event.backend
             number = next(number for member, number in event.members if member == index)
-            return f"attempt {number} is submitted" if event.backend == "slurm" else f"attempt {number} is started here"
+            return f"attempt {number} is {_HANDED.get(event.backend, 'started')}"
         case ev.Submitted() if event.submission in submissions:
-            return f"accepted as job {event.job}"
+            packed = submissions[event.submission] == "pack"
+            return f"allocation {event.job} has it" if packed else f"accepted as job {event.job}"
+        case ev.Returned() | ev.Unbound() if any(index == member for member, _ in event.members):
+            return f"returned: {event.cause}" if event.kind == "returned" else event.cause
         case ev.SubmitDeferred() if event.submission in submissions:
             return f"put off: {event.message}"
         case ev.SubmitUnclear() if event.submission in submissions:
@@ -74,6 +77,7 @@ def _words(event: ev.Event, index: int, submissions: set[str]) -> str:
             return ""
 
 
+_HANDED = {"slurm": "submitted", "local": "started here", "pack": "given to an allocation"}
 _ASKED = {
     "held": "held by command",
     "released": "released by command",

@@ -163,6 +163,8 @@ def _words(allocation: Allocation, view: Seen) -> str:
             return f"Slurm took the nodes of {job} for another job"
         case Status.OUT_OF_MEMORY:
             return f"{job} used more memory than it had{on}"
+        case Status.CANCELLED if allocation.ending and not allocation.began_at:
+            return f"{job} was not needed any more"
         case Status.CANCELLED:
             return f"{job} was cancelled from outside"
         case _:

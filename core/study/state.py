@@ -191,8 +191,9 @@ class StudyState(Standing):
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
+        packed = any(self.attempts[index][-1].allocation for index, _ in self.submissions.get(event.submission, ()))
         self._put_off(event.submission, Verb.DEFER, event.at)
-        self.deferred = event.message
+        self.deferred = self.deferred if packed else event.message  # a gift says nothing of Slurm
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, attempt in self._open(event.submission):
