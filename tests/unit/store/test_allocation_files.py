@@ -1,0 +1,61 @@
+"""The lists and records of allocations: what a crash may leave in them, and what is read all the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtui.core.pack.lines import Ask, Item, cancel_text, gift_text
+from mtui.core.store.allocation_files import Began, Records, SaysOver, append, has_gift
+from mtui.core.store.spool import Unreadable
+from mtui.core.study.observer import Report
+
+START = b'{"v":1,"kind":"start","attempt":"7.2","job":"12","node":"n1","at":5.5}\n'
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    return tmp_path / "1-1.records"
+
+
+def test_records_are_read_as_they_come(records: Path) -> None:
+    reader = Records(records)
+    assert reader.read() == []
+    records.write_bytes(START[:20])
+    assert reader.read() == []  # it is being written
+    with records.open("ab") as file:
+        file.write(START[20:] + b'{"v":1,"kind":"over","job":"12","why":"idle"}\n')
+    assert reader.read() == [Report("start", 7, 2, "12", "n1", at=5.5), SaysOver("12", "idle")]
+    assert reader.read() == []
+
+
+def test_word_of_a_leader_that_begins(records: Path) -> None:
+    records.write_text(
+        '{"v":1,"kind":"began","job":"12","hosts":["n1","n2"],"cores":256,"left":59.5,"mode":"python","at":3}\n'
+        '{"v":1,"kind":"began","job":"12","hosts":[],"cores":4,"left":null,"mode":"sh","at":3}\n'
+    )
+    assert Records(records).read() == [
+        Began("12", ("n1", "n2"), 256, 59.5, graph=True, at=3.0),
+        Began("12", (), 4, 0.0, graph=False, at=3.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"v":1,"kind":"start","attem', "", "[1]", "null", '{"kind":"began"}', '{"kind":"start"}', "\x00\xff"]
+)
+def test_line_that_a_crash_left_costs_only_itself(records: Path, line: str) -> None:
+    records.write_bytes(line.encode("latin-1") + b"\n" + START)
+    found = Records(records).read()
+    assert found[-1] == Report("start", 7, 2, "12", "n1", at=5.5)
+    assert found[:-1] == ([Unreadable.DAMAGED] if line else [])
+
+
+def test_gift_is_found_again(tmp_path: Path) -> None:
+    path = tmp_path / "1-1.list"
+    assert not has_gift(path, "1-2")
+    append(path, gift_text("1-2", [Item("0.1", Ask(), "a", "a.sh", "a")], {}))
+    append(path, cancel_text(["0.1"]))
+    assert has_gift(path, "1-2")
+    assert not has_gift(path, "1-22")
+    assert not has_gift(path, "1")

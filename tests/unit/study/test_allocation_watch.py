@@ -1,0 +1,114 @@
+"""What becomes of allocations, as Slurm shows them, and of what they had."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtui.core.study import events as ev
+from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
+from mtui.core.study.observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from mtui.core.study.packing import Gift
+from mtui.core.study.status import Status
+from tests.unit.study.test_packing import Study
+
+AT = 5000.0
+
+
+def look(watch: AllocationWatch, shown: dict[str, Seen], now: float, names: dict[str, str] | None = None):
+    """A look that begins and ends at `now`."""
+    return watch.look(shown.get, lambda name: (names or {}).get(name, ""), now, AT, now)
+
+
+@pytest.fixture
+def study() -> Study:
+    study = Study()
+    study.allocation(began=False)
+    return study
+
+
+def test_why_it_waits_is_told_once(study: Study) -> None:
+    watch = AllocationWatch(study.state)
+    shown = {"101": Seen(Status.PENDING, ended=False, reason="Priority")}
+    ((observed,), overs) = look(watch, shown, 1.0)
+    assert (observed, overs) == (
+        ev.AllocationObserved(at=AT, allocation="1", status=Status.PENDING, reason="Priority"),
+        [],
+    )
+    study.state.apply(observed)
+    assert look(watch, shown, 2.0) == ([], [])
+
+
+def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -> None:
+    watch = AllocationWatch(study.state)
+    watch.touch("1", 3.0)
+    assert look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 2.0) == ([], [])
+    assert len(look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 4.0)[1]) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "node", "cause"),
+    [
+        (Status.TIMED_OUT, "", "the walltime of allocation 101 was over"),
+        (Status.NODE_FAILED, "n1", "a node of allocation 101 failed (n1)"),
+        (Status.PREEMPTED, "", "Slurm took the nodes of allocation 101 for another job"),
+        (Status.CANCELLED, "", "allocation 101 was cancelled from outside"),
+        (Status.FAILED, "n1", "allocation 101 failed (n1)"),
+    ],
+)
+def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, node: str, cause: str) -> None:
+    study.give_all()
+    study.start(0)
+    watch = AllocationWatch(study.state)
+    (over,) = look(watch, {"101": Seen(status, ended=True, node=node)}, 1.0)[1]
+    assert (over.status, over.cause) == (status, cause)
+    for event in watch.end(over, AT):
+        study.state.apply(event)
+    assert study.words() == ["ready"] * 3 + ["waiting"] * 4
+    assert [(study.state.attempts[i][-1].cause, study.state.attempts[i][-1].returned) for i in (0, 1)] == [
+        (cause, True),
+        (cause, False),
+    ]
+    assert study.state.allocations.open() == []
+
+
+def test_end_in_order_has_no_cause(study: Study) -> None:
+    watch = AllocationWatch(study.state)
+    (over,) = look(watch, {"101": Seen(Status.FINISHED, ended=True)}, 1.0)[1]
+    assert watch.end(over, AT) == [ev.AllocationOver(at=AT, allocation="1", status=Status.FINISHED)]
+
+
+def test_one_that_slurm_forgot_is_lost_after_a_while(study: Study) -> None:
+    watch = AllocationWatch(study.state)
+    assert look(watch, {}, 1.0) == ([], [])
+    assert look(watch, {}, LOST_WAIT)[1] == []
+    assert [over.status for over in look(watch, {}, LOST_WAIT + 1.0)[1]] == [Status.LOST]
+
+
+def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
+    for names, expected in (({"1": "77"}, "77"), ({}, "")):
+        study = Study()
+        pool = study.packing.of(0)
+        assert not isinstance(pool, str)
+        study.do(ev.AllocationIntended, allocation="1", pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
+        study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
+        watch = AllocationWatch(study.state)
+        watch.doubt("1", 10.0)
+        assert watch.wants_look
+        events, overs = look(watch, {}, 10.0 + UNCLEAR_WAIT, names)
+        assert [event.job for event in events if isinstance(event, ev.AllocationQueued)] == [expected] * bool(expected)
+        assert [over.status for over in overs] == [Status.LOST] * (not expected)
+        assert not watch.wants_look
+
+
+def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever() -> None:
+    study = Study()
+    watch = AllocationWatch(study.state)
+    for number in range(1, MOST_RETURNS + 1):
+        study.allocation(str(number))
+        study.give(Gift(str(number), (0,)))
+        study.do(ev.Started, instance=0, attempt=number, job=f"10{number}", node="n1")
+        over = Over(study.state.allocations.by_name[str(number)], Status.NODE_FAILED, "a node failed")
+        for event in watch.end(over, AT):
+            study.state.apply(event)
+    assert study.state.status[0] is Status.NODE_FAILED
+    assert study.state.cause(0) == "a node failed; it began 3 times and never came to its end"
