@@ -54,9 +54,11 @@ class Allocating:
         state = self._drive.state
         if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
             return None
-        times = [due for due in (self._due, self._giving.due()) if due is not None]
-        times += [due for _, due in self._fenced.values()]
-        return max(time.monotonic() + 0.01, min(times))
+        times = [self._due, *(due for _, due in self._fenced.values())]
+        ahead = self._giving.due()
+        if ahead is not None and ahead > time.monotonic():  # else it was tried just now, or nothing is given any more
+            times.append(ahead)
+        return min(times)
 
     @property
     def _steps(self) -> frozenset[int]:
