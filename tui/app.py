@@ -6,6 +6,7 @@ to a headless driver when the app leaves, however it leaves.
 
 from __future__ import annotations
 
+import contextlib
 import locale
 import os
 import shlex
@@ -454,7 +455,8 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
             thread.join(1)
     if app.study is None:
         return app.return_code or EXIT_FINISHED
-    print(_farewell(app.study))
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(_farewell(app.study), flush=True)
     return app.return_code or _EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
 
 

@@ -98,6 +98,8 @@ class Giving:
 
     def _given(self, submission: str, answer: Answer) -> None:
         drive, at = self._drive, time.time()
+        if submission not in drive.state.submissions:
+            return  # its allocation ended meanwhile, and all of it was returned
         match answer:
             case Accepted():
                 drive.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
