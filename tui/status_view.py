@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections import Counter
 
@@ -119,7 +120,8 @@ def _allocation_lines(state: StudyState) -> list[str]:
         rows.append(
             (
                 allocation.job or "-",
-                stands(allocation) + (f" ({safe(allocation.reason)})" if allocation.reason else ""),
+                stands(allocation)
+                + (f" ({safe(textwrap.shorten(allocation.reason, 40))})" if allocation.reason else ""),
                 f"{allocation.nodes:,}",
                 left(allocation, now),
                 f"{use.busy:,}/{allocation.cores:,}" if allocation.began_at else "-",

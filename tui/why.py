@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..core.backends.slurm_text import reason_words
+from ..core.backends.slurm_text import reason_text
 from ..core.plan.changes import in_words
 from ..core.plan.model import Instance
 from ..core.store.layout import StudyDirectory
@@ -147,7 +147,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str) -> list[str]:
                 f"  An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
             )
         return lines
-    reason = f": {safe(reason_words(last.reason))} ({safe(last.reason)})" if last.reason else ""
+    reason = f": {safe(reason_text(last.reason))}" if last.reason else ""
     return [f"  Slurm has it as {where}{reason}."]
 
 

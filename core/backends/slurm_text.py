@@ -251,6 +251,12 @@ def reason_words(reason: str) -> str:
     return REASONS.get(reason, reason)
 
 
+def reason_text(reason: str) -> str:
+    """The words with Slurm's own word behind them, once if they are the same."""
+    words = reason_words(reason)
+    return words if words == reason else f"{words} ({reason})"
+
+
 REASONS: dict[str, str] = {
     "Priority": "jobs of higher priority come first",
     "Resources": "waiting for free nodes",

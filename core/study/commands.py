@@ -173,7 +173,8 @@ def _hold(state: StudyState, index: int, at: float) -> _Verdict:
     status = state.status[index]
     if index in state.held:
         return None, "held already"
-    if status in (Status.WAITING, Status.READY, Status.BLOCKED, Status.BOUND):
+    unbegun = (Status.WAITING, Status.READY, Status.BLOCKED, Status.BOUND)
+    if status in unbegun or state.waits_in_allocation(index):
         return ev.Held(at=at, instance=index), "held"
     return None, f"{status.value} (too late to hold)"
 

@@ -14,6 +14,8 @@ from .attempt import Attempt
 from .graph import Graph, Tally
 from .status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Impossible, Status, Verb, allowed
 
+_TOO_LATE_TO_HOLD = OVER | {Status.RUNNING, Status.SUSPENDED, Status.COMPLETING}
+
 
 class Standing:
     """The statuses of all instances, with the queues and counters that follow from them."""
@@ -91,6 +93,10 @@ class Standing:
         """How many of its direct parents failed or are blocked; a funnel counts as one."""
         return self._bad.above[index]
 
+    def waits_in_allocation(self, index: int) -> bool:
+        """Whether an allocation has it, has not begun it, and could."""
+        return self.status[index] is Status.PENDING and index in self.live_packed
+
     def below(self, indices: Iterable[int]) -> set[int]:
         """Everything that hangs on these instances, directly or further down."""
         return self._graph.below(indices)
@@ -159,13 +165,13 @@ class Standing:
             counts[source] -= 1
             counts[target] += 1
         live = self._live(index)
-        if (source is Status.HELD or target in OVER) and target is not Status.BLOCKED:
+        if (source is Status.HELD or target in _TOO_LATE_TO_HOLD) and target is not Status.BLOCKED:
             self.held.discard(index)
         if source is Status.READY:
             self.ready[step].pop(index, None)
         elif target is Status.READY:
             self.ready[step][index] = None
-        if source is Status.BOUND:
+        if source in (Status.BOUND, Status.PENDING):
             self.to_unbind.pop(index, None)
         if Status.WAITING in (source, target):
             self._consider(index)

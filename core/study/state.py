@@ -288,7 +288,7 @@ class StudyState(Standing):
     # --- commands
 
     def _hold(self, index: int) -> None:
-        if self._at(index) is Status.BOUND:  # it is held once it is out of Slurm
+        if self._at(index) is Status.BOUND or self.waits_in_allocation(index):  # it is held once it is out of there
             self.to_unbind[index] = None
         elif self._at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
             self._change(index, Verb.HOLD, Status.HELD)
@@ -302,6 +302,8 @@ class StudyState(Standing):
             self.to_unbind.pop(index, None)
             if self.waits_for(index) == 0:
                 self._free(index)
+        if self.waits_in_allocation(index):
+            self.to_unbind.pop(index, None)
         if self.status[index] is Status.HELD:
             self._change(index, Verb.RELEASE, Status.WAITING)
             self._unlock_if_free(index)

@@ -490,8 +490,8 @@ class StudyMachine(RuleBasedStateMachine):
             members = [i.index for i in self.plan.instances if self.plan.step_of(i).scheduled is scheduled]
             assert sorted(live) == [index for index in members if state.status[index] in LIVE]
         holdable = (Status.HELD, Status.BLOCKED, Status.BOUND)
-        assert state.held == {i for i in state.held if state.status[i] in holdable}
-        assert all(state.status[index] is Status.BOUND for index in state.to_unbind)
+        assert state.held == {i for i in state.held if state.status[i] in holdable or state.waits_in_allocation(i)}
+        assert all(state.status[i] is Status.BOUND or state.waits_in_allocation(i) for i in state.to_unbind)
         assert {i for i, status in enumerate(state.status) if status is Status.HELD} <= state.held
         assert all(state.status[index] in LIVE for index in state.to_cancel)
         assert state.is_over is all(status in OVER for status in state.status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from ...core.backends.slurm_text import reason_words
+from ...core.backends.slurm_text import reason_text
 from ...core.plan.model import Plan
 from ...core.plan.packing import Packing, Share
 from ...core.spec.model import Pack
@@ -130,7 +130,7 @@ def not_begun(allocation: Allocation) -> str:
         case Status.CONFIGURING:
             return "waits for its nodes to be made ready"
         case _:
-            why = f": {safe(reason_words(allocation.reason))} ({safe(allocation.reason)})" if allocation.reason else ""
+            why = f": {safe(reason_text(allocation.reason))}" if allocation.reason else ""
             return f"waits in Slurm's queue{why}"
 
 

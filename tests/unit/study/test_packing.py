@@ -215,3 +215,20 @@ def test_what_does_not_fit_any_more_is_taken_back() -> None:
     study.at += 3599
     (back,) = study.packer().take_back()
     assert (back.members, back.cause) == (A, "its walltime does not fit into what is left of allocation 101")
+
+
+def test_what_an_allocation_has_not_begun_can_be_held_and_released() -> None:
+    study = Study()
+    study.allocation()
+    study.give_all()
+    for held in (True, False):
+        study.do(ev.Held, instance=0)
+        assert (list(study.state.to_unbind), study.words()[0]) == ([0], "pending")
+        if held:
+            study.do(ev.Released, instance=0)
+            assert (study.state.to_unbind, study.state.held) == ({}, set())
+    study.do(ev.Unbound, members=((0, 1),), cause="held")
+    assert (study.words()[0], study.state.held) == ("held", {0})
+    study.do(ev.Held, instance=1)
+    study.start(1)  # too late
+    assert (study.words()[1], study.state.held, study.state.to_unbind) == ("running", {0}, {3: None})
