@@ -153,7 +153,8 @@ def daemon_command(folder: Path, name: str) -> list[str]:
         socket_path = f"--socket={folder}/munge.socket"
         return ["munged", "--foreground", "--force", "--num-threads=10", socket_path, *files]
     if name == "mariadbd":
-        common = f"--no-defaults --user={USER} --datadir={folder}/database"
+        # Native asynchronous I/O was seen to end it on new kernels, once in a while.
+        common = f"--no-defaults --user={USER} --datadir={folder}/database --innodb-use-native-aio=0"
         install = f"mariadb-install-db {common} --auth-root-authentication-method=normal --skip-test-db"
         files = f"--socket={folder}/mariadb.socket --pid-file={folder}/mariadb.pid"
         # Nothing of it outlives the run, so nothing is worth waiting for the disk.
