@@ -25,7 +25,7 @@ _ALTERNATE = 1049  # the mode in which programs draw that take the whole termina
 
 KEYS = {
     "enter": "\r",
-    "escape": "\x1b",
+    "escape": "\x1b[27u",  # as newer terminals send it: a bare one with a letter right behind it passes for Alt
     "tab": "\t",
     "space": " ",
     "backspace": "\x7f",
@@ -201,7 +201,7 @@ class Terminal:
     # --- acting
 
     def keys(self, *names: str) -> None:
-        """Press keys: letters, names of KEYS, or `ctrl+x`. Wait for what an escape shows before the next key."""
+        """Press keys: letters, names of KEYS, or `ctrl+x`."""
         for name in names:
             if name.startswith("ctrl+"):
                 self._send(chr(ord(name[-1].upper()) - 64))
