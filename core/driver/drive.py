@@ -21,9 +21,11 @@ from ..store.layout import StudyDirectory
 from ..store.lease import Lease
 from ..store.study_file import Settings, StudyFile
 from ..study import events as ev
+from ..study.again import Tries
 from ..study.observer import Observer
 from ..study.policy import Limits
 from ..study.state import Impossible, StudyState
+from ..study.status import UNSUCCESSFUL, Status
 from .effects import Effects
 from .faults import point
 
@@ -71,10 +73,17 @@ class Drive:
         self.packing = Packing(self.plan, _pack(study.settings))
         self._submissions = 0
         self._ends: list[int] = []  # steps of the Slurm jobs that ended
+        self._failed = self._unsuccessful()  # what is to be judged whether it is tried again
         self._listener = listener
         self._journal = Journal(directory.journal, lease.owner.epoch)
         # Events since the last checkpoint; if there is none, at least one for each attempt.
         self._unkept = 0 if directory.checkpoint.exists() else len(self.state.attempts)
+
+    @property
+    def tries(self) -> Tries:
+        """How often what failed is tried again by itself, where the study has no rule of its own."""
+        settings = self.study.settings
+        return Tries(settings.rlimit if self.state.rlimit is None else self.state.rlimit, settings.attempts)
 
     @property
     def limits(self) -> Limits:
@@ -108,6 +117,8 @@ class Drive:
 
     def emit(self, event: ev.Event) -> None:
         """Take an event into state and journal; one that cannot be is written as an anomaly."""
+        if isinstance(event, ev.SubmitRefused):
+            self._failed += (index for index, _ in self.state.submissions.get(event.submission, ()))
         try:
             self.state.apply(event)
         except Impossible as error:
@@ -130,13 +141,25 @@ class Drive:
             case ev.Ended():
                 self.observer.forget([event.instance])
                 self.slurm_closed_until = 0.0  # there may be room again
+                if event.status is not Status.FINISHED:
+                    self._failed.append(event.instance)
                 step = self.plan.step_of(self.plan.instances[event.instance])
                 if step.scheduled:
                     self._ends.append(step.index)
+            case ev.SettingsChanged():
+                self._failed = self._unsuccessful()
             case ev.SubmitIntended() | ev.Unbound() | ev.Returned():
                 self.observer.forget(index for index, _ in event.members)
             case _:
                 pass
+
+    def _unsuccessful(self) -> list[int]:
+        return [index for index, status in enumerate(self.state.status) if status in UNSUCCESSFUL]
+
+    def take_failed(self) -> list[int]:
+        """The instances that may have failed since the last call; all that have, at the first one."""
+        failed, self._failed = self._failed, []
+        return failed
 
     def take_ends(self) -> list[int]:
         """The steps of the Slurm jobs that have ended since the last call."""

@@ -16,7 +16,7 @@ from ..store.layout import prepare
 from ..study import events as ev
 from ..study.packing import Gift, Packer
 from ..study.state import StudyState
-from ..study.status import Status
+from ..study.status import OVER
 from .drive import Drive
 from .effects import Effect
 from .faults import point
@@ -89,12 +89,12 @@ class Giving:
             if barrier not in barriers:
                 barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
             waits += [f"={barrier}"] if barriers[barrier] else []
-        script = plan.script_name(instance)
+        script = plan.script_of(instance, state.changes.get(index, UNCHANGED))
         return Item(f"{index}.{number}", share.ask, instance.workspace, script, instance.stem, tuple(waits))
 
     def _unfinished(self, indices: Iterable[int]) -> list[str]:
         state = self._drive.state
-        return [attempt_name(state, index) for index in indices if state.status[index] is not Status.FINISHED]
+        return [attempt_name(state, index) for index in indices if state.status[index] not in OVER]
 
     def _given(self, submission: str, answer: Answer) -> None:
         drive, at = self._drive, time.time()

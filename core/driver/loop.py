@@ -27,8 +27,10 @@ from .drive import Call, Drive, Listener
 from .ending import Ending
 from .faults import point
 from .handover import start_successor
+from .hooks import Hooks
 from .inside import Inside
 from .orders import Orders
+from .retrying import Retrying
 from .starting import Starting
 from .unbinding import Unbinding
 from .witness import Witness
@@ -106,6 +108,8 @@ class Driver:
         inside = Inside(drive, allocating)
         self._witness = witness = Witness(drive, ending, allocating)
         starting = Starting(drive, witness)
+        self._hooks = hooks = Hooks(drive)
+        retrying = Retrying(drive, hooks)
         orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
         watch = Watch(self._directory.watched, lambda: drive.post(_nothing))
         try:
@@ -124,6 +128,8 @@ class Driver:
                 inside.turn()
                 unbinding.turn()
                 ending.turn()
+                if not only_commands:
+                    retrying.turn()
                 outcome = self._outcome(drive, only_commands)
                 if outcome and not drive.effects.under_way:
                     if drive.state.is_over:
@@ -164,6 +170,7 @@ class Driver:
             drive.emit(ev.StudyEnded(at=at, result=outcome))
             reason = f"the study is {outcome}"
             point("study.ended")
+            self._hooks.ended(outcome)
         drive.emit(ev.DriverStopped(at=at, reason=reason))
         witness.settle(always=True)
         self._write_status(drive, always=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
@@ -26,6 +26,7 @@ _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy con
 _DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
 _UNASKED = 4  # jobs that any site lets into its queue
+_REFUSED_PAUSE = 5.0  # seconds without new submissions after one was refused that is made again
 _GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
 _GATHERED = 100  # instances that wait no longer for others
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
@@ -175,7 +176,7 @@ class Starting:
         job = Job(
             submission=submission,
             name=drive.job_name(submission, start.members),
-            attempts=tuple(self._attempt(index, number) for index, number in members),
+            attempts=tuple(self._attempt(index, number, changes[index]) for index, number in members),
             tasks=tasks,
             options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
             after=start.after,
@@ -206,14 +207,14 @@ class Starting:
             executor=self._threads if scheduled else None,
         )
 
-    def _attempt(self, index: int, number: int) -> Attempt:
+    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> Attempt:
         directory, plan = self._drive.directory, self._drive.plan
         instance = plan.instances[index]
         workspace = f"{directory.root}/{instance.workspace}"
         return Attempt(
             name=f"{index}.{number}",
             workspace=workspace,
-            script=f"{workspace}/{plan.script_name(instance)}",
+            script=f"{workspace}/{plan.script_of(instance, changes)}",
             stdout=f"{workspace}/{instance.stem}.out",
             stderr=f"{workspace}/{instance.stem}.err",
         )
@@ -242,6 +243,8 @@ class Starting:
                 drive.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
                 drive.observer.doubt(job.submission, now)
             case Refused():
+                if drive.tries.attempts > 1:  # it may be tried again by itself: not at once
+                    drive.slurm_closed_until = now + _REFUSED_PAUSE
                 drive.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
 
 

@@ -52,14 +52,14 @@ class Kinds:
 
 def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Kind:
     """What an instance's job asks for."""
-    script = render(plan, instance, changes).body
+    script = render(plan, instance, changes).chosen(changes)
     lines = script.split("\n")
     own = [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(script)]
     header = options(plan, instance, changes)
     del own[: len(header)]
     shared = [option for option in header if not option.startswith(_OURS)]
     alone = next((option for option in own if OWN_OF_A_JOB.search(option)), "")
-    waits = any(_WAITS.search(option) for option in own)
+    waits = any(_WAITS.search(option) for option in (*header, *own))
     return Kind(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
 
 

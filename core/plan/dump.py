@@ -20,6 +20,7 @@ def plan_as_json(plan: Plan) -> dict[str, object]:
                 "parents": sorted(plan.instances[parent].name for parent in plan.parents(instance)),
                 "params": plan.params(instance),
                 "scheduled": step.scheduled,
+                "skipped": bool(step.skipped),
                 "script": f"{instance.workspace}/{plan.script_name(instance)}",
                 "body": script.body,
                 "restart": script.restart,

@@ -87,7 +87,7 @@ def _in_order(steps: Iterable[Step], environment: Environment) -> list[Step]:
     place = {name: number for number, name in enumerate(by_name)}
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for step in by_name.values():
-        targets = [dependency_target(environment.apply(written))[0] for written in step.depends]
+        targets = [dependency_target(environment.apply(written))[0] for written in (*step.depends, *step.after)]
         sorter.add(step.name, *targets, *workspace_references(step, environment))
     sorter.prepare()
     ready: list[int] = []
@@ -113,15 +113,17 @@ def _expand(
     first: int,
 ) -> tuple[PlannedStep, list[Instance]]:
     """One step after all those before it, and its instances, numbered from `first`."""
-    targets = [dependency_target(environment.apply(written)) for written in step.depends]
+    targets = [dependency_target(environment.apply(written)) for written in (*step.depends, *step.after)]
     parents = tuple(dict.fromkeys(position[name] for name, funnel in targets if not funnel))
     funnels = tuple(dict.fromkeys(position[name] for name, funnel in targets if funnel))
+    after = {position[dependency_target(environment.apply(written))[0]] for written in step.after}
     references = tuple(position[name] for name in workspace_references(step, environment))
     run = {key: _with_environment(value, environment) for key, value in step.run.items()}
     texts = [environment.apply(text) for _, text in step_texts(step)]
     used = {key for key in table.keys if any(uses_parameter(text, key) for text in texts)}
     for other in (*parents, *(index for index in references if index not in funnels)):
         used.update(steps[other].used)
+    groups = tuple(position[name] for name in step.group if used.intersection(steps[position[name]].used))
     planned = PlannedStep(
         index=len(steps),
         name=step.name,
@@ -131,10 +133,13 @@ def _expand(
         restart=environment.apply(step.restart),
         run=run,
         parents=parents,
-        funnels=funnels,
+        funnels=tuple(funnel for funnel in funnels if funnel not in groups),
         references=references,
         used=tuple(sorted(used)),
         scheduled=slurm and bool(run.get("nodes") or run.get("procs")),
+        after=tuple(sorted(after)),
+        groups=groups,
+        retry=step.retry,
     )
     if used:
         members, by_row = _rows(planned, table, steps, hashws, first)
@@ -151,6 +156,7 @@ def _rows(
     combinations = table.combinations(step.used)
     number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
     width = len(str(len(number) - 1))
+    groups = [_Group(table, step, steps[group]) for group in step.groups]
     members: list[Instance] = []
     for row, combination in enumerate(combinations):
         index = number[combination]
@@ -163,10 +169,24 @@ def _rows(
         else:
             stem = path_component(name)
             workspace = f"{step.folder}/{path_component(combination)}"
-        parents = (steps[parent].by_row[row] if steps[parent].by_row else steps[parent].instances[0]
-                   for parent in step.parents)  # fmt: skip
+        parents = [steps[parent].by_row[row] if steps[parent].by_row else steps[parent].instances[0]
+                   for parent in step.parents]  # fmt: skip
+        parents += (parent for group in groups for parent in group.of(row))
         members.append(Instance(index, name, step.index, row, workspace, stem, tuple(dict.fromkeys(parents))))
     return members, tuple(number[combination] for combination in combinations)
+
+
+class _Group:
+    """Those instances of a funnel's step that share the parameters of an instance: row by row."""
+
+    def __init__(self, table: ParameterTable, step: PlannedStep, funnel: PlannedStep) -> None:
+        self._shared = list(table.label_rows([key for key in step.used if key in funnel.used]))
+        self._members: dict[tuple[str, ...], dict[int, None]] = {}
+        for row, index in enumerate(funnel.by_row):
+            self._members.setdefault(self._shared[row], {})[index] = None
+
+    def of(self, row: int) -> Iterable[int]:
+        return self._members[self._shared[row]]
 
 
 def _with_environment(value: RunValue, environment: Environment) -> RunValue:

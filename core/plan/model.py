@@ -7,9 +7,10 @@ Scripts are not stored: `script.render` makes the text of an instance when it is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..spec.model import Batch, Dependency, RunValue
+from ..spec.model import Batch, Dependency, Rule, RunValue
+from .changes import restarts
 from .parameters import ParameterTable
 
 
@@ -31,6 +32,10 @@ class PlannedStep:
     scheduled: bool
     instances: Sequence[int] = ()
     by_row: Sequence[int] = ()  # for each parameter row, the instance that covers it; empty if `used` is
+    after: tuple[int, ...] = ()  # of its parents and funnels: those whose ends count, whatever they are
+    groups: tuple[int, ...] = ()  # funnels by group: their instances that share its parameters are direct parents
+    retry: Mapping[str, Rule] = field(default_factory=dict[str, Rule])  # by cause
+    skipped: str = ""  # why none of its instances is to run; they count as done
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,10 @@ class Plan:
     def params(self, instance: Instance) -> dict[str, str]:
         """The parameters that the instance's step uses, with their values in its row."""
         return {key: self.parameters.value(key, instance.row) for key in self.steps[instance.step].used}
+
+    def script_of(self, instance: Instance, changes: Mapping[str, str]) -> str:
+        """The file name of the script that an attempt with these changes runs."""
+        return self.script_name(instance, restart=bool(self.step_of(instance).restart) and restarts(changes))
 
     def script_name(self, instance: Instance, *, restart: bool = False) -> str:
         """The file name of the instance's script, or of its restart script."""

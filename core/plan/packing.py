@@ -17,9 +17,9 @@ from ..pack.lines import Ask
 from ..spec.model import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
-from .changes import UNCHANGED
+from .changes import UNCHANGED, restarts
 from .model import Instance, Plan, PlannedStep
-from .script import directive_lines, header_resources, place_options, render_command
+from .script import directive_lines, further_options, header_resources, part_options, place_options, render_command
 
 _HOUR = 3600  # seconds, the least that an allocation has if the study does not say
 _MARGIN = 300  # seconds that an allocation has beyond the longest walltime in it: to start, and to end in order
@@ -33,6 +33,7 @@ _OTHER = re.compile(
     r"|--.*(gpu|gres|tres|cpu|core|thread|socket|mem|tasks|nodes|nodelist|nodefile|exclusive).*"
 )
 _MEMORY = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
+_PER_CORE = re.compile(r"--mem-per-cpu=(\d+)([KMGT]?)B?", re.IGNORECASE)
 _UNITS = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -132,9 +133,13 @@ class Packing:
                 numbers[name] = int(values[key])
         seconds = walltime_seconds(values.get("walltime", "0")) or 0
         ask = replace(Ask(), **numbers, seconds=seconds, exclusive="exclusive" in values)
-        own = _directives(plan, instance, changes)
+        own = [*part_options(values), *_directives(plan, instance, changes)]
         rest: list[str] = []
+        per_core = 0
         for option in own:
+            if match := _PER_CORE.fullmatch(option):
+                per_core = _megabytes(match)
+                continue
             read = _read(ask, option)
             if isinstance(read, str):
                 return read
@@ -142,6 +147,8 @@ class Packing:
             rest += [option] if is_place else []
         if "tasks" not in numbers and ask.tasks == 1:
             ask = replace(ask, tasks=ask.nodes)
+        if per_core:
+            ask = replace(ask, memory=per_core * ask.cpus * -(-ask.tasks // ask.nodes))
         if ask.nodes > pack.nodes:
             return f"it asks for {ask.nodes} nodes, an allocation has {pack.nodes}"
         if pack.cores and ask.tasks * ask.cpus > pack.cores * ask.nodes:
@@ -156,15 +163,16 @@ class Packing:
 
 
 def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
-    """The options of the author's own `#SBATCH` lines, one by one."""
-    cmd = plan.step_of(instance).cmd
-    if "#SBATCH" not in cmd:
-        return []
-    command = render_command(plan, instance, cmd, changes)
-    lines = command.split("\n")
+    """The options that have no keys, those of the author's own `#SBATCH` lines among them, one by one."""
+    texts = further_options(plan, instance)
+    step = plan.step_of(instance)
+    cmd = step.restart if step.restart and restarts(changes) else step.cmd
+    if "#SBATCH" in cmd:
+        command = render_command(plan, instance, cmd, changes)
+        lines = command.split("\n")
+        texts += [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(command)]
     found: list[str] = []
-    for number in directive_lines(command):
-        text = lines[number].removeprefix("#SBATCH").strip()
+    for text in texts:
         try:
             words = shlex.split(text, comments=True)
         except ValueError:
@@ -194,12 +202,16 @@ def _read(ask: Ask, option: str) -> tuple[Ask, bool] | str:
     if name == "--exclusive" and not value:
         return replace(ask, exclusive=True), False
     if name == "--mem" and (match := _MEMORY.fullmatch(value)):
-        return replace(ask, memory=int(int(match.group(1)) * _UNITS[match.group(2).upper()])), False
+        return replace(ask, memory=_megabytes(match)), False
     if name == "--gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
         return replace(ask, gpus=int(match.group(1))), False
     if _OTHER.fullmatch(name):
         return f"'#SBATCH {option}' is not understood for a part of an allocation"
     return ask, True
+
+
+def _megabytes(match: re.Match[str]) -> int:
+    return int(int(match.group(1)) * _UNITS[match.group(2).upper()])
 
 
 def packed_steps(plan: Plan, packing: Packing) -> list[PlannedStep]:

@@ -34,13 +34,14 @@ class ParameterTable:
 
     def combinations(self, used: Sequence[str]) -> list[str]:
         """For each row, the labels of the used parameters, sorted by key and joined by dots."""
-        return [".".join(labels) for labels in self._labels(used)]
+        return [".".join(labels) for labels in self.label_rows(used)]
 
     def distinct(self, used: Sequence[str]) -> set[tuple[str, ...]]:
         """The different combinations, before they are joined: ("1", "2.3") is not ("1.2", "3")."""
-        return set(self._labels(used))
+        return set(self.label_rows(used))
 
-    def _labels(self, used: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    def label_rows(self, used: Sequence[str]) -> Iterator[tuple[str, ...]]:
+        """For each row, the labels of the used parameters, sorted by key."""
         return zip(*(self.labels[self.keys.index(key)] for key in sorted(used)), strict=True)
 
     def value(self, key: str, row: int) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..spec.model import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
-from .changes import CHANGEABLE, UNCHANGED
+from .changes import CHANGEABLE, UNCHANGED, restarts
 from .launcher import remove_launchers, replace_launchers
 from .model import Instance, Plan, PlannedStep
 
@@ -28,7 +28,22 @@ _FORMS = {  # how sbatch is asked for each resource
     "cores per task": "--cpus-per-task={}",
     "exclusive": "--exclusive",
     "qos": "--qos={}",
+    # From here on: keys of ours (spec/slurm_keys.py), which stand behind Maestro's lines.
+    "constraint": "--constraint={}",
+    "mem": "--mem={}",
+    "mem per cpu": "--mem-per-cpu={}",
+    "gpus per node": "--gpus-per-node={}",
+    "gpus per task": "--gpus-per-task={}",
+    "licenses": "--licenses={}",
+    "exclude": "--exclude={}",
+    "dependency": "--dependency={}",
+    "mail user": "--mail-user={}",
+    "mail type": "--mail-type={}",
 }
+_OURS = tuple(_FORMS)[tuple(_FORMS).index("qos") :]
+_SHARED = ("nodes", "procs", "qos", "reservation", "queue", "bank", *_OURS)  # those that `batch` may give
+_ORDER = (*CHANGEABLE, "dependency", "mail user", "mail type")
+_PLACE = ("queue", "bank", "reservation", "qos", "constraint", "licenses", "exclude", "mail user", "mail type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,10 @@ class Script:
 
     body: str
     restart: str | None
+
+    def chosen(self, changes: Mapping[str, str]) -> str:
+        """The text that an attempt with these changes runs."""
+        return self.restart if self.restart is not None and restarts(changes) else self.body
 
 
 def render(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Script:
@@ -78,7 +97,7 @@ def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Matc
         target = plan.steps[index]
         name = plan.parameters.apply(instance.row, target.name) if instance.row >= 0 else target.name
         if name == match.group(1):  # parameters are put in already, also if they stand in a step's name
-            if index in step.funnels or not target.used:
+            if index in (*step.funnels, *step.groups) or not target.used:
                 return f"{plan.out}/{target.folder}"
             return f"{plan.out}/{plan.instances[target.by_row[instance.row]].workspace}"
     return match.group(0)
@@ -87,9 +106,11 @@ def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Matc
 def resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
     """The step's own run values for this instance, as text and as changed; empty and false ones left out."""
     found: dict[str, str] = {}
+    if cores := plan.batch.text("cores per task"):  # a key of ours: Maestro has it in steps only
+        found["cores per task"] = cores
     for key, value in plan.step_of(instance).run.items():
         text = _text(plan, instance, value)
-        if text:
+        if text and key != "sbatch":
             found[key] = text
     found.update((key, value) for key, value in changes.items() if value)
     if changes.get("gpus") == "0":  # said by a person, it means none; a request for none is not known everywhere
@@ -98,15 +119,23 @@ def resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHA
 
 
 def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
-    """What the job asks for, by the keys that a retry may change, in their order; those without a value left out.
+    """What the job asks for, by the keys of its options, in their order; those without a value left out.
 
     The batch block's defaults, overridden by the step's own values, overridden by what retries have changed.
     """
-    shared = {key: plan.batch.text(key) for key in ("nodes", "procs", "qos", "reservation", "queue", "bank")}
+    shared = {key: plan.batch.text(key) for key in _SHARED}
     values = {**shared, **resources(plan, instance, changes)}
     if values.get("exclusive", "").lower() in _FALSE:
         values.pop("exclusive", None)
-    return {key: values[key] for key in CHANGEABLE if values.get(key)}
+    return {key: values[key] for key in _ORDER if values.get(key)}
+
+
+def further_options(plan: Plan, instance: Instance) -> list[str]:
+    """The options that stand in the lists `sbatch` of the batch block and of the step."""
+    own = str(plan.step_of(instance).run.get("sbatch", ""))
+    if instance.row >= 0:
+        own = plan.parameters.apply(instance.row, own)
+    return [option for text in (plan.batch.text("sbatch"), own) for option in text.split("\n") if option]
 
 
 def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
@@ -126,11 +155,12 @@ def _header(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> str:
     lines = [f"#!{plan.batch.shell}"]
     if plan.step_of(instance).scheduled:
         lines += [f"#SBATCH {option}" for option in options(plan, instance, changes)]
+        lines += [f"#SBATCH {option}" for option in further_options(plan, instance)]
     return "\n".join(lines)
 
 
 def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> list[str]:
-    """The options of the header's `#SBATCH` lines, which stand before those of the step's author."""
+    """The options of the header's `#SBATCH` lines that have keys; before all that the step's author has written."""
     values = header_resources(plan, instance, changes)
     description = plan.step_of(instance).description
     if instance.row >= 0:
@@ -144,17 +174,27 @@ def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
         f'--output="{instance.stem}.out"',
         f'--error="{instance.stem}.err"',
         f'--comment "{comment}"',
-        *_lines(values, "reservation", "gpus", "procs", "cores per task", "exclusive", "qos"),
+        *_lines(values, "reservation", "gpus", "procs", "cores per task", "exclusive", *_OURS),
     ]
 
 
 def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
-    return [_FORMS[key].format(values[key]) for key in keys if key in values]
+    return [_FORMS[key].format(_quoted(key, values[key])) for key in keys if key in values]
+
+
+def _quoted(key: str, value: str) -> str:
+    """A value as one word of a `#SBATCH` line, where a blank ends the word and a # the line."""
+    return f'"{value}"' if key in _OURS and re.search(r"[\s#]", value) else value
+
+
+def part_options(values: Mapping[str, str]) -> list[str]:
+    """Those options of our own keys in `header_resources` that say how much a job takes, or when it may begin."""
+    return _lines(values, "mem", "mem per cpu", "gpus per node", "gpus per task", "dependency")
 
 
 def place_options(values: Mapping[str, str]) -> list[str]:
     """Those options of `header_resources` that say where a job goes, not how much it takes."""
-    return _lines(values, "queue", "bank", "reservation", "qos")
+    return _lines(values, *_PLACE)
 
 
 def directive_lines(script: str) -> list[int]:

@@ -15,6 +15,8 @@ from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
+from .slurm_keys import BATCH_KEYS, read_slurm_values
+from .step_keys import extend_steps
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
 _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos", "reservation")
@@ -58,7 +60,7 @@ def parse_study(text: str, problems: Problems) -> Study:
     name, description = _description(top)
     entries, dependencies = _environment(top)
     batch = _batch(top)
-    steps = _steps(top)
+    steps = extend_steps(top, _steps(top))
     parameters = _parameters(top)
     study = Study(
         name=name,
@@ -194,10 +196,15 @@ def _batch(top: Fields) -> Batch:
         hint = nearest(kind.lower(), ("local", "slurm"))
         fields.problems.error(place, f"batch: unknown type '{kind}'", hint)
     required = _SLURM_REQUIRED if kind == "slurm" else ()
-    fields.check_keys(_BATCH_KEYS, required, warn=True, why="a slurm batch needs it, and '' leaves it to Slurm")
-    values: dict[str, RunValue] = {}
+    fields.check_keys(
+        (*_BATCH_KEYS, *BATCH_KEYS), required, warn=True, why="a slurm batch needs it, and '' leaves it to Slurm"
+    )
+    values: dict[str, RunValue] = dict(read_slurm_values(fields, BATCH_KEYS))
     for key, item in fields.node.items():
-        if not isinstance(item, Scalar):
+        if key in BATCH_KEYS:
+            if key in values and "$(" in str(values[key]):
+                fields.problems.warn(item.place, f"batch: no token is replaced in '{key}'", "give it in a step")
+        elif not isinstance(item, Scalar):
             if key in _BATCH_KEYS:
                 fields.problems.error(item.place, f"batch: '{key}' has to be one value, but is {kind_of(item)}")
         elif isinstance(item.value, (str, int, float)):

@@ -98,7 +98,9 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
     source = SourceText(study.text)
     places: dict[tuple[str, str], Place] = {}
     for step in steps:
-        for written, place in zip(step.depends, step.depends_places, strict=True):
+        written_at = [*zip(step.depends, step.depends_places, strict=True)]
+        written_at += zip(step.after, step.after_places, strict=True)
+        for written, place in written_at:
             target, _ = dependency_target(environment.apply(written))
             if target == step.name:
                 problems.error(place, f"step '{step.name}' depends on itself")
@@ -112,6 +114,7 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             else:
                 needs[step.name].append(target)
                 places[target, step.name] = place
+        _check_groups(step, environment, problems)
     references: dict[tuple[str, str], Place] = {}
     for step in steps:
         for target in workspace_references(step, environment):
@@ -139,6 +142,14 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             f"step '{user}' uses $({target}.workspace) but does not depend on '{target}'",
             f"without 'depends: [{target}]' it may start before '{target}' is done",
         )
+
+
+def _check_groups(step: Step, environment: Environment, problems: Problems) -> None:
+    funnels = [name for name, funnel in map(dependency_target, map(environment.apply, step.depends)) if funnel]
+    for name, place in zip(step.group, step.group_places, strict=True):
+        if name not in funnels:
+            message = f"step '{step.name}': group names '{name}', but its 'depends' has no '{name}_*'"
+            problems.error(place, message, nearest(name, funnels))
 
 
 def _hangs_on(needs: Mapping[str, Sequence[str]], name: str, target: str) -> bool:

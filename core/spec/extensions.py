@@ -8,7 +8,7 @@ from .problems import closest
 from .reading import Mapping, Scalar, kind_of
 from .walltime import WALLTIME, walltime_seconds
 
-_KEYS = ("submit_ahead", "array", "pack")
+_KEYS = ("submit_ahead", "array", "pack", "retry", "steps", "on_end", "on_failure")
 _PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "more_after", "idle")
 _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
@@ -26,6 +26,8 @@ def read_extensions(top: Fields, steps: tuple[str, ...]) -> Extensions:
         submit_ahead=_flag(block, "submit_ahead", default.submit_ahead),
         array=_count(block, "array", default.array, hint="1: no job arrays"),
         pack=_pack(block, steps),
+        on_end=block.text("on_end"),
+        on_failure=block.text("on_failure"),
     )
 
 

@@ -67,6 +67,16 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """How an instance that failed is tried again by itself. `changes` are resources; `x1.5` multiplies what it had."""
+
+    times: int  # at most, until a person retries it
+    restart: bool | None = None  # with the restart command; None: if it timed out and there is one
+    exclude: bool = False  # not on the node where it failed
+    changes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One step of `study`, as written.
 
@@ -84,6 +94,12 @@ class Step:
     place: Place = NOWHERE
     depends_places: tuple[Place, ...] = ()
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, "tuple[int, int]"])
+    # What only mtui reads, below `mtui: steps:`. Its options of Slurm stand in `run`.
+    retry: Mapping[str, Rule] = field(default_factory=dict[str, Rule])  # by cause: Slurm's word, or an exit code
+    after: tuple[str, ...] = ()  # steps that it waits for whatever becomes of them, as in `depends`
+    after_places: tuple[Place, ...] = ()
+    group: tuple[str, ...] = ()  # funnels that take only the instances that share its own parameters
+    group_places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,8 @@ class Extensions:
     submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
     array: int = 1000  # the most instances in one job array; 1: no arrays
     pack: Pack | None = None  # None: each instance is a job or a task of an array
+    on_end: str = ""  # a command that is run once the study is over
+    on_failure: str = ""  # a command that is run when the first instance has failed for good
 
 
 @dataclass(frozen=True, slots=True)

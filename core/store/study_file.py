@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.model import Batch, Pack
+from ..spec.model import Batch, Pack, Rule
 
 VERSION = 1
 
@@ -27,6 +27,10 @@ class Settings:
     poll: float = 30.0  # seconds between two looks at Slurm while nothing else calls for one
     submit_ahead: bool = True  # whether what waits for jobs in Slurm is submitted at once, bound to them
     array: int = 1000  # the most tasks of a job array; 1: no arrays
+    rlimit: int = 1  # restarts of an instance that timed out and has a restart command; 0: no limit
+    attempts: int = 1  # tries at a submission that is refused, and at a local step that fails
+    on_end: str = ""  # commands that a driver runs, see spec/model.py
+    on_failure: str = ""
     pack: Pack | None = None  # whether and how instances share allocations
     inside: str = ""  # the job in whose allocation this driver runs what it can; of one driver, not kept
 
@@ -78,6 +82,7 @@ def _step(step: PlannedStep) -> dict[str, Any]:
     record = {name: getattr(step, name) for name in PlannedStep.__slots__}
     record["run"] = {key: dict(value) if isinstance(value, dict) else value for key, value in step.run.items()}
     record["instances"] = list(step.instances)
+    record["retry"] = {cause: asdict(rule) for cause, rule in step.retry.items()}
     record["by_row"] = list(step.by_row)
     return record
 
@@ -134,11 +139,17 @@ def _plan(content: dict[str, Any]) -> Plan:
 
 
 def _read_step(record: dict[str, Any]) -> PlannedStep:
-    tuples = ("parents", "funnels", "references", "used", "by_row")
+    tuples = ("parents", "funnels", "references", "used", "by_row", "after", "groups")
     values: dict[str, Any] = {name: tuple(value) if name in tuples else value for name, value in record.items()}
     indices: list[int] = record["instances"]
     values["instances"] = range(indices[0], indices[-1] + 1) if indices else range(0)
+    rules: dict[str, dict[str, Any]] = values.get("retry", {})
+    values["retry"] = {cause: _rule(**rule) for cause, rule in rules.items()}
     return PlannedStep(**values)
+
+
+def _rule(changes: list[list[str]], **values: Any) -> Rule:
+    return Rule(changes=tuple((key, value) for key, value in changes), **values)
 
 
 @contextmanager

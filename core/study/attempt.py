@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .status import Status
+
 
 @dataclass(slots=True)
 class Attempt:
@@ -27,6 +29,8 @@ class Attempt:
     freed_at: float = 0.0  # when those were done, if it was bound to any
     allocation: str = ""  # that it was given to; its job is then that allocation's
     returned: bool = False  # it began, and did not end: its allocation did
+    automatic: bool = False  # made by itself after the one before it failed, not because a person asked for it
+    ended_as: Status | None = None  # if it did not finish
 
     @property
     def queued_at(self) -> float:

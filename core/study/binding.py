@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .state import StudyState
-from .status import Status
+from .status import OVER, Status
 
 # A parent whose script ended is about to be finished or failed: better to wait for that than to be bound to it.
 _BINDABLE = frozenset({Status.BOUND, Status.PENDING, Status.CONFIGURING, Status.RUNNING, Status.SUSPENDED})
@@ -91,7 +91,7 @@ class Binding:
         tasks: list[tuple[str, int]] = []
         jobs: list[str] = []
         for parent in instance.parents:
-            if state.status[parent] is Status.FINISHED:
+            if state.status[parent] in OVER:  # a failed one is enough for some; others would be blocked
                 continue
             if not self._is_bindable(parent):
                 return None
@@ -130,7 +130,7 @@ class Binding:
             spoiled.update(attempt.array for attempt in attempts[:-1])
             if self._is_bindable(index):
                 open_jobs.append(attempts[-1].job)
-            elif state.status[index] is not Status.FINISHED:
+            elif state.status[index] not in OVER:
                 return None
         jobs = (job if job.partition("_")[0] in spoiled else job.partition("_")[0] for job in open_jobs)
         found = tuple(dict.fromkeys(jobs))

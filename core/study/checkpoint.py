@@ -18,15 +18,25 @@ from .attempt import Attempt
 from .state import Command, Driver, StudyState
 from .status import Status
 
-VERSION = 3
+VERSION = 4
 _CHUNK = 1000  # attempts in one line: a thread that writes or reads one holds others up for a few milliseconds
 _STATUSES = tuple(Status)
 _FIELDS = tuple(field.name for field in fields(Attempt))
 _DEFAULTS = tuple(field.default for field in fields(Attempt))
-_PLAIN = ("throttle", "local_jobs", "slurm_silent_since", "slurm_message", "deferred", "result", "last_event_at")
+_PLAIN = (
+    "throttle",
+    "local_jobs",
+    "rlimit",
+    "slurm_silent_since",
+    "slurm_message",
+    "deferred",
+    "result",
+    "failure_told",
+    "last_event_at",
+)
 _ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
-_SETS = ("held", "withdrawn", "in_vain")
+_SETS = ("held", "withdrawn", "in_vain", "automatic")
 
 
 class Damaged(ValueError):
@@ -44,6 +54,7 @@ def to_lines(state: StudyState) -> Iterator[str]:
         "commands": {name: asdict(command) for name, command in state.commands.items()},
         "submissions": state.submissions,
         "changes": list(state.changes.items()),
+        "marked": list(state.marked.items()),
         "ran": state.ran,
         "allocations": [_allocation(allocation) for allocation in state.allocations.by_name.values()],
         **{name: getattr(state, name) for name in _PLAIN},
@@ -87,6 +98,7 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
             allocation = _read_allocation(values)
             state.allocations.by_name[allocation.name] = allocation
         state.changes = {index: dict(values) for index, values in head["changes"]}
+        state.marked = {index: cause for index, cause in head["marked"]}
         for name in _PLAIN:
             setattr(state, name, head[name])
         for name in _ORDERED:
@@ -121,7 +133,7 @@ def _read_allocation(values: dict[str, Any]) -> Allocation:
 def _read_attempts(state: StudyState, source: Iterator[bytes]) -> None:
     count = 0
     attempts = state.attempts
-    changes = _FIELDS.index("changes")
+    changes, ended_as = _FIELDS.index("changes"), _FIELDS.index("ended_as")
     for line in source:
         chunk: Any = json.loads(line)
         if isinstance(chunk, dict):
@@ -131,6 +143,8 @@ def _read_attempts(state: StudyState, source: Iterator[bytes]) -> None:
         for index, *values in chunk:
             if len(values) > changes:
                 values[changes] = tuple((key, value) for key, value in values[changes])
+            if len(values) > ended_as:
+                values[ended_as] = Status(values[ended_as])
             attempt = Attempt(*values)
             if index in attempts:
                 attempts[index].append(attempt)
@@ -143,6 +157,8 @@ def _read_attempts(state: StudyState, source: Iterator[bytes]) -> None:
 def _values(attempt: Attempt) -> list[Any]:
     """The fields in order, without those at the end that are as they are by default."""
     values = [getattr(attempt, name) for name in _FIELDS]
+    if attempt.ended_as:
+        values[-1] = attempt.ended_as.value
     while _DEFAULTS[len(values) - 1] is not MISSING and values[-1] == _DEFAULTS[len(values) - 1]:
         values.pop()
     return values

@@ -11,26 +11,27 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ..plan.changes import CHANGEABLE as CHANGEABLE
-from ..plan.changes import in_words, problem_of
+from ..plan.changes import RESTART, in_words, problem_of, restarts
 from ..plan.launcher import LauncherError
 from ..plan.model import Plan
 from ..plan.script import render
 from . import events as ev
 from .state import StudyState
-from .status import LIVE, OVER, UNSUCCESSFUL, Status
+from .status import DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb, allowed
 
-TARGETED = ("cancel", "retry", "hold", "release")
+TARGETED = ("cancel", "retry", "hold", "release", "rerun", "done", "skip")
 VERBS = (*TARGETED, "update", "detach", "stop")
 ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
-_LEAST = {"throttle": 0, "local_jobs": 1}  # what `update` changes
+MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}
+_LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0}  # what `update` changes
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED.
 
-    `options` are the limits of `update`, or the resources that `retry` changes.
+    `options` are the limits of `update`, the resources that `retry` and `rerun` change, or the reason of a mark.
     """
 
     command: str  # its id; taken once
@@ -98,7 +99,9 @@ def change_problem(state: StudyState, indices: Iterable[int], changes: Mapping[s
     for index in indices if changes else ():
         instance = state.plan.instances[index]
         step = state.plan.step_of(instance)
-        if state.status[index] in UNSUCCESSFUL and step.scheduled and "$(LAUNCHER)[" in step.cmd + step.restart:
+        if restarts(changes) and not step.restart and state.status[index] in UNSUCCESSFUL:
+            return f"step '{step.name}' has no restart command", "leave restart out, and it runs from its beginning"
+        if state.status[index] in OVER and step.scheduled and "$(LAUNCHER)[" in step.cmd + step.restart:
             try:
                 render(state.plan, instance, {**state.changes.get(index, {}), **changes})
             except LauncherError as error:
@@ -127,20 +130,31 @@ def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.E
     indices, unknown = resolve(state.plan, state, request.targets)
     if unknown:
         return [], "refused", f"no instance or step is called {', '.join(unknown)}"
-    resources = {key: str(value) for key, value in request.options} if request.verb == "retry" else {}
+    resources = {key: str(value) for key, value in request.options} if request.verb in ("retry", "rerun") else {}
     problem, _ = change_problem(state, indices, resources)
+    chosen = set(indices)
+    if request.verb == "rerun":
+        below = {index for index in state.below(chosen) if state.status[index] is not Status.SKIPPED}
+        indices = sorted(chosen | below)
+        problem = problem or _live_problem(state, indices)
     if problem:
         return [], "refused", problem
-    decide = _DECISIONS[request.verb]
+    reason = str(dict(request.options).get("reason", ""))
+
+    def decide(state: StudyState, index: int, at: float) -> _Verdict:
+        if request.verb in MARKS:
+            return _mark(state, index, at, request.verb, reason)
+        return _DECISIONS[request.verb](state, index, at)
+
     changes: list[ev.Event] = []
     tally: dict[str, int] = {}
     # Children first: a cancelled parent would block them before their own turn.
     for index in reversed(indices):
         event, word = decide(state, index, at)
-        # A local step asks for nothing that could be changed.
-        if isinstance(event, ev.Retried) and resources and state.plan.step_of(state.plan.instances[index]).scheduled:
-            event = replace(event, changes=tuple(resources.items()))
-            word = f"{word} with {in_words(resources)}"
+        if isinstance(event, ev.Retried):
+            changes_of = _changes_of(state, index, resources if request.verb == "retry" or index in chosen else {})
+            event = replace(event, changes=tuple(changes_of.items()))
+            word = f"{word} with {in_words(asked)}" if (asked := _asked(changes_of)) else word
         tally[word] = tally.get(word, 0) + 1
         if event is not None:
             changes.append(event)
@@ -169,6 +183,46 @@ def _retry(state: StudyState, index: int, at: float) -> _Verdict:
     return None, status.value
 
 
+def _changes_of(state: StudyState, index: int, resources: Mapping[str, str]) -> dict[str, str]:
+    """What a retry changes of an instance: a local step asks for nothing, and a restart is asked for each time."""
+    instance = state.plan.instances[index]
+    changes = {
+        key: value for key, value in resources.items() if key == RESTART or state.plan.step_of(instance).scheduled
+    }
+    if RESTART in state.changes.get(index, {}) and RESTART not in changes:
+        changes[RESTART] = ""
+    return changes
+
+
+def _asked(changes: Mapping[str, str]) -> dict[str, str]:
+    """The changes without the taking back of a restart, which nobody asked for."""
+    return {key: value for key, value in changes.items() if key != RESTART or value}
+
+
+def _rerun(state: StudyState, index: int, at: float) -> _Verdict:
+    if state.status[index] in DONE | UNSUCCESSFUL:
+        return ev.Retried(at=at, instance=index), "to run again"
+    return None, state.status[index].value
+
+
+def _live_problem(state: StudyState, indices: Iterable[int]) -> str:
+    """Why these cannot all be made anew: some of them are under way."""
+    live = [index for index in indices if state.status[index] in LIVE]
+    if not live:
+        return ""
+    first = state.plan.instances[live[0]].name
+    also = f" and {len(live) - 1:,} more" if len(live) > 1 else ""
+    return f"{first}{also} of these, or of what hangs on them, would have to be cancelled first"
+
+
+def _mark(state: StudyState, index: int, at: float, verb: str, reason: str) -> _Verdict:
+    status, target = state.status[index], MARKS[verb]
+    if not allowed(Verb.MARK, status, target) or status is target:
+        return None, f"{status.value}" + (" (cancel it first)" if status in LIVE else "")
+    cause = f"marked as {target.value} by hand" + (f": {reason}" if reason else "")
+    return ev.Marked(at=at, instance=index, status=target, cause=cause), f"marked as {target.value}"
+
+
 def _hold(state: StudyState, index: int, at: float) -> _Verdict:
     status = state.status[index]
     if index in state.held:
@@ -190,10 +244,11 @@ _DECISIONS: dict[str, Callable[[StudyState, int, float], _Verdict]] = {
     "retry": _retry,
     "hold": _hold,
     "release": _release,
+    "rerun": _rerun,
 }
 
 
 def applies(state: StudyState, verb: str, index: int) -> bool:
     """Whether a targeted command would change anything for an instance as it stands now."""
-    event, _ = _DECISIONS[verb](state, index, 0.0)
+    event, _ = _mark(state, index, 0.0, verb, "") if verb in MARKS else _DECISIONS[verb](state, index, 0.0)
     return event is not None

@@ -272,11 +272,25 @@ class Released(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(Event):
-    """`changes` are resources that this and every later attempt gets; an empty value takes a change back."""
+    """An instance is to run again. `why` says which rule did that; without it a person has asked for it.
+
+    `changes` are resources that this and every later attempt gets; an empty value takes a change back.
+    """
 
     kind: ClassVar[str] = "retried"
     instance: int
     changes: tuple[tuple[str, str], ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked(Event):
+    """A person says that an instance counts as finished, or is to be skipped; `cause` is the reason."""
+
+    kind: ClassVar[str] = "marked"
+    instance: int
+    status: Status
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +324,15 @@ class SettingsChanged(Event):
     kind: ClassVar[str] = "settings_changed"
     throttle: int | None = None
     local_jobs: int | None = None
+    rlimit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookRun(Event):
+    """About to run a command that the study gives for an occasion: `on_end` or `on_failure`."""
+
+    kind: ClassVar[str] = "hook_run"
+    hook: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,10 +379,12 @@ TYPES: dict[str, type[Event]] = {
         Held,
         Released,
         Retried,
+        Marked,
         CancelRequested,
         CancelSent,
         CancelFailed,
         SettingsChanged,
+        HookRun,
         Anomaly,
         StudyEnded,
     )

@@ -3,34 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import Enum
 
-from ..plan.model import Plan
+from ..plan.model import Instance, Plan, PlannedStep
 
 
-class Graph:
-    """The edges of a plan in both directions. A funnel is an edge between two steps, not between instances."""
+class Kind(Enum):
+    """What has to become of a parent for the edge from it to be free."""
 
-    def __init__(self, plan: Plan) -> None:
+    ANY = "all edges"
+    SUCCESS = "it has to be done"
+    AFTER = "it has to be over"
+
+
+class Edges:
+    """Edges of a plan, downwards. A funnel is an edge between two steps, not between instances."""
+
+    def __init__(self, plan: Plan, kind: Kind = Kind.ANY) -> None:
         self.plan = plan
         self.children: list[list[int]] = [[] for _ in plan.instances]  # by direct edges
         self.funnel_users: list[list[int]] = [[] for _ in plan.steps]  # steps that wait for all of a step
+        self._chosen = [_chosen(step, kind) for step in plan.steps]  # by step, the steps above it that are meant
         for step in plan.steps:
-            for funnel in step.funnels:
+            for funnel in self.funnels(step):
                 self.funnel_users[funnel].append(step.index)
-        for instance in plan.instances:
-            for parent in instance.parents:
-                self.children[parent].append(instance.index)
+        for step in plan.steps if kind is not Kind.AFTER or any(self._chosen) else ():
+            for index in step.instances:
+                for parent in self.parents(plan.instances[index]):
+                    self.children[parent].append(index)
+
+    def parents(self, instance: Instance) -> Sequence[int]:
+        """The direct parents of an instance."""
+        chosen = self._chosen[instance.step]
+        if chosen is None:
+            return instance.parents
+        return [parent for parent in instance.parents if self.plan.instances[parent].step in chosen]
+
+    def funnels(self, step: PlannedStep) -> Sequence[int]:
+        """The funnels of a step."""
+        chosen = self._chosen[step.index]
+        return step.funnels if chosen is None else [funnel for funnel in step.funnels if funnel in chosen]
+
+    def users(self, step: int) -> list[int]:
+        """Every instance that waits for all of a step."""
+        return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]
+
+
+def _chosen(step: PlannedStep, kind: Kind) -> frozenset[int] | None:
+    """The steps above a step to which its edges are of a kind; None if all are."""
+    if kind is Kind.ANY or (kind is Kind.SUCCESS and not step.after):
+        return None
+    if kind is Kind.AFTER:
+        return frozenset(step.after)
+    return frozenset((*step.parents, *step.groups, *step.funnels)) - frozenset(step.after)
+
+
+class Graph(Edges):
+    """All edges of a plan, and what follows from them."""
 
     def deepest_first(self) -> tuple[int, ...]:
         """The steps, those with the most steps above them first; else as in the plan."""
         depth: list[int] = []
         for step in self.plan.steps:
-            depth.append(1 + max((depth[above] for above in (*step.parents, *step.funnels)), default=0))
+            above = (*step.parents, *step.groups, *step.funnels)
+            depth.append(1 + max((depth[step] for step in above), default=0))
         return tuple(sorted(range(len(depth)), key=lambda step: -depth[step]))
-
-    def users(self, step: int) -> list[int]:
-        """Every instance that waits for all of a step."""
-        return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]
 
     def below(self, indices: Iterable[int]) -> set[int]:
         """Everything that hangs on these instances, directly or further down."""
@@ -56,35 +93,35 @@ class Tally:
     funnel over thousands is one barrier, and touches what waits for it only when its first comes or its last goes.
     """
 
-    def __init__(self, graph: Graph, *, at_first: bool) -> None:
+    def __init__(self, edges: Edges, *, at_first: bool) -> None:
         """`at_first`: whether every instance has the property in the beginning."""
-        self._graph = graph
-        plan = graph.plan
+        self._edges = edges
+        plan = edges.plan
         self._within = [len(step.instances) if at_first else 0 for step in plan.steps]
         self.above = [0] * len(plan.instances)
-        if at_first:
-            for instance in plan.instances:
-                funnels = plan.steps[instance.step].funnels
-                self.above[instance.index] = len(instance.parents) + sum(1 for step in funnels if self._within[step])
+        for step in plan.steps if at_first else ():
+            funnels = sum(1 for funnel in edges.funnels(step) if self._within[funnel])
+            for index in step.instances:
+                self.above[index] = funnels + len(edges.parents(plan.instances[index]))
 
     def change(self, index: int, has: bool) -> Sequence[int]:
         """An instance got the property, or lost it. Returns the instances whose count that changed."""
-        graph, by = self._graph, 1 if has else -1
-        step = graph.plan.instances[index].step
+        edges, by = self._edges, 1 if has else -1
+        step = edges.plan.instances[index].step
         before = self._within[step]
         self._within[step] = after = before + by
-        touched = graph.children[index]
-        if graph.funnel_users[step] and (before == 0 or after == 0):
-            touched = touched + graph.users(step)
+        touched = edges.children[index]
+        if edges.funnel_users[step] and (before == 0 or after == 0):
+            touched = touched + edges.users(step)
         for child in touched:
             self.above[child] += by
         return touched
 
     def recount(self, has: Sequence[bool]) -> None:
         """Count anew; `has` says of each instance whether it has the property."""
-        plan = self._graph.plan
+        edges, plan = self._edges, self._edges.plan
         self._within = [sum(has[index] for index in step.instances) for step in plan.steps]
         for step in plan.steps:
-            funnels = sum(1 for funnel in step.funnels if self._within[funnel])
+            funnels = sum(1 for funnel in edges.funnels(step) if self._within[funnel])
             for index in step.instances:
-                self.above[index] = funnels + sum(has[parent] for parent in plan.instances[index].parents)
+                self.above[index] = funnels + sum(has[parent] for parent in edges.parents(plan.instances[index]))

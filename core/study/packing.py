@@ -120,7 +120,7 @@ class Packer:
         """The allocation that has all of these that are not finished; empty if all are, None if there is none."""
         state, found = self._state, ""
         for index in instances:
-            if state.status[index] is Status.FINISHED:
+            if state.status[index] in OVER:
                 continue
             leaves = index in state.to_unbind or index in state.to_cancel
             name = state.attempts[index][-1].allocation if index in state.live_packed and not leaves else ""

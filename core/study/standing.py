@@ -6,13 +6,13 @@ The cost of a move depends on what it changes, not on the size of the study: see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..plan.model import Plan
 from .allocations import Allocations
 from .attempt import Attempt
-from .graph import Graph, Tally
-from .status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Impossible, Status, Verb, allowed
+from .graph import Edges, Graph, Kind, Tally
+from .status import BAD, DONE, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Impossible, Status, Verb, allowed
 
 _TOO_LATE_TO_HOLD = OVER | {Status.RUNNING, Status.SUSPENDED, Status.COMPLETING}
 
@@ -39,25 +39,41 @@ class Standing:
         self.allocations = Allocations()
         self.held: set[int] = set()
         self.withdrawn: set[int] = set()  # cancelled by command before they were submitted
+        self.marked: dict[int, str] = {}  # as done or skipped by a person, and why
+        self.automatic: set[int] = set()  # whose next attempts are made by itself, after a failure
         self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
         self.to_unbind: dict[int, None] = {}  # bound to what will not come, or held: to be taken out of Slurm
         self.in_vain: set[int] = set()  # bound once to what never came: not ahead again until it is submitted
         self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
         self.deepest_first = self._graph.deepest_first()
-        self._unfinished = Tally(self._graph, at_first=True)
-        self._bad = Tally(self._graph, at_first=False)
-        self._loose = Tally(self._graph, at_first=True)  # neither finished nor in Slurm: nothing to be bound to
-        for index, count in enumerate(self._unfinished.above):
-            if count == 0:
+        has_after = any(step.after for step in plan.steps)
+        edges = Edges(plan, Kind.SUCCESS) if has_after else self._graph
+        self._undone = Tally(edges, at_first=True)
+        self._bad = Tally(edges, at_first=False)
+        self._loose = Tally(edges, at_first=True)  # neither done nor in Slurm: nothing to be bound to
+        self._going_on = Tally(Edges(plan, Kind.AFTER), at_first=True) if has_after else None
+        if any(step.skipped for step in plan.steps):
+            self._skip()
+        for index, status in enumerate(self.status):
+            if status is Status.WAITING and self.waits_for(index) == 0:
                 self._change(index, Verb.UNLOCK, Status.READY)
+
+    def _skip(self) -> None:
+        """What is not to be run, from the beginning."""
+        for step in self.plan.steps:
+            for index in step.instances if step.skipped else ():
+                self.status[index] = Status.SKIPPED
+        self.recount()
 
     def recount(self) -> None:
         """Work out from the statuses what is otherwise kept up to date event by event."""
         self.counts = Counter(self.status)
         self.step_counts = [Counter(self.status[index] for index in step.instances) for step in self.plan.steps]
-        self._unfinished.recount([status is not Status.FINISHED for status in self.status])
+        self._undone.recount([status not in DONE for status in self.status])
         self._bad.recount([status in BAD for status in self.status])
+        if self._going_on:
+            self._going_on.recount([status not in OVER for status in self.status])
         self._loose.recount([not self._is_carried(index, status) for index, status in enumerate(self.status)])
 
     # --- reading
@@ -82,12 +98,16 @@ class Standing:
         """Why an instance ended as it did, in words; empty if it did not end, or ended well."""
         if index in self.withdrawn:
             return "by command, before it was submitted"
+        if index in self.marked:
+            return self.marked[index]
+        if self.status[index] is Status.SKIPPED:
+            return self.plan.step_of(self.plan.instances[index]).skipped
         last = self.last_attempt(index)
         return last.cause if last and self.status[index] in UNSUCCESSFUL else ""
 
     def waits_for(self, index: int) -> int:
-        """How many direct parents are not finished; a funnel counts as one."""
-        return self._unfinished.above[index]
+        """How many direct parents are not done, or not over where that is enough; a funnel counts as one."""
+        return self._undone.above[index] + (self._going_on.above[index] if self._going_on else 0)
 
     def failed_above(self, index: int) -> int:
         """How many of its direct parents failed or are blocked; a funnel counts as one."""
@@ -151,10 +171,14 @@ class Standing:
                 continue  # nothing new, or it was reached over two ways
             assert allowed(verb, source, target)
             self._put(index, source, target)
-            if target is Status.FINISHED:
-                todo += self._after_finish(index)
-            elif (source in BAD) != (target in BAD):
+            if (source in DONE) != (target in DONE):
+                todo += self._follow(self._undone.change(index, target not in DONE), more=target not in DONE)
+            if self._going_on and (source in OVER) != (target in OVER):
+                todo += self._follow(self._going_on.change(index, target not in OVER), more=target not in OVER)
+            if (source in BAD) != (target in BAD):
                 todo += self._after_failure(index, target in BAD)
+            if verb is Verb.UNBLOCK and target is Status.WAITING and self.waits_for(index) == 0:
+                todo.append((index, Verb.UNLOCK, Status.READY))  # the parent that had failed counts as done
             if self._is_carried(index, source) != self._is_carried(index, target):
                 self._after_carrying(index, self._is_carried(index, target))
 
@@ -193,13 +217,21 @@ class Standing:
         attempts = self.attempts.get(index)
         return self.live_packed if attempts and attempts[-1].allocation else self.live_slurm
 
-    def _after_finish(self, index: int) -> list[tuple[int, Verb, Status]]:
+    def _follow(self, children: Sequence[int], *, more: bool) -> list[tuple[int, Verb, Status]]:
+        """What becomes of those that wait for one more parent than before, or for one fewer."""
         follow: list[tuple[int, Verb, Status]] = []
-        for child in self._unfinished.change(index, False):
-            if self._unfinished.above[child] == 0:
-                if self.status[child] is Status.WAITING:
+        for child in children:
+            status = self.status[child]
+            if status is Status.WAITING and self._going_on:
+                self._consider(child)
+            if more and status is Status.READY:
+                follow.append((child, Verb.RELOCK, Status.WAITING))
+            elif more and status is Status.BOUND:
+                self._lose_hold(child)
+            elif not more and self.waits_for(child) == 0:
+                if status is Status.WAITING:
                     follow.append((child, Verb.UNLOCK, Status.READY))
-                elif self.status[child] is Status.BOUND and child not in self.to_unbind:
+                elif status is Status.BOUND and child not in self.to_unbind:
                     self._note_freed(child)
                     follow.append((child, Verb.FREE, Status.PENDING))
         return follow
@@ -219,7 +251,7 @@ class Standing:
 
     def _is_carried(self, index: int, status: Status) -> bool:
         """Whether Slurm has or had a job of this instance that others can be bound to, or need not be any more."""
-        if status is Status.FINISHED:
+        if status in DONE:
             return True
         return status in IN_SLURM and self.plan.steps[self.plan.instances[index].step].scheduled
 
@@ -234,7 +266,7 @@ class Standing:
         """Keep `ahead` right for an instance whose status or parents have changed."""
         step = self.plan.steps[self.plan.instances[index].step]
         waits = step.scheduled and self.status[index] is Status.WAITING and index not in self.in_vain
-        if waits and not self._loose.above[index]:
+        if waits and not self._loose.above[index] and not (self._going_on and self._going_on.above[index]):
             self.ahead[step.index][index] = None
         else:
             self.ahead[step.index].pop(index, None)

@@ -48,11 +48,13 @@ class StudyState(Standing):
         self.commands: dict[str, Command] = {}
         self.throttle: int | None = None  # set by command; else what the study was started with
         self.local_jobs: int | None = None
+        self.rlimit: int | None = None
         self.driver = Driver()
         self.slurm_silent_since = 0.0
         self.slurm_message = ""
         self.deferred = ""  # what Slurm said when it last put a submission off
         self.result = ""
+        self.failure_told = False  # whether the study's command for its first failure was run
         self.last_event_at = 0.0
         self.ran: list[tuple[int, float]] = [(0, 0.0) for _ in plan.steps]  # how many finished, and in what time
 
@@ -100,12 +102,16 @@ class StudyState(Standing):
                 self.slurm_silent_since, self.slurm_message = 0.0, ""
             case ev.StudyEnded():
                 self.result = event.result
+            case ev.HookRun():
+                self.failure_told = self.failure_told or event.hook == "on_failure"
             case ev.Held():
                 self._hold(event.instance)
             case ev.Released():
                 self._release(event.instance)
             case ev.Retried():
                 self._retry(event)
+            case ev.Marked():
+                self._mark(event)
             case ev.CancelRequested():
                 self._cancel(event)
             case ev.CancelSent():
@@ -119,6 +125,7 @@ class StudyState(Standing):
             case ev.SettingsChanged():
                 self.throttle = self.throttle if event.throttle is None else event.throttle
                 self.local_jobs = event.local_jobs or self.local_jobs
+                self.rlimit = self.rlimit if event.rlimit is None else event.rlimit
             case _:
                 pass  # an anomaly is for people to read; it changes nothing
         self.last_event_at = event.at
@@ -163,7 +170,7 @@ class StudyState(Standing):
                 attempts.pop()  # put off or never arrived: this is the same attempt
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
-            attempt.allocation = event.allocation
+            attempt.allocation, attempt.automatic = event.allocation, index in self.automatic
             attempts.append(attempt)
             self.in_vain.discard(index)
             self._change(index, Verb.INTEND, Status.SUBMITTING)
@@ -181,7 +188,7 @@ class StudyState(Standing):
                 if attempt.backend == "local":
                     attempt.started_at = event.at
                     self._change(index, Verb.ACCEPT, Status.RUNNING)
-                elif self.waits_for(index):
+                elif self.waits_for(index) and (attempt.after or attempt.allocation):
                     attempt.reason = "Dependency"
                     self._change(index, Verb.ACCEPT, Status.BOUND)
                     if self._loose.above[index]:  # a parent failed meanwhile
@@ -221,7 +228,7 @@ class StudyState(Standing):
         self._require([index for index, _ in members], Verb.REFUSE, Status.FAILED)
         del self.submissions[event.submission]
         for index, attempt in members:
-            attempt.ended_at, attempt.cause = event.at, event.message
+            attempt.ended_at, attempt.cause, attempt.ended_as = event.at, event.message, Status.FAILED
             self._change(index, Verb.REFUSE, Status.FAILED)
 
     def _started(self, event: ev.Started) -> None:
@@ -252,6 +259,7 @@ class StudyState(Standing):
         attempt = self._current(event.instance, event.attempt)
         self._change(event.instance, Verb.END, event.status)
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
+        attempt.ended_as = None if event.status is Status.FINISHED else event.status
         attempt.node = attempt.node or event.node
         if event.status is Status.FINISHED and attempt.started_at:
             step = self.plan.instances[event.instance].step
@@ -312,6 +320,12 @@ class StudyState(Standing):
         index = event.instance
         self._change(index, Verb.RETRY, Status.WAITING)
         self.withdrawn.discard(index)
+        self.marked.pop(index, None)
+        if event.why:
+            self.automatic.add(index)
+        else:
+            self.automatic.discard(index)
+            self.failure_told = False
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes
@@ -319,6 +333,14 @@ class StudyState(Standing):
             self._change(index, Verb.BLOCK, Status.BLOCKED)
         else:
             self._unlock_if_free(index)
+        self.result = ""
+
+    def _mark(self, event: ev.Marked) -> None:
+        index = event.instance
+        self._change(index, Verb.MARK, event.status)
+        self.withdrawn.discard(index)
+        self.marked[index] = event.cause
+        self._void_last(index, event.at, event.cause)
         self.result = ""
 
     def _cancel(self, event: ev.CancelRequested) -> None:
@@ -333,6 +355,10 @@ class StudyState(Standing):
     def _cancel_unsubmitted(self, index: int, at: float) -> None:
         self._change(index, Verb.CANCEL, Status.CANCELLED)
         self.withdrawn.add(index)
+        self._void_last(index, at, "by command")
+
+    def _void_last(self, index: int, at: float, cause: str) -> None:
+        """An attempt that was put off, or never arrived, is over: should it turn up, its claim is void."""
         last = self.last_attempt(index)
-        if last and not last.ended_at:  # put off, or it never arrived: should it turn up, its claim is void
-            last.ended_at, last.cancelled, last.cause = at, True, "by command"
+        if last and not last.ended_at:
+            last.ended_at, last.cancelled, last.cause = at, True, cause

@@ -36,6 +36,7 @@ class Status(Enum):
     COMPLETING = "completing"  # the script has ended, Slurm cleans up
     REQUEUED = "requeued"  # Slurm put it back into its queue
     FINISHED = "finished"
+    SKIPPED = "skipped"  # not to be run; what hangs on it goes on as if it had finished
     FAILED = "failed"
     TIMED_OUT = "timed out"
     OUT_OF_MEMORY = "out of memory"
@@ -72,19 +73,22 @@ UNSUCCESSFUL = frozenset(
     }
 )
 BAD = UNSUCCESSFUL | {Status.BLOCKED}  # blocks what hangs on it
-OVER = BAD | {Status.FINISHED}
+DONE = frozenset({Status.FINISHED, Status.SKIPPED})  # lets what hangs on it go on
+OVER = BAD | DONE
 
 
 class Verb(Enum):
     """What happens to an instance; the rows of the table."""
 
     UNLOCK = "parents are done"
+    RELOCK = "a parent is to run again"
     BLOCK = "a parent failed"
     UNBLOCK = "the failed parent gets another chance"
     HOLD = "held by command"
     RELEASE = "released by command"
     CANCEL = "cancelled by command before it was submitted"
-    RETRY = "given another chance by command"
+    RETRY = "given another chance"
+    MARK = "marked by command as done or skipped"
     FREE = "what it was bound to is done"
     UNBIND = "taken out of Slurm's queue before it could begin"
     RETURN = "its allocation did not bring it to its end"
@@ -114,12 +118,14 @@ _UNSUBMITTED = (Status.WAITING, Status.READY, Status.BLOCKED)  # as its parents 
 
 TABLE: dict[Verb, Rule] = {
     Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
+    Verb.RELOCK: _rule({Status.READY}, Status.WAITING),
     Verb.BLOCK: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.BLOCKED),
     Verb.UNBLOCK: _rule({Status.BLOCKED}, Status.WAITING, Status.HELD),
     Verb.HOLD: _rule({Status.WAITING, Status.READY}, Status.HELD),
     Verb.RELEASE: _rule({Status.HELD}, Status.WAITING),
     Verb.CANCEL: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.CANCELLED),
-    Verb.RETRY: _rule(UNSUCCESSFUL, Status.WAITING),
+    Verb.RETRY: _rule(UNSUCCESSFUL | DONE, Status.WAITING),
+    Verb.MARK: _rule({*_UNSUBMITTED, Status.HELD, Status.SKIPPED, *UNSUCCESSFUL}, Status.FINISHED, Status.SKIPPED),
     Verb.FREE: _rule({Status.BOUND}, Status.PENDING),
     Verb.UNBIND: _rule({Status.BOUND, Status.PENDING}, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),
     Verb.RETURN: _rule(LIVE, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),

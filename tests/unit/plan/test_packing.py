@@ -93,7 +93,7 @@ def test_what_says_where_a_job_goes_says_where_the_allocation_goes(line: str) ->
 @pytest.mark.parametrize(
     "line",
     ["--output=x", "--array=1-3", "-d afterok:1", "--signal=B:USR1@60", "--gpus-per-task=1", "-G 2", "-w n1",
-     "--ntasks-per-node=2", "--mem-per-cpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2"],
+     "--ntasks-per-node=2", "--mem-per-gpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2"],
 )  # fmt: skip
 def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
     word = line.partition(" ")[0]

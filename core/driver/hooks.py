@@ -1,0 +1,66 @@
+"""Runs the commands that a study gives for its end and for its first failure.
+
+Each is written to the journal before it is run: it runs at most once, also if the driver dies meanwhile. What it
+prints goes to .mtui/hooks.log.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from contextlib import suppress
+
+from ..study import events as ev
+from ..study.status import UNSUCCESSFUL
+from .drive import Drive
+
+_END_WAIT = 60.0  # seconds that a driver stays for the last command, for its Slurm job may end with it
+
+
+class Hooks:
+    """The commands of one study."""
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+
+    def failed(self, index: int) -> None:
+        """An instance has failed and is not tried again: the first one since the start, or since a person's retry."""
+        state, command = self._drive.state, self._drive.study.settings.on_failure
+        if not command or state.failure_told or state.status[index] not in UNSUCCESSFUL:
+            return
+        last = state.last_attempt(index)
+        if index in state.withdrawn or (last and last.cancelled):
+            return  # somebody wanted that
+        self._run("on_failure", command, MTUI_INSTANCE=state.plan.instances[index].name, MTUI_CAUSE=state.cause(index))
+
+    def ended(self, result: str) -> None:
+        """The study is over."""
+        if command := self._drive.study.settings.on_end:
+            process = self._run("on_end", command, MTUI_RESULT=result)
+            with suppress(subprocess.TimeoutExpired):
+                if process:
+                    process.wait(_END_WAIT)
+
+    def _run(self, hook: str, command: str, **more: str) -> subprocess.Popen[bytes] | None:
+        drive = self._drive
+        drive.emit(ev.HookRun(at=time.time(), hook=hook))
+        drive.sync()
+        failed = sum(drive.state.counts[status] for status in UNSUCCESSFUL)
+        about = {"MTUI_STUDY": drive.plan.name, "MTUI_DIRECTORY": str(drive.directory.root), "MTUI_FAILED": str(failed)}
+        environment = {key: value.replace("\0", "") for key, value in {**about, **more}.items()}
+        try:
+            with drive.directory.hooks_log.open("ab") as log:
+                return subprocess.Popen(
+                    ["/bin/sh", "-c", command],
+                    cwd=drive.directory.root,
+                    env={**os.environ, **environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            message = f"{hook} could not be run: {error.strerror}"
+            drive.emit(ev.Anomaly(at=time.time(), message=message))
+            return None

@@ -1,0 +1,35 @@
+"""Lets instances that failed run again by themselves, as the study's rules say (study/again.py)."""
+
+from __future__ import annotations
+
+import time
+
+from ..study import events as ev
+from ..study.again import try_again
+from ..study.commands import change_problem
+from .drive import Drive
+from .faults import point
+from .hooks import Hooks
+
+
+class Retrying:
+    """The part of a driver that judges failures: each once, and all of them when a driver begins."""
+
+    def __init__(self, drive: Drive, hooks: Hooks) -> None:
+        self._drive = drive
+        self._hooks = hooks
+
+    def turn(self) -> None:
+        """Look at what has failed since the last turn."""
+        drive, state = self._drive, self._drive.state
+        for index in drive.take_failed():
+            again = try_again(state, index, drive.tries, time.time())
+            problem = change_problem(state, [index], dict(again.changes))[0] if again else ""
+            if again and not problem:
+                point("retry.judged")
+                drive.emit(again)
+                continue
+            if problem:
+                name = state.plan.instances[index].name
+                drive.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {problem}"))
+            self._hooks.failed(index)

@@ -1,0 +1,120 @@
+"""`mtui: retry:` and a step's own: how often, and how, an instance that failed is tried again by itself.
+
+    retry: 2                                          # so often, whatever made it fail
+    retry:
+      TIMEOUT: {times: 2, walltime: x1.5}             # what it had, times 1.5, each time
+      OUT_OF_MEMORY: {times: 2, mem: x2, queue: big}
+      NODE_FAIL: 3
+      75: 1                                           # an exit code
+
+A study's rules count for each step that has no rule of its own for that cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Values
+
+from .fields import Fields
+from .model import Rule
+from .problems import nearest
+from .reading import Mapping, Node, Scalar, kind_of
+from .walltime import WALLTIME
+
+CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
+RESOURCES = (
+    "walltime", "nodes", "procs", "cores per task", "mem", "mem per cpu", "gpus", "gpus per node", "gpus per task",
+    "queue", "bank", "qos", "constraint", "reservation",
+)  # fmt: skip
+_GROW = ("walltime", "nodes", "procs", "cores per task", "mem", "mem per cpu", "gpus")
+_KEYS = ("times", "restart", "exclude")
+_FACTOR = re.compile(r"x([0-9]+(?:\.[0-9]+)?)")
+_MOST = 1000
+
+
+def factor_of(value: str) -> float | None:
+    """The factor of a value like `x1.5`; None if it is one that is put as it stands."""
+    match = _FACTOR.fullmatch(value)
+    return float(match.group(1)) if match else None
+
+
+def read_retry(fields: Fields) -> dict[str, Rule]:
+    """The rules below the key `retry`, by cause."""
+    node = fields.node.get("retry")
+    if node is None or (isinstance(node, Scalar) and node.value is False):
+        return {}
+    if not isinstance(node, Mapping):
+        times = _times(fields, node, "'retry'")
+        return {cause: _rule(cause, times) for cause in CAUSES} if times else {}
+    rules: dict[str, Rule] = {}
+    for cause, item in node.items():
+        what = f"{fields.what}: retry: {cause}"
+        if cause not in CAUSES and not (cause.isdecimal() and 1 <= int(cause) <= 255):
+            hint = nearest(cause.upper(), (*CAUSES, "an exit code from 1 to 255"))
+            fields.problems.error(node.key_place(cause), f"{fields.what}: retry: '{cause}' is no cause", hint)
+        elif isinstance(item, Mapping):
+            rules[cause] = _read_rule(Fields(item, what, fields.problems), cause)
+        else:
+            rules[cause] = _rule(cause, _times(fields, item, f"retry: '{cause}'"))
+    return {cause: rule for cause, rule in rules.items() if rule.times}
+
+
+def merged(of_study: Values[str, Rule], of_step: Values[str, Rule]) -> dict[str, Rule]:
+    """The rules of a step: its own, and the study's for causes of which it says nothing."""
+    return {**of_study, **of_step}
+
+
+def _rule(cause: str, times: int) -> Rule:
+    return Rule(times, exclude=cause == "NODE_FAIL")
+
+
+def _read_rule(fields: Fields, cause: str) -> Rule:
+    fields.check_keys((*_KEYS, *RESOURCES), ("times",), why="it is how often")
+    changes: list[tuple[str, str]] = []
+    for key in RESOURCES:
+        node = fields.node.get(key)
+        if node is not None and (value := _change(fields, key, node)):
+            changes.append((key, value))
+    times = _times(fields, fields.node.entries["times"], "'times'") if fields.has("times") else 0
+    restart = _flag(fields, "restart")
+    exclude = _flag(fields, "exclude")
+    return Rule(times, restart, cause == "NODE_FAIL" if exclude is None else exclude, tuple(changes))
+
+
+def _times(fields: Fields, node: Node, what: str) -> int:
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
+        return value
+    shown = f"'{node.text}'" if isinstance(node, Scalar) and node.value is not None else kind_of(node)
+    message = f"{fields.what}: {what} has to be how often, from 0 to {_MOST:,}, but is {shown}"
+    fields.problems.error(node.place, message, "2, or {times: 2, walltime: x1.5}")
+    return 0
+
+
+def _flag(fields: Fields, key: str) -> bool | None:
+    node = fields.node.get(key)
+    if node is None or (isinstance(node, Scalar) and isinstance(node.value, bool)):
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, bool) else None
+    fields.problems.error(node.place, f"{fields.what}: '{key}' has to be true or false, but is {kind_of(node)}")
+    return None
+
+
+def _change(fields: Fields, key: str, node: Node) -> str:
+    text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
+    factor = factor_of(text)
+    if not text or not text.isprintable() or re.search(r"[\s\"'\\#]", text):
+        shown = f"'{text[:60]}'" if text else kind_of(node)
+        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be one word, but is {shown}")
+    elif text.startswith("x") and key in _GROW and (factor is None or factor <= 1):
+        message = f"{fields.what}: '{key}: {text}' does not make it more"
+        fields.problems.error(node.place, message, f"write for example {key}: x1.5")
+    elif factor is not None and key not in _GROW:
+        fields.problems.error(node.place, f"{fields.what}: '{key}' cannot be multiplied")
+    elif key == "walltime" and factor is None and not WALLTIME.fullmatch(text):
+        message = f"{fields.what}: Slurm will not understand the walltime '{text}'"
+        fields.problems.error(node.place, message, 'walltime: x1.5, or "02:00:00"')
+    elif key in ("nodes", "procs", "cores per task", "gpus") and factor is None and not re.fullmatch(r"\d{1,9}", text):
+        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be a whole number or a factor, not '{text}'")
+    else:
+        return text
+    return ""

@@ -1,0 +1,106 @@
+"""Options of Slurm as keys, beyond those that Maestro knows: in `batch`, and for one step below `mtui: steps:`.
+
+Each becomes a line of the job's header (plan/script.py). What has no key of its own goes into the list `sbatch`,
+whose items are written as sbatch takes them on its command line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .fields import Fields
+from .model import RunValue
+from .reading import Node, Scalar, Sequence, kind_of
+
+_WHOLE = re.compile(r"[1-9][0-9]{0,8}")
+_SIZE = re.compile(r"[0-9]+[KMGT]?", re.IGNORECASE)
+_GPUS = re.compile(r"([\w.-]+:)?[1-9][0-9]*(,([\w.-]+:)?[1-9][0-9]*)*")
+_MAIL = re.compile(
+    r"NONE|ALL|(BEGIN|END|FAIL|REQUEUE|INVALID_DEPEND|STAGE_OUT|TIME_LIMIT(_(50|80|90))?|ARRAY_TASKS)", re.IGNORECASE
+)
+_AFTER = re.compile(r"(after(any|ok|notok|corr|burstbuffer)?:[0-9_+:]+|singleton)([,?](after|singleton).*)?")
+_ANY = re.compile(r".+")
+
+# What each key takes, and an example of it.
+_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
+    "constraint": (_ANY, "constraint: gpu&hbm80g"),
+    "mem": (_SIZE, "mem: 16G"),
+    "mem per cpu": (_SIZE, "mem per cpu: 2G"),
+    "cores per task": (_WHOLE, "cores per task: 8"),
+    "gpus per node": (_GPUS, "gpus per node: 4, or a100:4"),
+    "gpus per task": (_GPUS, "gpus per task: 1"),
+    "licenses": (_ANY, "licenses: scratch,cfs"),
+    "exclude": (_ANY, "exclude: nid001,nid002"),
+    "dependency": (_AFTER, "dependency: afterok:1234567"),
+    "mail user": (_ANY, "mail user: ada@example.org"),
+    "mail type": (_MAIL, "mail type: END,FAIL"),
+}
+_LISTS = ("licenses", "exclude", "mail type")  # may be written as a list
+BATCH_KEYS = (*_FORMS, "sbatch")
+STEP_KEYS = (*(key for key in _FORMS if key != "cores per task"), "queue", "bank", "sbatch")
+
+# Options by which mtui finds a job and its output again, or that change what a job is to it.
+_OURS = re.compile(
+    r"--(job-name|output|error|chdir|parsable|wrap|array|wait|open-mode|test-only|input)(?![-\w])|-[JoeDaWi](?![-])"
+)
+
+
+def read_slurm_values(fields: Fields, known: tuple[str, ...]) -> dict[str, RunValue]:
+    """The values of those of the known keys that are given, as text; each wrong one becomes a problem."""
+    values: dict[str, RunValue] = {}
+    for key in known:
+        node = fields.node.get(key)
+        if node is None or (isinstance(node, Scalar) and node.value in (None, "")):
+            continue
+        value = _options(fields) if key == "sbatch" else _value(fields, key, node)
+        if value:
+            values[key] = value
+    if "mail user" in values and "mail type" not in values:
+        place = fields.place("mail user")
+        fields.problems.warn(
+            place, f"{fields.what}: 'mail user' alone sends nothing", "add for example mail type: FAIL"
+        )
+    return values
+
+
+def _value(fields: Fields, key: str, node: Node) -> str:
+    if key in _LISTS and isinstance(node, Sequence):
+        return ",".join(filter(None, (_text(fields, key, item) for item in node.items)))
+    return _text(fields, key, node)
+
+
+def _text(fields: Fields, key: str, node: Node) -> str:
+    form, example = _FORMS.get(key, (_ANY, f"{key}: one word"))
+    text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
+    if not text:
+        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be text, but is {kind_of(node)}", example)
+    elif not text.isprintable() or '"' in text:
+        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be one line without quotes")
+    elif "$(" in text or all(form.fullmatch(part) for part in (text.split(",") if form is _MAIL else [text])):
+        return text
+    else:
+        message = f"{fields.what}: '{key}' cannot be '{text}'"
+        fields.problems.error(node.place, message, f"write for example {example}")
+    return ""
+
+
+def _options(fields: Fields) -> str:
+    """The items of `sbatch`, one on each line."""
+    found: list[str] = []
+    what = f"{fields.what}: 'sbatch'"
+    for item in fields.items("sbatch", what):
+        text = item.text.strip() if isinstance(item, Scalar) and isinstance(item.value, str) else ""
+        if not text:
+            fields.problems.error(
+                item.place, f"{what} holds {kind_of(item)}", "write for example '--hint=nomultithread'"
+            )
+        elif not text.isprintable():
+            fields.problems.error(item.place, f"{what}: an option has to be one line")
+        elif not re.match(r"--?[a-zA-Z]", text):
+            fields.problems.error(item.place, f"{what}: '{text}' is no option", "an option begins with '-' or '--'")
+        elif _OURS.match(text):
+            message = f"{what}: '{text}' cannot be given here; mtui finds jobs and their output by its own"
+            fields.problems.error(item.place, message, "a line '#SBATCH ...' at the top of cmd is left as it is")
+        else:
+            found.append(text)
+    return "\n".join(found)

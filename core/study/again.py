@@ -1,0 +1,143 @@
+"""Whether an instance that failed is tried again by itself, and with what: the study's rules, and Maestro's limits.
+
+A cause has Slurm's word (TIMEOUT, OUT_OF_MEMORY, NODE_FAIL, PREEMPTED), or is the exit code, or FAILED for any. Tries
+are counted by cause, and anew after a person has retried the instance.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..plan.changes import RESTART, UNCHANGED
+from ..plan.model import Instance, Plan, PlannedStep
+from ..plan.script import header_resources
+from ..spec.model import Rule
+from ..spec.retry_keys import factor_of
+from ..spec.walltime import walltime_seconds, walltime_text
+from . import events as ev
+from .attempt import Attempt
+from .state import StudyState
+from .status import UNSUCCESSFUL, Status
+
+_WORDS = {
+    Status.TIMED_OUT: "TIMEOUT",
+    Status.OUT_OF_MEMORY: "OUT_OF_MEMORY",
+    Status.NODE_FAILED: "NODE_FAIL",
+    Status.PREEMPTED: "PREEMPTED",
+}
+_REFUSED = "REFUSED"  # Slurm did not take the submission
+_UNLIMITED = 1_000_000
+_MEMORY = re.compile(r"([0-9]+)([KMGT]?)", re.IGNORECASE)
+_POWER = {"K": -1, "": 0, "M": 0, "G": 1, "T": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """Maestro's limits, for causes of which a step's own rules say nothing."""
+
+    restarts: int = 1  # of a step that timed out and has a restart command; 0: no limit
+    attempts: int = 1  # at a submission that is refused, and at a local step that fails
+
+
+def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retried | None:
+    """The event that lets an instance run again by itself; None if it is to stay as it is."""
+    last = state.last_attempt(index)
+    if state.status[index] not in UNSUCCESSFUL or last is None or last.cancelled or index in state.withdrawn:
+        return None
+    instance = state.plan.instances[index]
+    step = state.plan.step_of(instance)
+    for cause in _causes(last):
+        rule = _rule(step, cause, tries)
+        if rule is None:
+            continue
+        made = _failures(state.attempts[index], cause)
+        if made > rule.times:
+            return None
+        changes = _changes(state.plan, instance, rule, cause, last, state.changes.get(index, UNCHANGED))
+        most = "" if rule.times >= _UNLIMITED else f" of {rule.times:,}"
+        why = f"{cause if not cause.isdecimal() else f'exit code {cause}'}: retry {made:,}{most}"
+        return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
+    return None
+
+
+def rules_of(step: PlannedStep, tries: Tries) -> dict[str, Rule]:
+    """Every rule that counts for a step, by cause."""
+    rules = dict(step.retry)
+    for cause in ("TIMEOUT", "FAILED", _REFUSED):
+        if (rule := _rule(step, cause, tries)) and cause not in rules:
+            rules[cause] = rule
+    return rules
+
+
+def _causes(attempt: Attempt) -> Iterator[str]:
+    """The causes that the end of an attempt counts as, the most special one first."""
+    if attempt.ended_as is None or attempt.ended_as not in (Status.FAILED, *_WORDS):
+        return
+    if attempt.ended_as in _WORDS:
+        yield _WORDS[attempt.ended_as]
+    elif attempt.exit_code is not None:
+        yield str(attempt.exit_code)
+        yield "FAILED"
+    elif not attempt.started_at:
+        yield _REFUSED
+
+
+def _rule(step: PlannedStep, cause: str, tries: Tries) -> Rule | None:
+    if cause in step.retry:
+        return step.retry[cause]
+    if cause == "TIMEOUT" and step.restart and step.scheduled:
+        return Rule(tries.restarts or _UNLIMITED)
+    further = Rule(tries.attempts - 1) if tries.attempts > 1 else None
+    return further if cause == _REFUSED or (cause == "FAILED" and not step.scheduled) else None
+
+
+def _failures(attempts: list[Attempt], cause: str) -> int:
+    """How many attempts ended of that cause since a person let the instance run."""
+    count = 0
+    for attempt in reversed(attempts):
+        count += cause in _causes(attempt)
+        if not attempt.automatic:
+            break
+    return count
+
+
+def _changes(
+    plan: Plan, instance: Instance, rule: Rule, cause: str, last: Attempt, changed: Mapping[str, str]
+) -> dict[str, str]:
+    changes: dict[str, str] = {}
+    step = plan.step_of(instance)
+    restart = bool(step.restart) and (cause == "TIMEOUT" if rule.restart is None else rule.restart)
+    if restart or changed.get(RESTART):
+        changes[RESTART] = "true" if restart else ""
+    if not step.scheduled:
+        return changes
+    now = header_resources(plan, instance, changed)
+    for key, value in rule.changes:
+        factor = factor_of(value)
+        grown = value if factor is None else grow(key, now.get(key, ""), factor)
+        if grown:
+            changes[key] = grown
+    if rule.exclude and re.fullmatch(r"[\w.-]+", last.node):  # of several nodes nobody knows which it was
+        known = [node for node in now.get("exclude", "").split(",") if node]
+        changes["exclude"] = ",".join(dict.fromkeys([*known, last.node]))
+    return changes
+
+
+def grow(key: str, value: str, factor: float) -> str:
+    """A resource times a factor, in the form that sbatch takes; empty if there is nothing to multiply."""
+    if key == "walltime":
+        seconds = walltime_seconds(value)
+        return walltime_text(math.ceil(seconds * factor)) if seconds else ""
+    if key in ("mem", "mem per cpu"):
+        match = _MEMORY.fullmatch(value)
+        if not match or not int(match.group(1)):
+            return ""
+        unit = match.group(2).upper()
+        amount = int(match.group(1)) * factor
+        if amount == int(amount):
+            return f"{int(amount)}{unit}"
+        return f"{math.ceil(amount * 1024 ** _POWER[unit])}M"
+    return str(math.ceil(int(value) * factor)) if value.isdecimal() and int(value) else ""
