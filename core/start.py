@@ -15,6 +15,7 @@ from .errors import StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.model import Plan
 from .plan.parameters import ParameterTable
+from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
 from .spec import Problem, Study
 from .spec.checks import load_study
@@ -38,6 +39,7 @@ class PlanOptions:
     python: str = sys.executable
     hashws: bool = False
     local: bool = False
+    part: Part = field(default_factory=Part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
         hashws=options.hashws,
         local=options.local,
     )
-    return Planned(study, plan, problems.warnings)
+    return Planned(study, plan_part(plan, options.part), problems.warnings)
 
 
 def _parameters(study: Study, options: PlanOptions, out: str, spec_root: str) -> ParameterTable | None:

@@ -28,12 +28,12 @@ from textual.message import Message
 from textual.screen import Screen
 
 from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
-from ..core.plan.changes import CHANGEABLE
+from ..core.plan.changes import CHANGEABLE, RESTART
 from ..core.plan.script import header_resources
 from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory, open_study
 from ..core.store.study_file import StudyFile, read_study_file
-from ..core.study.commands import change_problem
+from ..core.study.commands import MARKS, change_problem
 from ..core.study.status import Status
 from . import preferences, themes
 from .driving import At
@@ -221,8 +221,14 @@ class MtuiApp(App[None]):
     async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
         return await self.push_screen_wait(PickScreen(title, choices))
 
-    async def ask_retry(self, order: Order, study: OpenStudy) -> dict[str, str] | None:
-        """The resources to be changed with a retry, None if there is to be none."""
+    async def ask_for(self, order: Order, study: OpenStudy) -> dict[str, str] | None:
+        """What a command takes besides whom it is for: resources of a retry, the reason of a mark. None: not to do."""
+        if order.verb in MARKS:
+            return await self.push_screen_wait(
+                RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)")
+            )
+        if order.verb not in ("retry", "rerun"):
+            return {} if await self.ask(order) else None
         scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
         if not scheduled:
             return {} if await self.ask(order) else None
@@ -241,7 +247,7 @@ class MtuiApp(App[None]):
         if isinstance(order, str):
             self.notify(order, markup=False)
             return
-        changes = await self.ask_retry(order, self.study) if verb == "retry" else {} if await self.ask(order) else None
+        changes = await self.ask_for(order, self.study)
         if changes is not None:
             try:
                 self.study.send(order, changes)
@@ -417,9 +423,17 @@ class MtuiApp(App[None]):
         """Nothing here: the error is raised again once the terminal is back, and told like any other."""
 
 
+def _anything(changes: dict[str, str]) -> tuple[str, str]:
+    """A reason can be anything."""
+    del changes
+    return "", ""
+
+
 def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
     """What the jobs of instances ask for: the value, or `several` where they differ."""
     found: dict[str, str] = {}
+    if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):
+        found[RESTART] = "false"
     for index in indices:
         own = header_resources(study.plan, study.plan.instances[index], study.state.changes.get(index, {}))
         for key in CHANGEABLE:

@@ -127,7 +127,7 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     planned = plan_study(spec, options)
     for problem in planned.warnings:
         _tell(problem.text(planned.study.file))
-    if planned.plan.uses_slurm and not dry:
+    if any(step.scheduled and step.instances and not step.skipped for step in planned.plan.steps) and not dry:
         require_slurm()
     settings = Settings(
         throttle=arguments.throttle or 0,
@@ -136,6 +136,8 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         submit_ahead=planned.study.mtui.submit_ahead and not arguments.no_submit_ahead,
         array=arguments.array or planned.study.mtui.array,
         pack=planned.study.mtui.pack,
+        on_end=planned.study.mtui.on_end,
+        on_failure=planned.study.mtui.on_failure,
     )
     inside = _allocation(arguments)
     directory, study = create_study(planned, options, settings)
@@ -167,7 +169,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
     directory = open_study(target)
     fixed = {"--dry": arguments.dry, "-o": arguments.out, "--hashws": arguments.hashws, "--local": arguments.local,
-             "--pgen": arguments.pgen, "--pargs": arguments.pargs}  # fmt: skip
+             "--pgen": arguments.pgen, "--pargs": arguments.pargs, "--only": arguments.only,
+             "--from": getattr(arguments, "from"), "--until": arguments.until}  # fmt: skip
     given = [option for option, value in fixed.items() if value]
     if given:
         raise UsageError(
@@ -233,6 +236,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
+    from ..core.plan.part import Part
     from ..core.start import PlanOptions
 
     return PlanOptions(
@@ -242,7 +246,13 @@ def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
         python=arguments.python,
         hashws=arguments.hashws,
         local=arguments.local,
+        part=Part(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
     )
+
+
+def _names(words: Sequence[str]) -> tuple[str, ...]:
+    """The names in options that take several, by commas or by being repeated."""
+    return tuple(name for word in words for name in word.split(",") if name)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -310,7 +320,12 @@ def _order(arguments: argparse.Namespace) -> int:
     whole = not arguments.targets
     targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
     ask = whole and arguments.verb == "cancel" and not arguments.yes
-    return order(_open(arguments), arguments.verb, targets, _changes(arguments.changes), yes=not ask)
+    options = _changes(arguments.changes)
+    if arguments.restart:
+        options["restart"] = "true"
+    if arguments.because:
+        options["reason"] = arguments.because
+    return order(_open(arguments), arguments.verb, targets, options, yes=not ask)
 
 
 def _changes(words: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from ..core.plan.changes import in_words
 from ..core.study import events as ev
 from ..core.study.state import StudyState
 from ..core.study.status import Status
@@ -97,6 +98,14 @@ class EventLines:
             case ev.SubmitUnclear():
                 text = f"no clear answer, looking: {safe(event.message)}"
                 return [(index, None, text, True) for index, _ in state.submissions.get(event.submission, ())]
+            case ev.Retried() if event.why:
+                asked = {key: value for key, value in event.changes if value}
+                words = f"is tried again by itself ({event.why}{'; ' + in_words(asked) if asked else ''})"
+                return [(event.instance, None, safe(words), True)]
+            case ev.Marked():
+                return [(event.instance, event.status, safe(event.cause), False)]
+            case ev.HookRun():
+                return [(None, None, f"the study's command {safe(event.hook)} is run", False)]
             case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
                 return [(event.instance, None, _DONE_TO[event.kind], False)]
             case ev.CommandDone():

@@ -38,7 +38,7 @@ def order(
     if unknown:
         known = ", ".join(step.name for step in state.plan.steps[:8])
         raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
-    if verb == "retry":
+    if verb in ("retry", "rerun"):
         problem, hint = commands.change_problem(state, indices, {key: str(value) for key, value in options.items()})
         if problem:
             raise UsageError(problem, hint)

@@ -12,6 +12,9 @@ _ORDERS = {
     "retry": "run failed instances again, and what hung on them",
     "hold": "do not start instances until they are released",
     "release": "let held instances start",
+    "rerun": "run instances again although they are done, with all that follows",
+    "done": "count instances as finished; what hangs on them goes on",
+    "skip": "do not run instances; what hangs on them goes on",
 }
 VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit", "studies")
 _WHOLE = {
@@ -19,10 +22,18 @@ _WHOLE = {
     "retry": "what to run again (default: everything that failed)",
     "hold": "what to hold (default: everything)",
     "release": "what to release (default: everything)",
+    "rerun": "what to run again",
+    "done": "what counts as finished",
+    "skip": "what is not to be run",
+}
+_PART = {
+    "--only": "run this step and no other that is not named as well; the others count as done",
+    "--from": "run this step and what hangs on it; what comes before counts as done",
+    "--until": "run this step and what it hangs on; skip the rest",
 }
 _SET = (
     "change a resource for this and every later attempt: walltime, nodes, procs, 'cores per task', gpus, exclusive, "
-    "queue (partition), bank (account), qos, reservation; an empty value takes a change back"
+    "queue (partition), bank (account), qos, reservation, constraint, mem, ...; an empty value takes a change back"
 )
 _OVERVIEW = """\
 mtui                       list your studies
@@ -88,11 +99,19 @@ def make_parser() -> argparse.ArgumentParser:
     for verb, words in _ORDERS.items():
         order = verbs.add_parser(verb, help=words)
         order.add_argument("target", metavar="DIR")
-        order.add_argument("targets", nargs="*", metavar="INSTANCE|GLOB|STEP|failed", help=_WHOLE[verb])
+        order.add_argument(
+            "targets",
+            nargs="+" if verb in ("rerun", "done", "skip") else "*",
+            metavar="INSTANCE|GLOB|STEP|failed",
+            help=_WHOLE[verb],
+        )
         order.add_argument("-y", "--yes", action="store_true", help="do not ask")
-        order.set_defaults(handler="order", verb=verb, changes=[])
-        if verb == "retry":
+        order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="")
+        if verb in ("retry", "rerun"):
             order.add_argument("--set", action="append", dest="changes", metavar="KEY=VALUE", help=_SET)
+            order.add_argument("--restart", action="store_true", help="run the restart command of the step")
+        if verb in ("done", "skip"):
+            order.add_argument("-m", "--because", default="", metavar="TEXT", help="the reason, for others to read")
     update = verbs.add_parser("update", help="change the limits of a study that runs")
     update.add_argument("target", metavar="DIR")
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
@@ -120,6 +139,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", default="", metavar="DIR", help="the study's directory (default: NAME_TIME)")
     parser.add_argument("--local", action="store_true", help="run every step on this machine, without Slurm")
+    for option, words in _PART.items():
+        parser.add_argument(option, action="append", default=[], metavar="STEP", help=words)
     parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
     parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
     parser.add_argument(

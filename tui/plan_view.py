@@ -10,6 +10,8 @@ from ..core.plan.model import Plan, PlannedStep
 from ..core.plan.script import header_resources
 from ..core.spec.model import Extensions
 from ..core.spec.problems import Problem
+from ..core.study.again import Tries, rules_of
+from .model.step_words import above_words, retry_words
 from .plan_packing import Packed, packed_of, packing_lines, suggestion
 from .text import Paint, plural, safe, safe_lines, table
 
@@ -22,6 +24,7 @@ def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui
     packed = packed_of(plan, mtui.pack)
     lines += ["", *_totals(plan, packed), *_jobs(plan, mtui, packed)]
     lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
+    lines += _retries(plan)
     lines.append(f"It would run in {plan.out}")
     if warnings:
         lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
@@ -30,14 +33,12 @@ def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui
 
 
 def _row(plan: Plan, step: PlannedStep) -> tuple[str, ...]:
-    direct = [plan.steps[parent].name for parent in step.parents]
-    funnels = [f"all of {plan.steps[funnel].name}" for funnel in step.funnels]
     return (
         safe(step.name),
         f"{len(step.instances):,}",
-        "Slurm" if step.scheduled else "here",
+        "skipped" if step.skipped else "Slurm" if step.scheduled else "here",
         safe(_resources(plan, step)),
-        safe(", ".join([*direct, *funnels])) or "-",
+        safe(", ".join(above_words(plan, step))) or "-",
     )
 
 
@@ -54,6 +55,11 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
         ("gpus", "{} GPUs a node", "1 GPU a node"),
         ("walltime", "{}", ""),
         ("qos", "qos {}", ""),
+        ("constraint", "{}", ""),
+        ("mem", "{} memory", ""),
+        ("mem per cpu", "{} memory a core", ""),
+        ("gpus per node", "{} GPUs a node", ""),
+        ("gpus per task", "{} GPUs a task", ""),
     ):
         if key in first:
             value = first[key] if first[key] == last.get(key) else f"{first[key]}..{last.get(key, '')}"
@@ -64,20 +70,31 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
 def _jobs(plan: Plan, mtui: Extensions, packed: Packed) -> list[str]:
     """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
     lines: list[str] = []
-    alone = [step for step in plan.steps if step.scheduled and step.index not in packed.steps]
+    alone = [step for step in plan.steps if step.scheduled and not step.skipped and step.index not in packed.steps]
     for step in alone:
         if len(step.instances) > 1:
             lines.append(f"  {safe(step.name)}: {_shares(shares_of(plan, step, mtui.array), mtui.array)}")
     if lines:
         lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
     scheduled = {step.index for step in alone}
-    if any(scheduled & {*plan.steps[index].parents, *plan.steps[index].funnels} for index in scheduled):
+    if any(scheduled.intersection(plan.steps[index].above) for index in scheduled):
         lines.append(
             "What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."
             if mtui.submit_ahead
             else "Nothing is submitted before its parents are done (submit_ahead: false)."
         )
     return lines
+
+
+def _retries(plan: Plan) -> list[str]:
+    """What is tried again by itself: the same rules of several steps in one line."""
+    by_words: dict[str, list[str]] = {}
+    for step in plan.steps:
+        if rules := rules_of(step, Tries()):
+            words = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
+            by_words.setdefault(words, []).append(safe(step.name))
+    lines = [f"  {', '.join(names)}: {safe(words)}" for words, names in by_words.items()]
+    return ["What fails is tried again by itself:", *lines] if lines else []
 
 
 def _shares(shares: Shares, most: int) -> str:
@@ -98,9 +115,13 @@ def _shares(shares: Shares, most: int) -> str:
 
 
 def _totals(plan: Plan, packed: Packed) -> list[str]:
-    slurm = sum(len(step.instances) for step in plan.steps if step.scheduled)
-    here = len(plan.instances) - slurm
-    lines = [f"{plural(len(plan.instances), 'instance')}: {slurm:,} on Slurm, {here:,} on this machine."]
+    skipped = sum(len(step.instances) for step in plan.steps if step.skipped)
+    slurm = sum(len(step.instances) for step in plan.steps if step.scheduled and not step.skipped)
+    here = len(plan.instances) - slurm - skipped
+    lines = [
+        f"{plural(len(plan.instances), 'instance')}: {slurm:,} on Slurm, {here:,} on this machine"
+        + (f", {skipped:,} skipped." if skipped else ".")
+    ]
     alone = [replace(step, instances=()) if step.index in packed.steps else step for step in plan.steps]
     if any(step.scheduled and step.instances for step in alone):
         cost = cost_of(replace(plan, steps=tuple(alone)))

@@ -30,7 +30,8 @@ def drives(directory: StudyDirectory) -> str:
 
 def summary(counts: Counter[Status]) -> str:
     """`3/10 done, 2 running, 1 failed`: what there is, nothing about what there is not."""
-    total = sum(counts.values())
+    skipped = counts[Status.SKIPPED]
+    total = sum(counts.values()) - skipped
     pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
     bound = counts[Status.BOUND]
     cancelled, blocked = counts[Status.CANCELLED], counts[Status.BLOCKED]
@@ -41,6 +42,7 @@ def summary(counts: Counter[Status]) -> str:
         "failed": sum(counts[status] for status in UNSUCCESSFUL) - cancelled,
         "cancelled": cancelled,
         "blocked": blocked,
+        "skipped": skipped,
     }
     parts = [f"{counts[Status.FINISHED]:,}/{total:,} done"]
     return ", ".join(parts + [f"{count:,} {word}" for word, count in groups.items() if count])

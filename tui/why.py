@@ -10,10 +10,12 @@ from ..core.plan.model import Instance
 from ..core.store.layout import StudyDirectory
 from ..core.store.reader import last_lines
 from ..core.store.study_file import StudyFile
+from ..core.study.again import Tries, rules_of
 from ..core.study.attempt import Attempt
 from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from .model.allocations import kind_of
+from .model.step_words import retry_words
 from .status_view import drives
 from .text import Paint, log_line, plural, safe
 from .why_packed import no_allocation, not_packed, returned_words, where_packed
@@ -47,6 +49,8 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         lines.append("  It was handed to Slurm; the answer was lost or is not there yet. It is being looked up.")
     if why := not_packed(study, state, index):
         lines.append(f"  It does not share an allocation: {safe(why)}.")
+    if status in UNSUCCESSFUL or (last and last.automatic):
+        lines += _again(study, state, index)
     changes = state.changes.get(index, {})
     if changes and (last is None or tuple(changes.items()) != last.changes):
         lines.append(f"  Its next attempt gets {safe(in_words(changes))}.")
@@ -59,7 +63,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
 def _waits(directory: StudyDirectory, study: StudyFile, state: StudyState, instance: Instance) -> list[str]:
     index = instance.index
     lines: list[str] = []
-    open_parents = [parent for parent in state.plan.parents(instance) if state.status[parent] is not Status.FINISHED]
+    open_parents = state.open_parents(index)
     if index in state.held:
         lines += ["  It is held.", f"  next: mtui release {directory.root} '{instance.name}'"]
     if open_parents:
@@ -97,8 +101,9 @@ def _blocked(directory: StudyDirectory, state: StudyState, instance: Instance) -
     todo = [instance.index]
     while todo:
         index = todo.pop()
+        after = state.plan.step_of(state.plan.instances[index]).after
         for parent in state.plan.parents(state.plan.instances[index]):
-            if parent in seen:
+            if parent in seen or state.plan.instances[parent].step in after:
                 continue
             seen.add(parent)
             if state.status[parent] in UNSUCCESSFUL:
@@ -125,6 +130,19 @@ def _failed(directory: StudyDirectory, state: StudyState, instance: Instance, la
     if last is None:
         hint = ""
     lines.append(f"  next: mtui retry {directory.root} '{safe(instance.name)}'")
+    return lines
+
+
+def _again(study: StudyFile, state: StudyState, index: int) -> list[str]:
+    """What the study says of trying it again, and how often it was."""
+    step = state.plan.step_of(state.plan.instances[index])
+    rlimit = study.settings.rlimit if state.rlimit is None else state.rlimit
+    rules = rules_of(step, Tries(rlimit, study.settings.attempts))
+    made = sum(attempt.automatic for attempt in state.attempts.get(index, []))
+    lines = [f"  It was tried again {plural(made, 'time')} by itself."] if made else []
+    if rules:
+        words = retry_words(rules, has_restart=bool(step.restart))
+        lines.append(f"  The study tries its failures again: {'; '.join(words)}.")
     return lines
 
 
@@ -157,13 +175,12 @@ def _packed(state: StudyState, instance: Instance, last: Attempt) -> list[str]:
     ran = f"for {_span(time.time() - last.started_at)} now"
     lines = where_packed(state.status[instance.index], last, allocation, ran)
     if state.status[instance.index] is Status.BOUND:
-        parents = state.plan.parents(instance)
-        lines[1:1] = _names(state, [parent for parent in parents if state.status[parent] is not Status.FINISHED])
+        lines[1:1] = _names(state, state.open_parents(instance.index))
     return lines
 
 
 def _bound(state: StudyState, instance: Instance, last: Attempt) -> list[str]:
-    open_parents = [parent for parent in state.plan.parents(instance) if state.status[parent] is not Status.FINISHED]
+    open_parents = state.open_parents(instance.index)
     return [
         f"  Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):",
         *_names(state, open_parents),
@@ -184,6 +201,8 @@ def _attempts(attempts: list[Attempt]) -> list[str]:
             words.append(f"waited {_span(attempt.started_at - attempt.queued_at)}")
         if attempt.changes:
             words.append(f"with {safe(in_words(dict(attempt.changes)))}")
+        if attempt.automatic:
+            words.append("tried again by itself")
         if attempt.cause:
             words.append(returned_words(attempt) + safe(attempt.cause))
         lines.append("  " + ", ".join(words))

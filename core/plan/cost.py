@@ -21,7 +21,7 @@ def cost_of(plan: Plan) -> Cost:
     """The most that the plan's Slurm instances can use, if each runs once and to its limit."""
     total, unknown = 0.0, 0
     for step in plan.steps:
-        if not step.scheduled or not step.instances:
+        if not step.scheduled or not step.instances or step.skipped:
             continue
         varies = any(isinstance(value, str) and "$(" in value for value in step.run.values())
         per_instance = step.instances if varies else step.instances[:1]

@@ -37,6 +37,11 @@ class PlannedStep:
     retry: Mapping[str, Rule] = field(default_factory=dict[str, Rule])  # by cause
     skipped: str = ""  # why none of its instances is to run; they count as done
 
+    @property
+    def above(self) -> tuple[int, ...]:
+        """The steps that it hangs on, by whatever kind of edge."""
+        return (*self.parents, *self.groups, *self.funnels)
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:

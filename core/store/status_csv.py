@@ -41,6 +41,7 @@ _WORDS = {
     Status.SUSPENDED: "RUNNING",
     Status.COMPLETING: "RUNNING",
     Status.FINISHED: "FINISHED",
+    Status.SKIPPED: "FINISHED",
     Status.TIMED_OUT: "TIMEDOUT",
     Status.CANCELLED: "CANCELLED",
 }

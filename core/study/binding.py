@@ -10,8 +10,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..plan.model import Instance
 from .state import StudyState
-from .status import OVER, Status
+from .status import DONE, OVER, Status
 
 # A parent whose script ended is about to be finished or failed: better to wait for that than to be bound to it.
 _BINDABLE = frozenset({Status.BOUND, Status.PENDING, Status.CONFIGURING, Status.RUNNING, Status.SUSPENDED})
@@ -47,7 +48,7 @@ class Binding:
     def __init__(self, state: StudyState, doubtful: Collection[int] = ()) -> None:
         self._state = state
         self._doubtful = doubtful
-        self._funnels: dict[int, tuple[str, ...] | None] = {}
+        self._funnels: dict[tuple[int, frozenset[Status]], tuple[str, ...] | None] = {}
 
     def starts(self, members: Iterable[int], most: int) -> list[Start]:
         """The submissions of these instances of one step, each of at most `most` tasks.
@@ -91,7 +92,7 @@ class Binding:
         tasks: list[tuple[str, int]] = []
         jobs: list[str] = []
         for parent in instance.parents:
-            if state.status[parent] in OVER:  # a failed one is enough for some; others would be blocked
+            if state.status[parent] in DONE or (state.status[parent] in OVER and self._is_enough(instance, parent)):
                 continue
             if not self._is_bindable(parent):
                 return None
@@ -101,7 +102,7 @@ class Binding:
             else:
                 jobs.append(array)
         for funnel in state.plan.steps[instance.step].funnels:
-            of_funnel = self._funnel(funnel)
+            of_funnel = self._funnel(funnel, OVER if funnel in state.plan.steps[instance.step].after else DONE)
             if of_funnel is None:
                 return None
             jobs += of_funnel
@@ -109,19 +110,24 @@ class Binding:
             return None
         return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
 
+    def _is_enough(self, instance: Instance, parent: int) -> bool:
+        """Whether an instance goes on whatever became of a parent."""
+        plan = self._state.plan
+        return plan.instances[parent].step in plan.step_of(instance).after
+
     def _is_bindable(self, index: int) -> bool:
         state = self._state
         leaves = index in state.to_unbind or index in state.to_cancel
         of_its_own = index in state.live_slurm  # the job of one in an allocation is that allocation's
         return of_its_own and state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
 
-    def _funnel(self, step: int) -> tuple[str, ...] | None:
+    def _funnel(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
         """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""
-        if step not in self._funnels:
-            self._funnels[step] = self._jobs_of(step)
-        return self._funnels[step]
+        if (step, enough) not in self._funnels:
+            self._funnels[step, enough] = self._jobs_of(step, enough)
+        return self._funnels[step, enough]
 
-    def _jobs_of(self, step: int) -> tuple[str, ...] | None:
+    def _jobs_of(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
         state = self._state
         open_jobs: list[str] = []
         spoiled: set[str] = set()  # arrays in which a task failed: `afterok` on them would never come true
@@ -130,7 +136,7 @@ class Binding:
             spoiled.update(attempt.array for attempt in attempts[:-1])
             if self._is_bindable(index):
                 open_jobs.append(attempts[-1].job)
-            elif state.status[index] not in OVER:
+            elif state.status[index] not in enough:
                 return None
         jobs = (job if job.partition("_")[0] in spoiled else job.partition("_")[0] for job in open_jobs)
         found = tuple(dict.fromkeys(jobs))

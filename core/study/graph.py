@@ -55,7 +55,7 @@ def _chosen(step: PlannedStep, kind: Kind) -> frozenset[int] | None:
         return None
     if kind is Kind.AFTER:
         return frozenset(step.after)
-    return frozenset((*step.parents, *step.groups, *step.funnels)) - frozenset(step.after)
+    return frozenset(step.above) - frozenset(step.after)
 
 
 class Graph(Edges):
@@ -65,8 +65,7 @@ class Graph(Edges):
         """The steps, those with the most steps above them first; else as in the plan."""
         depth: list[int] = []
         for step in self.plan.steps:
-            above = (*step.parents, *step.groups, *step.funnels)
-            depth.append(1 + max((depth[step] for step in above), default=0))
+            depth.append(1 + max((depth[above] for above in step.above), default=0))
         return tuple(sorted(range(len(depth)), key=lambda step: -depth[step]))
 
     def below(self, indices: Iterable[int]) -> set[int]:

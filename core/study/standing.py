@@ -109,6 +109,14 @@ class Standing:
         """How many direct parents are not done, or not over where that is enough; a funnel counts as one."""
         return self._undone.above[index] + (self._going_on.above[index] if self._going_on else 0)
 
+    def open_parents(self, index: int) -> list[int]:
+        """The parents that keep an instance waiting, those by funnel one by one."""
+        plan = self.plan
+        instance = plan.instances[index]
+        after = plan.step_of(instance).after
+        parents = ((parent, plan.instances[parent].step) for parent in plan.parents(instance))
+        return [parent for parent, step in parents if self.status[parent] not in (OVER if step in after else DONE)]
+
     def failed_above(self, index: int) -> int:
         """How many of its direct parents failed or are blocked; a funnel counts as one."""
         return self._bad.above[index]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ...core.study import commands
 from ...core.study.state import StudyState
-from ...core.study.status import LIVE
+from ...core.study.status import LIVE, Status
 from ..text import plural, safe
 
 _MOST_NAMES = 6
@@ -18,7 +18,11 @@ _NOTHING = {
     "retry": "there is nothing to retry: only what failed or was cancelled can run again",
     "hold": "there is nothing to hold: only what has not started yet can be held",
     "release": "there is nothing to release: nothing of it is held",
+    "rerun": "there is nothing to rerun: it is not over yet",
+    "done": "there is nothing to mark as done: it is done, or under way",
+    "skip": "there is nothing to skip: it is done, or under way",
 }
+_TITLES = {"rerun": "Run again {}, with all that follows?", "done": "Mark {} as done?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | s
     able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
     if not able:
         return _NOTHING[verb]
-    title = f"{verb.capitalize()} {plural(len(able), 'instance')}?"
+    title = _TITLES.get(verb, f"{verb.capitalize()} {{}}?").format(plural(len(able), "instance"))
     names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
     if len(able) > _MOST_NAMES:
         names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able[_MOST_NAMES:])}")
@@ -63,6 +67,15 @@ def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> lis
         freed = sum(1 for index in below if state.status[index].value == "blocked")
         lines = ["Each runs as a new attempt in the same workspace; earlier output is kept."]
         return lines + ([f"{plural(freed, 'blocked instance')} further down may follow."] if freed else [])
+    if verb == "rerun":
+        again = sum(1 for index in below if commands.applies(state, "rerun", index))
+        lines = ["Each runs as a new attempt in the same workspace; earlier output is kept."]
+        return lines + ([f"{plural(again, 'instance')} further down will run again as well."] if again else [])
+    if verb in commands.MARKS:
+        free = sum(1 for index in below if state.status[index] in (Status.WAITING, Status.BLOCKED))
+        word = "counted as finished" if verb == "done" else "skipped"
+        lines = [f"Nothing is run: they are {word}."]
+        return lines + ([f"{plural(free, 'instance')} further down may follow."] if free else [])
     if verb == "hold":
         return ["They will not start until they are released."]
     return []

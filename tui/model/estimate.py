@@ -189,11 +189,12 @@ class Estimator:
 
     def estimate(self, state: StudyState, now: float) -> Estimate:
         """How far it is at `now`, and how long it may still take."""
-        done, total = state.counts[Status.FINISHED], len(state.status)
+        skipped = state.counts[Status.SKIPPED]
+        done, total = state.counts[Status.FINISHED], len(state.status) - skipped
         ended, concurrency, span = self._of_late(now)
         rate = ended / span if ended else None
         per_minute = None if rate is None else rate * 60
-        coming = total - sum(state.counts[status] for status in OVER) - state.counts[Status.HELD]
+        coming = len(state.status) - sum(state.counts[status] for status in OVER) - state.counts[Status.HELD]
         why = self._why_unknown(state, coming, ended, now)
         if why:
             return Estimate(done, total, per_minute, None if coming else 0.0, None if coming else 0.0, why)
@@ -269,7 +270,7 @@ class Estimator:
                 late = _late(max(ages), pace.samples) if ages and max(ages) > known.long else 0.0
                 youngest = min(ages) if left <= len(ages) else 0.0
                 least, most = max(0.0, known.middle - youngest), max(0.0, known.long - youngest, late)
-            above = [chains[parent] for parent in (*step.parents, *step.funnels)]
+            above = [chains[parent] for parent in step.above]
             least += max((chain[0] for chain in above), default=0.0)
             most += max((chain[1] for chain in above), default=0.0)
             chains.append((least, most))

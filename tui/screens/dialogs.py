@@ -60,7 +60,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class RetryScreen(ModalScreen[dict[str, str] | None]):
-    """The question before a retry, with the resources of the job to be changed; None means No."""
+    """The question before a command that takes more: resources to be changed, or a reason. None means No."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "No", id="retry.no"),
@@ -68,7 +68,11 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
     ]
 
     def __init__(
-        self, order: Order, resources: Mapping[str, str], check: Callable[[dict[str, str]], tuple[str, str]]
+        self,
+        order: Order,
+        resources: Mapping[str, str],
+        check: Callable[[dict[str, str]], tuple[str, str]],
+        heading: str = "Ask for (empty: as before)",
     ) -> None:
         """`resources` are the keys that can be changed and what they are now; `several` if not the same for all.
 
@@ -78,23 +82,25 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         self._check = check
         self._order = order
         self._resources = resources
+        self._heading = heading
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(Text(self._order.title), classes="dialog--title")
             with VerticalScroll(classes="dialog--body", can_focus=False):
                 yield Static(Text("\n".join(self._order.lines)))
-                yield Label(Text("Ask for (empty: as before)"), classes="dialog--group")
+                yield Label(Text(self._heading), classes="dialog--group")
                 for key, value in self._resources.items():
                     with Horizontal(classes="dialog--field"):
                         yield Label(Text(key))
                         yield Input(
                             id=_field(key), placeholder=safe(value) or "not set", compact=True, select_on_focus=False
                         )
-            yield Label(Text("tab goes to the fields; from a field, ctrl+s retries"), classes="dialog--hint", id="hint")
+            hint = "tab goes to the fields; from a field, ctrl+s means yes"
+            yield Label(Text(hint), classes="dialog--hint", id="hint")
             with Horizontal(classes="dialog--buttons"):
                 yield Button("No (n)", id="no")
-                yield Button("Yes, retry (y)", id="yes", variant="primary")
+                yield Button(f"Yes, {self._order.verb} (y)", id="yes", variant="primary")
 
     def on_mount(self) -> None:
         for field in self.query(Input):

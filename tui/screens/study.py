@@ -465,13 +465,8 @@ class StudyScreen(Screen[None]):
         if isinstance(order, str):
             self.notice.say([(f" {order}", "state--queued")])
             return
-        options: dict[str, str] = {}
-        if verb == "retry":
-            changes = await self.app.ask_retry(order, self.study)
-            if changes is None:
-                return
-            options = changes
-        elif not await self.app.ask(order):
+        options = await self.app.ask_for(order, self.study)
+        if options is None:
             return
         try:
             self.study.send(order, options)

@@ -18,6 +18,7 @@ from textual.message import Message
 from ...core.plan.model import Plan, PlannedStep
 from ...core.study.state import StudyState
 from ..model.appearance import BAR_GLYPHS, Group, by_group
+from ..model.step_words import above_words
 from ..model.view import StudyView
 from ..text import plural
 from .lines import LineView, fit
@@ -31,7 +32,7 @@ def depths(plan: Plan) -> list[int]:
     """For each step the number of steps above it on the longest way down."""
     found: list[int] = []
     for step in plan.steps:  # in topological order
-        above = (*step.parents, *step.funnels)
+        above = step.above
         found.append(1 + max(found[parent] for parent in above) if above else 0)
     return found
 
@@ -54,9 +55,7 @@ def shares(counts: dict[Group, int], width: int) -> dict[Group, int]:
 
 def waits_for(plan: Plan, step: PlannedStep) -> str:
     """What a step waits for, in words."""
-    direct = [plan.steps[parent].name for parent in step.parents]
-    funnels = [f"all of {plan.steps[parent].name}" for parent in step.funnels]
-    return " and ".join(direct + funnels) if direct or funnels else "nothing"
+    return " and ".join(above_words(plan, step)) or "nothing"
 
 
 class StepTree(LineView):
@@ -141,7 +140,7 @@ class StepTree(LineView):
         total = len(step.instances)
         tally = f"{counts.get(Group.DONE, 0):,}/{total:,}"
         room = max(3, min(12, width // 4))
-        mark = "*" if step.funnels else "+" if len(step.parents) > 1 else " "
+        mark = "*" if step.funnels or step.groups else "+" if len(step.parents) > 1 else " "
         indent = min(self._depths[step.index], _MOST_INDENT)
         lead = f" {'  ' * (indent - 1)}{'`-' if self.plain else '╰╴'}" if indent else " "
         name_width = width - room - len(tally) - len(lead) - 4

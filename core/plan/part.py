@@ -1,0 +1,58 @@
+"""A part of a study: which steps are not to be run. They count as done for those that hang on them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from ..errors import UsageError
+from ..spec.problems import nearest
+from .model import Plan, PlannedStep
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The steps that a person has named. Nothing named: the whole study."""
+
+    only: Sequence[str] = ()  # these and no others
+    start: Sequence[str] = ()  # these and what hangs on them
+    until: Sequence[str] = ()  # these and what they hang on
+
+    def __bool__(self) -> bool:
+        return bool(self.only or self.start or self.until)
+
+
+def plan_part(plan: Plan, part: Part) -> Plan:
+    """The plan with the other steps marked as skipped. Raises UsageError for a name that is no step."""
+    if not part:
+        return plan
+    position = {step.name: step.index for step in plan.steps}
+    for name in (*part.only, *part.start, *part.until):
+        if name not in position:
+            raise UsageError(f"no step is called '{name}'", nearest(name, position))
+    groups = [
+        (f"not among --only {','.join(part.only)}", {position[name] for name in part.only}, part.only),
+        (f"before --from {','.join(part.start)}", _below(plan, [position[name] for name in part.start]), part.start),
+        (f"behind --until {','.join(part.until)}", _above(plan, [position[name] for name in part.until]), part.until),
+    ]
+
+    def why(step: PlannedStep) -> str:
+        return next((words for words, kept, named in groups if named and step.index not in kept), "")
+
+    return replace(plan, steps=tuple(replace(step, skipped=why(step)) for step in plan.steps))
+
+
+def _below(plan: Plan, steps: Collection[int]) -> set[int]:
+    found = set(steps)
+    for step in plan.steps:  # in topological order
+        if found.intersection(step.above):
+            found.add(step.index)
+    return found
+
+
+def _above(plan: Plan, steps: Collection[int]) -> set[int]:
+    found = set(steps)
+    for step in reversed(plan.steps):
+        if step.index in found:
+            found.update(step.above)
+    return found
