@@ -49,18 +49,15 @@ def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retr
         return None
     instance = state.plan.instances[index]
     step = state.plan.step_of(instance)
-    for cause in _causes(last):
-        rule = _rule(step, cause, tries)
-        if rule is None:
-            continue
-        made = _failures(state.attempts[index], cause)
-        if made > rule.times:
-            return None
-        changes = _changes(state.plan, instance, rule, cause, last, state.changes.get(index, UNCHANGED))
-        most = "" if rule.times >= _UNLIMITED else f" of {rule.times:,}"
-        why = f"{cause if not cause.isdecimal() else f'exit code {cause}'}: retry {made:,}{most}"
-        return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
-    return None
+    cause = _ruled_by(step, last, tries)
+    rule = _rule(step, cause, tries)
+    made = _failures(step, state.attempts[index], cause, tries)
+    if rule is None or made > rule.times:
+        return None
+    changes = _changes(state.plan, instance, rule, cause, last, state.changes.get(index, UNCHANGED))
+    most = "" if rule.times >= _UNLIMITED else f" of {rule.times:,}"
+    why = f"{cause if not cause.isdecimal() else f'exit code {cause}'}: retry {made:,}{most}"
+    return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
 
 
 def rules_of(step: PlannedStep, tries: Tries) -> dict[str, Rule]:
@@ -85,6 +82,11 @@ def _causes(attempt: Attempt) -> Iterator[str]:
         yield _REFUSED
 
 
+def _ruled_by(step: PlannedStep, attempt: Attempt, tries: Tries) -> str:
+    """The cause whose rule counts for the end of an attempt; empty if none does."""
+    return next((cause for cause in _causes(attempt) if _rule(step, cause, tries)), "")
+
+
 def _rule(step: PlannedStep, cause: str, tries: Tries) -> Rule | None:
     if cause in step.retry:
         return step.retry[cause]
@@ -94,11 +96,11 @@ def _rule(step: PlannedStep, cause: str, tries: Tries) -> Rule | None:
     return further if cause == _REFUSED or (cause == "FAILED" and not step.scheduled) else None
 
 
-def _failures(attempts: list[Attempt], cause: str) -> int:
+def _failures(step: PlannedStep, attempts: list[Attempt], cause: str, tries: Tries) -> int:
     """How many attempts ended of that cause since a person let the instance run."""
     count = 0
     for attempt in reversed(attempts):
-        count += cause in _causes(attempt)
+        count += _ruled_by(step, attempt, tries) == cause
         if not attempt.automatic:
             break
     return count
@@ -130,14 +132,14 @@ def grow(key: str, value: str, factor: float) -> str:
     """A resource times a factor, in the form that sbatch takes; empty if there is nothing to multiply."""
     if key == "walltime":
         seconds = walltime_seconds(value)
-        return walltime_text(math.ceil(seconds * factor)) if seconds else ""
+        return walltime_text(math.ceil(round(seconds * factor, 6))) if seconds else ""
     if key in ("mem", "mem per cpu"):
         match = _MEMORY.fullmatch(value)
         if not match or not int(match.group(1)):
             return ""
         unit = match.group(2).upper()
-        amount = int(match.group(1)) * factor
+        amount = round(int(match.group(1)) * factor, 6)
         if amount == int(amount):
             return f"{int(amount)}{unit}"
         return f"{math.ceil(amount * 1024 ** _POWER[unit])}M"
-    return str(math.ceil(int(value) * factor)) if value.isdecimal() and int(value) else ""
+    return str(math.ceil(round(int(value) * factor, 6))) if value.isdecimal() and int(value) else ""

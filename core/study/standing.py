@@ -233,6 +233,7 @@ class Standing:
             if status is Status.WAITING and self._going_on:
                 self._consider(child)
             if more and status is Status.READY:
+                self._void_last(child, "a parent is to run again")
                 follow.append((child, Verb.RELOCK, Status.WAITING))
             elif more and status is Status.BOUND:
                 self._lose_hold(child)
@@ -247,13 +248,19 @@ class Standing:
     def _after_failure(self, index: int, failed: bool) -> list[tuple[int, Verb, Status]]:
         """What hangs on an instance that became bad, or gets another chance."""
         follow: list[tuple[int, Verb, Status]] = []
-        for child in self._bad.change(index, failed):
+        for child in dict.fromkeys(self._bad.change(index, failed)):  # one may be reached over two ways
             bad = self._bad.above[child]
             if bad and self.status[child] in TABLE[Verb.BLOCK].sources:
                 follow.append((child, Verb.BLOCK, Status.BLOCKED))
             elif not bad and self.status[child] is Status.BLOCKED:
                 follow.append((child, Verb.UNBLOCK, Status.HELD if child in self.held else Status.WAITING))
         return follow
+
+    def _void_last(self, index: int, cause: str) -> None:
+        """An attempt that was put off, or never arrived, is over: should it turn up, its claim is void."""
+        last = self.last_attempt(index)
+        if last and not last.ended_at:
+            last.ended_at, last.cancelled, last.cause = self._now, True, cause
 
     # --- what Slurm may hold ahead
 

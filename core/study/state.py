@@ -199,7 +199,7 @@ class StudyState(Standing):
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
         packed = any(self.attempts[index][-1].allocation for index, _ in self.submissions.get(event.submission, ()))
-        self._put_off(event.submission, Verb.DEFER, event.at)
+        self._put_off(event.submission, Verb.DEFER)
         self.deferred = self.deferred if packed else event.message  # a gift says nothing of Slurm
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
@@ -210,9 +210,9 @@ class StudyState(Standing):
                 self._change(index, Verb.DOUBT, Status.UNCLEAR)
 
     def _submit_missed(self, event: ev.SubmitMissed) -> None:
-        self._put_off(event.submission, Verb.MISS, event.at)
+        self._put_off(event.submission, Verb.MISS)
 
-    def _put_off(self, submission: str, verb: Verb, at: float) -> None:
+    def _put_off(self, submission: str, verb: Verb) -> None:
         # Of an array some tasks may have spoken already: those are there.
         silent = (Status.SUBMITTING, Status.UNCLEAR)
         members = [(index, attempt) for index, attempt in self._open(submission) if self.status[index] in silent]
@@ -221,7 +221,7 @@ class StudyState(Standing):
         for index, attempt in members:
             self._change(index, verb, self._unsubmitted(index))
             if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # somebody asked for its end meanwhile
-                self._cancel_unsubmitted(index, at)
+                self._cancel_unsubmitted(index)
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._open(event.submission)
@@ -340,7 +340,7 @@ class StudyState(Standing):
         self._change(index, Verb.MARK, event.status)
         self.withdrawn.discard(index)
         self.marked[index] = event.cause
-        self._void_last(index, event.at, event.cause)
+        self._void_last(index, event.cause)
         self.result = ""
 
     def _cancel(self, event: ev.CancelRequested) -> None:
@@ -350,15 +350,9 @@ class StudyState(Standing):
             self.to_cancel[index] = None
             self.to_unbind.pop(index, None)
         else:
-            self._cancel_unsubmitted(index, event.at)
+            self._cancel_unsubmitted(index)
 
-    def _cancel_unsubmitted(self, index: int, at: float) -> None:
+    def _cancel_unsubmitted(self, index: int) -> None:
         self._change(index, Verb.CANCEL, Status.CANCELLED)
         self.withdrawn.add(index)
-        self._void_last(index, at, "by command")
-
-    def _void_last(self, index: int, at: float, cause: str) -> None:
-        """An attempt that was put off, or never arrived, is over: should it turn up, its claim is void."""
-        last = self.last_attempt(index)
-        if last and not last.ended_at:
-            last.ended_at, last.cancelled, last.cause = at, True, cause
+        self._void_last(index, "by command")

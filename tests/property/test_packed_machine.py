@@ -18,7 +18,7 @@ from mtui.core.study.allocation_watch import AllocationWatch, Over
 from mtui.core.study.observer import VOID, Report, Seen
 from mtui.core.study.packing import Gift, Packer
 from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
+from mtui.core.study.status import OVER, Status
 from tests.property.test_state_machine import ENDS, StudyMachine, plans
 from tests.property.world import HOST
 
@@ -172,7 +172,7 @@ class PackedMachine(StudyMachine):
             self.gifts[name] = (gift, waits)
 
     def open_parents(self, index: int) -> list[int]:
-        return [parent for parent in self.parents[index] if self.state.status[parent] is not Status.FINISHED]
+        return [parent for parent in self.parents[index] if self.state.status[parent] not in OVER]
 
     def key(self, index: int) -> Key:
         return index, self.state.attempts[index][-1].number
@@ -371,8 +371,7 @@ class PackedMachine(StudyMachine):
         owner = self.world.claims.setdefault(key, place.job)
         if owner != place.job:
             return
-        done = {index for index, _ in self.world.succeeded}
-        assert self.parents[key[0]] <= done, "a payload began before its parents were done"
+        self.check_parents_of(key[0])
         self.world.runs[key] += 1
         place.running.add(key)
         place.records.append(Report("start", *key, place.job, HOST))

@@ -13,14 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mtui.core.plan.arrays import Kinds
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing
+from mtui.core.plan.part import Part
+from mtui.core.spec.model import Rule
 from mtui.core.study import events as ev
+from mtui.core.study.again import Tries, try_again
 from mtui.core.study.binding import Start
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
 from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import BAD, IN_SLURM, LIVE, OVER, Status
+from mtui.core.study.status import BAD, DONE, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from tests.plans import plan, step
 from tests.property.world import HOST, PURGED_AFTER, Job, World
 from tests.property.world import Request as Sbatch
@@ -35,7 +38,8 @@ ENDS = (
     Status.DEADLINE,
     Status.CANCELLED,
 )
-DEPENDENCIES = ("", "", "direct", "funnel", "both")
+DEPENDENCIES = ("", "", "", "direct", "funnel", "both", "after", "after all", "group")
+RETRIES = ({}, {}, {"FAILED": Rule(1)}, {"TIMEOUT": Rule(2, changes=(("walltime", "x2"),)), "3": Rule(1)})
 PASSES = (0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT, PURGED_AFTER)
 CHANGES = ((), (("nodes", "2"),), (("nodes", ""),), (("nodes", "3"), ("walltime", "10")), (("nodes", "none"),))
 
@@ -47,14 +51,27 @@ def plans(draw: st.DrawFn) -> Plan:
     values = {key: draw(st.lists(st.integers(0, 1), min_size=rows, max_size=rows)) for key in "XY"}
     steps = []
     for number in range(draw(st.sampled_from([1, 1, 2, 2, 3, 4, 5]))):
-        depends: list[str] = []
+        depends, after, group = list[str](), list[str](), list[str]()
         for other in range(number):
             kind = draw(st.sampled_from(DEPENDENCIES))
             depends += [f"s{other}"] if kind in ("direct", "both") else []
-            depends += [f"s{other}_*"] if kind in ("funnel", "both") else []
-        uses = draw(st.sampled_from(["", "", "X", "Y", "XY"]))
-        steps.append(step(f"s{number}", *depends, uses=uses, local=draw(st.integers(0, 3)) == 0))
-    return plan(*steps, rows=values)
+            depends += [f"s{other}_*"] if kind in ("funnel", "both", "group") else []
+            after += {"after": [f"s{other}"], "after all": [f"s{other}_*"]}.get(kind, [])
+            group += [f"s{other}"] if kind == "group" else []
+        steps.append(
+            step(
+                f"s{number}",
+                *depends,
+                uses=draw(st.sampled_from(["", "", "X", "Y", "XY"])),
+                local=draw(st.integers(0, 3)) == 0,
+                after=after,
+                group=group,
+                retry=draw(st.sampled_from(RETRIES)),
+                restart=draw(st.sampled_from(["", "true"])),
+            )
+        )
+    until = draw(st.sampled_from([(), (), (), ("s0",)]))
+    return plan(*steps, rows=values, part=Part(until=until))
 
 
 class StudyMachine(RuleBasedStateMachine):
@@ -64,6 +81,14 @@ class StudyMachine(RuleBasedStateMachine):
     def begin(self, plan: Plan) -> None:
         self.plan = plan
         self.parents = [frozenset(plan.parents(instance)) for instance in plan.instances]
+        enough = [frozenset(plan.step_of(instance).after) for instance in plan.instances]  # steps that only have to end
+        step_of = [instance.step for instance in plan.instances]
+        self.after = [
+            frozenset(parent for parent in parents if step_of[parent] in ends)
+            for parents, ends in zip(self.parents, enough, strict=True)
+        ]
+        self.counted_as_done: set[int] = set()  # without having run, at some time
+        self.been_over: set[int] = set()
         self.world = World()
         self.lines: list[str] = []
         self.durable = 0  # lines that a crash cannot take
@@ -109,6 +134,9 @@ class StudyMachine(RuleBasedStateMachine):
             event = ev.Anomaly(at=event.at, message=str(error))
             self.state.apply(event)
         self.lines.append(ev.to_line(event))
+        if isinstance(event, ev.Marked):
+            self.counted_as_done.add(event.instance)
+        self.been_over.update(index for index, status in enumerate(self.state.status) if status in OVER)
         match event:
             case ev.Started() | ev.Observed():
                 self.observer.touch(event.instance, self.now)
@@ -168,7 +196,15 @@ class StudyMachine(RuleBasedStateMachine):
         self.read_spool()
         self.emit_all(self.observer.look(shown.get, self.find, asked, self.at(), self.now, accounting=True))
 
+    def judge(self) -> None:
+        """What failed is tried again by itself, as the study says, before anything else begins."""
+        for index, status in enumerate(self.state.status):
+            if status in UNSUCCESSFUL and (again := try_again(self.state, index, Tries(), self.at())):
+                self.emit(again)
+                assert try_again(self.state, index, Tries(), self.at()) is None
+
     def start(self, limits: Limits, capacity: Capacity) -> None:
+        self.judge()
         for index in next_local(self.state, limits):
             submission = self.intend(Start((index,)), "local")
             job = self.world.submit(submission, local=True)[0]
@@ -312,7 +348,7 @@ class StudyMachine(RuleBasedStateMachine):
     def command(self, verb: str, data: st.DataObject) -> None:
         names = [*(instance.name for instance in self.plan.instances), *(item.name for item in self.plan.steps), "*"]
         self.commands += 1
-        changes = data.draw(st.sampled_from(CHANGES)) if verb == "retry" else ()
+        changes = data.draw(st.sampled_from(CHANGES)) if verb in ("retry", "rerun") else ()
         request = Request(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),), changes)
         self.emit_all(carry_out(self.state, request, self.at()))
         assert self.state.commands[request.command].outcome
@@ -384,9 +420,16 @@ class StudyMachine(RuleBasedStateMachine):
 
     def begin_job(self, job: Job) -> None:
         self.world.begin(job)
-        done = {index for index, _ in self.world.succeeded}
         if job.state == "running":
-            assert self.parents[job.index] <= done, "a payload began before its parents were done"
+            self.check_parents_of(job.index)
+
+    def check_parents_of(self, index: int) -> None:
+        """The payload of an instance has begun: by now its parents were done, or over where that is enough."""
+        skipped = {i for i, instance in enumerate(self.plan.instances) if self.plan.step_of(instance).skipped}
+        done = {index for index, _ in self.world.succeeded} | self.counted_as_done | skipped
+        after = self.after[index]
+        assert self.parents[index] - after <= done, "a payload began before its parents were done"
+        assert after <= self.been_over | skipped, "a payload began before what it comes after was over"
 
     @precondition(lambda self: any(map(self.world.never_begins, self.world.jobs.values())))
     @rule(data=st.data())
@@ -447,7 +490,8 @@ class StudyMachine(RuleBasedStateMachine):
     def statuses_follow_from_those_of_the_parents(self) -> None:
         status = self.state.status
         for index, parents in enumerate(self.parents):
-            above = {status[parent] for parent in parents}
+            above = {status[parent] for parent in parents - self.after[index]}
+            over = all(status[parent] in OVER for parent in self.after[index])
             match status[index]:
                 case Status.WAITING | Status.READY | Status.HELD | Status.BLOCKED as idle:
                     if above & BAD:
@@ -455,16 +499,16 @@ class StudyMachine(RuleBasedStateMachine):
                     elif index in self.state.held:
                         expected = Status.HELD
                     else:
-                        expected = Status.READY if above <= {Status.FINISHED} else Status.WAITING
+                        expected = Status.READY if above <= DONE and over else Status.WAITING
                     assert idle is expected, words(self.state)
                 case alive if alive is Status.BOUND:
                     leaves = index in self.state.to_unbind or self.state.attempts[index][-1].cancelled
-                    assert leaves or above - {Status.FINISHED}, words(self.state)
-                    sound = all(self.has_a_job(parent) for parent in parents) and index not in self.state.held
+                    assert leaves or above - DONE or not over, words(self.state)
+                    sound = self.could_be_bound(index) and index not in self.state.held
                     assert sound or leaves, words(self.state)
-                case alive if alive in LIVE or alive is Status.FINISHED:
+                case alive if alive in LIVE:
                     last = self.state.attempts[index][-1]
-                    assert last.after or last.allocation or above <= {Status.FINISHED}, words(self.state)
+                    assert last.after or last.allocation or above <= DONE, words(self.state)
                 case _:
                     pass
 
@@ -472,7 +516,15 @@ class StudyMachine(RuleBasedStateMachine):
         """Whether others can be bound to an instance, or need not be."""
         status = self.state.status[index]
         scheduled = self.plan.step_of(self.plan.instances[index]).scheduled
-        return status is Status.FINISHED or (status in IN_SLURM and scheduled)
+        return status in DONE or (status in IN_SLURM and scheduled)
+
+    def could_be_bound(self, index: int) -> bool:
+        """Whether Slurm has or had all that an instance waits for."""
+        after = self.after[index]
+        return all(
+            self.state.status[parent] in OVER if parent in after else self.has_a_job(parent)
+            for parent in self.parents[index]
+        )
 
     @invariant()
     def counters_and_queues_are_what_a_recount_gives(self) -> None:
@@ -484,7 +536,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert sorted(ready) == [index for index in item.instances if state.status[index] is Status.READY]
             waiting = [i for i in item.instances if state.status[i] is Status.WAITING and item.scheduled]
             waiting = [i for i in waiting if i not in state.in_vain]
-            assert sorted(ahead) == [index for index in waiting if all(map(self.has_a_job, self.parents[index]))]
+            assert sorted(ahead) == [index for index in waiting if self.could_be_bound(index)]
         assert not state.live_slurm.keys() & state.live_packed.keys()
         for scheduled, live in ((True, {**state.live_slurm, **state.live_packed}), (False, state.live_local)):
             members = [i.index for i in self.plan.instances if self.plan.step_of(i).scheduled is scheduled]
@@ -503,6 +555,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert all(item.ended_at for item in attempts[:-1])
             if self.state.status[index] in LIVE:
                 assert not attempts[-1].ended_at
+                assert index not in self.state.marked
             elif self.state.status[index] in OVER - {Status.BLOCKED}:
                 assert attempts[-1].ended_at
         for members in self.state.submissions.values():
@@ -512,7 +565,7 @@ class StudyMachine(RuleBasedStateMachine):
     def no_payload_runs_twice_and_what_finished_did_run(self) -> None:
         assert all(count <= 1 for count in self.world.runs.values())
         for index, status in enumerate(self.state.status):
-            if status is Status.FINISHED:
+            if status is Status.FINISHED and index not in self.state.marked:
                 assert (index, self.state.attempts[index][-1].number) in self.world.succeeded
 
     # --- in the end

@@ -48,7 +48,7 @@ LOOKS: dict[Status, Look] = {
     Status.SUSPENDED: Look(Group.RUNNING, "▸", "z", "suspend"),
     Status.COMPLETING: Look(Group.RUNNING, "▸", ">", "ending"),
     Status.FINISHED: Look(Group.DONE, "✓", "=", "done"),
-    Status.SKIPPED: Look(Group.DONE, "»", "s", "skipped"),
+    Status.SKIPPED: Look(Group.DONE, "↷", "s", "skipped"),
     Status.FAILED: Look(Group.FAILED, "✗", "x", "FAIL"),
     Status.TIMED_OUT: Look(Group.FAILED, "✗", "T", "TIMEOUT"),
     Status.OUT_OF_MEMORY: Look(Group.FAILED, "✗", "M", "MEMORY"),

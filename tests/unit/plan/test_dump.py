@@ -27,6 +27,7 @@ global.parameters: {{P: {{values: [1, 2], label: P.%%}}}}
         "parents": [],
         "params": {"P": "1"},
         "scheduled": False,
+        "skipped": False,
         "script": "a/P.1/a_P.1.slurm.sh",
         "body": "#!/bin/bash\n\necho 1\n",
         "restart": "#!/bin/bash\n\nagain\n",

@@ -99,7 +99,7 @@ TAKEN = {
     "pending": ["started 0.1", "exited 0.1", "cancel 0", "cancel 1", "hold 1"],
     "put off": ["intend 0.1", "started 0.1", "exited 0.1", "cancel 0", "hold 0"],
     "missed": ["intend 0.1", "intend the open one again", "started 0.1", "exited 0.1", "cancel 0", "hold 0"],
-    "finished": ["intend 1.1", "cancel 1", "hold 1"],
+    "finished": ["intend 1.1", "cancel 1", "hold 1", "retry 0"],
     "failed": ["retry 0", "hold 1"],
     "refused": ["retry 0", "hold 1"],
     "cancelled": ["retry 0", "hold 1"],
@@ -112,7 +112,7 @@ TAKEN = {
 REFUSED = {
     "submitting": ["missed s", "intend 0.1", "intend 0.2", "hold 0", "retry 0"],
     "pending": ["submitted s", "deferred s", "refused s", "missed s", "intend 0.1"],
-    "finished": ["ended 0.1 finished", "ended 0.1 failed", "started 0.1", "retry 0", "cancel 0", "intend 0.1"],
+    "finished": ["ended 0.1 finished", "ended 0.1 failed", "started 0.1", "cancel 0", "intend 0.1"],
     "failed": [
         "ended 0.1 failed",
         "ended 0.1 finished",

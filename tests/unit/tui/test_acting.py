@@ -47,9 +47,11 @@ def test_an_order_reaches_those_for_which_it_changes_something(verb: str, able: 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_there_is_no_order_for_nobody(verb: str) -> None:
-    words = order_for(_state(), verb, [A])
+    over = A + 1 if verb == "rerun" else A  # one that runs cannot be run again, all else is for what is not done
+    words = order_for(_state(), verb, [over])
     assert isinstance(words, str)
-    assert words.startswith(f"there is nothing to {verb}")
+    assert words.startswith("there is nothing to ")
+    assert verb in words
     assert order_for(_state(), verb, []) == words
 
 

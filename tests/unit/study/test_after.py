@@ -1,0 +1,108 @@
+"""Edges over which a step runs whatever became of its parents."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtui.core.study.graph import Edges, Graph, Kind
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import UNSUCCESSFUL, Status
+from tests.plans import plan, step
+from tests.unit.study.script import apply, cancel, hold, intend, release, retry, run, state_of, submitted
+
+ROWS = {"X": [1, 2]}
+PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("end", after=["b_*"]), rows=ROWS)
+A1, A2, B1, B2, END = range(5)
+
+
+def status(state: StudyState) -> list[str]:
+    return [item.value for item in state.status]
+
+
+@pytest.mark.parametrize("end", sorted(UNSUCCESSFUL, key=lambda item: item.value), ids=lambda item: item.name)
+def test_it_runs_whatever_became_of_what_it_comes_after(end: Status) -> None:
+    state = StudyState(plan(step("a"), step("end", after=["a"])))
+    assert status(state) == ["ready", "waiting"]
+    run(state, 0, end)
+    assert state.status[1] is Status.READY
+
+
+def test_what_is_blocked_counts_as_over() -> None:
+    state = StudyState(PLAN)
+    run(state, A1, Status.FAILED)
+    assert status(state) == ["failed", "ready", "blocked", "waiting", "waiting"]
+    run(state, A2)
+    run(state, B2)
+    assert state.status[END] is Status.READY
+    assert state.waits_for(END) == 0
+
+
+def test_it_waits_again_if_one_of_them_gets_another_chance() -> None:
+    state = StudyState(PLAN)
+    for index in (A2, B2):
+        run(state, index)
+    run(state, A1, Status.FAILED)
+    assert state.status[END] is Status.READY
+    apply(state, retry(A1))
+    assert (state.status[END], state.open_parents(END)) == (Status.WAITING, [B1])
+    run(state, A1)
+    run(state, B1)
+    assert state.status[END] is Status.READY
+
+
+def test_what_it_depends_on_otherwise_still_blocks_it() -> None:
+    state = StudyState(plan(step("a"), step("b"), step("end", "a", after=["b"])))
+    run(state, 1, Status.FAILED)
+    assert status(state) == ["ready", "failed", "waiting"]
+    run(state, 0, Status.FAILED)
+    assert status(state) == ["failed", "failed", "blocked"]
+    apply(state, retry(0))
+    run(state, 0)
+    assert state.status[2] is Status.READY
+
+
+def test_held_one_stays_held() -> None:
+    state = state_of(PLAN, hold(END))
+    for index in (A1, A2):
+        run(state, index, Status.FAILED)
+    assert state.status[END] is Status.HELD
+    apply(state, release(END))
+    assert state.status[END] is Status.READY
+
+
+def test_it_is_not_submitted_ahead() -> None:
+    state = StudyState(plan(step("a"), step("b", "a"), step("end", after=["a"])))
+    apply(state, intend("s", (0, 1)), submitted("s"))
+    assert [list(queue) for queue in state.ahead] == [[], [1], []]
+
+
+def test_with_an_after_edge_over_a_binding_one_it_can_go_ahead_once_that_is_over() -> None:
+    state = StudyState(plan(step("a"), step("b"), step("end", "a", after=["b"])))
+    apply(state, intend("s", (0, 1)), submitted("s"))
+    assert list(state.ahead[2]) == []
+    run(state, 1, Status.FAILED)
+    assert list(state.ahead[2]) == [2]
+    apply(state, retry(1))
+    assert list(state.ahead[2]) == []
+
+
+def test_bound_one_is_taken_out_if_what_it_comes_after_is_retried() -> None:
+    state = StudyState(plan(step("a"), step("b"), step("end", "a", after=["b"])))
+    apply(state, intend("s", (0, 1)), submitted("s"))
+    run(state, 1, Status.FAILED)
+    apply(state, intend("t", (2, 1), after="afterok:7"), submitted("t"))
+    assert state.status[2] is Status.BOUND
+    apply(state, retry(1))
+    assert list(state.to_unbind) == [2]
+
+
+def test_cancelled_ones_are_over_as_well() -> None:
+    state = state_of(PLAN, cancel(A1), cancel(A2))
+    assert status(state) == ["cancelled", "cancelled", "blocked", "blocked", "ready"]
+
+
+def test_edges_by_kind() -> None:
+    found = plan(step("a"), step("b"), step("c", "a", after=["b_*"]))
+    assert [Edges(found, kind).children for kind in Kind] == [[[2], [], []], [[2], [], []], [[], [], []]]
+    assert [Edges(found, kind).funnel_users for kind in Kind] == [[[], [2], []], [[], [], []], [[], [2], []]]
+    assert Graph(found).below([1]) == {2}
