@@ -12,11 +12,8 @@ global.parameters:
 
 
 def study(steps: str, group: str) -> str:
-    run = "- {name: x, description: d, run: {cmd: $(A) $(B)}}"
-    return f"{HEAD}{SWEEP}study:
-{run}
-{steps}mtui: {{steps: {{mean: {{group: {group}}}}}}}
-"
+    first = "- {name: x, description: d, run: {cmd: $(A) $(B)}}\n"
+    return f"{HEAD}{SWEEP}study:\n{first}{steps}mtui: {{steps: {{mean: {{group: {group}}}}}}}\n"
 
 
 def test_it_waits_for_those_that_share_its_parameters() -> None:
