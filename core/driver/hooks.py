@@ -14,6 +14,7 @@ from contextlib import suppress
 from ..study import events as ev
 from ..study.status import UNSUCCESSFUL
 from .drive import Drive
+from .faults import point
 
 _END_WAIT = 60.0  # seconds that a driver stays for the last command, for its Slurm job may end with it
 
@@ -46,6 +47,7 @@ class Hooks:
         drive = self._drive
         drive.emit(ev.HookRun(at=time.time(), hook=hook))
         drive.sync()
+        point("hook.journalled")
         failed = sum(drive.state.counts[status] for status in UNSUCCESSFUL)
         about = {"MTUI_STUDY": drive.plan.name, "MTUI_DIRECTORY": str(drive.directory.root), "MTUI_FAILED": str(failed)}
         environment = {key: value.replace("\0", "") for key, value in {**about, **more}.items()}

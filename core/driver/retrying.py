@@ -28,6 +28,7 @@ class Retrying:
             if again and not problem:
                 point("retry.judged")
                 drive.emit(again)
+                point("retry.journalled")
                 continue
             if problem:
                 name = state.plan.instances[index].name

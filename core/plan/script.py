@@ -43,6 +43,7 @@ _FORMS = {  # how sbatch is asked for each resource
 _OURS = tuple(_FORMS)[tuple(_FORMS).index("qos") :]
 _SHARED = ("nodes", "procs", "qos", "reservation", "queue", "bank", *_OURS)  # those that `batch` may give
 _ORDER = (*CHANGEABLE, "dependency", "mail user", "mail type")
+_EITHER = (frozenset({"mem", "mem per cpu"}), frozenset({"gpus", "gpus per node", "gpus per task"}))
 _PLACE = ("queue", "bank", "reservation", "qos", "constraint", "licenses", "exclude", "mail user", "mail type")
 
 
@@ -123,8 +124,10 @@ def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] 
 
     The batch block's defaults, overridden by the step's own values, overridden by what retries have changed.
     """
-    shared = {key: plan.batch.text(key) for key in _SHARED}
-    values = {**shared, **resources(plan, instance, changes)}
+    own = resources(plan, instance, changes)
+    said = {key for group in _EITHER if own.keys() & group for key in group}  # the batch block has no say in these
+    shared = {key: plan.batch.text(key) for key in _SHARED if key not in said}
+    values = {**shared, **own}
     if values.get("exclusive", "").lower() in _FALSE:
         values.pop("exclusive", None)
     return {key: values[key] for key in _ORDER if values.get(key)}

@@ -31,12 +31,13 @@ _PLAIN = (
     "slurm_message",
     "deferred",
     "result",
+    "retried_at",
     "failure_told",
     "last_event_at",
 )
 _ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
-_SETS = ("held", "withdrawn", "in_vain", "automatic")
+_SETS = ("held", "withdrawn", "adrift", "in_vain", "automatic")
 
 
 class Damaged(ValueError):

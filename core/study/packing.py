@@ -168,8 +168,10 @@ class Packer:
         return work / max(1, cores) > self._packing.pack.more_after
 
     def in_vain(self, pool: Pool) -> str:
-        """The last allocation of a pool if the last few never began; else empty."""
-        own = [own for own in self._state.allocations.by_name.values() if own.pool == pool and own.is_over]
+        """The last allocation of a pool if the last few never began; else empty. A person's retry gives it new ones."""
+        since = self._state.retried_at
+        asked = [own for own in self._state.allocations.by_name.values() if own.asked_at >= since]
+        own = [own for own in asked if own.pool == pool and own.is_over]
         last = own[-_VAIN:]
         never = all(not item.began_at and item.status not in (Status.CANCELLED, Status.LOST) for item in last)
         return last[-1].name if len(last) == _VAIN and never else ""

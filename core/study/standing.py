@@ -43,6 +43,7 @@ class Standing:
         self.automatic: set[int] = set()  # whose next attempts are made by itself, after a failure
         self.to_cancel: dict[int, None] = {}  # live ones whose jobs are still to be told to end
         self.to_unbind: dict[int, None] = {}  # bound to what will not come, or held: to be taken out of Slurm
+        self.adrift: set[int] = set()  # of these: bound to a job that has gone, even if its instance gets another one
         self.in_vain: set[int] = set()  # bound once to what never came: not ahead again until it is submitted
         self._now = 0.0  # of the event that is being taken in
         self._graph = Graph(plan)
@@ -205,6 +206,7 @@ class Standing:
             self.ready[step][index] = None
         if source in (Status.BOUND, Status.PENDING):
             self.to_unbind.pop(index, None)
+            self.adrift.discard(index)
         if Status.WAITING in (source, target):
             self._consider(index)
         allocation = self.attempts[index][-1].allocation if live is self.live_packed else ""
@@ -296,6 +298,7 @@ class Standing:
         """What an instance is bound to will not come."""
         if self.status[index] is Status.BOUND and not self.attempts[index][-1].cancelled:
             self.to_unbind[index] = None
+            self.adrift.add(index)
 
     def _free(self, index: int) -> None:
         self._note_freed(index)

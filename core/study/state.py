@@ -54,6 +54,7 @@ class StudyState(Standing):
         self.slurm_message = ""
         self.deferred = ""  # what Slurm said when it last put a submission off
         self.result = ""
+        self.retried_at = 0.0  # when a person last let something run again
         self.failure_told = False  # whether the study's command for its first failure was run
         self.last_event_at = 0.0
         self.ran: list[tuple[int, float]] = [(0, 0.0) for _ in plan.steps]  # how many finished, and in what time
@@ -192,7 +193,7 @@ class StudyState(Standing):
                     attempt.reason = "Dependency"
                     self._change(index, Verb.ACCEPT, Status.BOUND)
                     if self._loose.above[index]:  # a parent failed meanwhile
-                        self.to_unbind[index] = None
+                        self._lose_hold(index)
                 else:
                     attempt.freed_at = event.at if attempt.after else 0.0
                     self._change(index, Verb.ACCEPT, Status.PENDING)
@@ -306,7 +307,7 @@ class StudyState(Standing):
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
         self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
-        if self.status[index] is Status.BOUND and not self._loose.above[index]:
+        if self.status[index] is Status.BOUND and index not in self.adrift:
             self.to_unbind.pop(index, None)
             if self.waits_for(index) == 0:
                 self._free(index)
@@ -325,7 +326,7 @@ class StudyState(Standing):
             self.automatic.add(index)
         else:
             self.automatic.discard(index)
-            self.failure_told = False
+            self.failure_told, self.retried_at = False, event.at
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes

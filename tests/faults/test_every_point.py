@@ -42,6 +42,15 @@ study:
 - name: all
   description: d
   run: {{cmd: "echo all >> {trace}", depends: ["job_*"]}}
+- name: flaky
+  description: d
+  run:
+    cmd: |
+      [ -e {folder}/flaky ] || {{ touch {folder}/flaky; exit 9; }}
+      echo flaky >> {trace}
+mtui:
+  retry: {{9: 1}}
+  on_end: echo "ended $MTUI_RESULT" >> {folder}/ended
 global.parameters:
   I: {{values: [1, 2], label: "I.%%"}}
 """
@@ -75,7 +84,7 @@ PACKED_ONCE = {"once", "job_1", "job_2", "then_1", "then_2", "last"}
 OF_ALLOCATIONS = ("allocate.", "give.", "return.")
 VICTIMS = ("victim", "local_victim")
 ENDS = {"victim": "cancelled", "local_victim": "cancelled", "hangs_on_it": "blocked"}
-ONCE = {"here_1", "here_2", "job_1", "job_2", "then_1", "then_2", "last", "all"}
+ONCE = {"here_1", "here_2", "job_1", "job_2", "then_1", "then_2", "last", "all", "flaky"}
 
 
 def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
@@ -84,7 +93,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     trace, out = folder / "trace", folder / "out"
     trace.touch()
     spec = folder / "study.yaml"
-    spec.write_text(STUDY.format(trace=trace))
+    spec.write_text(STUDY.format(trace=trace, folder=folder))
     first = mtui.Driver("-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
 
     def victims_run() -> bool:
@@ -100,6 +109,10 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     ran = Counter(trace.read_text().split())
     if {name for name in ran if name not in VICTIMS} != ONCE or max(ran.values()) > 1:
         return f"{point}: payloads ran {dict(ran)}"
+    hooks = folder / "ended"
+    told = hooks.read_text().splitlines() if hooks.exists() else []
+    if told != [] if point in ("study.ended", "hook.journalled") else told != ["ended cancelled"]:
+        return f"{point}: the command for the end ran {told}"
     return _wrong(point, out, ENDS)
 
 

@@ -109,6 +109,15 @@ class PackedMachine(StudyMachine):
             )
             self.durable = len(self.lines)
             self.asks[name] = pool
+        packer = self.packer()
+        for pool in {share.pool for _, share in packer.ready()}:
+            if packer.in_vain(pool):
+                self.submissions += 1
+                name = f"{self.epoch}-{self.submissions}"
+                members = tuple((index, self.state.next_attempt(index)) for index in packer.stuck(pool))
+                self.emit(ev.SubmitIntended(at=self.at(), submission=name, backend="pack", members=members))
+                self.emit(ev.SubmitRefused(at=self.at(), submission=name, message="none began"))
+                self.used.update((key, "refused") for key in members)
 
     def make_place(self, name: str) -> Place:
         self.world.arrays += 1

@@ -57,6 +57,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 GresTypes=gpu
+Licenses=matlab:4
 
 # Schedule at once, end jobs at once, and give up soon on a controller that is away (default: 10 s).
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0,bf_interval=1

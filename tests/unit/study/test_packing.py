@@ -196,6 +196,19 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     assert study.packer().stuck(share.pool) == list(A)
 
 
+def test_person_who_lets_them_run_again_gets_another_allocation() -> None:
+    study = Study()
+    for name in "123":
+        study.allocation(name, began=False)
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause="")
+    members = tuple((index, 1) for index in A)
+    study.do(ev.SubmitIntended, submission="s", backend="pack", members=members)
+    study.do(ev.SubmitRefused, submission="s", message="none began")
+    assert study.packer().wanted(4) == []
+    study.do(ev.Retried, instance=A[0])
+    assert len(study.packer().wanted(4)) == 1
+
+
 def test_what_was_given_with_something_to_wait_for_is_taken_from_one_that_cannot_wait() -> None:
     study = Study()
     study.allocation(began=False)

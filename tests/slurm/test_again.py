@@ -1,0 +1,114 @@
+"""What is tried again by itself, edges after failures, groups and parts of a study, on a real cluster."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import mtui
+from tests.slurm.cluster import Cluster
+from tests.slurm.test_studies import SHARED, run_study, step
+from tests.waiting import wait_until
+
+
+def study(folder: Path, steps: str, block: str, parameters: str = "") -> Path:
+    """A spec file with a `mtui` block."""
+    spec = mtui.write_study(folder / "study.yaml", steps, batch=SHARED, parameters=parameters)
+    spec.write_text(spec.read_text() + f"mtui: {block}\n")
+    return spec
+
+
+def jobs(slurm: Cluster, name: str, field: str) -> list[str]:
+    """A field of accounting, of all jobs of an instance in the order of their ids."""
+    told = slurm.run(
+        "sacct", "-X", "-n", "-P", f"--format=JobIDRaw,JobName%100,{field}", "--starttime=now-1hour"
+    ).stdout
+    rows = [line.split("|") for line in told.splitlines()]
+    return [value for job, full, value in sorted(rows, key=lambda row: int(row[0])) if full.endswith(f":{name}")]
+
+
+def test_step_that_runs_out_of_time_goes_on_with_its_restart_command_and_more_time(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    """The whole of it in real time: Slurm ends the first job a minute after it began, or a little later."""
+    restart = '    restart: "ls; cat kept; echo restarted"\n'
+    steps = step("long_one", "echo step 1 > kept; sleep 600", where='procs: 1, walltime: "00:01:00"') + restart
+    steps += step("after", "cat $(long_one.workspace)/*.out", depends="long_one")
+    spec = study(tmp_path, steps, "{retry: {TIMEOUT: {times: 2, walltime: x2}}}")
+    out = tmp_path / "out"
+    done = mtui.run("--no-ui", "-s", "5", "-o", out, spec, env=slurm.env, timeout=240)
+    assert done.returncode == 0, done.stdout
+    assert "is tried again by itself (TIMEOUT: retry 1 of 2; restart=true, walltime=00:02:00)" in done.stdout
+    workspace = out / "long_one"
+    assert (workspace / "long_one.out").read_text().splitlines()[-2:] == ["step 1", "restarted"]
+    assert (workspace / "long_one.1.out").exists()
+    assert "restarted" in (out / "after" / "after.out").read_text()
+    wait_until(lambda: jobs(slurm, "long_one", "State") == ["TIMEOUT", "COMPLETED"], 30, "accounting has both jobs")
+    assert jobs(slurm, "long_one", "Timelimit")[-2:] == ["00:01:00", "00:02:00"]
+
+
+def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:
+    go, trace = tmp_path / "go", tmp_path / "trace"
+    cmd = f"echo $SLURMD_NODENAME >> {trace}; while [ ! -e {go} ]; do sleep 0.1; done"
+    spec = study(tmp_path, step("a", cmd), "{retry: {NODE_FAIL: 1}}")
+    driver = mtui.Driver("-s", "5", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
+    node = driver.wait_for("started")[0]["node"]
+    slurm.set_node(node, "down")
+    try:
+        again = driver.wait_for("retried", seconds=90)[0]
+        assert (again["why"], again["changes"]) == ("NODE_FAIL: retry 1 of 1", [["exclude", node]])
+        driver.wait_for("started", attempt=2)
+    finally:
+        slurm.set_node(node, "resume")
+    go.touch()
+    assert driver.wait() == 0
+    first, second = trace.read_text().split()
+    assert (first, second != node) == (node, True)
+    assert f"#SBATCH --exclude={node}" in (tmp_path / "out" / "a" / "a.slurm.sh").read_text()
+
+
+@pytest.mark.parametrize("pack", ["", "pack: true, "], ids=["arrays", "packed"])
+def test_sweep_in_which_some_fail_once_is_mended_by_itself(slurm: Cluster, tmp_path: Path, pack: str) -> None:
+    trace = tmp_path / "trace"
+    flaky = (
+        f"echo $(I) >> {trace}; [ $(I) -gt 3 ] || [ -e tried ] || {{ touch tried; exit 75; }}; [ $(I) != 1 ] || exit 4"
+    )
+    steps = (
+        step("a", flaky)
+        + step("b", "echo $(I)", depends="a")
+        + step("mean", "cat $(b.workspace)/*K.$(K)*/*.out > sum", depends="b_*")
+        + step("report", "cp $OLDPWD/none here || echo always > told")
+    )
+    block = f"{{{pack}retry: {{75: 1}}, steps: {{mean: {{group: [b]}}, report: {{after: ['mean_*', a_*]}}}}}}"
+    rows = "  I: {values: [1, 2, 3, 4, 5, 6], label: I.%%}\n  K: {values: [x, x, y, y, z, z], label: K.%%}"
+    steps = steps.replace("echo $(I)\n", "echo $(I) $(K)\n").replace("/*.out > sum", "/*.out > sum # $(K)")
+    out = tmp_path / "out"
+    done = mtui.run("--no-ui", "-o", out, study(tmp_path, steps, block, rows), env=slurm.env, timeout=240)
+    assert done.returncode == 2
+    ran = Counter(trace.read_text().split())
+    assert ran == {"1": 2, "2": 2, "3": 2, "4": 1, "5": 1, "6": 1}
+    ends = mtui.statuses(out)
+    assert ends["a_I.1"] == "failed"
+    assert {name for name, status in ends.items() if status == "blocked"} == {"b_I.1.K.x", "mean_K.x"}
+    assert (out / "mean" / "K.z" / "sum").read_text().split() == ["5", "z", "6", "z"]
+    assert (out / "report" / "told").read_text() == "always\n"
+    started = [item["started_at"] for item in mtui.status(out)["instances"] if item["name"] == "report"]
+    assert started[0] >= max(item["ended_at"] for item in mtui.status(out)["instances"] if item["step"] == "mean")
+
+
+def test_part_of_a_study_and_the_rest_of_it_later(slurm: Cluster, tmp_path: Path) -> None:
+    steps = (
+        step("a", "echo a > a") + step("b", "cat $(a.workspace)/a > b", depends="a") + step("c", "true", depends="b")
+    )
+    code, out = run_study(slurm, tmp_path, steps, "--until", "a")
+    assert (code, mtui.statuses(out)) == (0, {"a": "finished", "b": "skipped", "c": "skipped"})
+    assert mtui.run("rerun", out, "b", env=slurm.env).returncode == 0
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
+    assert mtui.statuses(out) == {"a": "finished", "b": "finished", "c": "skipped"}
+    assert (out / "b" / "b").read_text() == "a\n"
+    assert not (out / "c").exists()
+    assert mtui.run("done", out, "c", env=slurm.env).stdout.startswith("Sent.")
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
+    assert mtui.statuses(out)["c"] == "finished"
