@@ -167,7 +167,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
     directory = open_study(target)
     fixed = {"--dry": arguments.dry, "-o": arguments.out, "--hashws": arguments.hashws, "--local": arguments.local,
-             "--pgen": arguments.pgen, "--pargs": arguments.pargs}  # fmt: skip
+             "--pgen": arguments.pgen, "--pargs": arguments.pargs, "--params": arguments.params,
+             "--set": arguments.entries}  # fmt: skip
     given = [option for option, value in fixed.items() if value]
     if given:
         raise UsageError(
@@ -242,6 +243,8 @@ def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
         python=arguments.python,
         hashws=arguments.hashws,
         local=arguments.local,
+        params=arguments.params,
+        entries=arguments.entries,
     )
 
 
@@ -251,12 +254,12 @@ def _status(arguments: argparse.Namespace) -> int:
     from .text import Paint
 
     directory = _open(arguments)
-    _, state = read_study(directory)
+    study, state = read_study(directory)
     if arguments.json:
-        json.dump(status_json(directory, state), sys.stdout, indent=1)
+        json.dump(status_json(directory, state, study.given), sys.stdout, indent=1)
         print()
     else:
-        print(status_text(directory, state, Paint(sys.stdout)))
+        print(status_text(directory, state, Paint(sys.stdout), study.given))
     return EXIT_FINISHED
 
 

@@ -121,6 +121,10 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", default="", metavar="DIR", help="the study's directory (default: NAME_TIME)")
     parser.add_argument("--local", action="store_true", help="run every step on this machine, without Slurm")
     parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=V1,V2,...",
+                        help="a parameter's values in place of the file's; also 1..10 or 0..1..0.25")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], dest="entries", metavar="NAME=VALUE",
+                        help="the value of an entry of env.variables, in place of the file's")  # fmt: skip
     parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
     parser.add_argument(
         "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"

@@ -8,7 +8,7 @@ from .problems import closest
 from .reading import Mapping, Scalar, kind_of
 from .walltime import WALLTIME, walltime_seconds
 
-_KEYS = ("submit_ahead", "array", "pack")
+_KEYS = ("submit_ahead", "array", "pack", "sweep", "parameters")  # the last two: parameters.py
 _PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "more_after", "idle")
 _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
