@@ -104,9 +104,11 @@ def _sweep(table: ParameterTable) -> list[str]:
     """How many rows the sweep has, and of what."""
     if not table.keys:
         return []
-    counts = [f"{len(set(values)):,} of {safe(key)}" for key, values in zip(table.keys, table.values, strict=True)]
-    more = f", ... ({len(counts) - _MOST_PARAMETERS} more)" if len(counts) > _MOST_PARAMETERS else ""
-    return [f"{plural(len(table.values[0]), 'row')} of parameters: {', '.join(counts[:_MOST_PARAMETERS])}{more}."]
+    counts = [(safe(key), len(set(values))) for key, values in zip(table.keys, table.values, strict=True)]
+    words = [f"{count:,} of {key}" for key, count in counts]
+    words[0] = f"{plural(counts[0][1], 'value')} of {counts[0][0]}"
+    more = f", and {len(words) - _MOST_PARAMETERS} more parameters" if len(words) > _MOST_PARAMETERS else ""
+    return [f"{plural(len(table.values[0]), 'row')}: {', '.join(words[:_MOST_PARAMETERS])}{more}."]
 
 
 def _totals(plan: Plan, packed: Packed) -> list[str]:

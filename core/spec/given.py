@@ -87,10 +87,11 @@ def set_entries(entries: Sequence[EnvEntry], given: Given, problems: Problems) -
 
 def _as_yaml_would(text: str) -> str | int | float:
     """A number if it is spelled as one: a generator counts with it, and its token gives the same text."""
-    for kind in (int, float):
+    for kind in (int, float) if text[-1].isdigit() else ():
         try:
-            if str(kind(text)) == text:
-                return kind(text)
+            number = kind(text)
         except ValueError:
             continue
+        if str(number) == text:
+            return number
     return text

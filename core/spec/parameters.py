@@ -45,24 +45,20 @@ def read_parameters(top: Fields, given: Given, read: ReadText) -> tuple[Paramete
     for item in found:
         if item.values is None and not item.broken:
             problems.error(item.place, f"parameter '{item.key}' has no values", "give it values, a range or a file")
-    groups = read_groups(block, [item.key for item in found], _tables(found))
-    sound = {item.key: item for item in found if not item.broken and item.values is not None}
-    values = {key: item.values or () for key, item in sound.items()}
-    groups = [kept for group in groups if (kept := tuple(key for key in group if key in sound))]
-    if _check_lengths(groups, values, sound, problems):
-        _warn_of_maestro(maestros, problems)
-        rows = count_rows(values, groups)
-        if len(groups) > 1 and rows > MOST_ROWS:
-            counts = " x ".join(f"{len(values[group[0]]):,}" for group in groups)
-            place = block.place("sweep") if block else NOWHERE
-            problems.error(place, f"the sweep has {counts} = {rows:,} rows", f"at most {MOST_ROWS:,} are possible")
     if given.generator:
         _warn_of_generator(block, given, problems)
+    groups = read_groups(block, [item.key for item in found], _tables(found))
+    sound = {item.key: item for item in found if not item.broken and item.values is not None}
+    groups = [kept for group in groups if (kept := tuple(key for key in group if key in sound))]
+    values = {key: item.values or () for key, item in sound.items()}
+    swept = block is not None and block.has("sweep")
+    if _check_lengths(groups, sound, given, problems, swept=swept):
+        _warn_of_maestro(maestros, problems)
+        _check_size(groups, values, block, problems)
     if problems.errors:
         return ()
-    texts = {
-        key: [(item.label or f"{key}.%%").replace("%%", value) for value in values[key]] for key, item in sound.items()
-    }
+    forms = {key: item.label or f"{key}.%%" for key, item in sound.items()}
+    texts = {key: [form.replace("%%", value) for value in values[key]] for key, form in forms.items()}
     columns, labels = combine(values, groups), combine(texts, groups)
     return tuple(Parameter(key, columns[key], labels[key], key, item.place) for key, item in sound.items())
 
@@ -75,7 +71,7 @@ def _merged(definitions: Iterable[_Definition]) -> list[_Definition]:
         if old:
             last = old if new.values is None and not new.broken else new
             place = old.place if last.place == NOWHERE else last.place
-            new = _Definition(new.key, place, last.values, new.label or old.label, last.table, last.broken)
+            new = _Definition(new.key, place, last.values, new.label or old.label, last.table or old.table, last.broken)
         merged[new.key] = new
     return list(merged.values())
 
@@ -205,7 +201,7 @@ def _column(key: str, item: Fields, files: TableFiles) -> tuple[str, ...] | None
     named = item.text("column") if item.has("column") else key
     if not file or not named:
         return None
-    place = item.place("column") if item.has("column") else item.node.entries["file"].place
+    place = item.node.entries["column" if item.has("column") else "file"].place
     return files.column(file, named, place, item.what)
 
 
@@ -213,22 +209,36 @@ def _column(key: str, item: Fields, files: TableFiles) -> tuple[str, ...] | None
 
 
 def _check_lengths(
-    groups: Iterable[Group], values: Mapping[str, Sequence[str]], places: Mapping[str, _Definition], problems: Problems
+    groups: Sequence[Group], found: Mapping[str, _Definition], given: Given, problems: Problems, *, swept: bool
 ) -> bool:
-    """Whether all lists of each group are of one length."""
+    """Whether all lists of each group are of one length; `swept` if the study says itself what makes a group."""
     good = True
     for group in groups:
-        first = group[0]
-        for key in group[1:]:
-            if len(values[key]) != len(values[first]):
+        first, *others = group
+        for key in others:
+            counts = [len(found[name].values or ()) for name in (key, first)]
+            if counts[0] != counts[1]:
                 good = False
-                message = f"parameter '{key}' has {len(values[key])} values, but '{first}' has {len(values[first])}"
-                hint = (
-                    "row i of a sweep takes value i of every parameter, so all need the same number; "
-                    "for all combinations write mtui: {sweep: product}"
-                )
-                problems.error(places[key].place, message, hint)
+                hint = "row i of a sweep takes value i of every parameter, so all need the same number"
+                if swept:
+                    hint = f"{', '.join(group)} go row by row, so all need the same number"
+                if {key, first} & given.parameters.keys():
+                    hint += "; some are given by --params"
+                elif not swept:
+                    hint += "; for all combinations write mtui: {sweep: product}"
+                message = f"parameter '{key}' has {counts[0]} values, but '{first}' has {counts[1]}"
+                problems.error(found[key].place, message, hint)
     return good
+
+
+def _check_size(
+    groups: Sequence[Group], values: Mapping[str, Sequence[str]], block: Fields | None, problems: Problems
+) -> None:
+    rows = count_rows(values, groups)
+    if len(groups) > 1 and rows > MOST_ROWS:
+        counts = " x ".join(f"{len(values[group[0]]):,}" for group in groups)
+        place = block.place("sweep") if block else NOWHERE
+        problems.error(place, f"the sweep has {counts} = {rows:,} rows", f"at most {MOST_ROWS:,} are possible")
 
 
 def _warn_of_maestro(maestros: Sequence[_Definition], problems: Problems) -> None:
