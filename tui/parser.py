@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from ..core import __version__
+from ..core.errors import UsageError
 
 _ORDERS = {
     "cancel": "end instances and their jobs",
@@ -130,6 +131,17 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
         "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
     )
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
+
+
+def refuse_plan_options(arguments: argparse.Namespace) -> None:
+    """Raises UsageError if one of the options that make a plan is given for a study that has one."""
+    names = {"--dry": "dry", "-o": "out", "--local": "local", "--hashws": "hashws", "--params": "params",
+             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs"}  # fmt: skip
+    given = [option for option, name in names.items() if getattr(arguments, name, None)]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given for a study that exists", "its plan was made at its start"
+        )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

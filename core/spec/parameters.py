@@ -222,10 +222,10 @@ def _check_lengths(
                 hint = "row i of a sweep takes value i of every parameter, so all need the same number"
                 if swept:
                     hint = f"{', '.join(group)} go row by row, so all need the same number"
-                if {key, first} & given.parameters.keys():
-                    hint += "; some are given by --params"
-                elif not swept:
+                else:
                     hint += "; for all combinations write mtui: {sweep: product}"
+                if {key, first} & given.parameters.keys():
+                    hint += " (some are given by --params)"
                 message = f"parameter '{key}' has {counts[0]} values, but '{first}' has {counts[1]}"
                 problems.error(found[key].place, message, hint)
     return good

@@ -21,7 +21,7 @@ class TableFiles:
 
     def columns(self, file: str, place: Place) -> _Columns | None:
         """All columns; None after a mistake. `place` is where the study names the file."""
-        path = os.path.join(os.path.dirname(self._problems.file), file)  # noqa: PTH118, PTH120
+        path = os.path.join(os.path.dirname(self._problems.file), os.path.expanduser(file))  # noqa: PTH111, PTH118, PTH120
         if path not in self._tables:
             self._tables[path] = self._load(path)
         table = self._tables[path]

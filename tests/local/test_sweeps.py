@@ -108,6 +108,7 @@ def test_a_study_that_exists_takes_no_other_values(folder: Path) -> None:
     for words in (("--params", "SIZE=1"), ("--set", "STEPS=1")):
         done = mtui.run("--no-ui", *words, "out", cwd=folder)
         assert (done.returncode, f"{words[0]} cannot be given for a study that exists" in done.stderr) == (2, True)
+    assert len(mtui.statuses(folder / "out")) == 4
 
 
 def test_a_generator_stands_in_for_the_sweep_with_a_warning(folder: Path) -> None:

@@ -207,17 +207,16 @@ def test_parameters_have_to_be_a_mapping(block: str) -> None:
 
 def test_lists_that_go_row_by_row_are_of_one_length() -> None:
     row = "row i of a sweep takes value i of every parameter, so all need the same number"
-    assert told("", f"{A}, {C}") == [
-        f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; for all combinations write mtui: {{sweep: product}}"
-    ]
+    product = "for all combinations write mtui: {sweep: product}"
+    assert told("", f"{A}, {C}") == [f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; {product}"]
     assert told("", f"{A}, {B}", given=Given({"A": ("1",)})) == [
-        f"3:54: parameter 'B' has 2 values, but 'A' has 1: {row}; some are given by --params"
+        f"3:54: parameter 'B' has 2 values, but 'A' has 1: {row}; {product} (some are given by --params)"
     ]
     assert told("sweep: {zip: [[A, C]]}", f"{A}, {B}, {C}") == [
         "3:87: parameter 'C' has 3 values, but 'A' has 2: A, C go row by row, so all need the same number"
     ]
     assert told("parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, Given({"B": ("x",)})) == [
-        f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; some are given by --params"
+        f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; {product} (some are given by --params)"
     ]
 
 
