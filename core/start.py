@@ -19,6 +19,7 @@ from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
 from .spec import Problem, Study
 from .spec.checks import load_study
+from .spec.given import given_words, read_given
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
@@ -40,6 +41,8 @@ class PlanOptions:
     hashws: bool = False
     local: bool = False
     part: Part = field(default_factory=Part)
+    params: Sequence[str] = ()  # NAME=VALUES, instead of the file's
+    entries: Sequence[str] = ()  # NAME=VALUE, of `env`
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
 
     Raises SpecError with every problem of the file, PgenError or UsageError for a generator that fails.
     """
-    study, problems = load_study(spec)
+    study, problems = load_study(spec, read_given(options.params, options.entries, generator=bool(options.pgen)))
     cwd = str(Path.cwd())
     spec_root = str(spec.absolute().parent)
     if options.out:
@@ -101,7 +104,8 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
     dependencies.check_paths(plan.dependencies)
     copies = [Path(options.pgen)] if options.pgen else []
     directory = create(Path(plan.out), planned.study.text, copies)
-    study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan)
+    given = given_words(options.params, options.entries)
+    study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)
     try:
         dependencies.clone_all(plan.dependencies)
         write_study_file(directory.study_file, study)

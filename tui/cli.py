@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
-from .parser import VERBS, make_parser
+from .parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
     from ..core.plan.model import Instance
@@ -168,14 +168,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ..core.store.study_file import read_study_file
 
     directory = open_study(target)
-    fixed = {"--dry": arguments.dry, "-o": arguments.out, "--hashws": arguments.hashws, "--local": arguments.local,
-             "--pgen": arguments.pgen, "--pargs": arguments.pargs, "--only": arguments.only,
-             "--from": getattr(arguments, "from"), "--until": arguments.until}  # fmt: skip
-    given = [option for option, value in fixed.items() if value]
-    if given:
-        raise UsageError(
-            f"{', '.join(given)} cannot be given for a study that exists", "its plan was made at its start"
-        )
+    refuse_plan_options(arguments)
     study = read_study_file(directory.study_file)
     remember(directory.root)
     settings = study.settings
@@ -247,6 +240,8 @@ def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
         hashws=arguments.hashws,
         local=arguments.local,
         part=Part(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
+        params=arguments.params,
+        entries=arguments.entries,
     )
 
 
@@ -261,12 +256,12 @@ def _status(arguments: argparse.Namespace) -> int:
     from .text import Paint
 
     directory = _open(arguments)
-    _, state = read_study(directory)
+    study, state = read_study(directory)
     if arguments.json:
-        json.dump(status_json(directory, state), sys.stdout, indent=1)
+        json.dump(status_json(directory, state, study.given), sys.stdout, indent=1)
         print()
     else:
-        print(status_text(directory, state, Paint(sys.stdout)))
+        print(status_text(directory, state, Paint(sys.stdout), study.given))
     return EXIT_FINISHED
 
 
@@ -367,6 +362,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     target = Path(arguments.target)
     if target.is_dir():
         directory = _open(arguments)
+        refuse_plan_options(arguments)
         study, state = read_study(directory)
         if state.result and not inbox.waiting(directory.inbox):
             raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")

@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from ..core import __version__
+from ..core.errors import UsageError
 
 _ORDERS = {
     "cancel": "end instances and their jobs",
@@ -142,11 +143,26 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     for option, words in _PART.items():
         parser.add_argument(option, action="append", default=[], metavar="STEP", help=words)
     parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=V1,V2,...",
+                        help="a parameter's values in place of the file's; also 1..10 or 0..1..0.25")  # fmt: skip
+    parser.add_argument("--set", action="append", default=[], dest="entries", metavar="NAME=VALUE",
+                        help="the value of an entry of env.variables, in place of the file's")  # fmt: skip
     parser.add_argument("-p", "--pgen", default="", metavar="FILE", help="take the parameters from a generator file")
     parser.add_argument(
         "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
     )
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
+
+
+def refuse_plan_options(arguments: argparse.Namespace) -> None:
+    """Raises UsageError if one of the options that make a plan is given for a study that has one."""
+    names = {"--dry": "dry", "-o": "out", "--local": "local", "--hashws": "hashws", "--params": "params",
+             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs", **{option: option[2:] for option in _PART}}  # fmt: skip
+    given = [option for option, name in names.items() if getattr(arguments, name, None)]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} cannot be given for a study that exists", "its plan was made at its start"
+        )
 
 
 def _add_limits(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..core.plan.arrays import Shares, shares_of
 from ..core.plan.cost import cost_of
 from ..core.plan.model import Plan, PlannedStep
+from ..core.plan.parameters import ParameterTable
 from ..core.plan.script import header_resources
 from ..core.spec.model import Extensions
 from ..core.spec.problems import Problem
@@ -15,6 +16,8 @@ from .model.step_words import above_words, retry_words
 from .plan_packing import Packed, packed_of, packing_lines, suggestion
 from .text import Paint, plural, safe, safe_lines, table
 
+_MOST_PARAMETERS = 8  # that are named with the number of their values
+
 
 def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui: Extensions) -> str:
     """The whole answer of `mtui plan`; `mtui` is the study's own block."""
@@ -22,7 +25,7 @@ def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
     packed = packed_of(plan, mtui.pack)
-    lines += ["", *_totals(plan, packed), *_jobs(plan, mtui, packed)]
+    lines += ["", *_sweep(plan.parameters), *_totals(plan, packed), *_jobs(plan, mtui, packed)]
     lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
     lines += _retries(plan)
     lines.append(f"It would run in {plan.out}")
@@ -112,6 +115,17 @@ def _shares(shares: Shares, most: int) -> str:
     elif shares.alone > 1 and most == 1:
         why = " (array: 1)"
     return " and ".join(words) + why
+
+
+def _sweep(table: ParameterTable) -> list[str]:
+    """How many rows the sweep has, and of what."""
+    if not table.keys:
+        return []
+    counts = [(safe(key), len(set(values))) for key, values in zip(table.keys, table.values, strict=True)]
+    words = [f"{count:,} of {key}" for key, count in counts]
+    words[0] = f"{plural(counts[0][1], 'value')} of {counts[0][0]}"
+    more = f", and {len(words) - _MOST_PARAMETERS} more parameters" if len(words) > _MOST_PARAMETERS else ""
+    return [f"{plural(len(table.values[0]), 'row')}: {', '.join(words[:_MOST_PARAMETERS])}{more}."]
 
 
 def _totals(plan: Plan, packed: Packed) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
@@ -80,8 +82,8 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
     return lines
 
 
-def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> str:
-    """The whole answer of `mtui status`."""
+def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
+    """The whole answer of `mtui status`; `given` stood in for values of the study's file when it was started."""
     driver = drives(directory)
     commands = len(inbox.waiting(directory.inbox))
     lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
@@ -94,6 +96,8 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint) -> s
     else:
         wait = f" {plural(commands, 'command')} wait." if commands else ""
         lines.append(f"No driver is running.{wait} Go on with: mtui --no-ui {directory.root}")
+    if given:
+        lines.append(f"Started with {safe(shlex.join(given))}")
     if state.slurm_silent_since:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
@@ -160,7 +164,7 @@ def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, obj
     }
 
 
-def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, object]:
+def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[str] = ()) -> dict[str, object]:
     """The same for programs; `version` changes when a field changes its meaning."""
     instances: list[dict[str, object]] = []
     for instance in state.plan.instances:
@@ -191,6 +195,7 @@ def status_json(directory: StudyDirectory, state: StudyState) -> dict[str, objec
         "version": 1,
         "study": state.plan.name,
         "directory": str(directory.root),
+        "given": list(given),
         "result": state.result,
         "driver": drives(directory),
         "slurm_silent_since": state.slurm_silent_since,

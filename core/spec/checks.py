@@ -10,8 +10,11 @@ from pathlib import Path
 
 from . import cross_checks
 from .extensions import read_extensions
-from .fields import Fields, plain
-from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, Parameter, RunValue, Step, Study
+from .fields import Fields, plain, warn_of_clock
+from .files import ReadText, Unreadable, read_nothing, read_text
+from .given import NOTHING_GIVEN, Given, set_entries
+from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
+from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
@@ -23,31 +26,27 @@ _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos"
 _SLURM_REQUIRED = ("host", "bank", "queue")
 
 
-def load_study(path: Path) -> tuple[Study, Problems]:
-    """The study of a spec file, and its warnings.
+def load_study(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Study, Problems]:
+    """The study of a spec file, with what the command line gave in its place; and its warnings.
 
     Raises SpecError with every problem of the file, also when the file cannot be read.
     """
     problems = Problems(str(path))
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SpecError(str(path), [_whole("no such file")]) from None
-    except IsADirectoryError:
-        raise SpecError(str(path), [_whole("this is a directory, not a study file")]) from None
-    except UnicodeDecodeError as error:
-        raise SpecError(str(path), [_whole(f"not UTF-8 text (byte {error.start}): a study is a YAML file")]) from None
-    except OSError as error:
-        raise SpecError(str(path), [_whole(f"cannot be read: {error.strerror}")]) from None
-    return parse_study(text, problems), problems
+    text = read_text(str(path), "a study file")
+    if isinstance(text, Unreadable):
+        raise SpecError(str(path), [_whole(text.why)])
+    return parse_study(text, problems, given, read_text), problems
 
 
 def _whole(message: str) -> Problem:
     return Problem(NOWHERE, message)
 
 
-def parse_study(text: str, problems: Problems) -> Study:
-    """The study in a YAML text. Warnings go to `problems`; raises SpecError if there are errors among them."""
+def parse_study(text: str, problems: Problems, given: Given = NOTHING_GIVEN, read: ReadText = read_nothing) -> Study:
+    """The study in a YAML text; `read` reads the tables that it names.
+
+    Warnings go to `problems`; raises SpecError if there are errors among them.
+    """
     text = text.removeprefix("\ufeff")  # a byte order mark; PyYAML's offsets do not count it
     root = read_tree(text, problems)
     problems.raise_if_any()
@@ -59,9 +58,9 @@ def parse_study(text: str, problems: Problems) -> Study:
     top.check_keys(_TOP_KEYS, ("description", "study"), warn=True)
     name, description = _description(top)
     entries, dependencies = _environment(top)
+    entries = set_entries(entries, given, problems)
     batch = _batch(top)
     steps = extend_steps(top, _steps(top))
-    parameters = _parameters(top)
     study = Study(
         name=name,
         description=description,
@@ -69,7 +68,7 @@ def parse_study(text: str, problems: Problems) -> Study:
         batch=batch,
         environment=entries,
         dependencies=dependencies,
-        parameters=parameters,
+        parameters=read_parameters(top, given, read),
         mtui=read_extensions(top, tuple(step.name for step in steps)),
         output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
         file=problems.file,
@@ -120,7 +119,7 @@ def _variables(fields: Fields | None) -> list[EnvEntry]:
         if not key:
             fields.problems.error(fields.place(key), "env.variables: a name is empty")
         elif good and isinstance(node, Scalar):
-            _warn_of_clock(node, f"env.variables.{key}", fields.problems)
+            warn_of_clock(node, f"env.variables.{key}", fields.problems)
             entries.append(EnvEntry(key, value, fields.place(key)))
         else:
             kind = "empty" if value == "" else kind_of(node)
@@ -275,55 +274,3 @@ def _depends(run: Fields) -> tuple[tuple[str, ...], tuple[Place, ...]]:
             names.append(item.value)
             places.append(item.place)
     return tuple(names), tuple(places)
-
-
-# --- global.parameters
-
-
-def _parameters(top: Fields) -> tuple[Parameter, ...]:
-    fields = top.mapping("global.parameters", "global.parameters")
-    if fields is None:
-        return ()
-    parameters: list[Parameter] = []
-    for key, node in fields.node.items():
-        what = f"parameter '{key}'"
-        item = Fields.of(node, what, top.problems, fields.place(key))
-        if item is None:
-            continue
-        item.check_keys((), ("values", "label"))
-        label_node = item.node.get("label")
-        if isinstance(label_node, Scalar) or label_node is None:
-            label = item.text("label")
-        else:
-            label = ""
-            top.problems.error(label_node.place, f"{what}: label has to be one text such as {key}.%%")
-        values: list[str] = []
-        for value in item.items("values", f"{what}: values"):
-            if isinstance(value, Scalar):
-                _warn_of_clock(value, what, top.problems)
-            values.append(str(plain(value)))
-        if isinstance(item.node.get("values"), Sequence):  # else a difference in length would be an echo
-            labels = tuple(label.replace("%%", value) for value in values)
-            parameters.append(Parameter(key, tuple(values), labels, key, fields.place(key)))
-    _check_lengths(parameters, top.problems)
-    return tuple(parameters)
-
-
-def _check_lengths(parameters: list[Parameter], problems: Problems) -> None:
-    for parameter in parameters[1:]:
-        first, have = parameters[0], len(parameter.values)
-        if have != len(first.values):
-            problems.error(
-                parameter.place,
-                f"parameter '{parameter.key}' has {have} values, but '{first.key}' has {len(first.values)}",
-                "row i of a sweep takes value i of every parameter, so all need the same number",
-            )
-
-
-def _warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
-    if node.clock:
-        problems.warn(
-            node.place,
-            f"{what}: {node.text} is kept as text; Maestro reads it as a number of seconds",
-            f'put it in quotes to mean the same to both: "{node.text}"',
-        )

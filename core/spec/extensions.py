@@ -8,7 +8,11 @@ from .problems import closest
 from .reading import Mapping, Scalar, kind_of
 from .walltime import WALLTIME, walltime_seconds
 
-_KEYS = ("submit_ahead", "array", "pack", "retry", "steps", "on_end", "on_failure")
+_KEYS = (
+    *("submit_ahead", "array", "pack", "on_end", "on_failure"),
+    *("retry", "steps"),  # read in step_keys.py
+    *("sweep", "parameters"),  # read in parameters.py
+)
 _PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "more_after", "idle")
 _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 

@@ -18,6 +18,16 @@ def plain(node: Node) -> object:
     return node.value
 
 
+def warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
+    """Tell of a value written like a time, which Maestro and mtui read differently."""
+    if node.clock:
+        problems.warn(
+            node.place,
+            f"{what}: {node.text} is kept as text; Maestro reads it as a number of seconds",
+            f'put it in quotes to mean the same to both: "{node.text}"',
+        )
+
+
 class Fields:
     """The entries of one mapping, named `what` in messages ("study step 'run'")."""
 

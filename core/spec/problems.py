@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import MtuiError
 
@@ -28,9 +28,11 @@ class Problem:
     message: str
     hint: str = ""
     warning: bool = False
+    file: str = ""  # where it is not the study's own
 
     def text(self, file: str) -> str:
         """The problem as `file:line:column: message`, the hint on a line of its own."""
+        file = self.file or file
         where = f"{file}:{self.place.line}:{self.place.column}" if self.place.line else file
         kind = "warning: " if self.warning else ""
         hint = f"\n    hint: {self.hint}" if self.hint else ""
@@ -50,18 +52,26 @@ class Problems:
     def warn(self, place: Place, message: str, hint: str = "") -> None:
         self.found.append(Problem(place, message, hint, warning=True))
 
+    def adopt(self, other: Problems) -> None:
+        """Take over what was found in another file."""
+        self.found += [replace(problem, file=other.file) for problem in other.found]
+
     @property
     def errors(self) -> list[Problem]:
         return [problem for problem in self.found if not problem.warning]
 
     @property
     def warnings(self) -> list[Problem]:
-        return sorted((problem for problem in self.found if problem.warning), key=lambda problem: problem.place)
+        return sorted((problem for problem in self.found if problem.warning), key=_order)
 
     def raise_if_any(self) -> None:
         """Raise SpecError with everything found so far, warnings included, if there is an error among it."""
         if self.errors:
             raise SpecError(self.file, self.found)
+
+
+def _order(problem: Problem) -> tuple[str, Place]:
+    return problem.file, problem.place
 
 
 class SpecError(MtuiError):
@@ -71,7 +81,7 @@ class SpecError(MtuiError):
 
     def __init__(self, file: str, problems: Iterable[Problem]) -> None:
         self.file = file
-        self.problems = sorted(problems, key=lambda problem: problem.place)
+        self.problems = sorted(problems, key=_order)
         super().__init__("\n".join(problem.text(file) for problem in self.problems))
 
 

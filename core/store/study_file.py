@@ -37,13 +37,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """The content of `study.json`. `study_id` is random: it tells the jobs of two studies apart."""
+    """The content of `study.json`. `study_id` is random: it tells the jobs of two studies apart.
+
+    `given` are the words of the command line that stood in for values of the spec: `--params`, `--set`.
+    """
 
     study_id: str
     created: float  # wall clock seconds
     spec: str  # path of the spec file that it came from
     settings: Settings
     plan: Plan
+    given: tuple[str, ...] = ()
 
 
 def write_study_file(path: Path, study: StudyFile) -> None:
@@ -57,6 +61,7 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         "study_id": study.study_id,
         "created": study.created,
         "spec": study.spec,
+        "given": study.given,
         "settings": asdict(study.settings),
         "name": plan.name,
         "description": plan.description,
@@ -101,6 +106,7 @@ def read_study_file(path: Path) -> StudyFile:
             spec=content["spec"],
             settings=_settings(content["settings"]),
             plan=plan,
+            given=tuple(content.get("given", ())),
         )
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None

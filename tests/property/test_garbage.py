@@ -58,7 +58,11 @@ study:
 global.parameters:
   A: {values: [1, 2.5, yes, null], label: A.%%}
   B: {values: [1, 1, 2, 2], label: B%%}
+mtui:
+  sweep: {zip: [[A, B], [C]]}
+  parameters: {C: {range: [1, 2, 0.5], label: C%%}, D: {file: rows.csv, column: D}, file: rows.csv}
 """
+ROWS = "D,E\n1,x\n2,y\n"
 
 SCALARS = (
     *(None, True, False, 0, -1, 2, 1.5, float("inf"), float("nan"), 10**30),
@@ -162,6 +166,7 @@ def test_any_file_gives_a_plan_or_messages_with_places(data: bytes) -> None:
     with tempfile.TemporaryDirectory(prefix="mtui-spec-") as folder:
         path = Path(folder) / "study.yaml"
         path.write_bytes(data)
+        (path.parent / "rows.csv").write_text(ROWS)
         try:
             study, problems = load_study(path)
             plan = make_plan(study, out="/out", spec_root="/specs", cwd="/", problems=problems)

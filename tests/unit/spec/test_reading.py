@@ -148,7 +148,7 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     for name, message in (
         ("none.yaml", "no such file"),
         (".", "this is a directory, not a study file"),
-        ("latin.yaml", "not UTF-8 text (byte 15): a study is a YAML file"),
+        ("latin.yaml", "not UTF-8 text (byte 15), as a study file has to be"),
     ):
         with pytest.raises(SpecError) as caught:
             load_study(tmp_path / name)

@@ -23,7 +23,12 @@ SMALL = plan(step("a", uses="X"), step("b", "a_*", local=True), rows={"X": ["1",
 
 def study_of(plan: Plan) -> StudyFile:
     return StudyFile(
-        "0a1b2c3d", 1.5, "/where/it/came/from.yaml", Settings(3, 2, 10.0, submit_ahead=False, array=7), plan
+        "0a1b2c3d",
+        1.5,
+        "/where/it/came/from.yaml",
+        Settings(3, 2, 10.0, submit_ahead=False, array=7),
+        plan,
+        given=("--params", "A=1,2", "--set", "B=ä b"),
     )
 
 
@@ -49,8 +54,11 @@ def test_study_of_an_earlier_mtui_has_the_settings_that_came_later_at_their_defa
     content = json.loads(path.read_text())
     for name in ("submit_ahead", "array"):
         del content["settings"][name]
+    del content["given"]
     path.write_text(json.dumps(content))
-    assert read_study_file(path).settings == Settings(3, 2, 10.0, submit_ahead=True, array=1000)
+    study = read_study_file(path)
+    assert study.settings == Settings(3, 2, 10.0, submit_ahead=True, array=1000)
+    assert study.given == ()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")

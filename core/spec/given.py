@@ -1,0 +1,97 @@
+"""What the command line puts in the place of values in the file: `--params A=1,2,3` and `--set NAME=VALUE`."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..errors import UsageError
+from .model import EnvEntry
+from .problems import NOWHERE, Problems, nearest
+from .ranges import RangeError, numbers
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Values of parameters, and of entries of `env`, by name."""
+
+    parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    entries: Mapping[str, str] = field(default_factory=dict[str, str])
+    generator: bool = False  # a generator file (--pgen) stands in for all parameters
+
+
+NOTHING_GIVEN = Given()
+
+
+def read_given(params: Iterable[str], entries: Iterable[str], *, generator: bool = False) -> Given:
+    """What the options say, each text the NAME=... of one. Raises UsageError."""
+    parameters = {name: _values(name, text) for name, text in _pairs("--params", params, "1,2,3").items()}
+    return Given(parameters, _pairs("--set", entries, "VALUE"), generator)
+
+
+def given_words(params: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
+    """The options again, as words of a command line."""
+    pairs = [*(("--params", text) for text in params), *(("--set", text) for text in entries)]
+    return tuple(word for pair in pairs for word in pair)
+
+
+def _pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.strip()
+        if not equals or not name:
+            raise UsageError(
+                f"{option} '{text}' is not NAME=VALUE", f"write for example {option} {name or 'NAME'}={example}"
+            )
+        if name in pairs:
+            raise UsageError(f"{option} {name} is given twice")
+        if not value.strip():
+            raise UsageError(f"{option} {name} has no value", f"write for example {option} {name}={example}")
+        pairs[name] = value
+    return pairs
+
+
+def _values(name: str, text: str) -> tuple[str, ...]:
+    """The values between the commas; `1..10` and `0..1..0.25` are ranges, quotes keep a comma."""
+    found: list[str] = []
+    try:
+        (items,) = csv.reader([text], strict=True)
+        for item in (item.strip() for item in items):
+            bounds = _RANGE.fullmatch(item)
+            found += numbers(*(bound for bound in bounds.groups() if bound)) if bounds else [item]
+    except (RangeError, csv.Error, ValueError) as error:
+        raise UsageError(f"--params {name}: {error}", getattr(error, "hint", "")) from None
+    if "" in found:
+        raise UsageError(f"--params {name}: value {found.index('') + 1} is empty", "values stand between commas: 1,2,3")
+    return tuple(found)
+
+
+def set_entries(entries: Sequence[EnvEntry], given: Given, problems: Problems) -> tuple[EnvEntry, ...]:
+    """The entries of `env` with the given texts in their places; each has to be there."""
+    names = [entry.name for entry in entries]
+    for name in given.entries:
+        if name not in names:
+            hint = nearest(name, names) if names else "the study has no env.variables"
+            problems.error(NOWHERE, f"--set {name}: env has no entry '{name}'", hint)
+    return tuple(
+        replace(entry, raw=_as_yaml_would(given.entries[entry.name])) if entry.name in given.entries else entry
+        for entry in entries
+    )
+
+
+def _as_yaml_would(text: str) -> str | int | float:
+    """A number if it is spelled as one: a generator counts with it, and its token gives the same text."""
+    for kind in (int, float) if text[-1].isdigit() else ():
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if str(number) == text:
+            return number
+    return text
