@@ -44,6 +44,7 @@ def plan(
     rows: Mapping[str, Sequence[object]] | None = None,
     out: str = "/nowhere/out",
     part: Part | None = None,
+    hashws: bool = False,
 ) -> Plan:
     """The plan of a study of these steps on Slurm; `rows` are the values of its parameters."""
     parameters = [
@@ -51,5 +52,7 @@ def plan(
         for key, values in (rows or {}).items()
     ]
     study = Study("test", "a test", steps, SLURM, parameters=tuple(parameters))
-    made = make_plan(study, out=out, spec_root="/nowhere", cwd="/nowhere", problems=Problems("test.yaml"))
+    made = make_plan(
+        study, out=out, spec_root="/nowhere", cwd="/nowhere", problems=Problems("test.yaml"), hashws=hashws
+    )
     return plan_part(made, part or Part())

@@ -142,7 +142,29 @@ class MtuiApp(App[None]):
             return
         self.call_from_thread(self._open, directory, study)
 
+    @work(thread=True, exit_on_error=False, group="reload", exclusive=True)
+    def _reload(self, study: OpenStudy) -> None:
+        """The study has more rows than when it was opened."""
+        try:
+            extended = read_study_file(study.directory.study_file)
+        except MtuiError as error:
+            self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
+            return
+        self.call_from_thread(self._show_anew, study, replace(extended, settings=study.study.settings))
+
+    def _show_anew(self, study: OpenStudy, extended: StudyFile) -> None:
+        if study is not self.study or len(extended.plan.instances) <= len(study.plan.instances):
+            return
+        while not isinstance(self.screen, StudyScreen):
+            self.pop_screen()
+        study.begin_anew(extended)
+        self.switch_screen(StudyScreen(study, plain=self.plain))
+        self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
+
     def on_mtui_app_news(self) -> None:
+        if self.study and self.study.is_outdated:
+            self._reload(self.study)
+            return
         for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
             show = getattr(screen, "show_news", None)
             if show is not None:

@@ -345,6 +345,20 @@ def _update(arguments: argparse.Namespace) -> int:
     return order(_open(arguments), "update", (), options)
 
 
+def _extend(arguments: argparse.Namespace) -> int:
+    from ..core.start import PlanOptions
+    from .extend import extend
+
+    options = PlanOptions(
+        pgen=arguments.pgen,
+        pargs=arguments.pargs,
+        python=arguments.python,
+        params=arguments.params,
+        entries=arguments.entries,
+    )
+    return extend(_open(arguments), Path(arguments.spec) if arguments.spec else None, options)
+
+
 def _detach(arguments: argparse.Namespace) -> int:
     from .order import order
 
@@ -404,6 +418,7 @@ _HANDLERS = {
     "log": _log,
     "order": _order,
     "update": _update,
+    "extend": _extend,
     "detach": _detach,
     "submit": _submit,
     "studies": _studies,

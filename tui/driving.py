@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..core.backends.slurm import job_has_ended
-from ..core.driver import HANDED_OVER, Driver, Listener
+from ..core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener
 from ..core.errors import MtuiError, StudyBusyError
 from ..core.store import inbox
 from ..core.store.journal import end_of_journal
@@ -56,7 +56,7 @@ class Driving:
         self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None], listener: Callable[[], None]
     ) -> None:
         self._directory = directory
-        self._study = study
+        self.study = study
         self._changed = changed
         self._listener = listener
         self._driver: Driver | None = None
@@ -131,8 +131,8 @@ class Driving:
         self._drive()
 
     def _drive(self) -> None:
-        words = successor_command(self._directory, self._study)
-        driver = Driver(self._directory, self._study, _Told(self._directory.driver_log, self._listener), words)
+        words = successor_command(self._directory, self.study)
+        driver = Driver(self._directory, self.study, _Told(self._directory.driver_log, self._listener), words)
         with self._lock:
             if self._ended.is_set():
                 return
@@ -174,7 +174,7 @@ class Driving:
     def _after_release(self) -> None:
         """A driver let go in order. If it handed over and nobody came, its study is to be driven on."""
         _, state = read_study(self._directory)
-        if state.driver.stopped == HANDED_OVER:
+        if state.driver.stopped in (HANDED_OVER, BEGINS_ANEW):
             self._asked.set()
         else:
             over = f"the study is over: {state.result}" if state.result else f"it let go ({state.driver.stopped})"

@@ -104,6 +104,8 @@ class EventLines:
                 return [(event.instance, None, safe(words), True)]
             case ev.Marked():
                 return [(event.instance, event.status, safe(event.cause), False)]
+            case ev.PlanExtended():
+                return [(None, None, f"rows were added: {event.size:,} instances", False)]
             case ev.HookRun():
                 return [(None, None, f"the study's command {safe(event.hook)} is run", False)]
             case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from ..core.backends.slurm import job_has_ended
-from ..core.driver import HANDED_OVER, Driver, Listener, say_ready
+from ..core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener, say_ready
 from ..core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
 from ..core.store import inbox
 from ..core.store.checkpoint import load_state
@@ -23,7 +23,7 @@ from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Owner, Standing, current_owner
 from ..core.store.reader import read_study
 from ..core.store.study_file import StudyFile
-from ..core.study.events import Event
+from ..core.study.events import Event, PlanExtended
 from ..core.study.state import Impossible, StudyState
 from .driving import successor_command
 from .event_lines import EventLines, EventRecords, say
@@ -165,6 +165,8 @@ def _watch(
         while not ended.wait(_SUCCESSOR_LOOK if is_successor else _LOOK_EVERY):
             standing = liveness.standing()  # before the journal is read: what it wrote last is read after
             for event in follower.new_events():
+                if isinstance(event, PlanExtended) and event.size > len(state.plan.instances):
+                    return None  # to be read anew
                 if _apply(state, event):
                     listener(event, state)
             if state.driver.epoch > owner.epoch:
@@ -172,7 +174,7 @@ def _watch(
             if standing is Standing.DEAD:
                 talk(f"The driver is gone ({owner.words}); taking over.")
                 return None
-            if standing is Standing.RELEASED and state.driver.stopped == HANDED_OVER:
+            if standing is Standing.RELEASED and state.driver.stopped in (HANDED_OVER, BEGINS_ANEW):
                 if not is_successor:
                     _next_owner(directory, owner.epoch)
                 return None

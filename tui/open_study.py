@@ -13,6 +13,7 @@ from ..core.backends.slurm_text import reason_words
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
+from ..core.study.events import PlanExtended
 from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
 from .driving import At, Driving
@@ -45,8 +46,16 @@ class OpenStudy:
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:
         self.directory = directory
+        self.sent: list[Sent] = []
+        self._changed = changed
+        self._read(study)
+        self.driving = Driving(directory, study, changed, lambda: self.feed.wake())
+
+    def _read(self, study: StudyFile) -> None:
+        """Begin to read."""
         self.study = study
         self.plan = study.plan
+        self.is_outdated = False  # the plan has more rows by now
         self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal was read once
         self.is_read = False
         self.view = StudyView(study.plan)
@@ -54,9 +63,7 @@ class OpenStudy:
         self._estimated: tuple[float, Estimate] | None = None
         self._occupancy = Occupancy(study.plan)
         self._used: tuple[float, dict[str, Use]] | None = None
-        self.sent: list[Sent] = []
-        self.feed = Feed(directory, study, changed)
-        self.driving = Driving(directory, study, changed, self.feed.wake)
+        self.feed = Feed(self.directory, study, self._changed)
 
     def start(self) -> None:
         self.feed.start()
@@ -64,6 +71,13 @@ class OpenStudy:
 
     def stop(self) -> None:
         self.feed.stop()
+
+    def begin_anew(self, study: StudyFile) -> None:
+        """Its plan has more rows: read everything again. Who drives it goes on driving."""
+        self.feed.stop()
+        self._read(study)
+        self.driving.study = study
+        self.feed.start()
 
     def take(self) -> bool:
         """Take in what the journal has new; whether there was anything."""
@@ -73,6 +87,8 @@ class OpenStudy:
             self.is_read = True
             self.estimator.take_up(first)
         for event in events:
+            if isinstance(event, PlanExtended) and event.size > len(self.plan.instances):
+                self.is_outdated = True
             apply(self.state, event)
             self.estimator.note(event, self.state)
         return first is not None or bool(events)

@@ -17,7 +17,7 @@ _ORDERS = {
     "done": "count instances as finished; what hangs on them goes on",
     "skip": "do not run instances; what hangs on them goes on",
 }
-VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "detach", "stop", "submit", "studies")
+VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "extend", "detach", "stop", "submit", "studies")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -118,6 +118,11 @@ def make_parser() -> argparse.ArgumentParser:
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
     update.add_argument("--local-jobs", type=_positive, metavar="N", help="run N local steps at once")
     update.set_defaults(handler="update")
+    extend = verbs.add_parser("extend", help="add rows to the parameters of a study that has begun")
+    extend.add_argument("target", metavar="DIR")
+    extend.add_argument("spec", nargs="?", metavar="STUDY.yaml", help="a study file with more rows (default: its own)")
+    _add_sources(extend)
+    extend.set_defaults(handler="extend")
     detach = verbs.add_parser("detach", help="let the driver go on without its terminal")
     detach.add_argument("target", metavar="DIR")
     detach.set_defaults(handler="detach", verb="detach")
@@ -143,6 +148,11 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
     for option, words in _PART.items():
         parser.add_argument(option, action="append", default=[], metavar="STEP", help=words)
     parser.add_argument("--hashws", action="store_true", help="number the workspaces instead of naming them by label")
+    _add_sources(parser)
+
+
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    """Where parameters and values come from, besides the file."""
     parser.add_argument("--params", action="append", default=[], metavar="NAME=V1,V2,...",
                         help="a parameter's values in place of the file's; also 1..10 or 0..1..0.25")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], dest="entries", metavar="NAME=VALUE",
@@ -157,7 +167,8 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 def refuse_plan_options(arguments: argparse.Namespace) -> None:
     """Raises UsageError if one of the options that make a plan is given for a study that has one."""
     names = {"--dry": "dry", "-o": "out", "--local": "local", "--hashws": "hashws", "--params": "params",
-             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs", **{option: option[2:] for option in _PART}}  # fmt: skip
+             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs"}  # fmt: skip
+    names.update((option, option[2:]) for option in _PART)
     given = [option for option, name in names.items() if getattr(arguments, name, None)]
     if given:
         raise UsageError(

@@ -2,6 +2,6 @@
 
 from .drive import Listener
 from .handover import say_ready
-from .loop import HANDED_OVER, Driver
+from .loop import BEGINS_ANEW, HANDED_OVER, Driver
 
-__all__ = ["HANDED_OVER", "Driver", "Listener", "say_ready"]
+__all__ = ["BEGINS_ANEW", "HANDED_OVER", "Driver", "Listener", "say_ready"]

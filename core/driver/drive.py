@@ -13,6 +13,7 @@ from .. import __version__
 from ..backends.local import Local
 from ..backends.slurm import Slurm
 from ..backends.slurm_text import job_tag
+from ..plan.extend import widened
 from ..plan.packing import Packing
 from ..spec.model import Pack
 from ..store.checkpoint import load_state, write_checkpoint
@@ -66,8 +67,9 @@ class Drive:
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)
         self.slurm = Slurm(directory.home, directory.slurm_log) if study.plan.uses_slurm else None
-        self.post: Callable[[Call], None] = calls.put
-        self.effects = Effects(self.emit, self.sync, calls.put)
+        self._calls = calls
+        self._closed = False
+        self.effects = Effects(self.emit, self.sync, self.post)
         self.changed = True  # since status.csv was written
         self.slurm_closed_until = 0.0  # monotonic; no submission before
         self.packing = Packing(self.plan, _pack(study.settings))
@@ -112,8 +114,22 @@ class Drive:
         self.emit(
             ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version=__version__)
         )
+        self._extend()
         self.sync()
         point("driver.started")
+
+    def _extend(self) -> None:
+        """Take in rows that were added to the plan. Funnels over them that are done run again, with what follows."""
+        for size in self.plan.sizes:
+            if size <= self.state.size:
+                continue
+            before = self.state.size
+            self.emit(ev.PlanExtended(at=time.time(), size=size))
+            wider = set(widened(self.plan, before))
+            again = wider | self.state.below(wider)
+            for index in sorted(again, reverse=True):
+                if index < before and self.state.status[index] is Status.FINISHED:
+                    self.emit(ev.Retried(at=time.time(), instance=index))
 
     def emit(self, event: ev.Event) -> None:
         """Take an event into state and journal; one that cannot be is written as an anomaly."""
@@ -182,5 +198,10 @@ class Drive:
             read = {**self._read, self._journal.path.name: self._journal.size}
             write_checkpoint(self.directory, self.study, self.state, read)
 
+    def post(self, call: Call) -> None:
+        """Have something done on the driver's thread; from any thread. Too late once this drive is over."""
+        self._calls.put(lambda: None if self._closed else call())
+
     def close(self) -> None:
+        self._closed = True
         self._journal.close()

@@ -12,13 +12,14 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from ..backends.slurm import job_has_ended
 from ..errors import DriverError, StudyDirectoryError
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease, Owner
 from ..store.status_csv import write_status
-from ..store.study_file import StudyFile
+from ..store.study_file import StudyFile, read_study_file
 from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
@@ -35,6 +36,8 @@ from .starting import Starting
 from .unbinding import Unbinding
 from .witness import Witness
 
+_EXTENDED = "extended"
+BEGINS_ANEW = "the study has more rows; its driver begins anew"  # as a reason to stop: it is back at once
 HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
 _LONGEST_WAIT = 5.0  # seconds; the heartbeat and the check of the lease hang on it
 _STATUS_EVERY = 2.0  # seconds between two status.csv; more for a study that takes long to write
@@ -59,6 +62,7 @@ class Driver:
         self._draining = False  # stopping, but only once no local step runs
         self._handing_over = False  # a successor is being started
         self._detaching = False
+        self._extended = False
         self._status_due = 0.0
 
     # --- the outside of it
@@ -85,7 +89,16 @@ class Driver:
         holder of the lease that was watched and found dead.
         Raises StudyBusyError if another driver holds the study, DriverError if this one cannot go on.
         """
-        lease = Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended)
+        while True:
+            outcome = self._hold(Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended), only_commands)
+            if outcome != _EXTENDED:
+                return outcome
+            self._extended = False
+            extended = read_study_file(self._directory.study_file)
+            self._study = replace(extended, settings=self._study.settings)
+
+    def _hold(self, lease: Lease, only_commands: bool) -> str:
+        """Drive with a lease, and give it back."""
         point("lease.taken")
         try:
             return self._run(lease, only_commands)
@@ -110,7 +123,12 @@ class Driver:
         starting = Starting(drive, witness)
         self._hooks = hooks = Hooks(drive)
         retrying = Retrying(drive, hooks)
-        orders = Orders(drive, self._start_hand_over, lambda: self._stop("command to stop"))
+        own = {
+            "detach": self._start_hand_over,
+            "stop": lambda: self._stop("command to stop"),
+            "extend": self._start_anew,
+        }
+        orders = Orders(drive, own)
         watch = Watch(self._directory.watched, lambda: drive.post(_nothing))
         try:
             drive.begin()
@@ -132,7 +150,7 @@ class Driver:
                     retrying.turn()
                 outcome = self._outcome(drive, only_commands)
                 if outcome and not drive.effects.under_way:
-                    if drive.state.is_over:
+                    if drive.state.is_over and outcome != _EXTENDED:
                         allocating.finish()
                     return self._finish(drive, witness, outcome)
                 if not outcome and not only_commands and not self._stopping:
@@ -153,8 +171,10 @@ class Driver:
 
     def _outcome(self, drive: Drive, only_commands: bool) -> str:
         """Why to end now, if there is a reason."""
-        if drive.state.is_over:
+        if drive.state.is_over and not self._extended:
             return drive.state.outcome
+        if self._extended and not only_commands:
+            return _EXTENDED
         if self._detaching:
             return "detached"
         if self._stopping and not (self._draining and drive.state.live_local):
@@ -166,7 +186,9 @@ class Driver:
     def _finish(self, drive: Drive, witness: Witness, outcome: str) -> str:
         at = time.time()
         reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
-        if drive.state.is_over:
+        if outcome == _EXTENDED:
+            reason = BEGINS_ANEW
+        elif drive.state.is_over:
             drive.emit(ev.StudyEnded(at=at, result=outcome))
             reason = f"the study is {outcome}"
             point("study.ended")
@@ -195,6 +217,10 @@ class Driver:
     def _stop(self, reason: str) -> None:
         self._stopping = self._stopping or reason
         self._draining = False
+
+    def _start_anew(self) -> None:
+        """The plan has more rows by now: read it, and go on."""
+        self._extended = True
 
     def _drain(self, reason: str) -> None:
         if not self._stopping:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..store import inbox
 from ..study import events as ev
@@ -13,12 +13,11 @@ from .faults import point
 
 
 class Orders:
-    """The part of a driver that obeys. `detach` and `stop` are called for commands to the driver itself."""
+    """The part of a driver that obeys. `own` is called for commands to the driver itself: detach, stop, extend."""
 
-    def __init__(self, drive: Drive, detach: Callable[[], None], stop: Callable[[], None]) -> None:
+    def __init__(self, drive: Drive, own: Mapping[str, Callable[[], None]]) -> None:
         self._drive = drive
-        self._detach = detach
-        self._stop = stop
+        self._own = own
 
     def turn(self) -> None:
         """Carry out every command that waits, in the order in which they were sent."""
@@ -30,10 +29,8 @@ class Orders:
                 drive.emit(ev.Anomaly(at=time.time(), message=message))
             else:
                 drive.emit_all(carry_out(drive.state, request, time.time()))
-                if request.verb == "detach":
-                    self._detach()
-                elif request.verb == "stop":
-                    self._stop()
+                if request.verb in self._own:
+                    self._own[request.verb]()
             point("command.journalled")
             drive.sync()  # before it is put away: else a crash would lose it
             point("command.synced")

@@ -156,7 +156,7 @@ def _rows(
     combinations = table.combinations(step.used)
     number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
     width = len(str(len(number) - 1))
-    groups = [_Group(table, step, steps[group]) for group in step.groups]
+    groups = [Group(table, step, steps[group]) for group in step.groups]
     members: list[Instance] = []
     for row, combination in enumerate(combinations):
         index = number[combination]
@@ -176,7 +176,7 @@ def _rows(
     return members, tuple(number[combination] for combination in combinations)
 
 
-class _Group:
+class Group:
     """Those instances of a funnel's step that share the parameters of an instance: row by row."""
 
     def __init__(self, table: ParameterTable, step: PlannedStep, funnel: PlannedStep) -> None:

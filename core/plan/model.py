@@ -63,7 +63,10 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a study will run. Steps are in topological order, instances by step and then by row."""
+    """All that a study will run. Steps are in topological order, instances by step and then by row.
+
+    Rows that were added to a study that had begun stand behind all others (extend.py).
+    """
 
     name: str
     description: str
@@ -74,6 +77,8 @@ class Plan:
     steps: tuple[PlannedStep, ...]
     instances: tuple[Instance, ...]
     dependencies: tuple[Dependency, ...] = ()
+    # If rows were added since it began: how many instances there were in the beginning, and after each time.
+    sizes: tuple[int, ...] = ()
 
     @property
     def uses_slurm(self) -> bool:

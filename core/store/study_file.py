@@ -68,6 +68,7 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         "out": plan.out,
         "local": plan.local,
         "batch": {"type": plan.batch.type, "shell": plan.batch.shell, "values": dict(plan.batch.values)},
+        "sizes": plan.sizes,
         "parameters": {name: getattr(plan.parameters, name) for name in ParameterTable.__slots__},
         "steps": [_step(step) for step in plan.steps],
         "instances": [
@@ -141,6 +142,7 @@ def _plan(content: dict[str, Any]) -> Plan:
             Instance(index, name, step, row, workspace, stem, tuple(parents))
             for index, (name, step, row, workspace, stem, parents) in enumerate(content["instances"])
         ),
+        sizes=tuple(content.get("sizes", ())),
     )
 
 
@@ -148,7 +150,10 @@ def _read_step(record: dict[str, Any]) -> PlannedStep:
     tuples = ("parents", "funnels", "references", "used", "by_row", "after", "groups")
     values: dict[str, Any] = {name: tuple(value) if name in tuples else value for name, value in record.items()}
     indices: list[int] = record["instances"]
-    values["instances"] = range(indices[0], indices[-1] + 1) if indices else range(0)
+    if indices and indices[-1] - indices[0] == len(indices) - 1:
+        values["instances"] = range(indices[0], indices[-1] + 1)
+    else:  # empty, or rows were added
+        values["instances"] = tuple(indices)
     rules: dict[str, dict[str, Any]] = values.get("retry", {})
     values["retry"] = {cause: _rule(**rule) for cause, rule in rules.items()}
     return PlannedStep(**values)

@@ -24,6 +24,7 @@ _STATUSES = tuple(Status)
 _FIELDS = tuple(field.name for field in fields(Attempt))
 _DEFAULTS = tuple(field.default for field in fields(Attempt))
 _PLAIN = (
+    "size",
     "throttle",
     "local_jobs",
     "rlimit",

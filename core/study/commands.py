@@ -20,7 +20,7 @@ from .state import StudyState
 from .status import DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb, allowed
 
 TARGETED = ("cancel", "retry", "hold", "release", "rerun", "done", "skip")
-VERBS = (*TARGETED, "update", "detach", "stop")
+VERBS = (*TARGETED, "update", "detach", "stop", "extend")
 ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
 MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}

@@ -328,6 +328,14 @@ class SettingsChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanExtended(Event):
+    """Rows were added to the plan: from here on it has `size` instances."""
+
+    kind: ClassVar[str] = "plan_extended"
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookRun(Event):
     """About to run a command that the study gives for an occasion: `on_end` or `on_failure`."""
 
@@ -384,6 +392,7 @@ TYPES: dict[str, type[Event]] = {
         CancelSent,
         CancelFailed,
         SettingsChanged,
+        PlanExtended,
         HookRun,
         Anomaly,
         StudyEnded,

@@ -54,7 +54,8 @@ class Standing:
         self._bad = Tally(edges, at_first=False)
         self._loose = Tally(edges, at_first=True)  # neither done nor in Slurm: nothing to be bound to
         self._going_on = Tally(Edges(plan, Kind.AFTER), at_first=True) if has_after else None
-        if any(step.skipped for step in plan.steps):
+        self.size = plan.sizes[0] if plan.sizes else size  # further instances are not there yet: see PlanExtended
+        if any(step.skipped for step in plan.steps) or self.size < size:
             self._skip()
         for index, status in enumerate(self.status):
             if status is Status.WAITING and self.waits_for(index) == 0:
@@ -63,8 +64,9 @@ class Standing:
     def _skip(self) -> None:
         """What is not to be run, from the beginning."""
         for step in self.plan.steps:
-            for index in step.instances if step.skipped else ():
-                self.status[index] = Status.SKIPPED
+            for index in step.instances:
+                if step.skipped or index >= self.size:
+                    self.status[index] = Status.SKIPPED
         self.recount()
 
     def recount(self) -> None:

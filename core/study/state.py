@@ -103,6 +103,8 @@ class StudyState(Standing):
                 self.slurm_silent_since, self.slurm_message = 0.0, ""
             case ev.StudyEnded():
                 self.result = event.result
+            case ev.PlanExtended():
+                self._extend(event.size)
             case ev.HookRun():
                 self.failure_told = self.failure_told or event.hook == "on_failure"
             case ev.Held():
@@ -334,6 +336,21 @@ class StudyState(Standing):
             self._change(index, Verb.BLOCK, Status.BLOCKED)
         else:
             self._unlock_if_free(index)
+        self.result = ""
+
+    def _extend(self, size: int) -> None:
+        if not self.size < size <= len(self.plan.instances):
+            raise Impossible(f"the plan has {len(self.plan.instances)} instances, not {size}")
+        added = [index for index in range(self.size, size) if not self.plan.step_of(self.plan.instances[index]).skipped]
+        self.size = size
+        for index in added:
+            if self.status[index] is Status.SKIPPED:
+                self._change(index, Verb.ADD, Status.WAITING)
+        for index in added:
+            if self.status[index] is Status.WAITING and self._bad.above[index]:
+                self._change(index, Verb.BLOCK, Status.BLOCKED)
+            elif self.status[index] is Status.WAITING:
+                self._unlock_if_free(index)
         self.result = ""
 
     def _mark(self, event: ev.Marked) -> None:

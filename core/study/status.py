@@ -89,6 +89,7 @@ class Verb(Enum):
     CANCEL = "cancelled by command before it was submitted"
     RETRY = "given another chance"
     MARK = "marked by command as done or skipped"
+    ADD = "its row was added to the study"
     FREE = "what it was bound to is done"
     UNBIND = "taken out of Slurm's queue before it could begin"
     RETURN = "its allocation did not bring it to its end"
@@ -126,6 +127,7 @@ TABLE: dict[Verb, Rule] = {
     Verb.CANCEL: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.CANCELLED),
     Verb.RETRY: _rule(UNSUCCESSFUL | DONE, Status.WAITING),
     Verb.MARK: _rule({*_UNSUBMITTED, Status.HELD, Status.SKIPPED, *UNSUCCESSFUL}, Status.FINISHED, Status.SKIPPED),
+    Verb.ADD: _rule({Status.SKIPPED}, Status.WAITING),
     Verb.FREE: _rule({Status.BOUND}, Status.PENDING),
     Verb.UNBIND: _rule({Status.BOUND, Status.PENDING}, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),
     Verb.RETURN: _rule(LIVE, *_UNSUBMITTED, Status.HELD, Status.CANCELLED),

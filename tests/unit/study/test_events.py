@@ -18,6 +18,7 @@ from tests.plans import plan, step
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
 AHEAD = Path(__file__).with_name("journal_v1_ahead.jsonl")  # arrays, and what is bound to them
 AGAIN = Path(__file__).with_name("journal_v1_again.jsonl")  # what is tried again by itself, marks, hooks
+EXTENDED = Path(__file__).with_name("journal_v1_extended.jsonl")  # rows that were added
 PACKED = Path(__file__).with_name("journal_v1_packed.jsonl")  # allocations that instances share
 PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=True), rows={"X": [1, 2]})
 
@@ -30,7 +31,7 @@ VALUES: dict[str, Any] = {
     "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
     "throttle": 5, "local_jobs": 4, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
     "tasks": (3, 8), "after": "aftercorr:9", "allocation": "3-2", "pool": ("--qos=debug",), "gpus": 4, "nodes": 2,
-    "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "poll": 5.0,
+    "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "size": 9, "poll": 5.0,
     "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
 }  # fmt: skip
 
@@ -107,10 +108,10 @@ def golden(path: Path) -> list[Event]:
 
 
 def test_golden_journal_has_one_of_each_type() -> None:
-    assert {event.kind for path in (GOLDEN, AHEAD, PACKED, AGAIN) for event in golden(path)} == set(TYPES)
+    assert {event.kind for path in (GOLDEN, AHEAD, PACKED, AGAIN, EXTENDED) for event in golden(path)} == set(TYPES)
 
 
-@pytest.mark.parametrize("path", [GOLDEN, AHEAD, PACKED, AGAIN], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [GOLDEN, AHEAD, PACKED, AGAIN, EXTENDED], ids=lambda path: path.stem)
 def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
     assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 

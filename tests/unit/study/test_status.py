@@ -45,12 +45,12 @@ def test_groups_cover_every_status_once() -> None:
 
 def test_what_is_over_changes_only_by_a_command_or_with_its_parent() -> None:
     verbs = {verb for verb, rule in TABLE.items() if rule.sources & OVER}
-    assert verbs == {Verb.RETRY, Verb.UNBLOCK, Verb.MARK}
+    assert verbs == {Verb.RETRY, Verb.UNBLOCK, Verb.MARK, Verb.ADD}
 
 
 def test_what_is_done_changes_only_because_a_person_wants_it_again() -> None:
     assert [verb for verb, rule in TABLE.items() if Status.FINISHED in rule.sources] == [Verb.RETRY]
-    assert {verb for verb, rule in TABLE.items() if Status.SKIPPED in rule.sources} == {Verb.RETRY, Verb.MARK}
+    assert {verb for verb, rule in TABLE.items() if Status.SKIPPED in rule.sources} == {Verb.RETRY, Verb.MARK, Verb.ADD}
 
 
 def test_only_an_end_a_refusal_or_its_removal_ends_what_may_be_running() -> None:

@@ -1,0 +1,96 @@
+"""Rows that are added to a study that runs, or has ended: `mtui extend`."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import mtui
+from tests.waiting import wait_until
+
+
+def study(folder: Path) -> Path:
+    steps = f"""\
+- name: sim
+  description: d
+  run: {{cmd: "echo sim_$(SIZE) >> {folder}/trace; while [ ! -e {folder}/go ]; do sleep 0.05; done"}}
+- name: mean
+  description: d
+  run: {{cmd: "echo mean >> {folder}/trace; ls $(sim.workspace) > sizes", depends: [sim_*]}}
+"""
+    return mtui.write_study(folder / "study.yaml", steps, parameters="  SIZE: {values: [1, 2], label: SIZE.%%}")
+
+
+def ran(folder: Path) -> Counter[str]:
+    return Counter((folder / "trace").read_text().split())
+
+
+def test_rows_are_added_while_the_study_runs(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    driver = mtui.Driver("--local-jobs", "2", "-o", out, study(tmp_path), log=tmp_path / "log")
+    wait_until(lambda: (tmp_path / "trace").exists() and len(ran(tmp_path)) == 2, 30, "two run")
+    watcher = mtui.Driver(out, log=tmp_path / "watched")
+    done = mtui.run("extend", out, "--params", "SIZE=1,2,3,4")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "2 rows with 2 instances added to t.\ndone\n"
+    (tmp_path / "go").touch()
+    assert (driver.wait(), watcher.wait()) == (0, 0)
+    assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "sim_4": 1, "mean": 1}
+    assert (out / "mean" / "sizes").read_text().split() == ["SIZE.1", "SIZE.2", "SIZE.3", "SIZE.4"]
+    assert set(mtui.statuses(out).values()) == {"finished"}
+
+
+@pytest.mark.parametrize("how", ["params", "file"])
+def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> None:
+    (tmp_path / "go").touch()
+    out, spec = tmp_path / "out", study(tmp_path)
+    assert mtui.run("--no-ui", "-o", out, spec).returncode == 0
+    if how == "params":
+        done = mtui.run("extend", out, "--params", "SIZE=2,3")
+    else:
+        spec.write_text(spec.read_text().replace("[1, 2]", "[1, 2, 3]"))
+        done = mtui.run("extend", out, spec)
+    assert "1 row with 1 instance added" in done.stdout
+    assert mtui.run("--no-ui", out).returncode == 0
+    assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "mean": 2}
+    assert (out / "mean" / "sizes").read_text().split() == ["SIZE.1", "SIZE.2", "SIZE.3"]
+    assert (out / "study-2.yaml").exists() is (how == "file")
+    again = mtui.run("extend", out, "--params", "SIZE=1,2,3")
+    assert (again.returncode, "the study has all these rows already" in again.stderr) == (2, True)
+
+
+def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_that_does(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    driver = mtui.Driver("--local-jobs", "2", "-o", out, study(tmp_path), log=tmp_path / "log")
+    wait_until(lambda: (tmp_path / "trace").exists() and len(ran(tmp_path)) == 2, 30, "two run")
+    driver.signal(signal.SIGSTOP)
+    mtui.run("extend", out, "--params", "SIZE=3")  # waits for an answer that does not come
+    wait_until(lambda: mtui.status(out)["counts"].get("skipped") == 1, 30, "the plan has the new row")
+    driver.kill()
+    (tmp_path / "go").touch()
+    assert mtui.run("--no-ui", out).returncode == 0
+    assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "mean": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--params COLOUR=red,blue", "the study's parameters are SIZE, and not SIZE, COLOUR"),
+        ("--params SIZE", "--params 'SIZE' is not NAME=VALUE"),
+        ("nosuch.yaml", "nosuch.yaml: no such file"),
+        ("", "the study has all these rows already"),
+    ],
+)
+def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path, words: str, told: str) -> None:
+    (tmp_path / "go").touch()
+    out = tmp_path / "out"
+    assert mtui.run("--no-ui", "-o", out, study(tmp_path)).returncode == 0
+    before = (out / ".mtui" / "study.json").read_bytes()
+    done = mtui.run("extend", out, *words.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert (out / ".mtui" / "study.json").read_bytes() == before
+    assert not list((out / ".mtui").glob("extended-*"))
