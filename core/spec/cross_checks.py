@@ -244,7 +244,7 @@ def _check_parameters(
                 f"parameter '{parameter.key}': different values share one label, so only the first of them runs",
                 f"put %% where the value belongs, for example label: {parameter.key}.%%",
             )
-        in_values = {word for value in parameter.values for word in words(value)}
+        in_values = {word for value in set(parameter.values) for word in words(value)}
         for word in sorted(in_values & environment.names):
             problems.warn(
                 parameter.place,
