@@ -24,6 +24,7 @@ _STATUSES = tuple(Status)
 _FIELDS = tuple(field.name for field in fields(Attempt))
 _DEFAULTS = tuple(field.default for field in fields(Attempt))
 _PLAIN = ("throttle", "local_jobs", "slurm_silent_since", "slurm_message", "deferred", "result", "last_event_at")
+_LATER = ("poll",)  # not in every checkpoint of this version; where it is missing it is as at the start
 _ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
 _SETS = ("held", "withdrawn", "in_vain")
@@ -46,7 +47,7 @@ def to_lines(state: StudyState) -> Iterator[str]:
         "changes": list(state.changes.items()),
         "ran": state.ran,
         "allocations": [_allocation(allocation) for allocation in state.allocations.by_name.values()],
-        **{name: getattr(state, name) for name in _PLAIN},
+        **{name: getattr(state, name) for name in _PLAIN + _LATER},
         **{name: list(getattr(state, name)) for name in _ORDERED},
         **{name: [list(queue) for queue in getattr(state, name)] for name in _BY_STEP},
         **{name: sorted(getattr(state, name)) for name in _SETS},
@@ -89,6 +90,8 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
         state.changes = {index: dict(values) for index, values in head["changes"]}
         for name in _PLAIN:
             setattr(state, name, head[name])
+        for name in _LATER:
+            setattr(state, name, head.get(name, getattr(state, name)))
         for name in _ORDERED:
             setattr(state, name, dict.fromkeys(head[name]))
         for name in _BY_STEP:

@@ -310,6 +310,7 @@ class SettingsChanged(Event):
     kind: ClassVar[str] = "settings_changed"
     throttle: int | None = None
     local_jobs: int | None = None
+    poll: int | None = None  # seconds between two looks at Slurm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
