@@ -16,8 +16,9 @@ from .plan.expand import make_plan
 from .plan.model import Plan
 from .plan.parameters import ParameterTable
 from .plan.pgen import parse_pargs, run_pgen
-from .spec import Problem, Study
+from .spec import Problem, Problems, Study
 from .spec.checks import load_study
+from .spec.cross_checks import study_environment
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
@@ -56,11 +57,11 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
     """
     study, problems = load_study(spec)
     cwd = str(Path.cwd())
-    spec_root = str(spec.absolute().parent)
+    spec_root = os.path.abspath(spec.parent)  # noqa: PTH100
     if options.out:
         out = os.path.normpath(os.path.join(cwd, os.path.expanduser(options.out)))  # noqa: PTH111, PTH118
     else:
-        out = _free_name(study, cwd)
+        out = _free_name(study, cwd, spec_root, problems)
     table = _parameters(study, options, out, spec_root)
     plan = make_plan(
         study,
@@ -75,11 +76,16 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
     return Planned(study, plan, problems.warnings)
 
 
-def _free_name(study: Study, cwd: str) -> str:
+def _free_name(study: Study, cwd: str, spec_root: str, problems: Problems) -> str:
     """The directory of this second; if another study was started in it, of the next free one."""
+    parent = os.path.expandvars(study_environment(study).apply(study.output_path).replace("$(SPECROOT)", spec_root))
+    if "$" in parent:
+        place = next(entry.place for entry in study.environment if entry.name == "OUTPUT_PATH")
+        hint = "it can use env entries, $(SPECROOT) and the variables of your shell; -o DIR takes its place"
+        problems.error(place, f"env: OUTPUT_PATH: nothing replaces the '$' in '{parent}'", hint)
     second = time.time()
     while True:
-        out = new_directory_name(study.name, study.output_path, cwd, time.localtime(second))
+        out = new_directory_name(study.name, parent, cwd, time.localtime(second))
         if not os.path.lexists(out):
             return out
         second += 1

@@ -108,6 +108,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
+    from .text import plural
+
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
         from .no_start import only_check, scripts_elsewhere
 
@@ -117,10 +119,8 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
         from ..core.start import write_all
 
         write_all(directory, study.plan)
-        print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
+        print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
         return EXIT_FINISHED
-    from .text import plural
-
     notice = f"{plural(warnings, 'warning')} about {spec.name}: mtui plan {spec} shows them" if warnings else ""
     return _drive(directory, study, arguments, notice)
 

@@ -45,8 +45,19 @@ class Differs:
 
 Deviation = Accepted | Refused | Differs
 
+
+@dataclass(frozen=True)
+class Starts:
+    """A start of a study makes something else: what is there after Maestro's, and after mtui's."""
+
+    reason: str
+    maestro: Sequence[str]
+    mtui: Sequence[str]
+
+
 _TEXT_NOT_NUMBER = "walltime is read as text: 1:30:00 is ninety minutes, where YAML 1.1 and Slurm make it 90 hours"
 _BRACKETS = "a launcher's bracket works with what the step says, also by tokens or not at all"
+_AS_MEANT = "nobody wants a directory called ~, $HOME or $(V): in OUTPUT_PATH too these are what they stand for"
 _SHARED_DIRECTORY = "instances that share a directory overwrite each other's scripts and output"
 
 DEVIATIONS: Mapping[str, Deviation] = {
@@ -166,5 +177,42 @@ DEVIATIONS: Mapping[str, Deviation] = {
     "ours/bracket_before_another": Differs(
         "a bracket ends at its first ']', not at the last one of the line",
         {"a": [("srun -n 2 -N 1}", "srun -n 2 -N 1 x ${v[0]}")]},
+    ),
+}
+
+# What a start of a study makes on the disk; the cases stand in test_on_disk.py.
+STARTS: Mapping[str, Starts] = {
+    "name with a slash": Starts(
+        "Maestro makes the directory, and dies on the name of a log file in it",
+        [],
+        ["@/work/ab_TIME/s/s.sh: @/work/ab_TIME @/work @/work/ab_TIME/s"],
+    ),
+    "path in the home": Starts(
+        _AS_MEANT,
+        ["@/work/~/runs/study_TIME/s/s.sh: @/work/~/runs/study_TIME @/work @/work/~/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+    ),
+    "path with a token": Starts(
+        _AS_MEANT,
+        ["@/$(V)/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/$(V)/runs/study_TIME/s"],
+        ["@/v/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/v/runs/study_TIME/s"],
+    ),
+    "path with the place of the spec": Starts(
+        _AS_MEANT,
+        [
+            "@/work/$(SPECROOT)/runs/study_TIME/s/s.sh: @/work/@/specs/runs/study_TIME @/specs"
+            " @/work/$(SPECROOT)/runs/study_TIME/s"
+        ],
+        ["@/specs/runs/study_TIME/s/s.sh: @/specs/runs/study_TIME @/specs @/specs/runs/study_TIME/s"],
+    ),
+    "path with a variable of the shell": Starts(
+        _AS_MEANT,
+        ["@/work/$HOME/runs/study_TIME/s/s.sh: @/work/$HOME/runs/study_TIME @/work @/work/$HOME/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+    ),
+    "out in the home": Starts(
+        "what a shell does to `-o ~/out` it does not do to `--out=~/out`, and nobody wants a directory called ~",
+        ["@/work/~/out/s/s.sh: @/work/~/out @/work @/work/~/out/s"],
+        ["@/home/out/s/s.sh: @/home/out @/work @/home/out/s"],
     ),
 }
