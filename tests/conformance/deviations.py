@@ -187,6 +187,11 @@ STARTS: Mapping[str, Starts] = {
         [],
         ["@/work/ab_TIME/s/s.sh: @/work/ab_TIME @/work @/work/ab_TIME/s"],
     ),
+    "out that exists": Starts(
+        "Maestro's -y deletes the directory that -o names, whatever is in it; no option of mtui deletes anything",
+        ["@/work/out/s/s.sh: @/work/out @/work @/work/out/s"],
+        ["@/work/out/s/s.sh: precious"],
+    ),
     "path in the home": Starts(
         _AS_MEANT,
         ["@/work/~/runs/study_TIME/s/s.sh: @/work/~/runs/study_TIME @/work @/work/~/runs/study_TIME/s"],
@@ -215,4 +220,27 @@ STARTS: Mapping[str, Starts] = {
         ["@/work/~/out/s/s.sh: @/work/~/out @/work @/work/~/out/s"],
         ["@/home/out/s/s.sh: @/home/out @/work @/home/out/s"],
     ),
+}
+
+# Options of `maestro run` and `maestro` that mean something else here, or nothing.
+OPTIONS: Mapping[str, str] = {
+    "-y": "it answers questions; it never deletes a directory that exists, which is refused",
+    "-n": "nothing is made, not even the directory: Maestro leaves it behind, and `conductor` could start it later",
+    "-fg": "without it mtui shows the app, or without a terminal runs in the foreground: it goes into the background"
+    " by `mtui detach`, by a lost terminal, or as a job (`mtui submit`)",
+    "-s": "a safety net, as jobs report by themselves: so 30 seconds are enough, where Maestro takes 60",
+    "--usetmp": "Maestro's scripts are gone at the end of the study; here they stay with their workspaces, and only"
+    " --dry writes them elsewhere, where they can be read",
+    "--dry": "it waits for no poll, and never goes into the background",
+    "-d": "there are no levels: all of it is in the study's directory",
+    "-l": "nothing in Maestro reads it",
+    "-c": "on by default in Maestro, with no way to turn it off",
+}
+
+# What a start does otherwise, by the test in test_on_disk.py that shows it.
+OTHERWISE: Mapping[str, str] = {
+    "test_dependency_that_maestro_refuses_is_refused_and_leaves_nothing": "Maestro leaves the new study's directory"
+    " and all clones, so that the next try fails on these",
+    "test_starts_in_the_same_second_do_not_share_a_directory": "Maestro gives both the same directory, where they"
+    " overwrite each other; here each later one has the name of the next free second",
 }
