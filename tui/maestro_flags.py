@@ -40,7 +40,7 @@ def notes(arguments: argparse.Namespace) -> list[str]:
     """What to say of options that were given and do nothing."""
     said: list[str] = []
     if arguments.debug_lvl is not None:
-        said.append("-d has no effect: .mtui/ in the study's directory has the logs, --quiet tells less on the screen")
+        said.append("-d has no effect: the logs, all of them, are in .mtui/ in the study's directory")
     if arguments.logpath is not None:
         said.append("-l has no effect, as in Maestro: logs stand in .mtui/ in the study's directory")
     if arguments.usetmp and not arguments.dry:
