@@ -40,6 +40,10 @@ class StudyDirectoryError(MtuiError):
     """A study directory is missing, incomplete, from a newer version, or cannot be written."""
 
 
+class DirectoryTaken(StudyDirectoryError):
+    """The directory of a new study exists already."""
+
+
 class DriverError(MtuiError):
     """The driver cannot go on (a full disk, a vanished directory); the study itself is as it was."""
 

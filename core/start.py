@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import StudyDirectoryError, UsageError
+from .errors import DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.model import Plan
 from .plan.parameters import ParameterTable
 from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
-from .spec import Problem, Study
+from .spec import Problem, Problems, Study
 from .spec.checks import load_study
+from .spec.cross_checks import study_environment
 from .spec.given import given_words, read_given
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name
@@ -61,11 +62,11 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
     """
     study, problems = load_study(spec, read_given(options.params, options.entries, generator=bool(options.pgen)))
     cwd = str(Path.cwd())
-    spec_root = str(spec.absolute().parent)
+    spec_root = os.path.abspath(spec.parent)  # noqa: PTH100
     if options.out:
         out = os.path.normpath(os.path.join(cwd, os.path.expanduser(options.out)))  # noqa: PTH111, PTH118
     else:
-        out = new_directory_name(study.name, study.output_path, cwd, time.localtime())
+        out = _free_name(study, cwd, spec_root, problems)
     table = _parameters(study, options, out, spec_root)
     plan = make_plan(
         study,
@@ -78,6 +79,21 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
         local=options.local,
     )
     return Planned(study, plan_part(plan, options.part), problems.warnings)
+
+
+def _free_name(study: Study, cwd: str, spec_root: str, problems: Problems) -> str:
+    """The directory of this second; if another study was started in it, of the next free one."""
+    parent = os.path.expandvars(study_environment(study).apply(study.output_path).replace("$(SPECROOT)", spec_root))
+    if "$" in parent:
+        place = next(entry.place for entry in study.environment if entry.name == "OUTPUT_PATH")
+        hint = "it can use env entries, $(SPECROOT) and the variables of your shell; -o DIR takes its place"
+        problems.error(place, f"env: OUTPUT_PATH: nothing replaces the '$' in '{parent}'", hint)
+    second = time.time()
+    while True:
+        out = new_directory_name(study.name, parent, cwd, time.localtime(second))
+        if not os.path.lexists(out):
+            return out
+        second += 1
 
 
 def _parameters(study: Study, options: PlanOptions, out: str, spec_root: str) -> ParameterTable | None:
@@ -100,19 +116,27 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
 
     Raises StudyDirectoryError or DependencyError; what was made until then is removed again.
     """
-    plan = planned.plan
-    dependencies.check_paths(plan.dependencies)
-    copies = [Path(options.pgen)] if options.pgen else []
-    directory = create(Path(plan.out), planned.study.text, copies)
     given = given_words(options.params, options.entries)
-    study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)
-    try:
-        dependencies.clone_all(plan.dependencies)
-        write_study_file(directory.study_file, study)
-    except BaseException:
-        shutil.rmtree(directory.root, ignore_errors=True)
-        raise
+    with ExitStack() as undo:
+        directory, plan = _new_directory(planned, options, undo)
+        study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)
+        with dependencies.cloned(plan.dependencies):
+            write_study_file(directory.study_file, study)
+        undo.pop_all()
     return directory, study
+
+
+def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> tuple[StudyDirectory, Plan]:
+    """The directory of a plan, and the plan: another one if another start was quicker to take its directory."""
+    copies = [Path(options.pgen)] if options.pgen else []
+    while True:
+        dependencies.check_paths(planned.plan.dependencies)
+        try:
+            return create(Path(planned.plan.out), planned.study.text, copies, undo), planned.plan
+        except DirectoryTaken:
+            if options.out:
+                raise
+            planned = plan_study(Path(planned.study.file), options)
 
 
 def write_all(directory: StudyDirectory, plan: Plan) -> None:

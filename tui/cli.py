@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
+from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
@@ -58,17 +59,21 @@ def _tell(text: str) -> None:
 
 
 def _with_verb(words: list[str]) -> list[str]:
-    """The words with the verb that may be left out. Raises UsageError for a first word that can be nothing."""
+    """The words with the verb, which may be left out, first. Raises UsageError for a first word that can be nothing."""
+    count = before_the_verb(words)
+    before, words = words[:count], words[count:]
     if not words:
         return ["studies"]
     first = words[0]
-    if first in (*VERBS, "-h", "--help", "--version"):
+    if first == "run":
+        return ["run", *before, *words[1:]]
+    if first in (*VERBS, "-h", "--help", "-v", "--version"):
         return words
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
         from ..core.spec.problems import nearest
 
         raise UsageError(f"there is no verb and no file '{first}'", nearest(first, VERBS))
-    return ["run", *words]
+    return ["run", *before, *words]
 
 
 def _has_cwd() -> bool:
@@ -94,6 +99,8 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    for note in notes(arguments):
+        _tell(f"mtui: {note}")
     target = Path(arguments.target)
     if target.is_dir():
         return _go_on(target, arguments)
@@ -101,15 +108,19 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
+    from .text import plural
+
+    if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
+        from .no_start import only_check, scripts_elsewhere
+
+        return (scripts_elsewhere if arguments.dry else only_check)(spec, _plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
     if arguments.dry:
         from ..core.start import write_all
 
         write_all(directory, study.plan)
-        print(f"{len(study.plan.instances):,} scripts written in {directory.root}; nothing was run")
+        print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
         return EXIT_FINISHED
-    from .text import plural
-
     notice = f"{plural(warnings, 'warning')} about {spec.name}: mtui plan {spec} shows them" if warnings else ""
     return _drive(directory, study, arguments, notice)
 
@@ -136,6 +147,8 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         submit_ahead=planned.study.mtui.submit_ahead and not arguments.no_submit_ahead,
         array=arguments.array or planned.study.mtui.array,
         pack=planned.study.mtui.pack,
+        rlimit=Settings().rlimit if arguments.rlimit is None else arguments.rlimit,
+        attempts=arguments.attempts or Settings().attempts,
         on_end=planned.study.mtui.on_end,
         on_failure=planned.study.mtui.on_failure,
     )
@@ -181,6 +194,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
             poll=float(arguments.sleep or settings.poll),
             submit_ahead=settings.submit_ahead and not arguments.no_submit_ahead,
             array=arguments.array or settings.array,
+            rlimit=settings.rlimit if arguments.rlimit is None else arguments.rlimit,
+            attempts=arguments.attempts or settings.attempts,
             inside=_allocation(arguments),
         ),
     )
@@ -338,10 +353,13 @@ def _changes(words: Sequence[str]) -> dict[str, str]:
 def _update(arguments: argparse.Namespace) -> int:
     from .order import order
 
-    given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs}
+    given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
+    given["rlimit"] = arguments.rlimit
     options = {key: value for key, value in given.items() if value is not None}
     if not options:
-        raise UsageError("update changes nothing without an option", "give --throttle N or --local-jobs N")
+        raise UsageError(
+            "update changes nothing without an option", "give --throttle N, --local-jobs N, --sleep SEC or --rlimit N"
+        )
     return order(_open(arguments), "update", (), options)
 
 
@@ -387,27 +405,10 @@ def _submit(arguments: argparse.Namespace) -> int:
             )
     else:
         directory, study, _ = _create(target, arguments)
-    bank = study.plan.batch.text("bank")
-    options = [f"--account={bank}"] if bank and not any(_names_account(word) for word in arguments.further) else []
-    job = submit_driver(directory, study, [*options, *_joined(arguments.further)])
+    job = submit_driver(directory, study, arguments.further)
     print(f"{study.plan.name} is driven by Slurm job {job}.")
     print(f"Watch it with: mtui status {directory.root}")
     return EXIT_FINISHED
-
-
-def _names_account(word: str) -> bool:
-    return word.startswith(("-A", "--account"))
-
-
-def _joined(words: Sequence[str]) -> list[str]:
-    """Options with their values beside them, one option a line: `--qos workflow` becomes `--qos=workflow`."""
-    joined: list[str] = []
-    for word in words:
-        if word.startswith("-") or not joined:
-            joined.append(word)
-        else:
-            joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
-    return joined
 
 
 _HANDLERS = {

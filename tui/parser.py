@@ -7,6 +7,7 @@ import sys
 
 from ..core import __version__
 from ..core.errors import UsageError
+from .maestro_flags import add_maestro_options
 
 _ORDERS = {
     "cancel": "end instances and their jobs",
@@ -57,19 +58,21 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=_OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"mtui {__version__}")
+    parser.add_argument("-v", "--version", action="version", version=f"mtui {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     run = verbs.add_parser("run", help="start a study, or go on with one; 'run' may be left out")
     run.add_argument("target", metavar="STUDY.yaml|DIR", help="a study file, or the directory of a study")
     _add_plan_options(run)
-    run.add_argument("--no-ui", action="store_true", help="drive without the app: one line per event")
+    run.add_argument("--no-ui", "-fg", "--foreground", action="store_true", dest="no_ui",
+                     help="drive without the app: one line per event")  # fmt: skip
     run.add_argument("-q", "--quiet", action="store_true", help="tell only of failures and of the end")
     run.add_argument("--json", action="store_true", help="one JSON record per event")
     _add_limits(run)
     run.add_argument("--in-allocation", action="store_true",
                      help="run what fits within the allocation that this command is in (salloc, ...)")  # fmt: skip
     run.add_argument("--dry", action="store_true", help="write all workspaces and scripts, and run nothing")
+    add_maestro_options(run)
     run.set_defaults(handler="run")
 
     plan = verbs.add_parser("plan", help="show what would run")
@@ -106,7 +109,7 @@ def make_parser() -> argparse.ArgumentParser:
             metavar="INSTANCE|GLOB|STEP|failed",
             help=_WHOLE[verb],
         )
-        order.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        order.add_argument("-y", "--yes", "--autoyes", action="store_true", help="do not ask")
         order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="")
         if verb in ("retry", "rerun"):
             order.add_argument("--set", action="append", dest="changes", metavar="KEY=VALUE", help=_SET)
@@ -117,6 +120,10 @@ def make_parser() -> argparse.ArgumentParser:
     update.add_argument("target", metavar="DIR")
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
     update.add_argument("--local-jobs", type=_positive, metavar="N", help="run N local steps at once")
+    update.add_argument("-s", "--sleep", type=_positive, metavar="SEC", help="ask Slurm every SEC seconds")
+    update.add_argument(
+        "--rlimit", type=_count, metavar="N", help="restart a step that ran out of time at most N times"
+    )
     update.set_defaults(handler="update")
     extend = verbs.add_parser("extend", help="add rows to the parameters of a study that has begun")
     extend.add_argument("target", metavar="DIR")
@@ -167,7 +174,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 def refuse_plan_options(arguments: argparse.Namespace) -> None:
     """Raises UsageError if one of the options that make a plan is given for a study that has one."""
     names = {"--dry": "dry", "-o": "out", "--local": "local", "--hashws": "hashws", "--params": "params",
-             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs"}  # fmt: skip
+             "--set": "entries", "--pgen": "pgen", "--pargs": "pargs", "-n": "autono"}  # fmt: skip
     names.update((option, option[2:]) for option in _PART)
     given = [option for option, name in names.items() if getattr(arguments, name, None)]
     if given:
@@ -181,8 +188,12 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
                         help="at most N instances in Slurm at once (0: no limit)")  # fmt: skip
     parser.add_argument("--local-jobs", type=_positive, default=None, metavar="N",
                         help="run N local steps at once (default: up to 4)")  # fmt: skip
-    parser.add_argument("-s", "--sleep", type=_positive, default=None, metavar="SEC",
+    parser.add_argument("-s", "--sleep", "--sleeptime", type=_positive, default=None, metavar="SEC",
                         help="ask Slurm every SEC seconds as a safety net (default: 30)")  # fmt: skip
+    parser.add_argument("-a", "--attempts", type=_positive, default=None, metavar="N",
+                        help="submit a step that fails up to N times")  # fmt: skip
+    parser.add_argument("-r", "--rlimit", type=_count, default=None, metavar="N",
+                        help="restart a step that ran out of time at most N times (0: no limit)")  # fmt: skip
     parser.add_argument("--array", type=_positive, default=None, metavar="N",
                         help="at most N instances in one job array (default: 1000; 1: no arrays)")  # fmt: skip
     parser.add_argument("--no-submit-ahead", action="store_true",

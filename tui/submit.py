@@ -23,11 +23,13 @@ LEAD = 120  # seconds before the job's walltime ends at which its driver is told
 def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence[str]) -> str:
     """Write the driver's job script and hand it to sbatch; the job id.
 
-    `options` are further options of sbatch (--qos, --time, ...). Raises BackendMissing, StudyDirectoryError, or
-    DriverError with sbatch's words.
+    `options` are further options of sbatch, as words (--qos, --time, ...); the study's bank is one of them unless
+    they name another. Raises BackendMissing, StudyDirectoryError, or DriverError with sbatch's words.
     """
     require_slurm()
     script = directory.home / "driver.sh"
+    bank = study.plan.batch.text("bank")
+    account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
     name = f"mtui:{study.plan.name}".replace("\n", " ")
     lines = [
         "#!/bin/sh",
@@ -37,7 +39,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --ntasks=1",
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
-        *(f"#SBATCH {option}" for option in options),
+        *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
         f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', str(directory.root)])}",
         "",
     ]
@@ -46,6 +48,21 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {script}: {error.strerror}") from None
     return _sbatch(directory, script, [])
+
+
+def _names_account(word: str) -> bool:
+    return word.startswith(("-A", "--account"))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Options with their values beside them, one option a line: `--qos workflow` becomes `--qos=workflow`."""
+    joined: list[str] = []
+    for word in words:
+        if word.startswith("-") or not joined:
+            joined.append(word)
+        else:
+            joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
+    return joined
 
 
 def submit_next(directory: StudyDirectory) -> str:

@@ -94,6 +94,11 @@ class Drive:
         throttle = settings.throttle if self.state.throttle is None else self.state.throttle
         return Limits(throttle, self.state.local_jobs or settings.local_jobs)
 
+    @property
+    def poll(self) -> float:
+        """Seconds between two looks at Slurm while nothing calls for one sooner."""
+        return self.state.poll or self.study.settings.poll
+
     def job_name(self, submission: str, members: Sequence[int]) -> str:
         """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
         first = self.plan.instances[members[0]]

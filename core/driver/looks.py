@@ -31,6 +31,11 @@ class Looks:
         self._soon = SOON
         self._failures = 0  # looks in a row without an answer
 
+    def every(self, interval: float) -> None:
+        """Look so often from now on."""
+        if interval != self._every:
+            self._every = self._interval = interval
+
     def due(self, wanted: bool, silent: bool) -> float | None:
         """When the next look is due; None while one is under way. `wanted`: something waits for its answer."""
         if self._looking:

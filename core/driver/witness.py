@@ -31,7 +31,7 @@ class Witness:
         self._allocating = allocating
         self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
-        self._looks = Looks(drive.slurm, drive.study.settings.poll, drive.post) if drive.slurm else None
+        self._looks = Looks(drive.slurm, drive.poll, drive.post) if drive.slurm else None
         self._taken: dict[str, None] = {}  # records that were read and not yet removed
         self._incomplete = False  # a record is being written
         self._settled_at = 0.0
@@ -116,6 +116,7 @@ class Witness:
         state = self._drive.state
         if self._looks is None or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
             return None
+        self._looks.every(self._drive.poll)
         return self._looks.due(self._wants_look, bool(state.slurm_silent_since))
 
     @property

@@ -176,7 +176,7 @@ def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
         f'--job-name="{instance.stem}"',
         f'--output="{instance.stem}.out"',
         f'--error="{instance.stem}.err"',
-        f'--comment "{comment}"',
+        *([f'--comment "{comment}"'] if comment else []),
         *_lines(values, "reservation", "gpus", "procs", "cores per task", "exclusive", *_OURS),
     ]
 

@@ -104,8 +104,8 @@ def _environment(top: Fields) -> tuple[tuple[EnvEntry, ...], tuple[Dependency, .
     if env.has("sources"):
         top.problems.warn(
             env.place("sources"),
-            "env.sources has no effect: Maestro accepts it and never sources anything",
-            "write the 'source ...' lines at the top of the steps' cmd",
+            "env.sources has no effect, as in Maestro: nothing is sourced",
+            "write 'source FILE' at the top of each step's cmd, below its #SBATCH lines",
         )
     return tuple(entries), tuple(_dependencies(env))
 

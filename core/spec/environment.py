@@ -68,7 +68,7 @@ def build_environment(
             path = os.path.normpath(os.path.join(cwd, item.path))  # noqa: PTH118
             placed.append(replace(item, path=path))
         else:
-            path = os.path.join(cwd, apply_plain(plain, item.path), item.name)  # noqa: PTH118
+            path = os.path.normpath(os.path.join(cwd, apply_plain(plain, item.path), item.name))  # noqa: PTH118
             placed.append(replace(item, path=path, url=apply_plain(plain, item.url)))
     tokens = tuple((f"$({item.name})", item.path) for item in placed)
     return Environment(tuple(label_like), tokens, tuple(plain)), tuple(placed)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import DependencyError
 from ..spec.model import Dependency, DependencyKind
+from .new_folder import make_folder
 
 
 def check_paths(dependencies: Iterable[Dependency]) -> None:
@@ -21,18 +23,35 @@ def check_paths(dependencies: Iterable[Dependency]) -> None:
                 "paths are taken from the directory in which mtui is started",
             )
         if item.kind is DependencyKind.GIT and exists:
-            raise DependencyError(
-                f"dependency '{item.name}' cannot be cloned: {item.path} exists", "move it away, or change its path"
-            )
+            raise _in_the_way(item)
 
 
-def clone_all(dependencies: Iterable[Dependency]) -> None:
-    """Clone each git dependency and check out what it asks for; raises DependencyError with git's words."""
-    for item in dependencies:
-        if item.kind is DependencyKind.GIT:
-            _git(item, "clone", "--", item.url, item.path)
-            if item.checkout:
-                _git(item, "-C", item.path, "checkout", item.checkout)
+@contextmanager
+def cloned(dependencies: Iterable[Dependency]) -> Generator[None, None, None]:
+    """Clone each git dependency and check out what it asks for; raises DependencyError with git's words.
+
+    If that fails, or what is done with the clones, everything that was made for them is removed again.
+    """
+    with ExitStack() as undo:
+        for item in dependencies:
+            if item.kind is DependencyKind.GIT:
+                try:
+                    make_folder(Path(item.path), undo)
+                except FileExistsError:
+                    raise _in_the_way(item) from None
+                except OSError as error:
+                    raise DependencyError(f"dependency '{item.name}': {error.filename}: {error.strerror}") from None
+                _git(item, "clone", "--", item.url, item.path)
+                if item.checkout:
+                    _git(item, "-C", item.path, "checkout", item.checkout)
+        yield
+        undo.pop_all()
+
+
+def _in_the_way(item: Dependency) -> DependencyError:
+    return DependencyError(
+        f"dependency '{item.name}' cannot be cloned: {item.path} exists", "move it away, or change its path"
+    )
 
 
 def _git(item: Dependency, *arguments: str) -> None:

@@ -23,21 +23,21 @@ OUT/
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import StudyDirectoryError
+from ..errors import DirectoryTaken, StudyDirectoryError
 from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
+from .new_folder import make_folder
 
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
@@ -137,42 +137,38 @@ def open_study(path: Path) -> StudyDirectory:
     return directory
 
 
-def create(root: Path, spec_text: str, files: list[Path]) -> StudyDirectory:
+def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None = None) -> StudyDirectory:
     """Make the directory of a new study, with a copy of its spec and of other files that made it.
 
-    Raises StudyDirectoryError if it exists or cannot be made; then nothing of it is left behind.
+    Raises DirectoryTaken if it exists, StudyDirectoryError if it cannot be made; then nothing of it is left behind.
+    `undo` can remove it later.
     """
     directory = StudyDirectory(root)
-    try:
-        _make_parents(root)
-        root.mkdir()
-    except FileExistsError:
-        raise StudyDirectoryError(
-            f"{root} exists already", "choose another directory with -o; mtui never deletes or reuses one"
-        ) from None
-    except OSError as error:
-        raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}") from None
-    try:
-        directory.home.mkdir(mode=0o700)
-        for folder in _FOLDERS:
-            (directory.home / folder).mkdir(parents=True, exist_ok=True)
-        (root / "study.yaml").write_text(spec_text, encoding="utf-8")
-        for file in files:
-            shutil.copy(file, root / file.name)
-        core = Path(__file__).parent.parent
-        for script in (core / "backends" / "job.sh", core / "pack" / "fallback.sh"):
-            shutil.copyfile(script, directory.home / script.name)
-    except OSError as error:
-        shutil.rmtree(root, ignore_errors=True)
-        raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}") from None
+    with ExitStack() as made:
+        try:
+            make_folder(root, made)
+        except FileExistsError:
+            raise DirectoryTaken(
+                f"{root} exists already", "choose another directory with -o; mtui never deletes or reuses one"
+            ) from None
+        except OSError as error:
+            raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}") from None
+        try:
+            directory.home.mkdir(mode=0o700)
+            for folder in _FOLDERS:
+                (directory.home / folder).mkdir(parents=True, exist_ok=True)
+            (root / "study.yaml").write_text(spec_text, encoding="utf-8")
+            for file in files:
+                shutil.copy(file, root / file.name)
+            core = Path(__file__).parent.parent
+            for script in (core / "backends" / "job.sh", core / "pack" / "fallback.sh"):
+                shutil.copyfile(script, directory.home / script.name)
+        except OSError as error:
+            raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}") from None
+        kept = made.pop_all()
+        if undo:
+            undo.push(kept)
     return directory
-
-
-def _make_parents(root: Path) -> None:
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), error.filename) from None
 
 
 def prepare(

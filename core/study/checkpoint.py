@@ -36,6 +36,7 @@ _PLAIN = (
     "failure_told",
     "last_event_at",
 )
+_LATER = ("poll",)  # not in every checkpoint of this version; where it is missing it is as at the start
 _ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
 _BY_STEP = ("ready", "ahead")
 _SETS = ("held", "withdrawn", "adrift", "in_vain", "automatic")
@@ -59,7 +60,7 @@ def to_lines(state: StudyState) -> Iterator[str]:
         "marked": list(state.marked.items()),
         "ran": state.ran,
         "allocations": [_allocation(allocation) for allocation in state.allocations.by_name.values()],
-        **{name: getattr(state, name) for name in _PLAIN},
+        **{name: getattr(state, name) for name in _PLAIN + _LATER},
         **{name: list(getattr(state, name)) for name in _ORDERED},
         **{name: [list(queue) for queue in getattr(state, name)] for name in _BY_STEP},
         **{name: sorted(getattr(state, name)) for name in _SETS},
@@ -103,6 +104,8 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
         state.marked = {index: cause for index, cause in head["marked"]}
         for name in _PLAIN:
             setattr(state, name, head[name])
+        for name in _LATER:
+            setattr(state, name, head.get(name, getattr(state, name)))
         for name in _ORDERED:
             setattr(state, name, dict.fromkeys(head[name]))
         for name in _BY_STEP:

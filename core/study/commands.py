@@ -24,7 +24,8 @@ VERBS = (*TARGETED, "update", "detach", "stop", "extend")
 ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
 MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}
-_LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0}  # what `update` changes
+_LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0, "poll": 1}  # what `update` changes
+_CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # where the option has another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +114,17 @@ def _update(request: Request, at: float) -> tuple[list[ev.Event], str, str]:
     values: dict[str, int] = {}
     for key, value in request.options:
         number = int(value) if str(value).isdecimal() else -1
+        words = _CALLED.get(key, key)
         if key not in _LEAST:
             return [], "refused", f"there is no limit called '{key}'"
         if number < _LEAST[key]:
-            words = key.replace("_", " ")
-            return [], "refused", f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'"
+            return (
+                [],
+                "refused",
+                f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'",
+            )
         values[key] = number
-    message = ", ".join(f"{key.replace('_', ' ')} is {value}" for key, value in values.items())
+    message = ", ".join(f"{_CALLED.get(key, key)} is {value}" for key, value in values.items())
     return [ev.SettingsChanged(at=at, **values)], "done", message
 
 

@@ -325,6 +325,7 @@ class SettingsChanged(Event):
     throttle: int | None = None
     local_jobs: int | None = None
     rlimit: int | None = None
+    poll: int | None = None  # seconds between two looks at Slurm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

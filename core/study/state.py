@@ -49,6 +49,7 @@ class StudyState(Standing):
         self.throttle: int | None = None  # set by command; else what the study was started with
         self.local_jobs: int | None = None
         self.rlimit: int | None = None
+        self.poll: int | None = None
         self.driver = Driver()
         self.slurm_silent_since = 0.0
         self.slurm_message = ""
@@ -129,6 +130,7 @@ class StudyState(Standing):
                 self.throttle = self.throttle if event.throttle is None else event.throttle
                 self.local_jobs = event.local_jobs or self.local_jobs
                 self.rlimit = self.rlimit if event.rlimit is None else event.rlimit
+                self.poll = event.poll or self.poll
             case _:
                 pass  # an anomaly is for people to read; it changes nothing
         self.last_event_at = event.at

@@ -45,8 +45,19 @@ class Differs:
 
 Deviation = Accepted | Refused | Differs
 
+
+@dataclass(frozen=True)
+class Starts:
+    """A start of a study makes something else: what is there after Maestro's, and after mtui's."""
+
+    reason: str
+    maestro: Sequence[str]
+    mtui: Sequence[str]
+
+
 _TEXT_NOT_NUMBER = "walltime is read as text: 1:30:00 is ninety minutes, where YAML 1.1 and Slurm make it 90 hours"
 _BRACKETS = "a launcher's bracket works with what the step says, also by tokens or not at all"
+_AS_MEANT = "nobody wants a directory called ~, $HOME or $(V): in OUTPUT_PATH too these are what they stand for"
 _SHARED_DIRECTORY = "instances that share a directory overwrite each other's scripts and output"
 
 DEVIATIONS: Mapping[str, Deviation] = {
@@ -167,4 +178,69 @@ DEVIATIONS: Mapping[str, Deviation] = {
         "a bracket ends at its first ']', not at the last one of the line",
         {"a": [("srun -n 2 -N 1}", "srun -n 2 -N 1 x ${v[0]}")]},
     ),
+}
+
+# What a start of a study makes on the disk; the cases stand in test_on_disk.py.
+STARTS: Mapping[str, Starts] = {
+    "name with a slash": Starts(
+        "Maestro makes the directory, and dies on the name of a log file in it",
+        [],
+        ["@/work/ab_TIME/s/s.sh: @/work/ab_TIME @/work @/work/ab_TIME/s"],
+    ),
+    "out that exists": Starts(
+        "Maestro's -y deletes the directory that -o names, whatever is in it; no option of mtui deletes anything",
+        ["@/work/out/s/s.sh: @/work/out @/work @/work/out/s"],
+        ["@/work/out/s/s.sh: precious"],
+    ),
+    "path in the home": Starts(
+        _AS_MEANT,
+        ["@/work/~/runs/study_TIME/s/s.sh: @/work/~/runs/study_TIME @/work @/work/~/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+    ),
+    "path with a token": Starts(
+        _AS_MEANT,
+        ["@/$(V)/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/$(V)/runs/study_TIME/s"],
+        ["@/v/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/v/runs/study_TIME/s"],
+    ),
+    "path with the place of the spec": Starts(
+        _AS_MEANT,
+        [
+            "@/work/$(SPECROOT)/runs/study_TIME/s/s.sh: @/work/@/specs/runs/study_TIME @/specs"
+            " @/work/$(SPECROOT)/runs/study_TIME/s"
+        ],
+        ["@/specs/runs/study_TIME/s/s.sh: @/specs/runs/study_TIME @/specs @/specs/runs/study_TIME/s"],
+    ),
+    "path with a variable of the shell": Starts(
+        _AS_MEANT,
+        ["@/work/$HOME/runs/study_TIME/s/s.sh: @/work/$HOME/runs/study_TIME @/work @/work/$HOME/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+    ),
+    "out in the home": Starts(
+        "what a shell does to `-o ~/out` it does not do to `--out=~/out`, and nobody wants a directory called ~",
+        ["@/work/~/out/s/s.sh: @/work/~/out @/work @/work/~/out/s"],
+        ["@/home/out/s/s.sh: @/home/out @/work @/home/out/s"],
+    ),
+}
+
+# Options of `maestro run` and `maestro` that mean something else here, or nothing.
+OPTIONS: Mapping[str, str] = {
+    "-y": "it answers questions; it never deletes a directory that exists, which is refused",
+    "-n": "nothing is made, not even the directory: Maestro leaves it behind, and `conductor` could start it later",
+    "-fg": "without it mtui shows the app, or without a terminal runs in the foreground: it goes into the background"
+    " by `mtui detach`, by a lost terminal, or as a job (`mtui submit`)",
+    "-s": "a safety net, as jobs report by themselves: so 30 seconds are enough, where Maestro takes 60",
+    "--usetmp": "Maestro's scripts are gone at the end of the study; here they stay with their workspaces, and only"
+    " --dry writes them elsewhere, where they can be read",
+    "--dry": "it waits for no poll, and never goes into the background",
+    "-d": "there are no levels: all of it is in the study's directory",
+    "-l": "nothing in Maestro reads it",
+    "-c": "on by default in Maestro, with no way to turn it off",
+}
+
+# What a start does otherwise, by the test in test_on_disk.py that shows it.
+OTHERWISE: Mapping[str, str] = {
+    "test_dependency_that_maestro_refuses_is_refused_and_leaves_nothing": "Maestro leaves the new study's directory"
+    " and all clones, so that the next try fails on these",
+    "test_starts_in_the_same_second_do_not_share_a_directory": "Maestro gives both the same directory, where they"
+    " overwrite each other; here each later one has the name of the next free second",
 }

@@ -70,13 +70,13 @@ def differences(theirs: Sequence[Row], ours: Sequence[Row]) -> list[str]:
     for name in maestro.keys() & mtui.keys():
         for field in FIELDS:
             their, our = maestro[name][field], mtui[name][field]
-            same = _same_script(their, our) if field in ("body", "restart") else their == our
+            same = same_script(their, our) if field in ("body", "restart") else their == our
             if not same:
                 found.append(f"{name}: {field}: Maestro {their!r}, mtui {our!r}")
     return found
 
 
-def _same_script(their: str | None, our: str | None) -> bool:
+def same_script(their: str | None, our: str | None) -> bool:
     if their is None or our is None:
         return their is our
     their_header, _, their_command = their.partition("\n\n")

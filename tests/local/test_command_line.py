@@ -19,6 +19,8 @@ FILES = {
     "circle.yaml": HELLO.replace("cmd: echo hello", "cmd: x, depends: [a]").encode(),
     "escape.yaml": HELLO.replace("cmd: echo hello", 'cmd: x, "\\e]0;T\\a\\e[2J": 1').encode(),
     "hello.yaml": HELLO.encode(),
+    "lacks.yaml": (HELLO + "env: {dependencies: {paths: [{name: DATA, path: nosuch}]}}\n").encode(),
+    "lost.yaml": (HELLO + "env: {variables: {OUTPUT_PATH: $(LOST)/x}}\n").encode(),
 }
 
 
@@ -50,6 +52,15 @@ def folder(tmp_path: Path) -> Path:
         ("plan hello.yaml -p nosuch.py", "no such parameter generator file"),
         ("-t many hello.yaml", "'many' is not a whole number"),
         ("--bogus hello.yaml", "unrecognized arguments"),
+        ("run -f -g hello.yaml", "unrecognized arguments: -g"),
+        ("run -y -n hello.yaml", "not allowed with"),
+        ("run -a 0 hello.yaml", "'0' is not a whole number from 1 up"),
+        ("run -r -1 hello.yaml", "-r/--rlimit"),
+        ("-d 1 statsu adir", "did you mean 'status'?"),
+        ("-d loud hello.yaml", "invalid int value: 'loud'"),
+        ("-n nocmd.yaml", "step 'a' has no 'cmd'"),
+        ("run -n lacks.yaml", "dependency 'DATA' is not there"),
+        ("-fg lost.yaml", "nothing replaces the '$'"),
     ],
 )
 def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
@@ -59,6 +70,56 @@ def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, wor
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run -s 5 -t 2 -a 3 -r 1 --autoyes -o out hello.yaml",
+        "-d 1 -l log -c run -fg --sleeptime 5 -o out hello.yaml",
+        "-d1 --logpath=log hello.yaml -fg -y -o out",
+    ],
+)
+def test_line_for_maestro_runs_as_it_is(folder: Path, words: str) -> None:
+    done = mtui.run(*words.split(), cwd=folder)
+    assert done.returncode == 0
+    assert mtui.statuses(folder / "out") == {"a": "finished"}
+    assert [line.split()[1] for line in done.stderr.splitlines()] == (["-d", "-l"] if "-d" in words else [])
+    assert not (folder / "log").exists()
+
+
+def test_answer_of_no_checks_and_makes_nothing(folder: Path) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    done = mtui.run("run", "-n", "hello.yaml", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "t: 1 instance. Not started; nothing made.\n")
+    there = mtui.run("run", "-n", "-o", "adir", "hello.yaml", cwd=folder)
+    assert (there.returncode, "adir exists already" in there.stdout) == (0, True)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_scripts_of_a_dry_run_in_a_temporary_directory_are_those_of_the_study(folder: Path) -> None:
+    (folder / "tmp").mkdir()
+    env = {**os.environ, "TMPDIR": str(folder / "tmp")}
+    (folder / "hello.yaml").write_text(HELLO.replace("echo hello", "cd $(WORKSPACE)"))
+    told = mtui.run("run", "--dry", "--usetmp", "-n", "-o", "out", "hello.yaml", cwd=folder, env=env).stdout
+    (script,) = (folder / "tmp").rglob("*.sh")
+    assert told == f"1 script written in {script.parents[1]}; nothing was run\n"
+    assert not (folder / "out").exists()
+    assert mtui.run("run", "--dry", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    assert script.read_text() == (folder / "out" / script.relative_to(script.parents[1])).read_text()
+    noted = mtui.run("run", "-fg", "--usetmp", "-o", "other", "hello.yaml", cwd=folder)
+    assert (noted.returncode, "--usetmp has no effect without --dry" in noted.stderr) == (0, True)
+
+
+def test_failed_start_leaves_nothing_of_a_deep_directory(folder: Path) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    git = "{git: [{name: CODE, path: new/clones, url: 'file:///nosuch'}]}"
+    (folder / "hello.yaml").write_text(
+        HELLO + f"env: {{variables: {{OUTPUT_PATH: runs/of/mine}}, dependencies: {git}}}\n"
+    )
+    done = mtui.run("-fg", "hello.yaml", cwd=folder)
+    assert (done.returncode, "dependency 'CODE': " in done.stderr) == (2, True)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -80,7 +141,7 @@ def test_study_that_is_over_is_told_without_a_new_driver(folder: Path) -> None:
 
 def test_options_of_the_plan_are_refused_for_a_study_that_exists(folder: Path) -> None:
     assert mtui.run("--dry", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
-    for option in ("--dry", "--hashws", "--local", "--out=x"):
+    for option in ("--dry", "--hashws", "--local", "--out=x", "-n"):
         done = mtui.run("--no-ui", option, "out", cwd=folder)
         assert (done.returncode, "study that exists" in done.stderr) == (2, True)
     assert mtui.statuses(folder / "out") == {"a": "ready"}

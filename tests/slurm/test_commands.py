@@ -24,6 +24,44 @@ def state_of(out: Path, name: str, wanted: str, seconds: float = 30) -> None:
     )
 
 
+def test_update_of_sleep_counts_for_the_next_look(slurm: Cluster, tmp_path: Path) -> None:
+    """A suspended job says nothing itself: only a look at Slurm can tell."""
+    go, out = tmp_path / "go", tmp_path / "out"
+    spec = mtui.write_study(tmp_path / "s.yaml", step("long", wait_file(go)), batch=SHARED)
+    driver = mtui.Driver("-s", "3600", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    job = driver.wait_for("started")[0]["job"]
+    slurm.run("scontrol", "suspend", job)
+    assert mtui.run("update", out, "--sleep", "1").stdout == "done: sleep is 1\n"
+    driver.wait_for("observed", status="suspended")
+    driver.kill()
+    slurm.run("scontrol", "resume", job)
+    second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)  # and for every later driver
+    second.wait_for("observed", status="running")
+    go.touch()
+    assert second.wait() == 0
+
+
+def test_local_steps_do_not_wait_for_the_throttle(slurm: Cluster, tmp_path: Path) -> None:
+    """In Maestro they need a slot as well, so one long job keeps all of them from starting."""
+    go, out = tmp_path / "go", tmp_path / "out"
+    steps = (
+        step("long", wait_file(go))
+        + step("next", "true")
+        + step("here", "echo $(I)", where="")
+        + step("after", "true", depends="here_*", where="")
+    )
+    spec = mtui.write_study(
+        tmp_path / "s.yaml", steps, batch=SHARED, parameters="  I: {values: [1, 2, 3, 4, 5], label: I.%%}"
+    )
+    driver = mtui.Driver("-t", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("started")
+    state_of(out, "after", "finished")
+    states = mtui.statuses(out)
+    assert (sorted([states["long"], states["next"]]), states["here_I.5"]) == (["ready", "running"], "finished")
+    go.touch()
+    assert driver.wait() == 0
+
+
 def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster, tmp_path: Path) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = (

@@ -28,7 +28,7 @@ DOUBTS: dict[str, tuple[str, list[str]]] = {
     ),
     "sources": (
         HEAD + "env: {sources: [a.sh]}\n" + STEP,
-        ["2:7: warning: env.sources has no effect: Maestro accepts it and never sources anything"],
+        ["2:7: warning: env.sources has no effect, as in Maestro: nothing is sourced"],
     ),
     "keys of other schedulers": (
         HEAD + "study:\n- {name: a, description: d, run: {cmd: x, bind: y, priority: low}}\n",
@@ -178,7 +178,7 @@ def test_doubts_are_told_at_their_places_and_the_study_runs(text: str, expected:
     [
         ("unknown top-level key", "did you mean 'batch'?"),
         ("unknown kinds of dependencies", "did you mean 'paths'?"),
-        ("sources", "write the 'source ...' lines at the top of the steps' cmd"),
+        ("sources", "write 'source FILE' at the top of each step's cmd, below its #SBATCH lines"),
         ("times without quotes", 'put it in quotes to mean the same to both: "1:30:00"'),
         ("label without a mark", "put %% where the value belongs, for example label: SIZE.%%"),
         ("tokens in block scalars", "did you mean 'SIZE'?"),

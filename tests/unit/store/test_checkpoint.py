@@ -72,6 +72,21 @@ def test_state_is_the_same_with_and_without(directory: StudyDirectory, study: St
     assert everything(kept) == everything(fresh)
 
 
+def test_one_from_before_a_setting_could_be_changed_is_read(directory: StudyDirectory, study: StudyFile) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    first, head, *others = directory.checkpoint.read_text().split("\n")
+    without = json.loads(head)
+    del without["poll"]
+    directory.checkpoint.write_text("\n".join([first, json.dumps(without), *others]))
+    segment(directory.journal, 1).write_bytes(b"#" * segment(directory.journal, 1).stat().st_size)  # so it is not read
+    write(directory, 2, [ev.SettingsChanged(at=5.0, poll=9)])
+    state, _ = load_state(directory, study)
+    assert (state.status[0], state.poll) == (Status.FINISHED, 9)
+    keep(directory, study)
+    assert load_state(directory, study)[0].poll == 9
+
+
 def damage_version(text: str) -> str:
     return text.replace(f'{{"v":{VERSION},', '{"v":99,')
 

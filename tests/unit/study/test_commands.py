@@ -108,7 +108,9 @@ def test_nothing_to_do_is_said() -> None:
 def test_update_changes_the_limits_that_it_names() -> None:
     state = StudyState(PLAN)
     assert order(state, "update", throttle=0, local_jobs=3).message == "throttle is 0, local jobs is 3"
-    assert (state.throttle, state.local_jobs) == (0, 3)
+    assert (state.throttle, state.local_jobs, state.poll) == (0, 3, None)
+    assert order(state, "update", command="c2", poll=5).message == "sleep is 5"
+    assert (state.throttle, state.local_jobs, state.poll) == (0, 3, 5)
 
 
 @pytest.mark.parametrize("verb", ["explode", ""])

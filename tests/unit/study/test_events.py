@@ -29,9 +29,9 @@ VALUES: dict[str, Any] = {
     "message": 'odd: "ä" \u2028 \x1b\n', "instance": 7, "attempt": 2, "code": 3, "error": "the workspace is not there",
     "status": Status.OUT_OF_MEMORY, "exit_code": 137, "cause": "exit code 137", "command": "c1", "verb": "cancel",
     "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
-    "throttle": 5, "local_jobs": 4, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
+    "throttle": 5, "local_jobs": 4, "poll": 7, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
     "tasks": (3, 8), "after": "aftercorr:9", "allocation": "3-2", "pool": ("--qos=debug",), "gpus": 4, "nodes": 2,
-    "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "size": 9, "poll": 5.0,
+    "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "size": 9,
     "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
 }  # fmt: skip
 

@@ -128,6 +128,7 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
     [
         ({"throttle": "many"}, "throttle has to be a whole number from 0 up, not 'many'"),
         ({"throttle": -1}, "throttle has to be a whole number from 0 up, not '-1'"),
+        ({"poll": 0}, "sleep has to be a whole number from 1 up, not '0'"),
         ({"local_jobs": 0}, "local jobs has to be a whole number from 1 up, not '0'"),
         ({"speed": 3}, "there is no limit called 'speed'"),
     ],

@@ -1,0 +1,48 @@
+"""Options that fingers know from `maestro`: those that stand before the verb, and those that have no effect here."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+
+_WITH_VALUE = ("-d", "--debug_lvl", "-l", "--logpath")  # of `maestro` itself; the next word is the value
+_ALONE = re.compile(r"-[dl].+|--(debug_lvl|logpath)=.*|-c|--logstdout")
+
+
+def add_maestro_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("as in Maestro")
+    answer = group.add_mutually_exclusive_group()
+    answer.add_argument("-y", "--autoyes", action="store_true",
+                        help="answer questions with yes; a start asks none, and never deletes a directory")  # fmt: skip
+    answer.add_argument("-n", "--autono", action="store_true", help="check and plan, make and start nothing")
+    group.add_argument("--usetmp", action="store_true",
+                       help="with --dry: write the scripts into a temporary directory")  # fmt: skip
+    group.add_argument("-d", "--debug_lvl", type=int, metavar="LEVEL", help="no effect; --quiet tells less")
+    group.add_argument("-l", "--logpath", metavar="PATH", help="no effect; logs stand in the study's directory")
+    group.add_argument("-c", "--logstdout", action="store_true", help="no effect; --no-ui does so")
+
+
+def before_the_verb(words: Sequence[str]) -> int:
+    """How many of the first words are options that Maestro takes before its verb, with their values."""
+    count = 0
+    while count < len(words):
+        if words[count] in _WITH_VALUE:
+            count += 2
+        elif _ALONE.fullmatch(words[count]):
+            count += 1
+        else:
+            break
+    return min(count, len(words))
+
+
+def notes(arguments: argparse.Namespace) -> list[str]:
+    """What to say of options that were given and do nothing."""
+    said: list[str] = []
+    if arguments.debug_lvl is not None:
+        said.append("-d has no effect: the logs, all of them, are in .mtui/ in the study's directory")
+    if arguments.logpath is not None:
+        said.append("-l has no effect, as in Maestro: logs stand in .mtui/ in the study's directory")
+    if arguments.usetmp and not arguments.dry:
+        said.append("--usetmp has no effect without --dry: scripts stand in their workspaces")
+    return said
