@@ -150,10 +150,8 @@ def _read_step(record: dict[str, Any]) -> PlannedStep:
     tuples = ("parents", "funnels", "references", "used", "by_row", "after", "groups")
     values: dict[str, Any] = {name: tuple(value) if name in tuples else value for name, value in record.items()}
     indices: list[int] = record["instances"]
-    if indices and indices[-1] - indices[0] == len(indices) - 1:
-        values["instances"] = range(indices[0], indices[-1] + 1)
-    else:  # empty, or rows were added
-        values["instances"] = tuple(indices)
+    whole = range(indices[0], indices[-1] + 1) if indices else range(0)
+    values["instances"] = whole if len(whole) == len(indices) else tuple(indices)  # unless rows were added
     rules: dict[str, dict[str, Any]] = values.get("retry", {})
     values["retry"] = {cause: _rule(**rule) for cause, rule in rules.items()}
     return PlannedStep(**values)

@@ -111,7 +111,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
         return f"{point}: payloads ran {dict(ran)}"
     hooks = folder / "ended"
     told = hooks.read_text().splitlines() if hooks.exists() else []
-    if told != [] if point in ("study.ended", "hook.journalled") else told != ["ended cancelled"]:
+    if told != ([] if point == "hook.journalled" else ["ended cancelled"]):
         return f"{point}: the command for the end ran {told}"
     return _wrong(point, out, ENDS)
 

@@ -83,7 +83,9 @@ def test_each_cause_is_tried_again_with_what_its_rule_says(
     assert not any(line.startswith("--exclude") for line in first)
     why = mtui.run("why", study.out, "a").stdout
     assert "It was tried again 1 time by itself." in why
-    assert f"The study tries its failures again: {cause}: once" in why
+    told = next(line for line in why.splitlines() if "The study tries its failures again" in line)
+    assert cause in told
+    assert "once" in told
 
 
 def test_after_as_many_times_it_has_failed(study: Study) -> None:
@@ -107,7 +109,7 @@ def test_restart_limit_of_the_command_line_counts_where_no_rule_does(study: Stud
 
 
 def test_refused_submission_is_made_again_as_often_as_attempts_are_given(study: Study) -> None:
-    study.slurm.order("no partition")
+    study.slurm.order("refuse")
     driver = start(study, "{}", "-a", "2")
     driver.wait_for("retried", why="REFUSED: retry 1 of 1")
     study.go("a")

@@ -50,7 +50,7 @@ env:
     "sources that are no text": (
         HEAD + "env: {sources: [[a.sh], 5, b.sh]}\n" + STEP,
         [
-            "2:7: warning: env.sources has no effect: Maestro accepts it and never sources anything",
+            "2:7: warning: env.sources has no effect, as in Maestro: nothing is sourced",
             "2:17: env.sources: each source has to be text, but this is a list",
             "2:25: env.sources: each source has to be text, but this is a whole number",
         ],
