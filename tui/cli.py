@@ -323,6 +323,12 @@ def _log(arguments: argparse.Namespace) -> int:
     return show_log(directory, state, instance, path, follow=arguments.follow)
 
 
+def _report(arguments: argparse.Namespace) -> int:
+    from .report.write import write_report
+
+    return write_report(_open(arguments), arguments.format, arguments.out, watch=arguments.watch)
+
+
 def _order(arguments: argparse.Namespace) -> int:
     from ..core.study.commands import ALL, FAILED
     from .order import order
@@ -417,6 +423,7 @@ _HANDLERS = {
     "status": _status,
     "why": _why,
     "log": _log,
+    "report": _report,
     "order": _order,
     "update": _update,
     "extend": _extend,

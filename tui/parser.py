@@ -18,7 +18,8 @@ _ORDERS = {
     "done": "count instances as finished; what hangs on them goes on",
     "skip": "do not run instances; what hangs on them goes on",
 }
-VERBS = ("run", "plan", "status", "why", "log", *_ORDERS, "update", "extend", "detach", "stop", "submit", "studies")
+_READING = ("plan", "status", "why", "log", "report", "studies")
+VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -99,6 +100,15 @@ def make_parser() -> argparse.ArgumentParser:
     what.add_argument("--stderr", action="store_true", help="its stderr instead of its stdout")
     what.add_argument("--script", action="store_true", help="its script")
     log.set_defaults(handler="log")
+
+    report = verbs.add_parser("report", help="what became of a study: a page, Markdown or a table")
+    report.add_argument("target", metavar="DIR")
+    report.add_argument(
+        "-o", "--out", default="", metavar="FILE", help="where to (default: DIR/report.html; -: stdout)"
+    )
+    report.add_argument("--format", default="", choices=("html", "md", "csv"), help="default: as FILE ends, else html")
+    report.add_argument("--watch", action="store_true", help="write it again and again until the study is over")
+    report.set_defaults(handler="report")
 
     for verb, words in _ORDERS.items():
         order = verbs.add_parser(verb, help=words)

@@ -38,6 +38,11 @@ class Attempt:
         return self.freed_at if self.after else self.submitted_at
 
     @property
+    def outcome(self) -> Status | None:
+        """How it ended; None if it did not, or if it never came to run and is made again."""
+        return Status.FINISHED if self.ended_at and self.exit_code == 0 else self.ended_as
+
+    @property
     def array(self) -> str:
         """The id of the array that its job is a task of, or of its job."""
         return self.job.partition("_")[0]

@@ -1,0 +1,121 @@
+"""What jobs have used, as Slurm's accounting tells: time, cores and memory, asked for and needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from .slurm import clean_environment
+
+_FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem"
+_IDS_PER_CALL = 500  # keeps command lines short
+_DEADLINE = 60.0  # seconds for one call of sacct
+_SIZE = re.compile(r"([0-9.]+)([KMGT]?)([cn]?)", re.IGNORECASE)
+_MEGABYTES = {"": 1 / (1024 * 1024), "K": 1 / 1024, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024.0}
+_CLOCK = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One job. Times in seconds, memory in MB; 0 where accounting does not say."""
+
+    elapsed: int = 0
+    limit: int = 0
+    cpus: int = 0
+    nodes: int = 0
+    cpu_seconds: float = 0.0
+    memory: float = 0.0  # the most that a task of it used
+    asked_memory: float = 0.0  # of a node
+
+
+class NoAccounting(Exception):
+    """Accounting could not be asked; the message says why."""
+
+
+def ask_usage(jobs: Iterable[str]) -> dict[str, Usage]:
+    """The usage of jobs and tasks of arrays, by their ids; those that it does not know are left out.
+
+    Raises NoAccounting.
+    """
+    arrays = sorted({job.partition("_")[0] for job in jobs}, key=lambda job: (len(job), job))
+    found: dict[str, Usage] = {}
+    for first in range(0, len(arrays), _IDS_PER_CALL):
+        found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL])))
+    return found
+
+
+def _sacct(jobs: Sequence[str]) -> str:
+    command = ["sacct", "--noheader", "--parsable2", f"--format={_FORMAT}", f"--jobs={','.join(jobs)}"]
+    try:
+        done = subprocess.run(
+            [*command, "--starttime=now-365days"],
+            capture_output=True,
+            timeout=_DEADLINE,
+            check=False,
+            env=clean_environment(os.environ),
+        )
+    except FileNotFoundError:
+        raise NoAccounting("there is no sacct on this machine") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoAccounting(f"sacct could not be asked: {type(error).__name__}") from None
+    if done.returncode:
+        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise NoAccounting(told[-1] if told else f"sacct ended with code {done.returncode}")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def parse_usage(text: str) -> dict[str, Usage]:
+    """The lines of sacct in this format: of each job one line, and one of each of its steps, which has the memory."""
+    found: dict[str, Usage] = {}
+    for line in text.splitlines():
+        parts = line.split("|")
+        if len(parts) != 8:
+            continue
+        job, elapsed, limit, cpus, nodes, cpu, memory, asked = (part.strip() for part in parts)
+        name, dot, _ = job.partition(".")
+        if not dot:
+            have = found.get(name, Usage())
+            found[name] = replace(
+                have,
+                elapsed=_whole(elapsed),
+                limit=60 * _whole(limit),
+                cpus=_whole(cpus),
+                nodes=_whole(nodes),
+                cpu_seconds=_seconds(cpu),
+                asked_memory=_asked(asked, _whole(cpus), _whole(nodes)),
+            )
+        used = _size(memory)
+        if used > found.get(name, Usage()).memory:
+            found[name] = replace(found.get(name, Usage()), memory=used)
+    return found
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _seconds(text: str) -> float:
+    """sacct's `1-02:03:04`, `02:03:04` or `03:04.567`."""
+    match = _CLOCK.fullmatch(text)
+    if not match:
+        return 0.0
+    days, hours, minutes, seconds = match.groups()
+    return (int(days or 0) * 24 + int(hours or 0)) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def _size(text: str) -> float:
+    match = _SIZE.fullmatch(text)
+    return float(match.group(1)) * _MEGABYTES[match.group(2).upper()] if match else 0.0
+
+
+def _asked(text: str, cpus: int, nodes: int) -> float:
+    """The memory of a node: of the whole job (`4G`), of each node (`4Gn`) or of each core (`4Gc`)."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        return 0.0
+    size = float(match.group(1)) * _MEGABYTES[match.group(2).upper()]
+    kind = match.group(3).lower()
+    return size * cpus / max(1, nodes) if kind == "c" else size if kind == "n" else size / max(1, nodes)

@@ -1,0 +1,275 @@
+"""What a report says, before it is a page, a text or a table. Everything is bounded, and says what it leaves out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from ...core.backends.usage import Usage
+from ...core.store.study_file import StudyFile
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL, Status
+from ..model.appearance import Group, group_of
+from ..model.estimate import span_words
+
+_MOST_GROUPS = 30  # of failures
+_MOST_EXAMPLES = 3  # of each
+_MOST_NAMES = 20
+_MOST_BARS = 400
+_TAIL = 8  # lines of a log
+
+Tail = Callable[[int], tuple[str, list[str]]]  # an instance: the path of its stderr, and the last lines
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The least, the middle and the most of some seconds."""
+
+    least: float
+    middle: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        return cls(min(values), median(values), max(values)) if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    name: str
+    instances: int
+    counts: Mapping[Group, int]
+    ran: Spread | None
+    queued: Spread | None
+    again: int  # attempts beyond the first ones
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    name: str
+    cause: str
+    log: str
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Instances that failed of the same cause."""
+
+    status: str
+    cause: str
+    count: int
+    names: Sequence[str]  # some of them
+    examples: Sequence[Example]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """An attempt on the timeline; times in seconds since 1970, 0 if it did not come to that."""
+
+    name: str
+    group: Group
+    queued: float
+    started: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What the jobs of a step used of what they asked for. Shares from 0 to 1, None if it is not known."""
+
+    step: str
+    jobs: int
+    cores: float | None
+    memory: float | None
+    time: float | None
+    words: str  # what could be asked smaller, or larger
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    name: str
+    description: str
+    directory: str
+    spec: str
+    result: str  # empty while it goes on
+    counts: Mapping[Group, int]
+    began: float
+    until: float
+    steps: Sequence[StepLine]
+    failures: Sequence[Failure]
+    more_failures: int  # groups that are left out
+    blocked: int
+    bars: Sequence[Bar]
+    all_bars: int
+    needs: Sequence[Need]
+    no_needs: str  # why there are none
+
+    @property
+    def took(self) -> float:
+        return self.until - self.began
+
+
+def report_of(
+    study: StudyFile,
+    state: StudyState,
+    directory: str,
+    now: float,
+    tail: Tail,
+    usage: Mapping[str, Usage],
+    no_usage: str = "",
+) -> Report:
+    """The report of a study as it stands. `usage` is by job; `no_usage` says why there is none."""
+    failures, more = _failures(state, tail)
+    bars = _bars(state, now)
+    needs = _needs(state, usage)
+    if not needs and not no_usage:
+        no_usage = "no job of it has ended yet" if study.plan.uses_slurm else "it used no Slurm"
+    return Report(
+        name=study.plan.name,
+        description=study.plan.description,
+        directory=directory,
+        spec=study.spec,
+        result=state.result,
+        counts=_by_group(state.counts),
+        began=study.created,
+        until=state.last_event_at if state.result else now,
+        steps=[_step_line(state, step.index) for step in state.plan.steps],
+        failures=failures,
+        more_failures=more,
+        blocked=state.counts[Status.BLOCKED],
+        bars=_chosen(bars),
+        all_bars=len(bars),
+        needs=needs,
+        no_needs=no_usage,
+    )
+
+
+def _by_group(counts: Mapping[Status, int]) -> dict[Group, int]:
+    found: Counter[Group] = Counter()
+    for status, count in counts.items():
+        found[group_of(status)] += count
+    return {group: found[group] for group in Group if found[group]}
+
+
+def _step_line(state: StudyState, index: int) -> StepLine:
+    step = state.plan.steps[index]
+    ran: list[float] = []
+    queued: list[float] = []
+    again = 0
+    for member in step.instances:
+        attempts = state.attempts.get(member, [])
+        again += max(0, len(attempts) - 1)
+        for attempt in attempts:
+            if attempt.started_at and attempt.ended_at:
+                ran.append(attempt.ended_at - attempt.started_at)
+            if attempt.backend != "local" and attempt.started_at > attempt.queued_at > 0:
+                queued.append(attempt.started_at - attempt.queued_at)
+    counts = _by_group(state.step_counts[index])
+    return StepLine(step.name, len(step.instances), counts, Spread.of(ran), Spread.of(queued), again)
+
+
+# --- failures
+
+
+def _failures(state: StudyState, tail: Tail) -> tuple[list[Failure], int]:
+    """Grouped by what is the same of their causes, the largest group first; how many groups are left out."""
+    groups: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, status in enumerate(state.status):
+        if status in UNSUCCESSFUL:
+            groups[status.value, _without_place(state, index)].append(index)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    found: list[Failure] = []
+    for (status, cause), members in ordered[:_MOST_GROUPS]:
+        names = [state.plan.instances[index].name for index in members[:_MOST_NAMES]]
+        examples: list[Example] = []
+        for index in members[:_MOST_EXAMPLES]:
+            log, lines = tail(index)
+            examples.append(Example(state.plan.instances[index].name, state.cause(index), log, lines[-_TAIL:]))
+        found.append(Failure(status, cause, len(members), names, examples))
+    return found, max(0, len(ordered) - _MOST_GROUPS)
+
+
+def _without_place(state: StudyState, index: int) -> str:
+    """The cause without the node and the job, which differ from one instance to the next."""
+    cause, last = state.cause(index), state.last_attempt(index)
+    for word in (last.node, last.job) if last else ():
+        if word:
+            cause = re.sub(rf"\s*\(?(?:on |job )?{re.escape(word)}\)?(?!\w)", "", cause)
+    return cause
+
+
+# --- the timeline
+
+
+def _bars(state: StudyState, now: float) -> list[Bar]:
+    bars: list[Bar] = []
+    for index, attempts in state.attempts.items():
+        name = state.plan.instances[index].name
+        for attempt in attempts:
+            last = attempt is attempts[-1]
+            group = group_of(state.status[index] if last else attempt.outcome or Status.CANCELLED)
+            shown = f"{name} ({attempt.number})" if len(attempts) > 1 else name
+            queued = attempt.queued_at if attempt.backend != "local" else 0.0
+            if queued or attempt.started_at:
+                bars.append(Bar(shown, group, queued, attempt.started_at, attempt.ended_at or now))
+    return sorted(bars, key=lambda bar: (bar.queued or bar.started, bar.name))
+
+
+def _chosen(bars: list[Bar]) -> list[Bar]:
+    """Of very many every so many-th, and those that failed before the others."""
+    if len(bars) <= _MOST_BARS:
+        return bars
+    failed = [bar for bar in bars if bar.group is Group.FAILED][: _MOST_BARS // 2]
+    others = [bar for bar in bars if bar.group is not Group.FAILED]
+    room = _MOST_BARS - len(failed)
+    kept = [others[number * len(others) // room] for number in range(min(room, len(others)))]
+    return sorted([*failed, *kept], key=lambda bar: (bar.queued or bar.started, bar.name))
+
+
+# --- what was needed of what was asked for
+
+
+def _needs(state: StudyState, usage: Mapping[str, Usage]) -> list[Need]:
+    found: list[Need] = []
+    for step in state.plan.steps:
+        used = [usage[attempt.job] for attempt in _jobs_of(state, step.instances) if attempt.job in usage]
+        if used:
+            found.append(_need(step.name, used))
+    return found
+
+
+def _jobs_of(state: StudyState, instances: Sequence[int]) -> list[Attempt]:
+    """The ended attempts that were jobs of their own."""
+    attempts = (attempt for index in instances for attempt in state.attempts.get(index, []))
+    return [attempt for attempt in attempts if attempt.backend == "slurm" and attempt.started_at and attempt.ended_at]
+
+
+def _need(step: str, used: Sequence[Usage]) -> Need:
+    had = sum(job.cpus * job.elapsed for job in used)
+    cores = sum(job.cpu_seconds for job in used) / had if had else None
+    times = [job.elapsed / job.limit for job in used if job.limit]
+    memories = [job.memory / job.asked_memory for job in used if job.asked_memory and job.memory]
+    time, memory = max(times, default=None), max(memories, default=None)
+    words: list[str] = []
+    longest = max(used, key=lambda job: job.elapsed)
+    if time is not None and time < 0.5 and longest.limit > 600:
+        words.append(f"walltime: the longest ran {span_words(longest.elapsed)} of {span_words(longest.limit)}")
+    elif time is not None and time > 0.9:
+        words.append("walltime: the longest came close to its end")
+    if cores is not None and cores < 0.5 and any(job.cpus > 1 for job in used) and longest.elapsed >= 10:
+        words.append(f"cores: {cores:.0%} of them were busy")
+    most = max(used, key=lambda job: job.memory)
+    if memory is not None and memory < 0.5 and most.asked_memory >= 1024:
+        words.append(f"memory: at most {memory_words(most.memory)} of {memory_words(most.asked_memory)}")
+    elif memory is not None and memory > 0.9:
+        words.append("memory: one came close to its end")
+    return Need(step, len(used), cores, memory, time, "; ".join(words))
+
+
+def memory_words(megabytes: float) -> str:
+    return f"{megabytes / 1024:.1f} GB" if megabytes >= 1024 else f"{megabytes:.0f} MB"

@@ -1,0 +1,124 @@
+"""`mtui report DIR`: gathers what a report needs, writes it whole or not at all, and again while the study goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from pathlib import Path
+
+from ...core.backends.usage import NoAccounting, Usage, ask_usage
+from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
+from ...core.store.follow import Follower
+from ...core.store.layout import StudyDirectory
+from ...core.store.reader import last_lines, read_study
+from ...core.store.study_file import StudyFile
+from ...core.study.state import StudyState
+from ..event_lines import say
+from ..text import log_line
+from .content import report_of
+from .html import page
+from .markdown import markdown
+from .rows import table_of_attempts
+
+FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
+_LINES = 8
+_EVERY = 5.0  # seconds from one writing to the next, at least; more for a study that takes long
+_REFRESH = 10  # seconds after which a page that is rewritten is read again
+
+
+def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool) -> int:
+    """Write the report; with `watch` until the study is over. `out` is a path, or `-` for stdout. The exit code.
+
+    Raises UsageError, StudyDirectoryError.
+    """
+    if form not in FORMATS:
+        form = next((name for name, ending in FORMATS.items() if out.endswith(ending)), "html")
+    path = None if out == "-" else Path(out) if out else directory.root / f"report{FORMATS[form]}"
+    if path is None and watch:
+        raise UsageError("--watch rewrites a file, and cannot write to stdout", "give a path: -o report.html")
+    if path and path.is_dir():
+        raise UsageError(f"{path} is a directory", "give the path of a file with -o")
+    usages = _Usages()
+    study, state = read_study(directory)
+    _write(path, _text(directory, study, state, usages, form, watch=watch))
+    if path:
+        say(f"Written: {path}")
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            assert path is not None
+            _go_on(directory, path, form, usages, state)
+    return EXIT_FINISHED
+
+
+def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, state: StudyState) -> None:
+    follower = Follower(directory.journal)
+    follower.new_events()
+    pause = threading.Event()
+    while not state.result:
+        began = time.monotonic()
+        while not follower.new_events() and time.monotonic() - began < 6 * _EVERY:
+            pause.wait(1.0)
+        began = time.monotonic()
+        study, state = read_study(directory)
+        _write(path, _text(directory, study, state, usages, form, watch=True))
+        pause.wait(0.0 if state.result else max(_EVERY, 10 * (time.monotonic() - began)))
+    say(f"The study is over: {state.result}.")
+
+
+class _Usages:
+    """What accounting has said of jobs that have ended: it is asked once for each."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Usage] = {}
+        self._asked: set[str] = set()
+        self.problem = ""
+
+    def of(self, state: StudyState) -> dict[str, Usage]:
+        jobs = {
+            attempt.job
+            for attempts in state.attempts.values()
+            for attempt in attempts
+            if attempt.backend == "slurm" and attempt.job and attempt.ended_at
+        }
+        new = jobs - self._asked
+        if new:
+            try:
+                self.known.update(ask_usage(new))
+                self._asked |= new & self.known.keys()
+                self.problem = ""
+            except NoAccounting as error:
+                self.problem = str(error)
+        return self.known
+
+
+def _text(
+    directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages, form: str, *, watch: bool
+) -> str:
+    usage = usages.of(state)
+    if form == "csv":
+        return table_of_attempts(state, usage)
+
+    def tail(index: int) -> tuple[str, list[str]]:
+        log = directory.stderr(study.plan.instances[index])
+        return str(log), [log_line(line) for line in last_lines(log, _LINES)]
+
+    report = report_of(study, state, str(directory.root), time.time(), tail, usage, usages.problem)
+    if form == "md":
+        return markdown(report)
+    return page(report, refresh=_REFRESH if watch and not state.result else 0)
+
+
+def _write(path: Path | None, text: str) -> None:
+    data = text.encode("utf-8", "replace")
+    if path is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+        return
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {path}: {error.strerror}") from None
