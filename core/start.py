@@ -17,6 +17,9 @@ from .plan.model import Plan
 from .plan.parameters import ParameterTable
 from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
+from .site.advice import advice
+from .site.find import find_profile
+from .site.profile import Profile
 from .spec import Problem, Problems, Study
 from .spec.checks import load_study
 from .spec.cross_checks import study_environment
@@ -53,6 +56,12 @@ class Planned:
     study: Study
     plan: Plan
     warnings: list[Problem] = field(default_factory=list[Problem])
+    profile: Profile | None = None  # of the site
+
+    @property
+    def confirm(self) -> float:
+        """The node-hours above which a start is confirmed; 0: it never is."""
+        return self.study.mtui.confirm or (self.profile.confirm if self.profile else 0.0)
 
 
 def plan_study(spec: Path, options: PlanOptions) -> Planned:
@@ -78,7 +87,18 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
         hashws=options.hashws,
         local=options.local,
     )
-    return Planned(study, plan_part(plan, options.part), problems.warnings)
+    plan = plan_part(plan, options.part)
+    profile = _profile(study, plan, spec)
+    if profile:
+        problems.found += advice(plan, profile, {step.name: step.place for step in study.steps})
+    return Planned(study, plan, problems.warnings, profile)
+
+
+def _profile(study: Study, plan: Plan, spec: Path) -> Profile | None:
+    """What is known of the site where the study is to run; nothing if it needs no Slurm."""
+    if not plan.uses_slurm and not study.mtui.site:
+        return None
+    return find_profile(study.mtui.site, spec.absolute().parent, os.environ)
 
 
 def _free_name(study: Study, cwd: str, spec_root: str, problems: Problems) -> str:

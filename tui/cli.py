@@ -133,6 +133,7 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.known import remember
     from ..core.store.study_file import Settings
+    from .confirm import confirm_cost
 
     options = _plan_options(arguments)
     planned = plan_study(spec, options)
@@ -140,6 +141,8 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         _tell(problem.text(planned.study.file))
     if any(step.scheduled and step.instances and not step.skipped for step in planned.plan.steps) and not dry:
         require_slurm()
+    if not dry and not confirm_cost(planned, yes=arguments.autoyes):
+        raise UsageError("not started")
     settings = Settings(
         throttle=arguments.throttle or 0,
         local_jobs=arguments.local_jobs or default_local_jobs(),
@@ -239,7 +242,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     from .plan_view import plan_text
     from .text import Paint
 
-    print(plan_text(planned.plan, planned.study.file, planned.warnings, Paint(sys.stdout), planned.study.mtui))
+    study = planned.study
+    print(plan_text(planned.plan, study.file, planned.warnings, Paint(sys.stdout), study.mtui, planned.profile))
     return EXIT_FINISHED
 
 

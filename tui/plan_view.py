@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..core.plan.arrays import Shares, shares_of
-from ..core.plan.cost import cost_of
+from ..core.plan.cost import Cost, cost_of
 from ..core.plan.model import Plan, PlannedStep
 from ..core.plan.parameters import ParameterTable
 from ..core.plan.script import header_resources
+from ..core.site.profile import Profile
 from ..core.spec.model import Extensions
 from ..core.spec.problems import Problem
 from ..core.study.again import Tries, rules_of
@@ -19,13 +20,20 @@ from .text import Paint, plural, safe, safe_lines, table
 _MOST_PARAMETERS = 8  # that are named with the number of their values
 
 
-def plan_text(plan: Plan, file: str, warnings: list[Problem], paint: Paint, mtui: Extensions) -> str:
-    """The whole answer of `mtui plan`; `mtui` is the study's own block."""
+def plan_text(
+    plan: Plan,
+    file: str,
+    warnings: list[Problem],
+    paint: Paint,
+    mtui: Extensions,
+    profile: Profile | None = None,
+) -> str:
+    """The whole answer of `mtui plan`; `mtui` is the study's own block, `profile` that of the site."""
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
     packed = packed_of(plan, mtui.pack)
-    lines += ["", *_sweep(plan.parameters), *_totals(plan, packed), *_jobs(plan, mtui, packed)]
+    lines += ["", *_sweep(plan.parameters), *_totals(plan, packed, profile), *_jobs(plan, mtui, packed)]
     lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
     lines += _retries(plan)
     lines.append(f"It would run in {plan.out}")
@@ -128,7 +136,16 @@ def _sweep(table: ParameterTable) -> list[str]:
     return [f"{plural(len(table.values[0]), 'row')}: {', '.join(words[:_MOST_PARAMETERS])}{more}."]
 
 
-def _totals(plan: Plan, packed: Packed) -> list[str]:
+def _charge(cost: Cost, profile: Profile | None) -> str:
+    """What a site charges for them, where that is another number."""
+    if profile is None:
+        return ""
+    factors = {name: qos.factor for name, qos in profile.qos.items()}
+    charged = sum(hours * factors.get(qos or profile.default_qos, 1.0) for qos, hours in cost.by_qos.items())
+    return f" on {safe(profile.name)}" + (f", charged as {charged:,.1f}" if charged != cost.node_hours else "")
+
+
+def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
     skipped = sum(len(step.instances) for step in plan.steps if step.skipped)
     slurm = sum(len(step.instances) for step in plan.steps if step.scheduled and not step.skipped)
     here = len(plan.instances) - slurm - skipped
@@ -140,7 +157,7 @@ def _totals(plan: Plan, packed: Packed) -> list[str]:
     if any(step.scheduled and step.instances for step in alone):
         cost = cost_of(replace(plan, steps=tuple(alone)))
         beside = " besides the allocations" if packed.steps else ""
-        asked = f"At most {cost.node_hours:,.1f} node-hours{beside}."
+        asked = f"At most {cost.node_hours:,.1f} node-hours{beside}{_charge(cost, profile)}."
         if cost.unknown:
             asked += f" {plural(cost.unknown, 'instance')} without a walltime not counted."
         lines.append(asked)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from ..spec.walltime import walltime_seconds
 from .model import Plan
@@ -15,11 +16,13 @@ class Cost:
 
     node_hours: float
     unknown: int
+    by_qos: Mapping[str, float] = field(default_factory=dict[str, float])  # node-hours
 
 
 def cost_of(plan: Plan) -> Cost:
     """The most that the plan's Slurm instances can use, if each runs once and to its limit."""
-    total, unknown = 0.0, 0
+    by_qos: dict[str, float] = {}
+    unknown = 0
     for step in plan.steps:
         if not step.scheduled or not step.instances or step.skipped:
             continue
@@ -33,5 +36,6 @@ def cost_of(plan: Plan) -> Cost:
             if not seconds or not nodes.isdigit():  # 0 is no limit, as Slurm has it
                 unknown += count
             else:
-                total += count * int(nodes) * seconds / 3600
-    return Cost(total, unknown)
+                qos = values.get("qos", "")
+                by_qos[qos] = by_qos.get(qos, 0.0) + count * int(nodes) * seconds / 3600
+    return Cost(sum(by_qos.values()), unknown, by_qos)

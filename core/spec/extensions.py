@@ -9,7 +9,7 @@ from .reading import Mapping, Scalar, kind_of
 from .walltime import WALLTIME, walltime_seconds
 
 _KEYS = (
-    *("submit_ahead", "array", "pack", "on_end", "on_failure"),
+    *("submit_ahead", "array", "pack", "on_end", "on_failure", "site", "confirm"),
     *("retry", "steps"),  # read in step_keys.py
     *("sweep", "parameters"),  # read in parameters.py
 )
@@ -30,9 +30,23 @@ def read_extensions(top: Fields, steps: tuple[str, ...]) -> Extensions:
         submit_ahead=_flag(block, "submit_ahead", default.submit_ahead),
         array=_count(block, "array", default.array, hint="1: no job arrays"),
         pack=_pack(block, steps),
+        site=block.text("site"),
+        confirm=_node_hours(block),
         on_end=block.text("on_end"),
         on_failure=block.text("on_failure"),
     )
+
+
+def _node_hours(block: Fields) -> float:
+    node = block.node.get("confirm")
+    value = node.value if isinstance(node, Scalar) else None
+    if node is None:
+        return 0.0
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+        return float(value)
+    message = f"{block.what}: 'confirm' has to be a number of node-hours, but is {kind_of(node)}"
+    block.problems.error(node.place, message, "confirm: 100")
+    return 0.0
 
 
 def _pack(block: Fields, steps: tuple[str, ...]) -> Pack | None:

@@ -134,6 +134,8 @@ class Extensions:
     submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
     array: int = 1000  # the most instances in one job array; 1: no arrays
     pack: Pack | None = None  # None: each instance is a job or a task of an array
+    site: str = ""  # the name or path of a site's profile, or `none`; empty: as the machine is recognised
+    confirm: float = 0.0  # node-hours above which a start is confirmed; 0: as the site says
     on_end: str = ""  # a command that is run once the study is over
     on_failure: str = ""  # a command that is run when the first instance has failed for good
 

@@ -19,10 +19,11 @@ FLOORS = {
     "core.pack": (),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.pack", "core.spec"),
+    "core.site": ("core.errors", "core.spec", "core.plan"),
     "core.study": ("core.errors", "core.pack", "core.spec", "core.plan"),
     "core.store": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study"),
     "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
-    "core.start": ("core.errors", "core.spec", "core.plan", "core.study", "core.store"),
+    "core.start": ("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
     "core.driver": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
 }
 ALLOWED = {**{room: {"core", *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}

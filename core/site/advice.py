@@ -1,0 +1,193 @@
+"""What a site would not take of a plan, or take otherwise than meant: said before anything is submitted.
+
+Everything here is a warning. Whether a job is taken is for Slurm to say.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ..plan.arrays import kind_of, varies
+from ..plan.model import Plan, PlannedStep
+from ..spec.problems import NOWHERE, Place, Problem
+from ..spec.walltime import walltime_seconds, walltime_text
+from .profile import NodeType, Profile, Qos
+
+_LONG = {
+    "-C": "constraint", "-q": "qos", "-A": "account", "-t": "time", "-N": "nodes", "-n": "ntasks",
+    "-c": "cpus-per-task", "-p": "partition", "-G": "gpus",
+}  # fmt: skip
+_SIZE = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
+_MEGABYTES = {"K": 1 / 1024, "": 1.0, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024.0}
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a job asks for, by the long names of sbatch's options; the last word counts."""
+
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def text(self, key: str) -> str:
+        return self.options.get(key, "")
+
+    def number(self, key: str, default: int = 0) -> int:
+        match = re.match(r"\d+", self.text(key))
+        return int(match.group()) if match else default
+
+    @property
+    def nodes(self) -> int:
+        return self.number("nodes", 1)
+
+    @property
+    def seconds(self) -> int:
+        return walltime_seconds(self.text("time")) or 0
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of a node, as far as it can be told."""
+        numbers = [_last_number(self.text(key)) for key in ("gpus-per-node", "gres")]
+        tasks = -(-self.number("ntasks", 1) // self.nodes)
+        numbers += [_last_number(self.text("gpus-per-task")) * tasks, -(-_last_number(self.text("gpus")) // self.nodes)]
+        return max(numbers)
+
+    @property
+    def threads(self) -> int:
+        """Logical cores of a node."""
+        return -(-self.number("ntasks", 1) // self.nodes) * self.number("cpus-per-task", 1)
+
+    @property
+    def memory(self) -> float:
+        """MB of a node."""
+        if match := _SIZE.fullmatch(self.text("mem-per-cpu")):
+            return float(match.group(1)) * _MEGABYTES[match.group(2).upper()] * self.threads
+        match = _SIZE.fullmatch(self.text("mem"))
+        return float(match.group(1)) * _MEGABYTES[match.group(2).upper()] if match else 0.0
+
+
+def _last_number(text: str) -> int:
+    """The number in `4`, `gpu:4`, `gpu:a100:4`."""
+    match = re.fullmatch(r"(?:[a-z][\w.-]*:)*(\d+)", text)
+    return int(match.group(1)) if match else 0
+
+
+def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Problem]:
+    """Everything that is doubtful, each kind once for a step; `places` are those of the steps in the file."""
+    found: list[Problem] = []
+    jobs: Counter[str] = Counter()
+    for step in plan.steps:
+        if not step.scheduled or step.skipped or not step.instances:
+            continue
+        told: dict[str, Problem] = {}
+        for number, job in _jobs(plan, step):
+            qos = job.text("qos") or profile.default_qos
+            jobs[qos] += number
+            for message, hint in _doubts(job, profile, qos):
+                kind = re.sub(r"[\d,.:-]+", "", message)
+                told.setdefault(kind, Problem(places.get(step.name, NOWHERE), message, hint, warning=True))
+        found += (replace(problem, message=f"step '{step.name}': {problem.message}") for problem in told.values())
+    for qos, number in jobs.items():
+        limit = profile.qos.get(qos, Qos()).submit
+        if limit and number > limit:
+            message = f"{profile.name} takes {limit:,} jobs of a user at a time in qos {qos}; the study has {number:,}"
+            hint = "mtui keeps to that and goes on as jobs end; 'mtui: {pack: true}' would need fewer jobs"
+            found.append(Problem(NOWHERE, message, hint, warning=True))
+    return found
+
+
+def _jobs(plan: Plan, step: PlannedStep) -> Iterable[tuple[int, _Job]]:
+    """The different jobs of a step, each with how many there are of it."""
+    if not varies(step):
+        yield len(step.instances), _read(kind_of(plan, plan.instances[step.instances[0]]).options)
+        return
+    kinds = Counter(kind_of(plan, plan.instances[index]).options for index in step.instances)
+    for options, number in kinds.items():
+        yield number, _read(options)
+
+
+def _read(lines: Iterable[str]) -> _Job:
+    found: dict[str, str] = {}
+    for line in lines:
+        try:
+            words = shlex.split(line.removeprefix("#SBATCH"), comments=True)
+        except ValueError:
+            continue
+        last = ""
+        for word in words:
+            if word.startswith("--"):
+                last, _, value = word[2:].partition("=")
+                found[last] = value
+            elif word.startswith("-") and word[:2] in _LONG:
+                last = _LONG[word[:2]]
+                found[last] = word[2:].lstrip("=")
+            elif last and not found[last]:
+                found[last] = word
+    return _Job(found)
+
+
+_Doubt = tuple[str, str]
+
+
+def _doubts(job: _Job, profile: Profile, name: str) -> Iterable[_Doubt]:
+    yield from _missing(job, profile)
+    if profile.no_partition and job.text("partition"):
+        yield f"{profile.name} refuses a partition beside a qos ('{job.text('partition')}')", "queue: ''"
+    if not job.text("qos") and profile.default_qos:
+        yield f"it has no qos, and gets '{profile.default_qos}' on {profile.name}", "qos: regular, in batch"
+    yield from _of_qos(job, profile, name)
+    types = [kind for kind in re.split(r"[&|,*\[\]()]", job.text("constraint")) if kind in profile.nodes]
+    if job.text("constraint") and profile.nodes and not types:
+        kinds = ", ".join(profile.nodes)
+        yield f"constraint '{job.text('constraint')}' names none of {profile.name}'s nodes ({kinds})", ""
+    for kind in types[:1]:
+        yield from _of_nodes(job, profile, kind, profile.nodes[kind])
+
+
+def _missing(job: _Job, profile: Profile) -> Iterable[_Doubt]:
+    named = {"constraint": "constraint", "account": "account", "walltime": "time", "qos": "qos"}
+    hints = {
+        "constraint": f"constraint: {' or '.join(profile.nodes) or 'NAME'}, in batch or under mtui: steps:",
+        "account": "bank: NAME, in batch",
+        "walltime": "walltime: 01:00:00, in the step",
+        "qos": "qos: NAME, in batch",
+    }
+    for what in profile.required:
+        if not job.text(named[what]):
+            yield f"it has no {what}, and {profile.name} refuses jobs without one", hints[what]
+    if "walltime" not in profile.required and not job.text("time"):
+        yield "it has no walltime", hints["walltime"]
+
+
+def _of_qos(job: _Job, profile: Profile, name: str) -> Iterable[_Doubt]:
+    qos = profile.qos.get(name, Qos())
+    if qos.walltime and job.seconds > qos.walltime:
+        longest = walltime_text(qos.walltime)
+        roomy = [other for other, limits in profile.qos.items() if limits.walltime >= job.seconds]
+        hint = f"longer ones: {', '.join(roomy)}" if roomy else ""
+        yield f"its walltime of {job.text('time')} is beyond the {longest} of qos {name}", hint
+    if qos.least_walltime and job.seconds and job.seconds < qos.least_walltime:
+        yield f"qos {name} takes jobs from {walltime_text(qos.least_walltime)} up, not of {job.text('time')}", ""
+    if qos.nodes and job.nodes > qos.nodes:
+        yield f"it asks for {job.nodes:,} nodes, and qos {name} gives at most {qos.nodes:,}", ""
+
+
+def _of_nodes(job: _Job, profile: Profile, kind: str, node: NodeType) -> Iterable[_Doubt]:
+    if node.threads and job.threads > node.threads:
+        hint = "more nodes, or fewer procs or cores per task"
+        yield f"it asks for {job.threads:,} cores on a node; a {kind} node has {node.threads:,}", hint
+    if node.memory and job.memory > node.memory:
+        yield f"it asks for {job.memory / 1024:,.0f} GB on a node; a {kind} node has {node.memory / 1024:,.0f} GB", ""
+    if job.gpus > node.gpus:
+        has = f"{node.gpus:,}" if node.gpus else "none"
+        yield f"it asks for {job.gpus:,} GPUs on a node; a {kind} node has {has}", ""
+    account = job.text("account")
+    if account and node.account_ends and not account.endswith(node.account_ends):
+        meant = f"{account}{node.account_ends}"
+        yield f"{kind} nodes are paid by accounts that end in {node.account_ends}, not by '{account}'", f"bank: {meant}"
+    others = {other.account_ends for other in profile.nodes.values()} - {"", node.account_ends}
+    if account and not node.account_ends and account.endswith(tuple(others)):
+        ends = next(end for end in others if account.endswith(end))
+        yield f"account '{account}' does not pay for {kind} nodes", f"bank: {account.removesuffix(ends)}"

@@ -1,0 +1,61 @@
+"""Finds the profile of a site: the one that a study names, else that of the machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ..errors import UsageError
+from ..spec.problems import nearest
+from .profile import Profile, read_profile
+
+NONE = "none"  # what a study says that wants no site
+_BUILT_IN = Path(__file__).with_name("profiles")
+
+
+def find_profile(site: str, beside: Path, environment: Mapping[str, str]) -> Profile | None:
+    """The profile that a study names (a name, or a path from `beside`), or that of this machine; None if there is none.
+
+    Raises UsageError for a name that is none, SpecError for a profile with mistakes.
+    """
+    if site == NONE:
+        return None
+    if "/" in site or site.endswith((".yaml", ".yml")):
+        return _read(beside / Path(site).expanduser())
+    if site:
+        for file in _files(environment):
+            if file.stem == site:
+                return _read(file)
+        known = {file.stem for file in _files(environment)}
+        folder = _own(environment)
+        raise UsageError(
+            f"mtui: site: there is no site '{site}'", nearest(site, known) or f"profiles stand in {folder}"
+        )
+    for file in _files(environment):
+        profile = _read(file)
+        if profile.recognise and all(environment.get(key) == value for key, value in profile.recognise.items()):
+            return profile
+    return None
+
+
+def _own(environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
+    return Path(home) / "mtui" / "sites"
+
+
+def _files(environment: Mapping[str, str]) -> Iterator[Path]:
+    """The profiles of the user, then those that mtui has of itself and the user has not."""
+    own = sorted(_own(environment).glob("*.yaml"))
+    yield from own
+    names = {file.name for file in own}
+    yield from (file for file in sorted(_BUILT_IN.glob("*.yaml")) if file.name not in names)
+
+
+def _read(file: Path) -> Profile:
+    try:
+        return read_profile(file.read_text(encoding="utf-8"), str(file))
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} is not UTF-8 text") from None
+    except OSError as error:
+        raise UsageError(f"cannot read the site's profile {os.fspath(file)}: {error.strerror}") from None

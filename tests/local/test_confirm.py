@@ -1,0 +1,70 @@
+"""The question before a start that asks for many node-hours, and what a study says of its site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests import mtui
+from tests.slurm.cluster import Cluster
+from tests.slurm.test_studies import SHARED, step
+
+
+def study(folder: Path, block: str) -> Path:
+    steps = step("a", "true", where='nodes: 2, walltime: "10:00:00"')
+    spec = mtui.write_study(folder / "study.yaml", steps, batch=SHARED)
+    spec.write_text(spec.read_text() + f"mtui: {block}\n")
+    return spec
+
+
+def test_nobody_to_ask_is_told_how_to_answer(slurm: Cluster, tmp_path: Path) -> None:
+    spec = study(tmp_path, "{confirm: 19.5}")
+    done = mtui.run("--no-ui", "-o", tmp_path / "out", spec, env=slurm.env)
+    assert (done.returncode, (tmp_path / "out").exists()) == (2, False)
+    assert "t may use up to 20.0 node-hours, more than 19.5 ('confirm')" in done.stderr
+    assert "-y starts it all the same" in done.stderr
+    assert mtui.run("--no-ui", "-y", "-o", tmp_path / "out", spec, env=slurm.env).returncode == 0
+    assert mtui.run("--no-ui", "-o", tmp_path / "more", study(tmp_path, "{confirm: 20}"), env=slurm.env).returncode == 0
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 2), ("", 2), ("y", 0)])
+def test_person_is_asked(slurm: Cluster, tmp_path: Path, answer: str, code: int) -> None:
+    words = [*mtui.COMMAND[1:], "--no-ui", "-o", str(tmp_path / "out"), str(study(tmp_path, "{confirm: 1}"))]
+    child = pexpect.spawn(mtui.COMMAND[0], words, env={**slurm.env, "TERM": "dumb"}, encoding="utf-8", timeout=60)
+    child.expect_exact("Start it? [y/N]")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == code
+    assert (tmp_path / "out").exists() is (code == 0)
+
+
+def test_site_is_told_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text(
+        "name: attic\nconfirm: 5\nqos: {regular: {walltime: '01:00:00', factor: 2}}\nrequired: [constraint]\n"
+    )
+    spec = study(tmp_path, "{site: ./site.yaml}")
+    told = mtui.run("plan", spec, env=slurm.env)
+    assert told.returncode == 0
+    assert "At most 20.0 node-hours on attic, charged as 40.0." in told.stdout
+    assert "study.yaml:4:3: warning: step 'a': it has no constraint, and attic refuses jobs without one" in told.stdout
+    assert "is beyond the 01:00:00 of qos regular" in told.stdout
+    started = mtui.run("--no-ui", "-y", "-o", tmp_path / "out", spec, env=slurm.env)
+    assert started.returncode == 0
+    assert "it has no constraint" in started.stderr
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ("{site: attick}", "mtui: site: there is no site 'attick'"),
+        ("{site: [a]}", "'site' has to be text, but is a list"),
+        ("{confirm: many}", "'confirm' has to be a number of node-hours, but is text"),
+        ("{confirm: 0}", "'confirm' has to be a number of node-hours"),
+    ],
+)
+def test_wrong_words_are_told(tmp_path: Path, block: str, told: str) -> None:
+    done = mtui.run("plan", study(tmp_path, block))
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
