@@ -31,7 +31,7 @@ from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiErro
 from ..core.plan.changes import CHANGEABLE, RESTART
 from ..core.plan.script import header_resources
 from ..core.store.known import remember
-from ..core.store.layout import StudyDirectory, open_study
+from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile, read_study_file
 from ..core.study.commands import MARKS, change_problem
 from ..core.study.status import Status
@@ -41,6 +41,7 @@ from .model.acting import Order, order_for
 from .model.appearance import GROUP_GLYPHS
 from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
+from .opening import is_maestros, open_any, read_any
 from .palette import Actions, Instances
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
@@ -134,8 +135,8 @@ class MtuiApp(App[None]):
     def open_path(self, root: Path) -> None:
         """Open a study from the list."""
         try:
-            directory = open_study(root)
-            study = read_study_file(directory.study_file)
+            directory = open_any(root)
+            study = read_any(directory)[0] if is_maestros(directory) else read_study_file(directory.study_file)
             remember(root)
         except MtuiError as error:
             self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)

@@ -13,6 +13,7 @@ from ..core.store.follow import Follower
 from ..core.store.layout import StudyDirectory
 from ..core.study.state import Impossible, StudyState
 from ..core.study.status import OVER
+from .opening import is_maestros
 from .text import SafeLog
 
 _CHUNK = 1 << 16
@@ -26,6 +27,7 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
         raise UsageError(f"there is no {path.name} yet: {instance.name} is {status.value}", f"it will be {path}")
     out = sys.stdout.buffer
     clean = SafeLog() if sys.stdout.isatty() else None
+    follow = follow and not is_maestros(directory)
     follower = Follower(directory.journal)
     follower.new_events()  # the state has these already
     offset = 0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ..core.backends.slurm_text import reason_words
+from ..core.maestro import MaestroDirectory
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
@@ -18,11 +19,13 @@ from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
 from .driving import At, Driving
 from .feed import Feed, apply
+from .maestro_view import MaestroAtHelm, MaestroFeed
 from .model import acting
 from .model.allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .model.appearance import group_of
 from .model.estimate import Estimate, Estimator, rough_words, span_words
 from .model.view import StudyView
+from .opening import require_ours
 from .text import plural, safe
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
@@ -49,7 +52,10 @@ class OpenStudy:
         self.sent: list[Sent] = []
         self._changed = changed
         self._read(study)
-        self.driving = Driving(directory, study, changed, lambda: self.feed.wake())
+        if isinstance(directory, MaestroDirectory):
+            self.driving: Driving | MaestroAtHelm = MaestroAtHelm(directory)
+        else:
+            self.driving = Driving(directory, study, changed, lambda: self.feed.wake())
 
     def _read(self, study: StudyFile) -> None:
         """Begin to read."""
@@ -63,7 +69,10 @@ class OpenStudy:
         self._estimated: tuple[float, Estimate] | None = None
         self._occupancy = Occupancy(study.plan)
         self._used: tuple[float, dict[str, Use]] | None = None
-        self.feed = Feed(self.directory, study, self._changed)
+        if isinstance(self.directory, MaestroDirectory):
+            self.feed: Feed | MaestroFeed = MaestroFeed(self.directory, study, self._changed)
+        else:
+            self.feed = Feed(self.directory, study, self._changed)
 
     def start(self) -> None:
         self.feed.start()
@@ -76,7 +85,8 @@ class OpenStudy:
         """Its plan has more rows: read everything again. Who drives it goes on driving."""
         self.feed.stop()
         self._read(study)
-        self.driving.study = study
+        if isinstance(self.driving, Driving):
+            self.driving.study = study
         self.feed.start()
 
     def take(self) -> bool:
@@ -96,7 +106,8 @@ class OpenStudy:
     # --- commands
 
     def send(self, order: acting.Order, options: Mapping[str, str] | None = None) -> Sent:
-        """Send an order; raises StudyDirectoryError if it cannot be written."""
+        """Send an order; raises StudyDirectoryError if it cannot be written, UsageError if nothing takes it."""
+        require_ours(self.directory, order.verb)
         with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
         words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
         names = acting.targets(self.state, order.indices)
@@ -137,9 +148,11 @@ class OpenStudy:
                 if helm.quiet_for > STALE_AFTER:
                     words.append((f"no sign of life for {rough_words(helm.quiet_for)}", "state--failed"))
             case At.NOWHERE:
-                words.append(
-                    (f"no driver: {safe(helm.words)}", "line--faint" if self.state.result else "state--failed")
-                )
+                if isinstance(self.driving, MaestroAtHelm):
+                    words.append((safe(helm.words), "line--faint"))
+                else:
+                    kind = "line--faint" if self.state.result else "state--failed"
+                    words.append((f"no driver: {safe(helm.words)}", kind))
             case At.BROKEN:
                 reason = helm.words.partition("\n")[0].replace(f"cannot go on in {self.directory.root}: ", "")
                 words.append((f"not driven, D tries again: {safe(reason)}", "state--failed"))

@@ -16,6 +16,7 @@ from ..core.study.allocation import Allocation
 from ..core.study.state import StudyState
 from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from .model.allocations import Occupancy, Use, left, open_ones, stands
+from .opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
@@ -23,7 +24,7 @@ _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
 def drives(directory: StudyDirectory) -> str:
     """Who drives the study now, in words; empty if nobody does."""
-    owner = current_owner(directory.owner)
+    owner = current_owner(directory.owner) if directory.owner.exists() else None
     if owner is None:
         return ""
     standing = Liveness(directory.owner, owner).standing()
@@ -87,7 +88,10 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     driver = drives(directory)
     commands = len(inbox.waiting(directory.inbox))
     lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
-    if state.result:
+    if is_maestros(directory):
+        written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(directory.status_csv.stat().st_mtime))
+        lines.append(f"{READ_ONLY}. It last wrote at {written}.")
+    elif state.result:
         lines.append(f"The study is over: {state.result}.")
         if commands:
             lines.append(f"{plural(commands, 'command')} wait for a driver: mtui --no-ui {directory.root}")

@@ -1,0 +1,72 @@
+"""The plan of a study of Maestro: made anew of the spec that it keeps, or at least of the rows that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import MtuiError
+from ..plan.expand import path_component
+from ..plan.model import Instance, Plan, PlannedStep
+from ..plan.parameters import ParameterTable
+from ..spec.model import Batch
+from ..start import PlanOptions, plan_study
+from .rows import Row
+
+
+def plan_of_maestro(root: Path, rows: Sequence[Row]) -> tuple[Plan, str, bool]:
+    """The plan, the path of the spec, and whether the plan has the edges: else it is one of the rows alone."""
+    for spec in sorted(path for path in root.glob("*.y*ml") if path.is_file()):
+        try:
+            plan = plan_study(spec, PlanOptions(out=str(root))).plan
+        except MtuiError:
+            continue
+        if not rows or {instance.name for instance in plan.instances} == {row.name for row in rows}:
+            return _as_laid_out(plan, rows), str(spec), True
+    return _of_rows(root, rows), "", False
+
+
+def _as_laid_out(plan: Plan, rows: Sequence[Row]) -> Plan:
+    """The plan with the workspaces that Maestro chose; with --hashws these are numbered."""
+    places = {row.name: row.workspace for row in rows}
+    instances = [
+        replace(instance, workspace=places.get(instance.name, instance.workspace), stem=_stem(instance, places))
+        for instance in plan.instances
+    ]
+    return replace(plan, instances=tuple(instances))
+
+
+def _stem(instance: Instance, places: dict[str, str]) -> str:
+    place = places.get(instance.name, instance.workspace)
+    return instance.stem if place == instance.workspace else place.rpartition("/")[2]
+
+
+def _of_rows(root: Path, rows: Sequence[Row]) -> Plan:
+    """A plan of what is shown: steps are the first part of the workspaces, and nothing hangs on anything."""
+    keys = tuple(dict.fromkeys(key for row in rows for key in row.params))
+    by_step: dict[str, list[Row]] = {}
+    for row in rows:
+        by_step.setdefault(row.workspace.partition("/")[0] or row.name, []).append(row)
+    values = tuple(tuple(row.params.get(key, "") for row in rows) for key in keys)
+    number = {row.name: place for place, row in enumerate(rows)}
+    steps: list[PlannedStep] = []
+    instances: list[Instance] = []
+    for name, members in by_step.items():
+        first = len(instances)
+        used = tuple(sorted({key for row in members for key in row.params}))
+        for row in members:
+            stem = path_component(row.name)
+            instances.append(Instance(len(instances), row.name, len(steps), number[row.name], row.workspace, stem, ()))
+        by_row = [first] * len(rows)
+        for place, row in enumerate(members):
+            by_row[number[row.name]] = first + place
+        steps.append(
+            PlannedStep(
+                index=len(steps), name=name, folder=name, description="", cmd="", restart="", run={}, parents=(),
+                funnels=(), references=(), used=used, scheduled=any(row.job and "." not in row.job for row in members),
+                instances=range(first, len(instances)), by_row=tuple(by_row),
+            )
+        )  # fmt: skip
+    table = ParameterTable(keys, keys, values, values)
+    return Plan(root.name, "", str(root), Batch("local"), False, table, tuple(steps), tuple(instances))
