@@ -188,7 +188,12 @@ def prepare(
     _link(root, plan, instance)
     if attempt > 1:
         for output in (directory.stdout(instance), directory.stderr(instance)):
-            _keep(output, output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+            _keep(output, kept_output(output, attempt - 1))
+
+
+def kept_output(output: Path, attempt: int) -> Path:
+    """Where the output of an attempt stands once there is a later one: `NAME.1.out`."""
+    return output.with_name(f"{output.stem}.{attempt}{output.suffix}")
 
 
 def _make_folder(path: str) -> None:
