@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 
 VERSION = 1  # changes when a field goes or changes its meaning; a new field changes nothing
@@ -11,5 +10,4 @@ VERSION = 1  # changes when a field goes or changes its meaning; a new field cha
 
 def tell(record: Mapping[str, object]) -> None:
     """Print a record. It is ASCII, so that a name that is not UTF-8 comes through as well."""
-    json.dump({"version": VERSION, **record}, sys.stdout, indent=1, allow_nan=False)
-    print()
+    print(json.dumps({"version": VERSION, **record}, indent=1, allow_nan=False))
