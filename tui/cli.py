@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
+        from .completion import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         words = _with_verb(words)
@@ -429,6 +433,13 @@ def _submit(arguments: argparse.Namespace) -> int:
     return EXIT_FINISHED
 
 
+def _completion(arguments: argparse.Namespace) -> int:
+    from .completion import shell_code
+
+    print(shell_code(arguments.shell))
+    return EXIT_FINISHED
+
+
 _HANDLERS = {
     "run": _run,
     "plan": _plan,
@@ -442,4 +453,5 @@ _HANDLERS = {
     "detach": _detach,
     "submit": _submit,
     "studies": _studies,
+    "completion": _completion,
 }

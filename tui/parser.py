@@ -19,7 +19,7 @@ _ORDERS = {
     "skip": "do not run instances; what hangs on them goes on",
 }
 _READING = ("plan", "status", "why", "log", "report", "studies")
-VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit")
+VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit", "completion")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -164,6 +164,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_plan_options(submit)
     _add_limits(submit)
     submit.set_defaults(handler="submit")
+
+    completion = verbs.add_parser("completion", help="what makes the TAB key of a shell complete these command lines")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="print it for this shell")
+    completion.set_defaults(handler="completion")
     return parser
 
 

@@ -37,6 +37,7 @@ from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
+from .names import STUDY_FILE
 from .new_folder import make_folder
 
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
@@ -54,7 +55,7 @@ class StudyDirectory:
 
     @cached_property
     def study_file(self) -> Path:
-        return self.home / "study.json"
+        return self.root / STUDY_FILE
 
     @cached_property
     def journal(self) -> Path:
