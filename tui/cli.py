@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
+from .as_json import tell
 from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
+        from .completion import complete
+
+        complete()
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         words = _with_verb(words)
@@ -216,13 +220,15 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
 
 
 def _studies(arguments: argparse.Namespace) -> int:
-    del arguments
+    from .studies_text import studies_json, studies_text
+
+    if arguments.json:
+        tell(studies_json())
+        return EXIT_FINISHED
     if _has_terminal():
         from .app import run_app
 
         return run_app()
-    from .studies_text import studies_text
-
     print(studies_text())
     return EXIT_FINISHED
 
@@ -236,8 +242,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
         for problem in planned.warnings:
             _tell(problem.text(planned.study.file))
-        json.dump(plan_as_json(planned.plan), sys.stdout, indent=1)
-        print()
+        tell(plan_as_json(planned.plan))
         return EXIT_FINISHED
     from .plan_view import plan_text
     from .text import Paint
@@ -277,8 +282,7 @@ def _status(arguments: argparse.Namespace) -> int:
     directory = _open(arguments)
     study, state = read_study(directory)
     if arguments.json:
-        json.dump(status_json(directory, state, study.given), sys.stdout, indent=1)
-        print()
+        tell(status_json(directory, state, study.given))
     else:
         print(status_text(directory, state, Paint(sys.stdout), study.given))
     return EXIT_FINISHED
@@ -305,22 +309,30 @@ def _instance(state: StudyState, name: str) -> Instance:
 def _why(arguments: argparse.Namespace) -> int:
     from ..core.store.reader import read_study
     from .text import Paint
-    from .why import why_text
+    from .why import why_json, why_text
 
     directory = _open(arguments)
     study, state = read_study(directory)
     instance = _instance(state, arguments.instance)
+    if arguments.json:
+        tell(why_json(directory, study, state, instance.index))
+        return EXIT_FINISHED
     print(why_text(directory, study, state, instance.index, Paint(sys.stdout)))
     return EXIT_FINISHED
 
 
 def _log(arguments: argparse.Namespace) -> int:
     from ..core.store.reader import read_study
-    from .log import show_log
+    from .log import log_json, show_log
 
+    if arguments.json and arguments.follow:
+        raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
     directory = _open(arguments)
     _, state = read_study(directory)
     instance = _instance(state, arguments.instance)
+    if arguments.json:
+        tell(log_json(directory, state, instance))
+        return EXIT_FINISHED
     path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
     if arguments.script:
         path = directory.workspace(instance) / state.plan.script_name(instance)
@@ -345,7 +357,7 @@ def _order(arguments: argparse.Namespace) -> int:
         options["restart"] = "true"
     if arguments.because:
         options["reason"] = arguments.because
-    return order(_open(arguments), arguments.verb, targets, options, yes=not ask)
+    return order(_open(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)
 
 
 def _changes(words: Sequence[str]) -> dict[str, str]:
@@ -370,7 +382,7 @@ def _update(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "update changes nothing without an option", "give --throttle N, --local-jobs N, --sleep SEC or --rlimit N"
         )
-    return order(_open(arguments), "update", (), options)
+    return order(_open(arguments), "update", (), options, as_json=arguments.json)
 
 
 def _extend(arguments: argparse.Namespace) -> int:
@@ -390,7 +402,7 @@ def _extend(arguments: argparse.Namespace) -> int:
 def _detach(arguments: argparse.Namespace) -> int:
     from .order import order
 
-    return order(_open(arguments), arguments.verb, (), {})
+    return order(_open(arguments), arguments.verb, (), {}, as_json=arguments.json)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
@@ -421,6 +433,13 @@ def _submit(arguments: argparse.Namespace) -> int:
     return EXIT_FINISHED
 
 
+def _completion(arguments: argparse.Namespace) -> int:
+    from .completion import shell_code
+
+    print(shell_code(arguments.shell))
+    return EXIT_FINISHED
+
+
 _HANDLERS = {
     "run": _run,
     "plan": _plan,
@@ -434,4 +453,5 @@ _HANDLERS = {
     "detach": _detach,
     "submit": _submit,
     "studies": _studies,
+    "completion": _completion,
 }

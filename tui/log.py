@@ -1,4 +1,4 @@
-"""`mtui log DIR INSTANCE`: an instance's output, script, or stderr; with -f until it ends."""
+"""`mtui log DIR INSTANCE`: an instance's output, script, or stderr; with -f until it ends. For programs, all of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 from ..core.errors import EXIT_FINISHED, UsageError
 from ..core.plan.model import Instance
 from ..core.store.follow import Follower
-from ..core.store.layout import StudyDirectory
+from ..core.store.layout import StudyDirectory, kept_output
+from ..core.store.reader import last_lines
 from ..core.study.state import Impossible, StudyState
 from ..core.study.status import OVER
 from .opening import is_maestros
@@ -18,6 +19,7 @@ from .text import SafeLog
 
 _CHUNK = 1 << 16
 _LOOK_EVERY = 0.2  # seconds between two looks at a log that grows
+_LAST_LINES = 10
 
 
 def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, path: Path, *, follow: bool) -> int:
@@ -48,3 +50,39 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
         for event in follower.new_events():
             with suppress(Impossible):
                 state.apply(event)
+
+
+def log_json(directory: StudyDirectory, state: StudyState, instance: Instance) -> dict[str, object]:
+    """For programs: where the scripts and the output of every attempt stand, how large they are, and how they end."""
+    plan, index = state.plan, instance.index
+    folder = directory.workspace(instance)
+    has_restart = bool(plan.step_of(instance).restart)
+    last = state.last_attempt(index)
+    attempts: list[dict[str, object]] = []
+    for attempt in state.attempts.get(index, []):
+        out, err = directory.stdout(instance), directory.stderr(instance)
+        if attempt is not last:
+            out, err = kept_output(out, attempt.number), kept_output(err, attempt.number)
+        attempts.append({"number": attempt.number, "stdout": _output(out), "stderr": _output(err)})
+    return {
+        "study": plan.name,
+        "directory": str(directory.root),
+        "name": instance.name,
+        "step": plan.step_of(instance).name,
+        "status": state.status[index].value,
+        "workspace": instance.workspace,
+        "script": _file(folder / plan.script_name(instance)),
+        "restart": _file(folder / plan.script_name(instance, restart=True)) if has_restart else None,
+        "attempts": attempts,
+    }
+
+
+def _file(path: Path) -> dict[str, object]:
+    with suppress(OSError):
+        stat = path.stat()
+        return {"path": str(path), "size": stat.st_size, "modified_at": stat.st_mtime}
+    return {"path": str(path), "size": None, "modified_at": 0}
+
+
+def _output(path: Path) -> dict[str, object]:
+    return {**_file(path), "last_lines": last_lines(path, _LAST_LINES)}

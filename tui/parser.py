@@ -19,7 +19,7 @@ _ORDERS = {
     "skip": "do not run instances; what hangs on them goes on",
 }
 _READING = ("plan", "status", "why", "log", "report", "studies")
-VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit")
+VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit", "completion")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -38,6 +38,7 @@ _SET = (
     "change a resource for this and every later attempt: walltime, nodes, procs, 'cores per task', gpus, exclusive, "
     "queue (partition), bank (account), qos, reservation, constraint, mem, ...; an empty value takes a change back"
 )
+_CAME_OF_IT = "what came of it, for programs"
 _OVERVIEW = """\
 mtui                       list your studies
 mtui STUDY.yaml            start a study
@@ -90,6 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
     why = verbs.add_parser("why", help="what an instance waits for, or why it failed")
     why.add_argument("target", metavar="DIR")
     why.add_argument("instance", metavar="INSTANCE")
+    why.add_argument("--json", action="store_true", help="every reason and attempt, for programs")
     why.set_defaults(handler="why")
 
     log = verbs.add_parser("log", help="the output of an instance")
@@ -99,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
     what = log.add_mutually_exclusive_group()
     what.add_argument("--stderr", action="store_true", help="its stderr instead of its stdout")
     what.add_argument("--script", action="store_true", help="its script")
+    what.add_argument("--json", action="store_true", help="where all its files stand and how they end, for programs")
     log.set_defaults(handler="log")
 
     report = verbs.add_parser("report", help="what became of a study: a page, Markdown or a table")
@@ -120,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
             help=_WHOLE[verb],
         )
         order.add_argument("-y", "--yes", "--autoyes", action="store_true", help="do not ask")
+        order.add_argument("--json", action="store_true", help=_CAME_OF_IT)
         order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="")
         if verb in ("retry", "rerun"):
             order.add_argument("--set", action="append", dest="changes", metavar="KEY=VALUE", help=_SET)
@@ -134,6 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
     update.add_argument(
         "--rlimit", type=_count, metavar="N", help="restart a step that ran out of time at most N times"
     )
+    update.add_argument("--json", action="store_true", help=_CAME_OF_IT)
     update.set_defaults(handler="update")
     extend = verbs.add_parser("extend", help="add rows to the parameters of a study that has begun")
     extend.add_argument("target", metavar="DIR")
@@ -142,13 +147,16 @@ def make_parser() -> argparse.ArgumentParser:
     extend.set_defaults(handler="extend")
     detach = verbs.add_parser("detach", help="let the driver go on without its terminal")
     detach.add_argument("target", metavar="DIR")
+    detach.add_argument("--json", action="store_true", help=_CAME_OF_IT)
     detach.set_defaults(handler="detach", verb="detach")
 
     stop = verbs.add_parser("stop", help="let the driver let go; jobs and local steps go on")
     stop.add_argument("target", metavar="DIR")
+    stop.add_argument("--json", action="store_true", help=_CAME_OF_IT)
     stop.set_defaults(handler="detach", verb="stop")
 
     studies = verbs.add_parser("studies", help="your studies and how they stand; so does mtui alone")
+    studies.add_argument("--json", action="store_true", help="the same for programs")
     studies.set_defaults(handler="studies")
 
     submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
@@ -156,6 +164,10 @@ def make_parser() -> argparse.ArgumentParser:
     _add_plan_options(submit)
     _add_limits(submit)
     submit.set_defaults(handler="submit")
+
+    completion = verbs.add_parser("completion", help="what makes the TAB key of a shell complete these command lines")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="print it for this shell")
+    completion.set_defaults(handler="completion")
     return parser
 
 

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from ..core.plan.cost import nodes_asked
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Standing, current_owner
@@ -174,6 +175,7 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
     for instance in state.plan.instances:
         attempts = state.attempts.get(instance.index, [])
         last = attempts[-1] if attempts else None
+        changes = state.changes.get(instance.index, {})
         instances.append(
             {
                 "name": instance.name,
@@ -181,7 +183,8 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
                 "status": state.status[instance.index].value,
                 "workspace": instance.workspace,
                 "params": state.plan.params(instance),
-                "changes": state.changes.get(instance.index, {}),
+                "changes": changes,
+                "nodes": nodes_asked(state.plan, instance, changes),
                 "attempt": last.number if last else 0,
                 "job": last.job if last else "",
                 "node": last.node if last else "",

@@ -1,8 +1,8 @@
-"""`mtui` with no terminal: the user's studies as a table."""
+"""`mtui` with no terminal: the user's studies as a table; `mtui studies --json`: the same for programs."""
 
 from __future__ import annotations
 
-from ..core.store.known import glance, known
+from ..core.store.known import Glance, glance, known
 from ..core.store.lease import Standing
 from ..core.study.status import Status
 from .text import safe, table
@@ -15,8 +15,31 @@ def studies_text() -> str:
         seen = glance(root)
         counts = seen.counts or {}
         done = f"{counts.get(Status.FINISHED.value, 0):,}/{sum(counts.values()):,}" if counts else "?"
-        driven = seen.standing in (Standing.ALIVE, Standing.UNKNOWN)
-        rows.append((safe(seen.name), done, "driven" if driven else seen.result or "no driver", safe(str(root))))
+        rows.append((safe(seen.name), done, "driven" if _driver(seen) else seen.result or "no driver", safe(str(root))))
     if len(rows) == 1:
         return "No study was started or opened here yet. Start one with: mtui STUDY.yaml (mtui --help tells the rest)"
     return "\n".join(table(rows, right=frozenset({1})))
+
+
+def studies_json() -> dict[str, object]:
+    """Every study that is known, the one that was visited last first."""
+    return {
+        "studies": [
+            {
+                "study": seen.name,
+                "directory": str(root),
+                "result": seen.result,
+                "driver": _driver(seen),
+                "counts": seen.counts,
+                "last_change_at": seen.last_change,
+            }
+            for root in known()
+            for seen in (glance(root),)
+        ]
+    }
+
+
+def _driver(seen: Glance) -> str:
+    """Who drives it now, in words; empty if nobody does."""
+    drives = seen.driver and seen.standing in (Standing.ALIVE, Standing.UNKNOWN)
+    return seen.driver.words if seen.driver and drives else ""

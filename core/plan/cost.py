@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..spec.walltime import walltime_seconds
-from .model import Plan
+from .changes import UNCHANGED
+from .model import Instance, Plan
 from .script import header_resources
 
 
@@ -32,10 +33,20 @@ def cost_of(plan: Plan) -> Cost:
             count = 1 if varies else len(step.instances)
             values = header_resources(plan, plan.instances[index])
             seconds = walltime_seconds(values.get("walltime", ""))
-            nodes = values.get("nodes", "1")  # with tasks only, Slurm picks; at least one node
-            if not seconds or not nodes.isdigit():  # 0 is no limit, as Slurm has it
+            nodes = _nodes(values)
+            if not seconds or not nodes:  # 0 is no limit, as Slurm has it
                 unknown += count
             else:
                 qos = values.get("qos", "")
-                by_qos[qos] = by_qos.get(qos, 0.0) + count * int(nodes) * seconds / 3600
+                by_qos[qos] = by_qos.get(qos, 0.0) + count * nodes * seconds / 3600
     return Cost(sum(by_qos.values()), unknown, by_qos)
+
+
+def nodes_asked(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> int:
+    """The nodes that an instance asks Slurm for; 0 if it runs beside the driver, or says no number."""
+    return _nodes(header_resources(plan, instance, changes)) if plan.step_of(instance).scheduled else 0
+
+
+def _nodes(values: Mapping[str, str]) -> int:
+    nodes = values.get("nodes", "1")  # with tasks only, Slurm picks; at least one node
+    return int(nodes) if nodes.isdecimal() else 0

@@ -37,6 +37,7 @@ from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
 from ..plan.script import render
+from .names import STUDY_FILE
 from .new_folder import make_folder
 
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
@@ -54,7 +55,7 @@ class StudyDirectory:
 
     @cached_property
     def study_file(self) -> Path:
-        return self.home / "study.json"
+        return self.root / STUDY_FILE
 
     @cached_property
     def journal(self) -> Path:
@@ -188,7 +189,12 @@ def prepare(
     _link(root, plan, instance)
     if attempt > 1:
         for output in (directory.stdout(instance), directory.stderr(instance)):
-            _keep(output, output.with_name(f"{instance.stem}.{attempt - 1}{output.suffix}"))
+            _keep(output, kept_output(output, attempt - 1))
+
+
+def kept_output(output: Path, attempt: int) -> Path:
+    """Where the output of an attempt stands once there is a later one: `NAME.1.out`."""
+    return output.with_name(f"{output.stem}.{attempt}{output.suffix}")
 
 
 def _make_folder(path: str) -> None:

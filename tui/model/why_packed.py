@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Sequence
 
-from ..core.plan.packing import ANY, Packing, Share
-from ..core.spec.model import Pack
-from ..core.store.study_file import StudyFile
-from ..core.study.allocation import Allocation
-from ..core.study.attempt import Attempt
-from ..core.study.state import StudyState
-from ..core.study.status import OVER, Status
-from .model.allocations import not_begun, open_ones, time_left, title
-from .text import safe
+from ...core.plan.packing import ANY, Packing, Share
+from ...core.spec.model import Pack
+from ...core.store.study_file import StudyFile
+from ...core.study.allocation import Allocation
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
+from ...core.study.status import OVER, Status
+from ..text import safe
+from .allocations import not_begun, open_ones, time_left, title
+from .reason import Kind, Reason
 
 
-def where_packed(status: Status, last: Attempt, allocation: Allocation, ran: str) -> list[str]:
+def where_packed(
+    status: Status, last: Attempt, allocation: Allocation, ran: str, open_parents: Sequence[int]
+) -> list[Reason]:
     """Where an instance stands in the allocation that it was given to; `ran` says how long, if it runs."""
     name = title(allocation)
     waits = not_begun(allocation)
+    on = f" on {safe(last.node)}" if last.node else ""
     match status:
         case Status.SUBMITTING | Status.UNCLEAR:
-            return [f"  It is being given to {name}."]
+            return [Reason(Kind.SUBMITTING, f"It is being given to {name}.")]
         case Status.BOUND:
-            lines = [f"  It waits in {name} for its parents there:"]
-            return [*lines, f"  The allocation itself {waits}."] if waits else lines
+            parents = Reason(Kind.PARENTS, f"It waits in {name} for its parents there:", tuple(open_parents))
+            return [parents, Reason(Kind.ALLOCATION, f"The allocation itself {waits}.")] if waits else [parents]
         case Status.PENDING:
-            lines = [f"  It waits in {name}, which {waits}." if waits else f"  It waits in {name} for a free slot."]
-            return [*lines, "  What that allocation does not begin goes to another."] if allocation.ending else lines
+            words = f"It waits in {name}, which {waits}." if waits else f"It waits in {name} for a free slot."
+            reasons = [Reason(Kind.ALLOCATION, words)]
+            if allocation.ending:
+                reasons.append(Reason(Kind.ALLOCATION, "What that allocation does not begin goes to another."))
+            return reasons
         case Status.RUNNING:
-            return [f"  It runs in {name}{f' on {safe(last.node)}' if last.node else ''}, {ran}."]
+            return [Reason(Kind.RUNNING, f"It runs in {name}{on}, {ran}.")]
         case _:
-            return [f"  It is in {name}{f' on {safe(last.node)}' if last.node else ''}."]
+            return [Reason(Kind.ALLOCATION, f"It is in {name}{on}.")]
 
 
 def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
@@ -45,7 +52,7 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
     return "" if isinstance(share, Share) or state.plan.instances[index].step not in packing.steps else share
 
 
-def no_allocation(study: StudyFile, state: StudyState, index: int) -> str:
+def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:
     """Why a ready instance that is to share an allocation has none yet; empty if it goes to Slurm by itself."""
     pack = study.settings.pack or (Pack() if open_ones(state) else None)
     if pack is None:
@@ -59,7 +66,7 @@ def no_allocation(study: StudyFile, state: StudyState, index: int) -> str:
     for allocation in own:
         if not allocation.job and not allocation.ending:
             return f"The allocation for it {not_begun(allocation)}."
-        if allocation.takes and share.ask.seconds <= time_left(allocation, time.time()):
+        if allocation.takes and share.ask.seconds <= time_left(allocation, now):
             return f"It is about to be given to {title(allocation)}."
     if any(allocation.takes for allocation in own):
         return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
