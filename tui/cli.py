@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,16 +12,13 @@ from typing import TYPE_CHECKING
 
 from ..core import __version__
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
-from .as_json import tell
+from .arguments import has_terminal, open_target, plan_options, say_on_stderr
 from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ..core.plan.model import Instance
-    from ..core.start import PlanOptions
     from ..core.store.layout import StudyDirectory
     from ..core.store.study_file import StudyFile
-    from ..core.study.state import StudyState
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,9 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if further and words[0] != "submit":
             parser.error(f"unrecognized arguments: {' '.join(further)}")
         arguments.further = further
-        return _HANDLERS[arguments.handler](arguments)
+        return _carry_out(arguments)
     except MtuiError as error:
-        _tell(f"{error.speaker}{error}")
+        say_on_stderr(f"{error.speaker}{error}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -53,13 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return EXIT_ERROR
         return _bug(error, words)
-
-
-def _tell(text: str) -> None:
-    """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
-    from .text import safe_lines
-
-    print(safe_lines(text), file=sys.stderr)
 
 
 def _with_verb(words: list[str]) -> list[str]:
@@ -104,7 +95,7 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     for note in notes(arguments):
-        _tell(f"mtui: {note}")
+        say_on_stderr(f"mtui: {note}")
     target = Path(arguments.target)
     if target.is_dir():
         return _go_on(target, arguments)
@@ -117,7 +108,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
         from .no_start import only_check, scripts_elsewhere
 
-        return (scripts_elsewhere if arguments.dry else only_check)(spec, _plan_options(arguments))
+        return (scripts_elsewhere if arguments.dry else only_check)(spec, plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
     if arguments.dry:
         from ..core.start import write_all
@@ -139,10 +130,10 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     from ..core.store.study_file import Settings
     from .confirm import confirm_cost
 
-    options = _plan_options(arguments)
+    options = plan_options(arguments)
     planned = plan_study(spec, options)
     for problem in planned.warnings:
-        _tell(problem.text(planned.study.file))
+        say_on_stderr(problem.text(planned.study.file))
     if any(step.scheduled and step.instances and not step.skipped for step in planned.plan.steps) and not dry:
         require_slurm()
     if not dry and not confirm_cost(planned, yes=arguments.autoyes):
@@ -175,20 +166,20 @@ def _allocation(arguments: argparse.Namespace) -> str:
     return job
 
 
-def _has_terminal() -> bool:
-    """Whether there is a terminal to draw on: the app reads stdin and draws on stderr."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
-
-
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..core.store.known import remember
-    from ..core.store.layout import open_study
     from ..core.store.study_file import read_study_file
+    from .opening import is_maestros, open_any, read_any, require_ours
 
-    directory = open_study(target)
+    directory = open_any(target)
     refuse_plan_options(arguments)
+    if is_maestros(directory):
+        if arguments.no_ui or arguments.json or arguments.quiet or not has_terminal():
+            require_ours(directory, "drive")
+        remember(directory.root)
+        return _drive(directory, read_any(directory)[0], arguments)
     study = read_study_file(directory.study_file)
     remember(directory.root)
     settings = study.settings
@@ -210,7 +201,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
 
 def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace, notice: str = "") -> int:
-    if not (arguments.no_ui or arguments.quiet or arguments.json) and _has_terminal():
+    if not (arguments.no_ui or arguments.quiet or arguments.json) and has_terminal():
         from .app import run_app
 
         return run_app(directory, study, notice)
@@ -219,203 +210,19 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
 
 
-def _studies(arguments: argparse.Namespace) -> int:
-    from .studies_text import studies_json, studies_text
-
-    if arguments.json:
-        tell(studies_json())
-        return EXIT_FINISHED
-    if _has_terminal():
-        from .app import run_app
-
-        return run_app()
-    print(studies_text())
-    return EXIT_FINISHED
-
-
-def _plan(arguments: argparse.Namespace) -> int:
-    from ..core.start import plan_study
-
-    planned = plan_study(Path(arguments.target), _plan_options(arguments))
-    if arguments.json:
-        from ..core.plan.dump import plan_as_json
-
-        for problem in planned.warnings:
-            _tell(problem.text(planned.study.file))
-        tell(plan_as_json(planned.plan))
-        return EXIT_FINISHED
-    from .plan_view import plan_text
-    from .text import Paint
-
-    study = planned.study
-    print(plan_text(planned.plan, study.file, planned.warnings, Paint(sys.stdout), study.mtui, planned.profile))
-    return EXIT_FINISHED
-
-
-def _plan_options(arguments: argparse.Namespace) -> PlanOptions:
-    from ..core.plan.part import Part
-    from ..core.start import PlanOptions
-
-    return PlanOptions(
-        out=arguments.out,
-        pgen=arguments.pgen,
-        pargs=arguments.pargs,
-        python=arguments.python,
-        hashws=arguments.hashws,
-        local=arguments.local,
-        part=Part(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
-        params=arguments.params,
-        entries=arguments.entries,
-    )
-
-
-def _names(words: Sequence[str]) -> tuple[str, ...]:
-    """The names in options that take several, by commas or by being repeated."""
-    return tuple(name for word in words for name in word.split(",") if name)
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    from ..core.store.reader import read_study
-    from .status_view import status_json, status_text
-    from .text import Paint
-
-    directory = _open(arguments)
-    study, state = read_study(directory)
-    if arguments.json:
-        tell(status_json(directory, state, study.given))
-    else:
-        print(status_text(directory, state, Paint(sys.stdout), study.given))
-    return EXIT_FINISHED
-
-
-def _open(arguments: argparse.Namespace) -> StudyDirectory:
-    from ..core.store.layout import open_study
-
-    target = Path(arguments.target)
-    if not target.exists():
-        raise UsageError(f"no such directory: {target}")
-    return open_study(target)
-
-
-def _instance(state: StudyState, name: str) -> Instance:
-    from ..core.spec.problems import nearest
-
-    names = {instance.name: instance for instance in state.plan.instances}
-    if name not in names:
-        raise UsageError(f"no instance is called '{name}'", nearest(name, names))
-    return names[name]
-
-
-def _why(arguments: argparse.Namespace) -> int:
-    from ..core.store.reader import read_study
-    from .text import Paint
-    from .why import why_json, why_text
-
-    directory = _open(arguments)
-    study, state = read_study(directory)
-    instance = _instance(state, arguments.instance)
-    if arguments.json:
-        tell(why_json(directory, study, state, instance.index))
-        return EXIT_FINISHED
-    print(why_text(directory, study, state, instance.index, Paint(sys.stdout)))
-    return EXIT_FINISHED
-
-
-def _log(arguments: argparse.Namespace) -> int:
-    from ..core.store.reader import read_study
-    from .log import log_json, show_log
-
-    if arguments.json and arguments.follow:
-        raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
-    directory = _open(arguments)
-    _, state = read_study(directory)
-    instance = _instance(state, arguments.instance)
-    if arguments.json:
-        tell(log_json(directory, state, instance))
-        return EXIT_FINISHED
-    path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
-    if arguments.script:
-        path = directory.workspace(instance) / state.plan.script_name(instance)
-    return show_log(directory, state, instance, path, follow=arguments.follow)
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from .report.write import write_report
-
-    return write_report(_open(arguments), arguments.format, arguments.out, watch=arguments.watch)
-
-
-def _order(arguments: argparse.Namespace) -> int:
-    from ..core.study.commands import ALL, FAILED
-    from .order import order
-
-    whole = not arguments.targets
-    targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
-    ask = whole and arguments.verb == "cancel" and not arguments.yes
-    options = _changes(arguments.changes)
-    if arguments.restart:
-        options["restart"] = "true"
-    if arguments.because:
-        options["reason"] = arguments.because
-    return order(_open(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)
-
-
-def _changes(words: Sequence[str]) -> dict[str, str]:
-    """What `--set KEY=VALUE` asks for. Raises UsageError."""
-    changes: dict[str, str] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
-            raise UsageError(f"--set {word} does not say to what", f"write --set {word}=VALUE")
-        key = key.strip()
-        changes["cores per task" if key in ("cores-per-task", "cores_per_task") else key] = value.strip()
-    return changes
-
-
-def _update(arguments: argparse.Namespace) -> int:
-    from .order import order
-
-    given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
-    given["rlimit"] = arguments.rlimit
-    options = {key: value for key, value in given.items() if value is not None}
-    if not options:
-        raise UsageError(
-            "update changes nothing without an option", "give --throttle N, --local-jobs N, --sleep SEC or --rlimit N"
-        )
-    return order(_open(arguments), "update", (), options, as_json=arguments.json)
-
-
-def _extend(arguments: argparse.Namespace) -> int:
-    from ..core.start import PlanOptions
-    from .extend import extend
-
-    options = PlanOptions(
-        pgen=arguments.pgen,
-        pargs=arguments.pargs,
-        python=arguments.python,
-        params=arguments.params,
-        entries=arguments.entries,
-    )
-    return extend(_open(arguments), Path(arguments.spec) if arguments.spec else None, options)
-
-
-def _detach(arguments: argparse.Namespace) -> int:
-    from .order import order
-
-    return order(_open(arguments), arguments.verb, (), {}, as_json=arguments.json)
-
-
 def _submit(arguments: argparse.Namespace) -> int:
     from ..core.backends.slurm import require_slurm
     from ..core.store import inbox
     from ..core.store.reader import read_study
+    from .opening import require_ours
     from .status_view import drives
     from .submit import submit_driver
 
-    require_slurm()
     target = Path(arguments.target)
     if target.is_dir():
-        directory = _open(arguments)
+        directory = open_target(arguments)
+        require_ours(directory, "drive")
+        require_slurm()
         refuse_plan_options(arguments)
         study, state = read_study(directory)
         if state.result and not inbox.waiting(directory.inbox):
@@ -426,6 +233,7 @@ def _submit(arguments: argparse.Namespace) -> int:
                 f"a driver holds this study: {driver}", f"let it go first: mtui detach {target}, or Ctrl-C"
             )
     else:
+        require_slurm()
         directory, study, _ = _create(target, arguments)
     job = submit_driver(directory, study, arguments.further)
     print(f"{study.plan.name} is driven by Slurm job {job}.")
@@ -433,25 +241,17 @@ def _submit(arguments: argparse.Namespace) -> int:
     return EXIT_FINISHED
 
 
-def _completion(arguments: argparse.Namespace) -> int:
-    from .completion import shell_code
-
-    print(shell_code(arguments.shell))
-    return EXIT_FINISHED
-
-
-_HANDLERS = {
-    "run": _run,
-    "plan": _plan,
-    "status": _status,
-    "why": _why,
-    "log": _log,
-    "report": _report,
-    "order": _order,
-    "update": _update,
-    "extend": _extend,
-    "detach": _detach,
-    "submit": _submit,
-    "studies": _studies,
-    "completion": _completion,
+# The verbs by the module that carries them out; those that start or drive a study stand here.
+_ELSEWHERE = {
+    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "reading_verbs"),
+    **dict.fromkeys(("order", "update", "extend", "detach"), "ordering_verbs"),
 }
+_HERE = {"run": _run, "submit": _submit}
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    handler: str = arguments.handler
+    if handler in _HERE:
+        return _HERE[handler](arguments)
+    module = importlib.import_module(f".{_ELSEWHERE[handler]}", __package__)
+    return getattr(module, handler)(arguments)

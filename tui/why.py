@@ -17,6 +17,7 @@ from .model.allocations import kind_of
 from .model.reason import Kind, Next, Reason
 from .model.why import Why, span, why_of
 from .model.why_packed import returned_words
+from .opening import is_maestros
 from .status_view import drives
 from .text import Paint, log_line, safe
 
@@ -65,7 +66,7 @@ def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
                     {"name": state.plan.instances[other].name, "status": state.status[other].value}
                     for other in reason.instances
                 ],
-                "next": [step.argv(root) for step in reason.next],
+                "next": [step.argv(root) for step in _next(directory, reason)],
             }
             for reason in why.reasons
         ],
@@ -88,8 +89,8 @@ def _stderr(directory: StudyDirectory, state: StudyState, why: Why) -> list[str]
 
 def _reason_lines(directory: StudyDirectory, state: StudyState, reason: Reason) -> list[str]:
     lines = [f"  {reason.words}", *_names(state, reason.instances)] if reason.words else []
-    commands = ", then ".join(_command(directory, step) for step in reason.next)
-    if reason.kind is Kind.NO_DRIVER:
+    commands = ", then ".join(_command(directory, step) for step in _next(directory, reason))
+    if reason.kind is Kind.NO_DRIVER and commands:
         return [f"{lines[0]}  next: {commands}"]
     return [*lines, f"  next: {commands}"] if commands else lines
 
@@ -160,3 +161,8 @@ def _names(state: StudyState, indices: Sequence[int]) -> list[str]:
     if len(indices) > _MOST_PARENTS:
         lines.append(f"    and {len(indices) - _MOST_PARENTS:,} more")
     return lines
+
+
+def _next(directory: StudyDirectory, reason: Reason) -> Sequence[Next]:
+    """What to do next; nothing can be done from here with a study of Maestro."""
+    return () if is_maestros(directory) else reason.next

@@ -12,10 +12,11 @@ from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.follow import Follower
 from ...core.store.layout import StudyDirectory
-from ...core.store.reader import last_lines, read_study
+from ...core.store.reader import last_lines
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 from ..event_lines import say
+from ..opening import READ_ONLY, is_maestros, read_any
 from ..text import log_line
 from .content import report_of
 from .html import page
@@ -35,13 +36,15 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
     """
     if form not in FORMATS:
         form = next((name for name, ending in FORMATS.items() if out.endswith(ending)), "html")
+    if is_maestros(directory) and (not out or watch):
+        raise UsageError(f"{READ_ONLY}: nothing is written into its directory", "give a path elsewhere: -o report.html")
     path = None if out == "-" else Path(out) if out else directory.root / f"report{FORMATS[form]}"
     if path is None and watch:
         raise UsageError("--watch rewrites a file, and cannot write to stdout", "give a path: -o report.html")
     if path and path.is_dir():
         raise UsageError(f"{path} is a directory", "give the path of a file with -o")
     usages = _Usages()
-    study, state = read_study(directory)
+    study, state = read_any(directory)
     _write(path, _text(directory, study, state, usages, form, watch=watch))
     if path:
         say(f"Written: {path}")
@@ -61,7 +64,7 @@ def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, st
         while not follower.new_events() and time.monotonic() - began < 6 * _EVERY:
             pause.wait(1.0)
         began = time.monotonic()
-        study, state = read_study(directory)
+        study, state = read_any(directory)
         _write(path, _text(directory, study, state, usages, form, watch=True))
         pause.wait(0.0 if state.result else max(_EVERY, 10 * (time.monotonic() - began)))
     say(f"The study is over: {state.result}.")

@@ -1,0 +1,116 @@
+"""What the verbs do that only read: plan, status, why, log, report, studies, completion. Each returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import EXIT_FINISHED, UsageError
+from .arguments import has_terminal, open_target, plan_options, say_on_stderr
+from .as_json import tell
+from .opening import read_any
+
+if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ..core.plan.model import Instance
+    from ..core.study.state import StudyState
+
+
+def studies(arguments: argparse.Namespace) -> int:
+    from .studies_text import studies_json, studies_text
+
+    if arguments.json:
+        tell(studies_json())
+        return EXIT_FINISHED
+    if has_terminal():
+        from .app import run_app
+
+        return run_app()
+    print(studies_text())
+    return EXIT_FINISHED
+
+
+def plan(arguments: argparse.Namespace) -> int:
+    from ..core.start import plan_study
+
+    planned = plan_study(Path(arguments.target), plan_options(arguments))
+    if arguments.json:
+        from ..core.plan.dump import plan_as_json
+
+        for problem in planned.warnings:
+            say_on_stderr(problem.text(planned.study.file))
+        tell(plan_as_json(planned.plan))
+        return EXIT_FINISHED
+    from .plan_view import plan_text
+    from .text import Paint
+
+    study = planned.study
+    print(plan_text(planned.plan, study.file, planned.warnings, Paint(sys.stdout), study.mtui, planned.profile))
+    return EXIT_FINISHED
+
+
+def status(arguments: argparse.Namespace) -> int:
+    from .status_view import status_json, status_text
+    from .text import Paint
+
+    directory = open_target(arguments)
+    study, state = read_any(directory)
+    if arguments.json:
+        tell(status_json(directory, state, study.given))
+    else:
+        print(status_text(directory, state, Paint(sys.stdout), study.given))
+    return EXIT_FINISHED
+
+
+def why(arguments: argparse.Namespace) -> int:
+    from .text import Paint
+    from .why import why_json, why_text
+
+    directory = open_target(arguments)
+    study, state = read_any(directory)
+    instance = _instance(state, arguments.instance)
+    if arguments.json:
+        tell(why_json(directory, study, state, instance.index))
+        return EXIT_FINISHED
+    print(why_text(directory, study, state, instance.index, Paint(sys.stdout)))
+    return EXIT_FINISHED
+
+
+def log(arguments: argparse.Namespace) -> int:
+    from .log import log_json, show_log
+
+    if arguments.json and arguments.follow:
+        raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
+    directory = open_target(arguments)
+    _, state = read_any(directory)
+    instance = _instance(state, arguments.instance)
+    if arguments.json:
+        tell(log_json(directory, state, instance))
+        return EXIT_FINISHED
+    path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
+    if arguments.script:
+        path = directory.workspace(instance) / state.plan.script_name(instance)
+    return show_log(directory, state, instance, path, follow=arguments.follow)
+
+
+def report(arguments: argparse.Namespace) -> int:
+    from .report.write import write_report
+
+    return write_report(open_target(arguments), arguments.format, arguments.out, watch=arguments.watch)
+
+
+def _instance(state: StudyState, name: str) -> Instance:
+    from ..core.spec.problems import nearest
+
+    names = {instance.name: instance for instance in state.plan.instances}
+    if name not in names:
+        raise UsageError(f"no instance is called '{name}'", nearest(name, names))
+    return names[name]
+
+
+def completion(arguments: argparse.Namespace) -> int:
+    from .completion import shell_code
+
+    print(shell_code(arguments.shell))
+    return EXIT_FINISHED
