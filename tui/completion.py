@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 
 import argcomplete
@@ -20,7 +19,7 @@ from argcomplete.shell_integration import shellcode
 from ..core.store.names import is_study, names_in
 from .parser import VERBS, make_parser
 
-_MOST = 200  # suggestions; of more, a shell asks whether it is to show them at all
+_MOST = 100  # suggestions; of more, bash asks whether it is to show them at all
 _FAILED = "failed"  # as in core/study/commands.py, which takes its time to be imported
 _SEPARATOR = re.compile(r"[._\-]")
 _FIRST_WORD = re.compile(r"\s*\S+\s+(\S*)(\s?)")
@@ -121,17 +120,16 @@ def bounded(names: Iterable[str], prefix: str) -> list[str]:
 def _paths(prefix: str, endings: tuple[str, ...]) -> list[str]:
     """Files with these endings, and directories: a study as it is, another one with a slash, to go on from there."""
     folder, slash, start = prefix.rpartition("/")
-    found: list[str] = []
+    hidden = start.startswith(".")
+    found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(os.path.expanduser(folder + slash) or ".") as entries:  # noqa: PTH111
-        ours = (
-            entry
-            for entry in entries
-            if entry.name.startswith(start) and (start.startswith(".") or not entry.name.startswith("."))
-        )
-        for entry in islice(ours, _MOST):
-            name = folder + slash + entry.name
-            if entry.is_dir():
-                found.append(name if is_study(Path(entry.path)) else f"{name}/")
-            elif entry.name.endswith(endings):
-                found.append(name)
-    return sorted(found)
+        ours = [one for one in entries if one.name.startswith(start) and one.name.startswith(".") <= hidden]
+        few = len(ours) <= _MOST  # a sweep has a link beside each workspace: not all of them are looked at
+        found = [one for one in ours if one.name.endswith(endings) or one.is_dir(follow_symlinks=few)]
+    if len(found) > _MOST:
+        return bounded((folder + slash + one.name for one in found), prefix)
+    return sorted(folder + slash + one.name + _slash(one) for one in found)
+
+
+def _slash(entry: os.DirEntry[str]) -> str:
+    return "/" if entry.is_dir() and not is_study(Path(entry.path)) else ""

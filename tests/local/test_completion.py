@@ -95,6 +95,14 @@ def test_suggestions(folder: Path, line: str, words: list[str]) -> None:
     assert sorted(suggested(folder, line, HOME=str(folder))) == words
 
 
+def test_of_many_files_the_next_part_is_suggested(tmp_path: Path) -> None:
+    for number in range(300):
+        (tmp_path / f"run_{number}").mkdir()
+        (tmp_path / f"data_{number}").touch()
+    assert sorted(suggested(tmp_path, "mtui status ")) == [f"run_{digit}" for digit in range(10)]
+    assert suggested(tmp_path, "mtui status run_29") == ["run_29/", *(f"run_29{digit}/" for digit in range(10))]
+
+
 def test_zsh_tells_the_whole_line(folder: Path) -> None:
     assert suggested(folder, "cd x && mtui why out sim", shell="zsh") == [f"{name}:" for name in SIMS]
 

@@ -33,7 +33,7 @@ def test_whatever_is_suggested_leads_to_every_name(names: list[str], prefix: str
     found = [name for name in names if name.startswith(prefix)]
     assert all(any(name.startswith(one) for one in suggested) for name in found)
     assert all(one.startswith(prefix) for one in suggested)
-    assert len(suggested) <= 200
+    assert len(suggested) <= 100
     assert len(suggested) == len(set(suggested))
     assert len(suggested) > 1 or len(found) <= 1  # a single one would be taken for the whole word
 
