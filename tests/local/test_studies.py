@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,11 +28,40 @@ def run(tmp_path: Path, cmd: str, *options: str, rows: str = "") -> tuple[int, P
 
 @pytest.mark.parametrize(
     ("sample", "options", "code"),
-    [("hello", (), 0), ("failure", (), 2), ("perlmutter_sweep", ("--local",), 0), ("perlmutter_gpu", ("--local",), 0)],
+    [
+        ("hello", (), 0),
+        ("failure", (), 2),
+        ("retries", (), 2),
+        ("perlmutter_sweep", ("--local",), 0),
+        ("perlmutter_gpu", ("--local",), 0),
+        ("perlmutter_restart", ("--local",), 0),
+    ],
 )
 def test_sample_runs_as_its_comment_says(tmp_path: Path, sample: str, options: tuple[str, ...], code: int) -> None:
     done = mtui.run("--no-ui", *options, "-o", tmp_path / "out", SAMPLES / f"{sample}.yaml")
     assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_sample_of_retries_leaves_what_it_says(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert mtui.run("--no-ui", "-o", out, SAMPLES / "retries.yaml").returncode == 2
+    assert (out / "mean" / "GROUP.odd" / "results.txt").read_text().split() == ["1", "9"]
+    assert (out / "report" / "report.txt").read_text() == "3\n"
+    assert (out / "ended.txt").read_text() == "retries has failed\n"
+    ends = mtui.statuses(out)
+    assert {name for name, status in ends.items() if status != "finished"} == {
+        "sample_GROUP.even.SEED.4",
+        "mean_GROUP.even",
+    }
+
+
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml") if "mtui:" in path.read_text()))
+def test_sample_with_keys_of_ours_runs_in_maestro_as_well(tmp_path: Path, sample: str) -> None:
+    maestro = Path(sys.executable).with_name("maestro")
+    command = [str(maestro), "run", "-fg", "-y", "--dry", "-s", "1", "-o", str(tmp_path / "out"), str(SAMPLES / sample)]
+    done = subprocess.run(command, env={**os.environ, "USER": "root"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert list((tmp_path / "out").rglob("*.sh"))
 
 
 @pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml")))
