@@ -98,7 +98,9 @@ class OpenStudy:
             self.estimator.take_up(first)
         for event in events:
             if isinstance(event, PlanExtended) and event.size > len(self.plan.instances):
-                self.is_outdated = True
+                self.is_outdated = True  # everything is read anew: what comes now is of instances that it does not know
+            if self.is_outdated:
+                break
             apply(self.state, event)
             self.estimator.note(event, self.state)
         return first is not None or bool(events)

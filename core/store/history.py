@@ -69,6 +69,10 @@ def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
         case ev.Ended() if event.instance == index:
             cause = f": {event.cause}" if event.cause and event.status in UNSUCCESSFUL else ""
             return event.status.value + cause
+        case ev.Retried() if event.instance == index and event.why:
+            return f"tried again by itself: {event.why}"
+        case ev.Marked() if event.instance == index:
+            return event.cause
         case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested() if event.instance == index:
             return _ASKED[event.kind]
         case ev.CancelSent() if index in event.instances:

@@ -120,7 +120,8 @@ class DetailScreen(Screen[int | None]):
         for at, words in history_of(study.directory.journal, index):
             text.append(f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {safe(words)}\n")
         _head(text, "Script")
-        script = study.directory.workspace(instance) / plan.script_name(instance)
+        last = state.last_attempt(index)
+        script = study.directory.workspace(instance) / plan.script_of(instance, dict(last.changes) if last else {})
         text.append(f"  {safe(str(script))}\n", style="dim")
         try:
             with script.open(encoding="utf-8", errors="replace") as file:
