@@ -163,6 +163,7 @@ def make_parser() -> argparse.ArgumentParser:
     submit.add_argument("target", metavar="STUDY.yaml|DIR")
     _add_plan_options(submit)
     _add_limits(submit)
+    submit.add_argument("-y", "--autoyes", action="store_true", help="do not ask before a start that asks for much")
     submit.set_defaults(handler="submit")
 
     completion = verbs.add_parser("completion", help="what makes the TAB key of a shell complete these command lines")
