@@ -110,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
         "-o", "--out", default="", metavar="FILE", help="where to (default: DIR/report.html; -: stdout)"
     )
     report.add_argument("--format", default="", choices=("html", "md", "csv"), help="default: as FILE ends, else html")
+    report.add_argument("--json", action="store_true", help="on stdout, for programs")
     report.add_argument("--watch", action="store_true", help="write it again and again until the study is over")
     report.set_defaults(handler="report")
 

@@ -15,17 +15,20 @@ from typing import Any
 
 import pytest
 
+from mtui.core.backends.usage import Usage
 from mtui.core.store.layout import create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.model.reason import Kind
 from mtui.tui.parser import VERBS
+from mtui.tui.report.content import report_of
+from mtui.tui.report.record import record_of
 from mtui.tui.status_view import status_json
 from mtui.tui.why import why_json
 from tests import mtui
 from tests.plans import plan, step
-from tests.unit.study.script import apply
+from tests.unit.study.script import apply, ended, intend, started, submitted
 from tests.unit.tui.packed import asked, began, given, over, queued, returned, runs, taken
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
@@ -194,6 +197,17 @@ def test_log_finds_the_output_of_every_attempt(folder: Path) -> None:
     attempts = told(folder, "log", "twice", "sim_SIZE.20")["attempts"]
     assert [Path(one["stdout"]["path"]).name for one in attempts] == ["sim_SIZE.20.1.out", "sim_SIZE.20.out"]
     assert [one["stderr"]["last_lines"] for one in attempts] == [["too big"]] * 2
+
+
+def test_report(folder: Path) -> None:
+    study = StudyFile("id", 1.0, "study.yaml", Settings(), plan(step("a")))
+    state = StudyState(study.plan)
+    apply(state, intend("s", (0, 1)), submitted("s"), started(0), ended(0))
+    attempt = state.attempts[0][0]
+    attempt.submitted_at, attempt.started_at, attempt.ended_at = 1.0, 2.0, 3.0
+    usage = {attempt.job: Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
+    report = record_of(report_of(study, state, "/out", 9.0, lambda _: ("", []), usage))
+    check("mtui report", told(folder, "report", "out"), told(folder, "report", "fine"), {"version": 1, **report})
 
 
 def test_studies(folder: Path) -> None:

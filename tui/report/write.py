@@ -15,18 +15,27 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.reader import last_lines
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
+from ..as_json import tell
 from ..event_lines import say
 from ..opening import READ_ONLY, is_maestros, read_any
 from ..text import log_line
-from .content import report_of
+from .content import Report, report_of
 from .html import page
 from .markdown import markdown
+from .record import record_of
 from .rows import table_of_attempts
 
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
 _LINES = 8
 _EVERY = 5.0  # seconds from one writing to the next, at least; more for a study that takes long
 _REFRESH = 10  # seconds after which a page that is rewritten is read again
+
+
+def tell_report(directory: StudyDirectory) -> int:
+    """Print the report as one record for programs; the exit code."""
+    study, state = read_any(directory)
+    tell(record_of(_report(directory, study, state, _Usages())))
+    return EXIT_FINISHED
 
 
 def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool) -> int:
@@ -99,18 +108,21 @@ class _Usages:
 def _text(
     directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages, form: str, *, watch: bool
 ) -> str:
-    usage = usages.of(state)
     if form == "csv":
-        return table_of_attempts(state, usage)
+        return table_of_attempts(state, usages.of(state))
+    report = _report(directory, study, state, usages)
+    if form == "md":
+        return markdown(report)
+    return page(report, refresh=_REFRESH if watch and not state.result else 0)
 
+
+def _report(directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages) -> Report:
     def tail(index: int) -> tuple[str, list[str]]:
         log = directory.stderr(study.plan.instances[index])
         return str(log), [log_line(line) for line in last_lines(log, _LINES)]
 
-    report = report_of(study, state, str(directory.root), time.time(), tail, usage, usages.problem)
-    if form == "md":
-        return markdown(report)
-    return page(report, refresh=_REFRESH if watch and not state.result else 0)
+    usage = usages.of(state)
+    return report_of(study, state, str(directory.root), time.time(), tail, usage, usages.problem)
 
 
 def _write(path: Path | None, text: str) -> None:
