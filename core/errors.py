@@ -6,6 +6,8 @@ Everything else that is raised is a bug of ours. The command line turns these in
 
 from __future__ import annotations
 
+import errno
+
 EXIT_FINISHED = 0
 EXIT_ERROR = 1
 EXIT_FAILURES = 2  # the study ended with failed instances
@@ -26,6 +28,10 @@ class MtuiError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+# What helps where a file cannot be written or read, whatever the reason.
+TRY_DOCTOR = "mtui doctor DIR says what a directory offers; -o DIR takes another one for a new study"
 
 
 class UsageError(MtuiError):
@@ -62,3 +68,12 @@ class BackendMissing(MtuiError):
     """The study needs a program (Slurm's) that this machine does not have."""
 
     exit_code = EXIT_USAGE
+
+
+# Trouble of the file system, a full quota, too many processes or open files.
+_PASSING = (errno.EAGAIN, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOSPC, errno.EDQUOT)
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether the same may well succeed later."""
+    return error.errno in _PASSING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 import time
@@ -11,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .errors import DirectoryTaken, StudyDirectoryError, UsageError
+from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.model import Plan
 from .plan.parameters import ParameterTable
@@ -27,6 +28,9 @@ from .spec.given import given_words, read_given
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
+
+# As man sbatch has it ("filename pattern"); one of them anywhere in the path of an output file is replaced.
+_REPLACED = re.compile(r"\\|%%|%\d*[AJNabjnstux]")
 
 
 def default_local_jobs() -> int:
@@ -88,10 +92,21 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
         local=options.local,
     )
     plan = plan_part(plan, options.part)
+    _check_path(plan)
     profile = _profile(study, plan, spec)
     if profile:
         problems.found += advice(plan, profile, {step.name: step.place for step in study.steps})
     return Planned(study, plan, problems.warnings, profile)
+
+
+def _check_path(plan: Plan) -> None:
+    """Raises UsageError for a directory in which no job could write its output."""
+    found = _REPLACED.search(plan.out) if plan.uses_slurm else None
+    if found:
+        raise UsageError(
+            f"Slurm replaces '{found.group()}' in the names of output files, and the study would be in {plan.out}",
+            "choose a directory without it: -o DIR",
+        )
 
 
 def _profile(study: Study, plan: Plan, spec: Path) -> Profile | None:
@@ -167,4 +182,4 @@ def write_all(directory: StudyDirectory, plan: Plan) -> None:
         for instance in plan.instances:
             prepare(directory, plan, instance, 1)
     except OSError as error:
-        raise StudyDirectoryError(f"cannot write {error.filename}: {error.strerror}") from None
+        raise StudyDirectoryError(f"cannot write {error.filename}: {error.strerror}", TRY_DOCTOR) from None

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import may_pass
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -68,6 +70,11 @@ class Refused:
 
 
 Answer = Accepted | Deferred | Unclear | Refused
+
+
+def put_off_or_refuse(error: OSError, message: str) -> Deferred | Refused:
+    """The answer if a job could not even be handed over."""
+    return Deferred(message) if may_pass(error) else Refused(message)
 
 
 class Backend(Protocol):

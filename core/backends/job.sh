@@ -94,7 +94,8 @@ mtui_run() { # the words of a command; sets mtui_code
         kill -0 "$!" || mtui_gone=1
         wait "$!"
         mtui_late=$?
-        # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2).
+        # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2). So does
+        # bash if the process ended just as the signal came: it forgets the code then, and the signal counts for one.
         case $mtui_gone$mtui_late in
         1127 | 1-*) ;;
         *) mtui_code=$mtui_late ;;

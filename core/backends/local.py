@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .base import Accepted, Answer, Job, Refused
+from .base import Accepted, Answer, Job, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
 
@@ -44,7 +44,8 @@ class Local:
                     start_new_session=True,
                 )
         except OSError as error:
-            return Refused(f"cannot be started here: {error.strerror} ({error.filename})")
+            where = f" ({error.filename})" if error.filename else ""
+            return put_off_or_refuse(error, f"cannot be started here: {error.strerror}{where}")
         # Not by the class Thread: its start() waits until the other thread runs.
         _thread.start_new_thread(self._wait, (process, attempt.name))
         return Accepted(str(process.pid), self._host)

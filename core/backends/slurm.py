@@ -9,10 +9,11 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from ..errors import BackendMissing
-from .base import Answer, Deferred, Job, Refused, Unclear
+from .base import Answer, Deferred, Job, Unclear, put_off_or_refuse
 from .command_log import CommandLog, answer_of
 from .site import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
 from .slurm_text import (
@@ -36,6 +37,7 @@ _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # a limit that cannot be read is learned
 _IDS_PER_CALL = 500  # keeps command lines short
+PROGRAMS = ("sbatch", "squeue", "scancel")  # no study runs on Slurm without these
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -55,23 +57,39 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def require_slurm() -> None:
     """Raise BackendMissing if this machine lacks Slurm's programs."""
-    missing = [program for program in ("sbatch", "squeue", "scancel") if shutil.which(program) is None]
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         raise BackendMissing(
             f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
             "start it on a login node of the cluster, or try it here with --local",
         )
-    with suppress(subprocess.TimeoutExpired, OSError):  # a controller that is away will be waited for
+    if knows_no_cluster():
+        raise BackendMissing(
+            "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
+            "set SLURM_CONF, start it on a login node, or try it here with --local",
+        )
+
+
+def knows_no_cluster() -> bool:
+    """Whether Slurm is installed here and no more than that. A controller that is away is waited for, so it counts."""
+    return _is_bare(os.environ.get("PATH", ""), os.environ.get("SLURM_CONF", ""))
+
+
+@cache
+def _is_bare(path: str, conf: str) -> bool:
+    """Asked once by a process: nothing but these two could change the answer."""
+    del path, conf
+    with suppress(subprocess.TimeoutExpired, OSError):
         probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
-        if b"configuration source" in probe.stderr:
-            raise BackendMissing(
-                "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
-                "set SLURM_CONF, start it on a login node, or try it here with --local",
-            )
+        return b"configuration source" in probe.stderr
+    return False
 
 
 class Slurm:
     """The cluster that this machine submits to. `home` is the study's `.mtui` directory, `log` the log of calls."""
+
+    arrays = True
+    binds = True
 
     def __init__(self, home: Path, log: Path) -> None:
         require_slurm()
@@ -87,12 +105,26 @@ class Slurm:
         questions: list[tuple[list[str], float]] = [
             (["scontrol", "show", "config"], _QUERY_DEADLINE),
             ([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE),
-            ([*sacctmgr, "assoc", "where", f"user={_user_name()}", columns], _LIMITS_DEADLINE),
+            ([*sacctmgr, "assoc", "where", f"user={user_name()}", columns], _LIMITS_DEADLINE),
         ]
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
             asked = [threads.submit(self._ask, *question) for question in questions]
             config, qos, accounts = (answer.result() for answer in asked)
         return site_of(config, qos, accounts)
+
+    def version(self) -> str:
+        """As sbatch tells it: `slurm 23.02.7`; empty if it does not."""
+        return self._ask(["sbatch", "--version"], _LIMITS_DEADLINE).strip()
+
+    def default_account(self) -> str:
+        """The account that pays for the user's jobs if none is named; empty if accounting does not say."""
+        columns = ["where", f"name={user_name()}", "format=DefaultAccount"]
+        answer = self._ask(["sacctmgr", "--noheader", "--parsable2", "show", "user", *columns], _LIMITS_DEADLINE)
+        return answer.partition("\n")[0].strip()
+
+    def has_accounting(self) -> bool:
+        """Whether sacct answers at all."""
+        return self._sacct(["--starttime=now-1minutes"]) is not None
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
         """What a program prints; empty if it fails."""
@@ -118,7 +150,7 @@ class Slurm:
                 command.append(f"--chdir={job.only.workspace}")
                 text = submit_script(job, script, str(self._home))
         except OSError as error:
-            return Refused(f"{error.filename or path}: {error.strerror}")
+            return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
         return self._sbatch(command, path, text)
 
     def _sbatch(self, command: Sequence[str], path: str, text: str) -> Answer:
@@ -222,7 +254,7 @@ class Slurm:
         return subprocess.CompletedProcess(command, done.returncode, out, err)
 
 
-def _user_name() -> str:
+def user_name() -> str:
     """The user's name; its number if the system has none."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name

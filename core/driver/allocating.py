@@ -6,7 +6,7 @@ What to do is decided in study/packing.py; this part carries it out, with an int
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 
 from ..pack.lines import ABORT_TEXT, END_TEXT, cancel_text
@@ -104,6 +104,7 @@ class Allocating:
         for report in [early for early in self._early if not drive.observer.is_early(early)]:
             self._early.remove(report)
             self._report(report)
+        over: set[str] = set()  # attempts whose end stands behind their start: after a change of driver most of them
         for allocation in drive.state.allocations.open():
             records = self._records.get(allocation.name)
             if records is None:
@@ -112,6 +113,9 @@ class Allocating:
                 )
             for word in records.read():
                 self._take(allocation, word)
+                if isinstance(word, Report) and word.kind != "start":
+                    over.add(f"{word.instance}.{word.attempt}")
+        self._end_within(over)
 
     def _take(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
         drive = self._drive
@@ -152,11 +156,12 @@ class Allocating:
             return
         drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
         self._ending.end_strays(drive.observer.take_strays())
-        self._end_within(drive.observer.take_strays_within())
 
-    def _end_within(self, strays: dict[str, list[str]]) -> None:
-        for name, attempts in strays.items():
-            self._write(name, cancel_text(attempts))
+    def _end_within(self, over: Container[str]) -> None:
+        """Tell leaders to end what must not run, but for what is over by now."""
+        for name, attempts in self._drive.observer.take_strays_within().items():
+            if running := [attempt for attempt in attempts if attempt not in over]:
+                self._write(name, cancel_text(running))
 
     # --- taking back
 

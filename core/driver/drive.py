@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from .. import __version__
+from ..backends.batch import batch_system
 from ..backends.local import Local
-from ..backends.slurm import Slurm
 from ..backends.slurm_text import job_tag
 from ..plan.extend import widened
 from ..plan.packing import Packing
@@ -66,7 +67,7 @@ class Drive:
         self.lease = lease
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)
-        self.slurm = Slurm(directory.home, directory.slurm_log) if study.plan.uses_slurm else None
+        self.slurm = batch_system(study.plan, directory.home, directory.slurm_log)
         self._calls = calls
         self._closed = False
         self.effects = Effects(self.emit, self.sync, self.post)
@@ -103,7 +104,8 @@ class Drive:
         """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
         first = self.plan.instances[members[0]]
         words = first.stem if len(members) == 1 else self.plan.step_of(first).name
-        return f"{job_tag(self.study.study_id, submission)}:{words[:120]}"
+        words = re.sub(r"[,\s]+", "_", words[:120])  # sacct takes a comma for the next name, and squeue cuts blanks
+        return f"{job_tag(self.study.study_id, submission)}:{words}"
 
     def new_submission(self) -> str:
         """A name that no other submission or allocation of the study has."""
@@ -167,6 +169,8 @@ class Drive:
                 step = self.plan.step_of(self.plan.instances[event.instance])
                 if step.scheduled:
                     self._ends.append(step.index)
+            case ev.CancelSent():
+                self.observer.told_to_end(event.instances, time.monotonic())
             case ev.SettingsChanged():
                 self._failed = self._unsuccessful()
             case ev.SubmitIntended() | ev.Unbound() | ev.Returned():
@@ -206,6 +210,10 @@ class Drive:
     def post(self, call: Call) -> None:
         """Have something done on the driver's thread; from any thread. Too late once this drive is over."""
         self._calls.put(lambda: None if self._closed else call())
+
+    def give_up(self) -> None:
+        """Another driver goes on from what the journal says: what it does not say yet is not for it to read."""
+        self._journal.drop()
 
     def close(self) -> None:
         self._closed = True

@@ -8,10 +8,12 @@ from functools import partial
 
 from ..backends.base import Backend
 from ..study import events as ev
+from ..study.attempt import Attempt
 from .drive import Drive
 from .effects import Effect
 
 _TRY_AGAIN = 5.0  # seconds after a scancel that was not taken
+_STRAY_TRIES = 6
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
 
@@ -21,7 +23,9 @@ class Ending:
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
         self._thread = ThreadPoolExecutor(1, "mtui-scancel")
-        self._sending: set[int] = set()
+        self._sending: dict[int, int] = {}  # instance -> attempt
+        self._strays: dict[str, int] = {}  # jobs that have to end -> tries left
+        self._strays_due = 0.0
         self._closed_until = 0.0
         self._kill_at: dict[int, float] = {}
 
@@ -29,15 +33,19 @@ class Ending:
         times = list(self._kill_at.values())
         if self._open():
             times.append(self._closed_until)
+        if self._strays:
+            times.append(self._strays_due)
         return min(times, default=None)
 
     def turn(self) -> None:
         """Send what has to be sent."""
         now = time.monotonic()
+        if self._strays and now >= self._strays_due:
+            self._send_strays()
         wanted = self._open() if now >= self._closed_until else []
         groups: list[tuple[Backend | None, list[int]]] = [
-            (self._drive.slurm, [index for index in wanted if self._backend(index) == "slurm"]),
-            (self._drive.local, [index for index in wanted if self._backend(index) == "local"]),
+            (self._drive.slurm, [index for index in wanted if self._last(index).in_queue]),
+            (self._drive.local, [index for index in wanted if not self._last(index).in_queue]),
         ]
         self._drive.effects.perform(
             [self._effect(backend, members) for backend, members in groups if backend and members]
@@ -46,39 +54,60 @@ class Ending:
             if index not in self._drive.state.live_local:
                 del self._kill_at[index]
             elif now >= deadline:
-                self._drive.local.kill(self._drive.state.attempts[index][-1].job)
+                self._drive.local.kill(self._last(index).job)
                 self._kill_at[index] = now + _KILL_AFTER
 
     def stop(self) -> None:
         self._thread.shutdown(wait=True)
 
     def end_strays(self, jobs: list[str]) -> None:
-        """Cancel jobs that lost their claim or whose instance is over. Nothing hangs on the answer."""
+        """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm has taken it."""
         if jobs and self._drive.slurm:
-            self._thread.submit(self._drive.slurm.cancel, jobs)
+            self._strays.update(dict.fromkeys(jobs, _STRAY_TRIES))
+            self._send_strays()
+
+    def _send_strays(self) -> None:
+        assert self._drive.slurm is not None
+        slurm, jobs, drive = self._drive.slurm, list(self._strays), self._drive
+        left = {job: tries - 1 for job, tries in self._strays.items() if tries > 1}
+        self._strays = {}
+
+        def send() -> None:
+            if slurm.cancel(jobs):
+                drive.post(lambda: self._try_again(left))
+
+        self._thread.submit(send)
+
+    def _try_again(self, left: dict[str, int]) -> None:
+        self._strays = {**left, **self._strays}
+        self._strays_due = time.monotonic() + _TRY_AGAIN
 
     def _open(self) -> list[int]:
         """Instances whose jobs are still to be told; those in allocations are not this part's business."""
         state = self._drive.state
-        ours = (index for index in state.to_cancel if index not in state.live_packed and index not in self._sending)
-        return [index for index in ours if state.attempts[index][-1].job]
+        ours = [(index, self._last(index)) for index in state.to_cancel if index not in state.live_packed]
+        return [index for index, last in ours if last.job and self._sending.get(index) != last.number]
 
-    def _backend(self, index: int) -> str:
-        return self._drive.state.attempts[index][-1].backend
+    def _last(self, index: int) -> Attempt:
+        return self._drive.state.attempts[index][-1]
 
     def _effect(self, backend: Backend, members: list[int]) -> Effect[str]:
-        self._sending.update(members)
-        jobs = [self._drive.state.attempts[index][-1].job for index in members]
+        attempts = {index: self._last(index).number for index in members}
+        self._sending.update(attempts)
+        jobs = [self._last(index).job for index in members]
         return Effect(
             "cancel",
             [],  # the intent is `cancel_requested`, which the command left
             act=partial(backend.cancel, jobs),
-            take=lambda message: self._taken(members, message),
+            take=lambda message: self._taken(attempts, message),
             executor=self._thread if backend is self._drive.slurm else None,
         )
 
-    def _taken(self, members: list[int], message: str) -> None:
-        self._sending.difference_update(members)
+    def _taken(self, attempts: dict[int, int], message: str) -> None:
+        for index, number in attempts.items():
+            if self._sending.get(index) == number:
+                del self._sending[index]
+        members = [index for index, number in attempts.items() if self._last(index).number == number]
         now = time.monotonic()
         if message:
             self._closed_until = now + _TRY_AGAIN
@@ -86,5 +115,5 @@ class Ending:
             return
         self._drive.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
         for index in members:
-            if self._backend(index) == "local":
+            if not self._last(index).in_queue:
                 self._kill_at[index] = now + _KILL_AFTER

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 
-from ..backends.slurm import Slurm
+from ..backends.batch import BatchSystem
 from ..backends.slurm_text import SlurmView, Unobserved
 
 SOON = 1.0  # seconds to the first extra look when one is wanted; each further one waits twice as long
@@ -18,14 +18,13 @@ Answer = SlurmView | Unobserved
 
 
 class Looks:
-    """Schedules looks at Slurm and makes them on a thread of its own. All times are monotonic seconds."""
+    """Schedules looks at Slurm and makes each on a thread of its own. All times are monotonic seconds."""
 
-    def __init__(self, slurm: Slurm, interval: float, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, slurm: BatchSystem, interval: float, post: Callable[[Callable[[], None]], None]) -> None:
         self._slurm = slurm
         self._every = interval
         self._interval = interval
         self._post = post
-        self._thread = ThreadPoolExecutor(1, "mtui-squeue")
         self._looking = False
         self._last = 0.0
         self._soon = SOON
@@ -52,10 +51,14 @@ class Looks:
         self._soon = min(self._soon * 2, SOON_MOST) if wanted else SOON
 
         def look() -> None:
-            answer = self._slurm.look(jobs, names)
+            try:
+                answer = self._slurm.look(jobs, names)
+            except Exception as error:  # a bug of ours must not end all looks
+                answer = Unobserved(f"{type(error).__name__}: {error}")
             self._post(lambda: self._answered(answer, asked, take))
 
-        self._thread.submit(look)
+        # A daemon: a driver that lets go does not wait for a Slurm that is silent.
+        threading.Thread(target=look, name="mtui-squeue", daemon=True).start()
 
     def _answered(self, answer: Answer, asked: float, take: Callable[[Answer, float], None]) -> None:
         self._looking = False
@@ -66,6 +69,3 @@ class Looks:
             self._interval = min(min(SOON_MOST, self._every) * 1.5**self._failures, LONGEST_BACK_OFF)
             self._failures += 1
         take(answer, asked)
-
-    def stop(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)

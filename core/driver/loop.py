@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from ..backends.slurm import job_has_ended
 from ..errors import DriverError, StudyDirectoryError
-from ..store.layout import StudyDirectory
+from ..store.layout import StudyDirectory, require_own, require_place
 from ..store.lease import Lease, Owner
 from ..store.status_csv import write_status
 from ..store.study_file import StudyFile, read_study_file
@@ -87,8 +87,11 @@ class Driver:
 
         With `only_commands` it carries out what waits in the inbox, starts nothing, and lets go. `gone` is a
         holder of the lease that was watched and found dead.
-        Raises StudyBusyError if another driver holds the study, DriverError if this one cannot go on.
+        Raises StudyBusyError if another driver holds the study, StudyDirectoryError if the study was moved or copied,
+        DriverError if this one cannot go on.
         """
+        require_own(self._directory)
+        require_place(self._directory, self._study.plan, moved=only_commands)
         while True:
             outcome = self._hold(Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended), only_commands)
             if outcome != _EXTENDED:
@@ -139,7 +142,11 @@ class Driver:
             while True:
                 lease.beat(time.monotonic())
                 if lease.is_lost():
-                    raise DriverError("another driver has taken this study over", "this one has let go of it")
+                    drive.give_up()
+                    raise DriverError(
+                        "another driver has taken this study over, or its directory is gone",
+                        "this one has let go of it",
+                    )
                 orders.turn()
                 witness.turn()
                 allocating.turn()
@@ -164,7 +171,7 @@ class Driver:
                 self._wait(due, drive.changed)
         finally:
             watch.stop()
-            for part in (starting, allocating, ending, witness):
+            for part in (starting, allocating, ending):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
                 drive.close()

@@ -24,12 +24,15 @@ class Orders:
         drive = self._drive
         for path in inbox.waiting(drive.directory.inbox):
             request = inbox.read(path)
+            if request is None:
+                continue
             if isinstance(request, str):
                 message = f"a command was passed over, {path.name}: {request}"
                 drive.emit(ev.Anomaly(at=time.time(), message=message))
             else:
-                drive.emit_all(carry_out(drive.state, request, time.time()))
-                if request.verb in self._own:
+                events = carry_out(drive.state, request, time.time())
+                drive.emit_all(events)
+                if events and request.verb in self._own:  # one that was obeyed before is only put away
                     self._own[request.verb]()
             point("command.journalled")
             drive.sync()  # before it is put away: else a crash would lose it

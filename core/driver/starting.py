@@ -24,6 +24,7 @@ from .witness import Witness
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
 _DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
+_LOCAL_PAUSE = 5.0  # seconds until a local step is tried again for which this machine had no room
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
 _UNASKED = 4  # jobs that any site lets into its queue
 _REFUSED_PAUSE = 5.0  # seconds without new submissions after one was refused that is made again
@@ -47,6 +48,7 @@ class Starting:
         self._limit_of = [self._limit_name(step) for step in range(len(drive.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
+        self._local_closed_until = 0.0
         if drive.slurm and self._wants_slurm():
             self._ask_for_site()
 
@@ -56,6 +58,8 @@ class Starting:
         times: list[float] = []
         if any(drive.state.ready[step.index] for step in drive.plan.steps if step.scheduled):
             times.append(drive.slurm_closed_until)
+        if any(drive.state.ready[step.index] for step in drive.plan.steps if not step.scheduled):
+            times.append(self._local_closed_until)
         times += [due for window in self._windows.values() if (due := window.due(now)) is not None]
         times += [until for step, until in self._rests.items() if drive.state.ready[step] or drive.state.ahead[step]]
         if any(drive.state.ahead):
@@ -65,17 +69,19 @@ class Starting:
     def turn(self) -> None:
         """Start as much as policy and limits allow."""
         drive, state = self._drive, self._drive.state
-        starts = [Start((index,)) for index in next_local(state, drive.limits)]
+        is_open = time.monotonic() >= self._local_closed_until
+        starts = [Start((index,)) for index in next_local(state, drive.limits)] if is_open else []
         drive.effects.perform([self._effect(start, scheduled=False) for start in starts])
         if not drive.slurm:
             return
         self._ask_for_site()
-        chosen = next_submissions(state, self._kinds, drive.packing, drive.limits, self._capacity())
+        capacity = self._capacity()
+        chosen = next_submissions(state, self._kinds, drive.packing, drive.limits, capacity)
         now = time.monotonic()
         for start in chosen:
             self._rests[drive.plan.instances[start.members[0]].step] = now + _GATHER
-        if any(state.ahead) and not any(start.after for start in chosen):
-            self._ahead_due = now + _AHEAD_EVERY
+        if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
+            self._ahead_due = now + _AHEAD_EVERY  # only what was tried waits: else a busy driver never came to it
         drive.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
     def stop(self) -> None:
@@ -107,12 +113,14 @@ class Starting:
             for name, step in names.items():
                 qos, account = self._qos_and_account(step)
                 self._windows[name] = Window(site.submit_limit(qos, account))
+            self._ahead_due = 0.0  # there may be room
 
         self._drive.post(take)
 
     def _capacity(self) -> Capacity:
         drive, state, now = self._drive, self._drive.state, time.monotonic()
         site = self._site or Site()
+        arrays, binds = (drive.slurm.arrays, drive.slurm.binds) if drive.slurm else (False, False)
         is_open = now >= drive.slurm_closed_until and not state.slurm_silent_since
         settings = drive.study.settings
         resting = [
@@ -128,8 +136,8 @@ class Starting:
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
             doubtful=drive.observer.doubtful(),
-            array=min(settings.array, site.max_array),
-            ahead=settings.submit_ahead and fresh and now >= self._ahead_due,
+            array=min(settings.array, site.max_array) if arrays else 1,
+            ahead=settings.submit_ahead and binds and fresh and now >= self._ahead_due,
             room=self._room(now),
             limit_of=self._limit_of,
             resting=resting,
@@ -149,10 +157,18 @@ class Starting:
         return self._witness.others.get(qos, 0)
 
     def _live(self, limit: str) -> int:
-        """How many jobs of the steps under a limit are in Slurm or on their way to it."""
-        counts = self._drive.state.step_counts
-        steps = [step for step, name in enumerate(self._limit_of) if name == limit]
-        return sum(counts[step][status] for step in steps for status in LIVE)
+        """How many jobs of the steps under a limit are in Slurm or on their way to it.
+
+        What waits in an allocation is no job; the allocations themselves are.
+        """
+        drive, state = self._drive, self._drive.state
+        steps = {step for step, name in enumerate(self._limit_of) if name == limit and drive.plan.steps[step].scheduled}
+        packed = steps & drive.packing.steps
+        jobs = sum(state.step_counts[step][status] for step in steps - packed for status in LIVE)
+        if packed:
+            jobs += sum(drive.plan.instances[index].step in packed for index in state.live_slurm)
+            jobs += len(state.allocations.open())
+        return jobs
 
     def _limit_name(self, step: int) -> str:
         return "|".join(self._qos_and_account(step))
@@ -184,7 +200,7 @@ class Starting:
         intent = ev.SubmitIntended(
             at=time.time(),
             submission=submission,
-            backend="slurm" if scheduled else "local",
+            backend=drive.plan.batch.type if scheduled else "local",
             members=members,
             tasks=start.tasks if tasks else (),
             after=start.after,
@@ -229,12 +245,15 @@ class Starting:
                 drive.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
                 for index in members:
                     drive.observer.touch(index, now)
-                if scheduled and limit in self._windows:
-                    self._windows[limit].accepted(live)
-                self._ahead_due = 0.0
+                if scheduled:
+                    self._ahead_due = 0.0  # its children may follow
+                    if limit in self._windows:
+                        self._windows[limit].accepted(live)
             case Deferred():
                 drive.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
-                if answer.limit and limit in self._windows:
+                if not scheduled:
+                    self._local_closed_until = now + _LOCAL_PAUSE
+                elif answer.limit and limit in self._windows:
                     self._windows[limit].refused(live, self._others(limit), now)
                 else:
                     drive.slurm_closed_until = now + _DEFER_WAIT

@@ -6,7 +6,6 @@ the instance is free for another attempt.
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
 from itertools import chain, islice
@@ -91,16 +90,17 @@ def is_void(path: Path) -> bool:
 
 
 def take_claim(path: Path) -> bool:
-    """Take a claim for the driver; whether it is the driver's. Raises OSError if it cannot be written."""
+    """Take a claim for the driver; whether it is the driver's. Raises OSError if it cannot be written.
+
+    It appears with its owner in it: a driver that dies meanwhile leaves no claim of which nobody knows whose it is.
+    """
+    written = path.with_name(f".{path.name}")
     try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        written.write_text(f"{VOID}\n", encoding="utf-8")
+        path.hardlink_to(written)
     except FileExistsError:
         return is_void(path)
-    try:
-        os.write(file, f"{VOID}\n".encode())
-    except OSError:
-        path.unlink()
-        raise
     finally:
-        os.close(file)
+        with suppress(OSError):
+            written.unlink()
     return True

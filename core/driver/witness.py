@@ -6,7 +6,8 @@ import time
 
 from ..backends.slurm import job_has_ended
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
-from ..store.spool import Unreadable, list_records, read_record, remove_records
+from ..store.lease import holder
+from ..store.spool import Unreadable, list_records, read_record, remove_records, start_before
 from ..study import events as ev
 from ..study.observer import Seen
 from ..study.status import Status
@@ -18,7 +19,9 @@ from .looks import Looks
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
 _SETTLE_AT = 50  # records that are removed before that: each look into the spool lists them
-_INCOMPLETE_EVERY = 0.1  # seconds between two looks at a record that is being written
+_INCOMPLETE_FIRST = 0.1  # seconds to the second look at a record that is being written; each further one waits twice
+_INCOMPLETE_YOUNG = 2 * _INCOMPLETE_FIRST  # until its second look it is read whenever anything happens
+_INCOMPLETE_MOST = 60.0  # as long, for one that has no room on the disk is never complete
 _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are not our children
 
 
@@ -33,7 +36,7 @@ class Witness:
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
         self._looks = Looks(drive.slurm, drive.poll, drive.post) if drive.slurm else None
         self._taken: dict[str, None] = {}  # records that were read and not yet removed
-        self._incomplete = False  # a record is being written
+        self._incomplete: dict[str, tuple[float, float]] = {}  # records being written: next look, pause before it
         self._settled_at = 0.0
         self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
 
@@ -42,7 +45,7 @@ class Witness:
         times = [self._look_due(), self._drive.observer.deadline()]
         times.append(self._settled_at + _SETTLE_EVERY if self._taken else None)
         times.append(now + _ADOPTED_EVERY if self._adopted else None)
-        times.append(now + _INCOMPLETE_EVERY if self._incomplete else None)
+        times += [look for look, _ in self._incomplete.values()]
         return min((due for due in times if due is not None), default=None)
 
     def turn(self) -> None:
@@ -54,30 +57,44 @@ class Witness:
         self._look_at_adopted()
         self._look_if_due()
 
-    def stop(self) -> None:
-        if self._looks:
-            self._looks.stop()
-
     # --- records
 
     def read_spool(self) -> None:
-        drive = self._drive
-        self._incomplete = False
-        for name in list_records(drive.directory.spool, self._taken):
-            report = read_record(drive.directory.spool / name)
-            if report is Unreadable.INCOMPLETE:
-                self._incomplete = True
-                continue
-            if not isinstance(report, Unreadable) and drive.observer.is_early(report):
-                continue
-            self._taken[name] = None
-            if isinstance(report, Unreadable):
-                drive.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
-                continue
-            drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
-            self._ending.end_strays(drive.observer.take_strays())
-            if report.kind == "twin" and report.owner and report.instance in drive.state.live_local:
-                self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
+        names = list_records(self._drive.directory.spool, self._taken)
+        self._incomplete = {name: self._incomplete[name] for name in names if name in self._incomplete}
+        for name in names:
+            self._read(name)
+
+    def _read(self, name: str) -> None:
+        """Take a record in if it is there as a whole and its attempt is known; else it is looked at again."""
+        drive, now = self._drive, time.monotonic()
+        look, pause = self._incomplete.get(name, (0.0, _INCOMPLETE_FIRST))
+        if now < look and pause > _INCOMPLETE_YOUNG:
+            return
+        report = read_record(drive.directory.spool / name)
+        if report is Unreadable.INCOMPLETE:
+            if now >= look:
+                self._incomplete[name] = now + pause, min(2 * pause, _INCOMPLETE_MOST)
+            return
+        self._incomplete.pop(name, None)
+        if not isinstance(report, Unreadable) and drive.observer.is_early(report):
+            return
+        start = start_before(name)
+        if start and start not in self._taken and (drive.directory.spool / start).exists():
+            # The job wrote it first, so what is not there of it by now never comes, whether it was listed or not. Taken
+            # in after the end, it would look like a job that must not run.
+            self._incomplete.pop(start, None)
+            self._read(start)
+            self._incomplete.pop(start, None)
+            self._taken[start] = None
+        self._taken[name] = None
+        if isinstance(report, Unreadable):
+            drive.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
+            return
+        drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
+        self._ending.end_strays(drive.observer.take_strays())
+        if report.kind == "twin" and report.owner and report.instance in drive.state.live_local:
+            self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
 
     def settle(self, *, always: bool = False) -> None:
         """Remove the records that the journal has, once it has them on the disk."""
@@ -207,9 +224,10 @@ class Witness:
             if any(drive.state.status[member] is Status.SUBMITTING for member, _ in members):
                 message = "the driver ended before the answer came"
                 drive.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
-            if drive.state.attempts[index][-1].backend == "slurm":
+            attempt = drive.state.attempts[index][-1]
+            if attempt.in_queue:
                 drive.observer.doubt(submission, now)
-            elif drive.state.attempts[index][-1].backend == "local":
+            elif not attempt.allocation:
                 self._take_over_local(submission, f"{index}.{number}", at)
         before = drive.lease.before
         ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""
@@ -224,14 +242,22 @@ class Witness:
             drive.emit(ev.SlurmAnswers(at=at))  # the silence was another driver's; the first look will tell
 
     def _take_over_local(self, submission: str, attempt: str, at: float) -> None:
-        """A local step that was being started: its claim tells whether it was."""
+        """A local step that was being started: its claim tells whether it was.
+
+        One that has not written its claim in full yet is started again: the second one waits for the word of the first.
+        """
         drive = self._drive
         try:
             pid = (drive.directory.claims / attempt).read_text(encoding="utf-8").strip()
         except OSError:
+            pid = ""
+        if not pid:
             drive.emit(ev.SubmitMissed(at=at, submission=submission))
             return
-        drive.emit(ev.Submitted(at=at, submission=submission, job=pid, node=drive.host))
+        epoch = submission.partition("-")[0]
+        starter = holder(drive.directory.owner, int(epoch)) if epoch.isdecimal() else None
+        node = starter.host if starter else drive.host
+        drive.emit(ev.Submitted(at=at, submission=submission, job=pid, node=node))
 
 
 def _seen(job: SlurmJob) -> Seen:

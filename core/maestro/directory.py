@@ -8,8 +8,6 @@ from pathlib import Path
 from ..plan.model import Instance
 from ..store.layout import StudyDirectory
 
-READ_ONLY = "Maestro drives this study, and mtui only shows it"
-
 
 class MaestroDirectory(StudyDirectory):
     """As that of a study of ours, but for the names of output files, and that nothing is ever written."""

@@ -66,8 +66,9 @@ class Crew:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
-        self._server = wire.listen()
-        selector.register(self._server, selectors.EVENT_READ)
+        self._door = wire.Door(self._key)
+        for source in self._door.sources:
+            selector.register(source, selectors.EVENT_READ)
         self._steps: list[subprocess.Popen[bytes]] = []
         self._nodes: dict[wire.Line, str] = {}  # empty until the worker has said hello
         self._lines: dict[str, wire.Line] = {}
@@ -82,7 +83,7 @@ class Crew:
         self._srun(f"--nodes={count}", f"--ntasks={count}")
 
     def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
-        private = {wire.PORT: str(self._server.getsockname()[1]), wire.KEY: self._key.hex(), wire.SWEEP: sweep}
+        private = {wire.PORT: str(self._door.port), wire.KEY: self._key.hex(), wire.SWEEP: sweep}
         command = (*_SRUN, *options, *_WORKER)
         step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
         self._steps = [*(old for old in self._steps if old.poll() is None), step]
@@ -111,8 +112,9 @@ class Crew:
         """Workers end when their connection does, and with the last of them its srun."""
         for line in list(self._nodes):
             self._close(line)
-        self._selector.unregister(self._server)
-        self._server.close()
+        for source in self._door.sources:
+            self._selector.unregister(source)
+        self._door.close()
         deadline = time.monotonic() + _ENDED_WITHIN
         for step in self._steps:
             with suppress(subprocess.TimeoutExpired):
@@ -131,8 +133,8 @@ class Crew:
     def hear(self, ready: Sequence[Any]) -> list[News]:
         """What the ready ones among our connections have to say."""
         for source in ready:
-            if source is self._server:
-                if line := wire.accept(self._server, self._key):
+            if source in self._door.sources:
+                for line in self._door.answer():
                     self._nodes[line] = ""
                     self._selector.register(line, selectors.EVENT_READ)
             elif source in self._nodes:

@@ -13,7 +13,7 @@ mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / 
 [ "$mtui_slots" -gt 0 ] || mtui_slots=1
 shift 4
 mtui_list=$mtui_home/allocations/$mtui_name.list
-mtui_taken=$mtui_home/allocations/$mtui_name.taken # its loops agree here who starts what
+mtui_taken=$mtui_home/allocations/$mtui_name.taken # its loops agree here who starts what; what runs has its process
 mkdir -p "$mtui_taken"
 mtui_tab=$(printf '\t')
 mtui_timeout=
@@ -33,18 +33,20 @@ mtui_read_list() {
         $1 == "give" { left = $3; held = 0; next }
         $1 == "cancel" { left = 0; next }
         $1 == "end" { left = 0; ended = 1; next }
+        $1 == "abort" { left = first = last = 0; skip = 1e9; ended = 1; next }
         left > 0 && ($1 == "all" || $1 == "run" && NF == 13) {
             if ($1 == "run") gift[held++] = $0
             if (--left == 0)
                 for (i = 0; i < held; i++)
                     if (++count > skip) {
-                        if (count % loops == own) print gift[i]
+                        if (count % loops == own) mine[++first] = gift[i]
                         else others[++last] = gift[i]
                     }
             next
         }
         NF { left = 0 }
         END {
+            for (i = 1; i <= first; i++) print mine[i]
             for (i = 1; i <= last; i++) print others[i]
             printf "count\t%d\t%d\n", count, ended
         }
@@ -60,6 +62,38 @@ mtui_take() { # noclobber opens with O_EXCL: one winner, on network file systems
     return "$mtui_code"
 }
 
+# What the list tells to end. The sign at its end marks a line of which not all is there.
+mtui_read_ends() {
+    { cat "$mtui_list" && printf '\030\n'; } 2>/dev/null |
+        awk -F '\t' '!/\030/ && $1 == "cancel" { print $2 } !/\030/ && $1 == "abort" { print "all" }'
+}
+
+mtui_end() { # a file of what runs: tell it to end, once, if it runs on this node
+    { read -r mtui_node mtui_pid <"$1"; } 2>/dev/null && [ "$mtui_node" = "$SLURMD_NODENAME" ] || return 0
+    : >"$1"
+    kill -TERM "$mtui_pid" 2>/dev/null # job.sh hands it on, and timeout makes sure of it
+}
+
+mtui_watch() { # end what is to end, as long as this node is at work
+    mtui_mark=$mtui_taken/watch.${SLURM_PROCID:-0} mtui_looks=0
+    while :; do
+        true >"$mtui_mark"
+        for mtui_attempt in $(mtui_read_ends); do
+            if [ "$mtui_attempt" = all ]; then
+                for mtui_file in "$mtui_taken"/*.*; do mtui_end "$mtui_file"; done
+            else
+                mtui_end "$mtui_taken/$mtui_attempt"
+            fi
+        done
+        while :; do # as below
+            sleep 1
+            mtui_looks=$((mtui_looks + 1))
+            # shellcheck disable=SC3013
+            if [ "$mtui_list" -nt "$mtui_mark" ] || [ "$((mtui_looks % 15))" = 0 ]; then break; fi
+        done
+    done
+}
+
 mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words of the shell
     mtui_attempt=$1 mtui_workspace=${mtui_home%/*}/$2 mtui_script=$3 mtui_stem=$4
     SLURM_NTASKS=$5 SLURM_NPROCS=$5 SLURM_TASKS_PER_NODE=$5 SLURM_CPUS_PER_TASK=$6 SRUN_CPUS_PER_TASK=$6
@@ -69,17 +103,17 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words
         SLURM_NNODES SLURM_JOB_NUM_NODES SLURM_NODELIST SLURM_JOB_NODELIST SLURM_JOB_NAME SLURM_EXACT
     mtui_seconds=$7
     shift 7
-    if [ -n "$mtui_timeout" ] && [ "$mtui_seconds" -gt 0 ]; then
+    if [ -n "$mtui_timeout" ]; then # of 0 seconds it never ends one by itself, and still ends all of it when told to
         set -- timeout -k 10 "$mtui_seconds" "$@"
     fi
+    set -- "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 1 "$@"
     mtui_log=$mtui_workspace/$mtui_stem
-    [ -d "$mtui_workspace" ] || mtui_log=/dev/null
-    if [ "$mtui_log" = /dev/null ]; then
-        sh "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 0 "$@" >/dev/null 2>&1
-    else
-        sh "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 0 "$@" \
-            >>"$mtui_log.out" 2>>"$mtui_log.err"
-    fi </dev/null
+    mtui_out=$mtui_log.out mtui_err=$mtui_log.err
+    [ -d "$mtui_workspace" ] || mtui_out=/dev/null mtui_err=/dev/null
+    # shellcheck disable=SC2016
+    sh -c 'echo "$SLURMD_NODENAME $$" >"$0"; exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
+        </dev/null >>"$mtui_out" 2>>"$mtui_err"
+    : >"$mtui_taken/$mtui_attempt" # that process may soon be another's
 }
 
 mtui_loop() { # number of this loop, the words of the shell; until nothing more comes
@@ -115,10 +149,15 @@ EOF
     done
 }
 
+mtui_watch &
+mtui_watcher=$!
 mtui_loops=$((mtui_slots * ${SLURM_NNODES:-1}))
-mtui_slot=0
+mtui_slot=0 mtui_pids=
 while [ "$mtui_slot" -lt "$mtui_slots" ]; do
     mtui_loop "$((mtui_slots * ${SLURM_PROCID:-0} + mtui_slot))" "$@" &
+    mtui_pids="$mtui_pids $!"
     mtui_slot=$((mtui_slot + 1))
 done
-wait
+# shellcheck disable=SC2086
+wait $mtui_pids
+kill "$mtui_watcher"

@@ -94,12 +94,21 @@ class Slots:
         for what, of_allocation, wanted, there in asked:
             if wanted > there:
                 return f"it asks for {wanted} {what}, {of_allocation.format(there)}"
+        able = sum(_could_fit(node, ask) for node in nodes) + self._count - len(self.nodes)
+        if able < ask.nodes:
+            return f"it asks for {ask.nodes} node(s) that have all of it together, the allocation has {able}"
         return ""
 
 
 def _cores(node: Node, ask: Ask) -> int:
     """How many cores of a node this needs: tasks are spread evenly, and each has whole cores."""
     return -(-ask.tasks // ask.nodes) * -(-ask.cpus // node.threads)
+
+
+def _could_fit(node: Node, ask: Ask) -> bool:
+    """Whether a node has room for this when it is empty."""
+    has_memory = not node.memory or ask.memory <= node.memory
+    return _cores(node, ask) <= node.cores and ask.gpus <= node.gpus and has_memory
 
 
 def _fits(node: Node, ask: Ask) -> bool:

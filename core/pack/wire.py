@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import queue
 import socket
 import struct
+import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 from typing import Any, TypeAlias
@@ -14,37 +16,69 @@ Line: TypeAlias = "Connection[bytes, bytes]"
 
 # The variables by which a worker learns whom to call. Nobody but the user can read them.
 PORT, KEY, SWEEP = "MTUI_LEADER_PORT", "MTUI_LEADER_KEY", "MTUI_LEADER_SWEEP"
-PRIVATE = (PORT, KEY, SWEEP)
 
 # Whoever stops in the middle of a message for so long is taken for lost, so that nobody waits for it for ever.
 _PATIENCE = 15.0
 _GREETING = 5.0
 
 
-def listen() -> socket.socket:
-    """A socket for workers of all nodes; who does not know the key is turned away."""
-    server = socket.socket()
-    server.bind(("", 0))
-    server.listen(1024)
-    server.setblocking(False)
-    return server
+class Door:
+    """Where workers of all nodes come in.
 
+    Each shows on a thread of its own that it knows the key, so that a stranger is turned away and keeps nobody waiting.
+    """
 
-def accept(server: socket.socket, key: bytes) -> Line | None:
-    """The connection of a worker that knows the key."""
-    try:
-        client, _ = server.accept()
-    except OSError:
-        return None
-    line = _line(client)
-    try:
-        deliver_challenge(line, key)
-        answer_challenge(line, key)
-    except Exception:  # whatever a stranger may have sent
-        line.close()
-        return None
-    _wait_at_most(line.fileno(), _PATIENCE)
-    return line
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._server = socket.socket()
+        self._server.bind(("", 0))
+        self._server.listen(1024)
+        self._bell, self._ring = socket.socketpair()
+        for end in (self._server, self._bell, self._ring):
+            end.setblocking(False)
+        self._admitted: queue.SimpleQueue[Line] = queue.SimpleQueue()
+
+    @property
+    def port(self) -> int:
+        return self._server.getsockname()[1]
+
+    @property
+    def sources(self) -> tuple[socket.socket, socket.socket]:
+        """What is readable when somebody knocks, and when somebody was admitted."""
+        return self._server, self._bell
+
+    def answer(self) -> list[Line]:
+        """Look who is there; the connections of those who were admitted meanwhile."""
+        with suppress(OSError):  # nobody
+            client, _ = self._server.accept()
+            threading.Thread(target=self._admit, args=(client,), daemon=True).start()
+        with suppress(BlockingIOError):
+            self._bell.recv(4096)
+        found: list[Line] = []
+        with suppress(queue.Empty):
+            while True:
+                found.append(self._admitted.get_nowait())
+        return found
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _admit(self, client: socket.socket) -> None:
+        try:
+            line = _line(client)
+        except OSError:  # gone already
+            client.close()
+            return
+        try:
+            deliver_challenge(line, self._key)
+            answer_challenge(line, self._key)
+        except Exception:  # whatever a stranger may have sent
+            line.close()
+            return
+        _wait_at_most(line.fileno(), _PATIENCE)
+        self._admitted.put(line)
+        with suppress(BlockingIOError):  # it rings already
+            self._ring.send(b"x")
 
 
 def call(host: str, port: int, key: bytes) -> Line:

@@ -32,19 +32,32 @@ class Kind:
     waits: bool = False  # the author gives it a dependency of its own
 
 
+_RECENT = 5_000
+
+
 class Kinds:
-    """The kinds of a plan's instances. A step whose options depend on no parameter is looked at once."""
+    """The kinds of a plan's instances. A step whose options depend on no parameter is looked at once.
+
+    Of the others those that were asked for of late are kept: what waits is asked for again and again.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._shared: dict[int, Kind] = {}
+        self._recent: dict[int, Kind] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Kind:
         """The kind of an instance, with what retries have changed of its resources."""
         instance = self._plan.instances[index]
-        if changes or instance.step in self._varying:
+        if changes:
             return kind_of(self._plan, instance, changes)
+        if instance.step in self._varying:
+            if index not in self._recent:
+                if len(self._recent) >= _RECENT:
+                    self._recent.clear()
+                self._recent[index] = kind_of(self._plan, instance)
+            return self._recent[index]
         if instance.step not in self._shared:
             self._shared[instance.step] = kind_of(self._plan, instance)
         return self._shared[instance.step]

@@ -57,7 +57,7 @@ def make_plan(
     table = parameters or ParameterTable.of(study.parameters)
     ordered = _in_order(study.steps, environment)
     position = {step.name: index for index, step in enumerate(ordered)}
-    slurm = study.batch.is_slurm and not local
+    slurm = study.batch.is_scheduled and not local
     steps: list[PlannedStep] = []
     instances: list[Instance] = []
     for step in ordered:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-TOKEN = "$(LAUNCHER)"
 _LAUNCHER = re.compile(r"\$\(LAUNCHER\)(?:\[([^\]\n]*)\])?")
 _LEGACY = re.compile(r"\s*(\d+)\s*,\s*(\d+)\s*")  # [nodes, procs]
 _TASKS = re.compile(r"(\d+)\s*p")

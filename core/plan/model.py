@@ -107,5 +107,5 @@ class Plan:
 
     def script_name(self, instance: Instance, *, restart: bool = False) -> str:
         """The file name of the instance's script, or of its restart script."""
-        slurm = ".slurm" if self.batch.is_slurm and not self.local else ""
+        slurm = ".slurm" if self.batch.is_scheduled and not self.local else ""
         return f"{instance.stem}{'.restart' if restart else ''}{slurm}.sh"

@@ -18,7 +18,7 @@ from ..spec.model import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
 from .changes import UNCHANGED, restarts
-from .model import Instance, Plan, PlannedStep
+from .model import Instance, Plan
 from .script import directive_lines, further_options, header_resources, part_options, place_options, render_command
 
 _HOUR = 3600  # seconds, the least that an allocation has if the study does not say
@@ -212,8 +212,3 @@ def _read(ask: Ask, option: str) -> tuple[Ask, bool] | str:
 
 def _megabytes(match: re.Match[str]) -> int:
     return int(int(match.group(1)) * _UNITS[match.group(2).upper()])
-
-
-def packed_steps(plan: Plan, packing: Packing) -> list[PlannedStep]:
-    """The steps with instances that share allocations."""
-    return [plan.steps[step] for step in sorted(packing.steps) if any(map(packing.takes, plan.steps[step].instances))]

@@ -65,13 +65,19 @@ def run_pgen(
     if "error" in answer:
         raise PgenError(f"the parameter generator {file} failed:\n  " + "\n  ".join(answer["error"]))
     if "parameters" not in answer:
-        raise PgenError(f"the parameter generator {file} ended (exit code {code}) without giving parameters")
+        raise PgenError(
+            f"the parameter generator {file} ended (exit code {code}) without giving parameters",
+            "its function get_custom_generator has to return a ParameterGenerator",
+        )
     columns = [
         Parameter(item["key"], tuple(item["values"]), tuple(item["labels"]), item["name"])
         for item in answer["parameters"]
     ]
     if len({len(column.values) for column in columns}) > 1:
-        raise PgenError(f"the parameter generator {file} gave parameters of different lengths")
+        raise PgenError(
+            f"the parameter generator {file} gave parameters of different lengths",
+            "every parameter needs a value for each row",
+        )
     return ParameterTable.of(columns)
 
 
@@ -112,7 +118,10 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
     if text.endswith("\n"):
         return json.loads(text), code
     if hung:
-        raise PgenError(f"the parameter generator {file} was still running after {deadline:.0f} s and was ended")
+        raise PgenError(
+            f"the parameter generator {file} was still running after {deadline:.0f} s and was ended",
+            "let it read what it needs from a file, or write the values into a CSV file: mtui: parameters",
+        )
     return {}, code
 
 

@@ -13,7 +13,7 @@ from .extensions import read_extensions
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
 from .given import NOTHING_GIVEN, Given, set_entries
-from .model import OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
+from .model import BATCH_SYSTEMS, OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
@@ -191,8 +191,8 @@ def _batch(top: Fields) -> Batch:
         return Batch()
     kind = fields.text("type") if fields.has("type") else "local"
     place = fields.node.entries["type"].place if fields.has("type") else fields.node.place
-    if kind and kind not in ("local", "slurm", *OTHER_SCHEDULERS):
-        hint = nearest(kind.lower(), ("local", "slurm"))
+    if kind and kind not in ("local", *BATCH_SYSTEMS, *OTHER_SCHEDULERS):
+        hint = nearest(kind.lower(), ("local", *BATCH_SYSTEMS))
         fields.problems.error(place, f"batch: unknown type '{kind}'", hint)
     required = _SLURM_REQUIRED if kind == "slurm" else ()
     fields.check_keys(

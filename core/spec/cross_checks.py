@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from .environment import RESERVED, Environment, build_environment
 from .model import Parameter, Step, Study
-from .problems import Place, Problems, nearest
+from .problems import NOWHERE, Place, Problems, nearest
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")
@@ -45,6 +45,7 @@ def check(study: Study, problems: Problems) -> None:
     _check_env_names(study, problems)
     _check_step_names(study, environment, problems)
     _check_edges(study, environment, problems)
+    _check_batch(study, problems)
 
 
 def check_uses(study: Study, parameters: Collection[Parameter], problems: Problems) -> None:
@@ -91,45 +92,21 @@ def _check_step_names(study: Study, environment: Environment, problems: Problems
             problems.error(step.place, f"step '{step.name}': a step's name cannot hold env tokens")
 
 
+def _check_batch(study: Study, problems: Problems) -> None:
+    """Steps that ask for nodes in a study that says nothing of where: its block may be misspelt."""
+    if study.batch.place != NOWHERE:
+        return
+    for step in study.steps:
+        if step.run.get("nodes") or step.run.get("procs"):
+            message = f"step '{step.name}' asks for nodes or procs, but there is no 'batch': it runs on this machine"
+            problems.warn(step.place, message, "for Slurm: batch: {type: slurm, ...}; for this machine leave them out")
+            return
+
+
 def _check_edges(study: Study, environment: Environment, problems: Problems) -> None:
-    steps = [step for step in study.steps if step.name]
-    needs: dict[str, list[str]] = {step.name: [] for step in steps}
-    all_named = len(steps) == len(study.steps)  # else an unknown name is probably an echo of a missing one
-    source = SourceText(study.text)
-    places: dict[tuple[str, str], Place] = {}
-    for step in steps:
-        written_at = [*zip(step.depends, step.depends_places, strict=True)]
-        written_at += zip(step.after, step.after_places, strict=True)
-        for written, place in written_at:
-            target, _ = dependency_target(environment.apply(written))
-            if target == step.name:
-                problems.error(place, f"step '{step.name}' depends on itself")
-            elif target not in needs:
-                if not all_named:
-                    continue
-                hint = nearest(target, needs)
-                if "$(" in target:
-                    hint = "parameters cannot be used in depends; the rows of a sweep are matched by themselves"
-                problems.error(place, f"step '{step.name}' depends on '{target}', which is no step of this study", hint)
-            else:
-                needs[step.name].append(target)
-                places[target, step.name] = place
-        _check_groups(step, environment, problems)
-    references: dict[tuple[str, str], Place] = {}
-    for step in steps:
-        for target in workspace_references(step, environment):
-            if target == step.name:
-                place = _workspace_place(step, target, source)
-                problems.error(
-                    place, f"step '{step.name}' uses its own $({target}.workspace)", "its own is $(WORKSPACE)"
-                )
-            elif target not in needs:
-                if all_named:
-                    # Maestro refuses such a study, and a path that is never made is of no use to anybody.
-                    message = f"step '{step.name}': $({target}.workspace) names no step of this study"
-                    problems.error(_workspace_place(step, target, source), message, nearest(target, needs))
-            elif not _hangs_on(needs, step.name, target):
-                references[target, step.name] = _workspace_place(step, target, source)
+    needs: dict[str, list[str]] = {step.name: [] for step in _named(study)[0]}
+    places = _check_depends(study, environment, needs, problems)
+    references = _check_workspaces(study, environment, needs, problems)
     edges = [*places, *(pair for pair in references if pair not in places)]
     places = {**references, **places}
     try:
@@ -142,6 +119,61 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
             f"step '{user}' uses $({target}.workspace) but does not depend on '{target}'",
             f"without 'depends: [{target}]' it may start before '{target}' is done",
         )
+
+
+def _check_depends(
+    study: Study, environment: Environment, needs: dict[str, list[str]], problems: Problems
+) -> dict[_Edge, Place]:
+    """The edges that steps name, with their places; `needs` is filled with them."""
+    places: dict[_Edge, Place] = {}
+    steps, all_named = _named(study)
+    for step in steps:
+        written_at = [*zip(step.depends, step.depends_places, strict=True)]
+        written_at += zip(step.after, step.after_places, strict=True)
+        for written, place in written_at:
+            target, _ = dependency_target(environment.apply(written))
+            if target == step.name:
+                problems.error(place, f"step '{step.name}' depends on itself")
+            elif target in needs:
+                needs[step.name].append(target)
+                places[target, step.name] = place
+            elif all_named:
+                hint = nearest(target, needs)
+                if "$(" in target:
+                    hint = "parameters cannot be used in depends; the rows of a sweep are matched by themselves"
+                problems.error(place, f"step '{step.name}' depends on '{target}', which is no step of this study", hint)
+        _check_groups(step, environment, problems)
+    return places
+
+
+def _check_workspaces(
+    study: Study, environment: Environment, needs: Mapping[str, Sequence[str]], problems: Problems
+) -> dict[_Edge, Place]:
+    """The workspaces that steps use without hanging on their steps, with the places of the tokens."""
+    source = SourceText(study.text)
+    references: dict[_Edge, Place] = {}
+    steps, all_named = _named(study)
+    for step in steps:
+        for target in workspace_references(step, environment):
+            place = _workspace_place(step, target, source)
+            if target == step.name:
+                problems.error(
+                    place, f"step '{step.name}' uses its own $({target}.workspace)", "its own is $(WORKSPACE)"
+                )
+            elif target in needs:
+                if not _hangs_on(needs, step.name, target):
+                    references[target, step.name] = place
+            elif all_named:
+                # Maestro refuses such a study, and a path that is never made is of no use to anybody.
+                message = f"step '{step.name}': $({target}.workspace) names no step of this study"
+                problems.error(place, message, nearest(target, needs))
+    return references
+
+
+def _named(study: Study) -> tuple[list[Step], bool]:
+    """The steps that have a name, and whether all do: else an unknown name is probably an echo of a missing one."""
+    steps = [step for step in study.steps if step.name]
+    return steps, len(steps) == len(study.steps)
 
 
 def _check_groups(step: Step, environment: Environment, problems: Problems) -> None:
@@ -237,7 +269,14 @@ def _check_parameters(
                 f"parameter '{parameter.key}' is hidden by the env entry of the same name and sweeps nothing",
             )
         elif not any(uses_parameter(text, parameter.key) for text in texts):
-            problems.warn(parameter.place, f"parameter '{parameter.key}' is used by no step")
+            message = f"parameter '{parameter.key}' is used by no step"
+            # In a file, only what the command line has brought stands nowhere.
+            if study.text and parameter in study.parameters and parameter.place == NOWHERE:
+                in_file = [other.key for other in study.parameters if other.place != NOWHERE]
+                hint = nearest(parameter.key, in_file) or f"a step uses it by $({parameter.key})"
+                problems.error(NOWHERE, f"--params: {message}", hint)
+            else:
+                problems.warn(parameter.place, message)
         if len(set(parameter.labels)) < len(set(parameter.values)):
             problems.warn(
                 parameter.place,
@@ -282,7 +321,11 @@ def _check_tokens(study: Study, environment: Environment, parameters: Collection
                     message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
                     problems.warn(place, message, _token_hint(key, word, known, environment))
                 reported |= once
-        if "$(LAUNCHER)" in step.cmd and not (step.run.get("nodes") or step.run.get("procs")) and study.batch.is_slurm:
+        if (
+            "$(LAUNCHER)" in step.cmd
+            and not (step.run.get("nodes") or step.run.get("procs"))
+            and study.batch.is_scheduled
+        ):
             place = source.find("$(LAUNCHER)", step.sources.get("cmd", (0, 0)))
             problems.warn(
                 place,

@@ -50,7 +50,7 @@ def _pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
                 f"{option} '{text}' is not NAME=VALUE", f"write for example {option} {name or 'NAME'}={example}"
             )
         if name in pairs:
-            raise UsageError(f"{option} {name} is given twice")
+            raise UsageError(f"{option} {name} is given twice", "keep the one that is meant")
         if not value.strip():
             raise UsageError(f"{option} {name} has no value", f"write for example {option} {name}={example}")
         pairs[name] = value

@@ -8,6 +8,7 @@ from enum import Enum
 
 from .problems import NOWHERE, Place
 
+BATCH_SYSTEMS = ("slurm",)  # each has a backend (core/backends/batch.py)
 OTHER_SCHEDULERS = ("lsf", "flux")  # Maestro's; their studies can be run on this machine only
 
 # A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
@@ -58,8 +59,9 @@ class Batch:
     place: Place = field(default=NOWHERE, compare=False)  # of the type; a plan does not keep it
 
     @property
-    def is_slurm(self) -> bool:
-        return self.type == "slurm"
+    def is_scheduled(self) -> bool:
+        """Whether steps that ask for nodes or tasks are handed to a batch system."""
+        return self.type in BATCH_SYSTEMS
 
     def text(self, key: str) -> str:
         """The value of a key as text, empty if it is missing or null."""

@@ -40,7 +40,8 @@ def cloned(dependencies: Iterable[Dependency]) -> Generator[None, None, None]:
                 except FileExistsError:
                     raise _in_the_way(item) from None
                 except OSError as error:
-                    raise DependencyError(f"dependency '{item.name}': {error.filename}: {error.strerror}") from None
+                    message = f"dependency '{item.name}': {error.filename}: {error.strerror}"
+                    raise DependencyError(message, "give its 'path' a place that can be written") from None
                 _git(item, "clone", "--", item.url, item.path)
                 if item.checkout:
                     _git(item, "-C", item.path, "checkout", item.checkout)
@@ -60,12 +61,15 @@ def _git(item: Dependency, *arguments: str) -> None:
             ["git", *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
             env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},  # nobody may be there to answer
         )
     except OSError as error:
-        raise DependencyError(f"dependency '{item.name}': git cannot be started: {error.strerror}") from None
+        raise DependencyError(
+            f"dependency '{item.name}': git cannot be started: {error.strerror}", "install git"
+        ) from None
     if done.returncode:
         told = done.stderr.strip().splitlines()
         raise DependencyError(f"dependency '{item.name}': {told[-1] if told else 'git failed'}", f"url: {item.url}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..study import events as ev
 from .journal import parse_lines
+
+_LONGEST_LINE = 1 << 20  # bytes that are searched for the end of the last event
 
 
 class Follower:
@@ -16,6 +20,18 @@ class Follower:
         """`read` says how much of each segment is known already."""
         self._journal = journal
         self._offsets: dict[str, int] = dict(read or {})
+
+    @classmethod
+    def from_now(cls, journal: Path) -> Follower:
+        """One that passes over the events that are written already."""
+        read: dict[str, int] = {}
+        for path in journal.glob("*.jsonl"):
+            with suppress(OSError), path.open("rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
+                file.seek(start)
+                data = file.read()
+                read[path.name] = start + data.rfind(b"\n") + 1 if b"\n" in data else 0
+        return cls(journal, read)
 
     def new_events(self) -> list[ev.Event]:
         """The complete lines that were written since the last call.

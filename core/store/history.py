@@ -1,40 +1,55 @@
-"""What happened to one instance, from the journal: read when somebody asks, so nothing of it is kept in memory."""
+"""What happened to one instance, from the journal: read when somebody asks, for it is much to keep of all of them."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 from ..study import events as ev
 from ..study.status import UNSUCCESSFUL
 
 _MOST = 200  # events; the last ones
+_SOMEBODYS = re.compile(rb'"(?:instance|submission|instances|members)":')
 
 
-def history_of(journal: Path, index: int) -> list[tuple[float, str]]:
-    """The events of an instance in order, each with its time (wall clock) and in words."""
-    found: list[tuple[float, str]] = []
-    submissions: dict[str, str] = {}  # with the backend of each
-    # A line that cannot concern the instance is passed over without parsing it.
-    mine = re.compile(rb'"(?:instance|submission|instances|members)":')
-    number = re.compile(rb"(?<!\d)%d(?!\d)" % index)
-    for path in sorted(journal.glob("*.jsonl")):
+class History:
+    """What happened to one instance. Each `read` goes on where the last one stopped."""
+
+    def __init__(self, journal: Path, index: int) -> None:
+        self._journal = journal
+        self._index = index
+        self._offsets: dict[str, int] = {}
+        self._submissions: dict[str, str] = {}  # of the instance, with the backend of each
+        self._found: deque[tuple[float, str]] = deque(maxlen=_MOST)
+        # A line that cannot concern the instance is passed over without parsing it.
+        self._number = re.compile(rb"(?<!\d)%d(?!\d)" % index)
+
+    def read(self) -> list[tuple[float, str]]:
+        """Its events in order, each with its time (wall clock) and in words; of very many the last ones."""
+        for path in sorted(self._journal.glob("*.jsonl")):
+            with suppress(OSError), path.open("rb") as file:
+                offset = self._offsets.get(path.name, 0)
+                file.seek(offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break  # it is being written
+                    offset += len(line)
+                    self._take(line)
+                self._offsets[path.name] = offset
+        return list(self._found)
+
+    def _take(self, line: bytes) -> None:
+        if not _SOMEBODYS.search(line) or not (self._number.search(line) or _names(line, self._submissions)):
+            return
         try:
-            data = path.read_bytes()
-        except OSError:
-            continue
-        for line in data.split(b"\n"):
-            if not mine.search(line) or not (number.search(line) or _names(line, submissions)):
-                continue
-            try:
-                event = ev.from_record(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                continue
-            words = _words(event, index, submissions)
-            if words:
-                found.append((event.at, words))
-    return found[-_MOST:]
+            event = ev.from_record(json.loads(line))
+        except (ValueError, KeyError, TypeError):
+            return
+        if words := _words(event, self._index, self._submissions):
+            self._found.append((event.at, words))
 
 
 def _names(line: bytes, submissions: dict[str, str]) -> bool:
@@ -46,10 +61,9 @@ def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
         case ev.SubmitIntended() if any(index == member for member, _ in event.members):
             submissions[event.submission] = event.backend
             number = next(number for member, number in event.members if member == index)
-            return f"attempt {number} is {_HANDED.get(event.backend, 'started')}"
+            return f"attempt {number} is {_HANDED.get(event.backend, 'submitted')}"
         case ev.Submitted() if event.submission in submissions:
-            packed = submissions[event.submission] == "pack"
-            return f"allocation {event.job} has it" if packed else f"accepted as job {event.job}"
+            return _TAKEN.get(submissions[event.submission], "accepted as job {}").format(event.job)
         case ev.Returned() | ev.Unbound() if any(index == member for member, _ in event.members):
             return f"returned: {event.cause}" if event.kind == "returned" else event.cause
         case ev.SubmitDeferred() if event.submission in submissions:
@@ -81,7 +95,8 @@ def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
             return ""
 
 
-_HANDED = {"slurm": "submitted", "local": "started here", "pack": "given to an allocation"}
+_HANDED = {"local": "started here", "pack": "given to an allocation"}
+_TAKEN = {"local": "it is process {}", "pack": "allocation {} has it"}
 _ASKED = {
     "held": "held by command",
     "released": "released by command",

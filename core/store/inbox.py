@@ -16,11 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudyDirectoryError
+from ..errors import StudyDirectoryError, may_pass
 from ..study.commands import Request
 
 VERSION = 1
-FOLDERS = ("tmp", "new", "done")
 
 
 def send(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
@@ -33,7 +32,8 @@ def send(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str,
         temporary.write_text(json.dumps(record), encoding="utf-8")
         temporary.rename(inbox / "new" / command)
     except OSError as error:
-        raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}") from None
+        hint = "only who started the study can give it commands; otherwise: mtui doctor DIR"
+        raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}", hint) from None
     return command
 
 
@@ -45,8 +45,8 @@ def waiting(inbox: Path) -> list[Path]:
         return []
 
 
-def read(path: Path) -> Request | str:
-    """The command of a file, or why it does not count."""
+def read(path: Path) -> Request | str | None:
+    """The command of a file, or why it does not count; None if it cannot be read just now, or is gone."""
     try:
         if path.stat().st_uid != os.getuid():
             return "it belongs to another user"
@@ -55,7 +55,11 @@ def read(path: Path) -> Request | str:
             return "it was written by a newer mtui"
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
         return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return None if may_pass(error) else f"it cannot be read: {error.strerror}"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         return f"it cannot be read: {error}"
 
 

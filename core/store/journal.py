@@ -17,6 +17,7 @@ from ..errors import StudyDirectoryError
 from ..study import events as ev
 
 _TAIL = 1 << 13  # bytes: the last events
+_BUFFER = 1 << 16  # bytes that are kept before they are handed over
 _AT_ONCE = 500  # lines that are read together: other threads wait for a millisecond
 
 
@@ -30,27 +31,31 @@ class Journal:
     def __init__(self, folder: Path, epoch: int) -> None:
         self.path = segment(folder, epoch)
         try:
-            self._file = self.path.open("xb", buffering=1 << 16)
+            self._file = self.path.open("xb", buffering=0)
         except OSError as error:
             raise StudyDirectoryError(f"cannot write the journal {self.path}: {error.strerror}") from None
+        self._buffer = bytearray()
+        self._written = 0
         self._unsynced = False
 
     def append(self, event: ev.Event) -> None:
-        try:
-            self._file.write(ev.to_line(event).encode("utf-8", "backslashreplace") + b"\n")
-        except OSError as error:
-            raise self._broken(error) from None
+        self._buffer += ev.to_line(event).encode("utf-8", "backslashreplace") + b"\n"
         self._unsynced = True
+        if len(self._buffer) >= _BUFFER:
+            self.flush()
 
     @property
     def size(self) -> int:
         """Bytes written so far, those included that are not on the disk yet."""
-        return self._file.tell()
+        return self._written + len(self._buffer)
 
     def flush(self) -> None:
         """Hand everything to the operating system: other processes of this host see it."""
         try:
-            self._file.flush()
+            while self._buffer:
+                count = self._file.write(self._buffer) or 0
+                self._written += count
+                del self._buffer[:count]
         except OSError as error:
             raise self._broken(error) from None
 
@@ -64,6 +69,10 @@ class Journal:
         except OSError as error:
             raise self._broken(error) from None
         self._unsynced = False
+
+    def drop(self) -> None:
+        """Forget what is not handed over yet: another driver went on from what the file holds."""
+        self._buffer.clear()
 
     def close(self) -> None:
         self.sync()
@@ -132,7 +141,8 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if number == len(lines):
                     return
-                raise StudyDirectoryError(f"{name}:{number}: damaged journal line: {error}") from None
+                hint = "restore the file from a backup; without its journal a study cannot go on"
+                raise StudyDirectoryError(f"{name}:{number}: damaged journal line: {error}", hint) from None
 
 
 def _records(lines: list[str]) -> list[Any]:

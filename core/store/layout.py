@@ -24,6 +24,7 @@ OUT/
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import DirectoryTaken, StudyDirectoryError
+from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
 from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan
@@ -128,14 +129,70 @@ def new_directory_name(study_name: str, output_path: str, cwd: str, now: time.st
     return os.path.join(os.path.normpath(parent), f"{path_component(study_name)}_{stamp}")  # noqa: PTH118
 
 
+def may_look_into(folder: Path) -> bool:
+    """Whether nothing forbids to look for files in a folder, be it there or not."""
+    try:
+        (folder / "x").lstat()
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def owner_of(path: Path) -> str:
+    """The name of the user to whom a file belongs."""
+    try:
+        return path.owner()
+    except (OSError, KeyError):
+        return "somebody else"
+
+
 def open_study(path: Path) -> StudyDirectory:
     """The study in an existing directory; raises StudyDirectoryError if there is none."""
     directory = StudyDirectory(path.absolute())
+    if not may_look_into(directory.home):
+        raise StudyDirectoryError(
+            f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
+        )
     if not directory.study_file.is_file():
         raise StudyDirectoryError(
             f"{path} is not a study directory", "give a study file (.yaml) to start one, or the directory of a study"
         )
     return directory
+
+
+def require_own(directory: StudyDirectory) -> None:
+    """Raises StudyDirectoryError for a study of another user: its jobs and commands are not ours."""
+    try:
+        owner = directory.home.stat().st_uid
+    except OSError:
+        return  # whatever it is: the lease will tell
+    if os.getuid() not in (0, owner):
+        hint = f"you can watch it: mtui status {shlex.quote(str(directory.root))}"
+        raise StudyDirectoryError(f"the study belongs to {owner_of(directory.home)}, who alone can drive it", hint)
+
+
+def require_place(directory: StudyDirectory, plan: Plan, *, moved: bool = False) -> None:
+    """Raises StudyDirectoryError for a copy of a study, whose scripts and jobs are the other's.
+
+    So it does for one that was `moved`, unless that does not matter: its scripts name where it was made.
+    """
+    with suppress(OSError):
+        if directory.root.samefile(plan.out):
+            return
+    if StudyDirectory(Path(plan.out)).study_file.exists():
+        raise StudyDirectoryError(
+            f"{directory.root} is a copy of the study in {plan.out}, and its scripts would write there",
+            f"go on with that one, or start a new one: mtui -o NEW {directory.root / 'study.yaml'}",
+        )
+    if moved:
+        return
+    link = f"ln -s {shlex.quote(str(directory.root))} {shlex.quote(plan.out)}"
+    raise StudyDirectoryError(
+        f"the study was made in {plan.out}, which its scripts name, and is in {directory.root} now",
+        f"move it back, or let the old name lead to it: {link}",
+    )
 
 
 def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None = None) -> StudyDirectory:
@@ -153,7 +210,7 @@ def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None
                 f"{root} exists already", "choose another directory with -o; mtui never deletes or reuses one"
             ) from None
         except OSError as error:
-            raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}") from None
+            raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         try:
             directory.home.mkdir(mode=0o700)
             for folder in _FOLDERS:
@@ -165,7 +222,7 @@ def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None
             for script in (core / "backends" / "job.sh", core / "pack" / "fallback.sh"):
                 shutil.copyfile(script, directory.home / script.name)
         except OSError as error:
-            raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}") from None
+            raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         kept = made.pop_all()
         if undo:
             undo.push(kept)
@@ -175,7 +232,7 @@ def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None
 def prepare(
     directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int, changes: Mapping[str, str] = UNCHANGED
 ) -> None:
-    """Make an instance's workspace, scripts and link; keep the output of earlier attempts. Raises OSError.
+    """Make an instance's workspace, scripts and link; keep what earlier attempts had and wrote. Raises OSError.
 
     Paths are text here: a sweep goes through this many thousand times.
     """
@@ -183,9 +240,9 @@ def prepare(
     workspace = f"{root}/{instance.workspace}"
     _make_folder(workspace)
     script = render(plan, instance, changes)
-    _write_script(workspace, plan.script_name(instance), script.body)
+    _write_script(workspace, plan.script_name(instance), script.body, attempt)
     if script.restart is not None:
-        _write_script(workspace, plan.script_name(instance, restart=True), script.restart)
+        _write_script(workspace, plan.script_name(instance, restart=True), script.restart, attempt)
     _link(root, plan, instance)
     if attempt > 1:
         for output in (directory.stdout(instance), directory.stderr(instance)):
@@ -193,7 +250,7 @@ def prepare(
 
 
 def kept_output(output: Path, attempt: int) -> Path:
-    """Where the output of an attempt stands once there is a later one: `NAME.1.out`."""
+    """Where the output of an attempt stands once there is a later one: `NAME.1.out`. A script that changed, too."""
     return output.with_name(f"{output.stem}.{attempt}{output.suffix}")
 
 
@@ -214,13 +271,22 @@ def _keep(output: Path, name: Path) -> None:
             output.rename(name)
 
 
-def _write_script(folder: str, name: str, text: str) -> None:
-    """Write a script. One that is there is replaced in one move: a shell that runs it reads on in what it had."""
+def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
+    """Write a script. What is there and says something else is kept if it may be an earlier attempt's, or edited since.
+
+    It is replaced in one move: a shell that runs it reads on in what it had.
+    """
     data = text.encode("utf-8", "surrogateescape")
     path = f"{folder}/{name}"
     try:
         _write_new(path, data)
     except FileExistsError:
+        there = Path(path)
+        if there.read_bytes() == data:
+            return
+        if attempt > 1:
+            with suppress(FileExistsError):
+                kept_output(there, attempt - 1).hardlink_to(there)
         temporary = f"{folder}/.{name[-200:]}.tmp"
         with suppress(FileNotFoundError):
             os.unlink(temporary)  # noqa: PTH108

@@ -1,9 +1,9 @@
 """Who may drive a study: the holder of the highest epoch.
 
 Taking over creates `owner/N+1` by link(2), which only one can do, on any file system. The holder rewrites a
-heartbeat counter beside it; others judge it by whether the counter moves on their own clock, never by times
-of another machine. A holder that has let go, whose process on this host is dead, or whose Slurm job has ended
-is followed at once.
+heartbeat counter beside it; others judge it by whether the counter moves on their own clock. Times of another
+machine decide nothing: they only tell a reader what to expect. A holder that has let go, whose process on this
+host is dead, or whose Slurm job has ended is followed at once.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from ..errors import StudyBusyError, StudyDirectoryError
+from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
 SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver on another host counts as gone
+_OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to say so
 _ASK_EVERY = 1.0  # seconds between two looks at the heartbeat of another host
 _JOB_ASK_EVERY = 30.0  # seconds between two questions to Slurm for the holder's job
 
@@ -52,8 +53,18 @@ class Standing(Enum):
 
     ALIVE = "alive"
     UNKNOWN = "not known yet"  # on another host, its heartbeat was not seen moving so far
+    SILENT = "gives no sign of life"  # the same, and its last heartbeat was minutes ago by the times of files
     RELEASED = "has let go"
     DEAD = "is gone"
+
+    @property
+    def drives(self) -> bool:
+        """Whether a reader is told that the study is driven. Nobody takes over but from one that is over."""
+        return self in (Standing.ALIVE, Standing.UNKNOWN)
+
+    @property
+    def is_over(self) -> bool:
+        return self in (Standing.RELEASED, Standing.DEAD)
 
 
 JobEnded = Callable[[str], bool]
@@ -73,12 +84,22 @@ def boot_id() -> str:
 
 def process_start(pid: int) -> str:
     """When a process of this host was started, in the kernel's ticks since boot; empty if it is not there."""
+    fields = _process(pid)
+    return "" if not fields or fields[0] in ("Z", "X") else fields[19]
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process of this host stands still, as after Ctrl-Z."""
+    return _process(pid)[:1] in (["T"], ["t"])
+
+
+def _process(pid: int) -> list[str]:
+    """What the kernel says of a process of this host, from its state on (man proc_pid_stat); nothing if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] in ("Z", "X") else fields[19]
+        return []
+    return stat.rpartition(")")[2].split()
 
 
 def _path(folder: Path, epoch: int, suffix: str = "") -> Path:
@@ -93,7 +114,16 @@ def current_owner(folder: Path) -> Owner | None:
             return None
         return Owner(**json.loads(_path(folder, max(epochs)).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}") from None
+        hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
+        raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint) from None
+
+
+def holder(folder: Path, epoch: int) -> Owner | None:
+    """Who held an epoch; None if nothing tells."""
+    try:
+        return Owner(**json.loads(_path(folder, epoch).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 class Liveness:
@@ -132,7 +162,25 @@ class Liveness:
             self._next_job_ask = now + _JOB_ASK_EVERY
             if self._job_ended(owner.slurm_job):
                 return Standing.DEAD
-        return Standing.ALIVE if self._moved else Standing.UNKNOWN
+        if self._moved:
+            return Standing.ALIVE
+        return Standing.SILENT if self.last_sign_ago > _OLD_BEAT else Standing.UNKNOWN
+
+    @property
+    def words(self) -> str:
+        """Who holds it, and whether that one stands still."""
+        owner = self._owner
+        suspended = owner.host == this_host() and is_suspended(owner.pid)
+        return f"{owner.words}, which is suspended: fg, or kill -CONT {owner.pid}" if suspended else owner.words
+
+    @property
+    def last_sign_ago(self) -> float:
+        """Seconds since the last heartbeat by its file's time, which another machine's clock may have given."""
+        try:
+            last = _path(self._folder, self._owner.epoch, ".beat").stat().st_mtime
+        except OSError:
+            last = self._owner.since
+        return time.time() - last
 
     @property
     def quiet_for(self) -> float:
@@ -177,7 +225,7 @@ class Lease:
             before = current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
-                while (standing := liveness.standing()) is Standing.UNKNOWN:
+                while (standing := liveness.standing()) in (Standing.UNKNOWN, Standing.SILENT):
                     pause.wait(min(_ASK_EVERY, silent_after / 10))
                 if standing is Standing.ALIVE:
                     raise StudyBusyError(
@@ -218,7 +266,7 @@ class Lease:
                 lease.release()  # this process may live on without driving
                 raise
         except OSError as error:
-            raise StudyDirectoryError(f"cannot take the lease in {folder}: {error.strerror}") from None
+            raise StudyDirectoryError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
         return lease
 
     def beat(self, now: float) -> None:

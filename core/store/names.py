@@ -13,7 +13,10 @@ _INSTANCE = re.compile(rb'\["([^"\\]+)",\d')
 
 
 def is_study(directory: Path) -> bool:
-    return (directory / STUDY_FILE).is_file()
+    try:
+        return (directory / STUDY_FILE).is_file()
+    except OSError:  # it may not be looked into
+        return False
 
 
 def names_in(directory: Path) -> tuple[list[str], list[str]]:

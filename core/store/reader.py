@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..plan.model import Instance
 from ..study.state import StudyState
 from .checkpoint import load_state
 from .layout import StudyDirectory
@@ -15,6 +16,14 @@ def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     study = read_study_file(directory.study_file)
     state, _ = load_state(directory, study)
     return study, state
+
+
+def last_said(directory: StudyDirectory, instance: Instance, count: int) -> tuple[Path, list[str]]:
+    """The end of what an instance wrote to stderr, or to stdout if nothing to stderr, and the file in which it is."""
+    for path in (directory.stderr(instance), directory.stdout(instance)):
+        if lines := last_lines(path, count):
+            return path, lines
+    return directory.stderr(instance), []
 
 
 def last_lines(path: Path, count: int) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudyDirectoryError
+from ..errors import TRY_DOCTOR, StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
 from ..spec.model import Batch, Pack, Rule
@@ -81,7 +81,7 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         temporary.write_bytes(text.encode("utf-8", "backslashreplace"))  # a path may hold what is not UTF-8
         temporary.replace(path)
     except OSError as error:
-        raise StudyDirectoryError(f"cannot write {path}: {error.strerror}") from None
+        raise StudyDirectoryError(f"cannot write {path}: {error.strerror}", TRY_DOCTOR) from None
 
 
 def _step(step: PlannedStep) -> dict[str, Any]:

@@ -33,6 +33,11 @@ class Attempt:
     ended_as: Status | None = None  # if it did not finish
 
     @property
+    def in_queue(self) -> bool:
+        """Whether a batch system was given it as a job of its own: not this machine, nor an allocation."""
+        return self.backend not in ("local", "pack")
+
+    @property
     def queued_at(self) -> float:
         """Since when nothing but Slurm's queue keeps it from starting; 0 if it is not known, or bound to others."""
         return self.freed_at if self.after else self.submitted_at

@@ -6,7 +6,8 @@ ends with `command_done`, which says what came of it or why it was refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -91,12 +92,17 @@ def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
     return events
 
 
-def change_problem(state: StudyState, indices: Iterable[int], changes: Mapping[str, str]) -> tuple[str, str]:
+def change_problem(state: StudyState, indices: Collection[int], changes: Mapping[str, str]) -> tuple[str, str]:
     """Why these instances cannot be retried with these changes, and a hint; two empty texts if they can."""
     for key, value in changes.items():
         problem = problem_of(key, value)
         if problem[0]:
             return problem
+    resources = [key for key in changes if key != RESTART]
+    steps = {state.plan.instances[index].step for index in indices}
+    if resources and steps and not any(state.plan.steps[step].scheduled for step in steps):
+        name = state.plan.steps[min(steps)].name
+        return f"step '{name}' runs beside the driver: it asks Slurm for no {resources[0]}", "retry it without --set"
     for index in indices if changes else ():
         instance = state.plan.instances[index]
         step = state.plan.step_of(instance)
@@ -113,7 +119,7 @@ def change_problem(state: StudyState, indices: Iterable[int], changes: Mapping[s
 def _update(request: Request, at: float) -> tuple[list[ev.Event], str, str]:
     values: dict[str, int] = {}
     for key, value in request.options:
-        number = int(value) if str(value).isdecimal() else -1
+        number = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else -1
         words = _CALLED.get(key, key)
         if key not in _LEAST:
             return [], "refused", f"there is no limit called '{key}'"
@@ -185,7 +191,7 @@ def _retry(state: StudyState, index: int, at: float) -> _Verdict:
         return ev.Retried(at=at, instance=index), "to run again"
     if status is Status.BLOCKED:
         return None, "blocked (retry the parent that failed)"
-    return None, status.value
+    return None, f"{status.value} (rerun runs those again)" if status is Status.FINISHED else status.value
 
 
 def _changes_of(state: StudyState, index: int, resources: Mapping[str, str]) -> dict[str, str]:

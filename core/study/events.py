@@ -18,7 +18,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`at` is the writer's wall clock in seconds since 1970: for people, never for decisions."""
+    """`at` is the writer's wall clock in seconds since 1970: for people, and for how long an allocation has left."""
 
     kind: ClassVar[str] = ""
     at: float
@@ -26,6 +26,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverStarted(Event):
+    """A driver holds the lease, and this segment of the journal is its own."""
+
     kind: ClassVar[str] = "driver_started"
     epoch: int
     host: str
@@ -35,6 +37,8 @@ class DriverStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverStopped(Event):
+    """The driver let go in order. One that was killed says nothing."""
+
     kind: ClassVar[str] = "driver_stopped"
     reason: str
 
@@ -53,7 +57,7 @@ class SubmitIntended(Event):
 
     kind: ClassVar[str] = "submit_intended"
     submission: str
-    backend: str  # "slurm", "local" or "pack"
+    backend: str  # "local", "pack", or the type of the batch system: "slurm"
     members: tuple[tuple[int, int], ...]
     tasks: tuple[int, ...] = ()
     after: str = ""
@@ -62,6 +66,8 @@ class SubmitIntended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(Event):
+    """The backend took a submission."""
+
     kind: ClassVar[str] = "submitted"
     submission: str
     job: str  # Slurm's job id (of the whole array), or the process id of a local step
@@ -79,6 +85,8 @@ class SubmitDeferred(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitUnclear(Event):
+    """No usable answer came: the submission may have arrived. It is looked up by its name."""
+
     kind: ClassVar[str] = "submit_unclear"
     submission: str
     message: str
@@ -94,6 +102,8 @@ class SubmitMissed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRefused(Event):
+    """The backend did not take it, and trying again the same way is of no use."""
+
     kind: ClassVar[str] = "submit_refused"
     submission: str
     message: str
@@ -184,6 +194,8 @@ class AllocationIntended(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationQueued(AllocationEvent):
+    """Slurm took the allocation's job."""
+
     kind: ClassVar[str] = "allocation_queued"
     job: str
 
@@ -228,12 +240,16 @@ class AllocationOver(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSilent(Event):
+    """Slurm cannot be asked. Nothing follows from that."""
+
     kind: ClassVar[str] = "slurm_silent"
     message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmAnswers(Event):
+    """Slurm can be asked again."""
+
     kind: ClassVar[str] = "slurm_answers"
 
 
@@ -260,12 +276,16 @@ class CommandDone(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held(Event):
+    """An instance is not to start until it is released."""
+
     kind: ClassVar[str] = "held"
     instance: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released(Event):
+    """A held instance may start."""
+
     kind: ClassVar[str] = "released"
     instance: int
 
@@ -354,6 +374,8 @@ class Anomaly(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEnded(Event):
+    """Nothing is left to do: the study is finished, failed or cancelled."""
+
     kind: ClassVar[str] = "study_ended"
     result: str
 

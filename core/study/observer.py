@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from . import events as ev
 from .attempt import Attempt
+from .end_words import end_words, exit_words
 from .state import StudyState
 from .status import LIVE, Status
 
@@ -23,6 +24,7 @@ LOST_WAIT = 60.0  # seconds that a job may be unknown to Slurm before it counts 
 VOID = "void"  # the owner of a claim that the driver took itself, so that the attempt can never begin
 NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not begin, or has cancelled
 
+_WAITING = (Status.PENDING, Status.BOUND)
 _QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
 
@@ -80,6 +82,7 @@ class Observer:
         self._strays_within: dict[str, list[str]] = {}
         self._never: set[int] = set()
         self._claimed: set[int] = set()  # bound ones whose jobs have begun, whatever Slurm says
+        self._told: dict[int, float] = {}  # waiting ones whose jobs were told to end, and when
         self._unseen: set[int] = set()  # found by the names of their jobs: not known yet whether these are alive
 
     # --- what the driver has to know
@@ -87,7 +90,7 @@ class Observer:
     @property
     def wants_look(self) -> bool:
         """Whether a look at Slurm would decide something now."""
-        return bool(self._exits) or bool(self._unclear_since)
+        return bool(self._exits or self._unclear_since or self._told)
 
     def deadline(self) -> float | None:
         """When `tick` has something to do next."""
@@ -111,8 +114,7 @@ class Observer:
 
     def never(self) -> set[int]:
         """Bound instances whose jobs Slurm will not begin: they have to be bound anew, or are blocked."""
-        waiting = (Status.BOUND, Status.PENDING)
-        return {index for index in self._never if self._state.status[index] in waiting}
+        return {index for index in self._never if self._state.status[index] in _WAITING}
 
     def began(self, instance: int) -> None:
         """The claim of a bound instance is taken by its job: it began after all."""
@@ -123,6 +125,14 @@ class Observer:
         """Something just happened to the instance: looks at Slurm that began before say nothing of it."""
         self._touched[instance] = now
         self._missing_since.pop(instance, None)
+        if self._state.status[instance] not in _WAITING:
+            self._told.pop(instance, None)
+
+    def told_to_end(self, instances: Iterable[int], now: float) -> None:
+        """Slurm took the request to end their jobs. What has not begun leaves no record: only Slurm can tell."""
+        for index in instances:
+            if index in self._state.live_slurm and self._state.status[index] in _WAITING:
+                self._told[index] = now
 
     def doubt(self, submission: str, now: float) -> None:
         """A submission became unclear at `now`."""
@@ -177,7 +187,7 @@ class Observer:
             status = _VERDICTS[report.verdict]
             cause = end_words(status, report.code, "", report.node)
             return [*found, self._ended(at, index, report.attempt, status, report.code, cause, report.node)]
-        if clean or attempt.backend != "slurm":
+        if clean or not attempt.in_queue:
             cause = report.error or exit_words(report.code, report.node)
             if report.signal == "TERM":  # as when the job in which its driver ran is over
                 cause = f"it was told to end from outside ({cause})"
@@ -198,7 +208,7 @@ class Observer:
 
     def _stray(self, attempt: Attempt, owner: str) -> None:
         """The claim is taken by `owner`, so the job that was followed until now can only lose it."""
-        if attempt.backend == "slurm" and attempt.job not in ("", owner):
+        if attempt.in_queue and attempt.job not in ("", owner):
             self._strays.append(attempt.job)
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
@@ -214,7 +224,7 @@ class Observer:
         status = Status.FINISHED if code == 0 else Status.FAILED
         cause = ""
         if code is None or code == 128 + signal.SIGKILL:
-            cause = "it ended without a report: it was killed, or there was no room on the disk"
+            cause = "it ended without a report: it was killed, the disk was full, or the study was moved"
         elif code:
             cause = exit_words(code)
         return [self._ended(at, instance, number, status, code, cause, "")]
@@ -234,6 +244,7 @@ class Observer:
         submission, empty if there is none.
         """
         found: list[ev.Event] = []
+        self._told = {index: told for index, told in self._told.items() if now - told < LOST_WAIT}
         for submission in list(self._unclear_since):
             found += self._look_for(submission, find(submission), asked, at)
         for index in list(self._state.live_slurm):
@@ -242,7 +253,7 @@ class Observer:
                 continue
             view = seen(attempt.job)
             if view is None:
-                found += self._missing(index, at, now, accounting)
+                found += self._missing(index, asked, at, now, accounting)
                 continue
             self._missing_since.pop(index, None)
             self._unseen.discard(index)
@@ -266,15 +277,18 @@ class Observer:
         return found
 
     def take_up(self, now: float) -> None:
-        """After a change of driver: go on waiting for the verdicts that the one before waited for."""
+        """After a change of driver: go on waiting for what the one before waited for."""
         for index in self._state.live_slurm:
-            if self._state.attempts[index][-1].exit_code is not None:
+            attempt = self._state.attempts[index][-1]
+            if attempt.exit_code is not None:
                 self._exits[index] = now + VERDICT_WAIT
+            if attempt.cancelled and index not in self._state.to_cancel:
+                self.told_to_end([index], now)
 
     def forget(self, instances: Iterable[int]) -> None:
         """These are over: drop what was kept of them."""
         for index in instances:
-            for kept in (self._touched, self._exits, self._ends, self._missing_since):
+            for kept in (self._touched, self._exits, self._ends, self._missing_since, self._told):
                 kept.pop(index, None)
             self._unseen.discard(index)
             self._never.discard(index)
@@ -290,7 +304,7 @@ class Observer:
         attempt, known = self._state.attempts[index][-1], self._state.status[index]
         if not attempt.after or attempt.cancelled or index in self._claimed:
             return False
-        if known not in (Status.BOUND, Status.PENDING):
+        if known not in _WAITING:
             return False
         unasked = view.ended and view.status is Status.CANCELLED and not view.reason
         return view.reason == NEVER or (known is Status.BOUND and unasked)
@@ -338,16 +352,20 @@ class Observer:
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
-    def _missing(self, index: int, at: float, now: float, accounting: bool) -> list[ev.Event]:
+    def _missing(self, index: int, asked: float, at: float, now: float, accounting: bool) -> list[ev.Event]:
         since = self._missing_since.setdefault(index, now)
+        attempt = self._state.attempts[index][-1]
+        if self._told.get(index, asked) < asked:
+            return [self._ended(at, index, attempt.number, Status.CANCELLED, None, "", "")]
         if index in self._exits or now - since < LOST_WAIT:
             return []  # its own report decides, or it is too early to tell
-        attempt = self._state.attempts[index][-1]
         if self._state.status[index] is Status.BOUND and not attempt.cancelled and index not in self._claimed:
             self._never.add(index)  # cancelled with the job that it was bound to, and forgotten
             return []
         where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
         cause = f"{where} job {attempt.job}, and it left no exit record"
+        if self._state.status[index] is Status.PENDING and "_" in attempt.job:
+            cause += " (Slurm forgets tasks of an array that are cancelled before they begin)"  # seen with 22.05
         return [self._ended(at, index, attempt.number, Status.LOST, None, cause, "")]
 
     def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
@@ -380,44 +398,3 @@ class Observer:
         if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
             status, cause = Status.CANCELLED, "by command"
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
-
-
-def end_words(status: Status, code: int | None, reason: str, node: str) -> str:
-    """Why an attempt ended, in words."""
-    on = f" on {node}" if node else ""
-    match status:
-        case Status.TIMED_OUT:
-            return "its walltime was over"
-        case Status.OUT_OF_MEMORY:
-            return f"it used more memory than it had asked for{on}"
-        case Status.NODE_FAILED:
-            return f"a node failed{on}"
-        case Status.PREEMPTED:
-            return "Slurm took its nodes for another job"
-        case Status.DEADLINE:
-            return "it could not have ended before its deadline"
-        case Status.CANCELLED:
-            return "from outside of mtui"
-        case _:
-            pass
-    if reason == "JobLaunchFailure":
-        return f"Slurm could not run the script{on}: killed by a signal, or its output directory is missing"
-    return exit_words(code, node) if code is not None else f"failed{on} ({reason or 'no reason given'})"
-
-
-def exit_words(code: int, node: str = "") -> str:
-    """An exit code in words, with what a shell means by it, and where it was."""
-    return _code_words(code) + (f" on {node}" if node else "")
-
-
-def _code_words(code: int) -> str:
-    if code == 126:
-        return "exit code 126 (a command is not executable)"
-    if code == 127:
-        return "exit code 127 (a command was not found)"
-    if code > 128:
-        try:
-            return f"exit code {code} (signal {signal.Signals(code - 128).name.removeprefix('SIG')})"
-        except ValueError:
-            pass
-    return f"exit code {code}"

@@ -203,9 +203,10 @@ class StudyState(Standing):
                     self._change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
-        packed = any(self.attempts[index][-1].allocation for index, _ in self.submissions.get(event.submission, ()))
+        members = self.submissions.get(event.submission, ())
+        by_slurm = all(self.attempts[index][-1].in_queue for index, _ in members)  # a gift says nothing of it
         self._put_off(event.submission, Verb.DEFER)
-        self.deferred = self.deferred if packed else event.message  # a gift says nothing of Slurm
+        self.deferred = event.message if by_slurm else self.deferred
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, attempt in self._open(event.submission):

@@ -185,40 +185,40 @@ STARTS: Mapping[str, Starts] = {
     "name with a slash": Starts(
         "Maestro makes the directory, and dies on the name of a log file in it",
         [],
-        ["@/work/ab_TIME/s/s.sh: @/work/ab_TIME @/work @/work/ab_TIME/s"],
+        ["@/here/ab_TIME/s/s.sh: @/here/ab_TIME @/here @/here/ab_TIME/s"],
     ),
     "out that exists": Starts(
         "Maestro's -y deletes the directory that -o names, whatever is in it; no option of mtui deletes anything",
-        ["@/work/out/s/s.sh: @/work/out @/work @/work/out/s"],
-        ["@/work/out/s/s.sh: precious"],
+        ["@/here/out/s/s.sh: @/here/out @/here @/here/out/s"],
+        ["@/here/out/s/s.sh: precious"],
     ),
     "path in the home": Starts(
         _AS_MEANT,
-        ["@/work/~/runs/study_TIME/s/s.sh: @/work/~/runs/study_TIME @/work @/work/~/runs/study_TIME/s"],
-        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+        ["@/here/~/runs/study_TIME/s/s.sh: @/here/~/runs/study_TIME @/here @/here/~/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/here @/home/runs/study_TIME/s"],
     ),
     "path with a token": Starts(
         _AS_MEANT,
-        ["@/$(V)/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/$(V)/runs/study_TIME/s"],
-        ["@/v/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/work @/v/runs/study_TIME/s"],
+        ["@/$(V)/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/here @/$(V)/runs/study_TIME/s"],
+        ["@/v/runs/study_TIME/s/s.sh: @/v/runs/study_TIME @/here @/v/runs/study_TIME/s"],
     ),
     "path with the place of the spec": Starts(
         _AS_MEANT,
         [
-            "@/work/$(SPECROOT)/runs/study_TIME/s/s.sh: @/work/@/specs/runs/study_TIME @/specs"
-            " @/work/$(SPECROOT)/runs/study_TIME/s"
+            "@/here/$(SPECROOT)/runs/study_TIME/s/s.sh: @/here/@/specs/runs/study_TIME @/specs"
+            " @/here/$(SPECROOT)/runs/study_TIME/s"
         ],
         ["@/specs/runs/study_TIME/s/s.sh: @/specs/runs/study_TIME @/specs @/specs/runs/study_TIME/s"],
     ),
     "path with a variable of the shell": Starts(
         _AS_MEANT,
-        ["@/work/$HOME/runs/study_TIME/s/s.sh: @/work/$HOME/runs/study_TIME @/work @/work/$HOME/runs/study_TIME/s"],
-        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/work @/home/runs/study_TIME/s"],
+        ["@/here/$HOME/runs/study_TIME/s/s.sh: @/here/$HOME/runs/study_TIME @/here @/here/$HOME/runs/study_TIME/s"],
+        ["@/home/runs/study_TIME/s/s.sh: @/home/runs/study_TIME @/here @/home/runs/study_TIME/s"],
     ),
     "out in the home": Starts(
         "what a shell does to `-o ~/out` it does not do to `--out=~/out`, and nobody wants a directory called ~",
-        ["@/work/~/out/s/s.sh: @/work/~/out @/work @/work/~/out/s"],
-        ["@/home/out/s/s.sh: @/home/out @/work @/home/out/s"],
+        ["@/here/~/out/s/s.sh: @/here/~/out @/here @/here/~/out/s"],
+        ["@/home/out/s/s.sh: @/home/out @/here @/home/out/s"],
     ),
 }
 

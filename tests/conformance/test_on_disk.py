@@ -36,18 +36,18 @@ class Place:
 
     @property
     def out(self) -> Path:
-        return self.root / "work" / "out"
+        return self.root / "here" / "out"
 
     def start(self, program: Sequence[str], *words: str) -> int:
         """Run a command line in which @ stands for the root; the exit code."""
         env = {**os.environ, "HOME": str(self.root / "home"), "USER": "ann", "XDG_STATE_HOME": str(self.root / "home")}
         command = [*program, *(word.replace("@", str(self.root)) for word in words)]
         return subprocess.run(
-            command, cwd=self.root / "work", env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
+            command, cwd=self.root / "here", env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False
         ).returncode
 
     def write(self, text: str, spec: str) -> None:
-        path = self.root / "work" / spec
+        path = self.root / "here" / spec
         path.write_text(text.replace("@", str(self.root)), encoding="utf-8")
 
     def plain(self, text: str) -> str:
@@ -63,7 +63,7 @@ class Place:
 @pytest.fixture
 def places(tmp_path: Path) -> tuple[Place, Place]:
     for place in ("maestro", "mtui"):
-        for folder in ("home", "work", "specs"):
+        for folder in ("home", "here", "specs"):
             (tmp_path / place / folder).mkdir(parents=True)
     return Place(tmp_path / "maestro"), Place(tmp_path / "mtui")
 
@@ -123,7 +123,7 @@ def test_directory_and_its_tokens_are_those_of_maestro(case: str, places: tuple[
         spec = start.spec.replace("@", str(place.root))
         place.write(start.text, spec)
         if start.there:
-            (place.root / "work" / start.there).parent.mkdir(parents=True)
+            (place.root / "here" / start.there).parent.mkdir(parents=True)
             place.write("echo precious", start.there)
         place.start(program, *DRY, *start.words, spec)
         made.append(place.made())
@@ -267,7 +267,7 @@ def test_starts_in_the_same_second_do_not_share_a_directory(places: tuple[Place,
     _, place = places
     place.write(Start().text, "s.yaml")
     command = [*COMMAND, *DRY, "s.yaml"]
-    starts = [subprocess.Popen(command, cwd=place.root / "work", stdout=subprocess.PIPE) for _ in range(5)]
+    starts = [subprocess.Popen(command, cwd=place.root / "here", stdout=subprocess.PIPE) for _ in range(5)]
     assert [start.wait() for start in starts if start.communicate()] == [0] * 5
     said = place.made()
     assert len(said) == 5

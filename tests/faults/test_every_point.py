@@ -10,6 +10,8 @@ from pathlib import Path
 from mtui.core.driver.faults import POINTS
 from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.reader import read_study
+from mtui.core.study.status import Status
 from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
@@ -97,9 +99,11 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     first = mtui.Driver("-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
 
     def victims_run() -> bool:
-        return first.process.poll() is not None or set(VICTIMS) <= set(trace.read_text().split())
+        if first.process.poll() is not None:
+            return True
+        return set(VICTIMS) <= set(trace.read_text().split()) and _is_bound(out, "hangs_on_it")
 
-    wait_until(victims_run, 60, f"{point}: the victims run or the driver is dead")
+    wait_until(victims_run, 90, f"{point}: the victims run with one bound to them, or the driver is dead")
     inbox.send(StudyDirectory(out).inbox, "cancel", VICTIMS, {})
     if first.wait(90) != -9:
         return f"{point}: the driver was not killed there, it ended with {first.process.returncode}"
@@ -114,6 +118,12 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     if told != ([] if point == "hook.journalled" else ["ended cancelled"]):
         return f"{point}: the command for the end ran {told}"
     return _wrong(point, out, ENDS)
+
+
+def _is_bound(out: Path, name: str) -> bool:
+    _, state = read_study(StudyDirectory(out))
+    names = [instance.name for instance in state.plan.instances]
+    return state.status[names.index(name)] is Status.BOUND
 
 
 def _wrong(point: str, out: Path, ends: dict[str, str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 from tests import mtui
 from tests.faults.fake_slurm import Job
 from tests.faults.test_fake_slurm import Study
+from tests.waiting import wait_until
 
 STUDY = """\
 description: {{name: t, description: d}}
@@ -49,6 +50,12 @@ def start(study: Study, rules: str, *options: str) -> mtui.Driver:
     )
     (study.folder / "study.yaml").write_text(text)
     return study.drive("-o", study.out, *options, study.folder / "study.yaml")
+
+
+def until_attempt_runs(study: Study, driver: mtui.Driver, number: int) -> None:
+    """Until the driver knows that an attempt has started, and its payload has left its word."""
+    driver.wait_for("started", attempt=number)
+    wait_until(lambda: study.ran().total() == number, 30, f"payload {number} runs: {study.slurm.jobs()}")
 
 
 def lines(job: Job) -> set[str]:
@@ -91,7 +98,7 @@ def test_each_cause_is_tried_again_with_what_its_rule_says(
 def test_after_as_many_times_it_has_failed(study: Study) -> None:
     driver = start(study, "{OUT_OF_MEMORY: 2}")
     for number in (1, 2, 3):
-        driver.wait_for("started", attempt=number)
+        until_attempt_runs(study, driver, number)
         study.slurm.jobs_of("a")[-1].end("OUT_OF_MEMORY")
     assert driver.wait() == 2
     assert mtui.statuses(study.out) == {"a": "out of memory", "b": "blocked"}
@@ -102,7 +109,7 @@ def test_after_as_many_times_it_has_failed(study: Study) -> None:
 def test_restart_limit_of_the_command_line_counts_where_no_rule_does(study: Study, limit: str, runs: int) -> None:
     driver = start(study, "{}", "-r", limit)
     for number in range(1, runs + 2):
-        driver.wait_for("started", attempt=number)
+        until_attempt_runs(study, driver, number)
         study.slurm.jobs_of("a")[-1].end("TIMEOUT")
     assert driver.wait() == 2
     assert study.ran() == {"a": 1, "restart": runs}
@@ -119,7 +126,7 @@ def test_refused_submission_is_made_again_as_often_as_attempts_are_given(study: 
 
 def test_driver_that_takes_over_tries_again_what_the_one_before_saw_fail(study: Study) -> None:
     driver = start(study, "{OUT_OF_MEMORY: 1}")
-    driver.wait_for("started", attempt=1)
+    until_attempt_runs(study, driver, 1)
     driver.kill()
     study.slurm.jobs_of("a")[0].end("OUT_OF_MEMORY")
     study.go("a")

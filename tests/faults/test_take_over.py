@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from mtui.core.store import inbox
 from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
@@ -76,6 +79,31 @@ def test_second_driver_watches_and_takes_over_from_a_killed_one(tmp_path: Path) 
     assert "taking over" in rest
     assert second.returncode == 0
     assert ran_once(trace, 2)
+
+
+def test_local_step_that_is_about_to_write_its_claim_runs_once(tmp_path: Path) -> None:
+    spec, trace, go = study(tmp_path, rows=1)
+    out = tmp_path / "out"
+    first = mtui.Driver("-o", out, spec, log=tmp_path / "first", env={**os.environ, "MTUI_FAULT": "submit.acted"})
+    first.wait()
+    wait_until(trace.read_text, 20, "the payload runs")
+    claim = out / ".mtui" / "claims" / "0.1"
+    owner = claim.read_text()
+    claim.write_text("")  # as it stands between two words of its runner
+    # The second runner sleeps until it looks at the claim again: here until the first has written its word.
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sleep").write_text(f"#!/bin/sh\nuntil [ -s '{claim}' ]; do {shutil.which('sleep')} 0.05; done\n")
+    (tools / "sleep").chmod(0o755)
+    env = {**os.environ, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    second = mtui.Driver(out, log=tmp_path / "second", env=env)
+    second.wait_for("submit_missed")
+    second.wait_for("submitted")
+    claim.write_text(owner)
+    second.wait_for("started", job=owner.strip())
+    go.touch()
+    assert second.wait() == 0
+    assert ran_once(trace, 1)
 
 
 def test_watching_ends_with_ctrl_c_and_the_study_goes_on(tmp_path: Path) -> None:
@@ -165,13 +193,44 @@ def test_detach_command_hands_the_study_over(tmp_path: Path) -> None:
     assert ran_once(trace, 2)
 
 
+ELSEWHERE = ["unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a process another host name")
+def test_local_step_that_another_host_was_starting_goes_on_there(tmp_path: Path) -> None:
+    spec, trace, go = study(tmp_path, rows=1)
+    out = tmp_path / "out"
+    first = [*ELSEWHERE, *mtui.COMMAND, "--no-ui", "-o", str(out), str(spec)]
+    subprocess.run(first, env={**os.environ, "MTUI_FAULT": "submit.acted"}, stdout=subprocess.DEVNULL, check=False)
+    wait_until(trace.read_text, 20, "the payload runs")
+    (out / ".mtui" / "owner" / "000001.released").touch()  # so that nobody has to wait for its heartbeat
+    second = mtui.Driver(out, log=tmp_path / "second")
+    second.wait_for("submitted", node="elsewhere")
+    go.touch()
+    assert second.wait() == 0
+    assert ran_once(trace, 1)
+
+
+def test_command_that_was_obeyed_is_not_obeyed_again_by_the_next_driver(tmp_path: Path) -> None:
+    spec, trace, go = study(tmp_path, rows=1)
+    out = tmp_path / "out"
+    first = mtui.Driver("-o", out, spec, log=tmp_path / "first", env={**os.environ, "MTUI_FAULT": "command.synced"})
+    wait_until(trace.read_text, 20, "the payload runs")
+    inbox.send(out / ".mtui" / "inbox", "stop", (), {})
+    assert first.wait() == -signal.SIGKILL
+    second = mtui.Driver(out, log=tmp_path / "second")
+    second.wait_for("driver_started")
+    go.touch()
+    assert second.wait() == 0
+    assert ran_once(trace, 1)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a process another host name")
 def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: Cluster, tmp_path: Path) -> None:
     spec, trace, go = study(tmp_path, rows=3, slurm=True)
     out = tmp_path / "out"
-    elsewhere = ["unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "sh"]
     first = subprocess.Popen(
-        [*elsewhere, *mtui.COMMAND, "--no-ui", "-o", str(out), str(spec)], env=slurm.env, stdout=subprocess.DEVNULL
+        [*ELSEWHERE, *mtui.COMMAND, "--no-ui", "-o", str(out), str(spec)], env=slurm.env, stdout=subprocess.DEVNULL
     )
     wait_until(lambda: len(trace.read_text().split()) == 3, 60, "three payloads run")
     assert "on elsewhere" in mtui.status(out)["driver"]
@@ -180,8 +239,16 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     assert (told.returncode, told.stdout) == (0, "done: throttle is 7\n")
     first.kill()
     first.wait()
+    assert "on elsewhere" in mtui.status(out)["driver"]  # nobody can know better from here so soon
+    hours_ago = time.time() - 7200
+    os.utime(out / ".mtui" / "owner" / "000001.beat", (hours_ago, hours_ago))
+    assert mtui.status(out)["driver"] == ""
+    seems = r"seems to be gone.* on elsewhere .*, no sign of life for 2h"
+    told = mtui.run("status", out).stdout
+    assert re.search(rf"No driver is running\. The last one {seems}", told), told
     go.touch()
     done = mtui.run("--no-ui", out, env=slurm.env, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(seems, done.stdout)
     assert "taking over" in done.stdout
     assert ran_once(trace, 3)

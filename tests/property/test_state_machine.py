@@ -140,6 +140,8 @@ class StudyMachine(RuleBasedStateMachine):
         match event:
             case ev.Started() | ev.Observed():
                 self.observer.touch(event.instance, self.now)
+            case ev.CancelSent():
+                self.observer.told_to_end(event.instances, self.now)
             case ev.Ended():
                 self.observer.forget([event.instance])
                 key = (event.instance, event.attempt)

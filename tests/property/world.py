@@ -149,6 +149,7 @@ class World:
             self.end(job, Status.CANCELLED, 143, record=record, signal="TERM")
         elif job.state == "queued":
             self._over(job, Status.CANCELLED, None)
+            job.forgotten = "_" in job.id  # of an array, Slurm keeps no record of what never began
 
     def snapshot(self) -> dict[str, Seen]:
         """What squeue and sacct show of all jobs at this moment."""

@@ -9,6 +9,7 @@ import pytest
 
 from tests import mtui
 from tests.slurm.cluster import Cluster
+from tests.slurm.test_commands import until_begun
 from tests.slurm.test_studies import SHARED, run_study, step
 from tests.waiting import wait_until
 
@@ -55,6 +56,7 @@ def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:
     spec = study(tmp_path, step("a", cmd), "{retry: {NODE_FAIL: 1}}")
     driver = mtui.Driver("-s", "5", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
     node = driver.wait_for("started")[0]["node"]
+    until_begun(trace, 1)
     slurm.set_node(node, "down")
     try:
         again = driver.wait_for("retried", seconds=90)[0]

@@ -11,8 +11,8 @@ import pytest
 
 from tests import mtui
 from tests.slurm.cluster import Cluster
-from tests.slurm.test_commands import state_of, wait_file
-from tests.slurm.test_studies import SHARED, run_study, step
+from tests.slurm.test_commands import state_of, until_begun, wait_file
+from tests.slurm.test_studies import SHARED, fullest, run_study, step
 from tests.waiting import wait_until
 
 
@@ -35,15 +35,28 @@ def jobs(out: Path) -> dict[str, Any]:
     return {item["name"]: item["job"] for item in mtui.status(out)["instances"]}
 
 
+# Its tasks begin when the test releases them: else the first have begun before the driver has the answer of sbatch.
+HELD = "#SBATCH --hold"
+
+
+def release(slurm: Cluster, submitted: dict[str, Any]) -> None:
+    slurm.run("scontrol", "release", submitted["job"])
+
+
 def test_sweep_goes_out_as_arrays_bound_to_each_other(slurm: Cluster, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    sim_cmd = "echo $(I) | tee x; echo err $(I) >&2; env | grep -c ^SLURM_ARRAY || true"
     steps = (
-        step("sim", "echo $(I) | tee x; echo err $(I) >&2; env | grep -c ^SLURM_ARRAY || true")
+        step("sim", sim_cmd, head=HELD)
         + step("post", "sed s/^/post/ $(sim.workspace)/x", depends="sim")
         + step("all", "cat $(post.workspace)/*/*.out", depends="post_*")
     )
-    code, out = run_study(slurm, tmp_path, steps, parameters=rows(20))
-    assert code == 0
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(20))
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    release(slurm, driver.wait_for("submitted", count=3)[0])
+    assert driver.wait(240) == 0
     sim, post, everything = calls(out)
+    assert calls(out, "scancel") == []
     assert (option(sim, "array"), option(sim, "dependency")) == ("0-19", "")
     first, second = (call.rpartition("-> ")[2] for call in (sim, post))
     assert (option(post, "array"), option(post, "dependency")) == ("0-19", f"aftercorr:{first}")
@@ -59,7 +72,7 @@ def test_sweep_goes_out_as_arrays_bound_to_each_other(slurm: Cluster, tmp_path: 
 def test_study_of_slurm_steps_runs_to_its_end_without_a_driver(slurm: Cluster, tmp_path: Path) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = (
-        step("a", f"echo a$(I) >> {trace}; {wait_file(go)}")
+        step("a", f"echo a$(I) >> {trace}; {wait_file(go)}", head=HELD)
         + step("b", f"echo b$(I) >> {trace}", depends="a")
         + step("c", f"echo c >> {trace}", depends="b_*")
         + step("d", f"echo d >> {trace}", depends="c")
@@ -67,12 +80,12 @@ def test_study_of_slurm_steps_runs_to_its_end_without_a_driver(slurm: Cluster, t
     out = tmp_path / "out"
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(5))
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
-    driver.wait_for("submitted", count=4)
+    release(slurm, driver.wait_for("submitted", count=4)[0])
     driver.wait_for("started", count=5)
-    assert mtui.statuses(out)["d"] == "bound"
+    state_of(out, "d", "bound")
     driver.kill()
     go.touch()
-    wait_until(lambda: "d" in trace.read_text().split(), 60, "the last step ran")
+    wait_until(lambda: trace.exists() and "d" in trace.read_text().split(), 60, "the last step ran")
     wait_until(lambda: not slurm.run("squeue", "--noheader").stdout, 30, "nothing is left in the queue")
     done = mtui.run("--no-ui", out, env=slurm.env)
     assert (done.returncode, set(mtui.statuses(out).values())) == (0, {"finished"}), done.stdout
@@ -105,14 +118,17 @@ def test_failed_row_ends_what_hangs_on_it_and_a_retry_binds_anew(slurm: Cluster,
     found = mtui.statuses(out)
     assert (found["a_I.1"], found["b_I.1"], found["c_I.1"], found["all"]) == ("failed", "blocked", "blocked", "blocked")
     assert {found[f"{name}_I.{number}"] for name in "abc" for number in (0, 2)} == {"finished"}
+    before = len(calls(out))
     mended.touch()
+    go.unlink()
     assert mtui.run("retry", out).returncode == 0
-    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
+    second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)
+    second.wait_for("submitted", count=4)
+    go.touch()
+    assert second.wait() == 0
     assert Counter(trace.read_text().split()) == Counter(["b0", "b1", "b2", "c0", "c1", "c2", "all"])
-    again = calls(out)[4:]
-    bound = [option(call, "dependency").partition(":")[0] for call in again]
-    assert bound[:2] == ["", "afterok"]  # unless the parents of the others were done by then, they are bound as well
-    assert set(bound[2:]) <= {"", "afterok"}
+    bound = [option(call, "dependency").partition(":")[0] for call in calls(out)[before:]]
+    assert bound == ["", "afterok", "afterok", "afterok"]
 
 
 def test_one_task_is_cancelled_and_retried_without_touching_its_neighbours(slurm: Cluster, tmp_path: Path) -> None:
@@ -121,7 +137,7 @@ def test_one_task_is_cancelled_and_retried_without_touching_its_neighbours(slurm
     out = tmp_path / "out"
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(4))
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
-    driver.wait_for("started", count=4)
+    until_begun(trace, 4)
     state_of(out, "b_I.2", "bound")
     array = jobs(out)["a_I.2"].partition("_")[0]
     assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 told to end\n"
@@ -136,6 +152,22 @@ def test_one_task_is_cancelled_and_retried_without_touching_its_neighbours(slurm
     assert driver.wait() == 0
     assert Counter(trace.read_text().split()) == Counter(["a0", "a1", "a2", "a2", "a3", "b0", "b1", "b2", "b3"])
     assert all(jobs(out)[f"a_I.{number}"] == f"{array}_{number}" for number in (0, 1, 3))
+
+
+def test_waiting_task_of_an_array_is_cancelled_although_slurm_forgets_it(slurm: Cluster, tmp_path: Path) -> None:
+    steps = step("a", "echo $(I)", head="#SBATCH --hold") + step("b", "true", depends="a")
+    out = tmp_path / "out"
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(4))
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("submitted", count=2)
+    assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 told to end\n"
+    (end,) = driver.wait_for("ended", 45, instance=2)  # before a lost job would count as lost
+    assert (end["status"], end["cause"]) == ("cancelled", "by command")
+    state_of(out, "b_I.2", "blocked")
+    assert mtui.statuses(out)["a_I.1"] == "pending"
+    assert mtui.run("cancel", "--yes", out).returncode == 0
+    assert driver.wait() == 3
+    assert set(mtui.statuses(out).values()) == {"cancelled", "blocked"}
 
 
 def test_bound_instance_is_held_and_released(slurm: Cluster, tmp_path: Path) -> None:
@@ -163,14 +195,20 @@ def test_bound_instance_is_held_and_released(slurm: Cluster, tmp_path: Path) -> 
 
 
 def test_local_step_in_between_is_waited_for(slurm: Cluster, tmp_path: Path) -> None:
+    go, out = tmp_path / "go", tmp_path / "out"
     steps = (
         step("a", "echo a$(I)")
         + step("here", "cat $(a.workspace)/*.out", depends="a", where="")
-        + step("b", "cat $(here.workspace)/*.out", depends="here")
+        + step("b", f"{wait_file(go)}; cat $(here.workspace)/*.out", depends="here")
         + step("c", "cat $(b.workspace)/*.out", depends="b")
     )
-    code, out = run_study(slurm, tmp_path, steps, parameters=rows(2))
-    assert code == 0
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(2))
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("submitted")
+    for number in (0, 1):
+        state_of(out, f"c_I.{number}", "bound", 60)
+    go.touch()
+    assert driver.wait(240) == 0
     assert (out / "c" / "I.1" / "c_I.1.out").read_text() == "a1\n"
     found = [(option(call, "job-name").partition(":")[2][:1], option(call, "dependency")[:5]) for call in calls(out)]
     assert ("b", "after") not in found
@@ -213,4 +251,8 @@ def test_limit_is_a_window_that_is_not_run_into(slurm: Cluster, tmp_path: Path, 
     assert done.returncode == 0, done.stdout
     refused = sum("QOSMaxSubmitJobPerUserLimit" in call for call in calls(out))
     print(f"{refused} refused of {len(calls(out))} submissions, limit {'read' if accounting else 'learned'}")
-    assert refused <= (2 if accounting else 9)
+    # Slurm may count a job that has ended for longer than the driver does: how often that is, nobody can say.
+    if accounting:
+        assert fullest(out) <= 5
+    else:
+        assert 2 * refused < len(calls(out))

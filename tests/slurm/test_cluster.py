@@ -113,7 +113,7 @@ def test_a_paused_controller_does_not_answer(slurm: Cluster) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         slurm.run("squeue", timeout=1)
     slurm.resume_controller()
-    slurm.run("squeue", timeout=1)
+    slurm.run("squeue")
 
 
 def test_a_lost_node_fails_its_job(slurm: Cluster) -> None:
@@ -158,8 +158,8 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
         folder = Path(run.stdout.readline().strip())
         assert len(processes(folder)) > 8
         run.send_signal(signal.SIGKILL)
-    wait_until(lambda: not folder.exists(), 10, "the folder is gone")
-    wait_until(lambda: not processes(folder), 10, "the processes are gone, the supervisor as the last")
+    wait_until(lambda: not folder.exists(), 60, "the folder is gone")
+    wait_until(lambda: not processes(folder), 60, "the processes are gone, the supervisor as the last")
 
 
 @pytest.mark.usefixtures("cluster")

@@ -24,6 +24,13 @@ def state_of(out: Path, name: str, wanted: str, seconds: float = 30) -> None:
     )
 
 
+def until_begun(trace: Path, count: int) -> None:
+    """Until so many payloads have left their word: a job has started a little before its payload begins."""
+    wait_until(
+        lambda: trace.exists() and len(trace.read_text().splitlines()) == count, 60, f"{count} payloads have begun"
+    )
+
+
 def test_update_of_sleep_counts_for_the_next_look(slurm: Cluster, tmp_path: Path) -> None:
     """A suspended job says nothing itself: only a look at Slurm can tell."""
     go, out = tmp_path / "go", tmp_path / "out"
@@ -33,6 +40,7 @@ def test_update_of_sleep_counts_for_the_next_look(slurm: Cluster, tmp_path: Path
     slurm.run("scontrol", "suspend", job)
     assert mtui.run("update", out, "--sleep", "1").stdout == "done: sleep is 1\n"
     driver.wait_for("observed", status="suspended")
+    state_of(out, "long", "suspended")  # a driver tells an event before it is in the journal
     driver.kill()
     slurm.run("scontrol", "resume", job)
     second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)  # and for every later driver
@@ -56,8 +64,13 @@ def test_local_steps_do_not_wait_for_the_throttle(slurm: Cluster, tmp_path: Path
     driver = mtui.Driver("-t", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started")
     state_of(out, "after", "finished")
-    states = mtui.statuses(out)
-    assert (sorted([states["long"], states["next"]]), states["here_I.5"]) == (["ready", "running"], "finished")
+
+    def of_slurm() -> list[str]:
+        states = mtui.statuses(out)
+        return sorted([states["long"], states["next"]])
+
+    wait_until(lambda: of_slurm() == ["ready", "running"], 60, "one of the two runs, the other has no slot")
+    assert mtui.statuses(out)["here_I.5"] == "finished"
     go.touch()
     assert driver.wait() == 0
 
@@ -74,7 +87,9 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     )
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
-    driver.wait_for("started", count=4)
+    until_begun(trace, 4)
+    for number in (1, 2, 3, 4):
+        state_of(out, f"post_I.{number}", "bound")
     assert mtui.run("hold", out, "post_I.1").stdout == "done: 1 held\n"
     assert mtui.run("cancel", out, "sim_I.3", env=slurm.env).stdout == "done: 1 told to end\n"
     assert mtui.run("update", out, "--throttle", "5").stdout == "done: throttle is 5\n"
@@ -125,6 +140,7 @@ def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: 
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     job = driver.wait_for("started")[0]["job"]
+    driver.wait_for("submitted", count=2)
     driver.kill()
     told = mtui.run("cancel", "-y", out, env=slurm.env)
     assert told.returncode == 0, told.stdout + told.stderr
@@ -176,6 +192,8 @@ def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     job = driver.wait_for("started")[0]["job"]
+    state_of(out, "run", "running")
+    state_of(out, "second", "bound")
     assert f"runs as job {job} on node" in mtui.run("why", out, "run").stdout
     bound = mtui.run("why", out, "next").stdout
     assert f"starts by itself when its parents are done (afterok:{job})" in bound.replace("lets it start", "starts")
@@ -197,7 +215,8 @@ def test_pending_job_tells_slurms_reason_in_words(slurm: Cluster, tmp_path: Path
     out = tmp_path / "out"
     driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("observed", reason="BeginTime")
-    assert "its start time has not come (BeginTime)" in mtui.run("why", out, "later").stdout
+    told = "its start time has not come (BeginTime)"
+    wait_until(lambda: told in mtui.run("why", out, "later").stdout, 30, "why tells it")
     assert mtui.run("cancel", "-y", out, env=slurm.env).returncode == 0
     assert driver.wait() == 3
 
@@ -227,6 +246,7 @@ def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Clu
     assert told.returncode == 0, told.stdout + told.stderr
     job = told.stdout.split("Slurm job ")[1].split(".")[0]
     state_of(out, "a", "running")
+    state_of(out, "b", "bound")
     assert f"Slurm job {job}" in mtui.status(out)["driver"]
     assert mtui.run("hold", out, "b").stdout == "done: 1 held\n"
     go.touch()

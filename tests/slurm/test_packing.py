@@ -16,7 +16,7 @@ import pytest
 from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.slurm.test_arrays import calls, rows
-from tests.slurm.test_commands import wait_file
+from tests.slurm.test_commands import state_of, until_begun, wait_file
 from tests.slurm.test_studies import SHARED, step
 from tests.waiting import wait_until
 
@@ -87,11 +87,12 @@ def test_allocation_goes_on_by_itself(slurm: Cluster, tmp_path: Path, alive: boo
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, write(tmp_path, steps), log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started", count=4)
+    state_of(out, "last", "bound", 60)  # given to the allocation, with all that is above it
     if not alive:
         driver.kill()
     go.touch()
     if not alive:
-        wait_until(lambda: "last" in trace.read_text().split(), 60, "the last step ran")
+        wait_until(lambda: trace.exists() and "last" in trace.read_text().split(), 60, "the last step ran")
         assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
     else:
         assert driver.wait() == 0
@@ -100,15 +101,33 @@ def test_allocation_goes_on_by_itself(slurm: Cluster, tmp_path: Path, alive: boo
     assert (len(calls(out)), set(mtui.statuses(out).values())) == (1, {"finished"})
 
 
+def test_next_driver_tells_the_leader_nothing_of_what_is_over(slurm: Cluster, tmp_path: Path) -> None:
+    go, out = tmp_path / "go", tmp_path / "out"
+    steps = step("a", "echo $(I)") + step("b", wait_file(go), depends="a")
+    first = mtui.Driver("-o", out, write(tmp_path, steps, count=3), log=tmp_path / "log", env=slurm.env)
+    first.wait_for("ended", count=3)
+    first.wait_for("started", count=6)
+    first.kill()
+    second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)
+    second.wait_for("driver_started")
+    go.touch()
+    assert second.wait() == 0
+    (given,) = (out / ".mtui" / "allocations").glob("*.list")
+    assert "cancel" not in given.read_text()
+
+
 def test_one_instance_is_cancelled_and_retried_without_touching_its_neighbours(slurm: Cluster, tmp_path: Path) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = step("a", f"echo a$(I) >> {trace}; {wait_file(go)}") + step("b", f"echo b$(I) >> {trace}", depends="a")
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, write(tmp_path, steps), log=tmp_path / "log", env=slurm.env)
-    driver.wait_for("started", count=4)  # of six: the others wait for a core
-    begun = [name for name, status in mtui.statuses(out).items() if status == "running"]
-    waiting = [name for name, status in mtui.statuses(out).items() if status == "pending"]
-    assert (len(begun), len(waiting)) == (4, 2)
+    until_begun(trace, 4)  # of six: the others wait for a core
+
+    def of_status(wanted: str) -> list[str]:
+        return [name for name, status in mtui.statuses(out).items() if status == wanted]
+
+    wait_until(lambda: (len(of_status("running")), len(of_status("pending"))) == (4, 2), 60, "four run, two wait")
+    begun, waiting = of_status("running"), of_status("pending")
     assert mtui.run("cancel", "-y", out, begun[0], waiting[0], env=slurm.env).returncode == 0
     driver.wait_for("ended", count=2, status="cancelled")
     driver.wait_for("started", count=5)  # the core is free for the one that waited
@@ -158,6 +177,7 @@ def test_killed_worker_loses_nothing_and_runs_nothing_twice(slurm: Cluster, tmp_
     spec = write(tmp_path, steps, "cores: 3, nodes: 2")
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started", count=6)
+    until_begun(trace, 6)
     victim, other = leaders_workers(instances(out)["a_I.0"]["job"])
     os.kill(victim, signal.SIGKILL)
     driver.wait_for("returned")
@@ -211,7 +231,7 @@ def test_allocation_that_goes_returns_what_it_had(slurm: Cluster, tmp_path: Path
 def test_allocation_that_reaches_its_walltime_is_followed_by_another(slurm: Cluster, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     long = f"echo begin >> {trace}; [ $(wc -l < {trace}) -gt 1 ] || while true; do sleep 0.2; done; echo end >> {trace}"
-    steps = step("long", long, where="procs: 1") + step("row", "true", where='procs: 1, walltime: "00:00:05"')
+    steps = step("long", long, where="procs: 1") + step("row", "true", where='procs: 1, walltime: "00:00:30"')
     out = tmp_path / "out"
     spec = write(tmp_path, steps, 'cores: 2, walltime: "00:01:05"')
     done = mtui.run("--no-ui", "-s", "5", "-o", out, spec, env=slurm.env, timeout=240)

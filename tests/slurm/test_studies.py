@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -33,6 +34,24 @@ def run_study(slurm: Cluster, tmp_path: Path, steps: str, *options: str, **parts
     done = mtui.run("--no-ui", "-o", out, *options, spec, env=slurm.env, timeout=240)
     assert "Traceback" not in done.stderr + done.stdout
     return done.returncode, out
+
+
+def fullest(out: Path) -> int:
+    """The most instances that were in Slurm or on their way to it at a time, as the driver knew it."""
+    there: set[int] = set()
+    members: dict[str, set[int]] = {}
+    most = 0
+    for path in sorted((out / ".mtui" / "journal").glob("*.jsonl")):
+        for event in map(json.loads, path.read_text().splitlines()):
+            if event["type"] == "submit_intended" and event["backend"] == "slurm":
+                members[event["submission"]] = {index for index, _ in event["members"]}
+                there |= members[event["submission"]]
+                most = max(most, len(there))
+            elif event["type"] in ("submit_deferred", "submit_refused"):
+                there -= members.get(event["submission"], set())
+            elif event["type"] == "ended":
+                there.discard(event["instance"])
+    return most
 
 
 def test_perlmutter_size_sweep_leaves_three_result_lines(slurm: Cluster, shared: Path, tmp_path: Path) -> None:
@@ -132,7 +151,11 @@ def test_requeued_job_runs_again_under_its_claim(slurm: Cluster, tmp_path: Path)
     spec = mtui.write_study(tmp_path / "s.yaml", step("again", cmd, head="#SBATCH --requeue"), batch=SHARED)
     driver = mtui.Driver("-s", "1", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
     job = driver.wait_for("started")[0]["job"]
-    wait_until(trace.exists, 10, "the payload runs")
+    wait_until(trace.exists, 60, "the payload runs")
+    # Put back in its first moments, Slurm may call it failed by the end of its first run. The driver has its start by then.
+    spool = tmp_path / "out" / ".mtui" / "spool" / "new"
+    wait_until(lambda: not list(spool.iterdir()), 30, "the record of its start is put away")
+    wait_until(lambda: slurm.job_state(job) == "RUNNING", 30, "Slurm knows that it runs")
     slurm.run("scontrol", "requeue", job)
     driver.wait_for("observed", status="requeued", seconds=30)
     go.touch()
@@ -159,10 +182,7 @@ def test_submit_limit_is_waited_for(slurm: Cluster, tmp_path: Path) -> None:
     )
     assert code == 0
     assert sorted((out / "all" / "all.out").read_text().split(), key=int) == rows.split(", ")
-    refused = sum(
-        "QOSMaxSubmitJobPerUserLimit" in line for line in (out / ".mtui" / "slurm.log").read_text().splitlines()
-    )
-    assert refused <= 1  # the limit was read; Slurm may count a job that has ended a little longer than we do
+    assert fullest(out) <= 5  # the limit was read
 
 
 def test_ends_are_known_without_sacct_and_without_user(slurm: Cluster, tmp_path: Path) -> None:
@@ -182,7 +202,7 @@ def test_controller_that_is_away_delays_but_fails_nothing(slurm: Cluster, tmp_pa
     driver.wait_for("started")
     slurm.stop_controller()
     driver.wait_for("slurm_silent", seconds=60)
-    assert "does not answer" in mtui.run("status", tmp_path / "out").stdout
+    wait_until(lambda: "does not answer" in mtui.run("status", tmp_path / "out").stdout, 30, "it is told by status")
     go.touch()
     driver.wait_for("ended", status="finished")  # the job tells it itself, Slurm or not
     slurm.start_controller()
@@ -247,7 +267,7 @@ def test_first_signal_lets_go_and_the_directory_goes_on(slurm: Cluster, tmp_path
     first = subprocess.Popen(
         [*mtui.COMMAND, "--no-ui", "-o", str(out), str(spec)], env=slurm.env, stdout=subprocess.PIPE, text=True
     )
-    wait_until(lambda: trace.exists() and trace.read_text() == "run\nrun\n", 30, "both payloads run")
+    wait_until(lambda: trace.exists() and trace.read_text() == "run\nrun\n", 60, "both payloads run")
     os.kill(first.pid, number)
     said = first.communicate(timeout=30)[0]
     assert first.returncode == 128 + number

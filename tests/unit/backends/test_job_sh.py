@@ -68,6 +68,15 @@ class Study:
     def until_ready(self) -> None:
         wait_until((self.workspace / "ready").exists, 10, f"the payload begins; {self.err.read_text()}")
 
+    def until_taken(self) -> None:
+        """Until the runner has the signals that it was sent: bash loses the code of a process that ends before that."""
+
+        def taken() -> bool:
+            lines = Path(f"/proc/{self.started[-1].pid}/status").read_text().splitlines()
+            return not any(int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd")))
+
+        wait_until(taken, 10, "the runner has taken the signals")
+
     def go(self) -> None:
         (self.workspace / "go").touch()
 
@@ -292,6 +301,7 @@ def test_term_that_slurm_sends_to_everybody_is_not_sent_again(study: Study) -> N
     process = study.start("trap 'echo caught' TERM\n" + LOOP)
     study.until_ready()
     process.terminate()  # to the runner alone, so whatever the script sees comes from the runner
+    study.until_taken()
     study.go()
     assert process.wait(10) == 0
     assert study.out.read_text() == ""
@@ -311,6 +321,7 @@ def test_script_that_saves_its_work_on_a_term_to_all_processes_ends_with_its_own
     study.until_ready()
     os.killpg(process.pid, signal.SIGTERM)
     wait_until((study.workspace / "saving").exists, 10, "the script has the signal")
+    study.until_taken()
     study.go()
     assert process.wait(10) == 6
     assert [(record["code"], record["signal"]) for record in study.records("exit")] == [(6, "TERM")]

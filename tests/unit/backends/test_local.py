@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import shutil
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Accepted, Attempt, Job, Refused
+from mtui.core.backends.base import Accepted, Attempt, Deferred, Job, Refused
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 
@@ -145,6 +146,17 @@ def test_step_that_cannot_be_started_is_refused_with_the_reason(here: Here, miss
     assert isinstance(answer, Refused)
     assert "No such file or directory" in answer.message
     assert str(here.workspace) in answer.message
+
+
+def test_step_for_which_the_machine_has_no_room_is_put_off(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here.workspace / "a.sh").write_text("#!/bin/sh\n")
+
+    def no_process(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", no_process)
+    answer = here.local.submit(here.job())
+    assert answer == Deferred("cannot be started here: Resource temporarily unavailable")
 
 
 def test_script_may_hold_bytes_that_are_no_text(here: Here) -> None:

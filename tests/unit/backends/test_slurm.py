@@ -158,12 +158,16 @@ def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm
 
 
 @pytest.mark.parametrize("what", ["exit 1", HANG, ""], ids=["error", "hang", "gone"])
-def test_sacct_that_cannot_be_asked_is_told(fake: Fake, slurm: Slurm, what: str) -> None:
+def test_sacct_that_cannot_be_asked_is_told(
+    fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    if what == HANG:
+        monkeypatch.setattr(module, "_QUERY_DEADLINE", 6)  # for squeue as well, which answers
     if what:
         fake.does("sacct", what)
     else:
         (fake.folder / "sacct").unlink()
-    view = slurm.look(["12"])
+    view = patient.look(["12"])
     assert isinstance(view, SlurmView)
     assert (dict(view.accounted), view.accounting) == ({}, False)
 

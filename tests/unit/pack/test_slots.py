@@ -92,6 +92,15 @@ def test_what_can_never_fit(ask: Ask, words: str) -> None:
     assert made.refusal(ask) == words
 
 
+def test_what_no_node_has_together_can_never_fit() -> None:
+    made = slots(Node("big", 128), Node("small", 32, gpus=8))
+    told = "it asks for 1 node(s) that have all of it together, the allocation has 0"
+    assert made.refusal(Ask(tasks=64, gpus=1)) == told
+    assert made.refusal(Ask(tasks=32, gpus=1)) == ""
+    assert made.refusal(Ask(tasks=64)) == ""
+    assert "it asks for 2 node(s)" in made.refusal(Ask(nodes=2, tasks=128))
+
+
 asks = st.builds(
     Ask,
     nodes=st.integers(1, 3),

@@ -87,6 +87,19 @@ def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch
     assert len(calls) == 1
 
 
+def test_instance_that_waits_is_looked_at_once_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    real = arrays.kind_of
+    monkeypatch.setattr(arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    found = Kinds(plan_of("true", {"walltime": "$(W)"}))
+    first = [found.of(index) for index in range(4)]
+    assert [found.of(index) for index in range(4)] == first
+    assert len(calls) == 4
+    assert found.of(0, {"walltime": "77"}) != first[0]
+    monkeypatch.setattr(arrays, "_RECENT", 2)
+    assert [found.of(index) for index in range(4)] == first
+
+
 @pytest.mark.parametrize(
     "option",
     [

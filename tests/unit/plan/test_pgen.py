@@ -292,9 +292,9 @@ if child:
 signal.pause()
 """
     begin = time.monotonic()
-    (message,) = failure(run, text, deadline=1)
-    assert message == f"the parameter generator {tmp_path}/gen.py was still running after 1 s and was ended"
-    assert time.monotonic() - begin < 30
+    (message,) = failure(run, text, deadline=8)  # in which Python has to begin
+    assert message == f"the parameter generator {tmp_path}/gen.py was still running after 8 s and was ended"
+    assert time.monotonic() - begin < 60
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: _is_gone(child), 10, "the generator's child has ended")
 
@@ -325,7 +325,7 @@ import os, signal
 
 def get_custom_generator(env, **kwargs):
     if os.fork() == 0:
-        signal.alarm(20)
+        signal.alarm(120)
         signal.pause()
     p_gen = ParameterGenerator()
     p_gen.add_parameter("P", [1])
@@ -333,7 +333,7 @@ def get_custom_generator(env, **kwargs):
 """
     )
     assert table.values == (("1",),)
-    assert time.monotonic() - begin < 15
+    assert time.monotonic() - begin < 100
 
 
 def _is_gone(pid: int) -> bool:

@@ -96,7 +96,7 @@ study:
 - name: a
   description: d
   run:
-    nodes: 1
+    gpus: 1
   cmd: x
 """,
         ["7:3: step 'a': 'cmd' outside of 'run'"],

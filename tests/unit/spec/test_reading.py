@@ -77,8 +77,8 @@ deep: {x: x, <<: *nested, b: own}
 
 def test_a_key_over_a_merged_one_is_no_doubt() -> None:
     assert told(
-        HEAD + "study:\n- {name: a, description: d, run: &r {cmd: x, nodes: 1}}\n"
-        "- {name: b, description: d, run: {<<: *r, nodes: 2}}\n"
+        HEAD + "study:\n- {name: a, description: d, run: &r {cmd: x, gpus: 1}}\n"
+        "- {name: b, description: d, run: {<<: *r, gpus: 2}}\n"
     ) == []  # fmt: skip
 
 

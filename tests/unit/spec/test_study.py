@@ -76,7 +76,7 @@ def test_the_dependencies() -> None:
 
 def test_the_batch_block() -> None:
     batch = study().batch
-    assert (batch.type, batch.shell, batch.is_slurm, batch.place) == ("slurm", "/bin/sh -e", True, Place(12, 15))
+    assert (batch.type, batch.shell, batch.is_scheduled, batch.place) == ("slurm", "/bin/sh -e", True, Place(12, 15))
     assert [batch.text(key) for key in ("nodes", "queue", "bank", "qos", "host")] == ["2", "", "", "", "h"]
 
 

@@ -22,6 +22,13 @@ DOUBTS: dict[str, tuple[str, list[str]]] = {
         HEAD + "batch: {type: local, gpu: 1}\n" + STEP,
         ["2:22: warning: batch: key 'gpu' is not known and has no effect"],
     ),
+    "nodes in a study without a batch block": (
+        HEAD + "bach: {type: slurm}\nstudy:\n- {name: a, description: d, run: {cmd: x, nodes: 2}}\n",
+        [
+            "2:1: warning: the study file: key 'bach' is not known and has no effect",
+            "4:3: warning: step 'a' asks for nodes or procs, but there is no 'batch': it runs on this machine",
+        ],
+    ),
     "unknown kinds of dependencies": (
         HEAD + "env: {dependencies: {path: [{name: X}]}}\n" + STEP,
         ["2:22: warning: env.dependencies: key 'path' is not known and has no effect"],

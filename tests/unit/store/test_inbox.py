@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -9,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import StudyDirectoryError
-from mtui.core.store.inbox import FOLDERS, put_away, read, send, waiting
+from mtui.core.store.inbox import put_away, read, send, waiting
 from mtui.core.study.commands import Request
 
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    for folder in FOLDERS:
+    for folder in ("tmp", "new", "done"):
         (tmp_path / folder).mkdir()
     return tmp_path
 
@@ -83,5 +84,21 @@ def test_command_of_another_user_does_not_count(inbox: Path, monkeypatch: pytest
     assert read(path) == "it belongs to another user"
 
 
-def test_command_that_vanished_is_told(inbox: Path) -> None:
-    assert "cannot be read" in str(read(inbox / "new" / "gone"))
+def test_command_that_is_gone_was_taken_by_somebody(inbox: Path) -> None:
+    assert read(inbox / "new" / "gone") is None
+
+
+@pytest.mark.parametrize(("number", "answer"), [(errno.ESTALE, None), (errno.EACCES, "it cannot be read: ")])
+def test_command_waits_while_the_file_system_is_in_trouble(
+    inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, answer: str | None
+) -> None:
+    send(inbox, "cancel", ("*",), {})
+    (path,) = waiting(inbox)
+
+    def no_text(*_: object, **__: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "read_text", no_text)
+    assert read(path) == (answer and answer + os.strerror(number))
+    monkeypatch.undo()
+    assert isinstance(read(path), Request)

@@ -186,3 +186,38 @@ def test_follower_goes_on_into_the_next_drivers_segment(tmp_path: Path) -> None:
     assert follower.new_events() == [EVENTS[0]]
     written(tmp_path, EVENTS[1], epoch=2)
     assert follower.new_events() == [EVENTS[1]]
+
+
+def test_follower_from_now_passes_over_what_is_written_and_takes_a_torn_line_when_it_is_whole(tmp_path: Path) -> None:
+    data = written(tmp_path, *EVENTS)
+    path = segment(tmp_path, 1)
+    lines = data.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:2]) + lines[2][:5])
+    follower = Follower.from_now(tmp_path)
+    assert follower.new_events() == []
+    path.write_bytes(data)
+    assert follower.new_events() == EVENTS[2:]
+    written(tmp_path, EVENTS[1], epoch=2)
+    assert follower.new_events() == [EVENTS[1]]
+    assert Follower.from_now(tmp_path / "nowhere").new_events() == []
+
+
+def test_what_was_not_handed_over_is_dropped_when_another_goes_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 1)
+    journal.append(EVENTS[0])
+    journal.flush()
+    journal.append(EVENTS[1])
+    journal.drop()
+    journal.close()
+    assert list(read_events(tmp_path)) == EVENTS[:1]
+
+
+def test_long_stories_are_handed_over_now_and_then(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 1)
+    for _ in range(2000):
+        journal.append(EVENTS[1])
+    size = segment(tmp_path, 1).stat().st_size
+    assert 65536 <= size <= journal.size
+    journal.close()
+    assert segment(tmp_path, 1).stat().st_size == journal.size
+    assert len(list(read_events(tmp_path))) == 2000

@@ -167,8 +167,10 @@ def test_script_is_replaced_under_a_shell_that_reads_it(made: StudyDirectory) ->
     prepare(made, plan, instance, 1)
     with (made.root / "a/X.2/a_X.2.slurm.sh").open() as read_by_a_shell:
         first = read_by_a_shell.readline()
-        prepare(made, plan, instance, 1)
-        assert first + read_by_a_shell.read() == (made.root / "a/X.2/a_X.2.slurm.sh").read_text()
+        prepare(made, plan, instance, 1, {"procs": "7"})
+        script = first + read_by_a_shell.read()
+        assert "--ntasks=1\n" in script
+        assert script != (made.root / "a/X.2/a_X.2.slurm.sh").read_text()
         assert os.fstat(read_by_a_shell.fileno()).st_nlink == 0  # its file was left alone
 
 
@@ -181,6 +183,23 @@ def test_script_shows_what_a_retry_has_changed(made: StudyDirectory) -> None:
     assert script.read_text() == before.replace("--ntasks=1\n", "--ntasks=7\n").replace(
         "--job-name", "--time=0:10:00\n#SBATCH --job-name"
     )
+
+
+def test_script_that_a_retry_writes_otherwise_is_kept_beside_it(made: StudyDirectory) -> None:
+    plan, instance = study(made)
+    script = made.root / "a/X.2/a_X.2.slurm.sh"
+    prepare(made, plan, instance, 1)
+    as_planned = script.read_text()
+    script.write_text("echo edited by hand\n")
+    prepare(made, plan, instance, 2)
+    prepare(made, plan, instance, 2)  # was put off by a limit
+    prepare(made, plan, instance, 3)
+    prepare(made, plan, instance, 4, {"procs": "7"})
+    found = contents(script.parent)
+    assert found["a_X.2.slurm.1.sh"] == "echo edited by hand\n"
+    assert found["a_X.2.slurm.3.sh"] == as_planned
+    assert found["a_X.2.slurm.sh"] == as_planned.replace("--ntasks=1\n", "--ntasks=7\n")
+    assert len(found) == 3, "one that says the same is not kept twice"
 
 
 def test_output_of_each_attempt_is_kept(made: StudyDirectory) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -111,6 +112,23 @@ def test_process_id_that_was_used_again_is_not_taken_for_the_owner(tmp_path: Pat
     assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
 
 
+def test_suspended_driver_is_alive_and_named_as_such(tmp_path: Path) -> None:
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        owner = put(tmp_path, replace(HERE, pid=process.pid, start=process_start(process.pid)))
+        assert Liveness(tmp_path, owner).words == owner.words
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        liveness = Liveness(tmp_path, owner)
+        assert liveness.standing() is Standing.ALIVE
+        assert liveness.words == f"{owner.words}, which is suspended: fg, or kill -CONT {process.pid}"
+        elsewhere = put(tmp_path, replace(owner, host="elsewhere"))
+        assert Liveness(tmp_path, elsewhere).words == elsewhere.words
+    finally:
+        process.kill()
+        process.wait()
+
+
 def test_zombie_counts_as_dead(tmp_path: Path) -> None:
     process = subprocess.Popen(["true"])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -128,7 +146,7 @@ def test_owner_from_before_a_reboot_is_followed_at_once(tmp_path: Path) -> None:
 def test_owner_on_another_host_is_refused_while_its_heartbeat_moves(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     with beating(tmp_path, owner), pytest.raises(StudyBusyError, match="on elsewhere"):
-        Lease.take(tmp_path, silent_after=5)
+        Lease.take(tmp_path, silent_after=60)
 
 
 @pytest.mark.parametrize("beat", ["7\n", ""])
@@ -161,6 +179,27 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
+def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_path: Path) -> None:
+    owner = put(tmp_path, ELSEWHERE)
+    beat = tmp_path / "000001.beat"
+    os.utime(beat, (time.time() - 600, time.time() - 600))
+    liveness = Liveness(tmp_path, owner, silent_after=60)
+    assert liveness.standing() is Standing.SILENT
+    assert 599 < liveness.last_sign_ago < 660
+    with beating(tmp_path, owner), pytest.raises(StudyBusyError):  # its clock may be wrong by as much
+        Lease.take(tmp_path, silent_after=60)
+    beat.write_text("a later one\n")
+    assert liveness.standing() is Standing.ALIVE
+    os.utime(beat, (time.time() - 600, time.time() - 600))
+    assert Lease.take(tmp_path, silent_after=0.3).owner.epoch == 2
+
+
+def test_age_of_an_owner_without_a_heartbeat_counts_from_its_begin(tmp_path: Path) -> None:
+    owner = put(tmp_path, replace(ELSEWHERE, since=time.time() - 300))
+    (tmp_path / "000001.beat").unlink()
+    assert Liveness(tmp_path, owner).standing() is Standing.SILENT
+
+
 def test_owner_that_is_known_to_be_gone_is_followed_at_once_and_no_other_is(tmp_path: Path) -> None:
     gone = put(tmp_path, ELSEWHERE)
     assert Lease.take(tmp_path, gone=gone, silent_after=60).owner.epoch == 2
@@ -172,7 +211,7 @@ def test_clock_of_the_other_host_does_not_matter(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, since=time.time() + 1e6))
     os.utime(tmp_path / "000001.beat", (1, 1))
     with beating(tmp_path, owner), pytest.raises(StudyBusyError):
-        Lease.take(tmp_path, silent_after=5)
+        Lease.take(tmp_path, silent_after=60)
 
 
 def race(folder: Path, ready: Barrier, over: Event, results: Any) -> None:

@@ -24,6 +24,11 @@ def at() -> float:
     return float(next(_clock))
 
 
+def ahead(state: StudyState) -> list[list[int]]:
+    """What could be submitted ahead, of each step."""
+    return [list(queue) for queue in state.ahead]
+
+
 def intend(
     name: str, *members: tuple[int, int], backend: str = "slurm", tasks: tuple[int, ...] = (), after: str = ""
 ) -> ev.SubmitIntended:
@@ -154,6 +159,8 @@ class Watched:
             match event:
                 case ev.Started() | ev.Observed():
                     self.observer.touch(event.instance, self.now)
+                case ev.CancelSent():
+                    self.observer.told_to_end(event.instances, self.now)
                 case ev.Ended():
                     self.observer.forget([event.instance])
                 case ev.SubmitIntended():

@@ -11,6 +11,7 @@ from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import UNSUCCESSFUL, Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
+    ahead,
     apply,
     attempt,
     deferred,
@@ -37,11 +38,6 @@ CORNER = plan(step("a"), step("b"), step("c", "a", "b"))
 FAILURES = sorted(UNSUCCESSFUL, key=lambda status: status.value)
 PARENT = (intend("p", (0, 1)), submitted("p", "10"))
 AHEAD = intend("s", (1, 1), after="afterok:10")
-
-
-def ahead(state: StudyState) -> list[list[int]]:
-    """What could be submitted ahead, of each step."""
-    return [list(queue) for queue in state.ahead]
 
 
 # --- what can go ahead

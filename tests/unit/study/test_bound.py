@@ -13,6 +13,7 @@ from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import IN_SLURM, LIVE, Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
+    ahead,
     apply,
     at,
     attempt,
@@ -46,11 +47,6 @@ CORNER = plan(step("a"), step("b"), step("c", "a", "b"))
 IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
 PARENT = (intend("p", (0, 1)), submitted("p", "10"))
 AHEAD = intend("s", (1, 1), after="afterok:10")
-
-
-def ahead(state: StudyState) -> list[list[int]]:
-    """What could be submitted ahead, of each step."""
-    return [list(queue) for queue in state.ahead]
 
 
 def bound(*events: ev.Event) -> StudyState:

@@ -66,7 +66,9 @@ def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> Non
     run(state, 0, Status.FAILED)
     run(state, 1)
     done = order(state, "retry", "*")
-    assert done.message == "2 blocked (retry the parent that failed), 1 finished, 1 to run again"
+    assert (
+        done.message == "2 blocked (retry the parent that failed), 1 finished (rerun runs those again), 1 to run again"
+    )
     assert words(state) == "ready, finished, waiting, waiting"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, end_words, exit_words
+from mtui.core.study.end_words import end_words, exit_words
+from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
 from mtui.core.study.status import Status
 from tests.unit.study.observing import end, local, over, running
 from tests.unit.study.script import attempt, cancel, ended, intend, retry, submitted
@@ -54,8 +55,8 @@ def test_local_step_ends_as_its_record_says(code: int, expected: tuple[Status, i
     [
         (0, Status.FINISHED, ""),
         (3, Status.FAILED, "exit code 3"),
-        (137, Status.FAILED, "it ended without a report: it was killed, or there was no room on the disk"),
-        (None, Status.FAILED, "it ended without a report: it was killed, or there was no room on the disk"),
+        (137, Status.FAILED, "it ended without a report: it was killed, the disk was full, or the study was moved"),
+        (None, Status.FAILED, "it ended without a report: it was killed, the disk was full, or the study was moved"),
     ],
 )
 def test_local_process_that_left_no_record_ends_by_its_code(code: int | None, status: Status, cause: str) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.study import events as ev
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Seen
+from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
 from mtui.core.study.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
-from tests.unit.study.script import Watched, intend, submitted, unclear
+from tests.unit.study.script import Watched, at, cancel, intend, submitted, unclear
 
 # --- requeue
 
@@ -169,6 +169,47 @@ def test_lost_job_is_told_without_accounting_too() -> None:
     watched.look({}, accounting=False)
     watched.pass_time(LOST_WAIT)
     assert "squeue no longer knows job 7" in end(watched.look({}, accounting=False))[2]
+
+
+@pytest.mark.parametrize("taken_up", [False, True])
+def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(taken_up: bool) -> None:
+    watched = pending("7_1")
+    watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
+    if taken_up:
+        watched.observer = Observer(watched.state)
+        watched.observer.take_up(watched.now)
+    assert watched.observer.wants_look
+    assert watched.observer.look(lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []  # too old
+    watched.pass_time(1)
+    assert end(watched.look({})) == (Status.CANCELLED, None, "by command")
+    assert not watched.observer.wants_look
+
+
+def test_job_that_began_before_it_was_told_to_end_is_waited_for_as_any() -> None:
+    watched = pending()
+    watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
+    watched.report("start")
+    assert not watched.observer.wants_look
+    watched.pass_time(1)
+    assert watched.look({}) == []
+
+
+def test_slurm_is_not_asked_without_end_for_a_job_that_does_not_go_away() -> None:
+    watched = pending()
+    watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
+    watched.pass_time(LOST_WAIT)
+    watched.look({"7": PENDING})
+    assert not watched.observer.wants_look
+
+
+@pytest.mark.parametrize(("job", "began", "told"), [("7_1", False, True), ("7_1", True, False), ("7", False, False)])
+def test_waiting_task_of_an_array_that_slurm_forgot_may_have_been_cancelled(job: str, began: bool, told: bool) -> None:
+    watched = running(job) if began else pending(job)
+    watched.look({})
+    watched.pass_time(LOST_WAIT)
+    status, _, cause = end(watched.look({}))
+    assert status is Status.LOST
+    assert ("cancelled before they begin" in cause) is told
 
 
 @pytest.mark.parametrize("sign", ["seen", "report"])

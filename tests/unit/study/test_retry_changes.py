@@ -95,6 +95,14 @@ def test_local_step_is_retried_and_nothing_of_it_is_changed() -> None:
     assert words(state) == "ready, failed, blocked, ready, failed"
 
 
+def test_resources_of_local_steps_alone_are_refused() -> None:
+    state = failed()
+    done = retry(state, "here", procs="4")
+    told = "step 'here' runs beside the driver: it asks Slurm for no procs"
+    assert (done.outcome, done.message) == ("refused", told)
+    assert state.status[NAMES["here"]] is Status.FAILED
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
