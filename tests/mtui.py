@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,6 +67,15 @@ class Driver:
         """kill -9: nothing is said, nothing is put away."""
         self.process.kill()
         self.process.wait()
+
+
+def copied(study: Path, to: Path) -> Path:
+    """A copy of a study, as if it had been made there: mtui drives no other."""
+    shutil.copytree(study, to, symlinks=True)
+    file = to / ".mtui" / "study.json"
+    record = json.loads(file.read_text())
+    file.write_text(json.dumps({**record, "out": str(to)}))
+    return to
 
 
 def status(directory: Path) -> dict[str, Any]:

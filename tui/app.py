@@ -1,4 +1,4 @@
-"""The app: which screens there are, and how it starts, lends its terminal and leaves.
+"""The app: which screens there are, and how it starts and leaves.
 
 What a study is and does stands in open_study.py; the app only shows it. A study that this process drives is handed
 to a headless driver when the app leaves, however it leaves.
@@ -7,12 +7,10 @@ to a headless driver when the app leaves, however it leaves.
 from __future__ import annotations
 
 import contextlib
-import locale
 import os
 import shlex
 import sys
 import threading
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import ClassVar
 from rich.console import RenderableType
 from textual import work
 from textual._compositor import ChopsUpdate
-from textual.app import App, SuspendNotSupported
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.message import Message
@@ -34,11 +32,9 @@ from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile, read_study_file
 from ..core.study.commands import MARKS, change_problem
-from ..core.study.status import Status
 from . import preferences, themes
 from .driving import At
 from .model.acting import Order, order_for
-from .model.appearance import GROUP_GLYPHS
 from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
 from .opening import is_maestros, open_any, read_any
@@ -51,10 +47,10 @@ from .screens.help import HelpScreen
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
-from .status_view import failure_lines, failures, summary
-from .terminal import Guard, run_in_terminal, words_of
+from .terminal import Guard, has_utf8
 from .text import Paint, safe
 from .typed_ahead import TypedAhead
+from .verbs.status_view import failure_lines, failures, summary
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
@@ -88,7 +84,7 @@ class MtuiApp(App[None]):
         super().__init__()
         self.animation_level = "none"  # over SSH every frame is kilobytes
         self._kept = preferences.read()
-        self.plain = _only_ascii() if self._kept.ascii is None else self._kept.ascii
+        self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
         self.study: OpenStudy | None = None
         self.notice = notice
         self._first = (directory, study) if directory and study else None
@@ -163,14 +159,14 @@ class MtuiApp(App[None]):
         self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
 
     def on_mtui_app_news(self) -> None:
-        if self.study and self.study.is_outdated:
-            self._reload(self.study)
-            return
         for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
             show = getattr(screen, "show_news", None)
             if show is not None:
-                show()
-                return
+                if screen.is_mounted:  # one that is still being built shows what there is as soon as it stands
+                    show()
+                break
+        if self.study and self.study.is_outdated:
+            self._reload(self.study)
 
     # --- leave
 
@@ -315,90 +311,6 @@ class MtuiApp(App[None]):
             if isinstance(screen, StudyScreen):
                 screen.go_to(index)
 
-    # --- other programs in this terminal
-
-    def page(self, path: Path | None) -> None:
-        """A whole file in the pager."""
-        if path is None or not path.exists():
-            self.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
-            return
-        self._lend([*words_of("PAGER", "less"), str(path)])
-
-    def edit(self, path: Path) -> None:
-        if not path.exists():
-            self.notify(f"there is no {path.name} yet: it is written when the instance is submitted", markup=False)
-            return
-        editor = "VISUAL" if os.environ.get("VISUAL") else "EDITOR"
-        self._lend([*words_of(editor, "vi"), str(path)])
-
-    @work
-    async def open_shell(self, index: int) -> None:
-        if self.study is not None:
-            await self.shell(self.study, index)
-
-    async def shell(self, study: OpenStudy, index: int) -> None:
-        """A shell in the instance's workspace, here or on the node where its job runs."""
-        instance = study.plan.instances[index]
-        workspace = study.directory.workspace(instance)
-        if not workspace.exists():
-            self.notify("there is no workspace yet: it is made when the instance is submitted", markup=False)
-            return
-        here = words_of("SHELL", "/bin/sh")
-        last = study.state.last_attempt(index)
-        if last and last.backend != "local" and study.state.status[index] is Status.RUNNING:
-            # An allocation may have several nodes: the one where it runs is meant.
-            on = ["--nodes=1", "--ntasks=1", f"--nodelist={last.node}"] if last.allocation else []
-            node = ["srun", f"--jobid={last.job}", *on, "--overlap", "--pty", f"--chdir={workspace}", *here]
-            choice = await self.pick("A shell", [("here", f"here, in {workspace}"), ("node", shlex.join(node))])
-            if choice is None:
-                return
-            if choice == "node":
-                self._lend(node)
-                return
-        self._lend(here, cwd=workspace)
-
-    def _lend(self, command: list[str], cwd: Path | None = None) -> None:
-        """Run a program in this terminal. The driver's thread goes on meanwhile."""
-        try:
-            with self.suspend():
-                problem = run_in_terminal(command, cwd)
-        except SuspendNotSupported:
-            problem = "this terminal cannot be lent to another program"
-        if problem:
-            self.notify(problem, severity="error", markup=False)
-        self.refresh(layout=True)
-
-    # --- copying
-
-    @work
-    async def copy(self, index: int) -> None:
-        if self.study is not None:
-            await self.copy_menu(self.study, index, [])
-
-    async def copy_menu(self, study: OpenStudy, index: int | None, log: list[str]) -> None:
-        """Copy something to the clipboard of the person's own terminal, and show it: not every terminal can."""
-        choices: list[tuple[str, str]] = []
-        root = str(study.directory.root)
-        if index is not None:
-            instance = study.plan.instances[index]
-            last = study.state.last_attempt(index)
-            if last and last.job:
-                choices.append((last.job, f"job id        {last.job}"))
-            workspace = str(study.directory.workspace(instance))
-            choices.append((workspace, f"workspace     {workspace}"))
-            choices.append((instance.name, f"name          {instance.name}"))
-            why = f"mtui why {shlex.quote(root)} {shlex.quote(instance.name)}"
-            choices.append((why, f"why           {why}"))
-        back = f"mtui {shlex.quote(root)}"
-        choices.append((back, f"this study    {back}"))
-        if log:
-            choices.append(("\n".join(log), f"log           its last {len(log)} lines"))
-        text = await self.pick("Copy", choices)
-        if text is not None:
-            self.copy_to_clipboard(text)
-            shown = text if "\n" not in text else f"{text.count(chr(10)) + 1} lines"
-            self.notify(f"copied: {safe(shown)}", markup=False)
-
     # --- what is kept
 
     def action_choose_theme(self, name: str) -> None:
@@ -465,20 +377,9 @@ def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
     return found
 
 
-def _only_ascii() -> bool:
-    """Whether the glyphs of the states cannot be shown in one cell here: no UTF-8, or a locale of wide characters."""
-    if locale.getpreferredencoding(False).lower().replace("-", "") != "utf8":
-        return True
-    assert all(unicodedata.east_asian_width(glyph) in ("N", "Na") for glyph, _ in GROUP_GLYPHS.values())
-    return False
-
-
 def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
     """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
-    for name in (
-        "COLUMNS",
-        "LINES",
-    ):  # somebody exported them; the terminal itself knows its size, also when it changes
+    for name in ("COLUMNS", "LINES"):  # if somebody exported them: the terminal itself knows, also when it changes
         os.environ.pop(name, None)
     app = MtuiApp(directory, study, notice)
     try:
@@ -506,7 +407,7 @@ def _farewell(study: OpenStudy) -> str:
         lines.append(f"The study is over: {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
     else:
-        from .status_view import drives
+        from .verbs.status_view import drives
 
         driver = drives(directory)
         lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")

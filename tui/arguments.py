@@ -33,8 +33,21 @@ def open_target(arguments: argparse.Namespace) -> StudyDirectory:
 
     target = Path(arguments.target)
     if not target.exists():
-        raise UsageError(f"no such directory: {target}")
+        raise UsageError(f"no such directory: {target}", "mtui studies lists yours")
     return open_any(target)
+
+
+def study_file(target: str) -> Path:
+    """The study file that is named; raises UsageError with the nearest name, or a way to one, if there is none."""
+    path = Path(target)
+    if not path.exists():
+        from ..core.spec.problems import closest
+
+        there = sorted(file.name for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        near = closest(path.name, there)
+        hint = f"did you mean '{path.with_name(near)}'?" if near else "a study to begin with is written by: mtui init"
+        raise UsageError(f"{target}: no such file", hint)
+    return path
 
 
 def plan_options(arguments: argparse.Namespace) -> PlanOptions:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import __version__
-from ..core.errors import EXIT_ERROR, EXIT_FINISHED, MtuiError, UsageError
-from .arguments import has_terminal, open_target, plan_options, say_on_stderr
+from ..core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, BackendMissing, MtuiError, UsageError
+from .arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
@@ -24,10 +26,11 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
-        from .completion import complete
+        from .verbs.completion import complete
 
         complete()
     words = list(sys.argv[1:] if argv is None else argv)
+    _say_what_can_be_said()
     try:
         words = _with_verb(words)
         parser = make_parser()
@@ -40,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_on_stderr(f"{error.speaker}{error}")
         return error.exit_code
     except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_output()
         return EXIT_FINISHED
     except KeyboardInterrupt:
         return 130
@@ -50,7 +53,28 @@ def main(argv: Sequence[str] | None = None) -> int:
                 "mtui: the directory in which it was started is gone\n  hint: cd into one that exists", file=sys.stderr
             )
             return EXIT_ERROR
+        if isinstance(error, PermissionError) and error.filename:
+            say_on_stderr(f"mtui: {error.strerror}: {error.filename}\n  hint: it is another's, or was made unreadable")
+            return EXIT_USAGE
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _drop_output()
+            say_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
+            return EXIT_ERROR
         return _bug(error, words)
+
+
+def _say_what_can_be_said() -> None:
+    """Say what can be said where a character has no place in the locale, and nothing where no stream is."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """What was not yet written goes nowhere: Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _with_verb(words: list[str]) -> list[str]:
@@ -67,7 +91,8 @@ def _with_verb(words: list[str]) -> list[str]:
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
         from ..core.spec.problems import nearest
 
-        raise UsageError(f"there is no verb and no file '{first}'", nearest(first, VERBS))
+        hint = nearest(first, VERBS) or "mtui --help names the verbs"
+        raise UsageError(f"there is no verb and no file '{first}'", hint)
     return ["run", *before, *words]
 
 
@@ -99,14 +124,14 @@ def _run(arguments: argparse.Namespace) -> int:
     target = Path(arguments.target)
     if target.is_dir():
         return _go_on(target, arguments)
-    return _start(target, arguments)
+    return _start(study_file(arguments.target), arguments)
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
     from .text import plural
 
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
-        from .no_start import only_check, scripts_elsewhere
+        from .verbs.no_start import only_check, scripts_elsewhere
 
         return (scripts_elsewhere if arguments.dry else only_check)(spec, plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
@@ -124,20 +149,20 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
     """A new study; how many warnings there were about its file, which are told on stderr."""
     from dataclasses import replace
 
-    from ..core.backends.slurm import require_slurm
+    from ..core.backends.batch import require_batch_system
     from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.known import remember
     from ..core.store.study_file import Settings
-    from .confirm import confirm_cost
+    from .verbs.confirm import confirm_cost
 
     options = plan_options(arguments)
     planned = plan_study(spec, options)
     for problem in planned.warnings:
         say_on_stderr(problem.text(planned.study.file))
-    if any(step.scheduled and step.instances and not step.skipped for step in planned.plan.steps) and not dry:
-        require_slurm()
+    if not dry:
+        require_batch_system(planned.plan)
     if not dry and not confirm_cost(planned, yes=arguments.autoyes):
-        raise UsageError("not started")
+        raise UsageError("not started", "-y starts it without the question; mtui plan shows what it asks for")
     settings = Settings(
         throttle=arguments.throttle or 0,
         local_jobs=arguments.local_jobs or default_local_jobs(),
@@ -205,7 +230,7 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
         from .app import run_app
 
         return run_app(directory, study, notice)
-    from .headless import headless
+    from .verbs.headless import headless
 
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
 
@@ -213,18 +238,25 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
 def _submit(arguments: argparse.Namespace) -> int:
     from ..core.backends.slurm import require_slurm
     from ..core.store import inbox
+    from ..core.store.layout import require_own, require_place
     from ..core.store.reader import read_study
     from .opening import require_ours
-    from .status_view import drives
-    from .submit import submit_driver
+    from .verbs.status_view import drives
+    from .verbs.submit import submit_driver
 
     target = Path(arguments.target)
-    if target.is_dir():
-        directory = open_target(arguments)
+    directory = open_target(arguments) if target.is_dir() else None
+    if directory:
         require_ours(directory, "drive")
+    try:
         require_slurm()
+    except BackendMissing as error:
+        raise UsageError("mtui submit hands a driver to Slurm, which cannot be done here", error.hint) from None
+    if directory:
         refuse_plan_options(arguments)
         study, state = read_study(directory)
+        require_own(directory)
+        require_place(directory, study.plan)
         if state.result and not inbox.waiting(directory.inbox):
             raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")
         driver = drives(directory)
@@ -233,8 +265,7 @@ def _submit(arguments: argparse.Namespace) -> int:
                 f"a driver holds this study: {driver}", f"let it go first: mtui detach {target}, or Ctrl-C"
             )
     else:
-        require_slurm()
-        directory, study, _ = _create(target, arguments)
+        directory, study, _ = _create(study_file(arguments.target), arguments)
     job = submit_driver(directory, study, arguments.further)
     print(f"{study.plan.name} is driven by Slurm job {job}.")
     print(f"Watch it with: mtui status {directory.root}")
@@ -243,8 +274,10 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 # The verbs by the module that carries them out; those that start or drive a study stand here.
 _ELSEWHERE = {
-    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "reading_verbs"),
-    **dict.fromkeys(("order", "update", "extend", "detach"), "ordering_verbs"),
+    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "reading"),
+    "init": "init",
+    "doctor": "doctor",
+    **dict.fromkeys(("order", "update", "extend", "detach"), "ordering"),
 }
 _HERE = {"run": _run, "submit": _submit}
 
@@ -253,5 +286,5 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     handler: str = arguments.handler
     if handler in _HERE:
         return _HERE[handler](arguments)
-    module = importlib.import_module(f".{_ELSEWHERE[handler]}", __package__)
+    module = importlib.import_module(f".verbs.{_ELSEWHERE[handler]}", __package__)
     return getattr(module, handler)(arguments)

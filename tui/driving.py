@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,10 +22,10 @@ from ..core.store.journal import end_of_journal
 from ..core.store.layout import StudyDirectory
 from ..core.store.lease import Liveness, Owner, Standing, current_owner
 from ..core.store.reader import read_study
-from ..core.store.study_file import StudyFile
+from ..core.store.study_file import StudyFile, read_study_file
 from ..core.study.events import Event
 from ..core.study.state import StudyState
-from .event_lines import EventLines
+from .verbs.event_lines import EventLines
 
 _LOOK_EVERY = 0.5  # seconds between two looks at who drives
 _ENDED = ("finished", "failed", "cancelled")
@@ -66,6 +66,7 @@ class Driving:
         self._thread = threading.Thread(target=self._run, name="mtui-driver")
         self.helm = Helm(At.NOWHERE, "not known yet")
         self.outcome = ""  # how the last drive of this process ended
+        self._gone: Owner | None = None  # a driver that was watched until it was dead
 
     # --- from any thread
 
@@ -131,6 +132,7 @@ class Driving:
         self._drive()
 
     def _drive(self) -> None:
+        gone, self._gone = self._gone, None
         words = successor_command(self._directory, self.study)
         driver = Driver(self._directory, self.study, _Told(self._directory.driver_log, self._listener), words)
         with self._lock:
@@ -139,7 +141,7 @@ class Driving:
             self._driver = driver
         self._tell(Helm(At.HERE, "this process"))
         try:
-            self.outcome = driver.run()
+            self.outcome = driver.run(gone=gone)
         except StudyBusyError:  # another was quicker: watch that one
             return
         finally:
@@ -161,10 +163,13 @@ class Driving:
             if standing is Standing.DEAD:
                 if watched:
                     self._asked.set()  # its work is left undone
+                    self._gone = owner
+                    self._read_again()
                 return False
             watched = True
             self._asked.clear()  # it is driven
-            self._tell(Helm(At.ELSEWHERE, owner.words, liveness.quiet_for))
+            quiet_for = liveness.last_sign_ago if standing is Standing.SILENT else liveness.quiet_for
+            self._tell(Helm(At.ELSEWHERE, liveness.words, quiet_for))
             self._ended.wait(_LOOK_EVERY)
             newer = current_owner(self._directory.owner)
             if newer and newer.epoch != owner.epoch:
@@ -173,12 +178,17 @@ class Driving:
 
     def _after_release(self) -> None:
         """A driver let go in order. If it handed over and nobody came, its study is to be driven on."""
+        self._read_again()
         _, state = read_study(self._directory)
         if state.driver.stopped in (HANDED_OVER, BEGINS_ANEW):
             self._asked.set()
         else:
             over = f"the study is over: {state.result}" if state.result else f"it let go ({state.driver.stopped})"
             self._tell(Helm(At.NOWHERE, over))
+
+    def _read_again(self) -> None:
+        """Another drove it: it may have more rows by now."""
+        self.study = replace(read_study_file(self._directory.study_file), settings=self.study.settings)
 
     def _tell(self, helm: Helm) -> None:
         if (helm.at, helm.words) != (self.helm.at, self.helm.words) or abs(helm.quiet_for - self.helm.quiet_for) > 5:

@@ -16,7 +16,7 @@ from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
 from ..core.study.events import PlanExtended
 from ..core.study.state import StudyState
-from ..core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+from ..core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from .driving import At, Driving
 from .feed import Feed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
@@ -231,6 +231,8 @@ class OpenStudy:
         if status in UNSUCCESSFUL:
             return safe(state.cause(index))
         last = state.last_attempt(index)
+        if last and last.cancelled and status in LIVE:
+            return "told to end"
         if last and last.allocation and status in (Status.BOUND, Status.PENDING):
             return waits_for(state.allocations.by_name[last.allocation], state.waits_for(index))
         if status is Status.BOUND:

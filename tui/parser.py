@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import NoReturn, TypeAlias
 
 from ..core import __version__
-from ..core.errors import UsageError
+from ..core.errors import EXIT_USAGE, UsageError
 from .maestro_flags import add_maestro_options
 
 _ORDERS = {
@@ -18,8 +19,8 @@ _ORDERS = {
     "done": "count instances as finished; what hangs on them goes on",
     "skip": "do not run instances; what hangs on them goes on",
 }
-_READING = ("plan", "status", "why", "log", "report", "studies")
-VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit", "completion")
+_READING = ("plan", "status", "why", "log", "report", "studies", "doctor")
+VERBS = ("run", *_READING, *_ORDERS, "update", "extend", "detach", "stop", "submit", "init", "completion")
 _WHOLE = {
     "cancel": "what to end (default: everything)",
     "retry": "what to run again (default: everything that failed)",
@@ -41,6 +42,7 @@ _SET = (
 _CAME_OF_IT = "what came of it, for programs"
 _OVERVIEW = """\
 mtui                       list your studies
+mtui init                  write a commented study to begin with
 mtui STUDY.yaml            start a study
 mtui DIR                   go on with a study in its directory
 mtui plan STUDY.yaml       show what would run; nothing is written or submitted
@@ -49,12 +51,23 @@ mtui why DIR INSTANCE      what an instance waits for, or why it failed
 mtui log DIR INSTANCE      its output
 mtui retry DIR failed      run again what failed
 mtui submit STUDY.yaml     drive the study from a Slurm job of its own
+mtui doctor                check terminal, Slurm, file system and limits
 
 'mtui VERB --help' tells more."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong, and where help is, without all options before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"mtui: {message}\n  hint: {self.prog} --help tells what there is\n")
+
+
+_Verbs: TypeAlias = "argparse._SubParsersAction[_Parser]"
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="mtui",
         description="Runs and watches workflow studies on Slurm clusters.",
         epilog=_OVERVIEW,
@@ -62,7 +75,15 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-v", "--version", action="version", version=f"mtui {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_starting(verbs)
+    _add_reading(verbs)
+    _add_orders(verbs)
+    _add_changes(verbs)
+    _add_first_steps(verbs)
+    return parser
 
+
+def _add_starting(verbs: _Verbs) -> None:
     run = verbs.add_parser("run", help="start a study, or go on with one; 'run' may be left out")
     run.add_argument("target", metavar="STUDY.yaml|DIR", help="a study file, or the directory of a study")
     _add_plan_options(run)
@@ -77,6 +98,15 @@ def make_parser() -> argparse.ArgumentParser:
     add_maestro_options(run)
     run.set_defaults(handler="run")
 
+    submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
+    submit.add_argument("target", metavar="STUDY.yaml|DIR")
+    _add_plan_options(submit)
+    _add_limits(submit)
+    submit.add_argument("-y", "--autoyes", action="store_true", help="do not ask before a start that asks for much")
+    submit.set_defaults(handler="submit")
+
+
+def _add_reading(verbs: _Verbs) -> None:
     plan = verbs.add_parser("plan", help="show what would run")
     plan.add_argument("target", metavar="STUDY.yaml")
     _add_plan_options(plan)
@@ -98,6 +128,7 @@ def make_parser() -> argparse.ArgumentParser:
     log.add_argument("target", metavar="DIR")
     log.add_argument("instance", metavar="INSTANCE")
     log.add_argument("-f", "--follow", action="store_true", help="go on until the instance ends")
+    log.add_argument("--attempt", type=int, metavar="N", help="of an earlier attempt, from 1 (default: the last one)")
     what = log.add_mutually_exclusive_group()
     what.add_argument("--stderr", action="store_true", help="its stderr instead of its stdout")
     what.add_argument("--script", action="store_true", help="its script")
@@ -114,12 +145,20 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument("--watch", action="store_true", help="write it again and again until the study is over")
     report.set_defaults(handler="report")
 
+    studies = verbs.add_parser("studies", help="your studies and how they stand; so does mtui alone")
+    studies.add_argument("--json", action="store_true", help="the same for programs")
+    studies.set_defaults(handler="studies")
+
+
+def _add_orders(verbs: _Verbs) -> None:
+    """Verbs that do something to instances."""
     for verb, words in _ORDERS.items():
         order = verbs.add_parser(verb, help=words)
         order.add_argument("target", metavar="DIR")
         order.add_argument(
             "targets",
             nargs="+" if verb in ("rerun", "done", "skip") else "*",
+            default=[],  # else argparse says that it is required
             metavar="INSTANCE|GLOB|STEP|failed",
             help=_WHOLE[verb],
         )
@@ -131,6 +170,10 @@ def make_parser() -> argparse.ArgumentParser:
             order.add_argument("--restart", action="store_true", help="run the restart command of the step")
         if verb in ("done", "skip"):
             order.add_argument("-m", "--because", default="", metavar="TEXT", help="the reason, for others to read")
+
+
+def _add_changes(verbs: _Verbs) -> None:
+    """Verbs that do something to a study as a whole, or to its driver."""
     update = verbs.add_parser("update", help="change the limits of a study that runs")
     update.add_argument("target", metavar="DIR")
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
@@ -156,21 +199,28 @@ def make_parser() -> argparse.ArgumentParser:
     stop.add_argument("--json", action="store_true", help=_CAME_OF_IT)
     stop.set_defaults(handler="detach", verb="stop")
 
-    studies = verbs.add_parser("studies", help="your studies and how they stand; so does mtui alone")
-    studies.add_argument("--json", action="store_true", help="the same for programs")
-    studies.set_defaults(handler="studies")
 
-    submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
-    submit.add_argument("target", metavar="STUDY.yaml|DIR")
-    _add_plan_options(submit)
-    _add_limits(submit)
-    submit.add_argument("-y", "--autoyes", action="store_true", help="do not ask before a start that asks for much")
-    submit.set_defaults(handler="submit")
+def _add_first_steps(verbs: _Verbs) -> None:
+    """Verbs that have nothing to do with a study that there is."""
+    init = verbs.add_parser("init", help="write a commented study to begin with")
+    init.add_argument("target", nargs="?", default="study.yaml", metavar="STUDY.yaml", help="default: study.yaml")
+    where = init.add_mutually_exclusive_group()
+    where.add_argument("--slurm", action="store_true", help="for Slurm (default: if Slurm is here)")
+    where.add_argument("--local", action="store_true", help="for this machine alone")
+    init.set_defaults(handler="init")
+
+    doctor = verbs.add_parser(
+        "doctor", help="check terminal, Slurm, file system and limits, and what mtui does about each"
+    )
+    doctor.add_argument(
+        "target", nargs="?", default=".", metavar="DIR", help="where studies are to be written (default: here)"
+    )
+    doctor.add_argument("--json", action="store_true", help="the same for programs")
+    doctor.set_defaults(handler="doctor")
 
     completion = verbs.add_parser("completion", help="what makes the TAB key of a shell complete these command lines")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="print it for this shell")
     completion.set_defaults(handler="completion")
-    return parser
 
 
 def _add_plan_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The terminal as the app needs it: it may go away, stall, or be lent to another program for a while.
+"""The terminal as the app needs it: it may go away, or stall.
 
 Textual leaves signals alone, and hangs for good once its terminal is gone while SIGHUP is ignored: its writer
 thread has died, and the event loop waits for room in that thread's queue. So the last way out is `os._exit`, from
@@ -8,13 +8,12 @@ a thread that needs nobody's help.
 from __future__ import annotations
 
 import asyncio
+import locale
 import os
 import select
 import signal
-import subprocess
 import threading
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 _LOOK_EVERY = 2000  # milliseconds
 _GRACE = 3.0  # seconds that the screen has to close by itself
@@ -62,30 +61,6 @@ class Guard:
                 return
 
 
-def run_in_terminal(command: Sequence[str], cwd: Path | None = None) -> str:
-    """Run a program in the terminal that the app has left for a moment; what went wrong, if anything.
-
-    Ctrl-C is for that program: it would end the app as well, which is in the same group of processes.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        subprocess.run(command, cwd=cwd, check=False, preexec_fn=_as_usual)
-    except OSError as error:
-        return f"{command[0]}: {error.strerror}"
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return ""
-
-
-def _as_usual() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def words_of(variable: str, otherwise: str) -> list[str]:
-    """The program that an environment variable names, with its options."""
-    import shlex
-
-    try:
-        return shlex.split(os.environ.get(variable, "")) or [otherwise]
-    except ValueError:
-        return [otherwise]
+def has_utf8() -> bool:
+    """Whether the locale can show more than ASCII."""
+    return locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"

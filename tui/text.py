@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -39,6 +40,7 @@ class SafeLog:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be cut in two as well
 
     def feed(self, data: bytes) -> bytes:
         """The safe form of what came in; a colour cut in two waits for its other half."""
@@ -53,10 +55,18 @@ class SafeLog:
             at = kept.end()
         pieces.append(self._OTHER.sub(b"?", data[at:]))
         # C1 controls, as UTF-8 or as single bytes, act like escape sequences on some terminals.
-        return b"".join(pieces).decode("utf-8", "replace").translate(_C1).encode()
+        return self._decoder.decode(b"".join(pieces)).translate(_C1).encode()
 
 
 _C1 = {code: "?" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def say(text: str) -> None:
+    """Print a line; a terminal or reader that went away must not stop a study."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 class Paint:

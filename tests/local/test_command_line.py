@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,6 +21,8 @@ FILES = {
     "circle.yaml": HELLO.replace("cmd: echo hello", "cmd: x, depends: [a]").encode(),
     "escape.yaml": HELLO.replace("cmd: echo hello", 'cmd: x, "\\e]0;T\\a\\e[2J": 1').encode(),
     "hello.yaml": HELLO.encode(),
+    "slurm.yaml": b"batch: {type: slurm, host: h, bank: b, queue: q}\n"
+    + HELLO.replace("hello", "x, procs: 1").encode(),
     "lacks.yaml": (HELLO + "env: {dependencies: {paths: [{name: DATA, path: nosuch}]}}\n").encode(),
     "lost.yaml": (HELLO + "env: {variables: {OUTPUT_PATH: $(LOST)/x}}\n").encode(),
 }
@@ -41,6 +45,9 @@ def folder(tmp_path: Path) -> Path:
         ("binary.yaml", "not UTF-8 text"),
         ("nocmd.yaml", "step 'a' has no 'cmd'"),
         ("plan circle.yaml", "depends on itself"),
+        ("cancel", "mtui: the following arguments are required: DIR\n"),
+        ("plan -o a%4jb slurm.yaml", "Slurm replaces '%4j' in the names of output files"),
+        ("--no-ui -o a\\jb slurm.yaml", "Slurm replaces '\\' in the names of output files"),
         ("plan escape.yaml", "unknown key"),
         ("adir", "adir is not a study directory"),
         ("plan adir", "this is a directory"),
@@ -159,6 +166,7 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ("--set cores-per-task=2", "step 'a' runs beside the driver: it asks Slurm for no cores per task"),
         ("--set nodes=none", "'nodes' has to be a whole number of at least 1, not 'none'"),
         ("--set walltime=1h", "use hours:minutes:seconds"),
         ("a --set waltime=10", "did you mean 'walltime'?"),
@@ -174,15 +182,6 @@ def test_change_that_cannot_be_made_is_told_before_anything_is_sent(folder: Path
     assert list((folder / "out" / ".mtui" / "inbox" / "new").iterdir()) == []
 
 
-def test_resources_mean_nothing_to_a_local_step(folder: Path) -> None:
-    (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
-    assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
-    assert mtui.run("retry", "out", "--set", "cores-per-task=2", cwd=folder).returncode == 0
-    assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
-    again = mtui.instance(folder / "out", "a")
-    assert (again["attempt"], again["changes"]) == (2, {})
-
-
 def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Path) -> None:
     env = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
 
@@ -196,10 +195,112 @@ def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Pa
         assert mtui.run(*words.split(), cwd=folder, env=env).returncode == 0
     assert known() == [str(folder / "out")]
     assert mtui.run("release", "moved", cwd=folder, env=env).returncode == 0
+    (folder / "out").symlink_to(folder / "moved")
     assert mtui.run("--no-ui", "moved", cwd=folder, env=env).returncode == 0
     assert known() == [str(folder / "moved"), str(folder / "out")]
     assert mtui.run("-o", "adir", "hello.yaml", cwd=folder, env=env).returncode == 2
     assert len(known()) == 2
+
+
+def test_failure_that_said_why_on_stdout_is_told_with_that(folder: Path) -> None:
+    (folder / "so.yaml").write_text(HELLO.replace("echo hello", "echo Fatal-no-room; exit 4"))
+    done = mtui.run("--no-ui", "-o", "out", "so.yaml", cwd=folder)
+    told = [done, mtui.run("status", "out", cwd=folder), mtui.run("why", "out", "a", cwd=folder)]
+    assert [one.stdout.count("Fatal-no-room") for one in told] == [1, 1, 1]
+    assert all("a.out" in one.stdout for one in told)
+    why = json.loads(mtui.run("why", "out", "a", "--json", cwd=folder).stdout)
+    assert (why["stdout"], why["stderr"]) == (["Fatal-no-room"], [])
+    assert "Fatal-no-room" in mtui.run("report", "out", "-o", "-", "--format", "md", cwd=folder).stdout
+
+
+def test_output_of_an_earlier_attempt_is_shown(folder: Path) -> None:
+    (folder / "again.yaml").write_text(HELLO.replace("echo hello", "date +%N >> n; wc -l < n; wc -l < n >&2; exit 1"))
+    assert mtui.run("--no-ui", "-o", "out", "again.yaml", cwd=folder).returncode == 2
+    assert mtui.run("retry", "out", cwd=folder).returncode == 0
+    assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
+    shown = [mtui.run("log", "out", "a", *words, cwd=folder).stdout.strip() for words in (
+        [], ["--attempt", "1"], ["--attempt", "2"], ["--stderr", "--attempt", "1"])]  # fmt: skip
+    assert shown == ["2", "1", "2", "1"]
+    for words, told in (
+        (["--attempt", "3"], "a has no attempt 3\n  hint: it has had 2"),
+        (["--attempt", "0"], "a has no attempt 0"),
+        (["--attempt", "1", "--script"], "--attempt is for output"),
+        (["--attempt", "x"], "hint: mtui log --help"),
+    ):
+        done = mtui.run("log", "out", "a", *words, cwd=folder)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert told in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_study_of_another_user_is_no_bug(folder: Path) -> None:
+    assert mtui.run("--no-ui", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    for place in [folder, *folder.parents[:-2]]:
+        place.chmod(0o755)
+
+    def as_nobody(*words: str) -> subprocess.CompletedProcess[str]:
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *mtui.COMMAND, *words]
+        env = {**os.environ, "HOME": str(folder), "TMPDIR": str(folder)}
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+    for words in ("status out", "why out a", "log out a", "report out", "retry out", "stop out", "--no-ui out"):
+        done = as_nobody(*words.split())
+        assert (done.returncode, done.stdout) == (2, ""), words
+        told, hint = done.stderr.splitlines()
+        assert told == f"mtui: you may not look into {folder}/out/.mtui"
+        assert hint == "  hint: the study belongs to root, who alone can open it"
+    for path in (folder / "out").rglob("*"):
+        path.chmod(0o755)
+    assert as_nobody("status", "out").returncode == 0
+    assert mtui.run("rerun", "out", "a", cwd=folder).returncode == 0
+    done = as_nobody("--no-ui", "out")
+    assert done.returncode == 2
+    assert "the study belongs to root, who alone can drive it\n  hint: you can watch it: mtui status" in done.stderr
+
+
+def test_output_that_nobody_takes_stops_nothing(folder: Path) -> None:
+    def sh(redirected: str) -> subprocess.CompletedProcess[str]:
+        command = f"{' '.join(mtui.COMMAND)} {redirected}"
+        return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)
+
+    assert sh("--no-ui -o out hello.yaml >&- 2>&-").returncode == 0
+    assert mtui.statuses(folder / "out") == {"a": "finished"}
+    assert sh("status out >&-").returncode == 0
+    full = sh("status out >/dev/full")
+    assert (full.returncode, full.stderr) == (1, "mtui: its output cannot be written: No space left on device\n")
+
+
+def test_characters_that_the_locale_lacks_stop_nothing(folder: Path) -> None:
+    (folder / "ü.yaml").write_text(HELLO.replace("echo hello", "echo '✗ größer' >&2; exit 1"))
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    for words in ("plan ü.yaml", "--no-ui -o out ü.yaml", "status out", "why out a"):
+        command = [*mtui.COMMAND, *words.split()]
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True)
+        assert b"bug" not in done.stderr, done.stderr
+        assert b"UnicodeEncodeError" not in done.stderr + done.stdout
+    assert "? größer".encode("latin-1") in done.stdout
+
+
+@pytest.mark.parametrize("verb", ["--no-ui", "extend --params X=1"])
+def test_study_that_was_copied_or_moved_is_not_driven_where_it_is(folder: Path, verb: str) -> None:
+    """Its scripts would write into the place where it was made."""
+    assert mtui.run("--no-ui", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    assert mtui.run("rerun", "out", "a", cwd=folder).returncode == 0  # for whoever drives it
+    shutil.copytree(folder / "out", folder / "copy", symlinks=True)
+    words = verb.split()
+    for command in ([words[0], "copy", *words[1:]], ["cancel", "copy", "-y"], ["rerun", "copy", "a"]):
+        done = mtui.run(*command, cwd=folder)
+        assert done.returncode == 2
+        assert f"{folder}/copy is a copy of the study in {folder}/out" in done.stderr
+    assert mtui.run("status", "copy", cwd=folder).returncode == 0
+    shutil.rmtree(folder / "out")
+    done = mtui.run(words[0], "copy", *words[1:], cwd=folder)
+    assert done.returncode == 2
+    assert f"the study was made in {folder}/out" in done.stderr
+    link = done.stderr.partition("lead to it: ")[2]
+    assert subprocess.run(["sh", "-c", link]).returncode == 0
+    assert mtui.run("--no-ui", "copy", cwd=folder).returncode == 0
+    assert mtui.status(folder / "copy")["instances"][0]["attempt"] == 2
 
 
 def test_reader_that_goes_away_stops_nothing(folder: Path) -> None:

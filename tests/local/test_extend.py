@@ -43,6 +43,32 @@ def test_rows_are_added_while_the_study_runs(tmp_path: Path) -> None:
     assert set(mtui.statuses(out).values()) == {"finished"}
 
 
+def test_watcher_that_takes_over_knows_the_rows_that_were_added(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    driver = mtui.Driver("--local-jobs", "2", "-o", out, study(tmp_path), log=tmp_path / "log")
+    wait_until(lambda: (tmp_path / "trace").exists() and len(ran(tmp_path)) == 2, 30, "two run")
+    watcher = mtui.Driver(out, log=tmp_path / "watched")
+    assert mtui.run("extend", out, "--params", "SIZE=1,2,3,4").returncode == 0
+    driver.wait_for("plan_extended")
+    wait_until(lambda: not list((out / ".mtui" / "inbox" / "new").iterdir()), 20, "the command is put away")
+    driver.kill()
+    (tmp_path / "go").touch()
+    assert watcher.wait() == 0
+    assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "sim_4": 1, "mean": 1}
+
+
+def test_rows_that_could_not_be_added_can_be_added_later(tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    out, spec = tmp_path / "out", study(tmp_path)
+    assert mtui.run("--no-ui", "-o", out, spec).returncode == 0
+    spec.write_text(spec.read_text().replace("[1, 2]", "[1, 2, 3]"))
+    (out / "study-2.yaml").mkdir()
+    done = mtui.run("extend", out, spec)
+    assert (done.returncode, "cannot write" in done.stderr) == (2, True), done.stderr
+    (out / "study-2.yaml").rmdir()
+    assert mtui.run("extend", out, spec).returncode == 0
+
+
 @pytest.mark.parametrize("how", ["params", "file"])
 def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> None:
     (tmp_path / "go").touch()
@@ -78,7 +104,7 @@ def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_tha
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--params COLOUR=red,blue", "the study's parameters are SIZE, and not SIZE, COLOUR"),
+        ("--params COLOUR=red,blue", "--params: parameter 'COLOUR' is used by no step"),
         ("--params SIZE", "--params 'SIZE' is not NAME=VALUE"),
         ("nosuch.yaml", "nosuch.yaml: no such file"),
         ("", "the study has all these rows already"),

@@ -24,8 +24,8 @@ from mtui.tui.model.reason import Kind
 from mtui.tui.parser import VERBS
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of
-from mtui.tui.status_view import status_json
-from mtui.tui.why import why_json
+from mtui.tui.verbs.status_view import status_json
+from mtui.tui.verbs.why import why_json
 from tests import mtui
 from tests.plans import plan, step
 from tests.unit.study.script import apply, ended, intend, started, submitted
@@ -218,8 +218,15 @@ def test_studies(folder: Path) -> None:
     assert known[str(folder / "out")]["counts"] == {"finished": 4, "failed": 2}
 
 
+def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))  # no Slurm, whatever this machine has
+    record = told(folder, "doctor")
+    check("mtui doctor", record)
+    assert {one["level"] for one in record["findings"]} == {"ok", "note"}
+
+
 def test_commands(folder: Path) -> None:
-    shutil.copytree(folder / "out", folder / "copy", symlinks=True)
+    mtui.copied(folder / "out", folder / "copy")
     refused = told(folder, "retry", "copy", "sim_SIZE.10", code=1)
     waiting = told(folder, "rerun", "copy", "sim")
     cancelled = told(folder, "cancel", "copy", "post", "-y")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from mtui.tui.parser import make_parser
 from tests import mtui
 from tests.waiting import wait_until
 
@@ -26,20 +30,64 @@ def run(tmp_path: Path, cmd: str, *options: str, rows: str = "") -> tuple[int, P
     return done.returncode, tmp_path / "out"
 
 
-@pytest.mark.parametrize(
-    ("sample", "options", "code"),
-    [
-        ("hello", (), 0),
-        ("failure", (), 2),
-        ("retries", (), 2),
-        ("perlmutter_sweep", ("--local",), 0),
-        ("perlmutter_gpu", ("--local",), 0),
-        ("perlmutter_restart", ("--local",), 0),
-    ],
-)
-def test_sample_runs_as_its_comment_says(tmp_path: Path, sample: str, options: tuple[str, ...], code: int) -> None:
+# How each sample is run here, and how it ends.
+ENDS: dict[str, tuple[tuple[str, ...], int]] = {
+    "alloy": (("--local", "--params", "SIZE=8", "--params", "TEMP=300"), 0),
+    "failure": ((), 2),
+    "generated": (("--pgen", str(SAMPLES / "generated.py")), 0),
+    "hello": ((), 0),
+    "packed_sweep": (("--local",), 0),
+    "perlmutter_gpu": (("--local",), 0),
+    "perlmutter_restart": (("--local", "--set", "PAUSE=0.001"), 0),
+    "perlmutter_sweep": (("--local",), 0),
+    "plot": ((), 0),
+    "product": ((), 0),
+    "retries": ((), 2),
+    "sweep": (("--params", "LENGTH=0.5,1", "--params", "DAMPING=0.1,0.2", "--set", "STEPS=2"), 0),
+}
+NAMES = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("sample", NAMES)
+def test_sample_runs_as_its_comment_says(tmp_path: Path, sample: str) -> None:
+    options, code = ENDS[sample]
     done = mtui.run("--no-ui", *options, "-o", tmp_path / "out", SAMPLES / f"{sample}.yaml")
     assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("sample", NAMES)
+def test_sample_says_what_it_shows_and_how_it_is_run(sample: str) -> None:
+    head, _, _ = (SAMPLES / f"{sample}.yaml").read_text().partition("\n\n")
+    lines = head.splitlines()
+    assert all(line.startswith("#") for line in lines)
+    for word in ("Shows", "Needs", "Takes"):
+        assert sum(line.startswith(f"# {word}: ") for line in lines) == 1, word
+    commands = [line[4:] for line in lines if line.startswith("#   mtui ")]
+    assert commands
+    for command in commands:
+        words = shlex.split(command.partition("    ")[0])[1:]
+        assert f"sample_specs/{sample}.yaml" in words
+        assert make_parser().parse_args(words if words[0] == "plan" else ["run", *words])
+
+
+def test_plot_is_a_picture(tmp_path: Path) -> None:
+    assert mtui.run("--no-ui", "-o", tmp_path / "out", SAMPLES / "plot.yaml").returncode == 0
+    picture = ElementTree.parse(tmp_path / "out" / "plot" / "periods.svg").getroot()
+    circles = [item for item in picture.iter() if item.tag.endswith("circle")]
+    assert len(circles) == 12
+    assert all(20 <= float(item.attrib["cy"]) <= 220 and 40 <= float(item.attrib["cx"]) <= 400 for item in circles)
+
+
+def test_generated_rows_are_a_product_and_those_of_maestro(tmp_path: Path) -> None:
+    generator = ("--pgen", str(SAMPLES / "generated.py"), "--pargs", "SIDES:4,6", "--pargs", "DICE:1,2")
+    told = json.loads(mtui.run("plan", "--json", *generator, SAMPLES / "generated.yaml").stdout)
+    names = {item["name"] for item in told["instances"]}
+    assert names == {"table", *(f"throw_DICE.{dice}.SIDES.{sides}" for dice in (1, 2) for sides in (4, 6))}
+    maestro = Path(sys.executable).with_name("maestro")
+    out = tmp_path / "out"
+    command = [maestro, "run", "-fg", "-y", "--dry", "-s", "1", "-o", out, *generator, SAMPLES / "generated.yaml"]
+    subprocess.run(command, env={**os.environ, "USER": "root"}, capture_output=True, check=True)
+    assert {script.stem for script in out.rglob("*.sh")} == names
 
 
 def test_sample_of_retries_leaves_what_it_says(tmp_path: Path) -> None:
@@ -55,8 +103,8 @@ def test_sample_of_retries_leaves_what_it_says(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml") if "mtui:" in path.read_text()))
-def test_sample_with_keys_of_ours_runs_in_maestro_as_well(tmp_path: Path, sample: str) -> None:
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml")))
+def test_sample_runs_in_maestro_as_well(tmp_path: Path, sample: str) -> None:
     maestro = Path(sys.executable).with_name("maestro")
     command = [str(maestro), "run", "-fg", "-y", "--dry", "-s", "1", "-o", str(tmp_path / "out"), str(SAMPLES / sample)]
     done = subprocess.run(command, env={**os.environ, "USER": "root"}, capture_output=True, text=True, check=False)

@@ -56,6 +56,9 @@ def make_alloy(root: Path, began: float = BEGAN) -> StudyDirectory:
     owner = Owner(1, "login1", "boot", 4711, "1", began)
     fields = {name: getattr(owner, name) for name in Owner.__slots__}
     (directory.owner / "000001").write_text(str(fields).replace("'", '"'))
+    beat = directory.owner / "000001.beat"
+    beat.touch()
+    os.utime(beat, (NOW, NOW))
     workspace = root / "relax" / "SIZE.40.TEMP.900"
     workspace.mkdir(parents=True)
     name = "relax_SIZE.40.TEMP.900"

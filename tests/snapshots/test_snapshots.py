@@ -22,6 +22,7 @@ from mtui.core.study.state import StudyState
 from mtui.tui.app import MtuiApp
 from mtui.tui.driving import At, Driving, Helm
 from mtui.tui.screens.timeline import TimelineScreen
+from mtui.tui.widgets.log_pane import LogPane
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
 from tests.snapshots.picture import compare, picture
@@ -138,6 +139,12 @@ def test_screen_looks_as_it_did(case: Case, monkeypatch: pytest.MonkeyPatch) -> 
     compare(case.title, picture(rows, f"{columns}x{lines}, {case.theme}"))
 
 
+def _is_reading(app: MtuiApp) -> bool:
+    """Whether something on the screen still waits for what a thread reads."""
+    looks = any(pane._asked is not None for screen in app.screen_stack for pane in screen.query(LogPane))
+    return looks or any(worker.is_running and worker._thread_worker for worker in app.workers)
+
+
 async def _rows(case: Case, directory: StudyDirectory | None) -> list[list[Segment]]:
     app = MtuiApp(directory, read_study_file(directory.study_file) if directory else None)
     try:
@@ -148,8 +155,9 @@ async def _rows(case: Case, directory: StudyDirectory | None) -> list[list[Segme
                 await desk.gone("reading the journal")
             await desk.press(*case.keys)
             await desk.see(*case.says)
+            await desk.gone("reading the journal")
             before: object = None
-            while before != (before := rows_of(app)):  # nothing moves any more
+            while before != (before := rows_of(app)) or _is_reading(app):  # nothing moves any more
                 await pilot.pause(0.2)
             return rows_of(app)
     finally:

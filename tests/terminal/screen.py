@@ -171,6 +171,10 @@ class Terminal:
         """Wait until these words are gone from the screen."""
         self.wait_for(lambda text: words not in text, seconds)
 
+    def wait_written(self, words: str, seconds: float = SECONDS) -> None:
+        """Wait until these words have been written, also if they are gone by now: a notice goes by itself."""
+        self._wait(lambda: words.encode() in self.raw, seconds, f"{words!r} to be written")
+
     def exit_code(self, seconds: float = SECONDS) -> int:
         """Wait for the end of the process: its exit status, or the negative number of the signal that ended it."""
         self._wait(lambda: not self.alive, seconds, "the end of the process")

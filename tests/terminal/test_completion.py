@@ -11,15 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests import mtui
+from tests.local.test_completion import STUDY
 from tests.terminal.screen import Terminal, environment
 
-STUDY = """\
-description: {name: sweep, description: d}
-study:
-- {name: sim, description: d, run: {cmd: "echo $(SIZE)"}}
-- {name: post, description: d, run: {cmd: "echo $(SIZE)", depends: [sim]}}
-global.parameters: {SIZE: {values: [10, 20], label: SIZE.%%}}
-"""
 PROMPT = "ready>"
 START = {
     "bash": f"PS1='{PROMPT} ' exec bash --norc --noprofile -i",

@@ -131,7 +131,7 @@ def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> N
 def test_interrupt_ends_nothing_and_tells_how_to_leave(desk: Desk) -> None:
     terminal, _ = begun(desk)
     terminal.keys("ctrl+c")
-    terminal.wait_for("q leaves the screen")
+    terminal.wait_written("q leaves the screen")
     terminal.keys("?")
     terminal.wait_for("esc closes")
     assert terminal.alive

@@ -83,7 +83,7 @@ def test_shell_opens_in_the_workspace(finished: Desk) -> None:
 def test_program_that_is_not_there_is_told(finished: Desk) -> None:
     terminal = opened(finished, PAGER="/no/such/pager")
     terminal.keys("v")
-    terminal.wait_for("/no/such/pager: No such file")
+    terminal.wait_written("/no/such/pager: No such file")
     leaves(terminal)
 
 

@@ -25,6 +25,10 @@ FLOORS = {
     "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
     "core.start": ("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
     "core.maestro": ("core.errors", "core.spec", "core.plan", "core.start", "core.store", "core.study"),
+    "core.doctor": (
+        *("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
+        *("core.backends", "core.start"),
+    ),
     "core.driver": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
 }
 ALLOWED = {**{room: {"core", *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}

@@ -12,6 +12,7 @@ from ...core.study.status import LIVE, Status
 from ..text import plural, safe
 
 _MOST_NAMES = 6
+_AGAIN = "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept."
 VERBS = commands.TARGETED
 _NOTHING = {
     "cancel": "there is nothing to cancel: it is over already",
@@ -65,11 +66,11 @@ def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> lis
         return lines + ([f"{plural(waiting, 'instance')} further down will be blocked."] if waiting else [])
     if verb == "retry":
         freed = sum(1 for index in below if state.status[index].value == "blocked")
-        lines = ["Each runs as a new attempt in the same workspace; earlier output is kept."]
+        lines = [_AGAIN]
         return lines + ([f"{plural(freed, 'blocked instance')} further down may follow."] if freed else [])
     if verb == "rerun":
         again = sum(1 for index in below if commands.applies(state, "rerun", index))
-        lines = ["Each runs as a new attempt in the same workspace; earlier output is kept."]
+        lines = [_AGAIN]
         return lines + ([f"{plural(again, 'instance')} further down will run again as well."] if again else [])
     if verb in commands.MARKS:
         free = sum(1 for index in below if state.status[index] in (Status.WAITING, Status.BLOCKED))

@@ -309,7 +309,7 @@ def rough_words(seconds: float) -> str:
 def _left_words(low: float, high: float | None) -> str:
     if high is None:
         floor = _down(low, _step(low / 4))
-        return f"more than {_short(floor)} left" if floor else "unknown: some steps never finished yet"
+        return f"more than {_short(floor)} left" if floor else "time left unknown yet"
     step = _step((high - low) / 4)
     least, most = _down(low, step), max(step, _down(high + step - 1, step))
     if high <= 1.5 * low:

@@ -183,6 +183,8 @@ def _outcome(attempt: Attempt, status: Status | None) -> Group:
     """What became of an attempt; `status` is that of the instance if it is the last one."""
     if not attempt.ended_at:
         return Group.QUEUED if status is None else group_of(status)
+    if attempt.outcome is not None:  # its own: the instance may have run again, or have been marked by hand
+        return group_of(attempt.outcome)
     if status is not None and status in OVER and status is not Status.BLOCKED:
         return group_of(status)
     if attempt.allocation and not attempt.started_at:

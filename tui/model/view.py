@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...core.plan.model import Plan, PlannedStep
 from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL
 from .appearance import Group, group_of
 from .filters import Filter, parse
 
@@ -56,6 +57,7 @@ class StudyView:
         self.order: list[int] = list(range(self.row_count))
         self.hits: set[int] | None = None  # the instances that the filter lets through; None: all
         self.marks: set[int] = set()
+        self._places: dict[int, int] | None = None  # of each shown row in `order`; None: not worked out yet
 
     def cell(self, row: int, column: int) -> int:
         """The instance at a row and column."""
@@ -105,6 +107,7 @@ class StudyView:
         rows: Sequence[int] = range(self.row_count) if self.hits is None else self._rows_with(self.hits)
         key = self._sort_key(state)
         self.order = sorted(rows, key=key, reverse=self.sort.descending) if key else list(rows)
+        self._places = None
         return self.order != before or self.hits != hits_before
 
     def _rows_with(self, hits: set[int]) -> list[int]:
@@ -137,6 +140,31 @@ class StudyView:
         """All that one can sort by."""
         keys = [BY_ROW, *self.parameters, *(f"state:{step.name}" for step in self.steps)]
         return [Sort(key) for key in keys]
+
+    # --- where it stands on the screen
+
+    def shown_at(self, index: int) -> tuple[int, int] | None:
+        """Place in `order` and column of an instance, by the first of its rows that is shown; None if none is."""
+        if self._places is None:
+            self._places = {row: place for place, row in enumerate(self.order)}
+        row, column = self.place(index)
+        if row not in self._places:
+            row = next((other for other in self.rows_of(index) if other in self._places), -1)
+        return (self._places[row], column) if row >= 0 else None
+
+    def next_hit(self, here: int | None, step: int, state: StudyState) -> int | None:
+        """From `here` to the next instance on the screen (`step` 1) or the one before (-1), all around, that the filter
+        looks for; without a filter, that failed. None if there is none."""
+        hits = self.hits
+        if hits is None:
+            hits = {index for index, status in enumerate(state.status) if status in UNSUCCESSFUL}
+        places = {at: index for index in hits if (at := self.shown_at(index))}
+        if not places:
+            return None
+        at = (None if here is None else self.shown_at(here)) or (-1, -1)
+        if step > 0:
+            return places[min((place for place in places if place > at), default=min(places))]
+        return places[max((place for place in places if place < at), default=max(places))]
 
     # --- marks
 

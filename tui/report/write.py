@@ -12,13 +12,12 @@ from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.follow import Follower
 from ...core.store.layout import StudyDirectory
-from ...core.store.reader import last_lines
+from ...core.store.reader import last_said
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 from ..as_json import tell
-from ..event_lines import say
 from ..opening import READ_ONLY, is_maestros, read_any
-from ..text import log_line
+from ..text import log_line, say
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown
@@ -43,6 +42,9 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
 
     Raises UsageError, StudyDirectoryError.
     """
+    ending = Path(out).suffix
+    if not form and ending and ending not in (*FORMATS.values(), ".htm"):
+        raise UsageError(f"a report cannot be {ending}", "name a file in .html, .md or .csv, or say which by --format")
     if form not in FORMATS:
         form = next((name for name, ending in FORMATS.items() if out.endswith(ending)), "html")
     if is_maestros(directory) and (not out or watch):
@@ -54,19 +56,17 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
         raise UsageError(f"{path} is a directory", "give the path of a file with -o")
     usages = _Usages()
     study, state = read_any(directory)
-    _write(path, _text(directory, study, state, usages, form, watch=watch))
-    if path:
-        say(f"Written: {path}")
-    if watch:
-        with contextlib.suppress(KeyboardInterrupt):
-            assert path is not None
+    with contextlib.suppress(KeyboardInterrupt) if watch else contextlib.nullcontext():
+        _write(path, _text(directory, study, state, usages, form, watch=watch))
+        if path:
+            say(f"Written: {path}")
+        if path and watch:
             _go_on(directory, path, form, usages, state)
     return EXIT_FINISHED
 
 
 def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, state: StudyState) -> None:
-    follower = Follower(directory.journal)
-    follower.new_events()
+    follower = Follower.from_now(directory.journal)
     pause = threading.Event()
     while not state.result:
         began = time.monotonic()
@@ -118,8 +118,8 @@ def _text(
 
 def _report(directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages) -> Report:
     def tail(index: int) -> tuple[str, list[str]]:
-        log = directory.stderr(study.plan.instances[index])
-        return str(log), [log_line(line) for line in last_lines(log, _LINES)]
+        log, said = last_said(directory, study.plan.instances[index], _LINES)
+        return str(log), [log_line(line) for line in said]
 
     usage = usages.of(state)
     return report_of(study, state, str(directory.root), time.time(), tail, usage, usages.problem)

@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from ..lending import page
 from ..open_study import OpenStudy
 from ..text import safe
 from ..widgets.bars import WordLine
@@ -113,4 +114,4 @@ class CommandsScreen(Screen[None]):
         self.query_one(CommandList).show_news()
 
     def action_pager(self) -> None:
-        self.app.page(self.study.directory.slurm_log)
+        page(self.app, self.study.directory.slurm_log)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from ...core.store.history import history_of
+from ...core.store.history import History
 from ...core.study.status import Status
+from ..copying import copy_menu
+from ..lending import edit_script, open_shell, page
 from ..model.allocations import open_ones, stands
 from ..model.appearance import GROUP_GLYPHS, group_of
 from ..open_study import OpenStudy
 from ..text import Paint, plural, safe
-from ..why import why_text
+from ..verbs.why import why_text
 from ..widgets.bars import WordLine
 
 if TYPE_CHECKING:
@@ -65,6 +69,9 @@ class DetailScreen(Screen[int | None]):
         self.index = index
         self._plain = plain
         self._shown = ""
+        self._history = History(study.directory.journal, index)
+        self._reading = threading.Lock()
+        self._told: list[tuple[float, str]] | None = None  # of the history, as far as it is read
 
     def compose(self) -> ComposeResult:
         yield WordLine(id="title")
@@ -88,9 +95,21 @@ class DetailScreen(Screen[int | None]):
         if seen != self._shown:
             self._shown = seen
             self.query_one("#text", Static).update(self._text())
+            self._read(self._history)
         if self.study.sent:
             words, kind = self.study.way(self.study.sent[-1])
             self.query_one("#notice", WordLine).say([(f" {self.study.sent[-1].words}: ", "line--faint"), (words, kind)])
+
+    @work(thread=True, exclusive=True, exit_on_error=False)
+    def _read(self, history: History) -> None:
+        """Read the history beside the screen: the journal may be long."""
+        with self._reading:
+            self.app.call_from_thread(self._tell, history, history.read())
+
+    def _tell(self, history: History, told: list[tuple[float, str]]) -> None:
+        if history is self._history and told != self._told:
+            self._told = told
+            self.query_one("#text", Static).update(self._text())
 
     # --- what it says
 
@@ -117,7 +136,9 @@ class DetailScreen(Screen[int | None]):
             text.append(f"  {safe(plan.steps[step].name)} ({plural(len(plan.steps[step].instances), 'instance')}, "
                         "with all others of this step)\n")  # fmt: skip
         _head(text, "History")
-        for at, words in history_of(study.directory.journal, index):
+        if self._told is None:
+            text.append("  reading the journal\n", style="dim")
+        for at, words in self._told or ():
             text.append(f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {safe(words)}\n")
         _head(text, "Script")
         last = state.last_attempt(index)
@@ -161,17 +182,18 @@ class DetailScreen(Screen[int | None]):
         self.app.act(verb, {self.index})
 
     def action_pager(self) -> None:
-        self.app.page(self.study.directory.stdout(self.study.plan.instances[self.index]))
+        page(self.app, self.study.directory.stdout(self.study.plan.instances[self.index]))
 
     def action_editor(self) -> None:
-        instance = self.study.plan.instances[self.index]
-        self.app.edit(self.study.directory.workspace(instance) / self.study.plan.script_name(instance))
+        edit_script(self.app, self.study, self.index)
 
-    def action_shell(self) -> None:
-        self.app.open_shell(self.index)
+    @work
+    async def action_shell(self) -> None:
+        await open_shell(self.app, self.study, self.index)
 
-    def action_copy(self) -> None:
-        self.app.copy(self.index)
+    @work
+    async def action_copy(self) -> None:
+        await copy_menu(self.app, self.study, self.index)
 
     def action_go(self, where: str) -> None:
         """Show a parent or a child instead: the one that matters most, a failed one before others."""
@@ -184,6 +206,7 @@ class DetailScreen(Screen[int | None]):
         if found:
             self.index = min(found, key=lambda index: (state.status[index] is Status.FINISHED, index))
             self._shown = ""
+            self._history, self._told = History(self.study.directory.journal, self.index), None
             self.show_news()
             self.action_edge(0)
 

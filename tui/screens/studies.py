@@ -16,10 +16,10 @@ from textual.widgets import Footer
 from textual.worker import get_current_worker
 
 from ...core.store.known import Glance, glance, known
-from ...core.store.lease import Standing
 from ...core.study.status import Status
 from ..model.appearance import Group, by_group
 from ..model.estimate import rough_words
+from ..verbs.studies_text import NO_STUDIES
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ..app import MtuiApp
 
 _LOOK_EVERY = 5.0  # seconds
-_NAME, _BAR, _TALLY, _DRIVER = 28, 20, 15, 12
+_SHORTEST, _LONGEST = 8, 28  # room for the names
+_BAR, _TALLY, _DRIVER = 20, 15, 12
 
 
 class StudyList(LineView):
@@ -52,11 +53,14 @@ class StudyList(LineView):
         self.glances: dict[Path, Glance] = {}
         self._here: Path | None = None
         self.is_read = False
+        self._names = _SHORTEST  # the room that they take; the directories have the rest
 
     def show(self, roots: list[Path], glances: dict[Path, Glance]) -> None:
         self.roots, self.glances, self.is_read = roots, glances, True
         if self._here not in roots:
             self._here = roots[0] if roots else None
+        longest = max((len(seen.name) for seen in glances.values()), default=0) + 2
+        self._names = min(max(longest, _SHORTEST), _LONGEST)
         self.virtual_size = Size(10, len(roots) + 1)
         self.repaint()
 
@@ -75,7 +79,13 @@ class StudyList(LineView):
 
     def segments(self, y: int) -> list[Segment]:
         if y == 0:
-            heads = (" STUDY", _NAME + 1), ("", _BAR), ("   DONE", _TALLY + 2), ("DRIVER", _DRIVER + 1), ("CHANGED", 13)
+            heads = (
+                (" STUDY", self._names + 1),
+                ("", _BAR),
+                ("   DONE", _TALLY + 2),
+                ("DRIVER", _DRIVER + 1),
+                ("CHANGED", 13),
+            )
             text = "".join(fit(head, width) for head, width in heads) + "DIRECTORY"
             return [Segment(fit(text, self.size.width), self.style_of("line--strong"))]
         place = y - 1 + self.scroll_offset.y
@@ -84,11 +94,7 @@ class StudyList(LineView):
         return self._line(self.roots[place])
 
     def _empty(self, y: int) -> list[Segment]:
-        lines = (
-            ("", "looking ...") if not self.is_read else
-            ("", "No study was started or opened here yet.", "", "mtui STUDY.yaml    starts one",
-             "mtui DIR           opens the directory of one", "mtui --help        tells the rest")
-        )  # fmt: skip
+        lines = ("", *NO_STUDIES) if self.is_read else ("", "looking ...")
         return [Segment(f"  {lines[y - 1]}", self.style_of("line--faint"))] if y <= len(lines) else []
 
     def _line(self, root: Path) -> list[Segment]:
@@ -97,20 +103,20 @@ class StudyList(LineView):
         if seen is None:
             return [Segment(fit(f" {root}", self.size.width), name)]
         faint = self.style_of("line--faint")
-        segments = [Segment(fit(f" {seen.name}", _NAME) + " ", name)]
+        segments = [Segment(fit(f" {seen.name}", self._names) + " ", name)]
         counts = by_group({Status(word): count for word, count in (seen.counts or {}).items()})
         total = sum(counts.values())
         segments += bar(self, counts, _BAR, plain=self.plain) or [Segment(" " * _BAR, faint)]
         tally = "" if seen.counts is None else f"   {counts.get(Group.DONE, 0):,}/{total:,}"
         segments.append(Segment(fit(tally, _TALLY + 2), faint))
-        driven = seen.standing in (Standing.ALIVE, Standing.UNKNOWN)
+        driven = seen.standing is not None and seen.standing.drives
         words, kind = ("driven", "state--running") if driven else (seen.result, "line--faint")
         if not driven and not seen.result:
             words, kind = "no driver", "state--failed"
         segments.append(Segment(fit(words, _DRIVER) + " ", self.style_of(kind)))
         ago = rough_words(time.time() - seen.last_change) if seen.last_change else ""
         segments.append(Segment(fit(f"{ago} ago" if ago else "", 12) + " ", faint))
-        room = max(10, self.size.width - _NAME - _BAR - _TALLY - _DRIVER - 19)
+        room = max(10, self.size.width - self._names - _BAR - _TALLY - _DRIVER - 19)
         segments.append(Segment(fit(str(root), room, keep_end=True), faint))
         return segments
 

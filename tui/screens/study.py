@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,16 +14,20 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
 from textual.screen import Screen
-from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input
 
 from ...core.errors import MtuiError
-from ...core.study.status import OVER, UNSUCCESSFUL, Status
+from ...core.plan.model import Instance
+from ...core.study.status import UNSUCCESSFUL, Status
+from ..copying import copy_menu
+from ..lending import edit_script, open_shell, page
 from ..model.acting import order_for
 from ..model.appearance import Group, by_group
-from ..model.filters import FilterError, completions
+from ..model.filters import FilterError
+from ..model.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
 from ..open_study import OpenStudy, Sent
 from ..widgets.bars import Counts, Head, Progress, WordLine
+from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
@@ -33,7 +38,6 @@ if TYPE_CHECKING:
 
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
-_SOURCES = ("stdout", "stderr", "script", "driver log")
 _NEEDS_STATES = (
     "act",
     "retry_all",
@@ -67,10 +71,9 @@ class StudyScreen(Screen[None]):
         self.study = study
         self._plain = plain
         self._page = "grid"
-        self._source = ""  # what the log pane shows; empty: stderr of what failed, else stdout
+        self._source = ""  # which of SOURCES the log pane shows; empty: what is usual
         self._paused = False
         self._last_filter = ""
-        self._searching = False  # what the input line is for: the log, or the grid
         self._arranged_at = 0.0
         self._subject_timer = None
         self._told: Sent | None = None
@@ -96,7 +99,7 @@ class StudyScreen(Screen[None]):
                 yield StatusGrid(study.view, study.state, plain=self._plain, id="grid")
                 yield WordLine(id="subject")
                 yield LogPane(id="log")
-        yield Input(id="filter", classes="-hidden", compact=True)
+        yield FilterLine(study.plan, id="filter")
         yield Counts(plain=self._plain, id="counts")
         yield WordLine(id="notice")
         yield Footer(compact=True, show_command_palette=False)
@@ -111,8 +114,7 @@ class StudyScreen(Screen[None]):
         self.log_pane = self.query_one(LogPane)
         self.counts = self.query_one(Counts)
         self.notice = self.query_one("#notice", WordLine)
-        self.input = self.query_one("#filter", Input)
-        self.input.cursor_blink = False
+        self.input = self.query_one(FilterLine)
         self.steps.border_title = "Steps"
         self.grid.border_title = "Instances"
         self._show_page("grid")
@@ -216,52 +218,32 @@ class StudyScreen(Screen[None]):
 
     def log_path(self) -> Path | None:
         """The file that the log pane shows."""
-        index = self.grid.index
-        source = self._shown_source()
-        if source == "driver log":
-            return self.study.directory.driver_log
-        if index is None:
-            return None
-        instance = self.study.plan.instances[index]
-        match source:
-            case "stdout":
-                return self.study.directory.stdout(instance)
-            case "stderr":
-                return self.study.directory.stderr(instance)
-            case _:
-                return self.study.directory.workspace(instance) / self.study.plan.script_name(instance)
+        return source_path(self.study.directory, self.study.plan, self._instance, self._shown_source())
 
     def _shown_source(self) -> str:
-        """What was chosen; else stderr where something failed and said so, stdout elsewhere."""
-        index = self.grid.index
-        if self._source or index is None or not self.study.is_read:
+        """What was chosen, or else what is usual."""
+        if self._source or self._instance is None or not self.study.is_read:
             return self._source or "stdout"
-        if self.study.state.status[index] not in UNSUCCESSFUL:
-            return "stdout"
-        try:
-            said = self.study.directory.stderr(self.study.plan.instances[index]).stat().st_size
-        except OSError:
-            said = 0
-        return "stderr" if said else "stdout"
+        return usual_source(self.study.directory, self._instance, self.study.state.status[self._instance.index])
+
+    @property
+    def _instance(self) -> Instance | None:
+        return None if self.grid.index is None else self.study.plan.instances[self.grid.index]
 
     def _show_log(self) -> None:
         path = self.log_path()
         source = self._shown_source()
-        name = "" if source == "driver log" or path is None else f"{path.name}"
+        name = "" if source == DRIVER_LOG or path is None else path.name
         self._log_words = f"{source} {name}".strip()
         self.log_pane.show(path, "Output", self._no_log_words())
         self._say_subject()
 
     def _no_log_words(self) -> str:
-        index = self.grid.index
-        if index is None:
+        if self.grid.index is None:
             return "no instance is chosen"
         if not self.study.is_read:
             return ""
-        status = self.study.state.status[index]
-        if status in OVER and status not in (Status.BLOCKED,):
-            return f"{status.value}: there is no such file"
-        return f"{status.value}: there is nothing here yet"
+        return missing_words(self._shown_source(), self.study.state.status[self.grid.index])
 
     @on(StatusGrid.Moved)
     def _cursor_moved(self) -> None:
@@ -331,36 +313,26 @@ class StudyScreen(Screen[None]):
     # --- filter and sort
 
     def action_filter(self) -> None:
-        self._searching = self._page == "log"
-        self.input.placeholder = (
-            "search in the log; a regular expression" if self._searching else "state:failed step:sim SIZE>100 text"
-        )
-        view = self.study.view
-        self.input.value = "" if self._searching else view.filter.text or self._last_filter
-        self.input.suggester = None if self._searching else SuggestFromList(completions(self.input.value, view.plan))
-        self.input.remove_class("-hidden")
-        self.input.focus()
+        if self._page == "log":
+            self.input.ask_for_search()
+        else:
+            self.input.ask_for_filter(self.study.view.filter.text or self._last_filter)
 
     @on(LogPane.SearchRequested)
     def _search_requested(self) -> None:
         self.action_filter()
 
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        if not self._searching:
-            self.input.suggester = SuggestFromList(completions(event.value, self.study.plan), case_sensitive=False)
-
     @on(Input.Submitted, "#filter")
     def _filter_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        if self._searching:
+        if self.input.searching:
             self._close_input()
             self.log_pane.search(event.value)
         elif self._set_filter(event.value):
             self._close_input()
 
     def _close_input(self) -> None:
-        self.input.add_class("-hidden")
+        self.input.close()
         self.query_one(f"#{self._page}").focus()
 
     def _set_filter(self, text: str) -> bool:
@@ -399,20 +371,12 @@ class StudyScreen(Screen[None]):
 
     def action_next_hit(self, step: int) -> None:
         """To the next instance that the filter shows; without a filter, to the next that failed."""
-        view, status = self.study.view, self.study.state.status
-        hits = view.hits
-        if hits is None:
-            hits = {index for index, what in enumerate(status) if what in UNSUCCESSFUL}
-        if not hits:
-            self.notice.say([(" nothing has failed", "state--done")])
-            return
-        places = sorted((view.place(index), index) for index in hits)
-        here = view.place(self.grid.index) if self.grid.index is not None else (-1, -1)
-        if step > 0:
-            chosen = next((item for item in places if item[0] > here), places[0])
+        found = self.study.view.next_hit(self.grid.index, step, self.study.state)
+        if found is None:
+            nothing = "nothing has failed" if self.study.view.hits is None else "the filter shows nothing"
+            self.notice.say([(f" {nothing}", "state--done")])
         else:
-            chosen = next((item for item in reversed(places) if item[0] < here), places[-1])
-        self.grid.go_to(chosen[1])
+            self.grid.go_to(found)
 
     @work
     async def action_sort(self) -> None:
@@ -420,8 +384,6 @@ class StudyScreen(Screen[None]):
         chosen = await self.app.pick("Sort the rows by", [(sort.key, sort.words) for sort in sorts])
         if chosen is None:
             return
-        from dataclasses import replace
-
         before = self.study.view.sort
         sort = next(sort for sort in sorts if sort.key == chosen)
         again = before.key == chosen and bool(chosen)
@@ -430,7 +392,7 @@ class StudyScreen(Screen[None]):
         self._tick()
 
     def action_back(self) -> None:
-        if not self.input.has_class("-hidden"):
+        if self.input.is_open:
             self._close_input()
         elif self.grid.selecting:
             self.grid.action_range_off()
@@ -480,7 +442,7 @@ class StudyScreen(Screen[None]):
     # --- further screens and programs
 
     def action_source(self) -> None:
-        self._source = _SOURCES[(_SOURCES.index(self._shown_source()) + 1) % len(_SOURCES)]
+        self._source = SOURCES[(SOURCES.index(self._shown_source()) + 1) % len(SOURCES)]
         self._show_log()
 
     def action_timeline(self) -> None:
@@ -502,19 +464,17 @@ class StudyScreen(Screen[None]):
         self.refresh()
 
     def action_pager(self) -> None:
-        self.app.page(self.log_path())
+        page(self.app, self.log_path())
 
     def action_editor(self) -> None:
-        index = self.grid.index
-        if index is not None:
-            instance = self.study.plan.instances[index]
-            self.app.edit(self.study.directory.workspace(instance) / self.study.plan.script_name(instance))
+        if self.grid.index is not None:
+            edit_script(self.app, self.study, self.grid.index)
 
     @work
     async def action_shell(self) -> None:
         if self.grid.index is not None:
-            await self.app.shell(self.study, self.grid.index)
+            await open_shell(self.app, self.study, self.grid.index)
 
     @work
     async def action_copy(self) -> None:
-        await self.app.copy_menu(self.study, self.grid.index, self.log_pane.plain_lines(100))
+        await copy_menu(self.app, self.study, self.grid.index, self.log_pane.plain_lines(100))

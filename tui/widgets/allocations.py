@@ -119,7 +119,7 @@ class AllocationList(LineView):
         packs = self.study.study.settings.pack is not None
         lines = (
             ("", "No allocation was asked for yet.") if packs else
-            ("", "No instances share an allocation here: each is a job of its own, or a task of an array.", "",
+            ("", "No instances share an allocation here:", "each is a job of its own, or a task of an array.", "",
              "'mtui: {pack: true}' in a study packs many small instances into one.")
         )  # fmt: skip
         return [Segment(f"  {lines[y - 1]}", self.style_of("line--faint"))] if y <= len(lines) else []

@@ -103,13 +103,10 @@ class StatusGrid(LineView):
 
     def go_to(self, index: int) -> bool:
         """Put the cursor on an instance; false if the filter hides it."""
-        row, column = self.view.place(index)
-        shown = set(self.view.order)
-        if row not in shown:
-            row = next((other for other in self.view.rows_of(index) if other in shown), -1)
-        if row < 0:
+        at = self.view.shown_at(index)
+        if at is None:
             return False
-        self._set(self.view.order.index(row), column)
+        self._set(*at)
         return True
 
     def go_to_column(self, column: int) -> None:

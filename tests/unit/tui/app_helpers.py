@@ -27,6 +27,7 @@ from tests import mtui
 from tests.unit.planning import SLURM, plan_of
 
 DEADLINE = 30.0  # seconds
+_HOPS = 12  # from one queue of messages to the next, until the last thing that a key sets off is done
 
 # --- the screen
 
@@ -40,6 +41,17 @@ def rows_of(app: App[Any]) -> list[list[Segment]]:
 def lines_of(app: App[Any]) -> list[str]:
     """The text on the screen, line by line."""
     return ["".join(segment.text for segment in row).rstrip() for row in rows_of(app)]
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys, and wait after each until everybody on the screen has taken in all that it set off.
+
+    The pilot itself waits until this process uses no CPU time, and a busy machine may give it none.
+    """
+    for key in keys:
+        await pilot.press(key)
+        for _ in range(_HOPS):
+            await pilot.pause(0)
 
 
 class Desk:
@@ -86,8 +98,7 @@ class Desk:
         return {self.study.plan.instances[index].name for index in self.study.view.marks}
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await press(self.pilot, *keys)
 
     async def type(self, text: str) -> None:
         await self.press(*({" ": "space"}.get(character, character) for character in text))

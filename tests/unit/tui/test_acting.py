@@ -84,7 +84,10 @@ def test_what_is_cancelled_along_is_not_counted_as_blocked() -> None:
 
 def test_retrying_says_what_may_follow() -> None:
     lines = _order(_state(), "retry", A + 2).lines
-    assert lines[-2] == "Each runs as a new attempt in the same workspace; earlier output is kept."
+    assert (
+        lines[-2]
+        == "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept."
+    )
     assert lines[-1] == "2 blocked instances further down may follow."
 
 

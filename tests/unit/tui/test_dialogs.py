@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from mtui.tui.model.acting import Order
 from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.themes import variable_defaults
-from tests.unit.tui.app_helpers import lines_of
+from tests.unit.tui.app_helpers import lines_of, press
 
 ORDER = Order(
     "cancel", (1, 2), "Cancel 2 instances?", ("a_X.1  (running)", "a_X.2  (held)", "", "1 job will be ended.")
@@ -63,8 +63,7 @@ def _answer(question: ModalScreen[Any], keys: Sequence[str], *says: str, size: t
             for words in says:
                 assert words in text, f"{words} in\n{text}"
             assert "\x1b" not in text
-            await pilot.press(*keys)
-            await pilot.pause()
+            await press(pilot, *keys)
             return app.answer
 
     return asyncio.run(session())
@@ -137,12 +136,10 @@ def test_what_cannot_be_asked_for_is_told_and_can_be_mended() -> None:
     async def session() -> Any:
         app = Asking(_retry())
         async with app.run_test() as pilot:
-            await pilot.press("shift+tab", "shift+tab", *"two", "ctrl+s")
-            await pilot.pause()
+            await press(pilot, "shift+tab", "shift+tab", *"two", "ctrl+s")
             assert "nodes have to be a number; 2" in "\n".join(lines_of(app))
             assert app.answer == _UNSET
-            await pilot.press("backspace", "backspace", "backspace", "2", "ctrl+s")
-            await pilot.pause()
+            await press(pilot, "backspace", "backspace", "backspace", "2", "ctrl+s")
             return app.answer
 
     assert asyncio.run(session()) == {"nodes": "2"}

@@ -93,7 +93,7 @@ def test_it_drives_when_nobody_does_and_stops_at_the_end(wheel: Wheel) -> None:
     wheel.make()
     wheel.take()
     wheel.wait(At.HERE)
-    assert _own(wheel.directory)
+    wait_until(lambda: _own(wheel.directory), 40, "this process holds the lease")
     wheel.go.touch()
     wheel.wait(At.NOWHERE, "the study is over: finished")
     assert mtui.statuses(wheel.out) == {"a": "finished"}
@@ -194,7 +194,7 @@ def test_leaving_while_another_drives_takes_nothing_from_it(wheel: Wheel) -> Non
     driving = wheel.take()
     wheel.wait(At.ELSEWHERE)
     driving.detach()
-    assert driving.join(10)
+    assert driving.join(40)
     assert driver.process.poll() is None
     wheel.go.touch()
     assert driver.wait() == 0

@@ -136,7 +136,7 @@ def test_a_step_that_never_finished_leaves_the_end_open() -> None:
     chain = plan(step("a"), step("b", "a"))
     run = Run(chain, _always(60))
     run.go(70)
-    assert run.estimate().words == "unknown: some steps never finished yet"
+    assert run.estimate().words == "time left unknown yet"
 
 
 def test_few_instances_that_never_finished_do_not_hide_the_rest() -> None:

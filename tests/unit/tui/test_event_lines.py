@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.event_lines import EventLines
+from mtui.tui.verbs.event_lines import EventLines
 from tests.plans import plan, step
 from tests.unit.study.script import ended, hold, intend, submitted, unbound
 
@@ -45,3 +49,11 @@ def test_what_is_taken_out_of_slurm_is_told_with_the_reason_unless_quiet() -> No
     events = (*BOUND, hold(1), unbound((1, 1), cause="taken out of Slurm: held by command"))
     assert told(PAIR, *events)[-1] == "b  taken out of Slurm: held by command"
     assert told(PAIR, *events, quiet=True) == []
+
+
+def test_what_goes_elsewhere_than_to_the_terminal_has_no_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    lines = told(PAIR, *PARENT, ended(0))
+    assert lines[-1].startswith("a  finished")

@@ -19,7 +19,7 @@ from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.grid import StatusGrid
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import lines_of
+from tests.unit.tui.app_helpers import lines_of, press
 
 # Columns prep, mesh, sim, all; mesh covers pairs of rows.
 SWEEP = plan(
@@ -109,7 +109,7 @@ def test_a_cell_that_covers_the_row_above_too_is_a_dotted_line() -> None:
 
 def test_the_first_line_on_the_screen_tells_the_state_also_of_a_cell_that_began_above() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("G")
+        await press(pilot, "G")
         await pilot.pause()
         assert app.grid.scroll_offset.y > 0
         assert _cells(app, 1)[2:4] == [":", "ready"]
@@ -136,7 +136,7 @@ def test_a_long_value_keeps_its_end() -> None:
 @pytest.mark.parametrize("value", ["\x1b[31m\x1b]0;x\x07", "[/x][bold]", "日本語" * 40, "\u202eabc", "x" * 200])
 def test_any_value_fits_and_is_harmless(value: str) -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "j", "space", "k")
+        await press(pilot, "l", "j", "space", "k")
         text = "\n".join(lines_of(app))
         assert not set(text) & set("\x1b\x07\u202e")
         assert all(len(line) <= 80 for line in lines_of(app))
@@ -147,7 +147,7 @@ def test_any_value_fits_and_is_harmless(value: str) -> None:
 
 def test_a_study_without_instances_says_so() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("j", "k", "l", "G", "pagedown", "space", "V", "V", "asterisk", "backslash", "enter")
+        await press(pilot, "j", "k", "l", "G", "pagedown", "space", "V", "V", "asterisk", "backslash", "enter")
         assert "this study has no instances" in lines_of(app)[1]
         assert app.grid.index is None
 
@@ -186,7 +186,7 @@ def test_until_the_journal_is_read_no_state_is_shown() -> None:
 
 def test_the_cursor_goes_where_the_keys_say_and_no_further() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "l", "j", "k", "h", "left", "left", "l", "right", "l", "l", "l")
+        await press(pilot, "l", "l", "j", "k", "h", "left", "left", "l", "right", "l", "l", "l")
         await pilot.pause()
         assert app.heard == [MESH, SIM, SIM + 1, SIM, MESH, PREP, MESH, SIM, ALL]
 
@@ -195,7 +195,7 @@ def test_the_cursor_goes_where_the_keys_say_and_no_further() -> None:
 
 def test_a_cell_that_spans_rows_is_left_in_one_step() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "j", "j", "j", "k", "k")
+        await press(pilot, "l", "j", "j", "j", "k", "k")
         await pilot.pause()
         assert app.heard == [MESH, MESH + 1, MESH + 2, MESH + 1, MESH]
 
@@ -204,11 +204,11 @@ def test_a_cell_that_spans_rows_is_left_in_one_step() -> None:
 
 def test_pages_and_ends() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("G", "g", "end", "home")
+        await press(pilot, "G", "g", "end", "home")
         await pilot.pause()
         assert app.heard == [199, 0, 199, 0]
         app.heard.clear()
-        await pilot.press("pagedown", "pagedown", "pageup", "ctrl+d", "ctrl+u", "ctrl+f", "ctrl+b")
+        await press(pilot, "pagedown", "pagedown", "pageup", "ctrl+d", "ctrl+u", "ctrl+f", "ctrl+b")
         await pilot.pause()
         assert app.heard == [10, 20, 10, 15, 10, 20, 10]
 
@@ -222,7 +222,7 @@ def test_the_cursor_is_always_on_the_screen(size: tuple[int, int]) -> None:
 
     async def user(app: Grid, pilot: Pilot[None]) -> None:
         for keys in (["j"] * 12, ["l"] * 9, ["k"] * 4, ["G"], ["h"] * 5, ["g"], ["pagedown"], ["l"] * 5):
-            await pilot.press(*keys)
+            await press(pilot, *keys)
             await pilot.pause()
             room = app.grid.scrollable_content_region
             line = 1 + app.grid._place - app.grid.scroll_offset.y
@@ -246,7 +246,7 @@ def test_no_scroll_bar_takes_room_from_what_would_fit() -> None:
 
 def test_the_cursor_stays_on_its_row_when_the_order_changes() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "l", "j", "j", "j")
+        await press(pilot, "l", "l", "j", "j", "j")
         await pilot.pause()
         assert app.grid.index == SIM + 3
         app.view.set_sort(Sort("A", descending=True), app.state)
@@ -288,7 +288,7 @@ def test_a_click_goes_there_and_a_second_one_opens() -> None:
 
 def test_enter_opens_what_the_cursor_stands_on() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "enter")
+        await press(pilot, "l", "enter")
         await pilot.pause()
         assert app.heard == [MESH, ("chosen", MESH)]
 
@@ -300,14 +300,14 @@ def test_enter_opens_what_the_cursor_stands_on() -> None:
 
 def test_space_marks_and_goes_down() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "l", "space", "space")
+        await press(pilot, "l", "l", "space", "space")
         await pilot.pause()
         assert app.view.marks == {SIM, SIM + 1}
         assert app.grid.index == SIM + 2
         assert "*. wait" in lines_of(app)[1]
-        await pilot.press("k", "space")
+        await press(pilot, "k", "space")
         assert app.view.marks == {SIM}
-        await pilot.press("backslash")
+        await press(pilot, "backslash")
         assert app.view.marks == set()
 
     _use(SWEEP, user)
@@ -315,9 +315,9 @@ def test_space_marks_and_goes_down() -> None:
 
 def test_a_range_is_marked_from_one_end_to_the_other() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
-        await pilot.press("l", "l", "j", "V")
+        await press(pilot, "l", "l", "j", "V")
         assert app.grid.selecting
-        await pilot.press("j", "j", "h", "V")
+        await press(pilot, "j", "j", "h", "V")
         await pilot.pause()
         assert not app.grid.selecting
         assert app.view.marks == {SIM + 1, SIM + 2, SIM + 3, MESH, MESH + 1}
@@ -330,7 +330,7 @@ def test_all_that_is_shown_is_marked() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
         app.view.set_filter("step:sim B=y", app.state)
         app.grid.arranged()
-        await pilot.press("asterisk")
+        await press(pilot, "asterisk")
         assert app.view.marks == {SIM + 1, SIM + 3, SIM + 5}
 
     _use(SWEEP, user)

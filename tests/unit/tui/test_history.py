@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.history import history_of
+from mtui.core.store.history import History
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.unit.study import script
@@ -18,7 +18,7 @@ def _write(folder: Path, *events: ev.Event, epoch: int = 1) -> None:
 
 
 def _words(folder: Path, index: int) -> list[str]:
-    return [words for _, words in history_of(folder, index)]
+    return [words for _, words in History(folder, index).read()]
 
 
 def test_the_way_of_an_instance_is_told_in_order(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_what_people_asked_for_is_told(tmp_path: Path) -> None:
 def test_others_are_left_out_also_those_whose_numbers_look_alike(tmp_path: Path) -> None:
     for index in (1, 11, 12, 21, 111):
         _write(tmp_path, script.intend(f"s{index}", (index, 1), backend="local"), script.submitted(f"s{index}"))
-    assert _words(tmp_path, 11) == ["attempt 1 is started here", "accepted as job job of s11"]
+    assert _words(tmp_path, 11) == ["attempt 1 is started here", "it is process job of s11"]
     assert _words(tmp_path, 2) == []
 
 
@@ -90,16 +90,35 @@ def test_all_segments_are_read_and_damage_is_passed_over(tmp_path: Path) -> None
 def test_each_event_has_its_time(tmp_path: Path) -> None:
     event = script.hold(0)
     _write(tmp_path, event)
-    assert history_of(tmp_path, 0) == [(event.at, "held by command")]
+    assert History(tmp_path, 0).read() == [(event.at, "held by command")]
 
 
 def test_of_very_many_the_last_are_kept(tmp_path: Path) -> None:
     _write(tmp_path, *(script.hold(0) if number % 2 else script.release(0) for number in range(1001)))
-    found = history_of(tmp_path, 0)
+    found = History(tmp_path, 0).read()
     assert len(found) == 200
     assert found[-1][1] == "released by command"
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_without_a_journal_there_is_no_history(tmp_path: Path, there: bool) -> None:
-    assert history_of(tmp_path if there else tmp_path / "none", 0) == []
+    assert History(tmp_path if there else tmp_path / "none", 0).read() == []
+
+
+def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
+    history = History(tmp_path, 0)
+    _write(tmp_path, script.intend("s", (0, 1)))
+    assert [words for _, words in history.read()] == ["attempt 1 is submitted"]
+    line = ev.to_line(script.submitted("s", "9"))
+    with (tmp_path / "000001.jsonl").open("a") as file:
+        file.write(line[:20])
+    assert len(history.read()) == 1
+    with (tmp_path / "000001.jsonl").open("a") as file:
+        file.write(line[20:] + "\n")
+    _write(tmp_path, script.hold(0), epoch=2)
+    assert [words for _, words in history.read()] == [
+        "attempt 1 is submitted",
+        "accepted as job 9",
+        "held by command",
+    ]
+    assert len(history.read()) == 3

@@ -22,6 +22,7 @@ from textual.screen import ModalScreen, Screen
 from mtui.tui.model.log_search import MOST_HITS, Search
 from mtui.tui.model.tail import MOST_LINES, Tail
 from mtui.tui.widgets.log_pane import LogPane
+from tests.unit.tui.app_helpers import press
 
 
 class Logs(App[None]):
@@ -74,8 +75,7 @@ class Desk:
             await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        await press(self.pilot, *keys)
 
     @property
     def lines(self) -> list[str]:
@@ -285,9 +285,10 @@ async def test_a_smaller_or_larger_screen_goes_on_following(desk: Desk) -> None:
     await desk.show()
     for height in (6, 30, 12):
         await desk.pilot.resize_terminal(42, height)
-        await desk.until(lambda height=height: len(desk.lines) == height - 2, "the new size")
-        assert desk.lines[-1] == "line 100"
-        assert desk.words == "follow"
+        await desk.until(
+            lambda height=height: (len(desk.lines), desk.lines[-1], desk.words) == (height - 2, "line 100", "follow"),
+            "the end at the new size",
+        )
 
 
 @on_screen()
@@ -339,8 +340,8 @@ async def test_wrapped_lines_lose_nothing(desk: Desk) -> None:
     assert desk.lines[:7] == ["x" * 39, "y" * 39, "y", "", "あ" * 19, "あ" * 11, "end"]
     assert all(cell_len(line) <= 39 for line in desk.lines)
     await desk.pilot.resize_terminal(23, 12)
-    await desk.until(lambda: desk.pane.scrollable_content_region.width == 20, "the new size")
-    assert desk.lines[:4] == ["x" * 20, "x" * 19, "y" * 20, "y" * 20]
+    expected = ["x" * 20, "x" * 19, "y" * 20, "y" * 20]
+    await desk.until(lambda: desk.lines[:4] == expected, "the lines at the new size")
     await desk.press("w")
     assert desk.lines[1] == "y" * 20
 
@@ -546,11 +547,13 @@ async def test_nobody_looks_at_a_file_that_nobody_sees(desk: Desk) -> None:
     await desk.show()
     desk.pane.display = False
     await desk.pilot.pause()
+    await desk.until(lambda: desk.pane._asked is None, "the answer to the last look")
     desk.pane.look()
     assert desk.pane._asked is None
     desk.pane.display = True
     await desk.pilot.pause()
     await desk.pilot.app.push_screen(Screen())
+    await desk.until(lambda: desk.pane._asked is None, "the answer to the last look")
     desk.pane.look()
     assert desk.pane._asked is None
     await desk.pilot.app.pop_screen()

@@ -8,6 +8,7 @@ import pytest
 
 from mtui.core.study.status import Status
 from mtui.tui.screens.dialogs import ConfirmScreen, RetryScreen
+from mtui.tui.screens.study import StudyScreen
 from tests import mtui
 from tests.unit.tui.app_helpers import Desk, visit
 
@@ -76,8 +77,20 @@ def test_rows_that_are_added_meanwhile_are_shown(study: Path) -> None:
         await desk.see("all 5")
         assert mtui.run("extend", study, "--params", "SIZE=3,4").returncode == 0
         await desk.see("all 9", "rows were added: 9 instances")
+        await desk.until(lambda: len(desk.study.state.status) == 9, "the journal is read anew")
         await desk.until(lambda: desk.status("post_SIZE.4") is Status.FINISHED, "the new rows are done")
         await desk.until(lambda: desk.study.state.result, "the study is over")
         assert desk.status("all") is Status.BLOCKED
+
+    visit(study, user)
+
+
+def test_news_that_comes_before_the_screen_is_built_waits_for_it(study: Path) -> None:
+    async def user(desk: Desk) -> None:
+        desk.app.switch_screen(StudyScreen(desk.study, plain=False))
+        assert not desk.app.screen.is_mounted
+        desk.app.on_mtui_app_news()
+        await desk.until(lambda: desk.app.screen.is_mounted, "the screen is built")
+        await desk.see("all 5")
 
     visit(study, user)

@@ -18,7 +18,7 @@ from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.step_tree import StepTree, depths, shares, waits_for
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import lines_of
+from tests.unit.tui.app_helpers import lines_of, press
 
 DIAMOND = plan(
     step("prep"),
@@ -156,7 +156,7 @@ def test_the_cursor_tells_where_it_goes_and_stays_inside() -> None:
     async def visit() -> None:
         app = _Steps(DIAMOND)
         async with app.run_test(size=(40, 8)) as pilot:
-            await pilot.press("k", "j", "down", "G", "g", "enter")
+            await press(pilot, "k", "j", "down", "G", "g", "enter")
             await pilot.pause()
             assert app.heard == [0, 1, 2, 5, 0, 100]
 
@@ -168,7 +168,7 @@ def test_more_steps_than_lines_are_scrolled_to() -> None:
         many = plan(*(step(f"step{number:02}") for number in range(40)))
         app = _Steps(many)
         async with app.run_test(size=(40, 12)) as pilot:
-            await pilot.press("G")
+            await press(pilot, "G")
             await pilot.pause()
             text = "\n".join(lines_of(app))
             assert "step39 " in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mtui.tui.screens.help import HelpScreen
 from mtui.tui.screens.study import StudyScreen
 from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
+from tests import mtui
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import FAILED, Desk, append, lines_of, run_study, visit
 
@@ -34,7 +34,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own(ran: Path, tmp_path: Path) -> Path:
     """A copy of the study that the test may change."""
-    return Path(shutil.copytree(ran, tmp_path / "out", symlinks=True))
+    return mtui.copied(ran, tmp_path / "out")
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.timeline import Timeline
 from tests.plans import plan, step
+from tests.unit.tui.app_helpers import press
 
 NOON = 1_795_262_400.0  # 12:00 UTC
 SWEEP = plan(step("sim", uses="A"), rows={"A": range(40)})
@@ -295,17 +296,17 @@ def test_the_screen(size: tuple[int, int]) -> None:
             assert lines[3].startswith(" > sim_A.1")
             assert lines[2].endswith(" 3m15s")
             assert "#" in lines[3]
-            await pilot.press("j", "j", "down")
+            await press(pilot, "j", "j", "down")
             assert app.timeline.index == 3
-            await pilot.press("G")
+            await press(pilot, "G")
             assert app.timeline.index == 37
             assert any("sim_A.37" in line for line in app.lines())
-            await pilot.press("pageup", "k", "g", "j", "enter")
+            await press(pilot, "pageup", "k", "g", "j", "enter")
             assert app.chosen == [1]
             for key in ("escape", "q", "T"):
                 app.open()
                 await pilot.pause()
-                await pilot.press(key)
+                await press(pilot, key)
             assert app.chosen == [1, None, None, None]
 
     asyncio.run(story())
@@ -318,27 +319,27 @@ def test_zoom_and_shift() -> None:
         async with app.run_test(size=(100, 30)) as pilot:
             await pilot.pause()
             whole = app.lines()
-            await pilot.press("plus", "plus", "plus")
+            await press(pilot, "plus", "plus", "plus")
             window = app.timeline.window
             assert window is not None
             assert window[0] < NOON + 200 < window[1]  # the bar under the cursor is in it
             assert window[1] - window[0] == pytest.approx((3000 * 1.08) / 8)
             assert app.lines() != whole
-            await pilot.press("right", "right", "right", "right")
+            await press(pilot, "right", "right", "right", "right")
             assert app.timeline.window == (pytest.approx(window[0] + 405), pytest.approx(window[1] + 405))
             assert app.lines()[2][16] == "<"
-            await pilot.press("left", "left", "left", "left", "left", "left", "left")
+            await press(pilot, "left", "left", "left", "left", "left", "left", "left")
             assert app.timeline.window == (NOON, pytest.approx(NOON + 405))
-            await pilot.press("minus", "minus", "minus", "minus")
+            await press(pilot, "minus", "minus", "minus", "minus")
             assert app.timeline.window is None
-            await pilot.press(*["plus"] * 30)
+            await press(pilot, *["plus"] * 30)
             window = app.timeline.window
             assert window is not None
             assert window[1] - window[0] == pytest.approx(10)
-            await pilot.press("G")
+            await press(pilot, "G")
             assert app.timeline.window is not None
-            await pilot.press("0")
-            await pilot.press("g")
+            await press(pilot, "0")
+            await press(pilot, "g")
             assert app.lines() == whole
 
     asyncio.run(story())
@@ -350,12 +351,12 @@ def test_the_screen_goes_on_with_the_study() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
             assert app.lines()[2] == " nothing has been submitted yet"
-            await pilot.press("j", "G", "plus", "right", "enter")
+            await press(pilot, "j", "G", "plus", "right", "enter")
             assert app.chosen == []
             _begun(3, app.state)
             app.now = 100
             app.timeline.look(app.state, NOON + app.now)
-            await pilot.press("j")
+            await press(pilot, "j")
             assert app.timeline.index == 1
             _begin(app.state, 3)
             app.now = 101
@@ -401,7 +402,7 @@ def test_names_that_would_drive_the_terminal_are_harmless() -> None:
             text = "\n".join(app.lines())
             assert "\x1b" not in text
             assert "\u202e" not in text
-            await pilot.press("j", "j")
+            await press(pilot, "j", "j")
             assert app.timeline.index == 2
 
     asyncio.run(story())

@@ -193,6 +193,49 @@ def test_filter_and_order_hold_together() -> None:
     assert view.order == [3, 5, 1]
 
 
+# --- from one to the next
+
+
+def _way(view: StudyView, state: StudyState, step: int, count: int) -> list[int]:
+    """Whom one meets in so many steps from nowhere."""
+    found: list[int] = []
+    for _ in range(count):
+        index = view.next_hit(found[-1] if found else None, step, state)
+        assert index is not None
+        found.append(index)
+    return found
+
+
+def test_one_goes_from_hit_to_hit_all_around() -> None:
+    view, state = _view()
+    view.set_filter("step:sim A!=10", state)
+    assert _way(view, state, 1, 5) == [SIM, SIM + 1, SIM + 4, SIM + 5, SIM]
+    assert _way(view, state, -1, 3) == [SIM + 5, SIM + 4, SIM + 1]
+    assert view.next_hit(SIM + 2, 1, state) == SIM, "from where nothing is shown"
+
+
+def test_without_a_filter_one_goes_to_what_failed() -> None:
+    view, state = _view()
+    assert view.next_hit(SIM, 1, state) is None
+    script.run(state, PREP)
+    script.run(state, MESH[2], Status.FAILED)
+    script.run(state, MESH[9], Status.FAILED)
+    assert _way(view, state, 1, 3) == [MESH[2], MESH[9], MESH[2]]
+
+
+def test_the_way_is_that_of_the_screen_when_rows_are_sorted() -> None:
+    view, state = _view()
+    view.set_filter("step:sim", state)
+    view.set_sort(Sort("A", descending=True), state)
+    assert _way(view, state, 1, 6) == [SIM + 2, SIM + 3, SIM + 4, SIM + 5, SIM, SIM + 1]
+
+
+def test_an_instance_of_many_rows_is_met_once_where_its_first_row_is_shown() -> None:
+    view, state = _view()
+    view.set_filter("B=y", state)
+    assert [view.shown_at(MESH[2]), view.shown_at(MESH[10]), view.shown_at(SIM)] == [(0, 1), (1, 1), None]
+
+
 # --- marks
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import EXIT_FINISHED, UsageError
-from .arguments import has_terminal, open_target, plan_options, say_on_stderr
-from .as_json import tell
-from .opening import read_any
+from ...core.errors import EXIT_FINISHED, UsageError
+from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from ..as_json import tell
+from ..opening import read_any
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ..core.plan.model import Instance
-    from ..core.study.state import StudyState
+    from ...core.plan.model import Instance
+    from ...core.study.state import StudyState
+
+_MOST_NAMES = 4  # of a step's instances, in a hint
 
 
 def studies(arguments: argparse.Namespace) -> int:
@@ -24,7 +25,7 @@ def studies(arguments: argparse.Namespace) -> int:
         tell(studies_json())
         return EXIT_FINISHED
     if has_terminal():
-        from .app import run_app
+        from ..app import run_app
 
         return run_app()
     print(studies_text())
@@ -32,18 +33,18 @@ def studies(arguments: argparse.Namespace) -> int:
 
 
 def plan(arguments: argparse.Namespace) -> int:
-    from ..core.start import plan_study
+    from ...core.start import plan_study
 
-    planned = plan_study(Path(arguments.target), plan_options(arguments))
+    planned = plan_study(study_file(arguments.target), plan_options(arguments))
     if arguments.json:
-        from ..core.plan.dump import plan_as_json
+        from ...core.plan.dump import plan_as_json
 
         for problem in planned.warnings:
             say_on_stderr(problem.text(planned.study.file))
         tell(plan_as_json(planned.plan))
         return EXIT_FINISHED
+    from ..text import Paint
     from .plan_view import plan_text
-    from .text import Paint
 
     study = planned.study
     print(plan_text(planned.plan, study.file, planned.warnings, Paint(sys.stdout), study.mtui, planned.profile))
@@ -51,8 +52,8 @@ def plan(arguments: argparse.Namespace) -> int:
 
 
 def status(arguments: argparse.Namespace) -> int:
+    from ..text import Paint
     from .status_view import status_json, status_text
-    from .text import Paint
 
     directory = open_target(arguments)
     study, state = read_any(directory)
@@ -64,7 +65,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def why(arguments: argparse.Namespace) -> int:
-    from .text import Paint
+    from ..text import Paint
     from .why import why_json, why_text
 
     directory = open_target(arguments)
@@ -78,7 +79,7 @@ def why(arguments: argparse.Namespace) -> int:
 
 
 def log(arguments: argparse.Namespace) -> int:
-    from .log import log_json, show_log
+    from .log import log_file, log_json, show_log
 
     if arguments.json and arguments.follow:
         raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
@@ -88,14 +89,12 @@ def log(arguments: argparse.Namespace) -> int:
     if arguments.json:
         tell(log_json(directory, state, instance))
         return EXIT_FINISHED
-    path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
-    if arguments.script:
-        path = directory.workspace(instance) / state.plan.script_name(instance)
+    path = log_file(directory, state, instance, arguments)
     return show_log(directory, state, instance, path, follow=arguments.follow)
 
 
 def report(arguments: argparse.Namespace) -> int:
-    from .report.write import tell_report, write_report
+    from ..report.write import tell_report, write_report
 
     if arguments.json:
         if arguments.out or arguments.format or arguments.watch:
@@ -105,12 +104,20 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _instance(state: StudyState, name: str) -> Instance:
-    from ..core.spec.problems import nearest
+    from ...core.spec.problems import nearest
+    from ...core.study.status import BAD
 
     names = {instance.name: instance for instance in state.plan.instances}
-    if name not in names:
-        raise UsageError(f"no instance is called '{name}'", nearest(name, names))
-    return names[name]
+    if name in names:
+        return names[name]
+    hint = nearest(name, names)
+    for step in (step for step in state.plan.steps if step.name == name and step.instances):
+        # Of the instances of a step that was named, those that people ask for come first.
+        ordered = sorted(step.instances, key=lambda index: (state.status[index] not in BAD, index))
+        shown = ", ".join(state.plan.instances[index].name for index in ordered[:_MOST_NAMES])
+        more = ", ..." if len(ordered) > _MOST_NAMES else ""
+        hint = f"it is a step; its instances are {shown}{more}"
+    raise UsageError(f"no instance is called '{name}'", hint)
 
 
 def completion(arguments: argparse.Namespace) -> int:

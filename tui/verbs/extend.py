@@ -8,16 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
-from ..core.plan.extend import extend_plan, widened
-from ..core.start import PlanOptions, plan_study
-from ..core.store.layout import StudyDirectory
-from ..core.store.reader import read_study
-from ..core.store.study_file import write_study_file
-from ..core.study.status import LIVE
-from .event_lines import say
-from .order import order
-from .text import plural, safe
+from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
+from ...core.plan.extend import extend_plan, widened
+from ...core.start import PlanOptions, plan_study
+from ...core.store.layout import StudyDirectory, require_place
+from ...core.store.reader import read_study
+from ...core.store.study_file import write_study_file
+from ...core.study.status import LIVE
+from ..text import plural, safe, say
+from .sending import order
 
 
 def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -> int:
@@ -27,6 +26,7 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
     if its parameters are others, or if nothing would be added.
     """
     study, state = read_study(directory)
+    require_place(directory, study.plan)
     file = spec or directory.root / "study.yaml"
     if spec is None:
         options = replace(options, **_as_begun(study.given, options))
@@ -35,10 +35,14 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
     added = len(plan.instances) - len(study.plan.instances)
     if not added:
         raise UsageError("the study has all these rows already", "give it more values, for example --params SIZE=40,50")
-    _claim(directory, len(plan.sizes))
-    if spec:
-        _keep(spec, directory.root / f"study-{len(plan.sizes)}.yaml")
-    write_study_file(directory.study_file, replace(study, plan=plan))
+    claim = _claim(directory, len(plan.sizes))
+    try:
+        if spec:
+            _keep(spec, directory.root / f"study-{len(plan.sizes)}.yaml")
+        write_study_file(directory.study_file, replace(study, plan=plan))
+    except StudyDirectoryError:
+        claim.unlink(missing_ok=True)
+        raise
     rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
     say(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
     late = [index for index in widened(plan, len(study.plan.instances)) if state.status[index] in LIVE]
@@ -61,8 +65,8 @@ def _as_begun(given: Sequence[str], options: PlanOptions) -> dict[str, list[str]
     return {"params": joined("--params", options.params), "entries": joined("--set", options.entries)}
 
 
-def _claim(directory: StudyDirectory, number: int) -> None:
-    """Nobody else extends the study at the same time. Raises UsageError."""
+def _claim(directory: StudyDirectory, number: int) -> Path:
+    """Nobody else extends the study at the same time: the file that says so. Raises UsageError."""
     claim = directory.home / f"extended-{number}"
     try:
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -71,6 +75,7 @@ def _claim(directory: StudyDirectory, number: int) -> None:
         raise UsageError("another mtui extends this study at this moment", hint) from None
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {claim}: {error.strerror}") from None
+    return claim
 
 
 def _keep(spec: Path, copy: Path) -> None:

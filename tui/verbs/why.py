@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ..core.plan.changes import in_words
-from ..core.store.layout import StudyDirectory
-from ..core.store.reader import last_lines
-from ..core.store.study_file import StudyFile
-from ..core.study.attempt import Attempt
-from ..core.study.commands import FAILED
-from ..core.study.state import StudyState
-from ..core.study.status import UNSUCCESSFUL, Status
-from .model.allocations import kind_of
-from .model.reason import Kind, Next, Reason
-from .model.why import Why, span, why_of
-from .model.why_packed import returned_words
-from .opening import is_maestros
+from ...core.plan.changes import in_words
+from ...core.store.layout import StudyDirectory
+from ...core.store.reader import last_lines, last_said
+from ...core.store.study_file import StudyFile
+from ...core.study.attempt import Attempt
+from ...core.study.commands import FAILED
+from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL, Status
+from ..model.allocations import kind_of
+from ..model.reason import Kind, Next, Reason
+from ..model.why import Why, span, why_of
+from ..model.why_packed import returned_words
+from ..opening import is_maestros
+from ..text import Paint, log_line, safe
 from .status_view import drives
-from .text import Paint, log_line, safe
 
 _MOST_PARENTS = 8
 _LOG_LINES = 10
@@ -31,9 +31,9 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     why = _why(directory, study, state, index)
     words = f"{why.status.value}: {safe(why.cause)}" if why.cause else why.status.value
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(why.status, words)}"]
-    tail = _stderr(directory, state, why)
-    if tail:
-        lines.append(f"  the end of {directory.stderr(instance).name}:")
+    log, tail = last_said(directory, instance, _LOG_LINES)
+    if tail and why.status in UNSUCCESSFUL:
+        lines.append(f"  the end of {log.name}:")
         lines += [f"    {log_line(line)}" for line in tail]
     for reason in why.reasons:
         lines += _reason_lines(directory, state, reason)
@@ -50,6 +50,7 @@ def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     instance = state.plan.instances[index]
     why = _why(directory, study, state, index)
     root = str(directory.root)
+    failed = why.status in UNSUCCESSFUL
     return {
         "study": state.plan.name,
         "directory": root,
@@ -72,19 +73,13 @@ def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         ],
         "changes": dict(why.changes),
         "attempts": [_attempt_record(attempt) for attempt in why.attempts],
-        "stderr": _stderr(directory, state, why),
+        "stdout": last_lines(directory.stdout(instance), _LOG_LINES) if failed else [],
+        "stderr": last_lines(directory.stderr(instance), _LOG_LINES) if failed else [],
     }
 
 
 def _why(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int) -> Why:
-    return why_of(study, state, index, driven=bool(drives(directory)), now=time.time())
-
-
-def _stderr(directory: StudyDirectory, state: StudyState, why: Why) -> list[str]:
-    """The last lines of what a failed instance said."""
-    if why.status not in UNSUCCESSFUL:
-        return []
-    return last_lines(directory.stderr(state.plan.instances[why.index]), _LOG_LINES)
+    return why_of(study, state, index, driven=is_maestros(directory) or bool(drives(directory)), now=time.time())
 
 
 def _reason_lines(directory: StudyDirectory, state: StudyState, reason: Reason) -> list[str]:

@@ -8,19 +8,19 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ..core.driver import Driver
-from ..core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
-from ..core.store import inbox
-from ..core.store.follow import Follower
-from ..core.store.layout import StudyDirectory
-from ..core.store.reader import read_study
-from ..core.study import commands
-from ..core.study import events as ev
-from ..core.study.state import StudyState
-from .as_json import tell
-from .event_lines import say
-from .status_view import drives
-from .text import plural, safe
+from ...core.driver import Driver
+from ...core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
+from ...core.store import inbox
+from ...core.store.follow import Follower
+from ...core.store.layout import StudyDirectory, require_place
+from ...core.store.reader import read_study
+from ...core.study import commands
+from ...core.study import events as ev
+from ...core.study.state import StudyState
+from ..arguments import say_on_stderr
+from ..as_json import tell
+from ..text import plural, safe, say
+from .status_view import drives, silent_driver
 
 _ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
 _LOOK_EVERY = 0.1
@@ -91,7 +91,8 @@ def _send(
     options: Mapping[str, str | int],
     ask: Callable[[str], str] | None,
 ) -> Answer:
-    """Send a command, with `ask` only if a person agrees. Raises UsageError."""
+    """Send a command, with `ask` only if a person agrees. Raises UsageError; StudyDirectoryError for a copy."""
+    require_place(directory, state.plan, moved=True)
     indices, unknown = commands.resolve(state.plan, state, targets)
     if unknown:
         known = ", ".join(step.name for step in state.plan.steps[:8])
@@ -109,12 +110,14 @@ def _send(
     if verb in ("detach", "stop") and not drives(directory):
         hint = f"go on with: mtui --no-ui {directory.root}"
         raise UsageError(f"no driver is running, so there is none to {verb}", hint)
-    follower = Follower(directory.journal)
+    follower = Follower.from_now(directory.journal)
     command = inbox.send(directory.inbox, verb, targets, options)
     driver = drives(directory)
     if driver:
         answer = _answer(follower, command, driver, _ACKNOWLEDGED)
     elif verb == "cancel":
+        if silent := silent_driver(directory):
+            say_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
         answer = _carry_out_here(directory, follower, command)
     else:
         words = f"Sent. No driver is running; it will be done when one is: mtui --no-ui {directory.root}"
@@ -165,7 +168,7 @@ def _answer(follower: Follower, command: str, driver: str, seconds: float) -> An
 
 def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
     """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
-    from ..core.store.study_file import read_study_file
+    from ...core.store.study_file import read_study_file
 
     def silent(event: ev.Event, state: StudyState) -> None:
         del event, state
@@ -175,4 +178,8 @@ def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str)
         driver.run(only_commands=True)
     except StudyBusyError:
         return _answer(follower, command, drives(directory), _ACKNOWLEDGED)
-    return _answer(follower, command, "this command", 0)
+    answer = _answer(follower, command, "this command", 0)
+    if driver.state.live_slurm:  # they end when Slurm has got to it, and somebody has to see that
+        told = f"No driver is running: mtui --no-ui {directory.root} takes in how they end"
+        answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
+    return answer

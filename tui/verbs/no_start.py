@@ -6,20 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..core.backends.slurm import require_slurm
-from ..core.errors import EXIT_FINISHED, UsageError
-from ..core.start import Planned, PlanOptions, plan_study, write_all
-from ..core.store.dependencies import check_paths
-from ..core.store.layout import StudyDirectory
-from .text import plural, safe, safe_lines
+from ...core.backends.batch import require_batch_system
+from ...core.errors import EXIT_FINISHED, UsageError
+from ...core.start import Planned, PlanOptions, plan_study, write_all
+from ...core.store.dependencies import check_paths
+from ...core.store.layout import StudyDirectory
+from ..text import plural, safe, safe_lines
 
 
 def only_check(spec: Path, options: PlanOptions) -> int:
     """Check what a start checks, make nothing; the exit code."""
     planned = _planned(spec, options)
     check_paths(planned.plan.dependencies)
-    if planned.plan.uses_slurm:
-        require_slurm()
+    require_batch_system(planned.plan)
     print(f"{safe(planned.plan.name)}: {plural(len(planned.plan.instances), 'instance')}. Not started; nothing made.")
     if Path(planned.plan.out).exists():
         print(f"{safe(planned.plan.out)} exists already: a start would need another directory.")

@@ -8,28 +8,39 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from ..core.plan.cost import nodes_asked
-from ..core.store import inbox
-from ..core.store.layout import StudyDirectory
-from ..core.store.lease import Liveness, Standing, current_owner
-from ..core.store.reader import last_lines
-from ..core.study.allocation import Allocation
-from ..core.study.state import StudyState
-from ..core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
-from .model.allocations import Occupancy, Use, left, open_ones, stands
-from .opening import READ_ONLY, is_maestros
-from .text import Paint, log_line, plural, safe, table
+from ...core.plan.cost import nodes_asked
+from ...core.store import inbox
+from ...core.store.layout import StudyDirectory
+from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.reader import last_said
+from ...core.study.allocation import Allocation
+from ...core.study.state import StudyState
+from ...core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from ..model.allocations import Occupancy, Use, left, open_ones, stands
+from ..model.estimate import rough_words
+from ..opening import READ_ONLY, is_maestros
+from ..text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
 
 def drives(directory: StudyDirectory) -> str:
     """Who drives the study now, in words; empty if nobody does."""
-    owner = current_owner(directory.owner) if directory.owner.exists() else None
-    if owner is None:
+    _, liveness = _last_driver(directory)
+    return liveness.words if liveness and liveness.standing().drives else ""
+
+
+def silent_driver(directory: StudyDirectory) -> str:
+    """The driver on another host that has most likely ended without letting go, in words; empty if none has."""
+    owner, liveness = _last_driver(directory)
+    if not owner or not liveness or liveness.standing() is not Standing.SILENT:
         return ""
-    standing = Liveness(directory.owner, owner).standing()
-    return owner.words if standing in (Standing.ALIVE, Standing.UNKNOWN) else ""
+    return f"{owner.words}, no sign of life for {rough_words(liveness.last_sign_ago)}"
+
+
+def _last_driver(directory: StudyDirectory) -> tuple[Owner | None, Liveness | None]:
+    owner = current_owner(directory.owner) if directory.owner.exists() else None
+    return owner, Liveness(directory.owner, owner) if owner else None
 
 
 def summary(counts: Counter[Status]) -> str:
@@ -67,7 +78,7 @@ def _by_command(state: StudyState, index: int, status: Status) -> bool:
 
 
 def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:
-    """The failures, each with its cause, the last lines of its stderr, and where to read on."""
+    """The failures, each with its cause, the last lines that it wrote, and where to read on."""
     lines: list[str] = []
     failed = failures(state)
     for index in failed[:_MOST_FAILURES]:
@@ -75,8 +86,8 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
         status = state.status[index]
         cause = state.cause(index)
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
-        log = directory.stderr(instance)
-        lines += [f"      {log_line(line)}" for line in last_lines(log, 3)]
+        log, said = last_said(directory, instance, 3)
+        lines += [f"      {log_line(line)}" for line in said]
         if log.exists():
             lines.append(paint.dim(f"      {log}"))
     if len(failed) > _MOST_FAILURES:
@@ -99,8 +110,10 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     elif driver:
         lines.append(f"Driven by {driver}.")
     else:
+        silent = silent_driver(directory)
+        last = f" The last one seems to be gone: {silent}." if silent else ""
         wait = f" {plural(commands, 'command')} wait." if commands else ""
-        lines.append(f"No driver is running.{wait} Go on with: mtui --no-ui {directory.root}")
+        lines.append(f"No driver is running.{last}{wait} Go on with: mtui --no-ui {directory.root}")
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     if state.slurm_silent_since:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from ..core.store.known import Glance, glance, known
-from ..core.store.lease import Standing
-from ..core.study.status import Status
-from .text import safe, table
+from ...core.store.known import Glance, glance, known
+from ...core.study.status import Status
+from ..text import safe, table
+
+NO_STUDIES = (  # what is said where there is nothing to list, also by the app
+    "mtui runs workflow studies on Slurm clusters and on this machine, and shows them live.",
+    "You have started or opened none yet.",
+    "",
+    "mtui init          writes a commented study to begin with, study.yaml",
+    "mtui STUDY.yaml    starts a study: the files that Maestro runs are read as they are",
+    "mtui DIR           opens the directory of one, also of Maestro's",
+    "mtui doctor        checks this terminal, Slurm and the file system",
+    "mtui --help        tells the rest",
+)
 
 
 def studies_text() -> str:
@@ -17,7 +27,7 @@ def studies_text() -> str:
         done = f"{counts.get(Status.FINISHED.value, 0):,}/{sum(counts.values()):,}" if counts else "?"
         rows.append((safe(seen.name), done, "driven" if _driver(seen) else seen.result or "no driver", safe(str(root))))
     if len(rows) == 1:
-        return "No study was started or opened here yet. Start one with: mtui STUDY.yaml (mtui --help tells the rest)"
+        return "\n".join(NO_STUDIES)
     return "\n".join(table(rows, right=frozenset({1})))
 
 
@@ -41,5 +51,4 @@ def studies_json() -> dict[str, object]:
 
 def _driver(seen: Glance) -> str:
     """Who drives it now, in words; empty if nobody does."""
-    drives = seen.driver and seen.standing in (Standing.ALIVE, Standing.UNKNOWN)
-    return seen.driver.words if seen.driver and drives else ""
+    return seen.driver.words if seen.driver and seen.standing and seen.standing.drives else ""

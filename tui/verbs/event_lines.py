@@ -3,41 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
 from collections.abc import Callable
 
-from ..core.plan.changes import in_words
-from ..core.study import events as ev
-from ..core.study.state import StudyState
-from ..core.study.status import Status
+from ...core.plan.changes import in_words
+from ...core.study import events as ev
+from ...core.study.state import StudyState
+from ...core.study.status import Status
+from ..model.allocations import title
+from ..text import Paint, plural, safe, say
 from .allocation_lines import allocation_line
-from .model.allocations import title
 from .status_view import summary
-from .text import Paint, plural, safe
-
-
-def say(text: str) -> None:
-    """Print a line; a terminal or reader that went away must not stop a study."""
-    try:
-        print(text, flush=True)
-    except OSError:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-
 
 _DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "cancel_requested": "to be cancelled"}
 
 
 class EventLines:
-    """Prints events for people. Quiet leaves out everything but failures and what concerns the whole study."""
+    """Tells events to people. Quiet leaves out everything but failures and what concerns the whole study.
+
+    What is not said on stdout has no colours, and lines as long as they are.
+    """
 
     def __init__(self, quiet: bool, write: Callable[[str], None] = say) -> None:
         self._quiet = quiet
         self._write = write
-        self._paint = Paint(sys.stdout)
-        self._width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        in_terminal = write is say and sys.stdout.isatty()
+        self._paint = Paint(sys.stdout if in_terminal else None)
+        self._width = shutil.get_terminal_size().columns if in_terminal else sys.maxsize
         self._told_deferred = ""
         self._members: dict[str, list[int]] = {}  # instances of each submission under way
 
@@ -93,7 +87,9 @@ class EventLines:
                 if own := _allocation(state, members):
                     return _several(members, f"could not be given to {own}: {safe(event.message)}")
                 told, self._told_deferred = self._told_deferred, event.message
-                text = f"Slurm takes no more jobs for now, waiting: {safe(event.message)}"
+                here = bool(members) and not state.plan.step_of(state.plan.instances[members[0]]).scheduled
+                words = "no more local steps can be started for now" if here else "Slurm takes no more jobs for now"
+                text = f"{words}, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
             case ev.SubmitUnclear():
                 text = f"no clear answer, looking: {safe(event.message)}"

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.backends.command_log import CommandLog, answer_of
-from ..core.backends.slurm import clean_environment, require_slurm
-from ..core.backends.slurm_text import sbatch_message
-from ..core.errors import DriverError, StudyDirectoryError
-from ..core.store.layout import StudyDirectory
-from ..core.store.study_file import StudyFile
-from .text import safe
+from ...core.backends.command_log import CommandLog, answer_of
+from ...core.backends.slurm import clean_environment, require_slurm
+from ...core.backends.slurm_text import sbatch_message
+from ...core.errors import DriverError, StudyDirectoryError
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ..text import safe
 
 LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
 
@@ -81,7 +81,13 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
     calls = CommandLog(directory.slurm_log)
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=180, check=False, env=clean_environment(os.environ)
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=180,
+            check=False,
+            env=clean_environment(os.environ),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         calls.note(command, str(error))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import UsageError
-from .arguments import open_target
-from .opening import require_ours
+from ...core.errors import UsageError
+from ..arguments import open_target
+from ..opening import require_ours
 
 if TYPE_CHECKING:
-    from ..core.store.layout import StudyDirectory
+    from ...core.store.layout import StudyDirectory
 
 
 def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
@@ -23,8 +23,8 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 
 def order(arguments: argparse.Namespace) -> int:
-    from ..core.study.commands import ALL, FAILED
-    from .order import order
+    from ...core.study.commands import ALL, FAILED
+    from .sending import order
 
     whole = not arguments.targets
     targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
@@ -50,7 +50,7 @@ def _changes(words: Sequence[str]) -> dict[str, str]:
 
 
 def update(arguments: argparse.Namespace) -> int:
-    from .order import order
+    from .sending import order
 
     given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
     given["rlimit"] = arguments.rlimit
@@ -63,7 +63,7 @@ def update(arguments: argparse.Namespace) -> int:
 
 
 def extend(arguments: argparse.Namespace) -> int:
-    from ..core.start import PlanOptions
+    from ...core.start import PlanOptions
     from .extend import extend
 
     options = PlanOptions(
@@ -77,6 +77,6 @@ def extend(arguments: argparse.Namespace) -> int:
 
 
 def detach(arguments: argparse.Namespace) -> int:
-    from .order import order
+    from .sending import order
 
     return order(_ours(arguments), arguments.verb, (), {}, as_json=arguments.json)

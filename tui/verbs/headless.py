@@ -10,27 +10,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 
-from ..core.backends.slurm import job_has_ended
-from ..core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener, say_ready
-from ..core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
-from ..core.store import inbox
-from ..core.store.checkpoint import load_state
-from ..core.store.follow import Follower
-from ..core.store.journal import end_of_journal
-from ..core.store.layout import StudyDirectory
-from ..core.store.lease import Liveness, Owner, Standing, current_owner
-from ..core.store.reader import read_study
-from ..core.store.study_file import StudyFile
-from ..core.study.events import Event, PlanExtended
-from ..core.study.state import Impossible, StudyState
-from .driving import successor_command
-from .event_lines import EventLines, EventRecords, say
-from .model.allocations import open_ones
-from .status_view import failure_lines, failures, summary
+from ...core.backends.slurm import job_has_ended
+from ...core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener, say_ready
+from ...core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
+from ...core.store import inbox
+from ...core.store.checkpoint import load_state
+from ...core.store.follow import Follower
+from ...core.store.journal import end_of_journal
+from ...core.store.layout import StudyDirectory
+from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.reader import read_study
+from ...core.store.study_file import StudyFile, read_study_file
+from ...core.study.events import Event, PlanExtended
+from ...core.study.state import Impossible, StudyState
+from ..driving import successor_command
+from ..model.allocations import open_ones
+from ..text import Paint, plural, safe, say
+from .event_lines import EventLines, EventRecords
+from .status_view import failure_lines, failures, silent_driver, summary
 from .submit import submit_next
-from .text import Paint, plural, safe
 
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
 _LOOK_EVERY = 0.5  # seconds between two looks at a journal that another driver writes
@@ -38,7 +39,6 @@ _SUCCESSOR_LOOK = 0.05  # the same while waiting to take over: the gap without a
 _SUCCESSOR_WAIT = 20.0  # seconds for the successor to take the lease after a hand-over
 
 _ENDED = {"finished": "is finished", "failed": "has failed", "cancelled": "is cancelled"}
-_MAY_DRIVE = (Standing.ALIVE, Standing.UNKNOWN)
 
 Handlers = dict[signal.Signals, Callable[[int, FrameType | None], None]]
 
@@ -56,9 +56,10 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
     gone: Owner | None = None  # a driver that was watched until it was dead
     while True:
         owner = current_owner(directory.owner)
-        if owner and owner != gone and Liveness(directory.owner, owner).standing() in _MAY_DRIVE:
-            code = _watch(directory, study, owner, listener, talk)
-            gone = owner
+        if owner and owner != gone and not Liveness(directory.owner, owner).standing().is_over:
+            code, is_gone = _watch(directory, study, owner, listener, talk)
+            gone = owner if is_gone else None
+            study = replace(read_study_file(directory.study_file), settings=study.settings)  # it may have more rows
         else:
             code = _drive(directory, study, listener, talk, gone)
         if code is not None:
@@ -103,13 +104,16 @@ def _drive(
         del number, frame
         driver.detach()
 
-    def make_room(number: int, frame: FrameType | None) -> None:
-        """The walltime of the driver's own job is nearly over: the next one goes on."""
-        del number, frame
+    def follow_up() -> None:
         try:
             driver.drain(f"its walltime is nearly over; job {submit_next(directory)} goes on")
         except DriverError as error:
             talk(f"Cannot put a successor into the queue: {error}")
+
+    def make_room(number: int, frame: FrameType | None) -> None:
+        """The walltime of the driver's own job is nearly over: the next one goes on. Slurm may be slow to take it."""
+        del number, frame
+        threading.Thread(target=follow_up, name="mtui-successor", daemon=True).start()
 
     handlers: Handlers = {signal.SIGINT: let_go, signal.SIGTERM: let_go}
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it is ignored, and stays so
@@ -148,12 +152,13 @@ def _watch(
     owner: Owner,
     listener: Listener,
     talk: Callable[[str], None],
-) -> int | None:
-    """Tell what another driver does; None when this process is to drive or to watch anew."""
+) -> tuple[int | None, bool]:
+    """Tell what another driver does; no exit code when this process is to drive or to watch anew.
+
+    Also whether that driver is gone without having let go: nobody else may be taken for dead unseen.
+    """
     state, read = load_state(directory, study)
     follower = Follower(directory.journal, read)
-    talk(f"Driven by {owner.words}; watching. [{summary(state.counts)}]")
-    is_successor = say_ready()
     liveness = Liveness(directory.owner, owner, job_ended=job_has_ended)
     ended = threading.Event()
 
@@ -162,27 +167,33 @@ def _watch(
         ended.set()
 
     with _handling({signal.SIGINT: end, signal.SIGTERM: end}):
+        silent = silent_driver(directory)
+        if silent:
+            talk(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
+        else:
+            talk(f"Driven by {liveness.words}; watching. [{summary(state.counts)}]")
+        is_successor = say_ready()
         while not ended.wait(_SUCCESSOR_LOOK if is_successor else _LOOK_EVERY):
             standing = liveness.standing()  # before the journal is read: what it wrote last is read after
             for event in follower.new_events():
                 if isinstance(event, PlanExtended) and event.size > len(state.plan.instances):
-                    return None  # to be read anew
+                    return None, False  # to be read anew
                 if _apply(state, event):
                     listener(event, state)
             if state.driver.epoch > owner.epoch:
-                return None  # another has taken over already: watch that one
+                return None, False  # another has taken over already: watch that one
             if standing is Standing.DEAD:
                 talk(f"The driver is gone ({owner.words}); taking over.")
-                return None
+                return None, True
             if standing is Standing.RELEASED and state.driver.stopped in (HANDED_OVER, BEGINS_ANEW):
                 if not is_successor:
                     _next_owner(directory, owner.epoch)
-                return None
+                return None, False
             if standing is Standing.RELEASED:
                 talk(_farewell(directory, state, state.result or "stopped"))
-                return _EXIT_CODES.get(state.result, EXIT_ERROR)
+                return _EXIT_CODES.get(state.result, EXIT_ERROR), False
     talk(f"Stopped watching. The study goes on, driven by {owner.words}.")
-    return 130
+    return 130, False
 
 
 def _apply(state: StudyState, event: Event) -> bool:
@@ -207,11 +218,14 @@ def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str
     paint = Paint(sys.stdout)
     head = f"{safe(state.plan.name)}: {summary(state.counts)}"
     if outcome == "stopped":
-        under_way = len(state.live_slurm) + len(open_ones(state))
+        unanswered = sum(not state.attempts[index][-1].job for index in state.live_slurm)
+        under_way = len(state.live_slurm) - unanswered + len(open_ones(state))
         here = len(state.live_local)
         lines = [f"{head}. Let go of the study."]
         if under_way:
             lines.append(f"{plural(under_way, 'job')} in Slurm will go on.")
+        if unanswered:
+            lines.append(f"Slurm has not said yet whether it took {plural(unanswered, 'instance')}; it will be asked.")
         if here and "SLURM_JOB_ID" in os.environ:
             lines.append(f"{plural(here, 'local step')} may end with this Slurm job.")
         elif here:

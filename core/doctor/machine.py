@@ -1,0 +1,96 @@
+"""Checks this machine: what a driver may use here, and whether it may live on when its user logs out."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..backends.slurm import user_name
+from ..start import default_local_jobs
+from .finding import Finding, Part, note, problem
+
+_LEAST_FILES = 256  # open at once; a driver with an app needs less than half of it
+_LEAST_PROCESSES = 100
+_LOGIND = ("/usr/lib/systemd", "/etc/systemd")  # the later one counts
+_KILLS = re.compile(r"^\s*KillUserProcesses\s*=\s*(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineFacts:
+    files: int  # that a process may have open; -1: no limit
+    processes: int  # of the user; -1: no limit
+    local_jobs: int
+    ends_at_logout: bool  # the system kills what a user leaves running
+    unwritable: tuple[str, ...] = ()  # of the user's own folders
+
+
+def check_machine(environment: Mapping[str, str]) -> Part:
+    return Part("This machine", machine_findings(look_at_machine(environment)))
+
+
+def look_at_machine(environment: Mapping[str, str]) -> MachineFacts:
+    config = environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return MachineFacts(
+        files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        processes=resource.getrlimit(resource.RLIMIT_NPROC)[0],
+        local_jobs=default_local_jobs(),
+        ends_at_logout=kills_at_logout(_logind_texts()) and not _lingers(),
+        unwritable=tuple(str(folder) for folder in (config, state) if not _writable(Path(folder))),
+    )
+
+
+def _logind_texts() -> list[str]:
+    files = [file for top in _LOGIND for file in (Path(top) / "logind.conf", *_parts(Path(top) / "logind.conf.d"))]
+    return [file.read_text(encoding="utf-8", errors="replace") for file in files if os.access(file, os.R_OK)]
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.conf"))
+
+
+def kills_at_logout(texts: list[str]) -> bool:
+    """Whether systemd's settings say so, of which the last counts. What they leave open is no, as on most systems."""
+    answers = [answer for text in texts for answer in _KILLS.findall(text)]
+    return bool(answers) and answers[-1].lower() in ("yes", "true", "on", "1")
+
+
+def _lingers() -> bool:
+    """Whether the user may leave programs running all the same (loginctl enable-linger)."""
+    return (Path("/var/lib/systemd/linger") / user_name()).exists()
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder can be written, or made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def machine_findings(facts: MachineFacts) -> list[Finding]:
+    """What the facts mean for a driver on this machine."""
+    found = [
+        Finding("local steps", f"{facts.local_jobs} at once, unless --local-jobs says otherwise"),
+        _limit("open files", facts.files, _LEAST_FILES, "ulimit -n 1024"),
+        _limit("processes", facts.processes, _LEAST_PROCESSES, "ulimit -u"),
+    ]
+    if facts.ends_at_logout:
+        then = "a driver in the background ends with your session, and mtui DIR goes on later; mtui submit is not ended"
+        found.append(note("logging out", "this system ends what you leave running (KillUserProcesses)", then))
+    else:
+        found.append(Finding("logging out", "a driver in the background may live on"))
+    for folder in facts.unwritable:
+        then = "the list of your studies, or what you chose in the app, is not kept; studies run all the same"
+        found.append(note("your settings", f"{folder} cannot be written", then))
+    return found
+
+
+def _limit(subject: str, limit: int, least: int, how: str) -> Finding:
+    found = "no limit" if limit < 0 else f"{limit:,}"
+    if 0 <= limit < least:
+        return problem(subject, f"at most {found}", f"mtui needs about {least:,}: {how}")
+    return Finding(subject, found)

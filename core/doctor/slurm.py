@@ -1,0 +1,134 @@
+"""Checks Slurm by the calls that a driver makes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..backends.site import Site
+from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
+from ..backends.slurm_text import ENDED, Unobserved
+from ..errors import MtuiError
+from ..site.find import find_profile
+from .finding import Finding, Part, note, problem
+
+_OPTIONAL = ("sacct", "sacctmgr", "scontrol", "srun")
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmFacts:
+    """What was found by asking. `missing` are programs; an empty `silent` says that squeue answered."""
+
+    missing: tuple[str, ...] = ()
+    configured: bool = True
+    version: str = ""
+    silent: str = ""
+    took: float = 0.0  # seconds of the answer
+    jobs: int = 0  # that squeue lists as the user's
+    accounting: bool = True
+    site: Site = field(default_factory=Site)
+    inside: str = ""  # the job that this process is in
+    profile: str = ""  # of the site: its name and file
+    unreadable: str = ""  # what is wrong with the site's profile
+
+
+def check_slurm(environment: Mapping[str, str]) -> Part:
+    """Ask Slurm what a driver asks it. Takes as long as the controller does, some seconds at most if it is well."""
+    return Part("Slurm", slurm_findings(ask_slurm(environment)))
+
+
+def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
+    missing = tuple(name for name in (*PROGRAMS, *_OPTIONAL) if shutil.which(name) is None)
+    inside = environment.get("SLURM_JOB_ID", "")
+    if set(missing) & set(PROGRAMS):
+        return SlurmFacts(missing, inside=inside)
+    if knows_no_cluster():
+        return SlurmFacts(missing, configured=False, inside=inside)
+    slurm = Slurm(Path(), Path(os.devnull))
+    begun = time.monotonic()
+    view = slurm.look(())
+    took = time.monotonic() - begun
+    if isinstance(view, Unobserved):
+        return SlurmFacts(missing, version=slurm.version(), silent=view.message, took=took, inside=inside)
+    profile, unreadable = _profile(environment)
+    return SlurmFacts(
+        missing,
+        version=slurm.version(),
+        took=took,
+        jobs=sum(job.state not in ENDED for job in view.jobs.values()),
+        accounting=slurm.has_accounting(),
+        site=slurm.site(),
+        inside=inside,
+        profile=profile,
+        unreadable=unreadable,
+    )
+
+
+def _profile(environment: Mapping[str, str]) -> tuple[str, str]:
+    try:
+        profile = find_profile("", Path(), environment)
+    except MtuiError as error:
+        return "", error.message
+    return (f"{profile.name} ({profile.file})" if profile else ""), ""
+
+
+def slurm_findings(facts: SlurmFacts) -> list[Finding]:
+    """What the answers mean for studies on Slurm."""
+    needed = [name for name in facts.missing if name in PROGRAMS]
+    local = "studies of local steps run, and --local runs every step on this machine"
+    if len(needed) == len(PROGRAMS):
+        return [note("programs", "there is no Slurm on this machine", local)]
+    if needed:
+        return [problem("programs", f"{', '.join(needed)} cannot be found", f"{local}; load Slurm's module, if any")]
+    if not facts.configured:
+        found = "Slurm's programs are here, but know of no cluster"
+        return [note("programs", found, f"{local}; else set SLURM_CONF, or use a login node")]
+    if facts.silent:
+        then = "a driver waits for Slurm and asks again; nothing is lost meanwhile, and nothing can be submitted"
+        return [Finding("programs", facts.version or "there"), problem("controller", facts.silent, then)]
+    found = [
+        Finding("programs", facts.version or "there"),
+        Finding("controller", f"answers in {facts.took:.2f} s; {facts.jobs:,} of your jobs in the queue"),
+        _accounting(facts),
+        _limits(facts.site),
+        _site(facts),
+    ]
+    if "srun" in facts.missing:
+        found.append(note("srun", "cannot be found", "packed steps need it on the compute nodes"))
+    if facts.inside:
+        then = "mtui --in-allocation STUDY.yaml runs a study within it; without it the study submits jobs of its own"
+        found.append(note("allocation", f"this is inside job {facts.inside}", then))
+    return found
+
+
+def _accounting(facts: SlurmFacts) -> Finding:
+    if facts.accounting:
+        return Finding("accounting", "sacct answers")
+    then = (
+        "jobs tell their own ends; one that is killed and leaves the queue unseen counts as lost, "
+        "and mtui report has no use of resources"
+    )
+    return note("accounting", "sacct does not answer", then)
+
+
+def _limits(site: Site) -> Finding:
+    arrays = f"arrays of up to {site.max_array:,} tasks" if site.max_array > 1 else "no job arrays"
+    limits = {**site.submit_limits, **site.account_limits}
+    told = ", ".join(f"{name} {limit:,}" for name, limit in sorted(limits.items())[:6])
+    more = ", ..." if len(limits) > 6 else ""
+    jobs = f"jobs in the queue at most: {told}{more}" if told else "no limits on jobs in the queue are told"
+    then = "" if told else "should there be one, sbatch's refusals teach it, and nothing fails of them"
+    return Finding("limits", f"{arrays}; {jobs}", then=then)
+
+
+def _site(facts: SlurmFacts) -> Finding:
+    if facts.unreadable:
+        return problem("site", facts.unreadable, "no study is planned until the profile is mended, or moved away")
+    if facts.profile:
+        return Finding("site", facts.profile, then="plans are checked against it before anything is submitted")
+    then = "what a site demands beyond Slurm's own limits is not known; ~/.config/mtui/sites/NAME.yaml could tell it"
+    return Finding("site", "no profile fits", then=then)

@@ -1,0 +1,47 @@
+"""Which file of an instance is shown as its log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...core.plan.model import Instance, Plan
+from ...core.store.layout import StudyDirectory
+from ...core.study.status import OVER, UNSUCCESSFUL, Status
+
+DRIVER_LOG = "driver log"
+SOURCES = ("stdout", "stderr", "script", DRIVER_LOG)
+
+
+def usual_source(directory: StudyDirectory, instance: Instance, status: Status) -> str:
+    """stderr where something failed and said so, stdout elsewhere."""
+    if status not in UNSUCCESSFUL:
+        return "stdout"
+    try:
+        said = directory.stderr(instance).stat().st_size
+    except OSError:
+        said = 0
+    return "stderr" if said else "stdout"
+
+
+def source_path(directory: StudyDirectory, plan: Plan, instance: Instance | None, source: str) -> Path | None:
+    """The file behind one of `SOURCES`; None for an instance's file if there is no instance."""
+    if source == DRIVER_LOG:
+        return directory.driver_log
+    if instance is None:
+        return None
+    match source:
+        case "stdout":
+            return directory.stdout(instance)
+        case "stderr":
+            return directory.stderr(instance)
+        case _:
+            return directory.workspace(instance) / plan.script_name(instance)
+
+
+def missing_words(source: str, status: Status) -> str:
+    """What is said in place of a file that is not there."""
+    if source == DRIVER_LOG:
+        return "there is none: a driver without a screen of its own wrote to its terminal"
+    if status in OVER and status is not Status.BLOCKED:
+        return f"{status.value}: there is no such file"
+    return f"{status.value}: there is nothing here yet"
