@@ -27,6 +27,8 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 def lines_of(name: str, place: Place) -> Iterator[Line]:
     """What a bench found; nothing is judged at the small size."""
+    if name in ON_SLURM:
+        place.start_cluster()
     for line in importlib.import_module(f"tests.bench.bench_{name}").run(place):
         yield line.unjudged() if place.small else line
 

@@ -383,7 +383,7 @@ def measure_busy(terminal: Terminal) -> list[Figure]:
     mark = terminal.mark()
     cpu, begun = terminal.cpu(), time.monotonic()
     times: list[float] = []
-    while len(times) < _MOST_KEYS and _OVER not in terminal.output(mark):
+    while not times or (len(times) < _MOST_KEYS and _OVER not in terminal.output(mark)):
         times += key_times(terminal, [b"j", b"k"], 0.03)
     load = (terminal.cpu() - cpu) / (time.monotonic() - begun)
     return [

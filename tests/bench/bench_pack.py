@@ -85,7 +85,7 @@ def _short_ones(place: Place) -> Iterator[Line]:
     answers: list[float] = []
     with place.drive("-o", out, spec, env=calls.env) as driver:
         driver.wait_for(lambda: driver.count("allocation_began") == 1, "the allocation began")
-        while driver.process.poll() is None:
+        while not answers or driver.process.poll() is None:
             answers.append(_answer_time(driver.process.poll, StudyDirectory(out)))
         driver.read()
     assert driver.process.returncode == 0

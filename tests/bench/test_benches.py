@@ -42,13 +42,13 @@ def test_bench_on_slurm_runs(name: str, place: Place) -> None:
 def test_one_command_prints_a_table(maestro: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MTUI_MAESTRO", str(maestro))
     command = [sys.executable, "-m", "tests.bench", "--small", "local"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "| 10 trivial local steps | " in done.stdout
 
 
 def test_the_apps_bench_runs() -> None:
     command = [sys.executable, "-m", "tests.bench.bench_app", "40"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "key to paint while it drives" in done.stdout
