@@ -1,0 +1,40 @@
+"""docs/spec.md names every key that a study file may have, and none that it may not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mtui.core.site import profile
+from mtui.core.spec import checks, extensions, retry_keys, slurm_keys, step_keys
+from mtui.core.spec.run_keys import RUN_KEYS
+from tests.docs.markdown import tables
+
+KEYS: dict[str, set[str]] = {
+    "key of the file": set(checks._TOP_KEYS),
+    "key of `run`": set(RUN_KEYS),
+    "key of `env`": {"variables", "labels", "dependencies", "sources"},
+    "key of `batch`": {*checks._BATCH_KEYS, *slurm_keys.BATCH_KEYS},
+    "key of `mtui`": set(extensions._KEYS),
+    "key of `pack`": set(extensions._PACK_KEYS),
+    "key of a step": set(step_keys._KEYS),
+    "cause": {*retry_keys.CAUSES, "an exit code"},
+    "key of a rule": {*retry_keys._KEYS, *retry_keys.RESOURCES},
+    "key of a profile": set(profile._KEYS),
+}
+
+
+@pytest.mark.parametrize("head", KEYS)
+def test_a_table_has_all_keys(head: str) -> None:
+    (table,) = (table for table in tables("docs/spec.md") if table[0][0] == head)
+    named = [key for row in table[1:] for key in re.findall(r"`([^`]+)`", row[0]) or [row[0]]]
+    assert sorted(named) == sorted(KEYS[head])
+
+
+def test_what_a_profile_says_of_nodes_and_qos() -> None:
+    (table,) = (table for table in tables("docs/spec.md") if table[0][0] == "key of a profile")
+    told = {row[0].strip("`"): set(re.findall(r"`([^`]+)`", row[1])) for row in table[1:]}
+    assert told["nodes"] == set(profile._NODE_KEYS)
+    assert told["qos"] == set(profile._QOS_KEYS)
+    assert told["required"] == set(profile._REQUIRED)
