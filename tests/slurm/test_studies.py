@@ -152,7 +152,7 @@ def test_requeued_job_runs_again_under_its_claim(slurm: Cluster, tmp_path: Path)
     driver = mtui.Driver("-s", "1", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
     job = driver.wait_for("started")[0]["job"]
     wait_until(trace.exists, 60, "the payload runs")
-    # Put back in its first moments, Slurm may call it failed by the end of its first run. The driver has its start by then.
+    # Put back in its first moments, Slurm may call it failed by its first run. The driver has its start by then.
     spool = tmp_path / "out" / ".mtui" / "spool" / "new"
     wait_until(lambda: not list(spool.iterdir()), 30, "the record of its start is put away")
     wait_until(lambda: slurm.job_state(job) == "RUNNING", 30, "Slurm knows that it runs")
