@@ -15,9 +15,12 @@ mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_
 shift 6
 
 if [ -n "$mtui_node" ]; then # a local step; a driver in a Slurm job of its own has SLURM_JOB_ID too
-    mtui_place=local mtui_job=$$
+    mtui_place=local mtui_job=$$ mtui_rerun=
 else
     mtui_place=slurm mtui_job=$SLURM_JOB_ID mtui_node=${SLURMD_NODENAME:-$(uname -n)}
+    # A job that Slurm puts back may run again before the records of its first run are put away: its own have other names.
+    mtui_rerun=${SLURM_RESTART_COUNT:-0}
+    [ "$mtui_rerun" = 0 ] && mtui_rerun= || mtui_rerun=_r$mtui_rerun
     if [ -n "$SLURM_ARRAY_JOB_ID" ]; then
         mtui_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
         # That it shares an array is not the script's business: many choose what to do by their task.
@@ -28,7 +31,7 @@ fi
 
 mtui_record() { # kind, further JSON; in one write, and no process is started for it
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \
-        "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/new/$mtui_attempt.$1.$mtui_job"
+        "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/new/$mtui_attempt.$1.$mtui_job$mtui_rerun"
 }
 
 mtui_unwritten() {
@@ -61,7 +64,8 @@ else
         echo "mtui: attempt $mtui_attempt is already taken by job ${mtui_owner:-unknown}; this job ends" >&2
         exit 75
     fi
-    rm -f "$mtui_home/spool/new/$mtui_attempt.exit.$mtui_job" # Slurm has put the job back: it is not over
+    mtui_exit=$mtui_home/spool/new/$mtui_attempt.exit.$mtui_job
+    rm -f "$mtui_exit" "$mtui_exit"_r* # Slurm has put the job back: it is not over
 fi
 
 if ! cd "$mtui_workspace"; then

@@ -29,6 +29,7 @@ _MAX_DEPTH = 60
 _MAX_SIZE = 1_000_000  # values, each counted as often as aliases repeat it
 _SUSPICIOUS = 5_000  # so many marks that open a level need a look before PyYAML recurses into them
 _TOO_DEEP = "nested too deeply to be a study"
+_DEPTH_BOUND = "maximum nesting depth"  # in what a libyaml says that has a bound itself, as that of PyYAML 6.0.4
 
 # What PyYAML's constructors raise for an explicit tag with an unfit value, such as `!!bool maybe`.
 _UNFIT = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
@@ -148,6 +149,9 @@ def _too_deep(text: str) -> Place | None:
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) -> None:
     mark = error.problem_mark or error.context_mark
     place = Place(mark.line + 1, mark.column + 1) if mark else NOWHERE
+    if _DEPTH_BOUND in (error.problem or ""):
+        problems.error(place, _TOO_DEEP)
+        return
     message = "YAML syntax: " + (error.problem or str(error)).strip()
     context = f" ({error.context})" if error.context else ""
     lines = text.splitlines()
@@ -237,7 +241,11 @@ class _Builder:
         return built, size
 
     def _merge(self, into: Mapping, value: yaml.Node, depth: int) -> int:
-        """Add what `<<: *anchor` or `<<: [*first, *second]` names; the first wins. Returns the size of it."""
+        """Add what `<<: *anchor` or `<<: [*first, *second]` names; returns the size of it.
+
+        The first of a list wins, as YAML has it (https://yaml.org/type/merge.html). PyYAML 6.0.4 lets the last one win
+        (https://github.com/yaml/pyyaml/issues/953), so nothing here may rest on its constructor.
+        """
         size = 0
         for node in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
             source, source_size = self._build(node, depth + 1)

@@ -150,22 +150,20 @@ def test_requeued_job_runs_again_under_its_claim(slurm: Cluster, tmp_path: Path)
     cmd = f"echo run >> {trace}\nwhile [ ! -e {go} ]; do sleep 0.1; done"
     spec = mtui.write_study(tmp_path / "s.yaml", step("again", cmd, head="#SBATCH --requeue"), batch=SHARED)
     driver = mtui.Driver("-s", "1", "-o", tmp_path / "out", spec, log=tmp_path / "log", env=slurm.env)
-    job = driver.wait_for("started")[0]["job"]
+    (begun,) = driver.wait_for("started")
+    job = begun["job"]
     wait_until(trace.exists, 60, "the payload runs")
-    # Put back in its first moments, Slurm may call it failed by its first run. The driver has its start by then.
-    spool = tmp_path / "out" / ".mtui" / "spool" / "new"
-    wait_until(lambda: not list(spool.iterdir()), 30, "the record of its start is put away")
-    wait_until(lambda: slurm.job_state(job) == "RUNNING", 30, "Slurm knows that it runs")
     slurm.run("scontrol", "requeue", job)
     driver.wait_for("observed", status="requeued", seconds=30)
+
+    def reason() -> str:
+        return slurm.run("squeue", "--noheader", f"--jobs={job}", "--format=%r").stdout.strip()
+
+    # Slurm holds a requeued job for minutes, since a node takes no job again in the moment in which it has ended it.
+    wait_until(lambda: reason() == "BeginTime", 30, "it is held")
     go.touch()
-
-    def started_again() -> bool:
-        # Slurm holds a requeued job for minutes, and says so once more when the first run is cleaned up.
-        slurm.run("scontrol", "update", f"JobId={job}", "StartTime=now", check=False)
-        return len([event for event in driver.events() if event["type"] == "started"]) == 2
-
-    wait_until(started_again, 60, "it runs again")
+    slurm.run("scontrol", "update", f"JobId={job}", f"ExcNodeList={begun['node']}", "StartTime=now")
+    wait_until(lambda: [event["type"] for event in driver.events()].count("started") == 2, 60, "it runs again")
     assert driver.wait(60) == 0
     assert trace.read_text() == "run\nrun\n"
 

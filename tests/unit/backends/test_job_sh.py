@@ -162,10 +162,23 @@ def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) 
 def test_requeued_job_goes_on_under_its_own_claim(study: Study) -> None:
     script = "echo ran >> trace; ls '{}' > seen".format(str(study.home / "spool" / "new").replace("'", "'\\''"))
     assert study.run(script) == 0
-    assert study.run(script, env={"SLURM_RESTART_COUNT": "1"}) == 0
-    assert (study.workspace / "trace").read_text() == "ran\nran\n"
     # The end of the run before it is no end of the job any more, from the moment at which it begins again.
-    assert (study.workspace / "seen").read_text().split() == ["3.1.start.7"]
+    for restarts, starts in (("1", ["3.1.start.7", "3.1.start.7_r1"]), ("2", ["3.1.start.7_r2"])):
+        assert study.run(script, env={"SLURM_RESTART_COUNT": restarts}) == 0
+        seen = (study.workspace / "seen").read_text().split()
+        assert not [name for name in seen if ".exit." in name]
+        assert set(starts) <= set(seen)
+    assert (study.workspace / "trace").read_text() == "ran\nran\nran\n"
+
+
+def test_each_run_of_a_requeued_job_has_records_of_its_own(study: Study) -> None:
+    """Those of the run before may have been read, and not yet be put away."""
+    study.run("true", job="7_3")
+    study.run("", job="7_3", env={"SLURM_RESTART_COUNT": "0"})  # a twin: a job that was never put back
+    study.run("", job="7_3", env={"SLURM_RESTART_COUNT": "12"})
+    names = {path.name for path in (study.home / "spool" / "new").iterdir()}
+    assert names == {"3.1.start.7_3", "3.1.twin.7_3", "3.1.start.7_3_r12", "3.1.exit.7_3_r12"}
+    assert {record["job"] for record in study.records()} == {"7_3"}
 
 
 @pytest.mark.parametrize(

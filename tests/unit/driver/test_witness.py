@@ -20,10 +20,10 @@ from tests.unit.study.observing import kinds, pending
 from tests.unit.study.script import Watched
 
 START, EXIT = "0.1.start.7", "0.1.exit.7"
-RECORDS = {
-    START: '{"v":1,"kind":"start","attempt":"0.1","job":"7","node":"n1"}\n',
-    EXIT: '{"v":1,"kind":"exit","attempt":"0.1","job":"7","node":"n1","code":0,"signal":""}\n',
-}
+BEGUN = '{"v":1,"kind":"start","attempt":"0.1","job":"7","node":"n1"}\n'
+DONE = '{"v":1,"kind":"exit","attempt":"0.1","job":"7","node":"n1","code":0,"signal":""}\n'
+KILLED = DONE.replace('"code":0', '"code":143')
+RECORDS = {START: BEGUN, EXIT: DONE, f"{START}_r1": BEGUN, f"{EXIT}_r1": DONE}
 
 
 class Spool:
@@ -94,6 +94,19 @@ def test_start_of_a_job_that_has_ended_is_no_job_that_must_not_run(spool: Spool)
     assert spool.read() == ["ended"]
     spool.write(START)
     assert (spool.read(), spool.ended) == ([], [])
+    assert spool.watched.state.status[0] is Status.FINISHED
+    spool.witness.settle(always=True)
+    assert list(spool.root.iterdir()) == []
+
+
+def test_job_that_runs_again_before_the_records_of_its_first_run_are_put_away(spool: Spool) -> None:
+    spool.write(START)
+    spool.write(EXIT, lambda _: KILLED)
+    assert spool.read() == ["started", "exited"]
+    (spool.root / EXIT).unlink()  # as its second run does
+    spool.write(f"{START}_r1")
+    spool.write(f"{EXIT}_r1")
+    assert spool.read() == ["started", "ended"]
     assert spool.watched.state.status[0] is Status.FINISHED
     spool.witness.settle(always=True)
     assert list(spool.root.iterdir()) == []
