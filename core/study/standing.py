@@ -174,7 +174,7 @@ class Standing:
     def _change(self, index: int, verb: Verb, target: Status) -> None:
         """Move an instance, and whatever follows from that further down the graph."""
         self._require([index], verb, target)
-        todo = [(index, verb, target)]
+        todo = [(index, verb, target)]  # from the end; what follows is put there in reverse, so rows keep their order
         while todo:
             index, verb, target = todo.pop()
             source = self.status[index]
@@ -183,11 +183,13 @@ class Standing:
             assert allowed(verb, source, target)
             self._put(index, source, target)
             if (source in DONE) != (target in DONE):
-                todo += self._follow(self._undone.change(index, target not in DONE), more=target not in DONE)
+                touched = self._undone.change(index, target not in DONE)
+                todo += reversed(self._follow(touched, more=target not in DONE))
             if self._going_on and (source in OVER) != (target in OVER):
-                todo += self._follow(self._going_on.change(index, target not in OVER), more=target not in OVER)
+                touched = self._going_on.change(index, target not in OVER)
+                todo += reversed(self._follow(touched, more=target not in OVER))
             if (source in BAD) != (target in BAD):
-                todo += self._after_failure(index, target in BAD)
+                todo += reversed(self._after_failure(index, target in BAD))
             if verb is Verb.UNBLOCK and target is Status.WAITING and self.waits_for(index) == 0:
                 todo.append((index, Verb.UNLOCK, Status.READY))  # the parent that had failed counts as done
             if self._is_carried(index, source) != self._is_carried(index, target):

@@ -70,6 +70,17 @@ def test_starts_respect_every_limit(limits: Limits, capacity: Capacity, started:
     assert everything(state) == before  # asking changes nothing
 
 
+@pytest.mark.parametrize("funnel", [False, True], ids=["one by one", "funnel"])
+def test_rows_that_get_ready_together_start_in_their_order(funnel: bool) -> None:
+    first = step("first", uses="X" * funnel, local=True)
+    rows = step("rows", "first_*" if funnel else "first", uses="X", local=True)
+    state = StudyState(plan(first, rows, rows={"X": range(4)}))
+    parents = next_local(state, Limits(0, 9))
+    for index in parents:
+        run(state, index)
+    assert next_local(state, Limits(0, 9)) == [index + len(parents) for index in range(4)]
+
+
 def test_throttle_counts_what_slurm_has_or_may_have() -> None:
     state = StudyState(MIXED)
     apply(state, intend("a", (0, 1)))
