@@ -17,7 +17,7 @@ from textual.message import Message
 
 from ...core.plan.model import Plan, PlannedStep
 from ...core.study.state import StudyState
-from ..model.appearance import BAR_GLYPHS, Group, by_group
+from ..model.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
 from ..model.step_words import above_words
 from ..model.view import StudyView
 from ..text import plural
@@ -166,10 +166,11 @@ class StepTree(LineView):
         if line == 2:
             return [Segment(fit(f" waits for {waits_for(self.view.plan, step)}", self.size.width),
                             self.style_of("line--faint"))]  # fmt: skip
-        segments = [Segment(" ")]
-        for group in counts:
-            segments.append(Segment(f"{counts[group]:,} {group.value}  ", self.style_of(f"state--{group.value}")))
-        return segments
+        words = [f"{count:,} {group.value}" for group, count in counts.items()]
+        if len("  ".join(words)) + 2 > self.size.width:  # a failure at the end is not to fall off it
+            words = [f"{GROUP_GLYPHS[group][int(self.plain)]} {count:,}" for group, count in counts.items()]
+        styles = [self.style_of(f"state--{group.value}") for group in counts]
+        return [Segment(" "), *(Segment(f"{word}  ", style) for word, style in zip(words, styles, strict=True))]
 
 
 _DETAIL = 4  # lines at the foot of the tree: an empty one, name, what it waits for, counts

@@ -152,6 +152,24 @@ def test_the_tree_shows_depth_counts_and_what_the_chosen_step_waits_for() -> Non
     asyncio.run(visit())
 
 
+def test_no_count_falls_off_a_narrow_tree() -> None:
+    async def visit() -> None:
+        app = _Steps(DIAMOND)
+        script.run(app.state, 0)
+        script.run(app.state, 1, Status.FAILED)
+        script.run(app.state, 2)
+        script.apply(app.state, script.intend("s", (3, 1)))
+        async with app.run_test(size=(40, 16)) as pilot:
+            app.steps.go_to([step.name for step in app.steps.view.steps].index("left"))
+            await pilot.pause()
+            assert "1 queued  17 waiting  1 done  1 failed" in "\n".join(lines_of(app))
+            await pilot.resize_terminal(30, 16)
+            await pilot.pause()
+            assert "q 1  . 17  = 1  x 1" in "\n".join(lines_of(app))
+
+    asyncio.run(visit())
+
+
 def test_the_cursor_tells_where_it_goes_and_stays_inside() -> None:
     async def visit() -> None:
         app = _Steps(DIAMOND)
