@@ -11,7 +11,6 @@ from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.slurm.test_commands import until_begun
 from tests.slurm.test_studies import SHARED, run_study, step
-from tests.waiting import wait_until
 
 
 def study(folder: Path, steps: str, block: str, parameters: str = "") -> Path:
@@ -28,26 +27,6 @@ def jobs(slurm: Cluster, name: str, field: str) -> list[str]:
     ).stdout
     rows = [line.split("|") for line in told.splitlines()]
     return [value for job, full, value in sorted(rows, key=lambda row: int(row[0])) if full.endswith(f":{name}")]
-
-
-def test_step_that_runs_out_of_time_goes_on_with_its_restart_command_and_more_time(
-    slurm: Cluster, tmp_path: Path
-) -> None:
-    """The whole of it in real time: Slurm ends the first job a minute after it began, or a little later."""
-    restart = '    restart: "ls; cat kept; echo restarted"\n'
-    steps = step("long_one", "echo step 1 > kept; sleep 600", where='procs: 1, walltime: "00:01:00"') + restart
-    steps += step("after", "cat $(long_one.workspace)/*.out", depends="long_one")
-    spec = study(tmp_path, steps, "{retry: {TIMEOUT: {times: 2, walltime: x2}}}")
-    out = tmp_path / "out"
-    done = mtui.run("--no-ui", "-s", "5", "-o", out, spec, env=slurm.env, timeout=240)
-    assert done.returncode == 0, done.stdout
-    assert "is tried again by itself (TIMEOUT: retry 1 of 2; restart=true, walltime=00:02:00)" in done.stdout
-    workspace = out / "long_one"
-    assert (workspace / "long_one.out").read_text().splitlines()[-2:] == ["step 1", "restarted"]
-    assert (workspace / "long_one.1.out").exists()
-    assert "restarted" in (out / "after" / "after.out").read_text()
-    wait_until(lambda: jobs(slurm, "long_one", "State") == ["TIMEOUT", "COMPLETED"], 30, "accounting has both jobs")
-    assert jobs(slurm, "long_one", "Timelimit")[-2:] == ["00:01:00", "00:02:00"]
 
 
 def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:

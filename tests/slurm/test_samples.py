@@ -1,0 +1,53 @@
+"""The samples that are written for Slurm, each as it stands, on a real cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests import mtui
+from tests.slurm.cluster import Cluster
+from tests.slurm.test_again import jobs
+from tests.waiting import wait_until
+
+SAMPLES = Path(__file__).parents[2] / "sample_specs"
+
+
+def run(slurm: Cluster, out: Path, sample: str, *options: str) -> str:
+    """Run a sample to its good end; what it told."""
+    done = mtui.run("--no-ui", "-s", "5", "-o", out, *options, SAMPLES / f"{sample}.yaml", env=slurm.env, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def nodes(out: Path, step: str) -> set[str]:
+    return {item["node"] for item in mtui.status(out)["instances"] if item["step"] == step}
+
+
+def test_cpu_sweep(slurm: Cluster, tmp_path: Path) -> None:
+    run(slurm, tmp_path / "out", "perlmutter_sweep")
+    report = (tmp_path / "out" / "report" / "report.txt").read_text().splitlines()
+    assert [line.split()[0] for line in report] == ["1000", "10000", "100000", "1000000"]
+    assert nodes(tmp_path / "out", "estimate") <= {"node1", "node2"}  # those with the feature cpu
+
+
+def test_gpu_step(slurm: Cluster, tmp_path: Path) -> None:
+    run(slurm, tmp_path / "out", "perlmutter_gpu")
+    assert nodes(tmp_path / "out", "list") <= {"node3", "node4"}
+    assert (tmp_path / "out" / "count" / "count.out").read_text().split() == ["1"]  # there is no GPU that would be told
+
+
+def test_packed_sweep_is_one_job(slurm: Cluster, tmp_path: Path) -> None:
+    run(slurm, tmp_path / "out", "packed_sweep")
+    told = (tmp_path / "out" / ".mtui" / "slurm.log").read_text()
+    assert told.count(" sbatch --") == 1
+
+
+def test_timeout_and_restart(slurm: Cluster, tmp_path: Path) -> None:
+    """In real time: Slurm ends the first job a minute after it began, or half a minute later."""
+    out = tmp_path / "out"
+    told = run(slurm, out, "perlmutter_restart", "--set", "PAUSE=0.65")
+    assert "is tried again by itself (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in told
+    assert (out / "run" / "checkpoint").read_text() == "150\n"
+    assert (out / "run" / "run.1.out").exists()
+    wait_until(lambda: jobs(slurm, "run", "State") == ["TIMEOUT", "COMPLETED"], 30, "accounting has both jobs")
+    assert jobs(slurm, "run", "Timelimit") == ["00:01:00", "00:02:00"]  # Slurm counts in whole minutes
