@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..study import events as ev
+from ..study.event_records import from_record
 from ..study.status import UNSUCCESSFUL
 
 _MOST = 200  # events; the last ones
@@ -45,7 +46,7 @@ class History:
         if not _SOMEBODYS.search(line) or not (self._number.search(line) or _names(line, self._submissions)):
             return
         try:
-            event = ev.from_record(json.loads(line))
+            event = from_record(json.loads(line))
         except (ValueError, KeyError, TypeError):
             return
         if words := _words(event, self._index, self._submissions):

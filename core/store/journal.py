@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import StudyDirectoryError
 from ..study import events as ev
+from ..study.event_records import UnknownEvent, from_record, to_line
 
 _TAIL = 1 << 13  # bytes: the last events
 _BUFFER = 1 << 16  # bytes that are kept before they are handed over
@@ -39,7 +40,7 @@ class Journal:
         self._unsynced = False
 
     def append(self, event: ev.Event) -> None:
-        self._buffer += ev.to_line(event).encode("utf-8", "backslashreplace") + b"\n"
+        self._buffer += to_line(event).encode("utf-8", "backslashreplace") + b"\n"
         self._unsynced = True
         if len(self._buffer) >= _BUFFER:
             self.flush()
@@ -117,7 +118,7 @@ def end_of_journal(journal: Path) -> tuple[str, float]:
         return "", 0.0
     for line in reversed(lines):
         with suppress(ValueError, LookupError, TypeError, AttributeError):  # torn by the cut, or by a crash
-            event = ev.from_record(json.loads(line))
+            event = from_record(json.loads(line))
             if isinstance(event, ev.DriverStarted):
                 break
             if isinstance(event, ev.StudyEnded):
@@ -133,8 +134,8 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
         records = _records(lines[first : first + _AT_ONCE])
         for number, record in enumerate(records, first + 1):
             try:
-                yield ev.from_record(json.loads(record) if isinstance(record, str) else record)
-            except ev.UnknownEvent as error:
+                yield from_record(json.loads(record) if isinstance(record, str) else record)
+            except UnknownEvent as error:
                 raise StudyDirectoryError(
                     f"{name}:{number}: this journal holds an {error}", "a newer mtui wrote it; use that one"
                 ) from None

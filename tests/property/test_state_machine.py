@@ -20,6 +20,7 @@ from mtui.core.study.again import Tries, try_again
 from mtui.core.study.binding import Start
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
+from mtui.core.study.event_records import from_record, to_line
 from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
 from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.study.state import Impossible, StudyState
@@ -133,7 +134,7 @@ class StudyMachine(RuleBasedStateMachine):
             assert isinstance(event, ev.Submitted | ev.SubmitDeferred | ev.SubmitRefused | ev.SubmitUnclear), error
             event = ev.Anomaly(at=event.at, message=str(error))
             self.state.apply(event)
-        self.lines.append(ev.to_line(event))
+        self.lines.append(to_line(event))
         if isinstance(event, ev.Marked):
             self.counted_as_done.add(event.instance)
         self.been_over.update(index for index, status in enumerate(self.state.status) if status in OVER)
@@ -619,7 +620,7 @@ def replay_kept(plan: Plan, lines: list[str], at: int) -> StudyState:
 
 def go_on(state: StudyState, lines: list[str]) -> StudyState:
     for line in lines:
-        state.apply(ev.from_record(json.loads(line)))
+        state.apply(from_record(json.loads(line)))
     return state
 
 

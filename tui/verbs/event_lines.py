@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from ...core.plan.changes import in_words
 from ...core.study import events as ev
+from ...core.study.event_records import to_record
 from ...core.study.state import StudyState
 from ...core.study.status import Status
 from ..model.allocations import title
@@ -152,7 +153,7 @@ class EventRecords:
     """Prints each event as one JSON line, with the instance's name and the counts after it."""
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
-        record = ev.to_record(event)
+        record = to_record(event)
         index = record.get("instance")
         if isinstance(index, int):
             record["name"] = state.plan.instances[index].name

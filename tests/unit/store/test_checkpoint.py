@@ -13,6 +13,7 @@ from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.checkpoint import VERSION
+from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import everything
@@ -136,7 +137,7 @@ def test_late_words_in_an_older_segment_are_read_in_their_place(directory: Study
     write(directory, 2, [])
     keep(directory, study)
     with segment(directory.journal, 1).open("a") as journal:
-        journal.write(ev.to_line(through(0)[2]) + "\n")
+        journal.write(to_line(through(0)[2]) + "\n")
     state, _ = load_state(directory, study)
     assert state.status[0] is Status.FINISHED
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from mtui.core.store.journal import parse_lines
-from mtui.core.study.events import TYPES, AllocationEvent, Event, UnknownEvent, from_record, to_line, to_record
+from mtui.core.study.event_records import UnknownEvent, from_record, to_line, to_record
+from mtui.core.study.events import TYPES, AllocationEvent, Event
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from tests.plans import plan, step

@@ -11,6 +11,7 @@ from mtui.core.plan.extend import extend_plan
 from mtui.core.store.journal import parse_lines
 from mtui.core.study import events as ev
 from mtui.core.study.checkpoint import from_lines, to_lines
+from mtui.core.study.event_records import from_record, to_line
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -100,7 +101,7 @@ def test_checkpoint_and_replay_tell_the_same() -> None:
     for number, event in enumerate(events):
         kept = from_lines(PLAN, [line.encode() for line in to_lines(state)])
         for later in events[number:]:
-            kept.apply(ev.from_record(json.loads(ev.to_line(later))))
+            kept.apply(from_record(json.loads(to_line(later))))
         apply(state, event)
         if number == len(events) - 1:
             assert everything(kept) == everything(state)

@@ -9,6 +9,7 @@ import pytest
 from mtui.core.spec.model import Step
 from mtui.core.study import events as ev
 from mtui.core.study.commands import Request, carry_out, change_problem
+from mtui.core.study.event_records import from_record, to_line
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -162,10 +163,10 @@ def test_replay_gives_the_same_changes() -> None:
         run(before, NAMES[name], Status.FAILED)
     events = carry_out(state, Request("c", "retry", ("*",), (("walltime", "10"), ("nodes", 2))), at=1.0)
     apply(state, *events)
-    apply(before, *(ev.from_record(json.loads(ev.to_line(event))) for event in events))
+    apply(before, *(from_record(json.loads(to_line(event))) for event in events))
     assert everything(before)["changes"] == everything(state)["changes"]
 
 
 def test_retry_of_an_older_journal_changes_nothing() -> None:
-    event = ev.from_record({"v": 1, "type": "retried", "at": 1.0, "instance": 0})
+    event = from_record({"v": 1, "type": "retried", "at": 1.0, "instance": 0})
     assert event == ev.Retried(at=1.0, instance=0)

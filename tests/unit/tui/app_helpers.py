@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from mtui.core.store.layout import StudyDirectory, create, open_study
 from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from mtui.tui.app import MtuiApp
 from mtui.tui.open_study import OpenStudy
@@ -198,4 +199,4 @@ def write_slurm_study(
 def append(directory: StudyDirectory, *events: ev.Event, epoch: int = 1) -> None:
     """Write events as the driver of an epoch would."""
     with (directory.journal / f"{epoch:06d}.jsonl").open("a", encoding="utf-8") as journal:
-        journal.writelines(ev.to_line(event) + "\n" for event in events)
+        journal.writelines(to_line(event) + "\n" for event in events)

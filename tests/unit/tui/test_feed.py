@@ -11,6 +11,7 @@ import pytest
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.event_records import to_line
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.feed import Feed, apply
@@ -109,7 +110,7 @@ def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
     first, second = script.hold(3), script.hold(4)
-    line = ev.to_line(second)
+    line = to_line(second)
     append(reader.directory, first)
     path = reader.directory.journal / "000001.jsonl"
     with path.open("a") as file:
@@ -136,7 +137,7 @@ def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(rea
     assert "of a newer mtui" in reader.feed.problem
     reader.take()
     assert reader.state is None
-    path.write_text(ev.to_line(script.hold(7)) + "\n")
+    path.write_text(to_line(script.hold(7)) + "\n")
     reader.feed.wake()
     reader.wait(lambda: reader.state)
     assert reader.state and reader.state.status[7] is Status.HELD
@@ -149,7 +150,7 @@ def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) 
     reader.wait(lambda: reader.state)
     path = reader.directory.journal / "000001.jsonl"
     good = path.read_text()
-    path.write_text(good + '{"v":1,"type":"held"}\n' + ev.to_line(script.hold(8)) + "\n")
+    path.write_text(good + '{"v":1,"type":"held"}\n' + to_line(script.hold(8)) + "\n")
     append(reader.directory, script.hold(9), epoch=2)
     reader.feed.wake()
     wait_until(lambda: reader.feed.problem, 20, "the problem is told")
@@ -161,7 +162,7 @@ def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) 
     reader.take()
     assert reader.events == []
     assert reader.state and reader.state.status[7] is Status.HELD
-    path.write_text(good + ev.to_line(script.hold(6)) + "\n" + ev.to_line(script.hold(8)) + "\n")
+    path.write_text(good + to_line(script.hold(6)) + "\n" + to_line(script.hold(8)) + "\n")
     reader.feed.wake()
     reader.wait(lambda: len(reader.events) == 3)
     assert [event.instance for event in reader.events if isinstance(event, ev.Held)] == [6, 8, 9]

@@ -8,13 +8,14 @@ import pytest
 
 from mtui.core.store.history import History
 from mtui.core.study import events as ev
+from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from tests.unit.study import script
 
 
 def _write(folder: Path, *events: ev.Event, epoch: int = 1) -> None:
     with (folder / f"{epoch:06d}.jsonl").open("a") as file:
-        file.writelines(ev.to_line(event) + "\n" for event in events)
+        file.writelines(to_line(event) + "\n" for event in events)
 
 
 def _words(folder: Path, index: int) -> list[str]:
@@ -109,7 +110,7 @@ def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
     history = History(tmp_path, 0)
     _write(tmp_path, script.intend("s", (0, 1)))
     assert [words for _, words in history.read()] == ["attempt 1 is submitted"]
-    line = ev.to_line(script.submitted("s", "9"))
+    line = to_line(script.submitted("s", "9"))
     with (tmp_path / "000001.jsonl").open("a") as file:
         file.write(line[:20])
     assert len(history.read()) == 1
