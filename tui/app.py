@@ -11,7 +11,6 @@ import os
 import shlex
 import sys
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -26,15 +25,12 @@ from textual.message import Message
 from textual.screen import Screen
 
 from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
-from ..core.plan.changes import CHANGEABLE, RESTART
-from ..core.plan.script import header_resources
 from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile, read_study_file
-from ..core.study.commands import MARKS, change_problem
 from . import preferences, themes
 from .driving import At
-from .model.acting import Order, order_for
+from .model.acting import order_for
 from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
 from .opening import is_maestros, open_any, read_any
@@ -42,8 +38,9 @@ from .palette import Actions, Instances
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen
-from .screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
+from .screens.dialogs import PickScreen
 from .screens.help import HelpScreen
+from .screens.questions import ask_for
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
@@ -53,7 +50,6 @@ from .typed_ahead import TypedAhead
 from .verbs.status_view import failure_lines, failures, summary
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
-_MOST_ASKED = 200  # instances whose resources are compared before a retry
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
 
 
@@ -234,28 +230,8 @@ class MtuiApp(App[None]):
 
     # --- questions
 
-    async def ask(self, order: Order) -> bool:
-        return bool(await self.push_screen_wait(ConfirmScreen(order)))
-
     async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
         return await self.push_screen_wait(PickScreen(title, choices))
-
-    async def ask_for(self, order: Order, study: OpenStudy) -> dict[str, str] | None:
-        """What a command takes besides whom it is for: resources of a retry, the reason of a mark. None: not to do."""
-        if order.verb in MARKS:
-            return await self.push_screen_wait(
-                RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)")
-            )
-        if order.verb not in ("retry", "rerun"):
-            return {} if await self.ask(order) else None
-        scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
-        if not scheduled:
-            return {} if await self.ask(order) else None
-
-        def check(changes: dict[str, str]) -> tuple[str, str]:
-            return change_problem(study.state, order.indices, changes)
-
-        return await self.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED]), check))
 
     @work
     async def act(self, verb: str, indices: set[int]) -> None:
@@ -266,7 +242,7 @@ class MtuiApp(App[None]):
         if isinstance(order, str):
             self.notify(order, markup=False)
             return
-        changes = await self.ask_for(order, self.study)
+        changes = await ask_for(self, order, self.study)
         if changes is not None:
             try:
                 self.study.send(order, changes)
@@ -356,25 +332,6 @@ class MtuiApp(App[None]):
 
     def _print_error_renderables(self) -> None:
         """Nothing here: the error is raised again once the terminal is back, and told like any other."""
-
-
-def _anything(changes: dict[str, str]) -> tuple[str, str]:
-    """A reason can be anything."""
-    del changes
-    return "", ""
-
-
-def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
-    """What the jobs of instances ask for: the value, or `several` where they differ."""
-    found: dict[str, str] = {}
-    if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):
-        found[RESTART] = "false"
-    for index in indices:
-        own = header_resources(study.plan, study.plan.instances[index], study.state.changes.get(index, {}))
-        for key in CHANGEABLE:
-            value = own.get(key, "")
-            found[key] = value if found.get(key, value) == value else "several"
-    return found
 
 
 def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:

@@ -31,6 +31,7 @@ from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
+from .questions import ask_for
 from .study_keys import KEYS
 
 if TYPE_CHECKING:
@@ -427,7 +428,7 @@ class StudyScreen(Screen[None]):
         if isinstance(order, str):
             self.notice.say([(f" {order}", "state--queued")])
             return
-        options = await self.app.ask_for(order, self.study)
+        options = await ask_for(self.app, order, self.study)
         if options is None:
             return
         try:
