@@ -253,7 +253,7 @@ class MtuiApp(App[None]):
 
     def action_help(self) -> None:
         chain = [*(self.screen.focused.ancestors_with_self if self.screen.focused else [self.screen])]
-        self.push_screen(HelpScreen(chain if self.screen.focused else [self.screen, self]))
+        self.push_screen(HelpScreen(chain if self.screen.focused else [self.screen, self], plain=self.plain))
 
     @work
     async def show_instance(self, index: int) -> None:

@@ -19,6 +19,7 @@ from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ..core.spec.problems import Problem
     from ..core.store.layout import StudyDirectory
     from ..core.store.study_file import StudyFile
 
@@ -141,12 +142,22 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
         write_all(directory, study.plan)
         print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
         return EXIT_FINISHED
-    notice = f"{plural(warnings, 'warning')} about {spec.name}: mtui plan {spec} shows them" if warnings else ""
-    return _drive(directory, study, arguments, notice)
+    return _drive(directory, study, arguments, _first_warning(spec, warnings))
 
 
-def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> tuple[StudyDirectory, StudyFile, int]:
-    """A new study; how many warnings there were about its file, which are told on stderr."""
+def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
+    """What the app shows of the warnings at a start, for it hides what was printed; empty if there are none."""
+    from .text import plural, safe
+
+    if not warnings:
+        return ""
+    return f"{plural(len(warnings), 'warning')} (mtui plan {safe(str(spec))}): {safe(warnings[0].message)}"
+
+
+def _create(
+    spec: Path, arguments: argparse.Namespace, *, dry: bool = False
+) -> tuple[StudyDirectory, StudyFile, Sequence[Problem]]:
+    """A new study; the warnings about its file, which are told on stderr."""
     from dataclasses import replace
 
     from ..core.backends.batch import require_batch_system
@@ -174,11 +185,13 @@ def _create(spec: Path, arguments: argparse.Namespace, *, dry: bool = False) -> 
         attempts=arguments.attempts or Settings().attempts,
         on_end=planned.study.mtui.on_end,
         on_failure=planned.study.mtui.on_failure,
+        dry=dry,
     )
     inside = _allocation(arguments)
     directory, study = create_study(planned, options, settings)
-    remember(directory.root)
-    return directory, replace(study, settings=replace(settings, inside=inside)), len(planned.warnings)
+    if not dry:
+        remember(directory.root)
+    return directory, replace(study, settings=replace(settings, inside=inside)), planned.warnings
 
 
 def _allocation(arguments: argparse.Namespace) -> str:
@@ -197,6 +210,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ..core.store.known import remember
     from ..core.store.study_file import read_study_file
     from .opening import is_maestros, open_any, read_any, require_ours
+    from .text import safe
+    from .verbs.confirm import confirm_dry_run
 
     directory = open_any(target)
     refuse_plan_options(arguments)
@@ -206,6 +221,8 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
         remember(directory.root)
         return _drive(directory, read_any(directory)[0], arguments)
     study = read_study_file(directory.study_file)
+    if not confirm_dry_run(directory, study, yes=arguments.autoyes):
+        raise UsageError("not started", f"mtui status {safe(str(target))} shows it")
     remember(directory.root)
     settings = study.settings
     study = replace(
@@ -262,7 +279,7 @@ def _submit(arguments: argparse.Namespace) -> int:
         driver = drives(directory)
         if driver:
             raise UsageError(
-                f"a driver holds this study: {driver}", f"let it go first: mtui detach {target}, or Ctrl-C"
+                f"a driver holds this study: {driver}", f"let it go first: mtui stop {target}; what runs goes on"
             )
     else:
         directory, study, _ = _create(study_file(arguments.target), arguments)

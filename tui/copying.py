@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .text import safe
+from .text import plural, safe
 
 if TYPE_CHECKING:
     from .app import MtuiApp
@@ -39,5 +39,5 @@ def copy_choices(study: OpenStudy, index: int | None, log: Sequence[str]) -> lis
     back = shlex.join(["mtui", root])
     found.append((back, f"this study    {back}"))
     if log:
-        found.append(("\n".join(log), f"log           its last {len(log)} lines"))
+        found.append(("\n".join(log), f"log           its last {plural(len(log), 'line')}"))
     return found

@@ -53,7 +53,8 @@ mtui retry DIR failed      run again what failed
 mtui submit STUDY.yaml     drive the study from a Slurm job of its own
 mtui doctor                check terminal, Slurm, file system and limits
 
-'mtui VERB --help' tells more."""
+'mtui VERB --help' tells more. docs/troubleshooting.md of the source goes by symptom
+and by message."""
 
 
 class _Parser(argparse.ArgumentParser):

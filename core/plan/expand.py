@@ -77,6 +77,7 @@ def make_plan(
     )
     _check_names(plan, {step.name: step.place for step in study.steps}, problems)
     _check_launchers(plan, study, problems)
+    _check_funnels(plan, {step.name: step.place for step in study.steps}, problems)
     problems.raise_if_any()
     return plan
 
@@ -232,6 +233,22 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
             if message and not told:  # one message a step: a sweep of thousands would repeat it
                 told = True
                 problems.error(place, message, hint)
+
+
+def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
+    """A step that gathers, and is made once for each row all the same by a workspace that it names."""
+    for step in plan.steps:
+        own = {key for key in plan.parameters.keys if uses_parameter(step.cmd + step.restart, key)}
+        own.update(*(plan.steps[parent].used for parent in step.parents))
+        for other in (plan.steps[index] for index in step.references if index not in step.above):
+            if step.funnels and not own.issuperset(other.used):
+                all_of = " and ".join(plan.steps[index].name for index in step.funnels)
+                problems.warn(
+                    places[step.name],
+                    f"step '{step.name}' waits for all of {all_of}, but runs {len(step.instances):,} times: "
+                    f"for each row of '{other.name}', since it uses $({other.name}.workspace)",
+                    f"for one run that sees all of them add '{other.name}_*' to its depends",
+                )
 
 
 def _name_problem(

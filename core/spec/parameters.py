@@ -41,7 +41,8 @@ def read_parameters(top: Fields, given: Given, read: ReadText) -> tuple[Paramete
     node = top.node.get("mtui")
     block = Fields(node, "mtui", problems) if isinstance(node, reading.Mapping) else None
     maestros = _maestros(top)
-    found = _merged([*maestros, *_ours(block, TableFiles(read, problems)), *_from_command_line(given)])
+    typed = [] if given.generator else _from_command_line(given)
+    found = _merged([*maestros, *_ours(block, TableFiles(read, problems)), *typed])
     for item in found:
         if item.values is None and not item.broken:
             problems.error(item.place, f"parameter '{item.key}' has no values", "give it values, a range or a file")

@@ -165,6 +165,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
         hint = "put text that holds ': ' in quotes, or check the indentation of this line"
     elif "expected a single document" in context:
         hint = "a study is one document: remove the '---' line in the middle"
+    elif "could not find expected ':'" in message and error.context_mark:
+        hint = f"line {error.context_mark.line + 1} is read as a key; lines of a script stand deeper than their 'cmd'"
+    elif error.context_mark and error.context_mark.line + 1 < place.line:
+        hint = f"look above, from line {error.context_mark.line + 1} on: a quote that is not closed, or an indentation"
     problems.error(place, message + context, hint)
 
 

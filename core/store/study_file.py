@@ -32,6 +32,7 @@ class Settings:
     on_end: str = ""  # commands that a driver runs, see spec/model.py
     on_failure: str = ""
     pack: Pack | None = None  # whether and how instances share allocations
+    dry: bool = False  # made by --dry, to look at its scripts: nobody has said yet that it is to run
     inside: str = ""  # the job in whose allocation this driver runs what it can; of one driver, not kept
 
 

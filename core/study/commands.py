@@ -7,6 +7,7 @@ ends with `command_done`, which says what came of it or why it was refused.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -158,7 +159,7 @@ def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.E
         return _DECISIONS[request.verb](state, index, at)
 
     changes: list[ev.Event] = []
-    tally: dict[str, int] = {}
+    tallies: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of those that change, and of the others
     # Children first: a cancelled parent would block them before their own turn.
     for index in reversed(indices):
         event, word = decide(state, index, at)
@@ -166,10 +167,10 @@ def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.E
             changes_of = _changes_of(state, index, resources if request.verb == "retry" or index in chosen else {})
             event = replace(event, changes=tuple(changes_of.items()))
             word = f"{word} with {in_words(asked)}" if (asked := _asked(changes_of)) else word
-        tally[word] = tally.get(word, 0) + 1
+        tallies[event is None][word] += 1
         if event is not None:
             changes.append(event)
-    message = ", ".join(f"{count:,} {word}" for word, count in sorted(tally.items()))
+    message = ", ".join(f"{count:,} {word}" for tally in tallies for word, count in sorted(tally.items()))
     return changes, "done" if changes else "refused", message or "there is nothing to do"
 
 

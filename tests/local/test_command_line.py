@@ -158,7 +158,7 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
     (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
     assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
     assert "No driver is running" in mtui.run("retry", "out", cwd=folder).stdout
-    assert "1 command" in mtui.run("status", "out", cwd=folder).stdout
+    assert "Commands that wait for a driver: 1. Go on with: mtui " in mtui.run("status", "out", cwd=folder).stdout
     assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
     assert mtui.instance(folder / "out", "a")["attempt"] == 2
 
@@ -188,16 +188,17 @@ def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Pa
     def known() -> list[str]:
         return sorted(path.read_text() for path in (folder / "state").rglob("studies/*"))
 
+    assert mtui.run("--no-ui", "-o", "begun", "hello.yaml", cwd=folder, env=env).returncode == 0
+    assert known() == [str(folder / "begun")]
     assert mtui.run("--dry", "-o", "out", "hello.yaml", cwd=folder, env=env).returncode == 0
-    assert known() == [str(folder / "out")]
     (folder / "out").rename(folder / "moved")
     for words in ("plan hello.yaml", "status moved", "why moved a", "hold moved"):
         assert mtui.run(*words.split(), cwd=folder, env=env).returncode == 0
-    assert known() == [str(folder / "out")]
+    assert known() == [str(folder / "begun")]
     assert mtui.run("release", "moved", cwd=folder, env=env).returncode == 0
     (folder / "out").symlink_to(folder / "moved")
-    assert mtui.run("--no-ui", "moved", cwd=folder, env=env).returncode == 0
-    assert known() == [str(folder / "moved"), str(folder / "out")]
+    assert mtui.run("--no-ui", "-y", "moved", cwd=folder, env=env).returncode == 0
+    assert known() == [str(folder / "begun"), str(folder / "moved")]
     assert mtui.run("-o", "adir", "hello.yaml", cwd=folder, env=env).returncode == 2
     assert len(known()) == 2
 

@@ -127,6 +127,37 @@ def test_a_step_in_the_place_of_an_instance(tmp_path: Path) -> None:
     assert "hint: it is a step; its instances are estimate_SEED.1, estimate_SEED.2, " in done.stderr
 
 
+def test_what_was_made_to_be_looked_at_does_not_start_by_itself(env: dict[str, str], tmp_path: Path) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", "- {name: a, description: d, run: {cmd: echo > ran}}")
+    out = tmp_path / "out"
+    assert mtui.run("--dry", "-o", out, spec, env=env).returncode == 0
+    assert str(out) not in mtui.run(env=env).stdout
+    done = mtui.run("--no-ui", out, env=env)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "was made by --dry, and nothing of it has run\n  hint: -y starts it" in done.stderr
+    terminal = Terminal(out, env={**env, "TERM": "xterm-256color"}, size=(100, 24))
+    try:
+        terminal.wait_for("Start it? [y/N]")
+        terminal.keys("n", "enter")
+        assert terminal.exit_code() == 2
+    finally:
+        terminal.close()
+    assert not (out / "a" / "ran").exists()
+    assert mtui.run("--no-ui", "-y", out, env=env).returncode == 0
+    assert (out / "a" / "ran").exists()
+    assert mtui.run("--no-ui", out, env=env).returncode == 0  # asked once
+
+
+def test_labels_in_another_order_name_the_same_instance(tmp_path: Path) -> None:
+    cmd = "- {name: sim, description: d, run: {cmd: 'echo $(OMEGA) $(GAMMA)'}}"
+    rows = "  OMEGA: {values: [2, 3], label: OMEGA.%%}\n  GAMMA: {values: [0.2, 0.8], label: GAMMA.%%}"
+    spec = mtui.write_study(tmp_path / "s.yaml", cmd, parameters=rows)
+    assert mtui.run("--dry", "-o", tmp_path / "out", spec).returncode == 0
+    done = mtui.run("why", tmp_path / "out", "sim_OMEGA.3.GAMMA.0.8")
+    assert done.returncode == 2
+    assert done.stderr.endswith("hint: did you mean 'sim_GAMMA.0.8.OMEGA.3'?\n")
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [

@@ -12,7 +12,10 @@ from ...core.study.status import LIVE, Status
 from ..text import plural, safe
 
 _MOST_NAMES = 6
-_AGAIN = "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept."
+_AGAIN = (
+    "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept. "
+    "What was changed in the study file since its start needs a new study."
+)
 VERBS = commands.TARGETED
 _NOTHING = {
     "cancel": "there is nothing to cancel: it is over already",

@@ -216,6 +216,9 @@ class Estimator:
             return "unknown: Slurm is silent"
         at_work = sum(state.counts[status] for status in _AT_WORK)
         queued = sum(state.counts[status] for status in _QUEUED)
+        held = state.counts[Status.HELD]
+        if held and not at_work and not queued and not state.counts[Status.READY]:
+            return f"stalled: {held:,} held"  # and all the rest waits for these
         if not at_work and not queued and now - state.last_event_at > _PAUSE:
             return "stalled: nothing runs"
         if not at_work and queued and not ended:
@@ -223,9 +226,7 @@ class Estimator:
         if not any(pace.samples for pace in self._paces):
             if not at_work and queued:
                 return "unknown: waits in the queue"
-            return (
-                "unknown: too early to tell" if state.counts[Status.FINISHED] else "unknown: nothing has finished yet"
-            )
+            return "unknown: too early to tell"
         return ""
 
     def _of_late(self, now: float) -> tuple[int, float, float]:

@@ -56,7 +56,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         ran = f"for {span(now - last.started_at)} now"
         return where_packed(status, last, allocation, ran, state.open_parents(index))
     if status is Status.BLOCKED:
-        return [_blocked(state, index)]
+        return [*_held(state, index), _blocked(state, index)]
     if status in UNSUCCESSFUL:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(Kind.FAILED, _HINTS.get(status, ""), next=(again,))]
@@ -72,11 +72,8 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
 
 
 def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:
-    reasons: list[Reason] = []
+    reasons = _held(state, index)
     open_parents = state.open_parents(index)
-    if index in state.held:
-        let_go = Next("release", state.plan.instances[index].name)
-        reasons.append(Reason(Kind.HELD, "It is held.", next=(let_go,)))
     if open_parents:
         words = f"It waits for {plural(len(open_parents), 'parent')}:"
         reasons.append(Reason(Kind.PARENTS, words, tuple(open_parents)))
@@ -86,6 +83,12 @@ def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: f
     if not driven:
         reasons.append(Reason(Kind.NO_DRIVER, "No driver is running, so nothing starts.", next=(Next(),)))
     return reasons
+
+
+def _held(state: StudyState, index: int) -> list[Reason]:
+    if index not in state.held:
+        return []
+    return [Reason(Kind.HELD, "It is held.", next=(Next("release", state.plan.instances[index].name),))]
 
 
 def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[Kind, str]:

@@ -13,6 +13,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
+from ..model.appearance import LOOKS
+
 _KEY_WIDTH = 20
 _NAMES = {
     "question_mark": "?",
@@ -42,10 +44,11 @@ class HelpScreen(ModalScreen[None]):
         Binding("pageup,ctrl+u", "scroll(-10)", "Page up", show=False, id="help.page_up"),
     ]
 
-    def __init__(self, chain: Iterable[DOMNode]) -> None:
+    def __init__(self, chain: Iterable[DOMNode], *, plain: bool) -> None:
         """`chain` are the widget that has the focus and what it stands in, innermost first."""
         super().__init__()
         self._text = _help_text(chain)
+        self._text.append_text(_signs(plain))
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog -tall"):
@@ -74,6 +77,17 @@ def _help_text(chain: Iterable[DOMNode]) -> Text:
         for binding in rows:
             text.append(f" {key_words(binding.key):<{_KEY_WIDTH}}", style="bold")
             text.append(f" {binding.tooltip or binding.description}\n")
+    return text
+
+
+def _signs(plain: bool) -> Text:
+    """What the signs of the states mean."""
+    states: dict[str, list[str]] = {}
+    for status, look in LOOKS.items():
+        states.setdefault(look.plain if plain else look.glyph, []).append(status.value)
+    text = Text("\n").append("Signs\n", style="bold underline")
+    for sign, names in states.items():
+        text.append(f" {sign:<{_KEY_WIDTH}}", style="bold").append(f" {', '.join(names)}\n")
     return text
 
 

@@ -159,6 +159,6 @@ def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
         beside = " besides the allocations" if packed.steps else ""
         asked = f"At most {cost.node_hours:,.1f} node-hours{beside}{_charge(cost, profile)}."
         if cost.unknown:
-            asked += f" {plural(cost.unknown, 'instance')} without a walltime not counted."
+            asked += f" {plural(cost.unknown, 'instance')} without a clear walltime and number of nodes not counted."
         lines.append(asked)
     return lines

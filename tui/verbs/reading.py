@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from ...core.errors import EXIT_FINISHED, UsageError
@@ -12,10 +13,11 @@ from ..as_json import tell
 from ..opening import read_any
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ...core.plan.model import Instance
+    from ...core.plan.model import Instance, Plan
     from ...core.study.state import StudyState
 
 _MOST_NAMES = 4  # of a step's instances, in a hint
+_MOST_LABELS = 4  # whose orders are tried
 
 
 def studies(arguments: argparse.Namespace) -> int:
@@ -110,7 +112,8 @@ def _instance(state: StudyState, name: str) -> Instance:
     names = {instance.name: instance for instance in state.plan.instances}
     if name in names:
         return names[name]
-    hint = nearest(name, names)
+    same = _in_another_order(state.plan, name)
+    hint = f"did you mean '{same}'?" if same else nearest(name, names)
     for step in (step for step in state.plan.steps if step.name == name and step.instances):
         # Of the instances of a step that was named, those that people ask for come first.
         ordered = sorted(step.instances, key=lambda index: (state.status[index] not in BAD, index))
@@ -118,6 +121,17 @@ def _instance(state: StudyState, name: str) -> Instance:
         more = ", ..." if len(ordered) > _MOST_NAMES else ""
         hint = f"it is a step; its instances are {shown}{more}"
     raise UsageError(f"no instance is called '{name}'", hint)
+
+
+def _in_another_order(plan: Plan, name: str) -> str:
+    """The instance whose labels a name has in another order, as they stand in a grid; empty if there is none."""
+    for instance in plan.instances:
+        step = plan.step_of(instance)
+        if len(name) == len(instance.name) and name.startswith(f"{step.name}_") and len(step.used) <= _MOST_LABELS:
+            labels = (plan.parameters.labels[plan.parameters.keys.index(key)][instance.row] for key in step.used)
+            if name in (f"{step.name}_{'.'.join(order)}" for order in permutations(labels)):
+                return instance.name
+    return ""
 
 
 def completion(arguments: argparse.Namespace) -> int:

@@ -120,7 +120,7 @@ def _send(
             say_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
         answer = _carry_out_here(directory, follower, command)
     else:
-        words = f"Sent. No driver is running; it will be done when one is: mtui --no-ui {directory.root}"
+        words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
         answer = Answer(_WAITING, words)
     return replace(answer, matched=len(indices))
 

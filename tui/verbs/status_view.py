@@ -106,14 +106,14 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     elif state.result:
         lines.append(f"The study is over: {state.result}.")
         if commands:
-            lines.append(f"{plural(commands, 'command')} wait for a driver: mtui --no-ui {directory.root}")
+            lines.append(f"Commands that wait for a driver: {commands:,}. Go on with: mtui {directory.root}")
     elif driver:
         lines.append(f"Driven by {driver}.")
     else:
         silent = silent_driver(directory)
         last = f" The last one seems to be gone: {silent}." if silent else ""
-        wait = f" {plural(commands, 'command')} wait." if commands else ""
-        lines.append(f"No driver is running.{last}{wait} Go on with: mtui --no-ui {directory.root}")
+        wait = f" Commands that wait for one: {commands:,}." if commands else ""
+        lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     if state.slurm_silent_since:

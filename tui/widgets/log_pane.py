@@ -32,6 +32,7 @@ from .log_paint import LogPaint
 _INTERVAL = 0.5  # seconds between two looks at the file
 _LATE = 3.0  # seconds without an answer until that is told
 _SIDEWAYS = 8  # cells
+_MORE = ">"  # at the end of a line that goes on, as in less
 _NOTHING_YET = "there is no output yet"
 
 
@@ -367,8 +368,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             return Strip.blank(width, self.rich_style)
         number, part = self._view.line_at(row)
         if not self.wrapping:
-            left = self.scroll_offset.x
-            return self._line(number).crop_extend(left, left + width, self.rich_style)
+            left, line = self.scroll_offset.x, self._line(number)
+            if line.cell_length <= left + width:
+                return line.crop_extend(left, left + width, self.rich_style)
+            more = Strip([Segment(_MORE, self.get_component_rich_style("log--note"))])
+            return Strip.join([line.crop_extend(left, left + max(0, width - 1), self.rich_style), more])
         starts = [*self._view.breaks(number), self._view.width_of(number)]
         return self._line(number).crop(starts[part], starts[part + 1]).crop_extend(0, width, self.rich_style)
 

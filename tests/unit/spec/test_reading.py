@@ -100,6 +100,8 @@ def test_a_key_over_a_merged_one_is_no_doubt() -> None:
         ("study:\n- name: a: b\n", "2:10: YAML syntax: mapping values are not allowed", "in quotes"),
         (STUDY + "---\n" + STUDY, "4:1: YAML syntax: but found another document", "remove the '---' line"),
         ("a: [1\nb: 2\n", "2:2: YAML syntax: ", ""),
+        ('a:\n  b: "open\n  c: d\n  e: "f"\n', "4:7: YAML syntax: did not find expected key", "above, from line 2 on"),
+        ("a:\n  b:\n    cmd: |\n      one\n  two\n    c: d\n", "6:6: YAML syntax: could not find", "line 5 is read"),
         ("a: *b\n", "1:4: YAML syntax: found undefined alias", ""),
         ("a: b\nc: d\x07\n", "2:5: not YAML text: it holds the control character '\\x07'", ""),
         ("a: é\n\0", "2:1: not YAML text: it holds the control character '\\x00'", ""),

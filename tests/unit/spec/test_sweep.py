@@ -249,3 +249,4 @@ def test_a_generator_stands_in_for_all_of_it() -> None:
         f"4:24: warning: mtui: 'parameters' {reason}",
     ]
     assert told("", A, given=Given(generator=True)) == []
+    assert told("", f"{A}, {B}", given=Given({"A": ("1",)}, generator=True)) == [f"warning: --params {reason}"]

@@ -259,3 +259,19 @@ def test_warnings_are_in_the_order_of_the_file() -> None:
     for line in (3, 1, 2):
         problems.warn(Place(line, 1), f"line {line}")
     assert [problem.message for problem in problems.warnings] == ["line 1", "line 2", "line 3"]
+
+
+def test_a_step_that_gathers_and_runs_for_each_row_all_the_same() -> None:
+    text = (
+        HEAD + "study:\n- {name: sim, description: d, run: {cmd: echo $(SIZE)}}\n"
+        "- {name: check, description: d, run: {cmd: x, depends: [sim]}}\n"
+        "- {name: table, description: d, run: {cmd: cat $(sim.workspace)/*, depends: [check_*DEPENDS]}}\n" + SWEEP
+    )
+    assert told(text.replace("DEPENDS", "")) == [
+        "5:3: warning: step 'table' waits for all of check, but runs 2 times: for each row of 'sim', "
+        "since it uses $(sim.workspace)"
+    ]
+    assert hints(text.replace("DEPENDS", "")) == ["for one run that sees all of them add 'sim_*' to its depends"]
+    for mended in (", sim_*", ", sim"):  # one run of all, or a run for each row that is meant
+        assert told(text.replace("DEPENDS", mended)) == []
+    assert told(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []

@@ -56,7 +56,7 @@ def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:
     apply(state, intend("s", (0, 1)), submitted("s"), started(0))
     run(state, 1)
     done = order(state, "cancel", "*")
-    assert (done.outcome, done.message) == ("done", "1 already finished, 2 cancelled, 1 told to end")
+    assert (done.outcome, done.message) == ("done", "2 cancelled, 1 told to end, 1 already finished")
     assert words(state) == "running, finished, cancelled, cancelled"
     assert list(state.to_cancel) == [0]
 
@@ -67,7 +67,7 @@ def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> Non
     run(state, 1)
     done = order(state, "retry", "*")
     assert (
-        done.message == "2 blocked (retry the parent that failed), 1 finished (rerun runs those again), 1 to run again"
+        done.message == "1 to run again, 2 blocked (retry the parent that failed), 1 finished (rerun runs those again)"
     )
     assert words(state) == "ready, finished, waiting, waiting"
 
@@ -75,10 +75,10 @@ def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> Non
 def test_hold_and_release_answer_for_each_instance() -> None:
     state = StudyState(PLAN)
     run(state, 0)
-    assert order(state, "hold", "*", command="1").message == "1 finished (too late to hold), 3 held"
+    assert order(state, "hold", "*", command="1").message == "3 held, 1 finished (too late to hold)"
     done = order(state, "hold", "b", command="2")
     assert (done.outcome, done.message) == ("refused", "1 held already")
-    assert order(state, "release", "a_*", command="3").message == "1 finished and not held, 1 released"
+    assert order(state, "release", "a_*", command="3").message == "1 released, 1 finished and not held"
     assert words(state) == "finished, ready, held, held"
 
 

@@ -86,7 +86,8 @@ def test_retrying_says_what_may_follow() -> None:
     lines = _order(_state(), "retry", A + 2).lines
     assert (
         lines[-2]
-        == "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept."
+        == "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept. "
+        "What was changed in the study file since its start needs a new study."
     )
     assert lines[-1] == "2 blocked instances further down may follow."
 

@@ -112,10 +112,10 @@ def test_the_same_from_a_state_that_others_led_to() -> None:
 
 def test_nothing_is_known_before_something_has_finished() -> None:
     run = Run(SWEEP, _always(60))
-    assert run.estimate().words == "unknown: nothing has finished yet"
+    assert run.estimate().words == "unknown: too early to tell"
     run.go(59)
     found = run.estimate()
-    assert found == Estimate(0, 200, None, None, None, "unknown: nothing has finished yet")
+    assert found == Estimate(0, 200, None, None, None, "unknown: too early to tell")
 
 
 def test_jobs_that_wait_in_the_queue_from_the_start() -> None:
@@ -186,9 +186,17 @@ def test_what_does_not_come_is_not_waited_for() -> None:
     assert (run.estimate().low, run.estimate().high) == (0.0, 0.0)
 
 
+def test_what_hangs_on_held_ones_is_stalled_too() -> None:
+    run = Run(plan(step("a"), step("b", "a"), step("c", "b")), _always(60))
+    run.go(30)
+    run.do(ev.Held(at=run.now, instance=1))
+    run.go(61)
+    assert run.estimate().words == "stalled: 1 held"
+
+
 def test_stalled() -> None:
     run = Run(SWEEP, _always(60))
-    assert run.estimate(10).words == "unknown: nothing has finished yet"  # it may be about to begin
+    assert run.estimate(10).words == "unknown: too early to tell"  # it may be about to begin
     assert run.estimate(100).words == "stalled: nothing runs"
     run.go(600)
     for index in range(200):

@@ -343,7 +343,7 @@ async def test_wrapped_lines_lose_nothing(desk: Desk) -> None:
     expected = ["x" * 20, "x" * 19, "y" * 20, "y" * 20]
     await desk.until(lambda: desk.lines[:4] == expected, "the lines at the new size")
     await desk.press("w")
-    assert desk.lines[1] == "y" * 20
+    assert desk.lines[1] == "y" * 19 + ">"
 
 
 @on_screen()

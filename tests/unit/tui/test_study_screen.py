@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mtui.core.store import inbox
 from mtui.core.store.layout import open_study
 from mtui.core.study.status import Status
 from mtui.tui.driving import At
+from mtui.tui.model.appearance import LOOKS
 from mtui.tui.screens.commands import CommandsScreen
 from mtui.tui.screens.detail import DetailScreen
 from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen
@@ -429,6 +431,8 @@ def test_the_help_tells_every_key_of_the_pane_and_of_the_screen(ran: Path) -> No
             for node in (pane, desk.screen):
                 for binding in type(node).__dict__["BINDINGS"]:
                     assert (binding.tooltip or binding.description) in text, binding
+            for status, look in LOOKS.items():
+                assert re.search(rf"^ {re.escape(look.glyph)} .*\b{status.value}\b", text, re.MULTILINE), status
             await desk.see("Keys")
             await desk.press("question_mark")
 
@@ -505,7 +509,7 @@ def test_a_search_in_the_log(ran: Path) -> None:
 def test_something_is_copied(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n", "y")
-        await desk.see("job id", "workspace", f"mtui {ran}", "its last 1 lines")
+        await desk.see("job id", "workspace", f"mtui {ran}", "its last 1 line")
         await desk.press("j", "enter")
         await desk.see("copied:")
         assert desk.app.clipboard == str(ran / "sim" / "SEED.a.SIZE.20")

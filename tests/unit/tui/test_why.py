@@ -16,7 +16,7 @@ from mtui.tui.text import Paint
 from mtui.tui.verbs.status_view import status_json, status_text, summary
 from mtui.tui.verbs.why import why_text
 from tests.plans import plan, step
-from tests.unit.study.script import apply, ended, intend, started, state_of, submitted, unbound
+from tests.unit.study.script import apply, ended, hold, intend, started, state_of, submitted, unbound
 
 PLAIN = Paint(io.StringIO())
 PAIR = plan(step("a"), step("b", "a"))
@@ -46,6 +46,12 @@ def test_why_of_a_bound_one_names_its_job_and_the_parents_that_are_not_done(dire
         "    a (running)",
     ]
     assert "  attempt 1, job 11" in lines
+
+
+def test_why_of_a_blocked_one_tells_that_it_is_held_too(directory: StudyDirectory) -> None:
+    lines = why(directory, state_of(PAIR, hold(1), *PARENT, ended(0, Status.FAILED)))
+    assert lines[:2] == ["b is blocked", "  It is held."]
+    assert lines[2].startswith("  next: mtui release ")
 
 
 def test_why_of_a_bound_one_leaves_out_the_parents_that_are_done(directory: StudyDirectory) -> None:
