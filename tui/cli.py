@@ -160,7 +160,7 @@ def _create(
     """A new study; the warnings about its file, which are told on stderr."""
     from dataclasses import replace
 
-    from ..core.backends.batch import require_batch_system
+    from ..core.backends.batch import require_batch_system, within_abilities
     from ..core.start import create_study, default_local_jobs, plan_study
     from ..core.store.known import remember
     from ..core.store.study_file import Settings
@@ -174,17 +174,18 @@ def _create(
         require_batch_system(planned.plan)
     if not dry and not confirm_cost(planned, yes=arguments.autoyes):
         raise UsageError("not started", "-y starts it without the question; mtui plan shows what it asks for")
+    mtui = within_abilities(planned.plan, planned.study.mtui)
     settings = Settings(
         throttle=arguments.throttle or 0,
         local_jobs=arguments.local_jobs or default_local_jobs(),
         poll=float(arguments.sleep or Settings().poll),
-        submit_ahead=planned.study.mtui.submit_ahead and not arguments.no_submit_ahead,
-        array=arguments.array or planned.study.mtui.array,
-        pack=planned.study.mtui.pack,
+        submit_ahead=mtui.submit_ahead and not arguments.no_submit_ahead,
+        array=arguments.array or mtui.array,
+        pack=mtui.pack,
         rlimit=Settings().rlimit if arguments.rlimit is None else arguments.rlimit,
         attempts=arguments.attempts or Settings().attempts,
-        on_end=planned.study.mtui.on_end,
-        on_failure=planned.study.mtui.on_failure,
+        on_end=mtui.on_end,
+        on_failure=mtui.on_failure,
         dry=dry,
     )
     inside = _allocation(arguments)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ..plan.model import Plan
+from ..spec.model import Extensions
 from .base import Answer, Backend
 from .site import Site
 from .slurm import Slurm, require_slurm
@@ -14,10 +16,18 @@ from .slurm_text import SlurmView, Unobserved
 
 
 class BatchSystem(Backend, Protocol):
-    """Keeps jobs in a queue, and can be asked about them. Called from threads; each call may block."""
+    """Keeps jobs in a queue, and can be asked about them. Called from threads; each call may block.
 
-    arrays: bool  # whether a submission may be a job array (`Job.tasks`)
-    binds: bool  # whether a job can wait for others to end well (`Job.after`)
+    What of the abilities is false is neither promised by a plan nor asked for.
+    """
+
+    arrays: ClassVar[bool]  # whether a submission may be a job array (`Job.tasks`)
+    binds: ClassVar[bool]  # whether a job can wait for others to end well (`Job.after`)
+    allocates: ClassVar[bool]  # whether instances can share an allocation (`ask`)
+
+    def __init__(self, home: Path, log: Path) -> None:
+        """`home` is the study's `.mtui` directory, `log` the log of calls. Raises BackendMissing."""
+        ...
 
     def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
         """All jobs of the user that live, and what is known of the `expected` ones and those with these `names`.
@@ -36,7 +46,20 @@ class BatchSystem(Backend, Protocol):
         ...
 
 
-_SYSTEMS: dict[str, tuple[Callable[[], None], Callable[[Path, Path], BatchSystem]]] = {"slurm": (require_slurm, Slurm)}
+_SYSTEMS: dict[str, tuple[Callable[[], None], type[BatchSystem]]] = {"slurm": (require_slurm, Slurm)}
+
+
+def within_abilities(plan: Plan, mtui: Extensions) -> Extensions:
+    """The study's own block without what the batch system of its plan cannot do."""
+    if not plan.uses_slurm:
+        return mtui
+    _, able = _SYSTEMS[plan.batch.type]
+    return replace(
+        mtui,
+        array=mtui.array if able.arrays else 1,
+        submit_ahead=mtui.submit_ahead and able.binds,
+        pack=mtui.pack if able.allocates else None,
+    )
 
 
 def require_batch_system(plan: Plan) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 from ..errors import BackendMissing
 from .base import Answer, Deferred, Job, Unclear, put_off_or_refuse
@@ -88,8 +89,9 @@ def _is_bare(path: str, conf: str) -> bool:
 class Slurm:
     """The cluster that this machine submits to. `home` is the study's `.mtui` directory, `log` the log of calls."""
 
-    arrays = True
-    binds = True
+    arrays: ClassVar[bool] = True
+    binds: ClassVar[bool] = True
+    allocates: ClassVar[bool] = True
 
     def __init__(self, home: Path, log: Path) -> None:
         require_slurm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...core.backends.batch import within_abilities
 from ...core.plan.arrays import Shares, shares_of
 from ...core.plan.cost import Cost, cost_of
 from ...core.plan.model import Plan, PlannedStep
@@ -32,9 +33,13 @@ def plan_text(
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
+    asked, mtui = mtui, within_abilities(plan, mtui)
     packed = packed_of(plan, mtui.pack)
     lines += ["", *_sweep(plan.parameters), *_totals(plan, packed, profile), *_jobs(plan, mtui, packed)]
-    lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
+    if asked.pack and not mtui.pack:
+        lines.append(f"'pack' has no effect: {safe(plan.batch.type)} has no allocations to share.")
+    else:
+        lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
     lines += _retries(plan)
     lines.append(f"It would run in {plan.out}")
     if warnings:

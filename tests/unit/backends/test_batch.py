@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import batch
-from mtui.core.backends.batch import batch_system, require_batch_system
+from mtui.core.backends.batch import batch_system, require_batch_system, within_abilities
 from mtui.core.backends.slurm import Slurm
 from mtui.core.errors import BackendMissing
-from mtui.core.spec.model import BATCH_SYSTEMS
+from mtui.core.spec.model import BATCH_SYSTEMS, Extensions, Pack
 from tests.plans import plan, step
 from tests.unit.backends.fake import Fake
 
@@ -38,3 +38,12 @@ def test_a_machine_without_it_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackendMissing):
         require_batch_system(SLURM)
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_what_it_cannot_do_is_not_planned(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for ability in ("arrays", "binds", "allocates"):
+        monkeypatch.setattr(Slurm, ability, able)
+    wishes = Extensions(pack=Pack(), array=50)
+    assert within_abilities(SLURM, wishes) == (wishes if able else Extensions(array=1, submit_ahead=False))
+    assert within_abilities(LOCAL, wishes) == wishes
