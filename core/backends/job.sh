@@ -17,7 +17,8 @@ shift 6
 if [ -n "$mtui_node" ]; then # a local step; a driver in a Slurm job of its own has SLURM_JOB_ID too
     mtui_place=local mtui_job=$$ mtui_rerun=
 else
-    mtui_place=slurm mtui_job=$SLURM_JOB_ID mtui_node=${SLURMD_NODENAME:-$(uname -n)}
+    # The id is MTUI_JOB_ID where another batch system says so: a script is not to take itself for a job of Slurm.
+    mtui_place=slurm mtui_job=${MTUI_JOB_ID:-$SLURM_JOB_ID} mtui_node=${SLURMD_NODENAME:-$(uname -n)}
     # A job that Slurm puts back may run again before the records of its first run are put away: its own have other names.
     mtui_rerun=${SLURM_RESTART_COUNT:-0}
     [ "$mtui_rerun" = 0 ] && mtui_rerun= || mtui_rerun=_r$mtui_rerun
@@ -28,6 +29,8 @@ else
             SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_STEP
     fi
 fi
+
+unset MTUI_JOB_ID
 
 mtui_record() { # kind, further JSON; in one write, and no process is started for it
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \

@@ -80,7 +80,7 @@ class SlurmJob:
 class SlurmView:
     """One look at Slurm: all of the user's jobs that it still lists, and accounting for those it does not.
 
-    `accounting` is false if sacct could not be asked: then a job that is in neither says nothing.
+    `accounting` is false if sacct could not be asked: so it is told of a job that is in neither and counts as lost.
     """
 
     jobs: Mapping[str, SlurmJob]

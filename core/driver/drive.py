@@ -63,7 +63,7 @@ class Drive:
         self.study = study
         self.plan = study.plan
         self.state, self._read = load_state(directory, study)
-        self.observer = Observer(self.state)
+        self.observer = Observer(self.state, lambda index, number: (directory.claims / f"{index}.{number}").exists())
         self.lease = lease
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)

@@ -71,8 +71,10 @@ class _End:
 class Observer:
     """Watches the live attempts of a study. Every method returns the events that follow, in order."""
 
-    def __init__(self, state: StudyState) -> None:
+    def __init__(self, state: StudyState, claimed: Callable[[int, int], bool] | None = None) -> None:
+        """`claimed` says whether an attempt's claim is taken, by instance and number; without it all are."""
         self._state = state
+        self._claimed_by_file = claimed
         self._touched: dict[int, float] = {}  # when something was last heard of an instance itself
         self._exits: dict[int, float] = {}  # reported ends: until when Slurm's verdict is awaited
         self._ends: dict[int, _End] = {}  # Slurm's ends that wait for the job's report
@@ -318,7 +320,7 @@ class Observer:
         if not view.ended:
             return self._alive(index, view, at, now)
         if view.status is Status.FINISHED and not reported:
-            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, "", view.node)]
+            return self._finished_unheard(index, view, at, now)
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
         cause = "" if status is Status.FINISHED else end_words(status, code, view.reason, view.node)
@@ -332,6 +334,23 @@ class Observer:
             del self._exits[index]
             return [end(at)]
         self._ends.setdefault(index, _End(end, now + REPORT_WAIT))
+        return []
+
+    def _finished_unheard(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
+        """A job that ended well without a word, as on a full disk. If not even its claim is taken, it ran nothing.
+
+        A job script of which only the beginning arrived is such a job. A claim that is not there yet may be on its way.
+        """
+        attempt = self._state.attempts[index][-1]
+        claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
+        if attempt.started_at or claimed:
+            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, "", view.node)]
+        cause = f"job {attempt.job} is completed, but the script never began"
+
+        def lost(at: float) -> ev.Ended:
+            return self._ended(at, index, attempt.number, Status.LOST, None, cause, view.node)
+
+        self._ends.setdefault(index, _End(lost, now + LOST_WAIT))
         return []
 
     def _alive(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:

@@ -8,6 +8,7 @@ import pytest
 
 from mtui.core.site import profile
 from mtui.core.spec import checks, extensions, retry_keys, slurm_keys, step_keys
+from mtui.core.spec.model import BATCH_SYSTEMS
 from mtui.core.spec.run_keys import RUN_KEYS
 from tests.docs.markdown import tables
 
@@ -38,3 +39,9 @@ def test_what_a_profile_says_of_nodes_and_qos() -> None:
     assert told["nodes"] == set(profile._NODE_KEYS)
     assert told["qos"] == set(profile._QOS_KEYS)
     assert told["required"] == set(profile._REQUIRED)
+
+
+def test_every_batch_system_is_named() -> None:
+    (table,) = (table for table in tables("docs/spec.md") if table[0][0] == "key of `batch`")
+    told = next(row[1] for row in table[1:] if row[0] == "`type`")
+    assert {"local", *BATCH_SYSTEMS} <= set(re.findall(r"`([^`]+)`", told))

@@ -252,7 +252,7 @@ def test_log_of_calls_that_cannot_be_written_disturbs_nothing(study: Study, wher
     else:
         log.symlink_to("/dev/full")
     study.go("a")
-    assert study.drive(study.out).wait() == 0
+    assert study.drive(study.out, "-y").wait() == 0
 
 
 # --- squeue and sacct

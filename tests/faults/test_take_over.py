@@ -58,7 +58,7 @@ def test_two_drivers_at_the_same_moment_one_holds_the_other_watches(tmp_path: Pa
         out = folder / "out"
         go.touch()
         assert mtui.run("--dry", "-o", out, spec).returncode == 0
-        both = [mtui.Driver(out, log=folder / f"log{which}") for which in (1, 2)]
+        both = [mtui.Driver("-y", out, log=folder / f"log{which}") for which in (1, 2)]
         assert [driver.wait() for driver in both] == [0, 0]
         assert ran_once(trace, 2), f"round {number}: {trace.read_text()}"
         assert len(list((out / ".mtui" / "owner").glob("*.released"))) <= 2

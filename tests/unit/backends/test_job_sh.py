@@ -191,6 +191,14 @@ def test_only_a_requeued_owner_runs_again(study: Study, job: str, restarts: str)
     assert [(record["job"], record["owner"]) for record in study.records("twin")] == [(job, "7")]
 
 
+def test_job_of_another_batch_system_is_called_as_that_says(study: Study) -> None:
+    env = {"MTUI_JOB_ID": "q_9", "SLURM_JOB_ID": ""}
+    assert study.run('echo "[$MTUI_JOB_ID]" > told', job="", env=env) == 0
+    assert {record["job"] for record in study.records()} == {"q_9"}
+    assert study.claim().read_text() == "q_9\n"
+    assert (study.workspace / "told").read_text() == "[]\n"
+
+
 def test_local_step_is_never_taken_for_a_requeued_one(study: Study) -> None:
     study.claim().write_text("1\n")
     assert study.run("true", local=True, env={"SLURM_RESTART_COUNT": "2"}) == 75

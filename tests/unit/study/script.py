@@ -145,7 +145,8 @@ class Watched:
 
     def __init__(self, plan: Plan, *events: ev.Event) -> None:
         self.state = StudyState(plan)
-        self.observer = Observer(self.state)
+        self.claimed = True  # whether a claim is taken of which no record tells
+        self.observer = Observer(self.state, lambda *_: self.claimed)
         self.told: list[ev.Event] = []
         self.now = 100.0
         self.take(events)

@@ -120,7 +120,7 @@ def test_what_failed_and_what_it_blocks_is_run_again_as_well() -> None:
     state = StudyState(PLAN)
     run(state, A1)
     run(state, B1, Status.FAILED)
-    assert order(state, "rerun", "a_X.1") == "done: 1 blocked, 2 to run again"
+    assert order(state, "rerun", "a_X.1") == "done: 2 to run again, 1 blocked"
     assert status(state) == ["ready", "ready", "waiting", "waiting", "waiting"]
 
 

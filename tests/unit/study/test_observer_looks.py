@@ -302,3 +302,37 @@ def test_unclear_submission_whose_job_has_ended_is_no_longer_looked_for() -> Non
     watched.report("exit", job="12")
     assert watched.look({}, {"s": "12"}) == []
     assert not watched.observer.wants_look
+
+
+# --- ends of which no record tells
+
+
+def test_job_that_ended_well_without_a_word_is_done_if_its_claim_is_taken() -> None:
+    assert end(pending().look({"7": over(Status.FINISHED)}))[0] is Status.FINISHED
+
+
+def test_job_that_ended_well_and_never_took_its_claim_ran_nothing() -> None:
+    watched = pending()
+    watched.claimed = False
+    assert watched.look({"7": over(Status.FINISHED)}) == []
+    assert watched.observer.doubtful() == {0}
+    watched.pass_time(LOST_WAIT)
+    status, code, cause = end(watched.tick())
+    assert (status, code) == (Status.LOST, None)
+    assert cause == "job 7 is completed, but the script never began"
+
+
+def test_claim_or_record_that_comes_late_counts() -> None:
+    for late in ("claim", "record"):
+        watched = pending()
+        watched.claimed = False
+        watched.look({"7": over(Status.FINISHED)})
+        watched.pass_time(LOST_WAIT / 2)
+        if late == "claim":
+            watched.claimed = True
+            assert end(watched.look({"7": over(Status.FINISHED)}))[0] is Status.FINISHED
+        else:
+            assert kinds(watched.report("exit")) == ["ended"]
+            assert watched.state.status[0] is Status.FINISHED
+        watched.pass_time(LOST_WAIT)
+        assert watched.tick() == []
