@@ -171,6 +171,7 @@ class PickScreen(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Label(Text(self._title), classes="dialog--title")
             yield OptionList(*(Option(Text(safe(words))) for _, words in self._choices))
+            yield Label("enter chooses, esc closes", classes="dialog--hint")
 
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()

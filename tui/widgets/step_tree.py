@@ -160,8 +160,8 @@ class StepTree(LineView):
             return []
         counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
         if line == 1:
-            where = "in Slurm" if step.scheduled else "on the driver's host"
-            return [Segment(fit(f" {step.name}: {plural(len(step.instances), 'instance')} {where}", self.size.width),
+            where = " in Slurm" if step.scheduled else ", local"
+            return [Segment(fit(f" {step.name}: {plural(len(step.instances), 'instance')}{where}", self.size.width),
                             self.style_of("line--strong"))]  # fmt: skip
         if line == 2:
             return [Segment(fit(f" waits for {waits_for(self.view.plan, step)}", self.size.width),
