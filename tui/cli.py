@@ -7,6 +7,7 @@ import errno
 import importlib
 import io
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -259,11 +260,13 @@ def _submit(arguments: argparse.Namespace) -> int:
     from ..core.store.layout import require_own, require_place
     from ..core.store.reader import read_study
     from .opening import require_ours
+    from .text import safe
     from .verbs.status_view import drives
-    from .verbs.submit import submit_driver
+    from .verbs.submit import DriverRefused, submit_driver
 
     target = Path(arguments.target)
     directory = open_target(arguments) if target.is_dir() else None
+    is_new = directory is None
     if directory:
         require_ours(directory, "drive")
     try:
@@ -284,8 +287,14 @@ def _submit(arguments: argparse.Namespace) -> int:
             )
     else:
         directory, study, _ = _create(study_file(arguments.target), arguments)
-    job = submit_driver(directory, study, arguments.further)
-    print(f"{study.plan.name} is driven by Slurm job {job}.")
+    try:
+        job = submit_driver(directory, study, arguments.further)
+    except DriverRefused:
+        if is_new:  # made a moment ago by this very command: a mistake in it leaves nothing behind
+            shutil.rmtree(directory.root, ignore_errors=True)
+        raise
+    asked = " ".join(arguments.further) or "partition, QOS and time as Slurm has them by default"
+    print(f"{study.plan.name} is driven by Slurm job {job} ({safe(asked)}).")
     print(f"Watch it with: mtui status {directory.root}")
     return EXIT_FINISHED
 

@@ -80,7 +80,10 @@ def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> N
         spec.write_text(spec.read_text().replace("[1, 2]", "[1, 2, 3]"))
         done = mtui.run("extend", out, spec)
     assert "1 row with 1 instance added" in done.stdout
+    waits = "1 instance added by mtui extend: a driver takes them in"
+    assert waits in mtui.run("status", out).stdout
     assert mtui.run("--no-ui", out).returncode == 0
+    assert waits not in mtui.run("status", out).stdout
     assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "mean": 2}
     assert (out / "mean" / "sizes").read_text().split() == ["SIZE.1", "SIZE.2", "SIZE.3"]
     assert (out / "study-2.yaml").exists() is (how == "file")

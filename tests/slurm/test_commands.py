@@ -244,7 +244,8 @@ def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Clu
     options = ("--qos", "workflow", "--time", "00:10:00", "--partition=shared")
     told = mtui.run("submit", "-o", out, spec, *options, env=slurm.env)
     assert told.returncode == 0, told.stdout + told.stderr
-    job = told.stdout.split("Slurm job ")[1].split(".")[0]
+    job = told.stdout.split("Slurm job ")[1].split()[0]
+    assert f"job {job} (--qos workflow --time 00:10:00 --partition=shared)." in told.stdout
     state_of(out, "a", "running")
     state_of(out, "b", "bound")
     assert f"Slurm job {job}" in mtui.status(out)["driver"]
@@ -256,6 +257,19 @@ def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Clu
     wait_until(lambda: slurm.job_state(job) == "COMPLETED", 30, "the driver's job is over")
 
 
+@pytest.mark.parametrize("option", ["--bogus", "--time=abc", "--partition=nosuch"])
+def test_driver_that_slurm_does_not_take_leaves_nothing_behind(slurm: Cluster, tmp_path: Path, option: str) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
+    out = tmp_path / "out"
+    told = mtui.run("submit", "-o", out, spec, option, env=slurm.env)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert "Slurm did not take the driver's job: " in told.stderr
+    assert not out.exists()
+    assert mtui.run("--dry", "-o", out, spec, env=slurm.env).returncode == 0
+    assert mtui.run("submit", out, option, env=slurm.env).returncode == 2
+    assert out.is_dir()  # it was there before
+
+
 def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_ends(
     slurm: Cluster, tmp_path: Path
 ) -> None:
@@ -265,7 +279,7 @@ def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_e
     )
     out = tmp_path / "out"
     told = mtui.run("submit", "-o", out, spec, "--partition=shared", "--time=00:05:00", env=slurm.env)
-    job = told.stdout.split("Slurm job ")[1].split(".")[0]
+    job = told.stdout.split("Slurm job ")[1].split()[0]
     state_of(out, "a", "running")
     slurm.run("scancel", "--batch", "--signal=USR2", job)  # as Slurm does when the walltime is nearly over
     wait_until(

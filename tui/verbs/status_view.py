@@ -114,6 +114,8 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         last = f" The last one seems to be gone: {silent}." if silent else ""
         wait = f" Commands that wait for one: {commands:,}." if commands else ""
         lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
+    if added := len(state.plan.instances) - state.size:
+        lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     if state.slurm_silent_since:

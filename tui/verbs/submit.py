@@ -9,10 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...core.backends.base import Refused
 from ...core.backends.command_log import CommandLog, answer_of
 from ...core.backends.slurm import clean_environment, require_slurm
-from ...core.backends.slurm_text import sbatch_message
-from ...core.errors import DriverError, StudyDirectoryError
+from ...core.backends.slurm_text import sbatch_answer, sbatch_message
+from ...core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ..text import safe
@@ -20,11 +21,17 @@ from ..text import safe
 LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
 
 
+class DriverRefused(DriverError):
+    """sbatch did not take the driver's job, and never will with these options."""
+
+    exit_code = EXIT_USAGE
+
+
 def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence[str]) -> str:
     """Write the driver's job script and hand it to sbatch; the job id.
 
     `options` are further options of sbatch, as words (--qos, --time, ...); the study's bank is one of them unless
-    they name another. Raises BackendMissing, StudyDirectoryError, or DriverError with sbatch's words.
+    they name another. Raises BackendMissing, StudyDirectoryError, DriverRefused, or DriverError with sbatch's words.
     """
     require_slurm()
     script = directory.home / "driver.sh"
@@ -94,9 +101,9 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
         raise DriverError(f"sbatch: {error}") from None
     calls.note(command, answer_of("sbatch", done.returncode, done.stdout, done.stderr))
     if done.returncode:
-        raise DriverError(
-            f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}",
-            f"the study is there: mtui submit {shlex.quote(str(directory.root))} with other options, or mtui --no-ui "
-            "on it from here (-p is --pgen here; a partition is --partition)",
-        )
+        words = f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}"
+        if isinstance(sbatch_answer(done.returncode, done.stdout, done.stderr), Refused):
+            raise DriverRefused(words, "mend the options behind the study (-p is --pgen here, --partition a partition)")
+        again = f"mtui submit {shlex.quote(str(directory.root))}"
+        raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
     return done.stdout.strip().partition(";")[0]
