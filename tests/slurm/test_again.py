@@ -20,15 +20,6 @@ def study(folder: Path, steps: str, block: str, parameters: str = "") -> Path:
     return spec
 
 
-def jobs(slurm: Cluster, name: str, field: str) -> list[str]:
-    """A field of accounting, of all jobs of an instance in the order of their ids."""
-    told = slurm.run(
-        "sacct", "-X", "-n", "-P", f"--format=JobIDRaw,JobName%100,{field}", "--starttime=now-1hour"
-    ).stdout
-    rows = [line.split("|") for line in told.splitlines()]
-    return [value for job, full, value in sorted(rows, key=lambda row: int(row[0])) if full.endswith(f":{name}")]
-
-
 def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     cmd = f"echo $SLURMD_NODENAME >> {trace}; while [ ! -e {go} ]; do sleep 0.1; done"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from tests import mtui
 from tests.slurm.cluster import Cluster
-from tests.slurm.test_again import jobs
 from tests.waiting import wait_until
 
 SAMPLES = Path(__file__).parents[2] / "sample_specs"
@@ -49,5 +49,20 @@ def test_timeout_and_restart(slurm: Cluster, tmp_path: Path) -> None:
     assert "is tried again by itself (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in told
     assert (out / "run" / "checkpoint").read_text() == "150\n"
     assert (out / "run" / "run.1.out").exists()
-    wait_until(lambda: jobs(slurm, "run", "State") == ["TIMEOUT", "COMPLETED"], 30, "accounting has both jobs")
-    assert jobs(slurm, "run", "Timelimit") == ["00:01:00", "00:02:00"]  # Slurm counts in whole minutes
+    attempts = json.loads(mtui.run("why", out, "run", "--json").stdout)["attempts"]
+    ids = ",".join(attempt["job"] for attempt in attempts)
+
+    def accounted() -> list[str]:
+        columns = "--format=JobIDRaw,State,Timelimit"
+        return sorted(slurm.run("sacct", "-X", "-n", "-P", f"--jobs={ids}", columns).stdout.split(), key=_number)
+
+    def states() -> list[str]:
+        return [line.split("|")[1] for line in accounted()]
+
+    wait_until(lambda: states() == ["TIMEOUT", "COMPLETED"], 30, "accounting has both jobs")
+    # Slurm counts in whole minutes.
+    assert [line.split("|")[2] for line in accounted()] == ["00:01:00", "00:02:00"]
+
+
+def _number(line: str) -> int:
+    return int(line.partition("|")[0])
