@@ -142,6 +142,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
         write_all(directory, study.plan)
         print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
+        print(f"It is started by: mtui {directory.root}")
         return EXIT_FINISHED
     return _drive(directory, study, arguments, _first_warning(spec, warnings))
 

@@ -154,6 +154,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
         return
     message = "YAML syntax: " + (error.problem or str(error)).strip()
     context = f" ({error.context})" if error.context else ""
+    begun = error.context_mark.line + 1 if error.context_mark else place.line
     lines = text.splitlines()
     near = "\n".join(lines[max(0, place.line - 2) : place.line])
     hint = ""
@@ -165,10 +166,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
         hint = "put text that holds ': ' in quotes, or check the indentation of this line"
     elif "expected a single document" in context:
         hint = "a study is one document: remove the '---' line in the middle"
-    elif "could not find expected ':'" in message and error.context_mark:
-        hint = f"line {error.context_mark.line + 1} is read as a key; lines of a script stand deeper than their 'cmd'"
-    elif error.context_mark and error.context_mark.line + 1 < place.line:
-        hint = f"look above, from line {error.context_mark.line + 1} on: a quote that is not closed, or an indentation"
+    elif "could not find expected ':'" in message:
+        hint = f"line {begun} is read as a key; lines of a script stand deeper than their 'cmd'"
+    elif begun < place.line:
+        hint = f"look above, from line {begun} on: a quote that is not closed, or lines that are indented otherwise"
     problems.error(place, message + context, hint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> N
     assert "1 row with 1 instance added" in done.stdout
     waits = "1 instance added by mtui extend: a driver takes them in"
     assert waits in mtui.run("status", out).stdout
+    assert "It was added to the study. A driver takes it in." in mtui.run("why", out, "sim_SIZE.3").stdout
+    assert json.loads(mtui.run("report", out, "--json").stdout)["counts"] == {"waiting": 1, "done": 3}
     assert mtui.run("--no-ui", out).returncode == 0
     assert waits not in mtui.run("status", out).stdout
     assert ran(tmp_path) == {"sim_1": 1, "sim_2": 1, "sim_3": 1, "mean": 2}

@@ -49,6 +49,8 @@ def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now
 def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:
     status = state.status[index]
     last = state.last_attempt(index)
+    if index >= state.size:
+        return [Reason(Kind.NO_DRIVER, "It was added to the study. A driver takes it in.", next=(Next(),))]
     if status in (Status.WAITING, Status.READY, Status.HELD):
         return _waits(study, state, index, driven, now)
     if last and last.allocation and status in LIVE:

@@ -135,7 +135,7 @@ def report_of(
         directory=directory,
         spec=study.spec,
         result=state.result,
-        counts=_by_group(state.counts),
+        counts=_by_group(state.counts, len(study.plan.instances) - state.size),
         began=study.created,
         until=state.last_event_at if state.result else now,
         steps=[_step_line(state, step.index) for step in state.plan.steps],
@@ -149,8 +149,9 @@ def report_of(
     )
 
 
-def _by_group(counts: Mapping[Status, int]) -> dict[Group, int]:
-    found: Counter[Group] = Counter()
+def _by_group(counts: Mapping[Status, int], late: int) -> dict[Group, int]:
+    """Counts by group; `late` instances were added to the study, and count as skipped until a driver takes them in."""
+    found: Counter[Group] = Counter({Group.WAITING: late, group_of(Status.SKIPPED): -late})
     for status, count in counts.items():
         found[group_of(status)] += count
     return {group: found[group] for group in Group if found[group]}
@@ -169,7 +170,7 @@ def _step_line(state: StudyState, index: int) -> StepLine:
                 ran.append(attempt.ended_at - attempt.started_at)
             if attempt.backend != "local" and attempt.started_at > attempt.queued_at > 0:
                 queued.append(attempt.started_at - attempt.queued_at)
-    counts = _by_group(state.step_counts[index])
+    counts = _by_group(state.step_counts[index], sum(member >= state.size for member in step.instances))
     return StepLine(step.name, len(step.instances), counts, Spread.of(ran), Spread.of(queued), again)
 
 

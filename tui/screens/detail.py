@@ -128,7 +128,7 @@ class DetailScreen(Screen[int | None]):
                 text.append(f"  {safe(key)} = {safe(value)}\n")
         _head(text, "Waits for")
         parents = list(plan.parents(instance))
-        self._names(text, parents, "nothing: it could start at once")
+        self._names(text, parents, "nothing")
         children, funnels = state.children(index)
         _head(text, "Waited for by")
         self._names(text, children, "" if funnels else "nothing")

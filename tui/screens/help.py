@@ -42,6 +42,8 @@ class HelpScreen(ModalScreen[None]):
         Binding("k,up", "scroll(-1)", "Up", show=False, id="help.up"),
         Binding("pagedown,space,ctrl+d", "scroll(10)", "Page down", show=False, id="help.page_down"),
         Binding("pageup,ctrl+u", "scroll(-10)", "Page up", show=False, id="help.page_up"),
+        Binding("g,home", "scroll(-1000)", "First line", show=False, id="help.first"),
+        Binding("G,end", "scroll(1000)", "Last line", show=False, id="help.last"),
     ]
 
     def __init__(self, chain: Iterable[DOMNode], *, plain: bool) -> None:

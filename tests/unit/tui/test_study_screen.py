@@ -434,7 +434,9 @@ def test_the_help_tells_every_key_of_the_pane_and_of_the_screen(ran: Path) -> No
             for status, look in LOOKS.items():
                 assert re.search(rf"^ {re.escape(look.glyph)} .*\b{status.value}\b", text, re.MULTILINE), status
             await desk.see("Keys")
-            await desk.press("question_mark")
+            await desk.press("G")
+            await desk.see("blocked")
+            await desk.press("g", "question_mark")
 
     _visit(ran, user)
 
