@@ -14,7 +14,7 @@ def add_maestro_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("as in Maestro")
     answer = group.add_mutually_exclusive_group()
     answer.add_argument("-y", "--autoyes", action="store_true",
-                        help="answer questions with yes; a start asks none, and never deletes a directory")  # fmt: skip
+                        help="ask nothing before a start, however much it asks for; never deletes")  # fmt: skip
     answer.add_argument("-n", "--autono", action="store_true", help="check and plan, make and start nothing")
     group.add_argument("--usetmp", action="store_true",
                        help="with --dry: write the scripts into a temporary directory")  # fmt: skip

@@ -238,10 +238,13 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
 def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
     """A step that gathers, and is made once for each row all the same by a workspace that it names."""
     for step in plan.steps:
-        own = {key for key in plan.parameters.keys if uses_parameter(step.cmd + step.restart, key)}
+        if not step.funnels:
+            continue
+        texts = (step.cmd, step.restart, *map(str, step.run.values()))
+        own = {key for key in plan.parameters.keys if any(uses_parameter(text, key) for text in texts)}
         own.update(*(plan.steps[parent].used for parent in step.parents))
         for other in (plan.steps[index] for index in step.references if index not in step.above):
-            if step.funnels and not own.issuperset(other.used):
+            if not own.issuperset(other.used):
                 all_of = " and ".join(plan.steps[index].name for index in step.funnels)
                 problems.warn(
                     places[step.name],

@@ -268,6 +268,9 @@ def test_driver_that_slurm_does_not_take_leaves_nothing_behind(slurm: Cluster, t
     assert mtui.run("--dry", "-o", out, spec, env=slurm.env).returncode == 0
     assert mtui.run("submit", out, option, env=slurm.env).returncode == 2
     assert out.is_dir()  # it was there before
+    if option == "--bogus":  # once: to submit what --dry has made is to say that it is to run
+        assert mtui.run("submit", out, "--partition=shared", env=slurm.env).returncode == 0
+        wait_until(lambda: mtui.status(out)["result"] == "finished", 90, "the study is over")
 
 
 def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_ends(

@@ -47,7 +47,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
         *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
-        f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', str(directory.root)])}",
+        f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', '-y', str(directory.root)])}",
         "",
     ]
     try:

@@ -275,3 +275,4 @@ def test_a_step_that_gathers_and_runs_for_each_row_all_the_same() -> None:
     for mended in (", sim_*", ", sim"):  # one run of all, or a run for each row that is meant
         assert told(text.replace("DEPENDS", mended)) == []
     assert told(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []
+    assert told(text.replace("DEPENDS]", "], walltime: $(SIZE)")) == []
