@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core import __version__
+from mtui import __version__
+
 from ..core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, BackendMissing, MtuiError, UsageError
 from .arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 from .maestro_flags import before_the_verb, notes

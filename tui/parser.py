@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import NoReturn, TypeAlias
 
-from ..core import __version__
+from mtui import __version__
+
 from ..core.errors import EXIT_USAGE, UsageError
 from .maestro_flags import add_maestro_options
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from .. import __version__
+from mtui import __version__
+
 from ..backends.batch import batch_system
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core import __version__
+from mtui import __version__
 
 ROOT = Path(__file__).parents[2]
 WITH_TEXTUAL = {"rich"}  # comes with it, and is a part of its interface
@@ -27,10 +27,12 @@ def committed(*folders: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where both are, built from a clone so that no build folder is left in the tree; the wheel of the sdist."""
+    """The folder that holds both, built from a clone: the wheel from the source distribution."""
     folder = tmp_path_factory.mktemp("built")
     source = folder / "source"
     subprocess.run(["git", "clone", "-q", str(ROOT), str(source)], check=True)
+    (source / "build" / "lib" / "mtui" / "core").mkdir(parents=True)  # of an earlier build by other tools
+    (source / "build" / "lib" / "mtui" / "core" / "deleted.py").touch()
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,11 +49,49 @@ def test_wheel_holds_mtui_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mtui"}
-    assert {name.split("/")[1] for name in names if name.startswith("mtui/")} == {"core", "tui"}
+    inside = {name.split("/")[1] for name in names if name.startswith("mtui/")}
+    assert inside == {"__init__.py", "py.typed", "core", "tui"}
 
 
 def test_wheel_has_every_source_file(wheel: zipfile.ZipFile) -> None:
-    assert {f"mtui/{name}" for name in committed("core", "tui")} <= set(wheel.namelist())
+    expected = {f"mtui/{name}" for name in committed("core", "tui")}
+    assert {name for name in wheel.namelist() if name.startswith(("mtui/core/", "mtui/tui/"))} == expected
+
+
+def test_building_leaves_the_tree_as_it_was(built: Path) -> None:
+    command = ["git", "status", "--short", "--ignored"]
+    done = subprocess.run(command, cwd=built / "source", capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["!!", "build/"]  # which the test put there
+
+
+def test_wheel_of_a_clone_is_that_of_the_source_distribution(built: Path, wheel: zipfile.ZipFile) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "-w",
+        str(built / "direct"),
+        str(built / "source"),
+    ]
+    subprocess.run(command, check=True)
+    direct = zipfile.ZipFile(next((built / "direct").glob("*.whl")))
+    assert sorted(direct.namelist()) == sorted(wheel.namelist())
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("core", "mtui.core"), ("tui.cli", "mtui.tui"), ("core.errors", "mtui.core")]
+)
+def test_folders_of_the_clone_are_no_packages_of_their_own(name: str, package: str) -> None:
+    """Else each class would exist twice: mtui.core.X and core.X."""
+    command = [sys.executable, "-c", f"import {name}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ")
+    assert last.endswith(f"import {package}")
 
 
 def test_wheel_is_as_wheels_are_to_be(built: Path) -> None:
@@ -71,7 +111,7 @@ def test_source_distribution_has_all_that_is_committed(built: Path) -> None:
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert committed() - names == {".gitignore"}
+    assert committed() - names == {"mtui/core", "mtui/tui"}  # links: the folders themselves are in it
 
 
 # --- what it asks for
@@ -99,14 +139,16 @@ def test_what_is_imported_is_asked_for_and_nothing_else() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 imported.add(node.module.partition(".")[0])
     known = packages_distributions()
-    foreign = imported - sys.stdlib_module_names - WITH_TEXTUAL - {"maestrowf"}  # a generator's, not ours
+    foreign = (
+        imported - sys.stdlib_module_names - WITH_TEXTUAL - {"mtui", "maestrowf"}
+    )  # maestrowf: a generator imports it
     assert {known[name][0].lower() for name in foreign} == set(bounds())
 
 
 def test_version_stands_in_one_place() -> None:
-    command = ["git", "grep", "-lF", f'"{__version__}"', "--", "core", "tui", "*.toml"]
+    command = ["git", "grep", "-lF", f'"{__version__}"', "--", "core", "tui", "mtui", "*.toml"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    assert found == ["core/__init__.py"]
+    assert found == ["mtui/__init__.py"]
 
 
 def test_hooks_before_a_commit_run_what_the_environment_has() -> None:

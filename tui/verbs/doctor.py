@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ...core import __version__
+from mtui import __version__
+
 from ...core.doctor.directory import check_directory
 from ...core.doctor.finding import Finding, Level, Part
 from ...core.doctor.machine import check_machine
