@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .text import plural, safe
 
 if TYPE_CHECKING:
-    from .app import MtuiApp
+    from .app.app import MtuiApp
     from .open_study import OpenStudy
 
 

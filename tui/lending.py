@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ..core.study.status import Status
 
 if TYPE_CHECKING:
-    from .app import MtuiApp
+    from .app.app import MtuiApp
     from .open_study import OpenStudy
 
 _COME_BACK = "mtui: a shell; exit comes back"

@@ -14,7 +14,7 @@ from .text import safe
 from .themes import THEMES
 
 if TYPE_CHECKING:
-    from .app import MtuiApp
+    from .app.app import MtuiApp
 
 _MOST_INSTANCES = 30  # shown of those that match
 

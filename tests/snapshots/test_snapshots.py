@@ -19,7 +19,7 @@ from mtui.core.store.reader import read_study
 from mtui.core.store.study_file import read_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.app import MtuiApp
+from mtui.tui.app.app import MtuiApp
 from mtui.tui.driving import At, Driving, Helm
 from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
@@ -100,7 +100,7 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(Driving, "start", driven)
-    monkeypatch.setattr("mtui.tui.app.TimelineScreen", _FrozenTimeline)
+    monkeypatch.setattr("mtui.tui.app.app.TimelineScreen", _FrozenTimeline)
     yield
     monkeypatch.undo()
     time.tzset()

@@ -19,7 +19,7 @@ from ..widgets.allocations import AllocationList
 from ..widgets.bars import WordLine, Words
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 _EVERY = 1.0  # seconds: time is left by the second
 

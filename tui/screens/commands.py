@@ -20,7 +20,7 @@ from ..widgets.lines import LineView, fit
 from ..widgets.log_pane import LogPane
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 
 class CommandList(LineView):

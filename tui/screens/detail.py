@@ -26,7 +26,7 @@ from ..verbs.why import why_text
 from ..widgets.bars import WordLine
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 _MOST_NAMES = 12
 _MOST_SCRIPT = 200  # lines

@@ -13,7 +13,7 @@ from ..open_study import OpenStudy
 from .dialogs import ConfirmScreen, RetryScreen
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
 

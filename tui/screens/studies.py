@@ -25,7 +25,7 @@ from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 _LOOK_EVERY = 5.0  # seconds
 _SHORTEST, _LONGEST = 8, 28  # room for the names

@@ -35,7 +35,7 @@ from .questions import ask_for
 from .study_keys import KEYS
 
 if TYPE_CHECKING:
-    from ..app import MtuiApp
+    from ..app.app import MtuiApp
 
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")

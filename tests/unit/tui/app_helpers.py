@@ -19,7 +19,7 @@ from mtui.core.store.study_file import Settings, StudyFile, read_study_file, wri
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
-from mtui.tui.app import MtuiApp
+from mtui.tui.app.app import MtuiApp
 from mtui.tui.open_study import OpenStudy
 from mtui.tui.screens.study import StudyScreen
 from mtui.tui.widgets.grid import StatusGrid

@@ -14,7 +14,7 @@ from mtui.core.store.known import remember
 from mtui.core.store.layout import open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.study.status import Status
-from mtui.tui.app import MtuiApp, _farewell
+from mtui.tui.app.app import MtuiApp, _farewell
 from mtui.tui.driving import At
 from mtui.tui.screens.dialogs import RetryScreen
 from mtui.tui.screens.studies import StudiesScreen

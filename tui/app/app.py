@@ -24,30 +24,30 @@ from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
 
-from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
-from ..core.store.known import remember
-from ..core.store.layout import StudyDirectory
-from ..core.store.study_file import StudyFile, read_study_file
-from . import preferences, themes
-from .driving import At
-from .model.acting import order_for
-from .narrow_update import NarrowUpdate
-from .open_study import OpenStudy
-from .opening import is_maestros, open_any, read_any
-from .palette import Actions, Instances
-from .screens.allocations import AllocationsScreen
-from .screens.commands import CommandsScreen
-from .screens.detail import DetailScreen
-from .screens.dialogs import PickScreen
-from .screens.help import HelpScreen
-from .screens.questions import ask_for
-from .screens.studies import StudiesScreen
-from .screens.study import StudyScreen
-from .screens.timeline import TimelineScreen
-from .terminal import Guard, has_utf8
-from .text import Paint, safe
-from .typed_ahead import TypedAhead
-from .verbs.status_view import failure_lines, failures, summary
+from ...core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
+from ...core.store.known import remember
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile, read_study_file
+from .. import preferences, themes
+from ..driving import At
+from ..model.acting import order_for
+from ..narrow_update import NarrowUpdate
+from ..open_study import OpenStudy
+from ..opening import is_maestros, open_any, read_any
+from ..palette import Actions, Instances
+from ..screens.allocations import AllocationsScreen
+from ..screens.commands import CommandsScreen
+from ..screens.detail import DetailScreen
+from ..screens.dialogs import PickScreen
+from ..screens.help import HelpScreen
+from ..screens.questions import ask_for
+from ..screens.studies import StudiesScreen
+from ..screens.study import StudyScreen
+from ..screens.timeline import TimelineScreen
+from ..terminal import Guard, has_utf8
+from ..text import Paint, safe
+from ..typed_ahead import TypedAhead
+from ..verbs.status_view import failure_lines, failures, summary
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
@@ -364,7 +364,7 @@ def _farewell(study: OpenStudy) -> str:
         lines.append(f"The study is over: {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
     else:
-        from .verbs.status_view import drives
+        from ..verbs.status_view import drives
 
         driver = drives(directory)
         lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")
