@@ -8,8 +8,8 @@ from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from .screens.help import key_words
-from .screens.study import StudyScreen
+from .app.screens.help import key_words
+from .app.screens.study import StudyScreen
 from .text import safe
 from .themes import THEMES
 

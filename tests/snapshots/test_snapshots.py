@@ -20,8 +20,8 @@ from mtui.core.store.study_file import read_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.driving import At, Driving, Helm
-from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
@@ -124,7 +124,7 @@ def _directory(case: Case, monkeypatch: pytest.MonkeyPatch) -> StudyDirectory | 
         _, state = read_study(directory)
         directory.status_csv.write_text(status_csv.status_table(state, NOW), encoding="utf-8")
         os.utime(directory.journal / "000001.jsonl", (changed, changed))
-    monkeypatch.setattr("mtui.tui.screens.studies.known", lambda: [newer.root, older.root])
+    monkeypatch.setattr("mtui.tui.app.screens.studies.known", lambda: [newer.root, older.root])
     return None
 
 

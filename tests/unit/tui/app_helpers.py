@@ -20,8 +20,8 @@ from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.open_study import OpenStudy
-from mtui.tui.screens.study import StudyScreen
 from mtui.tui.widgets.grid import StatusGrid
 from mtui.tui.widgets.step_tree import StepTree
 from tests import mtui

@@ -12,9 +12,9 @@ from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
-from mtui.tui.screens.allocations import AllocationsScreen
-from mtui.tui.screens.detail import DetailScreen
-from mtui.tui.screens.study import StudyScreen
+from mtui.tui.app.screens.allocations import AllocationsScreen
+from mtui.tui.app.screens.detail import DetailScreen
+from mtui.tui.app.screens.study import StudyScreen
 from tests.unit.tui.app_helpers import Desk, append, visit, write_slurm_study
 from tests.unit.tui.packed import asked, began, ends, given, over, queued, returned, runs, shown, taken
 

@@ -15,10 +15,10 @@ from mtui.core.store.layout import open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp, _farewell
+from mtui.tui.app.screens.dialogs import RetryScreen
+from mtui.tui.app.screens.studies import StudiesScreen
+from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.driving import At
-from mtui.tui.screens.dialogs import RetryScreen
-from mtui.tui.screens.studies import StudiesScreen
-from mtui.tui.screens.study import StudyScreen
 from tests import mtui
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import Desk, append, rows_of, visit, write_slurm_study

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.study.status import Status
-from mtui.tui.screens.dialogs import ConfirmScreen, RetryScreen
-from mtui.tui.screens.study import StudyScreen
+from mtui.tui.app.screens.dialogs import ConfirmScreen, RetryScreen
+from mtui.tui.app.screens.study import StudyScreen
 from tests import mtui
 from tests.unit.tui.app_helpers import Desk, visit
 

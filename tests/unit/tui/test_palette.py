@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from textual.command import CommandPalette
 
-from mtui.tui.screens.dialogs import PickScreen
-from mtui.tui.screens.help import HelpScreen
-from mtui.tui.screens.study import StudyScreen
+from mtui.tui.app.screens.dialogs import PickScreen
+from mtui.tui.app.screens.help import HelpScreen
+from mtui.tui.app.screens.study import StudyScreen
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import Desk, append, visit, write_slurm_study
 

@@ -11,14 +11,14 @@ import pytest
 from mtui.core.store import inbox
 from mtui.core.store.layout import open_study
 from mtui.core.study.status import Status
+from mtui.tui.app.screens.commands import CommandsScreen
+from mtui.tui.app.screens.detail import DetailScreen
+from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen
+from mtui.tui.app.screens.help import HelpScreen
+from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.driving import At
 from mtui.tui.model.appearance import LOOKS
-from mtui.tui.screens.commands import CommandsScreen
-from mtui.tui.screens.detail import DetailScreen
-from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen
-from mtui.tui.screens.help import HelpScreen
-from mtui.tui.screens.study import StudyScreen
-from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
 from tests import mtui
 from tests.unit.study import script

@@ -16,9 +16,9 @@ from mtui.core.study import events as ev
 from mtui.core.study.attempt import Attempt
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
+from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.model import timeline as tl
 from mtui.tui.model.appearance import Group
-from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.timeline import Timeline
 from tests.plans import plan, step

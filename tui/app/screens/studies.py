@@ -15,17 +15,17 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from ...core.store.known import Glance, glance, known
-from ...core.study.status import Status
-from ..model.appearance import Group, by_group
-from ..model.estimate import rough_words
-from ..verbs.studies_text import NO_STUDIES
-from ..widgets.bars import WordLine
-from ..widgets.lines import LineView, fit
-from ..widgets.step_tree import bar
+from ....core.store.known import Glance, glance, known
+from ....core.study.status import Status
+from ...model.appearance import Group, by_group
+from ...model.estimate import rough_words
+from ...verbs.studies_text import NO_STUDIES
+from ...widgets.bars import WordLine
+from ...widgets.lines import LineView, fit
+from ...widgets.step_tree import bar
 
 if TYPE_CHECKING:
-    from ..app.app import MtuiApp
+    from ..app import MtuiApp
 
 _LOOK_EVERY = 5.0  # seconds
 _SHORTEST, _LONGEST = 8, 28  # room for the names

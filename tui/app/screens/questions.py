@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ...core.plan.changes import CHANGEABLE, RESTART
-from ...core.plan.script import header_resources
-from ...core.study.commands import MARKS, change_problem
-from ..model.acting import Order
-from ..open_study import OpenStudy
+from ....core.plan.changes import CHANGEABLE, RESTART
+from ....core.plan.script import header_resources
+from ....core.study.commands import MARKS, change_problem
+from ...model.acting import Order
+from ...open_study import OpenStudy
 from .dialogs import ConfirmScreen, RetryScreen
 
 if TYPE_CHECKING:
-    from ..app.app import MtuiApp
+    from ..app import MtuiApp
 
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
 

@@ -11,14 +11,14 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...core.study.attempt import Attempt
-from ...core.study.state import StudyState
-from ..model import timeline as tl
-from ..model.appearance import LOOKS, Group
-from ..model.estimate import span_words
-from ..text import plural, safe
-from ..widgets.bars import WordLine, Words
-from ..widgets.timeline import Timeline, ran
+from ....core.study.attempt import Attempt
+from ....core.study.state import StudyState
+from ...model import timeline as tl
+from ...model.appearance import LOOKS, Group
+from ...model.estimate import span_words
+from ...text import plural, safe
+from ...widgets.bars import WordLine, Words
+from ...widgets.timeline import Timeline, ran
 
 _EVERY = 1.0  # seconds between two looks at the state
 

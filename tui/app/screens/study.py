@@ -16,26 +16,26 @@ from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from ...core.errors import MtuiError
-from ...core.plan.model import Instance
-from ...core.study.status import UNSUCCESSFUL, Status
-from ..copying import copy_menu
-from ..lending import edit_script, open_shell, page
-from ..model.acting import order_for
-from ..model.appearance import Group, by_group
-from ..model.filters import FilterError
-from ..model.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
-from ..open_study import OpenStudy, Sent
-from ..widgets.bars import Counts, Head, Progress, WordLine
-from ..widgets.filter_line import FilterLine
-from ..widgets.grid import StatusGrid
-from ..widgets.log_pane import LogPane
-from ..widgets.step_tree import StepTree
+from ....core.errors import MtuiError
+from ....core.plan.model import Instance
+from ....core.study.status import UNSUCCESSFUL, Status
+from ...copying import copy_menu
+from ...lending import edit_script, open_shell, page
+from ...model.acting import order_for
+from ...model.appearance import Group, by_group
+from ...model.filters import FilterError
+from ...model.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
+from ...open_study import OpenStudy, Sent
+from ...widgets.bars import Counts, Head, Progress, WordLine
+from ...widgets.filter_line import FilterLine
+from ...widgets.grid import StatusGrid
+from ...widgets.log_pane import LogPane
+from ...widgets.step_tree import StepTree
 from .questions import ask_for
 from .study_keys import KEYS
 
 if TYPE_CHECKING:
-    from ..app.app import MtuiApp
+    from ..app import MtuiApp
 
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")

@@ -12,15 +12,15 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ..lending import page
-from ..open_study import OpenStudy
-from ..text import safe
-from ..widgets.bars import WordLine
-from ..widgets.lines import LineView, fit
-from ..widgets.log_pane import LogPane
+from ...lending import page
+from ...open_study import OpenStudy
+from ...text import safe
+from ...widgets.bars import WordLine
+from ...widgets.lines import LineView, fit
+from ...widgets.log_pane import LogPane
 
 if TYPE_CHECKING:
-    from ..app.app import MtuiApp
+    from ..app import MtuiApp
 
 
 class CommandList(LineView):

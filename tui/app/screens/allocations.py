@@ -10,16 +10,16 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...core.plan.packing import ANY
-from ...core.study.allocation import Allocation
-from ..model.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
-from ..open_study import OpenStudy
-from ..text import plural, safe
-from ..widgets.allocations import AllocationList
-from ..widgets.bars import WordLine, Words
+from ....core.plan.packing import ANY
+from ....core.study.allocation import Allocation
+from ...model.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
+from ...open_study import OpenStudy
+from ...text import plural, safe
+from ...widgets.allocations import AllocationList
+from ...widgets.bars import WordLine, Words
 
 if TYPE_CHECKING:
-    from ..app.app import MtuiApp
+    from ..app import MtuiApp
 
 _EVERY = 1.0  # seconds: time is left by the second
 
