@@ -21,9 +21,9 @@ from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.widgets.grid import StatusGrid
+from mtui.tui.app.widgets.step_tree import StepTree
 from mtui.tui.open_study import OpenStudy
-from mtui.tui.widgets.grid import StatusGrid
-from mtui.tui.widgets.step_tree import StepTree
 from tests import mtui
 from tests.unit.planning import SLURM, plan_of
 

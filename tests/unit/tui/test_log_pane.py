@@ -19,9 +19,9 @@ from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.screen import ModalScreen, Screen
 
+from mtui.tui.app.widgets.log_pane import LogPane
 from mtui.tui.model.log_search import MOST_HITS, Search
 from mtui.tui.model.tail import MOST_LINES, Tail
-from mtui.tui.widgets.log_pane import LogPane
 from tests.unit.tui.app_helpers import press
 
 

@@ -17,9 +17,9 @@ from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen
 from mtui.tui.app.screens.help import HelpScreen
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.widgets.log_pane import LogPane
 from mtui.tui.driving import At
 from mtui.tui.model.appearance import LOOKS
-from mtui.tui.widgets.log_pane import LogPane
 from tests import mtui
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import FAILED, Desk, append, lines_of, run_study, visit

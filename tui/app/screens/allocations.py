@@ -15,8 +15,8 @@ from ....core.study.allocation import Allocation
 from ...model.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ...open_study import OpenStudy
 from ...text import plural, safe
-from ...widgets.allocations import AllocationList
-from ...widgets.bars import WordLine, Words
+from ..widgets.allocations import AllocationList
+from ..widgets.bars import WordLine, Words
 
 if TYPE_CHECKING:
     from ..app import MtuiApp

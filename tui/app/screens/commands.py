@@ -15,9 +15,9 @@ from textual.widgets import Footer
 from ...lending import page
 from ...open_study import OpenStudy
 from ...text import safe
-from ...widgets.bars import WordLine
-from ...widgets.lines import LineView, fit
-from ...widgets.log_pane import LogPane
+from ..widgets.bars import WordLine
+from ..widgets.lines import LineView, fit
+from ..widgets.log_pane import LogPane
 
 if TYPE_CHECKING:
     from ..app import MtuiApp

@@ -23,7 +23,7 @@ from ...model.appearance import GROUP_GLYPHS, group_of
 from ...open_study import OpenStudy
 from ...text import Paint, plural, safe
 from ...verbs.why import why_text
-from ...widgets.bars import WordLine
+from ..widgets.bars import WordLine
 
 if TYPE_CHECKING:
     from ..app import MtuiApp

@@ -20,9 +20,9 @@ from ....core.study.status import Status
 from ...model.appearance import Group, by_group
 from ...model.estimate import rough_words
 from ...verbs.studies_text import NO_STUDIES
-from ...widgets.bars import WordLine
-from ...widgets.lines import LineView, fit
-from ...widgets.step_tree import bar
+from ..widgets.bars import WordLine
+from ..widgets.lines import LineView, fit
+from ..widgets.step_tree import bar
 
 if TYPE_CHECKING:
     from ..app import MtuiApp

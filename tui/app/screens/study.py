@@ -26,11 +26,11 @@ from ...model.appearance import Group, by_group
 from ...model.filters import FilterError
 from ...model.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
 from ...open_study import OpenStudy, Sent
-from ...widgets.bars import Counts, Head, Progress, WordLine
-from ...widgets.filter_line import FilterLine
-from ...widgets.grid import StatusGrid
-from ...widgets.log_pane import LogPane
-from ...widgets.step_tree import StepTree
+from ..widgets.bars import Counts, Head, Progress, WordLine
+from ..widgets.filter_line import FilterLine
+from ..widgets.grid import StatusGrid
+from ..widgets.log_pane import LogPane
+from ..widgets.step_tree import StepTree
 from .questions import ask_for
 from .study_keys import KEYS
 

@@ -17,8 +17,8 @@ from ...model import timeline as tl
 from ...model.appearance import LOOKS, Group
 from ...model.estimate import span_words
 from ...text import plural, safe
-from ...widgets.bars import WordLine, Words
-from ...widgets.timeline import Timeline, ran
+from ..widgets.bars import WordLine, Words
+from ..widgets.timeline import Timeline, ran
 
 _EVERY = 1.0  # seconds between two looks at the state
 

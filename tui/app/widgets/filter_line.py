@@ -6,8 +6,8 @@ from textual import on
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
-from ...core.plan.model import Plan
-from ..model.filters import completions
+from ....core.plan.model import Plan
+from ...model.filters import completions
 
 
 class FilterLine(Input):
