@@ -35,7 +35,6 @@ from ..narrow_update import NarrowUpdate
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
 from ..palette import Actions, Instances
-from ..terminal import Guard, has_utf8
 from ..text import Paint, safe
 from ..typed_ahead import TypedAhead
 from ..verbs.status_view import failure_lines, failures, summary
@@ -48,6 +47,7 @@ from .screens.questions import ask_for
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
+from .terminal import Guard, has_utf8
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
