@@ -36,7 +36,6 @@ from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
 from ..palette import Actions, Instances
 from ..text import Paint, safe
-from ..typed_ahead import TypedAhead
 from ..verbs.status_view import failure_lines, failures, summary
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
@@ -48,6 +47,7 @@ from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
 from .terminal import Guard, has_utf8
+from .typed_ahead import TypedAhead
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
