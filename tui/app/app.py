@@ -31,12 +31,12 @@ from ...core.store.study_file import StudyFile, read_study_file
 from .. import preferences, themes
 from ..driving import At
 from ..model.acting import order_for
-from ..narrow_update import NarrowUpdate
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
 from ..palette import Actions, Instances
 from ..text import Paint, safe
 from ..verbs.status_view import failure_lines, failures, summary
+from .narrow_update import NarrowUpdate
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen
