@@ -10,8 +10,8 @@ from textual.content import Content
 
 from .app.screens.help import key_words
 from .app.screens.study import StudyScreen
+from .app.themes import THEMES
 from .text import safe
-from .themes import THEMES
 
 if TYPE_CHECKING:
     from .app.app import MtuiApp

@@ -11,8 +11,8 @@ from textual.app import App
 from textual.screen import ModalScreen
 
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
+from mtui.tui.app.themes import variable_defaults
 from mtui.tui.model.acting import Order
-from mtui.tui.themes import variable_defaults
 from tests.unit.tui.app_helpers import lines_of, press
 
 ORDER = Order(

@@ -12,10 +12,10 @@ from textual.app import App, ComposeResult
 from mtui.core.plan.model import Plan
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
+from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.step_tree import StepTree, depths, shares, waits_for
 from mtui.tui.model.appearance import Group
 from mtui.tui.model.view import StudyView
-from mtui.tui.themes import variable_defaults
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import lines_of, press

@@ -17,10 +17,10 @@ from mtui.core.study.attempt import Attempt
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.timeline import Timeline
 from mtui.tui.model import timeline as tl
 from mtui.tui.model.appearance import Group
-from mtui.tui.themes import variable_defaults
 from tests.plans import plan, step
 from tests.unit.tui.app_helpers import press
 
