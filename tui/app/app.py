@@ -28,7 +28,6 @@ from ...core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiErr
 from ...core.store.known import remember
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
-from .. import preferences
 from ..driving import At
 from ..model.acting import order_for
 from ..open_study import OpenStudy
@@ -36,7 +35,7 @@ from ..opening import is_maestros, open_any, read_any
 from ..palette import Actions, Instances
 from ..text import Paint, safe
 from ..verbs.status_view import failure_lines, failures, summary
-from . import themes
+from . import preferences, themes
 from .narrow_update import NarrowUpdate
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
