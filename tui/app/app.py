@@ -32,11 +32,11 @@ from ..driving import At
 from ..model.acting import order_for
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
-from ..palette import Actions, Instances
 from ..text import Paint, safe
 from ..verbs.status_view import failure_lines, failures, summary
 from . import preferences, themes
 from .narrow_update import NarrowUpdate
+from .palette import Actions, Instances
 from .screens.allocations import AllocationsScreen
 from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen

@@ -8,13 +8,13 @@ from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from .app.screens.help import key_words
-from .app.screens.study import StudyScreen
-from .app.themes import THEMES
-from .text import safe
+from ..text import safe
+from .screens.help import key_words
+from .screens.study import StudyScreen
+from .themes import THEMES
 
 if TYPE_CHECKING:
-    from .app.app import MtuiApp
+    from .app import MtuiApp
 
 _MOST_INSTANCES = 30  # shown of those that match
 
