@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .text import plural, safe
+from ..text import plural, safe
 
 if TYPE_CHECKING:
-    from .app.app import MtuiApp
-    from .open_study import OpenStudy
+    from ..open_study import OpenStudy
+    from .app import MtuiApp
 
 
 async def copy_menu(app: MtuiApp, study: OpenStudy, index: int | None, log: Sequence[str] = ()) -> None:
