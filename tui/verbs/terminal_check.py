@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...core.doctor.finding import Finding, Part, note
+from ..app.external_programs import editor, pager
 from ..app.terminal import has_utf8
 from ..arguments import has_terminal
-from ..lending import editor, pager
 
 _LEAST = (80, 24)
 _COLOURS = {

@@ -12,9 +12,9 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...lending import page
 from ...open_study import OpenStudy
 from ...text import safe
+from ..external_programs import page
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.log_pane import LogPane

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.study.status import Status
+from ...core.study.status import Status
 
 if TYPE_CHECKING:
-    from .app.app import MtuiApp
-    from .open_study import OpenStudy
+    from ..open_study import OpenStudy
+    from .app import MtuiApp
 
 _COME_BACK = "mtui: a shell; exit comes back"
 
