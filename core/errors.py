@@ -1,7 +1,7 @@
 """What can go wrong by somebody's doing: one tree of exceptions, each with a message, a hint and an exit code.
 
 Everything else that is raised is a bug of ours. The command line turns these into one clear message
-(tui/cli.py); nothing else catches the base class.
+(tui/cli/main.py); nothing else catches the base class.
 """
 
 from __future__ import annotations

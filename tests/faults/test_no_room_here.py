@@ -25,7 +25,7 @@ def popen(*words, **options):
     return real(*words, **options)
 
 local.subprocess.Popen = popen
-from mtui.tui.cli import main
+from mtui.tui.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

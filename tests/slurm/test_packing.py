@@ -277,7 +277,7 @@ def test_nodes_without_python_work_down_the_list(slurm: Cluster, tmp_path: Path)
     spec = write(tmp_path, steps)
     code = (
         "import sys; sys.executable = '/nonexistent/python'; "
-        "from mtui.tui.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from mtui.tui.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--no-ui", "-o", str(out), str(spec)],

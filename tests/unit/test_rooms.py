@@ -176,7 +176,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_a_verb_does_not_need_is_not_imported(study: Path, words: list[str], not_loaded: tuple[str, ...]) -> None:
     code = (
         "import sys\n"
-        "from mtui.tui.cli import main\n"
+        "from mtui.tui.cli.main import main\n"
         "try:\n    code = main(sys.argv[1:])\n"
         "except SystemExit as end:\n    code = end.code or 0\n"
         "print(*sys.modules, file=sys.stderr)\n"

@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 from mtui import __version__
 
-from ..core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, BackendMissing, MtuiError, UsageError
-from .arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
-from .maestro_flags import before_the_verb, notes
-from .parser import VERBS, make_parser, refuse_plan_options
+from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, BackendMissing, MtuiError, UsageError
+from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from ..maestro_flags import before_the_verb, notes
+from ..parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ..core.spec.problems import Problem
-    from ..core.store.layout import StudyDirectory
-    from ..core.store.study_file import StudyFile
+    from ...core.spec.problems import Problem
+    from ...core.store.layout import StudyDirectory
+    from ...core.store.study_file import StudyFile
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
-        from .verbs.completion import complete
+        from ..verbs.completion import complete
 
         complete()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -92,7 +92,7 @@ def _with_verb(words: list[str]) -> list[str]:
     if first in (*VERBS, "-h", "--help", "-v", "--version"):
         return words
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
-        from ..core.spec.problems import nearest
+        from ...core.spec.problems import nearest
 
         hint = nearest(first, VERBS) or "mtui --help names the verbs"
         raise UsageError(f"there is no verb and no file '{first}'", hint)
@@ -131,15 +131,15 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
-    from .text import plural
+    from ..text import plural
 
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
-        from .verbs.no_start import only_check, scripts_elsewhere
+        from ..verbs.no_start import only_check, scripts_elsewhere
 
         return (scripts_elsewhere if arguments.dry else only_check)(spec, plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
     if arguments.dry:
-        from ..core.start import write_all
+        from ...core.start import write_all
 
         write_all(directory, study.plan)
         print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
@@ -150,7 +150,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
 def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
     """What the app shows of the warnings at a start, for it hides what was printed; empty if there are none."""
-    from .text import plural, safe
+    from ..text import plural, safe
 
     if not warnings:
         return ""
@@ -163,11 +163,11 @@ def _create(
     """A new study; the warnings about its file, which are told on stderr."""
     from dataclasses import replace
 
-    from ..core.backends.batch import require_batch_system, within_abilities
-    from ..core.start import create_study, default_local_jobs, plan_study
-    from ..core.store.known import remember
-    from ..core.store.study_file import Settings
-    from .verbs.confirm import confirm_cost
+    from ...core.backends.batch import require_batch_system, within_abilities
+    from ...core.start import create_study, default_local_jobs, plan_study
+    from ...core.store.known import remember
+    from ...core.store.study_file import Settings
+    from ..verbs.confirm import confirm_cost
 
     options = plan_options(arguments)
     planned = plan_study(spec, options)
@@ -211,11 +211,11 @@ def _allocation(arguments: argparse.Namespace) -> str:
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from ..core.store.known import remember
-    from ..core.store.study_file import read_study_file
-    from .opening import is_maestros, open_any, read_any, require_ours
-    from .text import safe
-    from .verbs.confirm import confirm_dry_run
+    from ...core.store.known import remember
+    from ...core.store.study_file import read_study_file
+    from ..opening import is_maestros, open_any, read_any, require_ours
+    from ..text import safe
+    from ..verbs.confirm import confirm_dry_run
 
     directory = open_any(target)
     refuse_plan_options(arguments)
@@ -248,23 +248,23 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
 def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace, notice: str = "") -> int:
     if not (arguments.no_ui or arguments.quiet or arguments.json) and has_terminal():
-        from .app.app import run_app
+        from ..app.app import run_app
 
         return run_app(directory, study, notice)
-    from .verbs.headless import headless
+    from ..verbs.headless import headless
 
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    from ..core.backends.slurm import require_slurm
-    from ..core.store import inbox
-    from ..core.store.layout import require_own, require_place
-    from ..core.store.reader import read_study
-    from .opening import require_ours
-    from .text import safe
-    from .verbs.status_view import drives
-    from .verbs.submit import DriverRefused, submit_driver
+    from ...core.backends.slurm import require_slurm
+    from ...core.store import inbox
+    from ...core.store.layout import require_own, require_place
+    from ...core.store.reader import read_study
+    from ..opening import require_ours
+    from ..text import safe
+    from ..verbs.status_view import drives
+    from ..verbs.submit import DriverRefused, submit_driver
 
     target = Path(arguments.target)
     directory = open_target(arguments) if target.is_dir() else None
@@ -315,5 +315,5 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     handler: str = arguments.handler
     if handler in _HERE:
         return _HERE[handler](arguments)
-    module = importlib.import_module(f".verbs.{_ELSEWHERE[handler]}", __package__)
+    module = importlib.import_module(f"..verbs.{_ELSEWHERE[handler]}", __package__)
     return getattr(module, handler)(arguments)
