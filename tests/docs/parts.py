@@ -10,7 +10,7 @@ from dataclasses import fields
 
 from mtui.core.study.events import TYPES, Event
 from mtui.core.study.status import IN_SLURM, TABLE, UNSUCCESSFUL, Status, Verb
-from mtui.tui.parser import make_parser
+from mtui.tui.cli.parser import make_parser
 from tests.conformance import deviations
 from tests.docs.markdown import ROOT, read
 

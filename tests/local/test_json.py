@@ -20,8 +20,8 @@ from mtui.core.store.layout import create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
+from mtui.tui.cli.parser import VERBS
 from mtui.tui.model.reason import Kind
-from mtui.tui.parser import VERBS
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of
 from mtui.tui.verbs.status_view import status_json

@@ -17,7 +17,7 @@ import argcomplete
 from argcomplete.shell_integration import shellcode
 
 from ...core.store.names import is_study, names_in
-from ..parser import VERBS, make_parser
+from ..cli.parser import VERBS, make_parser
 
 _MOST = 100  # suggestions; of more, bash asks whether it is to show them at all
 _FAILED = "failed"  # as in core/study/commands.py, which takes its time to be imported
