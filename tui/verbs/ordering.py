@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.errors import UsageError
-from ..arguments import open_target
+from ..cli.arguments import open_target
 from ..opening import require_ours
 
 if TYPE_CHECKING:

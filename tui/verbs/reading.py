@@ -8,8 +8,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from ...core.errors import EXIT_FINISHED, UsageError
-from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 from ..as_json import tell
+from ..cli.arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 from ..opening import read_any
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick

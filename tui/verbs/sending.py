@@ -17,8 +17,8 @@ from ...core.store.reader import read_study
 from ...core.study import commands
 from ...core.study import events as ev
 from ...core.study.state import StudyState
-from ..arguments import say_on_stderr
 from ..as_json import tell
+from ..cli.arguments import say_on_stderr
 from ..text import plural, safe, say
 from .status_view import drives, silent_driver
 

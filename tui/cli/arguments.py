@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import UsageError
+from ...core.errors import UsageError
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ..core.start import PlanOptions
-    from ..core.store.layout import StudyDirectory
+    from ...core.start import PlanOptions
+    from ...core.store.layout import StudyDirectory
 
 
 def say_on_stderr(text: str) -> None:
     """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
-    from .text import safe_lines
+    from ..text import safe_lines
 
     print(safe_lines(text), file=sys.stderr)
 
@@ -29,7 +29,7 @@ def has_terminal() -> bool:
 
 
 def open_target(arguments: argparse.Namespace) -> StudyDirectory:
-    from .opening import open_any
+    from ..opening import open_any
 
     target = Path(arguments.target)
     if not target.exists():
@@ -41,7 +41,7 @@ def study_file(target: str) -> Path:
     """The study file that is named; raises UsageError with the nearest name, or a way to one, if there is none."""
     path = Path(target)
     if not path.exists():
-        from ..core.spec.problems import closest
+        from ...core.spec.problems import closest
 
         there = sorted(file.name for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         near = closest(path.name, there)
@@ -51,8 +51,8 @@ def study_file(target: str) -> Path:
 
 
 def plan_options(arguments: argparse.Namespace) -> PlanOptions:
-    from ..core.plan.part import Part
-    from ..core.start import PlanOptions
+    from ...core.plan.part import Part
+    from ...core.start import PlanOptions
 
     return PlanOptions(
         out=arguments.out,
