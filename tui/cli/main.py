@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from mtui import __version__
 
 from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, BackendMissing, MtuiError, UsageError
-from ..maestro_flags import before_the_verb, notes
 from .arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from .maestro_flags import before_the_verb, notes
 from .parser import VERBS, make_parser, refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick

@@ -9,7 +9,7 @@ from typing import NoReturn, TypeAlias
 from mtui import __version__
 
 from ...core.errors import EXIT_USAGE, UsageError
-from ..maestro_flags import add_maestro_options
+from .maestro_flags import add_maestro_options
 
 _ORDERS = {
     "cancel": "end instances and their jobs",
