@@ -28,12 +28,12 @@ from ...core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiErr
 from ...core.store.known import remember
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
+from ..cli.verbs.status_view import failure_lines, failures, summary
 from ..driving import At
 from ..model.acting import order_for
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
 from ..text import Paint, safe
-from ..verbs.status_view import failure_lines, failures, summary
 from . import preferences, themes
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
@@ -364,7 +364,7 @@ def _farewell(study: OpenStudy) -> str:
         lines.append(f"The study is over: {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
     else:
-        from ..verbs.status_view import drives
+        from ..cli.verbs.status_view import drives
 
         driver = drives(directory)
         lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")

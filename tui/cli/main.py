@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code."""
     if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
-        from ..verbs.completion import complete
+        from .verbs.completion import complete
 
         complete()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -134,7 +134,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
     from ..text import plural
 
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
-        from ..verbs.no_start import only_check, scripts_elsewhere
+        from .verbs.no_start import only_check, scripts_elsewhere
 
         return (scripts_elsewhere if arguments.dry else only_check)(spec, plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
@@ -167,7 +167,7 @@ def _create(
     from ...core.start import create_study, default_local_jobs, plan_study
     from ...core.store.known import remember
     from ...core.store.study_file import Settings
-    from ..verbs.confirm import confirm_cost
+    from .verbs.confirm import confirm_cost
 
     options = plan_options(arguments)
     planned = plan_study(spec, options)
@@ -215,7 +215,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ...core.store.study_file import read_study_file
     from ..opening import is_maestros, open_any, read_any, require_ours
     from ..text import safe
-    from ..verbs.confirm import confirm_dry_run
+    from .verbs.confirm import confirm_dry_run
 
     directory = open_any(target)
     refuse_plan_options(arguments)
@@ -251,7 +251,7 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
         from ..app.app import run_app
 
         return run_app(directory, study, notice)
-    from ..verbs.headless import headless
+    from .verbs.headless import headless
 
     return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
 
@@ -263,8 +263,8 @@ def _submit(arguments: argparse.Namespace) -> int:
     from ...core.store.reader import read_study
     from ..opening import require_ours
     from ..text import safe
-    from ..verbs.status_view import drives
-    from ..verbs.submit import DriverRefused, submit_driver
+    from .verbs.status_view import drives
+    from .verbs.submit import DriverRefused, submit_driver
 
     target = Path(arguments.target)
     directory = open_target(arguments) if target.is_dir() else None
@@ -315,5 +315,5 @@ def _carry_out(arguments: argparse.Namespace) -> int:
     handler: str = arguments.handler
     if handler in _HERE:
         return _HERE[handler](arguments)
-    module = importlib.import_module(f"..verbs.{_ELSEWHERE[handler]}", __package__)
+    module = importlib.import_module(f".verbs.{_ELSEWHERE[handler]}", __package__)
     return getattr(module, handler)(arguments)

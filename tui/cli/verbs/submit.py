@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...core.backends.base import Refused
-from ...core.backends.command_log import CommandLog, answer_of
-from ...core.backends.slurm import clean_environment, require_slurm
-from ...core.backends.slurm_text import sbatch_answer, sbatch_message
-from ...core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
-from ...core.store.layout import StudyDirectory
-from ...core.store.study_file import StudyFile
-from ..text import safe
+from ....core.backends.base import Refused
+from ....core.backends.command_log import CommandLog, answer_of
+from ....core.backends.slurm import clean_environment, require_slurm
+from ....core.backends.slurm_text import sbatch_answer, sbatch_message
+from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
+from ....core.store.layout import StudyDirectory
+from ....core.store.study_file import StudyFile
+from ...text import safe
 
 LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from mtui import __version__
 
-from ...core.doctor.directory import check_directory
-from ...core.doctor.finding import Finding, Level, Part
-from ...core.doctor.machine import check_machine
-from ...core.doctor.slurm import check_slurm
-from ...core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
-from ..as_json import tell
-from ..text import Paint, plural, safe
+from ....core.doctor.directory import check_directory
+from ....core.doctor.finding import Finding, Level, Part
+from ....core.doctor.machine import check_machine
+from ....core.doctor.slurm import check_slurm
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ...as_json import tell
+from ...text import Paint, plural, safe
 from .terminal_check import check_terminal
 
 _WIDTH = 110

@@ -6,12 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ...core.backends.batch import require_batch_system
-from ...core.errors import EXIT_FINISHED, UsageError
-from ...core.start import Planned, PlanOptions, plan_study, write_all
-from ...core.store.dependencies import check_paths
-from ...core.store.layout import StudyDirectory
-from ..text import plural, safe, safe_lines
+from ....core.backends.batch import require_batch_system
+from ....core.errors import EXIT_FINISHED, UsageError
+from ....core.start import Planned, PlanOptions, plan_study, write_all
+from ....core.store.dependencies import check_paths
+from ....core.store.layout import StudyDirectory
+from ...text import plural, safe, safe_lines
 
 
 def only_check(spec: Path, options: PlanOptions) -> int:

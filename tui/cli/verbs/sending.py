@@ -8,18 +8,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ...core.driver import Driver
-from ...core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
-from ...core.store import inbox
-from ...core.store.follow import Follower
-from ...core.store.layout import StudyDirectory, require_place
-from ...core.store.reader import read_study
-from ...core.study import commands
-from ...core.study import events as ev
-from ...core.study.state import StudyState
-from ..as_json import tell
-from ..cli.arguments import say_on_stderr
-from ..text import plural, safe, say
+from ....core.driver import Driver
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
+from ....core.store import inbox
+from ....core.store.follow import Follower
+from ....core.store.layout import StudyDirectory, require_place
+from ....core.store.reader import read_study
+from ....core.study import commands
+from ....core.study import events as ev
+from ....core.study.state import StudyState
+from ...as_json import tell
+from ...text import plural, safe, say
+from ..arguments import say_on_stderr
 from .status_view import drives, silent_driver
 
 _ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
@@ -168,7 +168,7 @@ def _answer(follower: Follower, command: str, driver: str, seconds: float) -> An
 
 def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
     """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
-    from ...core.store.study_file import read_study_file
+    from ....core.store.study_file import read_study_file
 
     def silent(event: ev.Event, state: StudyState) -> None:
         del event, state

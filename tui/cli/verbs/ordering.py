@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.errors import UsageError
-from ..cli.arguments import open_target
-from ..opening import require_ours
+from ....core.errors import UsageError
+from ...opening import require_ours
+from ..arguments import open_target
 
 if TYPE_CHECKING:
-    from ...core.store.layout import StudyDirectory
+    from ....core.store.layout import StudyDirectory
 
 
 def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
@@ -23,7 +23,7 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 
 def order(arguments: argparse.Namespace) -> int:
-    from ...core.study.commands import ALL, FAILED
+    from ....core.study.commands import ALL, FAILED
     from .sending import order
 
     whole = not arguments.targets
@@ -63,7 +63,7 @@ def update(arguments: argparse.Namespace) -> int:
 
 
 def extend(arguments: argparse.Namespace) -> int:
-    from ...core.start import PlanOptions
+    from ....core.start import PlanOptions
     from .extend import extend
 
     options = PlanOptions(

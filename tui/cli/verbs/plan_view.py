@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...core.backends.batch import within_abilities
-from ...core.plan.arrays import Shares, shares_of
-from ...core.plan.cost import Cost, cost_of
-from ...core.plan.model import Plan, PlannedStep
-from ...core.plan.parameters import ParameterTable
-from ...core.plan.script import header_resources
-from ...core.site.profile import Profile
-from ...core.spec.model import Extensions
-from ...core.spec.problems import Problem
-from ...core.study.again import Tries, rules_of
-from ..model.step_words import above_words, retry_words
-from ..text import Paint, plural, safe, safe_lines, table
+from ....core.backends.batch import within_abilities
+from ....core.plan.arrays import Shares, shares_of
+from ....core.plan.cost import Cost, cost_of
+from ....core.plan.model import Plan, PlannedStep
+from ....core.plan.parameters import ParameterTable
+from ....core.plan.script import header_resources
+from ....core.site.profile import Profile
+from ....core.spec.model import Extensions
+from ....core.spec.problems import Problem
+from ....core.study.again import Tries, rules_of
+from ...model.step_words import above_words, retry_words
+from ...text import Paint, plural, safe, safe_lines, table
 from .plan_packing import Packed, packed_of, packing_lines, suggestion
 
 _MOST_PARAMETERS = 8  # that are named with the number of their values

@@ -16,8 +16,8 @@ from pathlib import Path
 import argcomplete
 from argcomplete.shell_integration import shellcode
 
-from ...core.store.names import is_study, names_in
-from ..cli.parser import VERBS, make_parser
+from ....core.store.names import is_study, names_in
+from ..parser import VERBS, make_parser
 
 _MOST = 100  # suggestions; of more, bash asks whether it is to show them at all
 _FAILED = "failed"  # as in core/study/commands.py, which takes its time to be imported
@@ -90,7 +90,7 @@ def _suggest(prefix: str, action: argparse.Action, parsed_args: argparse.Namespa
             steps, instances = _names(parsed_args)
             return bounded(dict.fromkeys([*steps, _FAILED, *instances]) if instances else (), prefix)
         case "KEY=VALUE":
-            from ...core.plan.changes import CHANGEABLE
+            from ....core.plan.changes import CHANGEABLE
 
             return [f"{key.replace(' ', '-')}=" for key in CHANGEABLE]
         case _:

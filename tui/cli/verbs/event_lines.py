@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from ...core.plan.changes import in_words
-from ...core.study import events as ev
-from ...core.study.event_records import to_record
-from ...core.study.state import StudyState
-from ...core.study.status import Status
-from ..model.allocations import title
-from ..text import Paint, plural, safe, say
+from ....core.plan.changes import in_words
+from ....core.study import events as ev
+from ....core.study.event_records import to_record
+from ....core.study.state import StudyState
+from ....core.study.status import Status
+from ...model.allocations import title
+from ...text import Paint, plural, safe, say
 from .allocation_lines import allocation_line
 from .status_view import summary
 

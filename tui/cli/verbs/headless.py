@@ -13,22 +13,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
-from ...core.backends.slurm import job_has_ended
-from ...core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener, say_ready
-from ...core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
-from ...core.store import inbox
-from ...core.store.checkpoint import load_state
-from ...core.store.follow import Follower
-from ...core.store.journal import end_of_journal
-from ...core.store.layout import StudyDirectory
-from ...core.store.lease import Liveness, Owner, Standing, current_owner
-from ...core.store.reader import read_study
-from ...core.store.study_file import StudyFile, read_study_file
-from ...core.study.events import Event, PlanExtended
-from ...core.study.state import Impossible, StudyState
-from ..driving import successor_command
-from ..model.allocations import open_ones
-from ..text import Paint, plural, safe, say
+from ....core.backends.slurm import job_has_ended
+from ....core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener, say_ready
+from ....core.errors import EXIT_CANCELLED, EXIT_ERROR, EXIT_FAILURES, EXIT_FINISHED, DriverError, StudyBusyError
+from ....core.store import inbox
+from ....core.store.checkpoint import load_state
+from ....core.store.follow import Follower
+from ....core.store.journal import end_of_journal
+from ....core.store.layout import StudyDirectory
+from ....core.store.lease import Liveness, Owner, Standing, current_owner
+from ....core.store.reader import read_study
+from ....core.store.study_file import StudyFile, read_study_file
+from ....core.study.events import Event, PlanExtended
+from ....core.study.state import Impossible, StudyState
+from ...driving import successor_command
+from ...model.allocations import open_ones
+from ...text import Paint, plural, safe, say
 from .event_lines import EventLines, EventRecords
 from .status_view import failure_lines, failures, silent_driver, summary
 from .submit import submit_next

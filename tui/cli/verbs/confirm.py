@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from ...core.errors import UsageError
-from ...core.plan.cost import cost_of
-from ...core.start import Planned
-from ...core.store.layout import StudyDirectory
-from ...core.store.study_file import StudyFile
-from ..text import safe
+from ....core.errors import UsageError
+from ....core.plan.cost import cost_of
+from ....core.start import Planned
+from ....core.store.layout import StudyDirectory
+from ....core.store.study_file import StudyFile
+from ...text import safe
 
 
 def confirm_cost(planned: Planned, *, yes: bool) -> bool:

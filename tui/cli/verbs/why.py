@@ -5,20 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ...core.plan.changes import in_words
-from ...core.store.layout import StudyDirectory
-from ...core.store.reader import last_lines, last_said
-from ...core.store.study_file import StudyFile
-from ...core.study.attempt import Attempt
-from ...core.study.commands import FAILED
-from ...core.study.state import StudyState
-from ...core.study.status import UNSUCCESSFUL, Status
-from ..model.allocations import kind_of
-from ..model.reason import Kind, Next, Reason
-from ..model.why import Why, span, why_of
-from ..model.why_packed import returned_words
-from ..opening import is_maestros
-from ..text import Paint, log_line, safe
+from ....core.plan.changes import in_words
+from ....core.store.layout import StudyDirectory
+from ....core.store.reader import last_lines, last_said
+from ....core.store.study_file import StudyFile
+from ....core.study.attempt import Attempt
+from ....core.study.commands import FAILED
+from ....core.study.state import StudyState
+from ....core.study.status import UNSUCCESSFUL, Status
+from ...model.allocations import kind_of
+from ...model.reason import Kind, Next, Reason
+from ...model.why import Why, span, why_of
+from ...model.why_packed import returned_words
+from ...opening import is_maestros
+from ...text import Paint, log_line, safe
 from .status_view import drives
 
 _MOST_PARENTS = 8

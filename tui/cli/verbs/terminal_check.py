@@ -8,10 +8,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...core.doctor.finding import Finding, Part, note
-from ..app.external_programs import editor, pager
-from ..app.terminal import has_utf8
-from ..cli.arguments import has_terminal
+from ....core.doctor.finding import Finding, Part, note
+from ...app.external_programs import editor, pager
+from ...app.terminal import has_utf8
+from ..arguments import has_terminal
 
 _LEAST = (80, 24)
 _COLOURS = {

@@ -8,17 +8,17 @@ from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
-from ...core.errors import EXIT_FINISHED, UsageError
-from ...core.plan.model import Instance
-from ...core.store.checkpoint import load_state
-from ...core.store.follow import Follower
-from ...core.store.layout import StudyDirectory, kept_output
-from ...core.store.reader import last_lines
-from ...core.store.study_file import read_study_file
-from ...core.study.state import Impossible, StudyState
-from ...core.study.status import OVER, Status
-from ..opening import is_maestros
-from ..text import SafeLog
+from ....core.errors import EXIT_FINISHED, UsageError
+from ....core.plan.model import Instance
+from ....core.store.checkpoint import load_state
+from ....core.store.follow import Follower
+from ....core.store.layout import StudyDirectory, kept_output
+from ....core.store.reader import last_lines
+from ....core.store.study_file import read_study_file
+from ....core.study.state import Impossible, StudyState
+from ....core.study.status import OVER, Status
+from ...opening import is_maestros
+from ...text import SafeLog
 
 _CHUNK = 1 << 16
 _LOOK_EVERY = 0.2  # seconds between two looks at a log that grows

@@ -7,14 +7,14 @@ import sys
 from itertools import permutations
 from typing import TYPE_CHECKING
 
-from ...core.errors import EXIT_FINISHED, UsageError
-from ..as_json import tell
-from ..cli.arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
-from ..opening import read_any
+from ....core.errors import EXIT_FINISHED, UsageError
+from ...as_json import tell
+from ...opening import read_any
+from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ...core.plan.model import Instance, Plan
-    from ...core.study.state import StudyState
+    from ....core.plan.model import Instance, Plan
+    from ....core.study.state import StudyState
 
 _MOST_NAMES = 4  # of a step's instances, in a hint
 _MOST_LABELS = 4  # whose orders are tried
@@ -27,7 +27,7 @@ def studies(arguments: argparse.Namespace) -> int:
         tell(studies_json())
         return EXIT_FINISHED
     if has_terminal():
-        from ..app.app import run_app
+        from ...app.app import run_app
 
         return run_app()
     print(studies_text())
@@ -35,17 +35,17 @@ def studies(arguments: argparse.Namespace) -> int:
 
 
 def plan(arguments: argparse.Namespace) -> int:
-    from ...core.start import plan_study
+    from ....core.start import plan_study
 
     planned = plan_study(study_file(arguments.target), plan_options(arguments))
     if arguments.json:
-        from ...core.plan.dump import plan_as_json
+        from ....core.plan.dump import plan_as_json
 
         for problem in planned.warnings:
             say_on_stderr(problem.text(planned.study.file))
         tell(plan_as_json(planned.plan))
         return EXIT_FINISHED
-    from ..text import Paint
+    from ...text import Paint
     from .plan_view import plan_text
 
     study = planned.study
@@ -54,7 +54,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
 
 def status(arguments: argparse.Namespace) -> int:
-    from ..text import Paint
+    from ...text import Paint
     from .status_view import status_json, status_text
 
     directory = open_target(arguments)
@@ -67,7 +67,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def why(arguments: argparse.Namespace) -> int:
-    from ..text import Paint
+    from ...text import Paint
     from .why import why_json, why_text
 
     directory = open_target(arguments)
@@ -96,7 +96,7 @@ def log(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    from ..report.write import tell_report, write_report
+    from ...report.write import tell_report, write_report
 
     if arguments.json:
         if arguments.out or arguments.format or arguments.watch:
@@ -106,8 +106,8 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _instance(state: StudyState, name: str) -> Instance:
-    from ...core.spec.problems import nearest
-    from ...core.study.status import BAD
+    from ....core.spec.problems import nearest
+    from ....core.study.status import BAD
 
     names = {instance.name: instance for instance in state.plan.instances}
     if name in names:
