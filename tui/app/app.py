@@ -30,10 +30,10 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..cli.verbs.status_view import failure_lines, failures, summary
 from ..driving import At
-from ..model.acting import order_for
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
 from ..text import Paint, safe
+from ..views.acting import order_for
 from . import preferences, themes
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-from ..model.appearance import Group
+from ..views.appearance import Group
 
 DARK, LIGHT, MONO = "mtui-dark", "mtui-light", "mtui-mono"
 

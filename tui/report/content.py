@@ -13,8 +13,8 @@ from ...core.store.study_file import StudyFile
 from ...core.study.attempt import Attempt
 from ...core.study.state import StudyState
 from ...core.study.status import UNSUCCESSFUL, Status
-from ..model.appearance import Group, group_of
-from ..model.estimate import span_words
+from ..views.appearance import Group, group_of
+from ..views.estimate import span_words
 
 _MOST_GROUPS = 30  # of failures
 _MOST_EXAMPLES = 3  # of each

@@ -7,7 +7,7 @@ import pytest
 from mtui.core.study.commands import resolve
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.acting import VERBS, Order, order_for, targets
+from mtui.tui.views.acting import VERBS, Order, order_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script
 

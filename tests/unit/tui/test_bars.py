@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.bars import Counts, Head, Progress, WordLine
-from mtui.tui.model.appearance import Group
+from mtui.tui.views.appearance import Group
 from tests.unit.tui.app_helpers import lines_of
 
 SOME = {Group.RUNNING: 12, Group.WAITING: 80, Group.DONE: 900, Group.FAILED: 8}

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.app.themes import variable_defaults
-from mtui.tui.model.acting import Order
+from mtui.tui.views.acting import Order
 from tests.unit.tui.app_helpers import lines_of, press
 
 ORDER = Order(

@@ -16,7 +16,7 @@ from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.grid import StatusGrid
-from mtui.tui.model.view import Sort, StudyView
+from mtui.tui.views.view import Sort, StudyView
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import lines_of, press

@@ -20,8 +20,8 @@ from textual.pilot import Pilot
 from textual.screen import ModalScreen, Screen
 
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.model.log_search import MOST_HITS, Search
-from mtui.tui.model.tail import MOST_LINES, Tail
+from mtui.tui.views.log_search import MOST_HITS, Search
+from mtui.tui.views.tail import MOST_LINES, Tail
 from tests.unit.tui.app_helpers import press
 
 

@@ -14,8 +14,8 @@ from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.step_tree import StepTree, depths, shares, waits_for
-from mtui.tui.model.appearance import Group
-from mtui.tui.model.view import StudyView
+from mtui.tui.views.appearance import Group
+from mtui.tui.views.view import StudyView
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import lines_of, press

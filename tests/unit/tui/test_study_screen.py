@@ -19,7 +19,7 @@ from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
 from mtui.tui.driving import At
-from mtui.tui.model.appearance import LOOKS
+from mtui.tui.views.appearance import LOOKS
 from tests import mtui
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import FAILED, Desk, append, lines_of, run_study, visit

@@ -19,8 +19,8 @@ from mtui.core.study.status import Status
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.timeline import Timeline
-from mtui.tui.model import timeline as tl
-from mtui.tui.model.appearance import Group
+from mtui.tui.views import timeline as tl
+from mtui.tui.views.appearance import Group
 from tests.plans import plan, step
 from tests.unit.tui.app_helpers import press
 

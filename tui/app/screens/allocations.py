@@ -12,9 +12,9 @@ from textual.widgets import Footer
 
 from ....core.plan.packing import ANY
 from ....core.study.allocation import Allocation
-from ...model.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ...open_study import OpenStudy
 from ...text import plural, safe
+from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ..widgets.allocations import AllocationList
 from ..widgets.bars import WordLine, Words
 

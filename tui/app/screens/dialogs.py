@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from ...model.acting import Order
 from ...text import safe
+from ...views.acting import Order
 
 
 class ConfirmScreen(ModalScreen[bool]):

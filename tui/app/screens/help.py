@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Label, Static
 
-from ...model.appearance import LOOKS
+from ...views.appearance import LOOKS
 
 _KEY_WIDTH = 20
 _NAMES = {

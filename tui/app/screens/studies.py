@@ -18,8 +18,8 @@ from textual.worker import get_current_worker
 from ....core.store.known import Glance, glance, known
 from ....core.study.status import Status
 from ...cli.verbs.studies_text import NO_STUDIES
-from ...model.appearance import Group, by_group
-from ...model.estimate import rough_words
+from ...views.appearance import Group, by_group
+from ...views.estimate import rough_words
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar

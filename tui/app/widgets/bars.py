@@ -10,8 +10,8 @@ from rich.segment import Segment
 from textual.events import Click
 from textual.message import Message
 
-from ...model.appearance import GROUP_GLYPHS, Group
 from ...text import safe
+from ...views.appearance import GROUP_GLYPHS, Group
 from .lines import LineView, fit
 from .step_tree import bar
 

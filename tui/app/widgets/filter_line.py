@@ -7,7 +7,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
 from ....core.plan.model import Plan
-from ...model.filters import completions
+from ...views.filters import completions
 
 
 class FilterLine(Input):

@@ -18,8 +18,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ....core.study.state import StudyState
-from ...model.appearance import LOOKS
-from ...model.view import StudyView
+from ...views.appearance import LOOKS
+from ...views.view import StudyView
 from .lines import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column

@@ -7,8 +7,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ...model.ansi import PLAIN, Colour, Ink
-from ...model.log_search import Hit
+from ...views.ansi import PLAIN, Colour, Ink
+from ...views.log_search import Hit
 
 _MOST_STYLES = 4096  # a log may go through all the colours there are
 

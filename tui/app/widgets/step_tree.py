@@ -17,10 +17,10 @@ from textual.message import Message
 
 from ....core.plan.model import Plan, PlannedStep
 from ....core.study.state import StudyState
-from ...model.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
-from ...model.step_words import above_words
-from ...model.view import StudyView
 from ...text import plural
+from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
+from ...views.step_words import above_words
+from ...views.view import StudyView
 from .lines import LineView, fit
 
 _MOST_INDENT = 6  # levels; deeper ones stand no further right

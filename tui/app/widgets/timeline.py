@@ -15,9 +15,9 @@ from textual.message import Message
 from ....core.study.attempt import Attempt
 from ....core.study.state import StudyState
 from ....core.study.status import LIVE
-from ...model import timeline as tl
-from ...model.appearance import LOOKS
-from ...model.estimate import span_words
+from ...views import timeline as tl
+from ...views.appearance import LOOKS
+from ...views.estimate import span_words
 from .lines import LineView, fit
 
 _COST_SHARE = 50  # after work of a second, so many seconds pass until it is done again

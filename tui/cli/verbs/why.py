@@ -13,12 +13,12 @@ from ....core.study.attempt import Attempt
 from ....core.study.commands import FAILED
 from ....core.study.state import StudyState
 from ....core.study.status import UNSUCCESSFUL, Status
-from ...model.allocations import kind_of
-from ...model.reason import Kind, Next, Reason
-from ...model.why import Why, span, why_of
-from ...model.why_packed import returned_words
 from ...opening import is_maestros
 from ...text import Paint, log_line, safe
+from ...views.allocations import kind_of
+from ...views.reason import Kind, Next, Reason
+from ...views.why import Why, span, why_of
+from ...views.why_packed import returned_words
 from .status_view import drives
 
 _MOST_PARENTS = 8

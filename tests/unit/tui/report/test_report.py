@@ -14,11 +14,11 @@ from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.appearance import Group
 from mtui.tui.report.content import Report, report_of
 from mtui.tui.report.html import page
 from mtui.tui.report.markdown import markdown
 from mtui.tui.report.rows import table_of_attempts
+from mtui.tui.views.appearance import Group
 from tests.plans import plan, step
 
 BEGAN = 1_700_000_000.0
