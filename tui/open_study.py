@@ -21,11 +21,11 @@ from .driving import At, Driving
 from .feed import Feed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
 from .opening import require_ours
-from .text import plural, safe
 from .views import acting
 from .views.allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .views.appearance import group_of
 from .views.estimate import Estimate, Estimator, rough_words, span_words
+from .views.text import plural, safe
 from .views.view import StudyView
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word

@@ -32,8 +32,8 @@ from ..cli.verbs.status_view import failure_lines, failures, summary
 from ..driving import At
 from ..open_study import OpenStudy
 from ..opening import is_maestros, open_any, read_any
-from ..text import Paint, safe
 from ..views.acting import order_for
+from ..views.text import Paint, safe
 from . import preferences, themes
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..text import plural, safe
+from ..views.text import plural, safe
 
 if TYPE_CHECKING:
     from ..open_study import OpenStudy

@@ -8,7 +8,7 @@ from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from ..text import safe
+from ..views.text import safe
 from .screens.help import key_words
 from .screens.study import StudyScreen
 from .themes import THEMES

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # imported where they are used: --help has to be quick
 
 def say_on_stderr(text: str) -> None:
     """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
-    from ..text import safe_lines
+    from ..views.text import safe_lines
 
     print(safe_lines(text), file=sys.stderr)
 

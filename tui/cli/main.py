@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _start(spec: Path, arguments: argparse.Namespace) -> int:
-    from ..text import plural
+    from ..views.text import plural
 
     if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
         from .verbs.no_start import only_check, scripts_elsewhere
@@ -150,7 +150,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
 def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
     """What the app shows of the warnings at a start, for it hides what was printed; empty if there are none."""
-    from ..text import plural, safe
+    from ..views.text import plural, safe
 
     if not warnings:
         return ""
@@ -214,7 +214,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ...core.store.known import remember
     from ...core.store.study_file import read_study_file
     from ..opening import is_maestros, open_any, read_any, require_ours
-    from ..text import safe
+    from ..views.text import safe
     from .verbs.confirm import confirm_dry_run
 
     directory = open_any(target)
@@ -262,7 +262,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     from ...core.store.layout import require_own, require_place
     from ...core.store.reader import read_study
     from ..opening import require_ours
-    from ..text import safe
+    from ..views.text import safe
     from .verbs.status_view import drives
     from .verbs.submit import DriverRefused, submit_driver
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ...core.study import commands
 from ...core.study.state import StudyState
 from ...core.study.status import LIVE, Status
-from ..text import plural, safe
+from .text import plural, safe
 
 _MOST_NAMES = 6
 _AGAIN = (

@@ -14,8 +14,8 @@ from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt
 from ...core.study.state import StudyState
 from ...core.study.status import Status
-from ..text import plural, safe
 from .appearance import Group, group_of
+from .text import plural, safe
 
 # Whatever runs in an allocation has fitted into it: here nothing is refused.
 _ANYTHING = Pack(nodes=1_000_000, walltime="3650-00:00:00")

@@ -13,9 +13,9 @@ from ...core.study.attempt import Attempt
 from ...core.study.commands import FAILED
 from ...core.study.state import StudyState
 from ...core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
-from ..text import plural, safe
 from .reason import Kind, Next, Reason
 from .step_words import retry_words
+from .text import plural, safe
 from .why_packed import no_allocation, not_packed, where_packed
 
 

@@ -11,9 +11,9 @@ from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt
 from ...core.study.state import StudyState
 from ...core.study.status import OVER, Status
-from ..text import safe
 from .allocations import not_begun, open_ones, time_left, title
 from .reason import Kind, Reason
+from .text import safe
 
 
 def where_packed(

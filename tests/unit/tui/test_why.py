@@ -14,7 +14,7 @@ from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.cli.verbs.status_view import status_json, status_text, summary
 from mtui.tui.cli.verbs.why import why_text
-from mtui.tui.text import Paint
+from mtui.tui.views.text import Paint
 from tests.plans import plan, step
 from tests.unit.study.script import apply, ended, hold, intend, started, state_of, submitted, unbound
 

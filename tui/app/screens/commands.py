@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from ...open_study import OpenStudy
-from ...text import safe
+from ...views.text import safe
 from ..external_programs import page
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit

@@ -18,9 +18,9 @@ from ....core.store.history import History
 from ....core.study.status import Status
 from ...cli.verbs.why import why_text
 from ...open_study import OpenStudy
-from ...text import Paint, plural, safe
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
+from ...views.text import Paint, plural, safe
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
 from ..widgets.bars import WordLine

@@ -14,8 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
-from ...text import safe
 from ...views.acting import Order
+from ...views.text import safe
 
 
 class ConfirmScreen(ModalScreen[bool]):

@@ -13,10 +13,10 @@ from textual.widgets import Footer
 
 from ....core.study.attempt import Attempt
 from ....core.study.state import StudyState
-from ...text import plural, safe
 from ...views import timeline as tl
 from ...views.appearance import LOOKS, Group
 from ...views.estimate import span_words
+from ...views.text import plural, safe
 from ..widgets.bars import WordLine, Words
 from ..widgets.timeline import Timeline, ran
 

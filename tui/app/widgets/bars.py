@@ -10,8 +10,8 @@ from rich.segment import Segment
 from textual.events import Click
 from textual.message import Message
 
-from ...text import safe
 from ...views.appearance import GROUP_GLYPHS, Group
+from ...views.text import safe
 from .lines import LineView, fit
 from .step_tree import bar
 

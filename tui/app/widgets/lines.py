@@ -16,8 +16,8 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...text import safe
 from ...views.appearance import Group
+from ...views.text import safe
 
 STATE_CLASSES = {f"state--{group.value}" for group in Group}
 _MANY = 150  # dirty regions; from here on painting all costs less

@@ -23,10 +23,10 @@ from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...text import safe
 from ...views.log_search import Hit, Search
 from ...views.log_view import LogView
 from ...views.tail import Tail
+from ...views.text import safe
 from .log_paint import LogPaint
 
 _INTERVAL = 0.5  # seconds between two looks at the file

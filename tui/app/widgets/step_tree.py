@@ -17,9 +17,9 @@ from textual.message import Message
 
 from ....core.plan.model import Plan, PlannedStep
 from ....core.study.state import StudyState
-from ...text import plural
 from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
 from ...views.step_words import above_words
+from ...views.text import plural
 from ...views.view import StudyView
 from .lines import LineView, fit
 

@@ -9,7 +9,7 @@ from ....core.plan.cost import cost_of
 from ....core.start import Planned
 from ....core.store.layout import StudyDirectory
 from ....core.store.study_file import StudyFile
-from ...text import safe
+from ...views.text import safe
 
 
 def confirm_cost(planned: Planned, *, yes: bool) -> bool:

@@ -13,8 +13,8 @@ from ....core.study import events as ev
 from ....core.study.event_records import to_record
 from ....core.study.state import StudyState
 from ....core.study.status import Status
-from ...text import Paint, plural, safe, say
 from ...views.allocations import title
+from ...views.text import Paint, plural, safe, say
 from .allocation_lines import allocation_line
 from .status_view import summary
 

@@ -15,7 +15,7 @@ from ....core.store.layout import StudyDirectory, require_place
 from ....core.store.reader import read_study
 from ....core.store.study_file import write_study_file
 from ....core.study.status import LIVE
-from ...text import plural, safe, say
+from ...views.text import plural, safe, say
 from .sending import order
 
 

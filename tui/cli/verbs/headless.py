@@ -27,8 +27,8 @@ from ....core.store.study_file import StudyFile, read_study_file
 from ....core.study.events import Event, PlanExtended
 from ....core.study.state import Impossible, StudyState
 from ...driving import successor_command
-from ...text import Paint, plural, safe, say
 from ...views.allocations import open_ones
+from ...views.text import Paint, plural, safe, say
 from .event_lines import EventLines, EventRecords
 from .status_view import failure_lines, failures, silent_driver, summary
 from .submit import submit_next

@@ -18,7 +18,7 @@ from ....core.store.study_file import read_study_file
 from ....core.study.state import Impossible, StudyState
 from ....core.study.status import OVER, Status
 from ...opening import is_maestros
-from ...text import SafeLog
+from ...views.text import SafeLog
 
 _CHUNK = 1 << 16
 _LOOK_EVERY = 0.2  # seconds between two looks at a log that grows

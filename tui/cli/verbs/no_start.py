@@ -11,7 +11,7 @@ from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.start import Planned, PlanOptions, plan_study, write_all
 from ....core.store.dependencies import check_paths
 from ....core.store.layout import StudyDirectory
-from ...text import plural, safe, safe_lines
+from ...views.text import plural, safe, safe_lines
 
 
 def only_check(spec: Path, options: PlanOptions) -> int:

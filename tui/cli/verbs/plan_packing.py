@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from ....core.plan.model import Plan
 from ....core.plan.packing import Packing, Pool, Share
 from ....core.spec.model import Pack
-from ...text import plural, safe
 from ...views.allocations import clock
+from ...views.text import plural, safe
 
 _MOST_REASONS = 8
 # What a study without a `pack` block is told that it would help: many instances, and each of them small.

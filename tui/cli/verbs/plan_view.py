@@ -14,8 +14,8 @@ from ....core.site.profile import Profile
 from ....core.spec.model import Extensions
 from ....core.spec.problems import Problem
 from ....core.study.again import Tries, rules_of
-from ...text import Paint, plural, safe, safe_lines, table
 from ...views.step_words import above_words, retry_words
+from ...views.text import Paint, plural, safe, safe_lines, table
 from .plan_packing import Packed, packed_of, packing_lines, suggestion
 
 _MOST_PARAMETERS = 8  # that are named with the number of their values

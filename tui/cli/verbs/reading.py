@@ -45,7 +45,7 @@ def plan(arguments: argparse.Namespace) -> int:
             say_on_stderr(problem.text(planned.study.file))
         tell(plan_as_json(planned.plan))
         return EXIT_FINISHED
-    from ...text import Paint
+    from ...views.text import Paint
     from .plan_view import plan_text
 
     study = planned.study
@@ -54,7 +54,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
 
 def status(arguments: argparse.Namespace) -> int:
-    from ...text import Paint
+    from ...views.text import Paint
     from .status_view import status_json, status_text
 
     directory = open_target(arguments)
@@ -67,7 +67,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def why(arguments: argparse.Namespace) -> int:
-    from ...text import Paint
+    from ...views.text import Paint
     from .why import why_json, why_text
 
     directory = open_target(arguments)

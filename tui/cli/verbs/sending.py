@@ -18,7 +18,7 @@ from ....core.study import commands
 from ....core.study import events as ev
 from ....core.study.state import StudyState
 from ...as_json import tell
-from ...text import plural, safe, say
+from ...views.text import plural, safe, say
 from ..arguments import say_on_stderr
 from .status_view import drives, silent_driver
 

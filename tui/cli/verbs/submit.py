@@ -16,7 +16,7 @@ from ....core.backends.slurm_text import sbatch_answer, sbatch_message
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.store.layout import StudyDirectory
 from ....core.store.study_file import StudyFile
-from ...text import safe
+from ...views.text import safe
 
 LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
 

@@ -14,9 +14,9 @@ from ....core.study.commands import FAILED
 from ....core.study.state import StudyState
 from ....core.study.status import UNSUCCESSFUL, Status
 from ...opening import is_maestros
-from ...text import Paint, log_line, safe
 from ...views.allocations import kind_of
 from ...views.reason import Kind, Next, Reason
+from ...views.text import Paint, log_line, safe
 from ...views.why import Why, span, why_of
 from ...views.why_packed import returned_words
 from .status_view import drives
