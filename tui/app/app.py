@@ -31,8 +31,8 @@ from ...core.store.study_file import StudyFile, read_study_file
 from ..cli.verbs.status_view import failure_lines, failures, summary
 from ..driving import At
 from ..open_study import OpenStudy
-from ..opening import is_maestros, open_any, read_any
 from ..views.acting import order_for
+from ..views.opening import is_maestros, open_any, read_any
 from ..views.text import Paint, safe
 from . import preferences, themes
 from .narrow_update import NarrowUpdate

@@ -213,7 +213,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
     from ...core.store.known import remember
     from ...core.store.study_file import read_study_file
-    from ..opening import is_maestros, open_any, read_any, require_ours
+    from ..views.opening import is_maestros, open_any, read_any, require_ours
     from ..views.text import safe
     from .verbs.confirm import confirm_dry_run
 
@@ -261,7 +261,7 @@ def _submit(arguments: argparse.Namespace) -> int:
     from ...core.store import inbox
     from ...core.store.layout import require_own, require_place
     from ...core.store.reader import read_study
-    from ..opening import require_ours
+    from ..views.opening import require_ours
     from ..views.text import safe
     from .verbs.status_view import drives
     from .verbs.submit import DriverRefused, submit_driver

@@ -16,7 +16,7 @@ from ...core.store.reader import last_said
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 from ..as_json import tell
-from ..opening import READ_ONLY, is_maestros, read_any
+from ..views.opening import READ_ONLY, is_maestros, read_any
 from ..views.text import log_line, say
 from .content import Report, report_of
 from .html import page

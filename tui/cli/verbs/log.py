@@ -17,7 +17,7 @@ from ....core.store.reader import last_lines
 from ....core.store.study_file import read_study_file
 from ....core.study.state import Impossible, StudyState
 from ....core.study.status import OVER, Status
-from ...opening import is_maestros
+from ...views.opening import is_maestros
 from ...views.text import SafeLog
 
 _CHUNK = 1 << 16

@@ -16,9 +16,9 @@ from ....core.store.reader import last_said
 from ....core.study.allocation import Allocation
 from ....core.study.state import StudyState
 from ....core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
-from ...opening import READ_ONLY, is_maestros
 from ...views.allocations import Occupancy, Use, left, open_ones, stands
 from ...views.estimate import rough_words
+from ...views.opening import READ_ONLY, is_maestros
 from ...views.text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands

@@ -13,8 +13,8 @@ from ....core.study.attempt import Attempt
 from ....core.study.commands import FAILED
 from ....core.study.state import StudyState
 from ....core.study.status import UNSUCCESSFUL, Status
-from ...opening import is_maestros
 from ...views.allocations import kind_of
+from ...views.opening import is_maestros
 from ...views.reason import Kind, Next, Reason
 from ...views.text import Paint, log_line, safe
 from ...views.why import Why, span, why_of

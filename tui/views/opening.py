@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..core.errors import UsageError
-from ..core.store.layout import StudyDirectory, may_look_into, open_study
-from ..core.store.reader import read_study
-from ..core.store.study_file import StudyFile
-from ..core.study.state import StudyState
+from ...core.errors import UsageError
+from ...core.store.layout import StudyDirectory, may_look_into, open_study
+from ...core.store.reader import read_study
+from ...core.store.study_file import StudyFile
+from ...core.study.state import StudyState
 
 READ_ONLY = "Maestro drives this study; mtui only shows it"
 
@@ -16,7 +16,7 @@ READ_ONLY = "Maestro drives this study; mtui only shows it"
 def open_any(path: Path) -> StudyDirectory:
     """The study in a directory; raises StudyDirectoryError if there is none."""
     if may_look_into(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
-        from ..core.maestro import find_maestro_study
+        from ...core.maestro import find_maestro_study
 
         if found := find_maestro_study(path):
             return found
@@ -31,7 +31,7 @@ def is_maestros(directory: StudyDirectory) -> bool:
 def read_any(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     """The study as it stands now. Raises StudyDirectoryError."""
     if is_maestros(directory):
-        from ..core.maestro import MaestroDirectory, read_maestro_study
+        from ...core.maestro import MaestroDirectory, read_maestro_study
 
         return read_maestro_study(MaestroDirectory(directory.root))
     return read_study(directory)
