@@ -17,7 +17,7 @@ from ....core.doctor.finding import Finding, Level, Part
 from ....core.doctor.machine import check_machine
 from ....core.doctor.slurm import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
-from ...as_json import tell
+from ...views.as_json import tell
 from ...views.text import Paint, plural, safe
 from .terminal_check import check_terminal
 

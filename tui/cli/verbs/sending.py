@@ -17,7 +17,7 @@ from ....core.store.reader import read_study
 from ....core.study import commands
 from ....core.study import events as ev
 from ....core.study.state import StudyState
-from ...as_json import tell
+from ...views.as_json import tell
 from ...views.text import plural, safe, say
 from ..arguments import say_on_stderr
 from .status_view import drives, silent_driver
