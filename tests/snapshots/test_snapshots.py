@@ -22,7 +22,7 @@ from mtui.core.study.state import StudyState
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.driving import At, Driving, Helm
+from mtui.tui.views.driving import At, Driving, Helm
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
 from tests.snapshots.picture import compare, picture

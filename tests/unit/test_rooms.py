@@ -36,7 +36,11 @@ ALLOWED = {**{room: {"core", "mtui", *below} for room, below in FLOORS.items()},
 PURE = ("core.spec", "core.plan", "core.study")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
 RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
-NO_TEXTUAL = ("tui/views", "tui/views/feed.py", "tui/driving.py")  # what the app shows is worked out without the app
+NO_TEXTUAL = (
+    "tui/views",
+    "tui/views/feed.py",
+    "tui/views/driving.py",
+)  # what the app shows is worked out without the app
 SCREEN = {"tui", "textual", "rich", "curses"}
 HEAVY = ("textual", "rich", "networkx", "watchfiles", "yaml", "asyncio")
 

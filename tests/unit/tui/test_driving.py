@@ -13,7 +13,7 @@ from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory, open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.store.study_file import read_study_file
-from mtui.tui.driving import At, Driving
+from mtui.tui.views.driving import At, Driving
 from tests import mtui
 from tests.waiting import wait_until
 

@@ -18,8 +18,8 @@ from mtui.tui.app.screens.help import HelpScreen
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.driving import At
 from mtui.tui.views.appearance import LOOKS
+from mtui.tui.views.driving import At
 from tests import mtui
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import FAILED, Desk, append, lines_of, run_study, visit
@@ -298,7 +298,7 @@ def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Pat
 
 
 def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtui.tui.driving.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driving.Driving.start", lambda _: None)
 
     async def user(desk: Desk) -> None:
         await desk.press("n", "space", "space", "r", "tab", "enter")
@@ -396,7 +396,7 @@ def test_no_size_is_too_small_or_too_large(ran: Path, size: tuple[int, int]) -> 
 
 
 def test_the_display_is_paused_and_goes_on(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtui.tui.driving.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driving.Driving.start", lambda _: None)
     directory = open_study(own)
 
     async def user(desk: Desk) -> None:

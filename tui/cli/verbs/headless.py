@@ -26,8 +26,8 @@ from ....core.store.reader import read_study
 from ....core.store.study_file import StudyFile, read_study_file
 from ....core.study.events import Event, PlanExtended
 from ....core.study.state import Impossible, StudyState
-from ...driving import successor_command
 from ...views.allocations import open_ones
+from ...views.driving import successor_command
 from ...views.text import Paint, plural, safe, say
 from .event_lines import EventLines, EventRecords
 from .status_view import failure_lines, failures, silent_driver, summary

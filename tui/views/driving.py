@@ -14,18 +14,18 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from ..core.backends.slurm import job_has_ended
-from ..core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener
-from ..core.errors import MtuiError, StudyBusyError
-from ..core.store import inbox
-from ..core.store.journal import end_of_journal
-from ..core.store.layout import StudyDirectory
-from ..core.store.lease import Liveness, Owner, Standing, current_owner
-from ..core.store.reader import read_study
-from ..core.store.study_file import StudyFile, read_study_file
-from ..core.study.events import Event
-from ..core.study.state import StudyState
-from .cli.verbs.event_lines import EventLines
+from ...core.backends.slurm import job_has_ended
+from ...core.driver import BEGINS_ANEW, HANDED_OVER, Driver, Listener
+from ...core.errors import MtuiError, StudyBusyError
+from ...core.store import inbox
+from ...core.store.journal import end_of_journal
+from ...core.store.layout import StudyDirectory
+from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.reader import read_study
+from ...core.store.study_file import StudyFile, read_study_file
+from ...core.study.events import Event
+from ...core.study.state import StudyState
+from ..cli.verbs.event_lines import EventLines
 
 _LOOK_EVERY = 0.5  # seconds between two looks at who drives
 _ENDED = ("finished", "failed", "cancelled")
