@@ -17,13 +17,13 @@ from ..core.store.study_file import StudyFile
 from ..core.study.events import PlanExtended
 from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
-from .maestro_view import MaestroAtHelm, MaestroFeed
 from .views import acting
 from .views.allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .views.appearance import group_of
 from .views.driving import At, Driving
 from .views.estimate import Estimate, Estimator, rough_words, span_words
 from .views.feed import Feed, apply
+from .views.maestro_view import MaestroAtHelm, MaestroFeed
 from .views.opening import require_ours
 from .views.text import plural, safe
 from .views.view import StudyView

@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..core.errors import MtuiError
-from ..core.maestro import MaestroDirectory, read_maestro_study
-from ..core.store.study_file import StudyFile
-from ..core.study.events import Event
-from ..core.study.state import StudyState
-from .views.driving import At, Helm
+from ...core.errors import MtuiError
+from ...core.maestro import MaestroDirectory, read_maestro_study
+from ...core.store.study_file import StudyFile
+from ...core.study.events import Event
+from ...core.study.state import StudyState
+from .driving import At, Helm
 
 _LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
 
