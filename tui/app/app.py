@@ -29,9 +29,9 @@ from ...core.store.known import remember
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..cli.verbs.status_view import failure_lines, failures, summary
-from ..open_study import OpenStudy
 from ..views.acting import order_for
 from ..views.driving import At
+from ..views.open_study import OpenStudy
 from ..views.opening import is_maestros, open_any, read_any
 from ..views.text import Paint, safe
 from . import preferences, themes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..views.text import plural, safe
 
 if TYPE_CHECKING:
-    from ..open_study import OpenStudy
+    from ..views.open_study import OpenStudy
     from .app import MtuiApp
 
 

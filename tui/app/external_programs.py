@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...core.study.status import Status
 
 if TYPE_CHECKING:
-    from ..open_study import OpenStudy
+    from ..views.open_study import OpenStudy
     from .app import MtuiApp
 
 _COME_BACK = "mtui: a shell; exit comes back"

@@ -23,7 +23,7 @@ from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.widgets.grid import StatusGrid
 from mtui.tui.app.widgets.step_tree import StepTree
-from mtui.tui.open_study import OpenStudy
+from mtui.tui.views.open_study import OpenStudy
 from tests import mtui
 from tests.unit.planning import SLURM, plan_of
 

@@ -14,9 +14,9 @@ from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
-from mtui.tui.open_study import OpenStudy, Sent
 from mtui.tui.views.acting import Order, order_for
 from mtui.tui.views.driving import At, Helm
+from mtui.tui.views.open_study import OpenStudy, Sent
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.app_helpers import append

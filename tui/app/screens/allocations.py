@@ -12,8 +12,8 @@ from textual.widgets import Footer
 
 from ....core.plan.packing import ANY
 from ....core.study.allocation import Allocation
-from ...open_study import OpenStudy
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
+from ...views.open_study import OpenStudy
 from ...views.text import plural, safe
 from ..widgets.allocations import AllocationList
 from ..widgets.bars import WordLine, Words

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...open_study import OpenStudy
+from ...views.open_study import OpenStudy
 from ...views.text import safe
 from ..external_programs import page
 from ..widgets.bars import WordLine

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ....core.plan.changes import CHANGEABLE, RESTART
 from ....core.plan.script import header_resources
 from ....core.study.commands import MARKS, change_problem
-from ...open_study import OpenStudy
 from ...views.acting import Order
+from ...views.open_study import OpenStudy
 from .dialogs import ConfirmScreen, RetryScreen
 
 if TYPE_CHECKING:

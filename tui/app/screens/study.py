@@ -19,11 +19,11 @@ from textual.widgets import Footer, Input
 from ....core.errors import MtuiError
 from ....core.plan.model import Instance
 from ....core.study.status import UNSUCCESSFUL, Status
-from ...open_study import OpenStudy, Sent
 from ...views.acting import order_for
 from ...views.appearance import Group, by_group
 from ...views.filters import FilterError
 from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
+from ...views.open_study import OpenStudy, Sent
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
 from ..widgets.bars import Counts, Head, Progress, WordLine

@@ -11,9 +11,9 @@ from textual.geometry import Size
 from textual.message import Message
 
 from ....core.study.allocation import Allocation
-from ...open_study import OpenStudy
 from ...views.allocations import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, Group
+from ...views.open_study import OpenStudy
 from .lines import LineView, fit
 from .step_tree import bar
 

@@ -9,24 +9,24 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from ..core.backends.slurm_text import reason_words
-from ..core.maestro import MaestroDirectory
-from ..core.store import inbox
-from ..core.store.layout import StudyDirectory
-from ..core.store.study_file import StudyFile
-from ..core.study.events import PlanExtended
-from ..core.study.state import StudyState
-from ..core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
-from .views import acting
-from .views.allocations import Occupancy, Use, kind_of, open_words, waits_for
-from .views.appearance import group_of
-from .views.driving import At, Driving
-from .views.estimate import Estimate, Estimator, rough_words, span_words
-from .views.feed import Feed, apply
-from .views.maestro_view import MaestroAtHelm, MaestroFeed
-from .views.opening import require_ours
-from .views.text import plural, safe
-from .views.view import StudyView
+from ...core.backends.slurm_text import reason_words
+from ...core.maestro import MaestroDirectory
+from ...core.store import inbox
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ...core.study.events import PlanExtended
+from ...core.study.state import StudyState
+from ...core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from . import acting
+from .allocations import Occupancy, Use, kind_of, open_words, waits_for
+from .appearance import group_of
+from .driving import At, Driving
+from .estimate import Estimate, Estimator, rough_words, span_words
+from .feed import Feed, apply
+from .maestro_view import MaestroAtHelm, MaestroFeed
+from .opening import require_ours
+from .text import plural, safe
+from .view import StudyView
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
 _ESTIMATE_EVERY = 1.0  # seconds: nobody reads faster, and each change is written to the terminal
