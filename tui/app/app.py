@@ -28,11 +28,11 @@ from ...core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiErr
 from ...core.store.known import remember
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
-from ..cli.verbs.status_view import failure_lines, failures, summary
 from ..views.acting import order_for
 from ..views.driving import At
 from ..views.open_study import OpenStudy
 from ..views.opening import is_maestros, open_any, read_any
+from ..views.status_view import failure_lines, failures, summary
 from ..views.text import Paint, safe
 from . import preferences, themes
 from .narrow_update import NarrowUpdate
@@ -364,7 +364,7 @@ def _farewell(study: OpenStudy) -> str:
         lines.append(f"The study is over: {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
     else:
-        from ..cli.verbs.status_view import drives
+        from ..views.status_view import drives
 
         driver = drives(directory)
         lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")

@@ -262,8 +262,8 @@ def _submit(arguments: argparse.Namespace) -> int:
     from ...core.store.layout import require_own, require_place
     from ...core.store.reader import read_study
     from ..views.opening import require_ours
+    from ..views.status_view import drives
     from ..views.text import safe
-    from .verbs.status_view import drives
     from .verbs.submit import DriverRefused, submit_driver
 
     target = Path(arguments.target)

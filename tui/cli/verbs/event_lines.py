@@ -14,9 +14,9 @@ from ....core.study.event_records import to_record
 from ....core.study.state import StudyState
 from ....core.study.status import Status
 from ...views.allocations import title
+from ...views.status_view import summary
 from ...views.text import Paint, plural, safe, say
 from .allocation_lines import allocation_line
-from .status_view import summary
 
 _DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "cancel_requested": "to be cancelled"}
 

@@ -54,8 +54,8 @@ def plan(arguments: argparse.Namespace) -> int:
 
 
 def status(arguments: argparse.Namespace) -> int:
+    from ...views.status_view import status_json, status_text
     from ...views.text import Paint
-    from .status_view import status_json, status_text
 
     directory = open_target(arguments)
     study, state = read_any(directory)

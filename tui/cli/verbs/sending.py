@@ -18,9 +18,9 @@ from ....core.study import commands
 from ....core.study import events as ev
 from ....core.study.state import StudyState
 from ...views.as_json import tell
+from ...views.status_view import drives, silent_driver
 from ...views.text import plural, safe, say
 from ..arguments import say_on_stderr
-from .status_view import drives, silent_driver
 
 _ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
 _LOOK_EVERY = 0.1

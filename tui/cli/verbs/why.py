@@ -16,10 +16,10 @@ from ....core.study.status import UNSUCCESSFUL, Status
 from ...views.allocations import kind_of
 from ...views.opening import is_maestros
 from ...views.reason import Kind, Next, Reason
+from ...views.status_view import drives
 from ...views.text import Paint, log_line, safe
 from ...views.why import Why, span, why_of
 from ...views.why_packed import returned_words
-from .status_view import drives
 
 _MOST_PARENTS = 8
 _LOG_LINES = 10

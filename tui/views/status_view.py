@@ -8,18 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from ....core.plan.cost import nodes_asked
-from ....core.store import inbox
-from ....core.store.layout import StudyDirectory
-from ....core.store.lease import Liveness, Owner, Standing, current_owner
-from ....core.store.reader import last_said
-from ....core.study.allocation import Allocation
-from ....core.study.state import StudyState
-from ....core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
-from ...views.allocations import Occupancy, Use, left, open_ones, stands
-from ...views.estimate import rough_words
-from ...views.opening import READ_ONLY, is_maestros
-from ...views.text import Paint, log_line, plural, safe, table
+from ...core.plan.cost import nodes_asked
+from ...core.store import inbox
+from ...core.store.layout import StudyDirectory
+from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.reader import last_said
+from ...core.study.allocation import Allocation
+from ...core.study.state import StudyState
+from ...core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from .allocations import Occupancy, Use, left, open_ones, stands
+from .estimate import rough_words
+from .opening import READ_ONLY, is_maestros
+from .text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
