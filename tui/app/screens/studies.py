@@ -17,9 +17,9 @@ from textual.worker import get_current_worker
 
 from ....core.store.known import Glance, glance, known
 from ....core.study.status import Status
-from ...cli.verbs.studies_text import NO_STUDIES
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words
+from ...views.studies_text import NO_STUDIES
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar

@@ -21,7 +21,7 @@ _MOST_LABELS = 4  # whose orders are tried
 
 
 def studies(arguments: argparse.Namespace) -> int:
-    from .studies_text import studies_json, studies_text
+    from ...views.studies_text import studies_json, studies_text
 
     if arguments.json:
         tell(studies_json())

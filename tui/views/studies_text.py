@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ....core.store.known import Glance, glance, known
-from ....core.study.status import Status
-from ...views.text import safe, table
+from ...core.store.known import Glance, glance, known
+from ...core.study.status import Status
+from .text import safe, table
 
 NO_STUDIES = (  # what is said where there is nothing to list, also by the app
     "mtui runs workflow studies on Slurm clusters and on this machine, and shows them live.",
