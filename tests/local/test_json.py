@@ -21,11 +21,11 @@ from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.cli.parser import VERBS
-from mtui.tui.cli.verbs.why import why_json
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of
 from mtui.tui.views.reason import Kind
 from mtui.tui.views.status_view import status_json
+from mtui.tui.views.why_text import why_json
 from tests import mtui
 from tests.plans import plan, step
 from tests.unit.study.script import apply, ended, intend, started, submitted

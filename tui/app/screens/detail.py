@@ -16,11 +16,11 @@ from textual.widgets import Footer, Static
 
 from ....core.store.history import History
 from ....core.study.status import Status
-from ...cli.verbs.why import why_text
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.open_study import OpenStudy
 from ...views.text import Paint, plural, safe
+from ...views.why_text import why_text
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
 from ..widgets.bars import WordLine

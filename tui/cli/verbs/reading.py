@@ -68,7 +68,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 def why(arguments: argparse.Namespace) -> int:
     from ...views.text import Paint
-    from .why import why_json, why_text
+    from ...views.why_text import why_json, why_text
 
     directory = open_target(arguments)
     study, state = read_any(directory)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ....core.plan.changes import in_words
-from ....core.store.layout import StudyDirectory
-from ....core.store.reader import last_lines, last_said
-from ....core.store.study_file import StudyFile
-from ....core.study.attempt import Attempt
-from ....core.study.commands import FAILED
-from ....core.study.state import StudyState
-from ....core.study.status import UNSUCCESSFUL, Status
-from ...views.allocations import kind_of
-from ...views.opening import is_maestros
-from ...views.reason import Kind, Next, Reason
-from ...views.status_view import drives
-from ...views.text import Paint, log_line, safe
-from ...views.why import Why, span, why_of
-from ...views.why_packed import returned_words
+from ...core.plan.changes import in_words
+from ...core.store.layout import StudyDirectory
+from ...core.store.reader import last_lines, last_said
+from ...core.store.study_file import StudyFile
+from ...core.study.attempt import Attempt
+from ...core.study.commands import FAILED
+from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL, Status
+from .allocations import kind_of
+from .opening import is_maestros
+from .reason import Kind, Next, Reason
+from .status_view import drives
+from .text import Paint, log_line, safe
+from .why import Why, span, why_of
+from .why_packed import returned_words
 
 _MOST_PARENTS = 8
 _LOG_LINES = 10
