@@ -25,7 +25,7 @@ from ...core.store.reader import read_study
 from ...core.store.study_file import StudyFile, read_study_file
 from ...core.study.events import Event
 from ...core.study.state import StudyState
-from ..cli.verbs.event_lines import EventLines
+from .event_text import EventLines
 
 _LOOK_EVERY = 0.5  # seconds between two looks at who drives
 _ENDED = ("finished", "failed", "cancelled")

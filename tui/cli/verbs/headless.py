@@ -28,9 +28,9 @@ from ....core.study.events import Event, PlanExtended
 from ....core.study.state import Impossible, StudyState
 from ...views.allocations import open_ones
 from ...views.driving import successor_command
+from ...views.event_text import EventLines, EventRecords
 from ...views.status_view import failure_lines, failures, silent_driver, summary
 from ...views.text import Paint, plural, safe, say
-from .event_lines import EventLines, EventRecords
 from .submit import submit_next
 
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}

@@ -8,15 +8,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from ....core.plan.changes import in_words
-from ....core.study import events as ev
-from ....core.study.event_records import to_record
-from ....core.study.state import StudyState
-from ....core.study.status import Status
-from ...views.allocations import title
-from ...views.status_view import summary
-from ...views.text import Paint, plural, safe, say
-from .allocation_lines import allocation_line
+from ...core.plan.changes import in_words
+from ...core.study import events as ev
+from ...core.study.event_records import to_record
+from ...core.study.state import StudyState
+from ...core.study.status import Status
+from ..cli.verbs.allocation_lines import allocation_line
+from .allocations import title
+from .status_view import summary
+from .text import Paint, plural, safe, say
 
 _DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "cancel_requested": "to be cancelled"}
 
