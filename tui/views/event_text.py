@@ -13,7 +13,7 @@ from ...core.study import events as ev
 from ...core.study.event_records import to_record
 from ...core.study.state import StudyState
 from ...core.study.status import Status
-from ..cli.verbs.allocation_lines import allocation_line
+from .allocation_lines import allocation_line
 from .allocations import title
 from .status_view import summary
 from .text import Paint, plural, safe, say

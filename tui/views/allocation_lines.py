@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ....core.plan.packing import ANY
-from ....core.study import events as ev
-from ....core.study.allocation import Allocation
-from ....core.study.status import Status
-from ...views.allocations import clock, hosts, title
-from ...views.text import plural, safe
+from ...core.plan.packing import ANY
+from ...core.study import events as ev
+from ...core.study.allocation import Allocation
+from ...core.study.status import Status
+from .allocations import clock, hosts, title
+from .text import plural, safe
 
 _WHY = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # words of its leader
 
