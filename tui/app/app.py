@@ -18,7 +18,6 @@ from typing import ClassVar
 from rich.console import RenderableType
 from textual import work
 from textual._compositor import ChopsUpdate
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.message import Message
@@ -35,6 +34,7 @@ from ..views.opening import is_maestros, open_any, read_any
 from ..views.status_view import failure_lines, failures, summary
 from ..views.text import Paint, safe
 from . import preferences, themes
+from .app_base import AppBase
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
 from .screens.allocations import AllocationsScreen
@@ -53,7 +53,7 @@ _HAND_OVER = 25.0  # seconds for a headless driver to take the study
 _EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
 
 
-class MtuiApp(App[None]):
+class MtuiApp(AppBase):
     """One study on the screen, or the list of the user's studies."""
 
     CSS_PATH = "mtui.tcss"

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..views.text import plural, safe
+from .app_base import AppBase
 
 if TYPE_CHECKING:
     from ..views.open_study import OpenStudy
-    from .app import MtuiApp
 
 
-async def copy_menu(app: MtuiApp, study: OpenStudy, index: int | None, log: Sequence[str] = ()) -> None:
+async def copy_menu(app: AppBase, study: OpenStudy, index: int | None, log: Sequence[str] = ()) -> None:
     """Let a person choose, copy it, and show what it was: not every terminal can copy."""
     text = await app.pick("Copy", copy_choices(study, index, log))
     if text is not None:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core.study.status import Status
+from .app_base import AppBase
 
 if TYPE_CHECKING:
     from ..views.open_study import OpenStudy
-    from .app import MtuiApp
 
 _COME_BACK = "mtui: a shell; exit comes back"
 
 
-def page(app: MtuiApp, path: Path | None) -> None:
+def page(app: AppBase, path: Path | None) -> None:
     """A whole file in the pager."""
     if path is None or not path.exists():
         app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
@@ -30,7 +30,7 @@ def page(app: MtuiApp, path: Path | None) -> None:
     _lend(app, [*pager(), str(path)])
 
 
-def edit_script(app: MtuiApp, study: OpenStudy, index: int) -> None:
+def edit_script(app: AppBase, study: OpenStudy, index: int) -> None:
     """The script of an instance in the editor."""
     instance = study.plan.instances[index]
     path = study.directory.workspace(instance) / study.plan.script_name(instance)
@@ -41,7 +41,7 @@ def edit_script(app: MtuiApp, study: OpenStudy, index: int) -> None:
     app.notify("a retry writes this script anew, as it was planned, and keeps yours beside it", markup=False)
 
 
-async def open_shell(app: MtuiApp, study: OpenStudy, index: int) -> None:
+async def open_shell(app: AppBase, study: OpenStudy, index: int) -> None:
     """A shell in the instance's workspace, here or on the node where its job runs."""
     workspace = study.directory.workspace(study.plan.instances[index])
     if not workspace.exists():
@@ -78,7 +78,7 @@ def _words_of(variable: str, otherwise: str) -> list[str]:
         return [otherwise]
 
 
-def _lend(app: MtuiApp, command: list[str], cwd: Path | None = None, first: str = "") -> None:
+def _lend(app: AppBase, command: list[str], cwd: Path | None = None, first: str = "") -> None:
     """Run a program; `first` is said before it."""
     from textual.app import SuspendNotSupported  # mtui doctor asks for the programs without an app
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from ..views.text import safe
+from .app_base import AppBase
 from .screens.help import key_words
 from .screens.study import StudyScreen
 from .themes import THEMES
-
-if TYPE_CHECKING:
-    from .app import MtuiApp
 
 _MOST_INSTANCES = 30  # shown of those that match
 
@@ -79,6 +77,6 @@ class Instances(Provider):
 
     def _go(self, index: int):
         def go() -> None:
-            cast("MtuiApp", self.app).go_to(index)
+            cast(AppBase, self.app).go_to(index)
 
         return go

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,11 +15,9 @@ from ....core.study.allocation import Allocation
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ...views.open_study import OpenStudy
 from ...views.text import plural, safe
+from ..app_base import AppBase
 from ..widgets.allocations import AllocationList
 from ..widgets.bars import WordLine, Words
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 _EVERY = 1.0  # seconds: time is left by the second
 
@@ -34,7 +32,7 @@ class AllocationsScreen(Screen[str | None]):
         Binding("question_mark", "app.help", "Help", key_display="?", id="allocations.help"),
     ]
 
-    app: MtuiApp
+    app: AppBase
 
     def __init__(self, study: OpenStudy, *, plain: bool) -> None:
         super().__init__()

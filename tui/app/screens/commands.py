@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual.app import ComposeResult
@@ -14,13 +14,11 @@ from textual.widgets import Footer
 
 from ...views.open_study import OpenStudy
 from ...views.text import safe
+from ..app_base import AppBase
 from ..external_programs import page
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.log_pane import LogPane
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 
 class CommandList(LineView):
@@ -87,7 +85,7 @@ class CommandsScreen(Screen[None]):
         Binding("v", "pager", "Pager", id="commands.pager", tooltip="All that Slurm was told, in $PAGER"),
     ]
 
-    app: MtuiApp
+    app: AppBase
 
     def __init__(self, study: OpenStudy) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual import work
@@ -21,12 +21,10 @@ from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.open_study import OpenStudy
 from ...views.text import Paint, plural, safe
 from ...views.why_text import why_text
+from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
 from ..widgets.bars import WordLine
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 _MOST_NAMES = 12
 _MOST_SCRIPT = 200  # lines
@@ -61,7 +59,7 @@ class DetailScreen(Screen[int | None]):
         Binding("G", "edge(1)", "End", show=False, id="detail.end"),
     ]
 
-    app: MtuiApp
+    app: AppBase
 
     def __init__(self, study: OpenStudy, index: int, *, plain: bool) -> None:
         super().__init__()

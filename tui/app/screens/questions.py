@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ....core.plan.changes import CHANGEABLE, RESTART
 from ....core.plan.script import header_resources
 from ....core.study.commands import MARKS, change_problem
 from ...views.acting import Order
 from ...views.open_study import OpenStudy
+from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
 
 
-async def ask_for(app: MtuiApp, order: Order, study: OpenStudy) -> dict[str, str] | None:
+async def ask_for(app: AppBase, order: Order, study: OpenStudy) -> dict[str, str] | None:
     """The resources of a retry, the reason of a mark, nothing of other commands; None if it is not to be done."""
     if order.verb in MARKS:
         return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))

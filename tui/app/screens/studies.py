@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import work
@@ -20,12 +20,10 @@ from ....core.study.status import Status
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words
 from ...views.studies_text import NO_STUDIES
+from ..app_base import AppBase
 from ..widgets.bars import WordLine
 from ..widgets.lines import LineView, fit
 from ..widgets.step_tree import bar
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 _LOOK_EVERY = 5.0  # seconds
 _SHORTEST, _LONGEST = 8, 28  # room for the names
@@ -44,7 +42,7 @@ class StudyList(LineView):
         Binding("enter", "open", "Open", id="studies.open"),
     ]
 
-    app: MtuiApp
+    app: AppBase
 
     def __init__(self, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -131,7 +129,7 @@ class StudiesScreen(Screen[None]):
         Binding("question_mark", "app.help", "Help", key_display="?", id="studies.help"),
     ]
 
-    app: MtuiApp
+    app: AppBase
 
     def compose(self) -> ComposeResult:
         yield WordLine(id="title")

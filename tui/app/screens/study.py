@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -24,6 +24,7 @@ from ...views.appearance import Group, by_group
 from ...views.filters import FilterError
 from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
 from ...views.open_study import OpenStudy, Sent
+from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
 from ..widgets.bars import Counts, Head, Progress, WordLine
@@ -33,9 +34,6 @@ from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
 from .questions import ask_for
 from .study_keys import KEYS
-
-if TYPE_CHECKING:
-    from ..app import MtuiApp
 
 _PAGES = ("steps", "grid", "log")
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
@@ -65,7 +63,7 @@ class StudyScreen(Screen[None]):
     AUTO_FOCUS = None
     BINDINGS: ClassVar[list[BindingType]] = KEYS
 
-    app: MtuiApp
+    app: AppBase
 
     def __init__(self, study: OpenStudy, *, plain: bool) -> None:
         super().__init__()
