@@ -29,6 +29,7 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.acting import order_for
 from ..views.driving import At
+from ..views.environment import has_utf8
 from ..views.open_study import OpenStudy
 from ..views.opening import is_maestros, open_any, read_any
 from ..views.status_view import failure_lines, failures, summary
@@ -46,7 +47,7 @@ from .screens.questions import ask_for
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
-from .terminal import Guard, has_utf8
+from .terminal import Guard
 from .typed_ahead import TypedAhead
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study

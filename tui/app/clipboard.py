@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ..views.open_study import OpenStudy
 from ..views.text import plural, safe
 from .app_base import AppBase
-
-if TYPE_CHECKING:
-    from ..views.open_study import OpenStudy
 
 
 async def copy_menu(app: AppBase, study: OpenStudy, index: int | None, log: Sequence[str] = ()) -> None:

@@ -5,19 +5,18 @@ The app leaves the terminal for as long as they run; the driver's thread goes on
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
 
 from ...core.study.status import Status
+from ..views.environment import editor_command, pager_command, shell_command
+from ..views.open_study import OpenStudy
 from .app_base import AppBase
-
-if TYPE_CHECKING:
-    from ..views.open_study import OpenStudy
 
 _COME_BACK = "mtui: a shell; exit comes back"
 
@@ -27,7 +26,7 @@ def page(app: AppBase, path: Path | None) -> None:
     if path is None or not path.exists():
         app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
         return
-    _lend(app, [*pager(), str(path)])
+    _lend(app, [*pager_command(), str(path)])
 
 
 def edit_script(app: AppBase, study: OpenStudy, index: int) -> None:
@@ -37,7 +36,7 @@ def edit_script(app: AppBase, study: OpenStudy, index: int) -> None:
     if not path.exists():
         app.notify(f"there is no {path.name} yet: it is written when the instance is submitted", markup=False)
         return
-    _lend(app, [*editor(), str(path)])
+    _lend(app, [*editor_command(), str(path)])
     app.notify("a retry writes this script anew, as it was planned, and keeps yours beside it", markup=False)
 
 
@@ -47,7 +46,7 @@ async def open_shell(app: AppBase, study: OpenStudy, index: int) -> None:
     if not workspace.exists():
         app.notify("there is no workspace yet: it is made when the instance is submitted", markup=False)
         return
-    here = _words_of("SHELL", "/bin/sh")
+    here = shell_command()
     last = study.state.last_attempt(index)
     if last and last.backend != "local" and study.state.status[index] is Status.RUNNING:
         # An allocation may have several nodes: the one where it runs is meant.
@@ -62,26 +61,8 @@ async def open_shell(app: AppBase, study: OpenStudy, index: int) -> None:
     _lend(app, here, cwd=workspace, first=_COME_BACK)
 
 
-def pager() -> list[str]:
-    return _words_of("PAGER", "less")
-
-
-def editor() -> list[str]:
-    return _words_of("VISUAL" if os.environ.get("VISUAL") else "EDITOR", "vi")
-
-
-def _words_of(variable: str, otherwise: str) -> list[str]:
-    """The program that an environment variable names, with its options."""
-    try:
-        return shlex.split(os.environ.get(variable, "")) or [otherwise]
-    except ValueError:
-        return [otherwise]
-
-
 def _lend(app: AppBase, command: list[str], cwd: Path | None = None, first: str = "") -> None:
     """Run a program; `first` is said before it."""
-    from textual.app import SuspendNotSupported  # mtui doctor asks for the programs without an app
-
     try:
         with app.suspend():
             if first:

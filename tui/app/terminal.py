@@ -8,7 +8,6 @@ a thread that needs nobody's help.
 from __future__ import annotations
 
 import asyncio
-import locale
 import os
 import select
 import signal
@@ -59,8 +58,3 @@ class Guard:
             if any(events & _GONE for _, events in poll.poll(_LOOK_EVERY)):
                 self._end(signal.SIGHUP, loop)
                 return
-
-
-def has_utf8() -> bool:
-    """Whether the locale can show more than ASCII."""
-    return locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"

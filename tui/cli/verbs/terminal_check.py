@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....core.doctor.finding import Finding, Part, note
-from ...app.external_programs import editor, pager
-from ...app.terminal import has_utf8
+from ...views.environment import editor_command, has_utf8, pager_command
 from ..arguments import has_terminal
 
 _LEAST = (80, 24)
@@ -43,7 +42,7 @@ def check_terminal(environment: Mapping[str, str]) -> Part:
 
 
 def look_at_terminal(environment: Mapping[str, str]) -> TerminalFacts:
-    missing = tuple(name for name in (pager()[0], editor()[0]) if shutil.which(name) is None)
+    missing = tuple(name for name in (pager_command()[0], editor_command()[0]) if shutil.which(name) is None)
     if not has_terminal():
         return TerminalFacts(there=False, kind=environment.get("TERM", ""), missing=missing)
     from rich.console import Console
