@@ -1,4 +1,4 @@
-"""What a headless driver or viewer says of each event: a line for people, or a record for programs."""
+"""Events in words: a line each as they happen, a JSON record each for programs, and the history of one instance."""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ import time
 from collections.abc import Callable
 
 from ...core.plan.changes import in_words
+from ...core.plan.packing import ANY
+from ...core.store.history import InstanceEvent
 from ...core.study import events as ev
+from ...core.study.allocation import Allocation
 from ...core.study.event_records import to_record
 from ...core.study.state import StudyState
-from ...core.study.status import Status
-from .allocation_lines import allocation_line
-from .allocations import title
+from ...core.study.status import UNSUCCESSFUL, Status
+from .allocations import clock, hosts, title
 from .status_view import summary
 from .text import Paint, plural, safe, say
 
-_DONE_TO = {"held": "held", "released": "released", "retried": "to run again", "cancel_requested": "to be cancelled"}
+# What a command does to an instance, by the kind of the event.
+_COMMANDED = {
+    "held": "held",
+    "released": "released",
+    "retried": "to run again",
+    "cancel_requested": "to be cancelled",
+}
+# By backend: what a submission is in the history of an instance, and what its acceptance is. Others go to Slurm.
+_SUBMITTED = {"local": "started here", "pack": "given to an allocation"}
+_ACCEPTED = {"local": "it is process {}", "pack": "allocation {} has it"}
+_ENDING = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # causes of its leader
 
 
 class EventLines:
@@ -65,10 +77,9 @@ class EventLines:
                 where = f"in {own}" if own else f"job {event.job}"
                 return [(event.instance, Status.RUNNING, f"running: {where} on {event.node}", False)]
             case ev.Exited():
-                return [(event.instance, None, f"its script ended with exit code {event.code}", False)]
+                return [(event.instance, None, _exited(event), False)]
             case ev.Observed():
-                why = f" ({event.reason})" if event.reason else ""
-                return [(event.instance, None, f"{event.status.value}{why}", False)]
+                return [(event.instance, None, _observed(event), False)]
             case ev.Ended():
                 cause = f": {safe(event.cause)}" if event.cause else ""
                 matters = event.status is not Status.FINISHED
@@ -79,7 +90,7 @@ class EventLines:
                 return _several([index for index, _ in event.members], f"returned: {safe(event.cause)}")
             case ev.AllocationEvent():
                 allocation = state.allocations.by_name.get(event.allocation)
-                return [(None, *line) for line in allocation_line(event, allocation)] if allocation else []
+                return [(None, *line) for line in _allocation_line(event, allocation)] if allocation else []
             case ev.SubmitRefused():
                 text = f"refused: {safe(event.message)}"
                 return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
@@ -106,7 +117,7 @@ class EventLines:
             case ev.HookRun():
                 return [(None, None, f"the study's command {safe(event.hook)} is run", False)]
             case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
-                return [(event.instance, None, _DONE_TO[event.kind], False)]
+                return [(event.instance, None, _COMMANDED[event.kind], False)]
             case ev.CommandDone():
                 command = state.commands[event.command]
                 asked = " ".join((command.verb, *command.targets))
@@ -149,6 +160,45 @@ def _accepted(state: StudyState, index: int) -> str:
     return f"submitted: job {attempt.job}"
 
 
+def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[tuple[Status | None, str, bool]]:
+    """The colour, the words, whether it matters when quiet; the event is applied to `allocation` already."""
+    name = title(allocation)
+    match event:
+        case ev.AllocationIntended() if allocation.pool == ANY:
+            return []
+        case ev.AllocationQueued() if allocation.pool == ANY:
+            return [(None, f"{name}, in which this driver runs, is used", False)]
+        case ev.AllocationIntended():
+            words = f"allocation asked for: {plural(event.nodes, 'node')} for {clock(event.seconds)}"
+            return [(None, words, False)]
+        case ev.AllocationQueued():
+            return [(None, f"allocation in Slurm's queue as job {event.job}", False)]
+        case ev.AllocationObserved():
+            return [(None, f"{name}: {safe(_observed(event))}", False)]
+        case ev.AllocationBegan():
+            on = f" on {hosts(allocation)}" if event.hosts else ""
+            cores = f" with {plural(event.cores, 'core')}" if event.cores else ""
+            return [(Status.RUNNING, f"{name} began{on}{cores}", False)]
+        case ev.AllocationEnding():
+            why = _ENDING.get(event.cause, safe(event.cause))
+            return [(None, f"{name} is ending{': ' if why else ''}{why}", False)]
+        case ev.AllocationOver() if event.cause:
+            # A cause names the job itself.
+            return [(event.status, f"allocation over: {safe(event.cause)}", True)]
+        case ev.AllocationOver():
+            return [(event.status, f"{name} is over", False)]
+        case _:
+            return []
+
+
+def _exited(event: ev.Exited) -> str:
+    return f"its script ended with exit code {event.code}"
+
+
+def _observed(event: ev.Observed | ev.AllocationObserved) -> str:
+    return event.status.value + (f" ({event.reason})" if event.reason else "")
+
+
 class EventRecords:
     """Prints each event as one JSON line, with the instance's name and the counts after it."""
 
@@ -159,3 +209,43 @@ class EventRecords:
             record["name"] = state.plan.instances[index].name
         record["counts"] = {status.value: count for status, count in state.counts.items() if count}
         say(json.dumps(record, ensure_ascii=True))
+
+
+def history_text(found: InstanceEvent, index: int) -> str:
+    """What an event was for the instance `index`; empty if there is nothing to say."""
+    event, backend = found
+    match event:
+        case ev.SubmitIntended():
+            attempt = dict(event.members)[index]
+            return f"attempt {attempt} is {_SUBMITTED.get(backend, 'submitted')}"
+        case ev.Submitted():
+            return _ACCEPTED.get(backend, "accepted as job {}").format(event.job)
+        case ev.Returned():
+            return f"returned: {event.cause}"
+        case ev.Unbound() | ev.Marked():
+            return event.cause
+        case ev.SubmitDeferred():
+            return f"put off: {event.message}"
+        case ev.SubmitUnclear():
+            return f"no clear answer: {event.message}"
+        case ev.SubmitMissed():
+            return "that submission had not arrived"
+        case ev.SubmitRefused():
+            return f"refused: {event.message}"
+        case ev.Started():
+            return f"running as job {event.job} on {event.node}"
+        case ev.Exited():
+            return _exited(event)
+        case ev.Observed():
+            return _observed(event)
+        case ev.Ended():
+            cause = f": {event.cause}" if event.cause and event.status in UNSUCCESSFUL else ""
+            return event.status.value + cause
+        case ev.Retried() if event.why:
+            return f"tried again by itself: {event.why}"
+        case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
+            return f"{_COMMANDED[event.kind]} by command"
+        case ev.CancelSent():
+            return "its job was told to end"
+        case _:
+            return ""

@@ -1,4 +1,4 @@
-"""What happened to one instance, read from the journal."""
+"""The events of one instance, read from the journal, and their words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mtui.core.store.history import History
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
+from mtui.tui.views.event_text import history_text
 from tests.unit.study import script
 
 
@@ -19,7 +20,11 @@ def _write(folder: Path, *events: ev.Event, epoch: int = 1) -> None:
 
 
 def _words(folder: Path, index: int) -> list[str]:
-    return [words for _, words in History(folder, index).read()]
+    return _read(History(folder, index), index)
+
+
+def _read(history: History, index: int) -> list[str]:
+    return [history_text(found, index) for found in history.read()]
 
 
 def test_the_way_of_an_instance_is_told_in_order(tmp_path: Path) -> None:
@@ -91,14 +96,14 @@ def test_all_segments_are_read_and_damage_is_passed_over(tmp_path: Path) -> None
 def test_each_event_has_its_time(tmp_path: Path) -> None:
     event = script.hold(0)
     _write(tmp_path, event)
-    assert History(tmp_path, 0).read() == [(event.at, "held by command")]
+    assert [found.event.at for found in History(tmp_path, 0).read()] == [event.at]
 
 
 def test_of_very_many_the_last_are_kept(tmp_path: Path) -> None:
     _write(tmp_path, *(script.hold(0) if number % 2 else script.release(0) for number in range(1001)))
     found = History(tmp_path, 0).read()
     assert len(found) == 200
-    assert found[-1][1] == "released by command"
+    assert history_text(found[-1], 0) == "released by command"
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -109,7 +114,7 @@ def test_without_a_journal_there_is_no_history(tmp_path: Path, there: bool) -> N
 def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
     history = History(tmp_path, 0)
     _write(tmp_path, script.intend("s", (0, 1)))
-    assert [words for _, words in history.read()] == ["attempt 1 is submitted"]
+    assert _read(history, 0) == ["attempt 1 is submitted"]
     line = to_line(script.submitted("s", "9"))
     with (tmp_path / "000001.jsonl").open("a") as file:
         file.write(line[:20])
@@ -117,7 +122,7 @@ def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
     with (tmp_path / "000001.jsonl").open("a") as file:
         file.write(line[20:] + "\n")
     _write(tmp_path, script.hold(0), epoch=2)
-    assert [words for _, words in history.read()] == [
+    assert _read(history, 0) == [
         "attempt 1 is submitted",
         "accepted as job 9",
         "held by command",

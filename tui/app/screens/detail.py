@@ -14,10 +14,11 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from ....core.store.history import History
+from ....core.store.history import History, InstanceEvent
 from ....core.study.status import Status
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
+from ...views.event_text import history_text
 from ...views.open_study import OpenStudy
 from ...views.text import Paint, plural, safe
 from ...views.why_text import why_text
@@ -69,7 +70,7 @@ class DetailScreen(Screen[int | None]):
         self._shown = ""
         self._history = History(study.directory.journal, index)
         self._reading = threading.Lock()
-        self._told: list[tuple[float, str]] | None = None  # of the history, as far as it is read
+        self._events: list[InstanceEvent] | None = None  # of the history; None until it is read
 
     def compose(self) -> ComposeResult:
         yield WordLine(id="title")
@@ -102,11 +103,11 @@ class DetailScreen(Screen[int | None]):
     def _read(self, history: History) -> None:
         """Read the history beside the screen: the journal may be long."""
         with self._reading:
-            self.app.call_from_thread(self._tell, history, history.read())
+            self.app.call_from_thread(self._show_history, history, history.read())
 
-    def _tell(self, history: History, told: list[tuple[float, str]]) -> None:
-        if history is self._history and told != self._told:
-            self._told = told
+    def _show_history(self, history: History, events: list[InstanceEvent]) -> None:
+        if history is self._history and events != self._events:
+            self._events = events
             self.query_one("#text", Static).update(self._text())
 
     # --- what it says
@@ -134,10 +135,12 @@ class DetailScreen(Screen[int | None]):
             text.append(f"  {safe(plan.steps[step].name)} ({plural(len(plan.steps[step].instances), 'instance')}, "
                         "with all others of this step)\n")  # fmt: skip
         _head(text, "History")
-        if self._told is None:
+        if self._events is None:
             text.append("  reading the journal\n", style="dim")
-        for at, words in self._told or ():
-            text.append(f"  {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at))}  {safe(words)}\n")
+        for found in self._events or ():
+            if words := history_text(found, index):
+                clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.event.at))
+                text.append(f"  {clock}  {safe(words)}\n")
         _head(text, "Script")
         last = state.last_attempt(index)
         script = study.directory.workspace(instance) / plan.script_of(instance, dict(last.changes) if last else {})
@@ -204,7 +207,7 @@ class DetailScreen(Screen[int | None]):
         if found:
             self.index = min(found, key=lambda index: (state.status[index] is Status.FINISHED, index))
             self._shown = ""
-            self._history, self._told = History(self.study.directory.journal, self.index), None
+            self._history, self._events = History(self.study.directory.journal, self.index), None
             self.show_news()
             self.action_edge(0)
 
