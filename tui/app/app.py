@@ -6,11 +6,7 @@ to a headless driver when the app leaves, however it leaves.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-import sys
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -23,17 +19,15 @@ from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
 
-from ...core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
+from ...core.errors import MtuiError
 from ...core.store.known import remember
 from ...core.store.layout import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
-from ..views.acting import order_for
 from ..views.driving import At
 from ..views.environment import has_utf8
 from ..views.open_study import OpenStudy
 from ..views.opening import is_maestros, open_any, read_any
-from ..views.status_view import failure_lines, failures, summary
-from ..views.text import Paint, safe
+from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase
 from .narrow_update import NarrowUpdate
@@ -43,7 +37,7 @@ from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen
 from .screens.dialogs import PickScreen
 from .screens.help import HelpScreen
-from .screens.questions import ask_for
+from .screens.questions import ask_and_send
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
@@ -51,7 +45,6 @@ from .terminal import Guard
 from .typed_ahead import TypedAhead
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
-_EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
 
 
 class MtuiApp(AppBase):
@@ -239,16 +232,13 @@ class MtuiApp(AppBase):
         """A command on instances, with its question. For screens that show no grid."""
         if self.study is None:
             return
-        order = order_for(self.study.state, verb, indices)
-        if isinstance(order, str):
-            self.notify(order, markup=False)
+        try:
+            sent = await ask_and_send(self, self.study, verb, indices)
+        except MtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
             return
-        changes = await ask_for(self, order, self.study)
-        if changes is not None:
-            try:
-                self.study.send(order, changes)
-            except MtuiError as error:
-                self.notify(str(error), severity="error", markup=False)
+        if isinstance(sent, str):
+            self.notify(sent, markup=False)
 
     # --- further screens
 
@@ -333,40 +323,3 @@ class MtuiApp(AppBase):
 
     def _print_error_renderables(self) -> None:
         """Nothing here: the error is raised again once the terminal is back, and told like any other."""
-
-
-def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
-    """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
-    for name in ("COLUMNS", "LINES"):  # if somebody exported them: the terminal itself knows, also when it changes
-        os.environ.pop(name, None)
-    app = MtuiApp(directory, study, notice)
-    try:
-        app.run()
-    finally:
-        app.close()
-    if app._exception is not None:
-        raise app._exception
-    for thread in threading.enumerate():
-        if thread.name == "mtui-driver":
-            thread.join(1)
-    if app.study is None:
-        return app.return_code or EXIT_FINISHED
-    with contextlib.suppress(OSError):  # the terminal may be gone
-        print(_farewell(app.study), flush=True)
-    return app.return_code or _EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
-
-
-def _farewell(study: OpenStudy) -> str:
-    """How the study stands, who drives it, and how to come back."""
-    study.take()
-    state, directory = study.state, study.directory
-    lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
-    if state.result:
-        lines.append(f"The study is over: {state.result}.")
-        lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
-    else:
-        from ..views.status_view import drives
-
-        driver = drives(directory)
-        lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")
-    return "\n".join([*lines, f"Come back with: mtui {shlex.quote(str(directory.root))}"])

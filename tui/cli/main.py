@@ -248,7 +248,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
 
 def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace, notice: str = "") -> int:
     if not (arguments.no_ui or arguments.quiet or arguments.json) and has_terminal():
-        from ..app.app import run_app
+        from ..app.run import run_app
 
         return run_app(directory, study, notice)
     from .verbs.headless import headless

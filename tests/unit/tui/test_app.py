@@ -14,7 +14,8 @@ from mtui.core.store.known import remember
 from mtui.core.store.layout import open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.study.status import Status
-from mtui.tui.app.app import MtuiApp, _farewell
+from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.run import farewell
 from mtui.tui.app.screens.dialogs import RetryScreen
 from mtui.tui.app.screens.studies import StudiesScreen
 from mtui.tui.app.screens.study import StudyScreen
@@ -252,7 +253,7 @@ def test_an_app_that_ends_without_leaving_hands_over_too(tmp_path: Path) -> None
 
 def test_the_last_words_say_how_it_stands_and_how_to_come_back(study: Path) -> None:
     async def user(desk: Desk) -> None:
-        words = _farewell(desk.study)
+        words = farewell(desk.study)
         assert words.startswith("sweep: ")
         assert "1 failed, 1 blocked" in words
         assert words.endswith(f"Come back with: mtui {study}")

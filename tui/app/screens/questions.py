@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ....core.plan.changes import CHANGEABLE, RESTART
 from ....core.plan.script import header_resources
 from ....core.study.commands import MARKS, change_problem
-from ...views.acting import Order
+from ...views.acting import Order, order_for
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
 
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
+
+
+async def ask_and_send(app: AppBase, study: OpenStudy, verb: str, indices: Iterable[int]) -> Order | str | None:
+    """Send a command for instances, after its question.
+
+    The order that was sent; a text if it applies to none of them; None if the user declined. Raises MtuiError if it
+    cannot be sent.
+    """
+    order = order_for(study.state, verb, indices)
+    if isinstance(order, str):
+        return order
+    options = await ask_for(app, order, study)
+    if options is None:
+        return None
+    study.send(order, options)
+    return order
 
 
 async def ask_for(app: AppBase, order: Order, study: OpenStudy) -> dict[str, str] | None:

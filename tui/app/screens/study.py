@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -17,26 +15,23 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input
 
 from ....core.errors import MtuiError
-from ....core.plan.model import Instance
-from ....core.study.status import UNSUCCESSFUL, Status
-from ...views.acting import order_for
-from ...views.appearance import Group, by_group
-from ...views.filters import FilterError
-from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
-from ...views.open_study import OpenStudy, Sent
+from ....core.study.status import UNSUCCESSFUL
+from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
-from ..widgets.bars import Counts, Head, Progress, WordLine
+from ..widgets.bars import Counts, Head, WordLine, Words
 from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
-from .questions import ask_for
+from .grid_filter import GridFilter
+from .instance_log import InstanceLog
+from .questions import ask_and_send
 from .study_keys import KEYS
+from .study_lines import StudyLines
 
 _PAGES = ("steps", "grid", "log")
-_CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
 _NEEDS_STATES = (
     "act",
     "retry_all",
@@ -52,7 +47,6 @@ _NEEDS_STATES = (
 )
 _SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
 _TICK = 1.0  # seconds between two looks whether a line has to say something else by now
-_REARRANGE = 1.0  # seconds between two times that a filter is asked anew of a study that changes
 
 
 class StudyScreen(Screen[None]):
@@ -70,14 +64,9 @@ class StudyScreen(Screen[None]):
         self.study = study
         self._plain = plain
         self._page = "grid"
-        self._source = ""  # which of SOURCES the log pane shows; empty: what is usual
         self._paused = False
-        self._last_filter = ""
-        self._arranged_at = 0.0
         self._subject_timer = None
-        self._told: Sent | None = None
-        self._log_words = ""
-        self._tab_words: list[tuple[str, str]] = []
+        self._tab_words: Words = []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs the states of instances waits until the journal is read."""
@@ -104,16 +93,17 @@ class StudyScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.head = self.query_one("#head", Head)
-        self.who = self.query_one("#who", WordLine)
         self.tabs = self.query_one("#tabs", WordLine)
         self.steps = self.query_one(StepTree)
         self.grid = self.query_one(StatusGrid)
         self.subject = self.query_one("#subject", WordLine)
         self.log_pane = self.query_one(LogPane)
-        self.counts = self.query_one(Counts)
         self.notice = self.query_one("#notice", WordLine)
         self.input = self.query_one(FilterLine)
+        self._log = InstanceLog(self.study, self.log_pane)
+        self._filter = GridFilter(self.study, self.grid, self.notice)
+        head, who = self.query_one("#head", Head), self.query_one("#who", WordLine)
+        self._lines = StudyLines(self.study, head, who, self.query_one(Counts), self.notice)
         self.steps.border_title = "Steps"
         self.grid.border_title = "Instances"
         self._show_page("grid")
@@ -133,46 +123,29 @@ class StudyScreen(Screen[None]):
             self.refresh_bindings()
         self.steps.state = self.grid.state = state
         self.steps.is_read = self.grid.is_read = self.study.is_read
-        self._rearrange()
+        self._filter.reapply()
         self.steps.repaint()
         self.grid.repaint()
-        self._tell_subject()
+        self._show_log()
         self._tick()
 
     def on_screen_resume(self) -> None:
         self.show_news()
 
-    def _rearrange(self) -> None:
-        """Ask the filter anew, not too often."""
-        now = time.monotonic()
-        if self.study.view.depends_on_state and now - self._arranged_at >= _REARRANGE:
-            self._arranged_at = now
-            if self.study.view.arrange(self.study.state):
-                self.grid.arranged()
-
     def _tick(self) -> None:
-        """The lines around the panes: they may change with time alone."""
-        study, now = self.study, time.time()
-        state = study.state
-        counts = by_group(state.counts) if study.is_read else {}
-        total = len(study.plan.instances)
-        words = study.progress_words(now)
-        self.head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
-        who = [(f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.who())]
-        self.who.say(who, [(f"{study.directory.root} ", "line--faint")])
-        self.counts.show(counts, total, self._chosen_group(), self._selection_words())
-        self._rearrange()
-        self._tell_notice()
+        """Show the lines around the panes again."""
+        self._lines.show(self._filter.group, self._selection_words())
+        self._filter.reapply()
+        if self.app.notice and not self.study.sent:
+            self.notice.say([(f" {self.app.notice}", "state--queued")])
+            self.app.notice = ""
+        self._lines.show_command()
         self._tell_tabs()
         self._say_subject()
 
-    def _chosen_group(self) -> str:
-        text = self.study.view.filter.text
-        return text.partition(":")[2] if text.startswith("state:") else ""
-
-    def _selection_words(self) -> list[tuple[str, str]]:
+    def _selection_words(self) -> Words:
         view = self.study.view
-        words: list[tuple[str, str]] = []
+        words: Words = []
         if self._paused:
             words.append(("display paused (p)", "state--queued"))
         if view.marks:
@@ -185,24 +158,7 @@ class StudyScreen(Screen[None]):
             words.append((f"sorted by {view.sort.words}", "line--faint"))
         return words
 
-    def _tell_notice(self) -> None:
-        if self.app.notice and not self.study.sent:
-            self.notice.say([(f" {self.app.notice}", "state--queued")])
-            self.app.notice = ""
-        if self.study.sent and self.study.sent[-1] is not self._told:
-            sent = self.study.sent[-1]
-            words, kind = self.study.way(sent)
-            clock = time.strftime("%H:%M:%S", time.localtime(sent.at))
-            self.notice.say([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
-            command = self.study.state.commands.get(sent.command)
-            if command and command.outcome:
-                self._told = sent  # its last word is said: other notices may take its place
-
     # --- the instance under the cursor
-
-    def _tell_subject(self) -> None:
-        self._say_subject()
-        self._show_log()
 
     def _say_subject(self) -> None:
         """The instance under the cursor; on the right, which of its files is shown below."""
@@ -210,39 +166,14 @@ class StudyScreen(Screen[None]):
         if index is None:
             words = []
         elif self.study.is_read:
-            words = [(f" {self._shown_source()}:", "line--faint"), *self.study.subject(index, time.time())]
+            words = [(f" {self._log.source(index)}:", "line--faint"), *self.study.subject(index, time.time())]
         else:
             words = [(f" {self.study.plan.instances[index].name}", "line--strong")]
-        self.subject.say(words, [(f"{self._log_words} ", "line--faint")])
-
-    def log_path(self) -> Path | None:
-        """The file that the log pane shows."""
-        return source_path(self.study.directory, self.study.plan, self._instance, self._shown_source())
-
-    def _shown_source(self) -> str:
-        """What was chosen, or else what is usual."""
-        if self._source or self._instance is None or not self.study.is_read:
-            return self._source or "stdout"
-        return usual_source(self.study.directory, self._instance, self.study.state.status[self._instance.index])
-
-    @property
-    def _instance(self) -> Instance | None:
-        return None if self.grid.index is None else self.study.plan.instances[self.grid.index]
+        self.subject.say(words, [(f"{self._log.words} ", "line--faint")])
 
     def _show_log(self) -> None:
-        path = self.log_path()
-        source = self._shown_source()
-        name = "" if source == DRIVER_LOG or path is None else path.name
-        self._log_words = f"{source} {name}".strip()
-        self.log_pane.show(path, "Output", self._no_log_words())
+        self._log.show(self.grid.index)
         self._say_subject()
-
-    def _no_log_words(self) -> str:
-        if self.grid.index is None:
-            return "no instance is chosen"
-        if not self.study.is_read:
-            return ""
-        return missing_words(self._shown_source(), self.study.state.status[self.grid.index])
 
     @on(StatusGrid.Moved)
     def _cursor_moved(self) -> None:
@@ -291,7 +222,7 @@ class StudyScreen(Screen[None]):
             self.set_class(name == page, f"-page-{name}")
         pane = self.query_one(f"#{page}")
         pane.focus()
-        words: list[tuple[str, str]] = []
+        words: Words = []
         for number, name in enumerate(_PAGES, 1):
             words.append((f" {number} {name.capitalize()} ", "line--cursor" if name == page else "line--faint"))
         self._tab_words = words
@@ -315,7 +246,7 @@ class StudyScreen(Screen[None]):
         if self._page == "log":
             self.input.ask_for_search()
         else:
-            self.input.ask_for_filter(self.study.view.filter.text or self._last_filter)
+            self.input.ask_for_filter(self._filter.proposal)
 
     @on(LogPane.SearchRequested)
     def _search_requested(self) -> None:
@@ -335,18 +266,8 @@ class StudyScreen(Screen[None]):
         self.query_one(f"#{self._page}").focus()
 
     def _set_filter(self, text: str) -> bool:
-        try:
-            self.study.view.set_filter(text, self.study.state)
-        except FilterError as error:
-            self.notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
+        if not self._filter.set(text):
             return False
-        self.notice.say([])  # what was said of an earlier one
-        if text:
-            self._last_filter = text
-        self.grid.arranged()
-        hits = self.study.view.hits
-        if hits and self.grid.index not in hits:  # what was looked for, not what happened to be under the cursor
-            self.action_next_hit(1)
         self._tick()
         return True
 
@@ -356,39 +277,23 @@ class StudyScreen(Screen[None]):
         self.action_page("grid")
 
     def action_cycle(self) -> None:
-        text = self.study.view.filter.text
-        place = _CYCLE.index(text) if text in _CYCLE else 0
-        for step in range(1, len(_CYCLE) + 1):  # a state that nothing is in is passed over
-            choice = _CYCLE[(place + step) % len(_CYCLE)]
-            if not choice or by_group(self.study.state.counts).get(Group(choice.partition(":")[2])):
-                self._set_filter(choice)
-                return
+        self._filter.cycle()
+        self._tick()
 
     @on(Counts.Clicked)
     def _count_clicked(self, event: Counts.Clicked) -> None:
         self._set_filter(f"state:{event.group.value}" if event.group else "")
 
     def action_next_hit(self, step: int) -> None:
-        """To the next instance that the filter shows; without a filter, to the next that failed."""
-        found = self.study.view.next_hit(self.grid.index, step, self.study.state)
-        if found is None:
-            nothing = "nothing has failed" if self.study.view.hits is None else "the filter shows nothing"
-            self.notice.say([(f" {nothing}", "state--done")])
-        else:
-            self.grid.go_to(found)
+        self._filter.go_to_hit(step)
 
     @work
     async def action_sort(self) -> None:
         sorts = self.study.view.sorts()
         chosen = await self.app.pick("Sort the rows by", [(sort.key, sort.words) for sort in sorts])
-        if chosen is None:
-            return
-        before = self.study.view.sort
-        sort = next(sort for sort in sorts if sort.key == chosen)
-        again = before.key == chosen and bool(chosen)
-        self.study.view.set_sort(replace(sort, descending=again and not before.descending), self.study.state)
-        self.grid.arranged()
-        self._tick()
+        if chosen is not None:
+            self._filter.sort_by(chosen)
+            self._tick()
 
     def action_back(self) -> None:
         if self.input.is_open:
@@ -422,27 +327,23 @@ class StudyScreen(Screen[None]):
         await self._act("retry", failed)
 
     async def _act(self, verb: str, indices: Iterable[int]) -> None:
-        order = order_for(self.study.state, verb, indices)
-        if isinstance(order, str):
-            self.notice.say([(f" {order}", "state--queued")])
-            return
-        options = await ask_for(self.app, order, self.study)
-        if options is None:
-            return
         try:
-            self.study.send(order, options)
+            sent = await ask_and_send(self.app, self.study, verb, indices)
         except MtuiError as error:
             self.notice.say([(f" {error}", "state--failed")])
             return
-        self.study.view.marks -= set(order.indices)
-        self.grid.repaint()
-        self._tick()
+        if isinstance(sent, str):
+            self.notice.say([(f" {sent}", "state--queued")])
+        elif sent:
+            self.study.view.marks -= set(sent.indices)
+            self.grid.repaint()
+            self._tick()
 
     # --- further screens and programs
 
     def action_source(self) -> None:
-        self._source = SOURCES[(SOURCES.index(self._shown_source()) + 1) % len(SOURCES)]
-        self._show_log()
+        self._log.choose_next(self.grid.index)
+        self._say_subject()
 
     def action_timeline(self) -> None:
         self.app.show_timeline()
@@ -463,7 +364,7 @@ class StudyScreen(Screen[None]):
         self.refresh()
 
     def action_pager(self) -> None:
-        page(self.app, self.log_path())
+        page(self.app, self._log.path(self.grid.index))
 
     def action_editor(self) -> None:
         if self.grid.index is not None:

@@ -1,4 +1,4 @@
-"""Lines of a log as strips: the inks of the log in the colours of the app, and the hits of a search upon them."""
+"""Lines of a log as strips: the inks of the log in the colours of the app, with the hits of a search highlighted."""
 
 from __future__ import annotations
 
@@ -8,24 +8,64 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from ...views.ansi import PLAIN, Colour, Ink
-from ...views.log_search import Hit
+from ...views.log_search import Hit, Search
+from ...views.log_view import LogView
 
+_MORE = ">"  # at the end of a line that is cut, as in less
+_MOST_STRIPS = 400  # several screens of lines
 _MOST_STYLES = 4096  # a log may go through all the colours there are
 
 
 class LogPaint:
-    """Paints in the style of a widget that has the component classes `log--hit` and `log--current`."""
+    """Paints the lines of a view in the style of a widget with the component classes `log--hit`, `-current`, `-note`.
 
-    def __init__(self, widget: Widget) -> None:
+    Whole lines are kept as strips, so whoever changes a line, or the hits in it, has to `forget` it.
+    """
+
+    def __init__(self, widget: Widget, view: LogView) -> None:
         self._widget = widget
+        self._view = view
         self._styles: dict[Ink, Style] = {}
+        self._strips: dict[int, Strip] = {}  # by the number of the line
 
-    def clear(self) -> None:
-        """The widget's style is another one."""
+    def restyle(self) -> None:
+        """The widget has another style."""
         self._styles.clear()
+        self._strips.clear()
 
-    def line(self, spans: list[tuple[str, Ink]], hits: list[Hit], current: Hit | None) -> Strip:
-        """One line with its hits lit."""
+    def forget(self, number: int) -> None:
+        self._strips.pop(number, None)
+
+    def keep(self, first: int = 0, end: int = 0) -> None:
+        """Forget all lines but those from `first` to before `end`."""
+        self._strips = {number: strip for number, strip in self._strips.items() if first <= number < end}
+
+    def row(self, row: int, search: Search | None, *, left: int, width: int, wrapping: bool) -> Strip:
+        """One row of the view, `width` cells; without wrapping from the cell `left` on."""
+        filling = self._widget.rich_style
+        if row >= self._view.rows:
+            return Strip.blank(width, filling)
+        number, part = self._view.line_at(row)
+        line = self._line(number, search)
+        if wrapping:
+            starts = [*self._view.breaks(number), self._view.width_of(number)]
+            return line.crop(starts[part], starts[part + 1]).crop_extend(0, width, filling)
+        if line.cell_length <= left + width:
+            return line.crop_extend(left, left + width, filling)
+        more = Strip([Segment(_MORE, self._widget.get_component_rich_style("log--note"))])
+        return Strip.join([line.crop_extend(left, left + max(0, width - 1), filling), more])
+
+    def _line(self, number: int, search: Search | None) -> Strip:
+        strip = self._strips.get(number)
+        if strip is None:
+            if len(self._strips) > _MOST_STRIPS:
+                self._strips.clear()
+            hits = search.in_line(number) if search else []
+            strip = self._strips[number] = self._paint(self._view.spans(number), hits, search and search.current)
+        return strip
+
+    def _paint(self, spans: list[tuple[str, Ink]], hits: list[Hit], current: Hit | None) -> Strip:
+        """A whole line with its hits highlighted."""
         segments: list[Segment] = []
         at = 0
         for text, ink in spans:

@@ -32,7 +32,6 @@ from .log_paint import LogPaint
 _INTERVAL = 0.5  # seconds between two looks at the file
 _LATE = 3.0  # seconds without an answer until that is told
 _SIDEWAYS = 8  # cells
-_MORE = ">"  # at the end of a line that goes on, as in less
 _NOTHING_YET = "there is no output yet"
 
 
@@ -98,8 +97,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self._view = LogView(cell_len)
         self._search: Search | None = None
         self._last_pattern = ""
-        self._strips: dict[int, Strip] = {}  # whole lines, by their numbers
-        self._paint = LogPaint(self)
+        self._paint = LogPaint(self, self._view)
         self._painted: dict[int, Strip] = {}  # what is on the screen
 
     # --- from outside
@@ -123,14 +121,17 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self._clear()
 
     def _clear(self) -> None:
-        """Forget the lines of the file before. Not until the new one is read: lines that stay cost nothing."""
-        self._view.clear()
-        self._strips.clear()
-        if self._search:
-            self._search = Search(self._search.pattern)
+        """Show no lines of the earlier file. Not until the new one is read: lines that stay cost nothing."""
+        self._forget_lines()
         self._lay_out()
         self.scroll_to(0, 0, animate=False, force=True)
         self._update()
+
+    def _forget_lines(self) -> None:
+        self._view.clear()
+        self._paint.keep()
+        if self._search:
+            self._search = Search(self._search.pattern)
 
     def look(self) -> None:
         """Look at the file now, unless nobody sees it or a look is under way."""
@@ -157,7 +158,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self._search = Search(pattern)
         self._last_pattern = pattern
         self._search_from(self._view.first)
-        self._strips.clear()
+        self._paint.keep()
         edge = self._top + (self._height - 1 if backwards else 0)
         number, _ = self._view.line_at(min(edge, max(0, self._view.rows - 1)))
         self._go_to(self._search.start(number, backwards=backwards))
@@ -196,14 +197,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self._tell()
             return
         if not self._has_answer:
-            self._view.clear()
-            self._strips.clear()
-            if self._search:
-                self._search = Search(self._search.pattern)
+            self._forget_lines()
         self._has_answer = True
         gone = self._view.take(tail)
         changed = max(tail.changed, tail.first)
-        self._strips = {number: strip for number, strip in self._strips.items() if tail.first <= number < changed}
+        self._paint.keep(tail.first, changed)
         if self._search:
             self._search.forget_before(tail.first)
             self._search.forget_from(changed)
@@ -262,7 +260,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_clear_search(self) -> None:
         self._search = None
-        self._strips.clear()
+        self._paint.keep()
         self._update()
         self.refresh_bindings()
 
@@ -319,7 +317,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         """Show a hit that has become the current one."""
         for changed in (before, hit):
             if changed:
-                self._strips.pop(changed.line, None)
+                self._paint.forget(changed.line)
         if hit:
             self.following = False
             column = cell_len(self._view.text(hit.line)[: hit.start])
@@ -336,8 +334,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._paint.clear()
-        self._strips.clear()
+        self._paint.restyle()
 
     def render_line(self, y: int) -> Strip:
         strip = self._row(y)
@@ -358,33 +355,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self.refresh(*regions)
 
     def _row(self, y: int) -> Strip:
-        width = self._width
-        row = self._top + y
         if not self._view.lines:
             style = self.get_component_rich_style("log--note")
             note = Segment(safe(self._words()) if y == 0 else "", style)
-            return Strip([note]).crop_extend(0, width, self.rich_style)
-        if row >= self._view.rows:
-            return Strip.blank(width, self.rich_style)
-        number, part = self._view.line_at(row)
-        if not self.wrapping:
-            left, line = self.scroll_offset.x, self._line(number)
-            if line.cell_length <= left + width:
-                return line.crop_extend(left, left + width, self.rich_style)
-            more = Strip([Segment(_MORE, self.get_component_rich_style("log--note"))])
-            return Strip.join([line.crop_extend(left, left + max(0, width - 1), self.rich_style), more])
-        starts = [*self._view.breaks(number), self._view.width_of(number)]
-        return self._line(number).crop(starts[part], starts[part + 1]).crop_extend(0, width, self.rich_style)
-
-    def _line(self, number: int) -> Strip:
-        strip = self._strips.get(number)
-        if strip is None:
-            if len(self._strips) > 4 * self._height:
-                self._strips.clear()
-            hits = self._search.in_line(number) if self._search else []
-            current = self._search.current if self._search else None
-            strip = self._strips[number] = self._paint.line(self._view.spans(number), hits, current)
-        return strip
+            return Strip([note]).crop_extend(0, self._width, self.rich_style)
+        left = self.scroll_offset.x
+        return self._paint.row(self._top + y, self._search, left=left, width=self._width, wrapping=self.wrapping)
 
     # --- words
 

@@ -27,7 +27,7 @@ def studies(arguments: argparse.Namespace) -> int:
         tell(studies_json())
         return EXIT_FINISHED
     if has_terminal():
-        from ...app.app import run_app
+        from ...app.run import run_app
 
         return run_app()
     print(studies_text())
