@@ -20,7 +20,7 @@ from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
-from ..widgets.bars import Counts, Head, WordLine, Words
+from ..widgets.bars import Counts, Head, WordLine
 from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
@@ -32,19 +32,10 @@ from .study_keys import KEYS
 from .study_lines import StudyLines
 
 _PAGES = ("steps", "grid", "log")
-_NEEDS_STATES = (
-    "act",
-    "retry_all",
-    "filter",
-    "cycle",
-    "next_hit",
-    "sort",
-    "timeline",
-    "allocations",
-    "copy",
-    "shell",
-    "pager",
-)
+_NEEDS_STATES = {
+    *("act", "retry_all", "filter", "cycle", "next_hit", "sort"),
+    *("timeline", "allocations", "copy", "shell", "pager"),
+}
 _SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
 _TICK = 1.0  # seconds between two looks whether a line has to say something else by now
 
@@ -66,7 +57,6 @@ class StudyScreen(Screen[None]):
         self._page = "grid"
         self._paused = False
         self._subject_timer = None
-        self._tab_words: Words = []
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What needs the states of instances waits until the journal is read."""
@@ -106,7 +96,7 @@ class StudyScreen(Screen[None]):
         self._lines = StudyLines(self.study, head, who, self.query_one(Counts), self.notice)
         self.steps.border_title = "Steps"
         self.grid.border_title = "Instances"
-        self._show_page("grid")
+        self.action_page("grid")
         self.set_interval(_TICK, self._tick)
         self.show_news()
 
@@ -134,29 +124,14 @@ class StudyScreen(Screen[None]):
 
     def _tick(self) -> None:
         """Show the lines around the panes again."""
-        self._lines.show(self._filter.group, self._selection_words())
+        self._lines.show(self._filter.group, selecting=self.grid.selecting, paused=self._paused)
         self._filter.reapply()
         if self.app.notice and not self.study.sent:
             self.notice.say([(f" {self.app.notice}", "state--queued")])
             self.app.notice = ""
         self._lines.show_command()
-        self._tell_tabs()
+        self._show_tabs()
         self._say_subject()
-
-    def _selection_words(self) -> Words:
-        view = self.study.view
-        words: Words = []
-        if self._paused:
-            words.append(("display paused (p)", "state--queued"))
-        if view.marks:
-            words.append((f"{len(view.marks):,} marked", "line--strong"))
-        if self.grid.selecting:
-            words.append(("range: go to its other end, then V", "line--strong"))
-        if view.hits is not None:
-            words.append((f"/{view.filter.text}  {len(view.hits):,} shown", "line--strong"))
-        if view.sort.key:
-            words.append((f"sorted by {view.sort.words}", "line--faint"))
-        return words
 
     # --- the instance under the cursor
 
@@ -210,32 +185,28 @@ class StudyScreen(Screen[None]):
 
     # --- panes and pages
 
-    def action_page(self, page: str) -> None:
-        self._show_page(page)
-
     def action_next_page(self, step: int) -> None:
-        self._show_page(_PAGES[(_PAGES.index(self._page) + step) % len(_PAGES)])
+        self.action_page(_PAGES[(_PAGES.index(self._page) + step) % len(_PAGES)])
 
-    def _show_page(self, page: str) -> None:
+    def action_page(self, page: str) -> None:
         self._page = page
         for name in _PAGES:
             self.set_class(name == page, f"-page-{name}")
-        pane = self.query_one(f"#{page}")
-        pane.focus()
-        words: Words = []
-        for number, name in enumerate(_PAGES, 1):
-            words.append((f" {number} {name.capitalize()} ", "line--cursor" if name == page else "line--faint"))
-        self._tab_words = words
-        self._tell_tabs()
+        self.query_one(f"#{page}").focus()
+        self._show_tabs()
 
-    def _tell_tabs(self) -> None:
-        """Where panes have no border, what the log pane says of itself stands beside the tabs."""
-        told = str(self.log_pane.border_subtitle or "") if self._page == "log" else ""
-        self.tabs.say(self._tab_words, [(f"{told} ", "line--faint")])
+    def _show_tabs(self) -> None:
+        """The tabs stand in for borders where there is no room for these; so does what the log pane says of itself."""
+        tabs = [
+            (f" {number} {name.capitalize()} ", "line--cursor" if name == self._page else "line--faint")
+            for number, name in enumerate(_PAGES, 1)
+        ]
+        state = str(self.log_pane.border_subtitle or "") if self._page == "log" else ""
+        self.tabs.say(tabs, [(f"{state} ", "line--faint")])
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if event.widget.id in _PAGES and event.widget.id != self._page:
-            self._show_page(event.widget.id)
+            self.action_page(event.widget.id)
 
     def action_zoom(self) -> None:
         self.toggle_class("-zoom")

@@ -21,8 +21,8 @@ class StudyLines:
         self._notice = notice
         self._final: Sent | None = None  # the command whose outcome is shown: other notices may replace it
 
-    def show(self, group: str, selection: Words) -> None:
-        """`group` is the group of states that alone is shown, `selection` what is selected, marked and sorted."""
+    def show(self, group: str, *, selecting: bool, paused: bool) -> None:
+        """`group` is the group of states that alone is shown; `selecting`: a range of the grid is being selected."""
         study = self._study
         state = study.state
         counts = by_group(state.counts) if study.is_read else {}
@@ -31,7 +31,22 @@ class StudyLines:
         self._head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
         who = [(f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.who())]
         self._who.say(who, [(f"{study.directory.root} ", "line--faint")])
-        self._counts.show(counts, total, group, selection)
+        self._counts.show(counts, total, group, self._selection(selecting=selecting, paused=paused))
+
+    def _selection(self, *, selecting: bool, paused: bool) -> Words:
+        view = self._study.view
+        words: Words = []
+        if paused:
+            words.append(("display paused (p)", "state--queued"))
+        if view.marks:
+            words.append((f"{len(view.marks):,} marked", "line--strong"))
+        if selecting:
+            words.append(("range: go to its other end, then V", "line--strong"))
+        if view.hits is not None:
+            words.append((f"/{view.filter.text}  {len(view.hits):,} shown", "line--strong"))
+        if view.sort.key:
+            words.append((f"sorted by {view.sort.words}", "line--faint"))
+        return words
 
     def show_command(self) -> None:
         """How far the command that was sent last has come."""

@@ -378,19 +378,20 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     def _tell(self) -> None:
         """Say under the lines in what state the pane is, in order of importance: there may be little room."""
         tail = self._tail
-        words: list[str] = []
-        if tail is not None and self._asked is not None and time.monotonic() - self._asked > _LATE:
-            words.append("the file system does not answer")
+        late = tail is not None and self._asked is not None and time.monotonic() - self._asked > _LATE
+        words = ["the file system does not answer"] if late else []
         if tail is not None and self._view.lines:
-            words.append(tail.problem)
-            words.append("the file is gone" if tail.missing else "")
-            words.append("follow" if self.following else "paused")
-            words.append("wrap" if self.wrapping else "")
-            words.append(self._search.count() if self._search else "")
-            words.append(f"column {self.scroll_offset.x + 1}" if self.scroll_offset.x else "")
-            words.append("begun anew" if tail.generation else "")
-            words.append("binary" if tail.binary else "")
-            words.append("older lines: v opens the pager" if tail.truncated_head else "")
+            words += [
+                tail.problem,
+                "the file is gone" if tail.missing else "",
+                "follow" if self.following else "paused",
+                "wrap" if self.wrapping else "",
+                self._search.count() if self._search else "",
+                f"column {self.scroll_offset.x + 1}" if self.scroll_offset.x else "",
+                "begun anew" if tail.generation else "",
+                "binary" if tail.binary else "",
+                "older lines: v opens the pager" if tail.truncated_head else "",
+            ]
         subtitle = ", ".join(filter(None, words))
         if subtitle != self._subtitle:
             self._subtitle = subtitle
