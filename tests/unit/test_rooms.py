@@ -32,15 +32,19 @@ FLOORS = {
     ),
     "core.driver": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
 }
-ALLOWED = {**{room: {"core", "mtui", *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}
+INTERFACE = {
+    "tui": ("tui.cli",),
+    "tui.views": (),
+    "tui.report": ("tui.views",),
+    "tui.app": ("tui.views",),
+    "tui.cli": ("tui.views", "tui.report", "tui.app"),
+}
+ALLOWED = {room: {"core", "mtui", *below} for room, below in FLOORS.items()}
+ALLOWED |= {room: {*FLOORS, "tui", *below} for room, below in INTERFACE.items()}
 PURE = ("core.spec", "core.plan", "core.study")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
 RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
-NO_TEXTUAL = (
-    "tui/views",
-    "tui/views/feed.py",
-    "tui/views/driving.py",
-)  # what the app shows is worked out without the app
+NO_TEXTUAL = ("tui/views", "tui/report")  # what is shown is worked out without the app
 SCREEN = {"tui", "textual", "rich", "curses"}
 HEAVY = ("textual", "rich", "networkx", "watchfiles", "yaml", "asyncio")
 
@@ -143,12 +147,17 @@ def test_core_knows_nothing_of_the_screen() -> None:
     assert {(file, name) for file, name in names if name in SCREEN} == set()
 
 
-def test_only_widgets_and_screens_know_of_textual() -> None:
-    files = [
-        path for name in NO_TEXTUAL for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).glob("*.py"))
-    ]
+def test_only_the_app_knows_of_textual() -> None:
+    files = [path for name in NO_TEXTUAL for path in (ROOT / name).rglob("*.py")]
     found = {(path.name, name.split(".")[0]) for path in files for _, name in _imports(path)}
     assert {(file, name) for file, name in found if name in ("textual", "rich")} == set()
+    others = [path for path in _files() if "app" not in path.relative_to(ROOT).parts]
+    assert [path for path in others for _, name in _imports(path) if name.split(".")[0] == "textual"] == []
+
+
+def test_command_line_knows_of_the_app_only_how_it_is_run() -> None:
+    names = {name for path in (ROOT / "tui" / "cli").rglob("*.py") for _, name in _imports(path)}
+    assert {name for name in names if name.startswith("tui.app")} == {"tui.app.run"}
 
 
 SPEC = "description: {name: t, description: d}\nstudy:\n- {name: a, description: d, run: {cmd: 'true'}}\n"
