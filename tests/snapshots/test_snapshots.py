@@ -141,7 +141,7 @@ def test_screen_looks_as_it_did(case: Case, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _is_reading(app: MtuiApp) -> bool:
     """Whether something on the screen still waits for what a thread reads."""
-    looks = any(pane._asked is not None for screen in app.screen_stack for pane in screen.query(LogPane))
+    looks = any(pane.reader.is_reading for screen in app.screen_stack for pane in screen.query(LogPane))
     return looks or any(worker.is_running and worker._thread_worker for worker in app.workers)
 
 

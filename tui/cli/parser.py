@@ -1,4 +1,4 @@
-"""What can be written on the command line: verbs, options and their help. What a verb does stands in cli.py."""
+"""What can be written on the command line: verbs, options and their help. What a verb does is in verbs."""
 
 from __future__ import annotations
 

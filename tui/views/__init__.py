@@ -1,1 +1,1 @@
-"""What the app shows, worked out without the app: no Textual, no threads, no clock."""
+"""What is shown, worked out without Textual: both the app and the command line use it."""

@@ -62,9 +62,9 @@ class Desk:
 
     async def settle(self) -> None:
         """Look at the file until nothing is new."""
-        await self.until(lambda: self.pane._asked is None, "an answer")
+        await self.until(lambda: not self.pane.reader.is_reading, "an answer")
         self.pane.look()
-        await self.until(lambda: self.pane._asked is None, "an answer")
+        await self.until(lambda: not self.pane.reader.is_reading, "an answer")
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
@@ -547,15 +547,15 @@ async def test_nobody_looks_at_a_file_that_nobody_sees(desk: Desk) -> None:
     await desk.show()
     desk.pane.display = False
     await desk.pilot.pause()
-    await desk.until(lambda: desk.pane._asked is None, "the answer to the last look")
+    await desk.until(lambda: not desk.pane.reader.is_reading, "the answer to the last look")
     desk.pane.look()
-    assert desk.pane._asked is None
+    assert not desk.pane.reader.is_reading
     desk.pane.display = True
     await desk.pilot.pause()
     await desk.pilot.app.push_screen(Screen())
-    await desk.until(lambda: desk.pane._asked is None, "the answer to the last look")
+    await desk.until(lambda: not desk.pane.reader.is_reading, "the answer to the last look")
     desk.pane.look()
-    assert desk.pane._asked is None
+    assert not desk.pane.reader.is_reading
     await desk.pilot.app.pop_screen()
     await desk.pilot.app.push_screen(ModalScreen())
     await desk.write("seen behind a dialog\n")
@@ -572,10 +572,10 @@ async def test_a_file_system_that_hangs_holds_up_nothing(desk: Desk) -> None:
     released = threading.Event()
     desk.path.write_text("x\n")
     await desk.show()
-    desk.pane._tail = Hung(desk.path)
+    desk.pane.reader.tail = Hung(desk.path)
     desk.pane.look()
-    assert desk.pane._asked is not None
-    desk.pane._asked -= 10
+    assert desk.pane.reader.begun_at is not None
+    desk.pane.reader.begun_at -= 10
     desk.pane.look()
     assert desk.words.startswith("the file system does not answer")
     other = desk.path.with_name("other.out")

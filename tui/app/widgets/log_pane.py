@@ -1,14 +1,7 @@
-"""The log pane: the end of a file as it grows, coloured, searched, wrapped or scrolled sideways.
-
-Files are read by a thread of its own per look: a file system that hangs holds up neither the screen nor the way out.
-"""
+"""The log pane: the end of a file as it grows, coloured, searched, wrapped or scrolled sideways."""
 
 from __future__ import annotations
 
-import contextvars
-import threading
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,9 +21,9 @@ from ...views.log_view import LogView
 from ...views.tail import Tail
 from ...views.text import safe
 from .log_paint import LogPaint
+from .log_reader import LogReader
 
 _INTERVAL = 0.5  # seconds between two looks at the file
-_LATE = 3.0  # seconds without an answer until that is told
 _SIDEWAYS = 8  # cells
 _NOTHING_YET = "there is no output yet"
 
@@ -88,9 +81,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.following = True
         self.wrapping = False
-        self._tail: Tail | None = None
-        self._asked: float | None = None  # when the look began that is not over yet
-        self._has_answer = False
+        self.reader = LogReader(lambda tail, changed: self.post_message(self.Polled(tail, changed)))
         self._empty = ""
         self._title = ""
         self._subtitle = ""
@@ -110,14 +101,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if empty != self._empty:
             self._empty = empty
             self._update()
-        if path == (self._tail.path if self._tail else None):
+        if path == self.reader.path:
             return
-        self._tail = Tail(path) if path is not None else None
-        self._asked = None
-        self._has_answer = False
+        self.reader.open(path)
         self.following = True
         self.look()
-        if self._asked is None:  # nobody looks, so no answer will come
+        if not self.reader.is_reading:  # nobody looks, so no answer will come
             self._clear()
 
     def _clear(self) -> None:
@@ -135,20 +124,15 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def look(self) -> None:
         """Look at the file now, unless nobody sees it or a look is under way."""
-        tail = self._tail
         front = self.app.screen
-        if tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
+        if self.reader.tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
             return
-        if self._asked is not None:
-            if not self._has_answer and self._view.rows:
+        if self.reader.is_reading:
+            if not self.reader.has_answer and self._view.rows:
                 self._clear()
             self._tell()
-            return
-        # In a copy of this context the thread knows which app it belongs to.
-        run = contextvars.copy_context().run
-        with suppress(RuntimeError):  # where no more threads are allowed just now, the next look may be luckier
-            threading.Thread(target=run, args=(self._poll, tail), name="log", daemon=True).start()
-            self._asked = time.monotonic()
+        else:
+            self.reader.start()
 
     def search(self, pattern: str, backwards: bool = False) -> None:
         """Light all hits and go to the first from what is shown on; no pattern ends the search."""
@@ -183,22 +167,16 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     def on_show(self, _event: Show) -> None:
         self.look()
 
-    def _poll(self, tail: Tail) -> None:
-        changed = tail.poll()
-        with suppress(RuntimeError):  # the app has ended meanwhile
-            self.post_message(self.Polled(tail, changed))
-
     def on_log_pane_polled(self, event: Polled) -> None:
         tail = event.tail
-        if tail is not self._tail:
+        if not self.reader.finish(tail):
             return
-        self._asked = None
-        if not event.changed and self._has_answer:
+        if not event.changed and self.reader.has_answer:
             self._tell()
             return
-        if not self._has_answer:
+        if not self.reader.has_answer:
             self._forget_lines()
-        self._has_answer = True
+        self.reader.has_answer = True
         gone = self._view.take(tail)
         changed = max(tail.changed, tail.first)
         self._paint.keep(tail.first, changed)
@@ -366,10 +344,10 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _words(self) -> str:
         """What stands in an empty pane."""
-        tail = self._tail
+        tail = self.reader.tail
         if tail is None:
             return self._empty
-        if not self._has_answer:
+        if not self.reader.has_answer:
             return ""
         if tail.missing:
             return self._empty or _NOTHING_YET
@@ -377,9 +355,8 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _tell(self) -> None:
         """Say under the lines in what state the pane is, in order of importance: there may be little room."""
-        tail = self._tail
-        late = tail is not None and self._asked is not None and time.monotonic() - self._asked > _LATE
-        words = ["the file system does not answer"] if late else []
+        tail = self.reader.tail
+        words = ["the file system does not answer"] if self.reader.is_late else []
         if tail is not None and self._view.lines:
             words += [
                 tail.problem,

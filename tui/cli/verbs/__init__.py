@@ -1,1 +1,1 @@
-"""What the verbs of the command line do and print. cli.py says which verb is where."""
+"""What the verbs of the command line do and print. main.py says which verb is where."""
