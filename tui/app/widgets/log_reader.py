@@ -1,4 +1,4 @@
-"""Reads the end of a file on a new thread each time: a file system that hangs blocks neither the screen nor the exit."""
+"""Reads the end of a file on a new thread each time: a file system that hangs blocks neither screen nor exit."""
 
 from __future__ import annotations
 
