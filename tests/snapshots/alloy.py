@@ -10,7 +10,7 @@ from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Owner
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
-from tests.unit.tui.app_helpers import append, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 
 BEGAN = 1_767_348_000.0  # 2026-01-02 10:00:00 UTC
 NOW = BEGAN + 3600

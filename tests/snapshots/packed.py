@@ -11,7 +11,7 @@ from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.snapshots.alloy import BEGAN
-from tests.unit.tui.app_helpers import append, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 
 _STEPS = """
 - name: score

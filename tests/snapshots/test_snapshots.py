@@ -23,10 +23,11 @@ from mtui.tui.app import MtuiApp
 from mtui.tui.driving import At, Driving, Helm
 from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
+from tests.app.app_helpers import Desk, rows_of
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
 from tests.snapshots.picture import compare, picture
-from tests.unit.tui.app_helpers import Desk, append, rows_of
+from tests.unit.tui.directories import append
 
 SIZES = {80: (80, 24), 100: (100, 30), 160: (160, 45)}
 

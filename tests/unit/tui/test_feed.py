@@ -17,7 +17,7 @@ from mtui.core.study.status import Status
 from mtui.tui.feed import Feed, apply
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import append
+from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 
 PLAN = plan(step("a", uses="X"), rows={"X": range(1000)})

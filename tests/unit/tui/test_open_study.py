@@ -19,7 +19,7 @@ from mtui.tui.model.acting import Order, order_for
 from mtui.tui.open_study import OpenStudy, Sent
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import append
+from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), rows={"X": range(3)})

@@ -17,9 +17,9 @@ from mtui.core.study.status import Status
 from mtui.tui.model.view import Sort, StudyView
 from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.grid import StatusGrid
+from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import lines_of, press
 
 # Columns prep, mesh, sim, all; mesh covers pairs of rows.
 SWEEP = plan(

@@ -15,7 +15,8 @@ from mtui.core.study.status import Status
 from mtui.tui.screens.allocations import AllocationsScreen
 from mtui.tui.screens.detail import DetailScreen
 from mtui.tui.screens.study import StudyScreen
-from tests.unit.tui.app_helpers import Desk, append, visit, write_slurm_study
+from tests.app.app_helpers import Desk, visit
+from tests.unit.tui.directories import append, write_slurm_study
 from tests.unit.tui.packed import asked, began, ends, given, over, queued, returned, runs, shown, taken
 
 STEPS = """

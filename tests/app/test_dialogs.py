@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from mtui.tui.model.acting import Order
 from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.themes import variable_defaults
-from tests.unit.tui.app_helpers import lines_of, press
+from tests.app.app_helpers import lines_of, press
 
 ORDER = Order(
     "cancel", (1, 2), "Cancel 2 instances?", ("a_X.1  (running)", "a_X.2  (held)", "", "1 job will be ended.")

@@ -14,10 +14,8 @@ from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
 
-from mtui.core.store.layout import StudyDirectory, create, open_study
-from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.event_records import to_line
+from mtui.core.store.layout import open_study
+from mtui.core.store.study_file import read_study_file
 from mtui.core.study.status import Status
 from mtui.tui.app import MtuiApp
 from mtui.tui.open_study import OpenStudy
@@ -25,7 +23,6 @@ from mtui.tui.screens.study import StudyScreen
 from mtui.tui.widgets.grid import StatusGrid
 from mtui.tui.widgets.step_tree import StepTree
 from tests import mtui
-from tests.unit.planning import SLURM, plan_of
 
 DEADLINE = 30.0  # seconds
 _HOPS = 12  # from one queue of messages to the next, until the last thing that a key sets off is done
@@ -183,20 +180,3 @@ def run_study(folder: Path) -> Path:
     done = mtui.run("--no-ui", "-o", folder / "out", spec)
     assert done.returncode == 2, done.stdout + done.stderr
     return folder / "out"
-
-
-def write_slurm_study(
-    root: Path, steps: str, rows: str, created: float, name: str = "t", settings: Settings | None = None
-) -> StudyDirectory:
-    """The directory of a study on Slurm that nobody has driven yet, without asking for Slurm."""
-    text = f"description: {{name: {name}, description: d}}\n{SLURM}study:\n{steps}\nglobal.parameters:\n{rows}\n"
-    directory = create(root, text, [])
-    study = StudyFile("0a1b2c3d", created, "study.yaml", settings or Settings(), plan_of(text))
-    write_study_file(directory.study_file, study)
-    return directory
-
-
-def append(directory: StudyDirectory, *events: ev.Event, epoch: int = 1) -> None:
-    """Write events as the driver of an epoch would."""
-    with (directory.journal / f"{epoch:06d}.jsonl").open("a", encoding="utf-8") as journal:
-        journal.writelines(to_line(event) + "\n" for event in events)

@@ -22,7 +22,7 @@ from textual.screen import ModalScreen, Screen
 from mtui.tui.model.log_search import MOST_HITS, Search
 from mtui.tui.model.tail import MOST_LINES, Tail
 from mtui.tui.widgets.log_pane import LogPane
-from tests.unit.tui.app_helpers import press
+from tests.app.app_helpers import press
 
 
 class Logs(App[None]):

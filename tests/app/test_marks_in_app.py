@@ -10,7 +10,7 @@ from mtui.core.study.status import Status
 from mtui.tui.screens.dialogs import ConfirmScreen, RetryScreen
 from mtui.tui.screens.study import StudyScreen
 from tests import mtui
-from tests.unit.tui.app_helpers import Desk, visit
+from tests.app.app_helpers import Desk, visit
 
 STEPS = """\
 - {name: sim, description: d, run: {cmd: '[ $(SIZE) != 2 ]'}}

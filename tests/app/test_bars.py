@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from mtui.tui.model.appearance import Group
 from mtui.tui.themes import variable_defaults
 from mtui.tui.widgets.bars import Counts, Head, Progress, WordLine
-from tests.unit.tui.app_helpers import lines_of
+from tests.app.app_helpers import lines_of
 
 SOME = {Group.RUNNING: 12, Group.WAITING: 80, Group.DONE: 900, Group.FAILED: 8}
 

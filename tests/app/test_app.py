@@ -20,8 +20,9 @@ from mtui.tui.screens.dialogs import RetryScreen
 from mtui.tui.screens.studies import StudiesScreen
 from mtui.tui.screens.study import StudyScreen
 from tests import mtui
+from tests.app.app_helpers import Desk, rows_of, visit
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import Desk, append, rows_of, visit, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 from tests.waiting import wait_until
 
 STEPS = """

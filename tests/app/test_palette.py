@@ -10,8 +10,9 @@ from textual.command import CommandPalette
 from mtui.tui.screens.dialogs import PickScreen
 from mtui.tui.screens.help import HelpScreen
 from mtui.tui.screens.study import StudyScreen
+from tests.app.app_helpers import Desk, visit
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import Desk, append, visit, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 
 STEPS = "- {name: sim, description: d, run: {cmd: 'echo $(CASE) $(SIZE)', procs: 1}}"
 

@@ -21,8 +21,9 @@ from mtui.tui.screens.study import StudyScreen
 from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
 from tests import mtui
+from tests.app.app_helpers import FAILED, Desk, lines_of, run_study, visit
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import FAILED, Desk, append, lines_of, run_study, visit
+from tests.unit.tui.directories import append
 
 SIMS = [f"sim_SEED.{seed}.SIZE.{size}" for size in (5, 10, 20) for seed in "ab"]
 
