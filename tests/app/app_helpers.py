@@ -167,6 +167,7 @@ _ROWS = """
   SIZE: {values: [5, 5, 10, 10, 20, 20], label: SIZE.%%}
   SEED: {values: [a, b, a, b, a, b], label: SEED.%%}
 """
+SIMS = [f"sim_SEED.{seed}.SIZE.{size}" for size in (5, 10, 20) for seed in "ab"]
 FAILED = ("sim_SEED.a.SIZE.20", "sim_SEED.b.SIZE.20")
 
 
