@@ -8,6 +8,7 @@ import pytest
 
 from mtui.core.store import inbox
 from mtui.core.store.layout import open_study
+from mtui.core.study.commands import Request
 from mtui.core.study.status import Status
 from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen
 from mtui.tui.screens.study import StudyScreen
@@ -110,7 +111,7 @@ def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: p
     visit(own, user)
     [path] = inbox.waiting(open_study(own).inbox)
     request = inbox.read(path)
-    assert not isinstance(request, str)
+    assert isinstance(request, Request)
     assert (request.verb, request.targets) == ("retry", FAILED)
 
 

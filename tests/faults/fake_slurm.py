@@ -184,7 +184,8 @@ def main(program: str, folder: Path, words: list[str]) -> int:
         case _:
             pass
     _settle(folder)
-    options = dict(word.removeprefix("--").partition("=")[::2] for word in words if word.startswith("--"))
+    pairs = (word.removeprefix("--").partition("=") for word in words if word.startswith("--"))
+    options = {name: value for name, _, value in pairs}
     match program:
         case "sbatch":
             return _sbatch(folder, options, sys.stdin.read())

@@ -13,8 +13,9 @@ from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.commands import Request
 from mtui.core.study.status import Status
-from mtui.tui.driving import At, Helm
+from mtui.tui.driving import At, Driving, Helm
 from mtui.tui.model.acting import Order, order_for
 from mtui.tui.open_study import OpenStudy, Sent
 from tests.plans import plan, step
@@ -39,7 +40,12 @@ class Opened:
         self.take(lambda: self.study.is_read)
 
     def helm(self, at: At, words: str = "", quiet_for: float = 0.0) -> None:
-        self.study.driving.helm = Helm(at, words, quiet_for)
+        self.set_helm(Helm(at, words, quiet_for))
+
+    def set_helm(self, helm: Helm) -> None:
+        driving = self.study.driving
+        assert isinstance(driving, Driving)
+        driving.helm = helm
 
     def take(self, condition: Callable[[], object]) -> None:
         def holds() -> bool:
@@ -91,7 +97,7 @@ def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     assert opened.study.way(sent) == ("sent, not yet seen", "state--queued")
     [path] = inbox.waiting(opened.directory.inbox)
     request = inbox.read(path)
-    assert not isinstance(request, str)
+    assert isinstance(request, Request)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
     assert opened.study.way(sent) == ("seen, not yet done", "state--running")
@@ -122,7 +128,7 @@ def test_a_command_names_whole_steps_and_what_it_changes(opened: Opened) -> None
     sent = opened.study.send(opened.order("retry", 0, 1, 2), {"walltime": "02:00:00"})
     assert sent.words == "retry 3 instances with walltime 02:00:00"
     request = inbox.read(inbox.waiting(opened.directory.inbox)[0])
-    assert not isinstance(request, str)
+    assert isinstance(request, Request)
     assert (request.targets, dict(request.options)) == (("a",), {"walltime": "02:00:00"})
 
 
@@ -154,7 +160,7 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
     ],
 )
 def test_who_drives_is_told(opened: Opened, helm: Helm, said: str) -> None:
-    opened.study.driving.helm = helm
+    opened.set_helm(helm)
     assert _said(opened.study.who()) == said
 
 
