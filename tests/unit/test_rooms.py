@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,13 @@ def _room(module: str) -> str:
     raise LookupError(f"{module} stands in no room of the list")
 
 
-def _imports(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def _imports(path: Path) -> list[tuple[int, str]]:
     """Line and name of every import in a file; our own modules as `core.spec.model`, also in functions."""
+    return list(_find_imports(path))
+
+
+def _find_imports(path: Path) -> Iterator[tuple[int, str]]:
     module = _module(path)
     package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -109,7 +115,7 @@ def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest
         "def f():\n    from ...tui import app\n    import textual.app\n"
     )
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    assert list(_imports(file)) == [
+    assert _imports(file) == [
         (1, "core.store.layout"),
         (2, "core.store.lease"),
         (3, "core.store.lease"),
