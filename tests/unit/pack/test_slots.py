@@ -50,6 +50,14 @@ def test_the_fullest_node_that_fits_is_taken() -> None:
     assert made.place(Ask()) is None
 
 
+def test_the_fullest_node_is_taken_wherever_it_stands_in_the_list() -> None:
+    made = slots(Node("a", 8), Node("b", 8), Node("c", 8))
+    made.nodes["b"].free_cores = 0b1111
+    made.nodes["c"].free_cores = 0b11
+    assert [share.node for share in placed(made, Ask(nodes=2, tasks=2))] == ["c", "b"]
+    assert [share.node for share in placed(made, Ask(cpus=2))] == ["b"]
+
+
 def test_exclusive_takes_empty_nodes_whole() -> None:
     made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8))
     made.place(Ask())
