@@ -37,16 +37,9 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
+from tests.unit.study.situations import AHEAD, CORNER, FUNNEL, IN_QUEUE, PAIR, PARENT, ROWS
 
-PAIR = plan(step("a"), step("b", "a"))
 CHAIN = plan(step("a"), step("b", "a"), step("c", "b"))
-ROWS = plan(step("a", uses="X"), step("b", "a"), rows={"X": [1, 2]})
-FUNNEL = plan(step("a", uses="X"), step("b", "a_*"), rows={"X": [1, 2]})
-CORNER = plan(step("a"), step("b"), step("c", "a", "b"))
-
-IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
-PARENT = (intend("p", (0, 1)), submitted("p", "10"))
-AHEAD = intend("s", (1, 1), after="afterok:10")
 
 
 def bound(*events: ev.Event) -> StudyState:

@@ -28,9 +28,9 @@ from tests.unit.study.script import (
     submitted,
     unclear,
 )
+from tests.unit.study.situations import PAIR
 
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
-PAIR = plan(step("a"), step("b", "a"))
 
 SITUATIONS: dict[str, Callable[[], StudyState]] = {
     "new": lambda: StudyState(PAIR),

@@ -9,11 +9,10 @@ import pytest
 from mtui.core.study import events as ev
 from mtui.core.study.observer import LOST_WAIT, NEVER, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, VOID, Seen
 from mtui.core.study.status import Status
-from tests.plans import plan, step
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
 from tests.unit.study.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
+from tests.unit.study.situations import PAIR
 
-PAIR = plan(step("a"), step("b", "a"))
 GONE = over(Status.CANCELLED, reason=NEVER, node="")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     apply,
@@ -30,12 +30,9 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
+from tests.unit.study.situations import FAILURES, IN_QUEUE, ONE, PAIR
 
-FAILURES = sorted(UNSUCCESSFUL, key=lambda status: status.value)
-IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
-ONE = plan(step("a"))
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
-PAIR = plan(step("a"), step("b", "a"))
 DIAMOND = plan(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 FUNNEL = plan(step("a", uses="X"), step("b", "a_*", uses="X"), rows={"X": [1, 2]})
 # Each b waits for the a of its own row, and for all of them.
