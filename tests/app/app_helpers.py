@@ -25,7 +25,8 @@ from mtui.tui.widgets.step_tree import StepTree
 from tests import mtui
 
 DEADLINE = 30.0  # seconds
-_HOPS = 12  # from one queue of messages to the next, until the last thing that a key sets off is done
+_HOPS = 12  # at most, from one queue of messages to the next, until the last thing that a key sets off is done
+_QUIET_HOPS = 2  # after which nothing more comes: what a widget posts to another is seen by the hop that follows
 
 # --- the screen
 
@@ -48,8 +49,19 @@ async def press(pilot: Pilot[Any], *keys: str) -> None:
     """
     for key in keys:
         await pilot.press(key)
+        quiet = 0
         for _ in range(_HOPS):
             await pilot.pause(0)
+            quiet = 0 if _is_busy(pilot.app) else quiet + 1
+            if quiet == _QUIET_HOPS:
+                break
+
+
+def _is_busy(app: App[Any]) -> bool:
+    """Whether a message or a call waits on any screen."""
+    nodes = [app, *(node for screen in app.screen_stack for node in screen.walk_children(with_self=True))]
+    waiting = any(node.message_queue_size or node._next_callbacks for node in nodes)
+    return waiting or any(screen._callbacks for screen in app.screen_stack)
 
 
 class Desk:
