@@ -13,6 +13,7 @@ EXIT_ERROR = 1
 EXIT_FAILURES = 2  # the study ended with failed instances
 EXIT_USAGE = 2  # the request itself was wrong: same number as argparse uses
 EXIT_CANCELLED = 3
+EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}  # by a study's result
 
 
 class MtuiError(Exception):

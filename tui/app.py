@@ -24,12 +24,12 @@ from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
 
-from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
+from ..core.driver.location import DrivenHere
+from ..core.errors import EXIT_CODES, EXIT_FINISHED, MtuiError
 from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile, read_study_file
 from . import preferences, themes
-from .driving import At
 from .model.acting import order_for
 from .narrow_update import NarrowUpdate
 from .open_study import OpenStudy
@@ -50,7 +50,6 @@ from .typed_ahead import TypedAhead
 from .verbs.status_view import failure_lines, failures, summary
 
 _HAND_OVER = 25.0  # seconds for a headless driver to take the study
-_EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}
 
 
 class MtuiApp(App[None]):
@@ -175,7 +174,7 @@ class MtuiApp(App[None]):
             self.exit()
             return
         self._leaving = True
-        if self.study.driving.helm.at is At.HERE:
+        if isinstance(self.study.driving.location, DrivenHere):
             self.notify("Handing the study over to a driver in the background ...", timeout=_HAND_OVER)
         self.study.driving.detach()
         self._wait_for_hand_over(self.study)
@@ -352,7 +351,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
         return app.return_code or EXIT_FINISHED
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(_farewell(app.study), flush=True)
-    return app.return_code or _EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
+    return app.return_code or EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
 
 
 def _farewell(study: OpenStudy) -> str:

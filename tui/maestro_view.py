@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable
 
+from ..core.driver.location import DriverLocation, NotKnown
 from ..core.errors import MtuiError
 from ..core.maestro import MaestroDirectory, read_maestro_study
 from ..core.store.study_file import StudyFile
 from ..core.study.events import Event
 from ..core.study.state import StudyState
-from .driving import At, Helm
 
 _LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
 
@@ -72,15 +72,15 @@ class MaestroAtHelm:
 
     def __init__(self, directory: MaestroDirectory) -> None:
         self._directory = directory
-        self.outcome = ""
+        self.location: DriverLocation = NotKnown()
 
     @property
-    def helm(self) -> Helm:
+    def words(self) -> str:
         try:
             ago = time.time() - self._directory.status_csv.stat().st_mtime
         except OSError:
             ago = 0.0
-        return Helm(At.NOWHERE, f"Maestro's study, read-only; it last wrote {_ago(ago)}")
+        return f"Maestro's study, read-only; it last wrote {_ago(ago)}"
 
     def start(self) -> None:
         """Nothing: Maestro drives, or nobody."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ..core.backends.slurm_text import reason_words
+from ..core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverLocation
 from ..core.maestro import MaestroDirectory
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
@@ -17,7 +18,7 @@ from ..core.store.study_file import StudyFile
 from ..core.study.events import PlanExtended
 from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
-from .driving import At, Driving
+from .driving import Driving, why_not_driven
 from .feed import Feed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
 from .model import acting
@@ -85,8 +86,6 @@ class OpenStudy:
         """Its plan has more rows: read everything again. Who drives it goes on driving."""
         self.feed.stop()
         self._read(study)
-        if isinstance(self.driving, Driving):
-            self.driving.study = study
         self.feed.start()
 
     def take(self) -> bool:
@@ -128,7 +127,7 @@ class OpenStudy:
         """How far a command has come, and the class of its colour."""
         command = self.state.commands.get(sent.command)
         if command is None:
-            if self.driving.helm.at in (At.HERE, At.ELSEWHERE):
+            if isinstance(self.driving.location, (DrivenHere, DrivenElsewhere)):
                 return "sent, not yet seen", "state--queued"
             return "sent, waits for a driver", "state--queued"
         if not command.outcome:
@@ -141,23 +140,10 @@ class OpenStudy:
     def who(self) -> Words:
         """Who drives, and whatever makes what is on the screen older than it looks."""
         words: Words = []
-        helm = self.driving.helm
-        match helm.at:
-            case At.HERE:
-                words.append(("driven here", "line--faint"))
-            case At.ELSEWHERE:
-                words.append((f"driven by {safe(helm.words)}", "line--faint"))
-                if helm.quiet_for > STALE_AFTER:
-                    words.append((f"no sign of life for {rough_words(helm.quiet_for)}", "state--failed"))
-            case At.NOWHERE:
-                if isinstance(self.driving, MaestroAtHelm):
-                    words.append((safe(helm.words), "line--faint"))
-                else:
-                    kind = "line--faint" if self.state.result else "state--failed"
-                    words.append((f"no driver: {safe(helm.words)}", kind))
-            case At.BROKEN:
-                reason = helm.words.partition("\n")[0].replace(f"cannot go on in {self.directory.root}: ", "")
-                words.append((f"not driven, D tries again: {safe(reason)}", "state--failed"))
+        if isinstance(self.driving, MaestroAtHelm):
+            words.append((safe(self.driving.words), "line--faint"))
+        else:
+            words += self._location_words(self.driving.location)
         if self.state.slurm_silent_since:
             since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
             words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
@@ -170,6 +156,23 @@ class OpenStudy:
         elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
             words.append((f"shown as of {rough_words(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
         return words
+
+    def _location_words(self, location: DriverLocation) -> Words:
+        match location:
+            case DrivenHere():
+                return [("driven here", "line--faint")]
+            case DrivenElsewhere(_, driver, quiet_for):
+                words: Words = [(f"driven by {safe(driver)}", "line--faint")]
+                if quiet_for > STALE_AFTER:
+                    words.append((f"no sign of life for {rough_words(quiet_for)}", "state--failed"))
+                return words
+            case CannotDrive():
+                reason = why_not_driven(location).partition("\n")[0]
+                reason = reason.replace(f"cannot go on in {self.directory.root}: ", "")
+                return [(f"not driven, D tries again: {safe(reason)}", "state--failed")]
+            case _:
+                kind = "line--faint" if self.state.result else "state--failed"
+                return [(f"no driver: {safe(why_not_driven(location))}", kind)]
 
     def progress_words(self, now: float) -> Words:
         """Result, or what is still to come; throughput; how long it has been going on."""

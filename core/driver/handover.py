@@ -9,11 +9,22 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from ..store.layout import StudyDirectory
+from ..store.study_file import StudyFile
 
 READY_FD = "MTUI_READY_FD"  # names the pipe on which the successor says that it follows
 _DEADLINE = 20.0  # seconds for Python to start and the journal to be read
+
+
+def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str, ...]:
+    """The command line of a headless driver that takes the study over."""
+    inside = ("--in-allocation",) if study.settings.inside else ()
+    return (sys.executable, "-m", "mtui.tui", "--no-ui", *inside, str(directory.root))
 
 
 def start_successor(command: Sequence[str], log: Path) -> bool:
@@ -48,6 +59,7 @@ def say_ready() -> bool:
     """Tell the driver that started this process as its successor that it may let go; false if none did."""
     number = os.environ.pop(READY_FD, "")
     if number:
-        os.write(int(number), b"+")
+        with suppress(OSError):  # the driver that started this process has ended since
+            os.write(int(number), b"+")
         os.close(int(number))
     return bool(number)

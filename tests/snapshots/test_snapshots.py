@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from rich.segment import Segment
 
+from mtui.core.driver.location import DrivenElsewhere
 from mtui.core.store import status_csv
 from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.lease import Owner
 from mtui.core.store.reader import read_study
 from mtui.core.store.study_file import read_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.app import MtuiApp
-from mtui.tui.driving import At, Driving, Helm
+from mtui.tui.driving import Driving
 from mtui.tui.screens.timeline import TimelineScreen
 from mtui.tui.widgets.log_pane import LogPane
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
@@ -90,7 +92,8 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One time and zone, one place, one driver: nothing on the screen may depend on where the test runs."""
 
     def driven(driving: Driving) -> None:
-        driving.helm = Helm(At.ELSEWHERE, "process 4711 on login1 since 2026-01-02 10:00:00")
+        owner = Owner(1, "login1", "", 4711, "", NOW)
+        driving.location = DrivenElsewhere(owner, "process 4711 on login1 since 2026-01-02 10:00:00")
 
     for variable in ("NO_COLOR", "TEXTUAL_THEME"):
         monkeypatch.delenv(variable, raising=False)

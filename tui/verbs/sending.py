@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ...core.driver import Driver
-from ...core.errors import EXIT_ERROR, EXIT_FINISHED, StudyBusyError, UsageError
+from ...core.driver import Purpose, Supervisor
+from ...core.driver.location import DrivenByAnother, DriverLocation, DriverReleased
+from ...core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ...core.store import inbox
 from ...core.store.follow import Follower
 from ...core.store.layout import StudyDirectory, require_place
 from ...core.store.reader import read_study
+from ...core.store.study_file import read_study_file
 from ...core.study import commands
 from ...core.study import events as ev
 from ...core.study.state import StudyState
@@ -166,20 +168,25 @@ def _answer(follower: Follower, command: str, driver: str, seconds: float) -> An
     return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
 
 
-def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
-    """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
-    from ...core.store.study_file import read_study_file
+class _Silent:
+    """The command reads in the journal what came of it."""
 
-    def silent(event: ev.Event, state: StudyState) -> None:
+    def __call__(self, event: ev.Event, state: StudyState) -> None:
         del event, state
 
-    driver = Driver(directory, read_study_file(directory.study_file), silent)
-    try:
-        driver.run(only_commands=True)
-    except StudyBusyError:
+    def moved(self, location: DriverLocation, state: StudyState | None) -> None:
+        del location, state
+
+
+def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
+    """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
+    study = read_study_file(directory.study_file)
+    outcome = Supervisor(directory, study, Purpose.COMMANDS, _Silent()).run()
+    if isinstance(outcome, DrivenByAnother):
         return _answer(follower, command, drives(directory), _ACKNOWLEDGED)
     answer = _answer(follower, command, "this command", 0)
-    if driver.state.live_slurm:  # they end when Slurm has got to it, and somebody has to see that
+    state = outcome.state if isinstance(outcome, DriverReleased) else None
+    if state and state.live_slurm:  # they end when Slurm has got to it, and somebody has to see that
         told = f"No driver is running: mtui --no-ui {directory.root} takes in how they end"
         answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
     return answer

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
+from mtui.core.driver.location import DrivenHere
 from mtui.core.store.known import remember
 from mtui.core.store.layout import open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.study.status import Status
 from mtui.tui.app import MtuiApp, _farewell
-from mtui.tui.driving import At
 from mtui.tui.screens.dialogs import RetryScreen
 from mtui.tui.screens.studies import StudiesScreen
 from mtui.tui.screens.study import StudyScreen
@@ -219,7 +219,9 @@ def test_the_study_goes_on_when_somebody_leaves(tmp_path: Path) -> None:
         await desk.see("driven here")
         await desk.until(lambda: desk.status("a") is Status.RUNNING, "it runs")
         await desk.press("q")
-        await desk.until(lambda: desk.study.driving.helm.at is not At.HERE or desk.app._exit, "it is handed over")
+        await desk.until(
+            lambda: not isinstance(desk.study.driving.location, DrivenHere) or desk.app._exit, "it is handed over"
+        )
         await desk.until(lambda: desk.app._exit, "the app leaves")
 
     async def again(desk: Desk) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.driver.location import StudyOver
 from mtui.core.store import inbox
 from mtui.core.store.layout import open_study
 from mtui.core.study.status import Status
-from mtui.tui.driving import At
 from mtui.tui.model.appearance import LOOKS
 from mtui.tui.screens.commands import CommandsScreen
 from mtui.tui.screens.detail import DetailScreen
@@ -473,7 +473,7 @@ def test_the_commands_and_their_answers_are_listed(own: Path) -> None:
         await desk.press("C")
         await desk.see(f"done: 1 to run again  retry {FAILED[0]}")
         await desk.press("escape")
-        await desk.until(lambda: desk.study.driving.helm.at is At.NOWHERE, "it failed again")
+        await desk.until(lambda: isinstance(desk.study.driving.location, StudyOver), "it failed again")
 
     _visit(own, user)
 
