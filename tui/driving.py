@@ -62,6 +62,7 @@ class Driving:
 
 
 def why_not_driven(location: NotKnown | StudyOver | DriverReleased | CannotDrive) -> str:
+    """Why nobody drives, as the app shows it."""
     match location:
         case NotKnown():
             return "not known yet"

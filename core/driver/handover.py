@@ -1,7 +1,7 @@
-"""Starts the driver that takes over after a detach, and waits until it stands ready.
+"""Starts the driver that takes over after a detach, and waits until it is ready.
 
-The successor follows the journal like any view. When this driver lets go with the reason HANDED_OVER, it takes the
-lease; should that fail, the one that handed over finds the study without a driver and drives on.
+The successor follows the journal like any view. When this driver releases its lease with the reason HANDED_OVER, the
+successor takes it. If it does not, the supervisor of the driver that handed over drives on.
 """
 
 from __future__ import annotations

@@ -253,17 +253,20 @@ class Supervisor:
 
     def _watch(self, owner: Owner) -> _Phase:
         """Follow another driver until it is gone, a newer one drives, or the plan was extended."""
-        self._refresh_study()
-        self._is_outdated, self._is_asked = True, False
-        followed = _Followed(self._directory, self._study) if self._purpose is Purpose.RUN else None
-        if followed and say_ready():
-            self._succeeds = owner.epoch
+        followed: _Followed | None = None
+        if self._purpose is Purpose.RUN:
+            self._refresh_study()
+            followed = _Followed(self._directory, self._study)
+            if say_ready():
+                self._succeeds = owner.epoch
+        self._is_outdated = True
         is_successor = self._succeeds == owner.epoch
         liveness = self._liveness_of(owner)
         standing = liveness.standing()
         while True:
             self._report(_elsewhere(owner, liveness, standing), followed.state if followed else None)
             self._clock.wait(HAND_OVER_LOOK if is_successor else LOOK_EVERY)
+            self._is_asked = False  # it is driven
             if self._is_ending:
                 return WatchEnded(owner)
             standing = liveness.standing()  # before the journal is read: what the driver wrote last is read after

@@ -486,6 +486,18 @@ def test_app_stays_when_its_own_driver_is_stopped_by_a_command(world: World) -> 
     assert len(world.drivers) == 1
 
 
+def test_request_to_drive_a_study_that_is_driven_is_forgotten(world: World) -> None:
+    epoch = world.take_lease()
+    world.run(
+        ATTEND,
+        lambda: world.supervisor.drive(),
+        lambda: world.release(epoch, "command to stop"),
+        *[lambda: None] * 3,
+        lambda: leave(world),
+    )
+    assert world.drivers == []
+
+
 def test_app_watches_a_driver_that_comes_while_nobody_drives(world: World) -> None:
     world.release(world.take_lease(), "the study is failed", result="failed")
     world.run(ATTEND, lambda: None, world.take_lease, lambda: leave(world))
