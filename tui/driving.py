@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..core.driver import Purpose, Supervisor
+from ..core.driver import Purpose, Supervisor, SupervisorListener
 from ..core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
@@ -19,7 +19,7 @@ from ..core.study.state import StudyState
 from .verbs.event_lines import EventLines
 
 
-class Driving:
+class Driving(SupervisorListener):
     """The thread. `changed` is called on it whenever `location` changes, `listener` with each event of its driver."""
 
     def __init__(

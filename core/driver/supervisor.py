@@ -34,7 +34,7 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from ..backends.slurm import job_has_ended
 from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
@@ -46,7 +46,7 @@ from ..store.layout import StudyDirectory
 from ..store.lease import Liveness, Owner, Standing, current_owner
 from ..store.reader import read_study
 from ..store.study_file import StudyFile, read_study_file
-from ..study.events import PlanExtended
+from ..study.events import Event, PlanExtended
 from ..study.state import Impossible, StudyState
 from .drive import Listener
 from .handover import say_ready, successor_command
@@ -79,8 +79,11 @@ class Purpose(Enum):
     COMMANDS = "commands"  # carry out commands while no driver runs
 
 
-class SupervisorListener(Listener, Protocol):
+class SupervisorListener:
     """Is called on the supervisor's thread: itself with each event, `moved` when the driver's location changes."""
+
+    def __call__(self, event: Event, state: StudyState) -> None:
+        """`state` has the event applied."""
 
     def moved(self, location: DriverLocation, state: StudyState | None) -> None:
         """`state` is that of a driver that is watched, in RUN."""
@@ -154,27 +157,26 @@ class Supervisor:
     def stop(self, reason: str) -> None:
         """Release the study if this process drives, and end."""
         self._is_stopping = True
-        if driver := self._driver:
-            driver.stop(reason)
-        self._clock.wake()
+        self._forward(lambda driver: driver.stop(reason))
 
     def drain(self, reason: str) -> None:
         """Stop, but only once no local step runs any more."""
         self._is_stopping = True
-        if driver := self._driver:
-            driver.drain(reason)
-        self._clock.wake()
+        self._forward(lambda driver: driver.drain(reason))
 
     def detach(self) -> None:
         """Hand over to a headless driver if this process drives, and end. It drives on if the hand-over fails."""
         self._is_leaving = True
-        if driver := self._driver:
-            driver.detach()
-        self._clock.wake()
+        self._forward(lambda driver: driver.detach())
 
     def stay(self) -> None:
         """Withdraw a `detach` that did not come to its end in time."""
         self._is_leaving = False
+
+    def _forward(self, request: Callable[[Driver], None]) -> None:
+        if driver := self._driver:
+            request(driver)
+        self._clock.wake()
 
     @property
     def _is_ending(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ...core.driver import Listener, Purpose, Supervisor
+from ...core.driver import Listener, Purpose, Supervisor, SupervisorListener
 from ...core.driver.location import (
     DrivenElsewhere,
     DrivenHere,
@@ -72,7 +72,7 @@ def _say_nothing(text: str) -> None:
     del text
 
 
-class _Printer:
+class _Printer(SupervisorListener):
     """Prints events and who drives."""
 
     def __init__(self, lines: Listener, talk: Talk) -> None:

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from ...core.driver import Purpose, Supervisor
-from ...core.driver.location import DrivenByAnother, DriverLocation, DriverReleased
+from ...core.driver import Purpose, Supervisor, SupervisorListener
+from ...core.driver.location import DrivenByAnother, DriverReleased
 from ...core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ...core.store import inbox
 from ...core.store.follow import Follower
@@ -168,20 +168,10 @@ def _answer(follower: Follower, command: str, driver: str, seconds: float) -> An
     return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
 
 
-class _Silent:
-    """The command reads in the journal what came of it."""
-
-    def __call__(self, event: ev.Event, state: StudyState) -> None:
-        del event, state
-
-    def moved(self, location: DriverLocation, state: StudyState | None) -> None:
-        del location, state
-
-
 def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
     """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
     study = read_study_file(directory.study_file)
-    outcome = Supervisor(directory, study, Purpose.COMMANDS, _Silent()).run()
+    outcome = Supervisor(directory, study, Purpose.COMMANDS, SupervisorListener()).run()
     if isinstance(outcome, DrivenByAnother):
         return _answer(follower, command, drives(directory), _ACKNOWLEDGED)
     answer = _answer(follower, command, "this command", 0)

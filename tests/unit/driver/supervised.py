@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from mtui.core.driver import Driver, Listener, Purpose, Supervisor
+from mtui.core.driver import Driver, Listener, Purpose, Supervisor, SupervisorListener
 from mtui.core.driver.location import DriverLocation, Outcome
 from mtui.core.driver.supervisor import Clock
 from mtui.core.plan.extend import extend_plan
@@ -107,7 +107,7 @@ class PlayedLiveness(Liveness):
         return 7201.0
 
 
-class World:
+class World(SupervisorListener):
     """The study, and what was reported of it."""
 
     def __init__(self, root: Path) -> None:
