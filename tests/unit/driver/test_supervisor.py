@@ -401,6 +401,7 @@ def test_stop_while_awaiting_the_own_successor_leaves_the_study_released(world: 
     world.drives.append(ends("detached", HANDED_OVER))
     outcome = world.run(RUN, lambda: world.supervisor.stop("signal SIGINT"))
     assert outcome == DriverReleased(HANDED_OVER, True, state_of(outcome))
+    assert world.drivers[0].asked == [], "it drives no more"
 
 
 @pytest.mark.parametrize("request_", ["stop", "drain", "detach"])
