@@ -120,6 +120,7 @@ class World(SupervisorListener):
         self.clock = ScriptedClock()
         self.standings: dict[int, Standing] = {}  # by epoch
         self.quiet_for = 0.0
+        self.judged: list[int] = []  # the epochs whose drivers were begun to be judged
         self.drives: deque[Callable[[PlayedDriver], str]] = deque()
         self.drivers: list[PlayedDriver] = []
         self.locations: list[DriverLocation] = []
@@ -157,6 +158,13 @@ class World(SupervisorListener):
         """Another process adds a row to the plan."""
         write_study_file(self.directory.study_file, StudyFile("0a1b2c3d", 0.0, "s.yaml", Settings(), LARGE))
 
+    def hide_owners(self) -> None:
+        """As a network file system that is away."""
+        self.directory.owner.rename(self.directory.owner.with_name("away"))
+
+    def show_owners(self) -> None:
+        self.directory.owner.with_name("away").rename(self.directory.owner)
+
     def send(self, verb: str = "retry") -> None:
         inbox.send(self.directory.inbox, verb, ("a_X.1",), {})
 
@@ -173,10 +181,14 @@ class World(SupervisorListener):
             purpose,
             self,
             make_driver=lambda _, study, listener, successor: PlayedDriver(self, study, listener, successor),
-            judge=lambda _, owner: PlayedLiveness(self, owner),
+            judge=self._judge,
             clock=self.clock,
         )
         return self.supervisor
+
+    def _judge(self, _: Path, owner: Owner) -> PlayedLiveness:
+        self.judged.append(owner.epoch)
+        return PlayedLiveness(self, owner)
 
     def run(self, purpose: Purpose, *steps: Step) -> Outcome:
         """Supervise; `steps` happen one at each wait."""

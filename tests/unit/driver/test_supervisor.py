@@ -222,6 +222,23 @@ def test_request_to_end_while_watching_takes_nothing_from_the_driver(world: Worl
     assert world.drivers == []
 
 
+def test_file_system_that_is_away_for_a_moment_does_not_end_a_watch(world: World) -> None:
+    epoch = world.take_lease()
+    outcome = world.run(
+        RUN,
+        world.hide_owners,
+        world.show_owners,
+        lambda: world.release(epoch, "the study is finished", result="finished"),
+    )
+    assert isinstance(outcome, StudyOver)
+
+
+def test_driver_is_judged_by_all_that_was_seen_of_it(world: World) -> None:
+    world.release(world.take_lease(), "the study is failed", result="failed")
+    world.run(ATTEND, *[lambda: None] * 3, world.take_lease, lambda: leave(world))
+    assert world.judged == [1, 2]
+
+
 def test_silence_of_a_driver_is_reported_in_steps(world: World) -> None:
     world.take_lease()
 
@@ -297,6 +314,17 @@ def test_hand_over_that_nobody_takes_is_taken(world: World, purpose: Purpose, re
     world.run(purpose, lambda: world.release(epoch, reason))
     assert len(world.drivers) == 1
     assert world.clock.now() >= SUCCESSOR_WAIT
+
+
+def test_newer_driver_that_the_journal_shows_first_is_awaited(world: World) -> None:
+    epoch = world.take_lease()
+
+    def release_to_another() -> None:
+        world.release(epoch, "command to stop")
+        world.write(2, ev.DriverStarted(at=script.at(), epoch=2, host="elsewhere", pid=1, version="1"))
+
+    world.run(ATTEND, release_to_another, world.take_lease, lambda: leave(world))
+    assert world.locations == [elsewhere(world, 1), elsewhere(world, 2)]
 
 
 def test_request_to_end_while_awaiting_the_successor_of_another(world: World) -> None:
@@ -509,6 +537,21 @@ def test_app_that_cannot_drive_tries_again_when_asked_to(world: World) -> None:
     world.drives.extend([fails, ends("finished")])
     world.run(ATTEND, *[lambda: None] * 3, lambda: world.supervisor.drive(), lambda: leave(world))
     assert world.locations == [DrivenHere(), CannotDrive("the disk is full"), DrivenHere(), StudyOver("finished")]
+    assert world.clock.wakes == 2, "one for each request"
+
+
+def test_app_that_cannot_look_does_not_drive_until_asked_to(world: World) -> None:
+    world.hide_owners()
+    world.run(ATTEND, world.show_owners, *[lambda: None] * 3, lambda: leave(world))
+    assert isinstance(world.locations[-1], CannotDrive)
+    assert world.drivers == []
+
+
+def test_app_drives_with_the_rows_that_were_added_while_nobody_drove(world: World) -> None:
+    world.release(world.take_lease(), "the study is failed", result="failed")
+    world.drives.append(leaves_and_ends)
+    world.run(ATTEND, world.extend, world.send)
+    assert world.drivers[0].study.plan == LARGE
 
 
 def test_app_that_cannot_drive_tries_again_for_a_new_command_only(world: World) -> None:
