@@ -1,6 +1,6 @@
 """Drives a study: the loop, and what it does in the outside world."""
 
-from .drive import Listener
+from .context import Listener
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
 from .handover import say_ready
 

@@ -19,7 +19,7 @@ from ..study.observer import Report, Seen
 from ..study.packing import Packer
 from ..study.status import Status
 from .asking import Asking
-from .drive import Drive
+from .context import DriverContext
 from .ending import Ending
 from .faults import point
 from .giving import Giving, attempt_name
@@ -32,14 +32,14 @@ _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or
 class Allocating:
     """The part of a driver that packs. Everything here runs on the driver's thread, but for what acts."""
 
-    def __init__(self, drive: Drive, ending: Ending) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, ending: Ending) -> None:
+        self._context = context
         self._ending = ending
-        self.watch = AllocationWatch(drive.state)
+        self.watch = AllocationWatch(context.state)
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
-        self._giving = Giving(drive)
-        self._asking = Asking(drive, self.watch)
+        self._giving = Giving(context)
+        self._asking = Asking(context, self.watch)
         self._due = 0.0
         self._is_due = False  # in this turn
         self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
@@ -47,11 +47,11 @@ class Allocating:
     @property
     def is_used(self) -> bool:
         """Whether there is anything to share, or an allocation left."""
-        return bool(self._drive.packing.steps or self._drive.state.allocations.by_name)
+        return bool(self._context.packing.steps or self._context.state.allocations.by_name)
 
     def due(self) -> float | None:
         """When to look again at what nothing else calls for."""
-        state = self._drive.state
+        state = self._context.state
         if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
             return None
         times = [self._due, *(due for _, due in self._fenced.values())]
@@ -62,7 +62,7 @@ class Allocating:
 
     @property
     def _steps(self) -> frozenset[int]:
-        return self._drive.packing.steps
+        return self._context.packing.steps
 
     def turn(self) -> None:
         """Take in the records, and end what somebody wants to be ended."""
@@ -77,10 +77,10 @@ class Allocating:
 
     def start(self) -> None:
         """Give, ask, take back and let go, as is best now."""
-        state = self._drive.state
+        state = self._context.state
         if not self.is_used:
             return
-        packer = Packer(state, self._drive.packing, time.time())
+        packer = Packer(state, self._context.packing, time.time())
         self._giving.turn(packer)
         if self._is_due or any(state.ready[step] for step in self._steps):
             self._asking.turn(packer)
@@ -94,22 +94,22 @@ class Allocating:
 
     def finish(self) -> None:
         """The study is over: no allocation has anything to do any more."""
-        self._let_go([own for own in self._drive.state.allocations.open() if not own.ending])
+        self._let_go([own for own in self._context.state.allocations.open() if not own.ending])
 
     # --- records
 
     def read(self) -> None:
         """Take in what the leaders have written."""
-        drive = self._drive
-        for report in [early for early in self._early if not drive.observer.is_early(early)]:
+        context = self._context
+        for report in [early for early in self._early if not context.observer.is_early(early)]:
             self._early.remove(report)
             self._report(report)
         over: set[str] = set()  # attempts whose end stands behind their start: after a change of driver most of them
-        for allocation in drive.state.allocations.open():
+        for allocation in context.state.allocations.open():
             records = self._records.get(allocation.name)
             if records is None:
                 records = self._records[allocation.name] = Records(
-                    self._drive.directory.allocation_file(allocation.name, "records")
+                    self._context.directory.allocation_file(allocation.name, "records")
                 )
             for word in records.read():
                 self._take(allocation, word)
@@ -118,7 +118,7 @@ class Allocating:
         self._end_within(over)
 
     def _take(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
-        drive = self._drive
+        context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
             case Began():
@@ -127,15 +127,15 @@ class Allocating:
             case SaysOver():
                 self.watch.says_over(allocation.name)
                 if not allocation.ending:
-                    drive.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=word.why))
+                    context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=word.why))
             case Report():
                 self._report(word)
             case Unreadable():
                 message = f"a record of allocation {allocation.name} cannot be read"
-                drive.emit(ev.Anomaly(at=time.time(), message=message))
+                context.emit(ev.Anomaly(at=time.time(), message=message))
 
     def _began(self, allocation: Allocation, word: Began) -> None:
-        self._drive.emit(
+        self._context.emit(
             ev.AllocationBegan(
                 at=time.time(),
                 allocation=allocation.name,
@@ -150,16 +150,16 @@ class Allocating:
         self._due = 0.0
 
     def _report(self, report: Report) -> None:
-        drive = self._drive
-        if drive.observer.is_early(report):
+        context = self._context
+        if context.observer.is_early(report):
             self._early.append(report)
             return
-        drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
-        self._ending.end_strays(drive.observer.take_strays())
+        context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
+        self._ending.end_strays(context.observer.take_strays())
 
     def _end_within(self, over: Container[str]) -> None:
         """Tell leaders to end what must not run, but for what is over by now."""
-        for name, attempts in self._drive.observer.take_strays_within().items():
+        for name, attempts in self._context.observer.take_strays_within().items():
             if running := [attempt for attempt in attempts if attempt not in over]:
                 self._write(name, cancel_text(running))
 
@@ -171,24 +171,24 @@ class Allocating:
 
     def _take_from(self, members: list[int], cause: str) -> None:
         """Take what has not begun: its claim is the driver's from then on."""
-        drive, state = self._drive, self._drive.state
+        context, state = self._context, self._context.state
         taken: list[tuple[int, int]] = []
         with suppress(OSError):  # no room: what was taken is seen as taken with the next try
             for index in members:
                 number = state.attempts[index][-1].number
                 waits = index in state.live_packed and state.status[index] in (Status.BOUND, Status.PENDING)
-                if waits and take_claim(drive.directory.claims / f"{index}.{number}"):
+                if waits and take_claim(context.directory.claims / f"{index}.{number}"):
                     taken.append((index, number))
         if taken:
             point("return.claimed")
-            drive.emit(ev.Returned(at=time.time(), members=tuple(taken), cause=cause))
+            context.emit(ev.Returned(at=time.time(), members=tuple(taken), cause=cause))
             point("return.journalled")
 
     # --- ending
 
     def _cancel(self) -> None:
         """End what somebody wants to be ended: what has not begun at once, the rest by its leader."""
-        drive, state = self._drive, self._drive.state
+        context, state = self._context, self._context.state
         by_leader: dict[str, list[int]] = {}
         for index in [index for index in state.to_cancel if index in state.live_packed]:
             attempt, status = state.attempts[index][-1], state.status[index]
@@ -196,7 +196,7 @@ class Allocating:
                 continue  # soon it is known whether the allocation has it
             waits = status in (Status.BOUND, Status.PENDING)
             with suppress(OSError):
-                if waits and take_claim(drive.directory.claims / f"{index}.{attempt.number}"):
+                if waits and take_claim(context.directory.claims / f"{index}.{attempt.number}"):
                     ended = ev.Ended(
                         at=time.time(),
                         instance=index,
@@ -204,24 +204,24 @@ class Allocating:
                         status=Status.CANCELLED,
                         cause="by command",
                     )
-                    drive.emit(ended)
+                    context.emit(ended)
                     continue
             by_leader.setdefault(attempt.allocation, []).append(index)
         for name, members in by_leader.items():
             if self._write(name, cancel_text(attempt_name(state, index) for index in members)):
-                drive.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
+                context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
 
     def _let_go(self, allocations: list[Allocation]) -> None:
         for allocation in allocations:
             if not self._write(allocation.name, END_TEXT):
                 continue
-            self._drive.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
+            self._context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
             if allocation.job and not allocation.began_at:
                 self._ending.end_strays([allocation.job])
 
     def _write(self, name: str, text: str) -> bool:
         try:
-            append(self._drive.directory.allocation_file(name, "list"), text)
+            append(self._context.directory.allocation_file(name, "list"), text)
         except OSError:
             return False
         return True
@@ -232,7 +232,7 @@ class Allocating:
         """What a look at Slurm that was begun at `asked` says of allocations."""
         self.read()  # what leaders said before this look counts before it
         events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
-        self._drive.emit_all(events)
+        self._context.emit_all(events)
         for over in overs:
             self._judge(over, at)
 
@@ -254,7 +254,7 @@ class Allocating:
         elif self._write(name, ABORT_TEXT):
             self._fenced[name] = (over, time.monotonic() + _FENCE)
             if not over.allocation.ending:
-                self._drive.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
+                self._context.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
 
     def _end_fenced(self) -> None:
         for name, (over, due) in list(self._fenced.items()):
@@ -264,10 +264,10 @@ class Allocating:
 
     def _end(self, over: Over, at: float) -> None:
         self.read()
-        state, name = self._drive.state, over.allocation.name
+        state, name = self._context.state, over.allocation.name
         waiting = [index for index in over.allocation.members if state.status[index] in (Status.BOUND, Status.PENDING)]
         self._take_from(sorted(waiting, reverse=True), over.cause)
-        self._drive.emit_all(self.watch.end(over, at))
+        self._context.emit_all(self.watch.end(over, at))
         self._records.pop(name, None)
         self._due = 0.0
 
@@ -275,18 +275,18 @@ class Allocating:
 
     def take_over(self) -> None:
         """Take up what an earlier driver left under way."""
-        drive, at, now = self._drive, time.time(), time.monotonic()
-        for allocation in drive.state.allocations.open():
+        context, at, now = self._context, time.time(), time.monotonic()
+        for allocation in context.state.allocations.open():
             if allocation.status is Status.SUBMITTING:
                 message = "the driver ended before the answer came"
                 observed = ev.AllocationObserved(
                     at=at, allocation=allocation.name, status=Status.UNCLEAR, reason=message
                 )
-                drive.emit(observed)
+                context.emit(observed)
             if allocation.status is Status.UNCLEAR:
                 self.watch.doubt(allocation.name, now)
-        for submission, members in list(drive.state.submissions.items()):
-            last = drive.state.attempts[members[0][0]][-1]
+        for submission, members in list(context.state.submissions.items()):
+            last = context.state.attempts[members[0][0]][-1]
             if last.submission == submission and last.allocation:
                 self._take_over_gift(submission, last.allocation, at)
         self._take_over_claims(at)
@@ -294,16 +294,16 @@ class Allocating:
 
     def _take_over_claims(self, at: float) -> None:
         """What a driver took back and had no time to tell of: its leader will never begin it."""
-        state, claims = self._drive.state, self._drive.directory.claims
+        state, claims = self._context.state, self._context.directory.claims
         waiting = [index for index in state.live_packed if state.status[index] in (Status.BOUND, Status.PENDING)]
         numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
         if taken := tuple((index, number) for index, number in numbered if is_void(claims / f"{index}.{number}")):
-            self._drive.emit(ev.Returned(at=at, members=taken, cause="taken back"))
+            self._context.emit(ev.Returned(at=at, members=taken, cause="taken back"))
 
     def _take_over_gift(self, submission: str, name: str, at: float) -> None:
-        allocation = self._drive.state.allocations.by_name[name]
-        self._drive.emit(
+        allocation = self._context.state.allocations.by_name[name]
+        self._context.emit(
             ev.Submitted(at=at, submission=submission, job=allocation.job)
-            if has_gift(self._drive.directory.allocation_file(name, "list"), submission)
+            if has_gift(self._context.directory.allocation_file(name, "list"), submission)
             else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
         )

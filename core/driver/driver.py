@@ -24,7 +24,7 @@ from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
 from .allocating import Allocating
-from .drive import Call, Drive, Listener
+from .context import Call, DriverContext, Listener
 from .ending import Ending
 from .faults import point
 from .handover import start_successor
@@ -116,25 +116,25 @@ class Driver:
             lease.release()
 
     def _run(self, lease: Lease, only_commands: bool) -> str:
-        drive = Drive(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
-        self.state = drive.state
-        ending = Ending(drive)
-        unbinding = Unbinding(drive, ending)
-        allocating = Allocating(drive, ending)
-        inside = Inside(drive, allocating)
-        self._witness = witness = Witness(drive, ending, allocating)
-        starting = Starting(drive, witness)
-        self._hooks = hooks = Hooks(drive)
-        retrying = Retrying(drive, hooks)
+        context = DriverContext(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
+        self.state = context.state
+        ending = Ending(context)
+        unbinding = Unbinding(context, ending)
+        allocating = Allocating(context, ending)
+        inside = Inside(context, allocating)
+        self._witness = witness = Witness(context, ending, allocating)
+        starting = Starting(context, witness)
+        self._hooks = hooks = Hooks(context)
+        retrying = Retrying(context, hooks)
         own = {
             "detach": self._start_hand_over,
             "stop": lambda: self._stop("command to stop"),
             "extend": self._start_anew,
         }
-        orders = Orders(drive, own)
-        watch = Watch(self._directory.watched, lambda: drive.post(_nothing))
+        orders = Orders(context, own)
+        watch = Watch(self._directory.watched, lambda: context.post(_nothing))
         try:
-            drive.begin()
+            context.begin()
             witness.take_over()
             if not only_commands:
                 inside.begin()
@@ -142,7 +142,7 @@ class Driver:
             while True:
                 lease.beat(time.monotonic())
                 if lease.is_lost():
-                    drive.give_up()
+                    context.give_up()
                     raise DriverError(
                         "another driver has taken this study over, or its directory is gone",
                         "this one has let go of it",
@@ -155,56 +155,56 @@ class Driver:
                 ending.turn()
                 if not only_commands:
                     retrying.turn()
-                outcome = self._outcome(drive, only_commands)
-                if outcome and not drive.effects.under_way:
-                    if drive.state.is_over and outcome != _EXTENDED:
+                outcome = self._outcome(context, only_commands)
+                if outcome and not context.effects.under_way:
+                    if context.state.is_over and outcome != _EXTENDED:
                         allocating.finish()
-                    return self._finish(drive, witness, outcome)
+                    return self._finish(context, witness, outcome)
                 if not outcome and not only_commands and not self._stopping:
                     allocating.start()
                     starting.turn()
                 witness.settle()
-                self._write_status(drive)
-                drive.flush()
-                drive.keep(_KEEP_EVERY)
+                self._write_status(context)
+                context.flush()
+                context.keep(_KEEP_EVERY)
                 due = [part.due() for part in (starting, allocating, inside, ending, unbinding, witness)]
-                self._wait(due, drive.changed)
+                self._wait(due, context.changed)
         finally:
             watch.stop()
             for part in (starting, allocating, ending):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
-                drive.close()
+                context.close()
 
-    def _outcome(self, drive: Drive, only_commands: bool) -> str:
+    def _outcome(self, context: DriverContext, only_commands: bool) -> str:
         """Why to end now, if there is a reason."""
-        if drive.state.is_over and not self._extended:
-            return drive.state.outcome
+        if context.state.is_over and not self._extended:
+            return context.state.outcome
         if self._extended and not only_commands:
             return _EXTENDED
         if self._detaching:
             return "detached"
-        if self._stopping and not (self._draining and drive.state.live_local):
+        if self._stopping and not (self._draining and context.state.live_local):
             return "stopped"
-        if only_commands and not (drive.state.to_cancel or drive.state.to_unbind):
+        if only_commands and not (context.state.to_cancel or context.state.to_unbind):
             return "stopped"
         return ""
 
-    def _finish(self, drive: Drive, witness: Witness, outcome: str) -> str:
+    def _finish(self, context: DriverContext, witness: Witness, outcome: str) -> str:
         at = time.time()
         reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
         if outcome == _EXTENDED:
             reason = BEGINS_ANEW
-        elif drive.state.is_over:
-            drive.emit(ev.StudyEnded(at=at, result=outcome))
+        elif context.state.is_over:
+            context.emit(ev.StudyEnded(at=at, result=outcome))
             reason = f"the study is {outcome}"
             point("study.ended")
             self._hooks.ended(outcome)
-        drive.emit(ev.DriverStopped(at=at, reason=reason))
+        context.emit(ev.DriverStopped(at=at, reason=reason))
         witness.settle(always=True)
-        self._write_status(drive, always=True)
-        drive.sync()
-        drive.keep(_KEEP_AT_END)
+        self._write_status(context, always=True)
+        context.sync()
+        context.keep(_KEEP_AT_END)
         point("driver.stopped")
         return outcome
 
@@ -253,15 +253,15 @@ class Driver:
 
     # --- status.csv
 
-    def _write_status(self, drive: Drive, *, always: bool = False) -> None:
+    def _write_status(self, context: DriverContext, *, always: bool = False) -> None:
         now = time.monotonic()
-        if not drive.changed or (now < self._status_due and not always):
+        if not context.changed or (now < self._status_due and not always):
             return
         write_status(self._directory.status_csv, self.state, time.time())
         point("status.written")
         took = time.monotonic() - now
         self._status_due = now + max(_STATUS_EVERY, 50 * took)
-        drive.changed = False
+        context.changed = False
 
 
 def _nothing() -> None:

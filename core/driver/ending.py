@@ -9,7 +9,7 @@ from functools import partial
 from ..backends.base import Backend
 from ..study import events as ev
 from ..study.attempt import Attempt
-from .drive import Drive
+from .context import DriverContext
 from .effects import Effect
 
 _TRY_AGAIN = 5.0  # seconds after a scancel that was not taken
@@ -20,8 +20,8 @@ _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 class Ending:
     """The part of a driver that cancels. A request stays in the state until the backend has taken it."""
 
-    def __init__(self, drive: Drive) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
         self._thread = ThreadPoolExecutor(1, "mtui-scancel")
         self._sending: dict[int, int] = {}  # instance -> attempt
         self._strays: dict[str, int] = {}  # jobs that have to end -> tries left
@@ -44,17 +44,17 @@ class Ending:
             self._send_strays()
         wanted = self._open() if now >= self._closed_until else []
         groups: list[tuple[Backend | None, list[int]]] = [
-            (self._drive.slurm, [index for index in wanted if self._last(index).in_queue]),
-            (self._drive.local, [index for index in wanted if not self._last(index).in_queue]),
+            (self._context.slurm, [index for index in wanted if self._last(index).in_queue]),
+            (self._context.local, [index for index in wanted if not self._last(index).in_queue]),
         ]
-        self._drive.effects.perform(
+        self._context.effects.perform(
             [self._effect(backend, members) for backend, members in groups if backend and members]
         )
         for index, deadline in list(self._kill_at.items()):
-            if index not in self._drive.state.live_local:
+            if index not in self._context.state.live_local:
                 del self._kill_at[index]
             elif now >= deadline:
-                self._drive.local.kill(self._last(index).job)
+                self._context.local.kill(self._last(index).job)
                 self._kill_at[index] = now + _KILL_AFTER
 
     def stop(self) -> None:
@@ -62,19 +62,19 @@ class Ending:
 
     def end_strays(self, jobs: list[str]) -> None:
         """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm has taken it."""
-        if jobs and self._drive.slurm:
+        if jobs and self._context.slurm:
             self._strays.update(dict.fromkeys(jobs, _STRAY_TRIES))
             self._send_strays()
 
     def _send_strays(self) -> None:
-        assert self._drive.slurm is not None
-        slurm, jobs, drive = self._drive.slurm, list(self._strays), self._drive
+        assert self._context.slurm is not None
+        slurm, jobs, context = self._context.slurm, list(self._strays), self._context
         left = {job: tries - 1 for job, tries in self._strays.items() if tries > 1}
         self._strays = {}
 
         def send() -> None:
             if slurm.cancel(jobs):
-                drive.post(lambda: self._try_again(left))
+                context.post(lambda: self._try_again(left))
 
         self._thread.submit(send)
 
@@ -84,12 +84,12 @@ class Ending:
 
     def _open(self) -> list[int]:
         """Instances whose jobs are still to be told; those in allocations are not this part's business."""
-        state = self._drive.state
+        state = self._context.state
         ours = [(index, self._last(index)) for index in state.to_cancel if index not in state.live_packed]
         return [index for index, last in ours if last.job and self._sending.get(index) != last.number]
 
     def _last(self, index: int) -> Attempt:
-        return self._drive.state.attempts[index][-1]
+        return self._context.state.attempts[index][-1]
 
     def _effect(self, backend: Backend, members: list[int]) -> Effect[str]:
         attempts = {index: self._last(index).number for index in members}
@@ -100,7 +100,7 @@ class Ending:
             [],  # the intent is `cancel_requested`, which the command left
             act=partial(backend.cancel, jobs),
             take=lambda message: self._taken(attempts, message),
-            executor=self._thread if backend is self._drive.slurm else None,
+            executor=self._thread if backend is self._context.slurm else None,
         )
 
     def _taken(self, attempts: dict[int, int], message: str) -> None:
@@ -111,9 +111,9 @@ class Ending:
         now = time.monotonic()
         if message:
             self._closed_until = now + _TRY_AGAIN
-            self._drive.emit(ev.CancelFailed(at=time.time(), message=message))
+            self._context.emit(ev.CancelFailed(at=time.time(), message=message))
             return
-        self._drive.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
+        self._context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
         for index in members:
             if not self._last(index).in_queue:
                 self._kill_at[index] = now + _KILL_AFTER

@@ -17,7 +17,7 @@ from ..study import events as ev
 from ..study.packing import Gift, Packer
 from ..study.state import StudyState
 from ..study.status import OVER
-from .drive import Drive
+from .context import DriverContext
 from .effects import Effect
 from .faults import point
 
@@ -29,33 +29,33 @@ _TRY_AGAIN = 5.0  # seconds after a list that could not be written
 class Giving:
     """The part of a driver that gives."""
 
-    def __init__(self, drive: Drive) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
         self._thread = ThreadPoolExecutor(1, "mtui-pack")  # one: the lines of a list stay in order
         self._ahead_due = 0.0
         self._closed_until = 0.0
 
     def due(self) -> float | None:
         """When to try again to give ahead."""
-        state = self._drive.state
-        return self._ahead_due if any(state.ahead[step] for step in self._drive.packing.steps) else None
+        state = self._context.state
+        return self._ahead_due if any(state.ahead[step] for step in self._context.packing.steps) else None
 
     def turn(self, packer: Packer) -> None:
         """Give what can be given now."""
         now = time.monotonic()
         if now < self._closed_until:
             return
-        gifts = packer.gifts(self._drive.limits.throttle, ahead=now >= self._ahead_due)
+        gifts = packer.gifts(self._context.limits.throttle, ahead=now >= self._ahead_due)
         if now >= self._ahead_due:
             self._ahead_due = now + _AHEAD_EVERY
-        self._drive.effects.perform([self._gift(gift) for gift in gifts])
+        self._context.effects.perform([self._gift(gift) for gift in gifts])
 
     def stop(self) -> None:
         self._thread.shutdown(wait=True)
 
     def _gift(self, gift: Gift) -> Effect[Answer]:
-        drive, state = self._drive, self._drive.state
-        submission = drive.new_submission()
+        context, state = self._context, self._context.state
+        submission = context.new_submission()
         members = tuple((index, state.next_attempt(index)) for index in gift.members)
         changes = {index: state.changes.get(index, UNCHANGED) for index in gift.members}
         barriers: dict[str, list[str]] = {}
@@ -67,10 +67,12 @@ class Giving:
 
         def act() -> Answer:
             for index, number in members:
-                prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
+                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
             point("give.prepared")
             try:
-                append(drive.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers))
+                append(
+                    context.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers)
+                )
             except OSError as error:
                 return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
             return Accepted(job)
@@ -79,9 +81,9 @@ class Giving:
 
     def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
         """One attempt as the leader needs it, with what it waits for there."""
-        plan, state = self._drive.plan, self._drive.state
+        plan, state = self._context.plan, self._context.state
         instance = plan.instances[index]
-        share = self._drive.packing.of(index, state.changes.get(index, UNCHANGED))
+        share = self._context.packing.of(index, state.changes.get(index, UNCHANGED))
         assert isinstance(share, Share)
         waits = self._unfinished(instance.parents)
         for funnel in plan.steps[instance.step].funnels:
@@ -93,20 +95,20 @@ class Giving:
         return Item(f"{index}.{number}", share.ask, instance.workspace, script, instance.stem, tuple(waits))
 
     def _unfinished(self, indices: Iterable[int]) -> list[str]:
-        state = self._drive.state
+        state = self._context.state
         return [attempt_name(state, index) for index in indices if state.status[index] not in OVER]
 
     def _given(self, submission: str, answer: Answer) -> None:
-        drive, at = self._drive, time.time()
-        if submission not in drive.state.submissions:
+        context, at = self._context, time.time()
+        if submission not in context.state.submissions:
             return  # its allocation ended meanwhile, and all of it was returned
         match answer:
             case Accepted():
-                drive.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
+                context.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
                 self._ahead_due = 0.0
             case Deferred() | Unclear() | Refused():  # no room on the disk
                 self._closed_until = time.monotonic() + _TRY_AGAIN
-                drive.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
+                context.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
 
 
 def attempt_name(state: StudyState, index: int) -> str:

@@ -16,7 +16,7 @@ from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.status import Status
 from .allocating import Allocating
-from .drive import Drive
+from .context import DriverContext
 
 _IDLE = 7 * 86_400  # seconds: it is not ours to end for want of work
 _EVERY = 1.0  # seconds between two looks whether the leader lives
@@ -25,10 +25,10 @@ _EVERY = 1.0  # seconds between two looks whether the leader lives
 class Inside:
     """The part of a driver that lives in an allocation. Does nothing for one that does not."""
 
-    def __init__(self, drive: Drive, allocating: Allocating) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, allocating: Allocating) -> None:
+        self._context = context
         self._allocating = allocating
-        self._job = drive.study.settings.inside
+        self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
 
@@ -36,7 +36,7 @@ class Inside:
         """Take up the leader of this allocation, or start one."""
         if not self._job:
             return
-        own = [own for own in self._drive.state.allocations.open() if own.job == self._job and own.pool == ANY]
+        own = [own for own in self._context.state.allocations.open() if own.job == self._job and own.pool == ANY]
         for allocation in own:
             self._name = allocation.name
             if self._lives():
@@ -52,7 +52,7 @@ class Inside:
         if not self._name or self._lives():
             return
         self._allocating.read()
-        allocation = self._drive.state.allocations.by_name[self._name]
+        allocation = self._context.state.allocations.by_name[self._name]
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
         self._name = ""
@@ -63,22 +63,22 @@ class Inside:
         self._allocating.end(allocation, status, f"the leader in allocation {allocation.job} ended")
 
     def _start(self) -> None:
-        drive, environment = self._drive, os.environ
-        self._name = name = drive.new_submission()
+        context, environment = self._context, os.environ
+        self._name = name = context.new_submission()
         nodes = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
         at, pool = time.time(), ANY
-        drive.emit(
+        context.emit(
             ev.AllocationIntended(
-                at=at, allocation=name, pool=pool.options, gpus=pool.gpus, nodes=nodes, seconds=drive.packing.seconds
+                at=at, allocation=name, pool=pool.options, gpus=pool.gpus, nodes=nodes, seconds=context.packing.seconds
             )
         )
-        drive.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
-        drive.sync()
-        folder = drive.directory.allocations
-        leader = ("-m", "mtui.core.pack.leader", str(drive.directory.home), name, str(_IDLE))
+        context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
+        context.sync()
+        folder = context.directory.allocations
+        leader = ("-m", "mtui.core.pack.leader", str(context.directory.home), name, str(_IDLE))
         with (folder / f"{name}.out").open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, *leader, *drive.plan.batch.shell.split()],
+                [sys.executable, *leader, *context.plan.batch.shell.split()],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -91,8 +91,8 @@ class Inside:
         if self._process:
             return self._process.poll() is None
         try:
-            pid = (self._drive.directory.allocations / f"{self._name}.pid").read_text(encoding="utf-8").strip()
+            pid = (self._context.directory.allocations / f"{self._name}.pid").read_text(encoding="utf-8").strip()
             words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return False
-        return os.fsencode(str(self._drive.directory.home)) in words and self._name.encode() in words
+        return os.fsencode(str(self._context.directory.home)) in words and self._name.encode() in words

@@ -8,34 +8,34 @@ from collections.abc import Callable, Mapping
 from ..store import inbox
 from ..study import events as ev
 from ..study.commands import carry_out
-from .drive import Drive
+from .context import DriverContext
 from .faults import point
 
 
 class Orders:
     """The part of a driver that obeys. `own` is called for commands to the driver itself: detach, stop, extend."""
 
-    def __init__(self, drive: Drive, own: Mapping[str, Callable[[], None]]) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
+        self._context = context
         self._own = own
 
     def turn(self) -> None:
         """Carry out every command that waits, in the order in which they were sent."""
-        drive = self._drive
-        for path in inbox.waiting(drive.directory.inbox):
+        context = self._context
+        for path in inbox.waiting(context.directory.inbox):
             request = inbox.read(path)
             if request is None:
                 continue
             if isinstance(request, str):
                 message = f"a command was passed over, {path.name}: {request}"
-                drive.emit(ev.Anomaly(at=time.time(), message=message))
+                context.emit(ev.Anomaly(at=time.time(), message=message))
             else:
-                events = carry_out(drive.state, request, time.time())
-                drive.emit_all(events)
+                events = carry_out(context.state, request, time.time())
+                context.emit_all(events)
                 if events and request.verb in self._own:  # one that was obeyed before is only put away
                     self._own[request.verb]()
             point("command.journalled")
-            drive.sync()  # before it is put away: else a crash would lose it
+            context.sync()  # before it is put away: else a crash would lose it
             point("command.synced")
             inbox.put_away(path)
             point("command.put_away")

@@ -7,7 +7,7 @@ import time
 from ..study import events as ev
 from ..study.again import try_again
 from ..study.commands import change_problem
-from .drive import Drive
+from .context import DriverContext
 from .faults import point
 from .hooks import Hooks
 
@@ -15,22 +15,22 @@ from .hooks import Hooks
 class Retrying:
     """The part of a driver that judges failures: each once, and all of them when a driver begins."""
 
-    def __init__(self, drive: Drive, hooks: Hooks) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, hooks: Hooks) -> None:
+        self._context = context
         self._hooks = hooks
 
     def turn(self) -> None:
         """Look at what has failed since the last turn."""
-        drive, state = self._drive, self._drive.state
-        for index in drive.take_failed():
-            again = try_again(state, index, drive.tries, time.time())
+        context, state = self._context, self._context.state
+        for index in context.take_failed():
+            again = try_again(state, index, context.tries, time.time())
             problem = change_problem(state, [index], dict(again.changes))[0] if again else ""
             if again and not problem:
                 point("retry.judged")
-                drive.emit(again)
+                context.emit(again)
                 point("retry.journalled")
                 continue
             if problem:
                 name = state.plan.instances[index].name
-                drive.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {problem}"))
+                context.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {problem}"))
             self._hooks.failed(index)

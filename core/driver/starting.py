@@ -17,7 +17,7 @@ from ..study.binding import Start
 from ..study.policy import Capacity, next_local, next_submissions
 from ..study.status import LIVE
 from ..study.window import Window
-from .drive import Drive
+from .context import DriverContext
 from .effects import Effect
 from .faults import point
 from .witness import Witness
@@ -36,53 +36,55 @@ _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 class Starting:
     """The part of a driver that submits."""
 
-    def __init__(self, drive: Drive, witness: Witness) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, witness: Witness) -> None:
+        self._context = context
         self._witness = witness
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
-        self._kinds = Kinds(drive.plan)
+        self._kinds = Kinds(context.plan)
         self._site: Site | None = None  # once Slurm was asked
         self._asking = False
         self._windows: dict[str, Window] = {}
-        self._limit_of = [self._limit_name(step) for step in range(len(drive.plan.steps))]
+        self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
         self._local_closed_until = 0.0
-        if drive.slurm and self._wants_slurm():
+        if context.slurm and self._wants_slurm():
             self._ask_for_site()
 
     def due(self) -> float | None:
         """When something that waits is to be looked at again."""
-        drive, now = self._drive, time.monotonic()
+        context, now = self._context, time.monotonic()
         times: list[float] = []
-        if any(drive.state.ready[step.index] for step in drive.plan.steps if step.scheduled):
-            times.append(drive.slurm_closed_until)
-        if any(drive.state.ready[step.index] for step in drive.plan.steps if not step.scheduled):
+        if any(context.state.ready[step.index] for step in context.plan.steps if step.scheduled):
+            times.append(context.slurm_closed_until)
+        if any(context.state.ready[step.index] for step in context.plan.steps if not step.scheduled):
             times.append(self._local_closed_until)
         times += [due for window in self._windows.values() if (due := window.due(now)) is not None]
-        times += [until for step, until in self._rests.items() if drive.state.ready[step] or drive.state.ahead[step]]
-        if any(drive.state.ahead):
+        times += [
+            until for step, until in self._rests.items() if context.state.ready[step] or context.state.ahead[step]
+        ]
+        if any(context.state.ahead):
             times.append(self._ahead_due)
         return min((due for due in times if due > now), default=None)
 
     def turn(self) -> None:
         """Start as much as policy and limits allow."""
-        drive, state = self._drive, self._drive.state
+        context, state = self._context, self._context.state
         is_open = time.monotonic() >= self._local_closed_until
-        starts = [Start((index,)) for index in next_local(state, drive.limits)] if is_open else []
-        drive.effects.perform([self._effect(start, scheduled=False) for start in starts])
-        if not drive.slurm:
+        starts = [Start((index,)) for index in next_local(state, context.limits)] if is_open else []
+        context.effects.perform([self._effect(start, scheduled=False) for start in starts])
+        if not context.slurm:
             return
         self._ask_for_site()
         capacity = self._capacity()
-        chosen = next_submissions(state, self._kinds, drive.packing, drive.limits, capacity)
+        chosen = next_submissions(state, self._kinds, context.packing, context.limits, capacity)
         now = time.monotonic()
         for start in chosen:
-            self._rests[drive.plan.instances[start.members[0]].step] = now + _GATHER
+            self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
             self._ahead_due = now + _AHEAD_EVERY  # only what was tried waits: else a busy driver never came to it
-        drive.effects.perform([self._effect(start, scheduled=True) for start in chosen])
+        context.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
     def stop(self) -> None:
         self._threads.shutdown(wait=True)
@@ -96,14 +98,14 @@ class Starting:
             self._threads.submit(self._ask)
 
     def _wants_slurm(self) -> bool:
-        return any(self._drive.state.ready[step.index] for step in self._drive.plan.steps if step.scheduled) or any(
-            self._drive.state.ahead
+        return any(self._context.state.ready[step.index] for step in self._context.plan.steps if step.scheduled) or any(
+            self._context.state.ahead
         )
 
     def _ask(self) -> None:
-        assert self._drive.slurm is not None
+        assert self._context.slurm is not None
         try:
-            site = self._drive.slurm.site()
+            site = self._context.slurm.site()
         except Exception:  # a bug of ours: without its limits they are learned
             site = Site()
 
@@ -115,27 +117,27 @@ class Starting:
                 self._windows[name] = Window(site.submit_limit(qos, account))
             self._ahead_due = 0.0  # there may be room
 
-        self._drive.post(take)
+        self._context.post(take)
 
     def _capacity(self) -> Capacity:
-        drive, state, now = self._drive, self._drive.state, time.monotonic()
+        context, state, now = self._context, self._context.state, time.monotonic()
         site = self._site or Site()
-        arrays, binds = (drive.slurm.arrays, drive.slurm.binds) if drive.slurm else (False, False)
-        is_open = now >= drive.slurm_closed_until and not state.slurm_silent_since
-        settings = drive.study.settings
+        arrays, binds = (context.slurm.arrays, context.slurm.binds) if context.slurm else (False, False)
+        is_open = now >= context.slurm_closed_until and not state.slurm_silent_since
+        settings = context.study.settings
         resting = [
             step
             for step, until in self._rests.items()
             if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
         ]
         if self._site is None:  # arrays are not to be cut for that
-            resting += [step.index for step in drive.plan.steps if len(step.instances) > 1]
+            resting += [step.index for step in context.plan.steps if len(step.instances) > 1]
         # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
         fresh = now - self._witness.looked_at < site.min_job_age / 2
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
-            doubtful=drive.observer.doubtful(),
+            doubtful=context.observer.doubtful(),
             array=min(settings.array, site.max_array) if arrays else 1,
             ahead=settings.submit_ahead and binds and fresh and now >= self._ahead_due,
             room=self._room(now),
@@ -145,8 +147,8 @@ class Starting:
 
     def _room(self, now: float) -> dict[str, int]:
         if self._site is None:
-            return dict.fromkeys(self._limit_of, max(0, _UNASKED - len(self._drive.state.live_slurm)))
-        for step in self._drive.take_ends():
+            return dict.fromkeys(self._limit_of, max(0, _UNASKED - len(self._context.state.live_slurm)))
+        for step in self._context.take_ends():
             self._windows[self._limit_of[step]].ended(now)
         return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
 
@@ -161,12 +163,14 @@ class Starting:
 
         What waits in an allocation is no job; the allocations themselves are.
         """
-        drive, state = self._drive, self._drive.state
-        steps = {step for step, name in enumerate(self._limit_of) if name == limit and drive.plan.steps[step].scheduled}
-        packed = steps & drive.packing.steps
+        context, state = self._context, self._context.state
+        steps = {
+            step for step, name in enumerate(self._limit_of) if name == limit and context.plan.steps[step].scheduled
+        }
+        packed = steps & context.packing.steps
         jobs = sum(state.step_counts[step][status] for step in steps - packed for status in LIVE)
         if packed:
-            jobs += sum(drive.plan.instances[index].step in packed for index in state.live_slurm)
+            jobs += sum(context.plan.instances[index].step in packed for index in state.live_slurm)
             jobs += len(state.allocations.open())
         return jobs
 
@@ -174,7 +178,7 @@ class Starting:
         return "|".join(self._qos_and_account(step))
 
     def _qos_and_account(self, step: int) -> tuple[str, str]:
-        plan = self._drive.plan
+        plan = self._context.plan
         if not plan.steps[step].scheduled or not plan.steps[step].instances:
             return "", ""
         values = header_resources(plan, plan.instances[plan.steps[step].instances[0]])
@@ -183,15 +187,15 @@ class Starting:
     # --- one submission
 
     def _effect(self, start: Start, *, scheduled: bool) -> Effect[Answer]:
-        drive = self._drive
-        numbers = [drive.state.next_attempt(index) for index in start.members]
+        context = self._context
+        numbers = [context.state.next_attempt(index) for index in start.members]
         members = tuple(zip(start.members, numbers, strict=True))
-        submission = drive.new_submission()
+        submission = context.new_submission()
         tasks = (start.tasks or tuple(range(len(members)))) if len(members) > 1 else ()
-        changes = {index: drive.state.changes.get(index, UNCHANGED) for index in start.members}
+        changes = {index: context.state.changes.get(index, UNCHANGED) for index in start.members}
         job = Job(
             submission=submission,
-            name=drive.job_name(submission, start.members),
+            name=context.job_name(submission, start.members),
             attempts=tuple(self._attempt(index, number, changes[index]) for index, number in members),
             tasks=tasks,
             options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
@@ -200,18 +204,18 @@ class Starting:
         intent = ev.SubmitIntended(
             at=time.time(),
             submission=submission,
-            backend=drive.plan.batch.type if scheduled else "local",
+            backend=context.plan.batch.type if scheduled else "local",
             members=members,
             tasks=start.tasks if tasks else (),
             after=start.after,
         )
-        backend: Backend | None = drive.slurm if scheduled else drive.local
+        backend: Backend | None = context.slurm if scheduled else context.local
         assert backend is not None
         self._calls += 1 if scheduled else 0
 
         def act() -> Answer:
             for index, number in members:
-                prepare(drive.directory, drive.plan, drive.plan.instances[index], number, changes[index])
+                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
             point("submit.prepared")
             return _submit(backend, job)
 
@@ -224,7 +228,7 @@ class Starting:
         )
 
     def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> Attempt:
-        directory, plan = self._drive.directory, self._drive.plan
+        directory, plan = self._context.directory, self._context.plan
         instance = plan.instances[index]
         workspace = f"{directory.root}/{instance.workspace}"
         return Attempt(
@@ -236,35 +240,35 @@ class Starting:
         )
 
     def _answered(self, job: Job, members: Sequence[int], answer: Answer, scheduled: bool) -> None:
-        drive, at, now = self._drive, time.time(), time.monotonic()
-        limit = self._limit_of[drive.plan.instances[members[0]].step]
+        context, at, now = self._context, time.time(), time.monotonic()
+        limit = self._limit_of[context.plan.instances[members[0]].step]
         live = self._live(limit)
         self._calls -= 1 if scheduled else 0
         match answer:
             case Accepted():
-                drive.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
+                context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
                 for index in members:
-                    drive.observer.touch(index, now)
+                    context.observer.touch(index, now)
                 if scheduled:
                     self._ahead_due = 0.0  # its children may follow
                     if limit in self._windows:
                         self._windows[limit].accepted(live)
             case Deferred():
-                drive.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
+                context.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
                 if not scheduled:
                     self._local_closed_until = now + _LOCAL_PAUSE
                 elif answer.limit and limit in self._windows:
                     self._windows[limit].refused(live, self._others(limit), now)
                 else:
-                    drive.slurm_closed_until = now + _DEFER_WAIT
+                    context.slurm_closed_until = now + _DEFER_WAIT
             case Unclear():
-                drive.slurm_closed_until = now + _UNCLEAR_PAUSE
-                drive.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
-                drive.observer.doubt(job.submission, now)
+                context.slurm_closed_until = now + _UNCLEAR_PAUSE
+                context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
+                context.observer.doubt(job.submission, now)
             case Refused():
-                if drive.tries.attempts > 1:  # it may be tried again by itself: not at once
-                    drive.slurm_closed_until = now + _REFUSED_PAUSE
-                drive.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
+                if context.tries.attempts > 1:  # it may be tried again by itself: not at once
+                    context.slurm_closed_until = now + _REFUSED_PAUSE
+                context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
 
 
 def _submit(backend: Backend, job: Job) -> Answer:

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..study import events as ev
 from ..study.observer import VOID
 from ..study.state import StudyState
-from .drive import Drive
+from .context import DriverContext
 from .ending import Ending
 from .faults import point
 
@@ -26,29 +26,29 @@ _TRY_AGAIN = 5.0  # seconds after a claim that could not be written
 class Unbinding:
     """The part of a driver that unbinds."""
 
-    def __init__(self, drive: Drive, ending: Ending) -> None:
-        self._drive = drive
+    def __init__(self, context: DriverContext, ending: Ending) -> None:
+        self._context = context
         self._ending = ending
         self._closed_until = 0.0
 
     def due(self) -> float | None:
-        if not (self._drive.state.to_unbind or self._drive.observer.never()):
+        if not (self._context.state.to_unbind or self._context.observer.never()):
             return None
         return max(self._closed_until, time.monotonic() + _PAUSE)  # what could be done now was done
 
     def turn(self) -> None:
         """Take out what has to be taken out."""
-        drive, now = self._drive, time.monotonic()
-        state = drive.state
+        context, now = self._context, time.monotonic()
+        state = context.state
         if now < self._closed_until:
             return
         # Parents first: what hangs on them then hangs on something that failed.
-        wanted = sorted(islice(chain(state.to_unbind, drive.observer.never() - state.to_unbind.keys()), _AT_ONCE))
+        wanted = sorted(islice(chain(state.to_unbind, context.observer.never() - state.to_unbind.keys()), _AT_ONCE))
         taken: list[int] = []
         began: list[int] = []
         try:
             for index in wanted:
-                if take_claim(drive.directory.claims / f"{index}.{state.attempts[index][-1].number}"):
+                if take_claim(context.directory.claims / f"{index}.{state.attempts[index][-1].number}"):
                     taken.append(index)
                 else:
                     began.append(index)
@@ -59,19 +59,19 @@ class Unbinding:
             self._ending.end_strays([state.attempts[index][-1].job for index in taken if index in state.live_slurm])
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)
-                drive.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))
+                context.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))
             point("unbind.journalled")
         for index in began:
             self._too_late(index)
 
     def _too_late(self, index: int) -> None:
         """Its job has begun. One that somebody wants to hold goes on; one whose parents failed must not."""
-        state = self._drive.state
-        self._drive.observer.began(index)
+        state = self._context.state
+        self._context.observer.began(index)
         if index in state.held:
-            self._drive.emit(ev.Released(at=time.time(), instance=index))
+            self._context.emit(ev.Released(at=time.time(), instance=index))
         if index in state.to_unbind:
-            self._drive.emit(ev.CancelRequested(at=time.time(), instance=index))
+            self._context.emit(ev.CancelRequested(at=time.time(), instance=index))
 
 
 def _cause(state: StudyState, index: int) -> str:

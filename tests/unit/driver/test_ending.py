@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from mtui.core.driver import ending
-from mtui.core.driver.drive import Drive
+from mtui.core.driver.context import DriverContext
 from mtui.core.driver.ending import Ending
 
 
@@ -31,8 +31,8 @@ def test_stray_is_told_again_until_slurm_has_taken_it(monkeypatch: pytest.Monkey
     slurm = Slurm()
     state = SimpleNamespace(to_cancel=(), live_packed=(), live_local=())
     effects = SimpleNamespace(perform=list)
-    drive = SimpleNamespace(slurm=slurm, local=None, post=posted.put, state=state, effects=effects)
-    part = Ending(cast(Drive, drive))
+    context = SimpleNamespace(slurm=slurm, local=None, post=posted.put, state=state, effects=effects)
+    part = Ending(cast(DriverContext, context))
     part.end_strays(["7", "8"])
     for _ in range(2):
         posted.get(timeout=20)()

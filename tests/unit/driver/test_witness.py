@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.driver import witness
 from mtui.core.driver.allocating import Allocating
-from mtui.core.driver.drive import Drive
+from mtui.core.driver.context import DriverContext
 from mtui.core.driver.ending import Ending
 from mtui.core.driver.witness import Witness
 from mtui.core.study import events as ev
@@ -39,7 +39,7 @@ class Spool:
             self.told += found
             watched.take(found)
 
-        drive = SimpleNamespace(
+        context = SimpleNamespace(
             slurm=None,
             directory=SimpleNamespace(spool=root),
             observer=watched.observer,
@@ -48,7 +48,7 @@ class Spool:
             sync=lambda: None,
         )
         ending = SimpleNamespace(end_strays=self.ended.extend)
-        self.witness = Witness(cast(Drive, drive), cast(Ending, ending), cast(Allocating, None))
+        self.witness = Witness(cast(DriverContext, context), cast(Ending, ending), cast(Allocating, None))
 
     def write(self, name: str, part: Callable[[str], str] = str) -> None:
         (self.root / name).write_text(part(RECORDS[name]))

@@ -48,7 +48,7 @@ def _pack(settings: Settings) -> Pack | None:
     return Pack(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
 
 
-class Drive:
+class DriverContext:
     """One holder of the lease at work. Everything here runs on the driver's thread, but for `post`."""
 
     def __init__(
