@@ -20,8 +20,8 @@ from ..study.packing import Packer
 from ..study.status import Status
 from .asking import Asking
 from .context import DriverContext
+from .crash_points import crash_point
 from .ending import Ending
-from .faults import point
 from .giving import Giving, attempt_name
 from .unbinding import is_void, take_claim
 
@@ -180,9 +180,9 @@ class Allocating:
                 if waits and take_claim(context.directory.claims / f"{index}.{number}"):
                     taken.append((index, number))
         if taken:
-            point("return.claimed")
+            crash_point("return.claimed")
             context.emit(ev.Returned(at=time.time(), members=tuple(taken), cause=cause))
-            point("return.journalled")
+            crash_point("return.journalled")
 
     # --- ending
 

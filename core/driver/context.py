@@ -29,8 +29,8 @@ from ..study.observer import Observer
 from ..study.policy import Limits
 from ..study.state import Impossible, StudyState
 from ..study.status import UNSUCCESSFUL, Status
+from .crash_points import crash_point
 from .effects import Effects
-from .faults import point
 
 Call = Callable[[], None]
 
@@ -124,7 +124,7 @@ class DriverContext:
         )
         self._extend()
         self.sync()
-        point("driver.started")
+        crash_point("driver.started")
 
     def _extend(self) -> None:
         """Take in rows that were added to the plan. Funnels over them that are done run again, with what follows."""

@@ -25,8 +25,8 @@ from ..study import events as ev
 from ..study.state import StudyState
 from .allocating import Allocating
 from .context import Call, DriverContext, Listener
+from .crash_points import crash_point
 from .ending import Ending
-from .faults import point
 from .handover import start_successor
 from .hooks import Hooks
 from .inside import Inside
@@ -102,7 +102,7 @@ class Driver:
 
     def _hold(self, lease: Lease, only_commands: bool) -> str:
         """Drive with a lease, and give it back."""
-        point("lease.taken")
+        crash_point("lease.taken")
         try:
             return self._run(lease, only_commands)
         except OSError as error:
@@ -198,14 +198,14 @@ class Driver:
         elif context.state.is_over:
             context.emit(ev.StudyEnded(at=at, result=outcome))
             reason = f"the study is {outcome}"
-            point("study.ended")
+            crash_point("study.ended")
             self._hooks.ended(outcome)
         context.emit(ev.DriverStopped(at=at, reason=reason))
         witness.settle(always=True)
         self._write_status(context, always=True)
         context.sync()
         context.keep(_KEEP_AT_END)
-        point("driver.stopped")
+        crash_point("driver.stopped")
         return outcome
 
     def _wait(self, times: list[float | None], changed: bool) -> None:
@@ -258,7 +258,7 @@ class Driver:
         if not context.changed or (now < self._status_due and not always):
             return
         write_status(self._directory.status_csv, self.state, time.time())
-        point("status.written")
+        crash_point("status.written")
         took = time.monotonic() - now
         self._status_due = now + max(_STATUS_EVERY, 50 * took)
         context.changed = False

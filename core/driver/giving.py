@@ -18,8 +18,8 @@ from ..study.packing import Gift, Packer
 from ..study.state import StudyState
 from ..study.status import OVER
 from .context import DriverContext
+from .crash_points import crash_point
 from .effects import Effect
-from .faults import point
 
 _AHEAD_EVERY = 0.2  # seconds between two tries to give ahead what could not be given
 
@@ -68,7 +68,7 @@ class Giving:
         def act() -> Answer:
             for index, number in members:
                 prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
-            point("give.prepared")
+            crash_point("give.prepared")
             try:
                 append(
                     context.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers)

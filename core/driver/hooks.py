@@ -14,7 +14,7 @@ from contextlib import suppress
 from ..study import events as ev
 from ..study.status import UNSUCCESSFUL
 from .context import DriverContext
-from .faults import point
+from .crash_points import crash_point
 
 _END_WAIT = 60.0  # seconds that a driver stays for the last command, for its Slurm job may end with it
 
@@ -47,7 +47,7 @@ class Hooks:
         context = self._context
         context.emit(ev.HookRun(at=time.time(), hook=hook))
         context.sync()
-        point("hook.journalled")
+        crash_point("hook.journalled")
         failed = sum(context.state.counts[status] for status in UNSUCCESSFUL)
         about = {
             "MTUI_STUDY": context.plan.name,

@@ -9,7 +9,7 @@ from ..store import inbox
 from ..study import events as ev
 from ..study.commands import carry_out
 from .context import DriverContext
-from .faults import point
+from .crash_points import crash_point
 
 
 class Orders:
@@ -34,8 +34,8 @@ class Orders:
                 context.emit_all(events)
                 if events and request.verb in self._own:  # one that was obeyed before is only put away
                     self._own[request.verb]()
-            point("command.journalled")
+            crash_point("command.journalled")
             context.sync()  # before it is put away: else a crash would lose it
-            point("command.synced")
+            crash_point("command.synced")
             inbox.put_away(path)
-            point("command.put_away")
+            crash_point("command.put_away")

@@ -8,7 +8,7 @@ from ..study import events as ev
 from ..study.again import try_again
 from ..study.commands import change_problem
 from .context import DriverContext
-from .faults import point
+from .crash_points import crash_point
 from .hooks import Hooks
 
 
@@ -26,9 +26,9 @@ class Retrying:
             again = try_again(state, index, context.tries, time.time())
             problem = change_problem(state, [index], dict(again.changes))[0] if again else ""
             if again and not problem:
-                point("retry.judged")
+                crash_point("retry.judged")
                 context.emit(again)
-                point("retry.journalled")
+                crash_point("retry.journalled")
                 continue
             if problem:
                 name = state.plan.instances[index].name

@@ -18,8 +18,8 @@ from ..study.policy import Capacity, next_local, next_submissions
 from ..study.status import LIVE
 from ..study.window import Window
 from .context import DriverContext
+from .crash_points import crash_point
 from .effects import Effect
-from .faults import point
 from .witness import Witness
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
@@ -216,7 +216,7 @@ class Starting:
         def act() -> Answer:
             for index, number in members:
                 prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
-            point("submit.prepared")
+            crash_point("submit.prepared")
             return _submit(backend, job)
 
         return Effect(

@@ -15,8 +15,8 @@ from ..study import events as ev
 from ..study.observer import VOID
 from ..study.state import StudyState
 from .context import DriverContext
+from .crash_points import crash_point
 from .ending import Ending
-from .faults import point
 
 _AT_ONCE = 1000  # instances: the driver looks up in between
 _PAUSE = 0.2  # seconds between two turns with work
@@ -55,12 +55,12 @@ class Unbinding:
         except OSError:  # no room: what was taken is seen as taken with the next try
             self._closed_until = now + _TRY_AGAIN
         if taken:
-            point("unbind.claimed")
+            crash_point("unbind.claimed")
             self._ending.end_strays([state.attempts[index][-1].job for index in taken if index in state.live_slurm])
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)
                 context.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))
-            point("unbind.journalled")
+            crash_point("unbind.journalled")
         for index in began:
             self._too_late(index)
 

@@ -13,8 +13,8 @@ from ..study.observer import Seen
 from ..study.status import Status
 from .allocating import Allocating
 from .context import DriverContext
+from .crash_points import crash_point
 from .ending import Ending
-from .faults import point
 from .looks import Looks
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
@@ -102,11 +102,11 @@ class Witness:
         due = len(self._taken) >= _SETTLE_AT or now - self._settled_at >= _SETTLE_EVERY
         if self._taken and (always or due):
             self._settled_at = now
-            point("records.journalled")
+            crash_point("records.journalled")
             self._context.sync()
-            point("records.synced")
+            crash_point("records.synced")
             remove_records(self._context.directory.spool, self._taken)
-            point("records.removed")
+            crash_point("records.removed")
             self._taken.clear()
 
     # --- local processes

@@ -7,7 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mtui.core.driver.faults import POINTS
+from mtui.core.driver.crash_points import POINTS
 from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.reader import read_study

@@ -52,7 +52,7 @@ _wanted, _, _number = os.environ.get("MTUI_FAULT", "").partition(":")
 _left = int(_number or 1)
 
 
-def point(name: str) -> None:
+def crash_point(name: str) -> None:
     """Pass a point; dies here if the environment says so."""
     global _left
     if not _wanted:
