@@ -2,6 +2,6 @@
 
 from .context import Listener
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
-from .handover import say_ready
+from .successor import say_ready
 
 __all__ = ["BEGINS_ANEW", "HANDED_OVER", "Driver", "Listener", "say_ready"]

@@ -27,12 +27,12 @@ from .allocating import Allocating
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
 from .ending import Ending
-from .handover import start_successor
 from .hooks import Hooks
 from .inside import Inside
 from .orders import Orders
 from .retrying import Retrying
 from .starting import Starting
+from .successor import start_successor
 from .unbinding import Unbinding
 from .witness import Witness
 
