@@ -31,7 +31,7 @@ from .hooks import Hooks
 from .inside import Inside
 from .orders import Orders
 from .retrying import Retrying
-from .starting import Starting
+from .submit import Submitter
 from .successor import start_successor
 from .unbinding import Unbinding
 from .witness import Witness
@@ -123,7 +123,7 @@ class Driver:
         allocating = Allocating(context, ending)
         inside = Inside(context, allocating)
         self._witness = witness = Witness(context, ending, allocating)
-        starting = Starting(context, witness)
+        submitter = Submitter(context, witness)
         self._hooks = hooks = Hooks(context)
         retrying = Retrying(context, hooks)
         own = {
@@ -162,16 +162,16 @@ class Driver:
                     return self._finish(context, witness, outcome)
                 if not outcome and not only_commands and not self._stopping:
                     allocating.start()
-                    starting.turn()
+                    submitter.turn()
                 witness.settle()
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (starting, allocating, inside, ending, unbinding, witness)]
+                due = [part.due() for part in (submitter, allocating, inside, ending, unbinding, witness)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()
-            for part in (starting, allocating, ending):
+            for part in (submitter, allocating, ending):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
                 context.close()

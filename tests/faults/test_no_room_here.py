@@ -14,8 +14,8 @@ from tests import mtui
 CODE = """
 import errno, subprocess, sys
 from mtui.core.backends import local
-from mtui.core.driver import starting
-starting._LOCAL_PAUSE = 0.2
+from mtui.core.driver import submit
+submit._LOCAL_PAUSE = 0.2
 calls, real = [], subprocess.Popen
 
 def popen(*words, **options):

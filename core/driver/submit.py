@@ -33,7 +33,7 @@ _GATHERED = 100  # instances that wait no longer for others
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 
 
-class Starting:
+class Submitter:
     """The part of a driver that submits."""
 
     def __init__(self, context: DriverContext, witness: Witness) -> None:
