@@ -19,9 +19,9 @@ from ..study.observer import Report, Seen
 from ..study.packing import Packer
 from ..study.status import Status
 from .asking import Asking
+from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
-from .ending import Ending
 from .giving import Giving, attempt_name
 from .unbinding import is_void, take_claim
 
@@ -32,9 +32,9 @@ _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or
 class Allocating:
     """The part of a driver that packs. Everything here runs on the driver's thread, but for what acts."""
 
-    def __init__(self, context: DriverContext, ending: Ending) -> None:
+    def __init__(self, context: DriverContext, canceller: Canceller) -> None:
         self._context = context
-        self._ending = ending
+        self._canceller = canceller
         self.watch = AllocationWatch(context.state)
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
@@ -155,7 +155,7 @@ class Allocating:
             self._early.append(report)
             return
         context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
-        self._ending.end_strays(context.observer.take_strays())
+        self._canceller.end_strays(context.observer.take_strays())
 
     def _end_within(self, over: Container[str]) -> None:
         """Tell leaders to end what must not run, but for what is over by now."""
@@ -217,7 +217,7 @@ class Allocating:
                 continue
             self._context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
             if allocation.job and not allocation.began_at:
-                self._ending.end_strays([allocation.job])
+                self._canceller.end_strays([allocation.job])
 
     def _write(self, name: str, text: str) -> bool:
         try:

@@ -24,9 +24,9 @@ from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
 from .allocating import Allocating
+from .cancel import Canceller
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
-from .ending import Ending
 from .hooks import Hooks
 from .inside import Inside
 from .orders import Orders
@@ -118,11 +118,11 @@ class Driver:
     def _run(self, lease: Lease, only_commands: bool) -> str:
         context = DriverContext(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
         self.state = context.state
-        ending = Ending(context)
-        unbinding = Unbinding(context, ending)
-        allocating = Allocating(context, ending)
+        canceller = Canceller(context)
+        unbinding = Unbinding(context, canceller)
+        allocating = Allocating(context, canceller)
         inside = Inside(context, allocating)
-        self._witness = witness = Witness(context, ending, allocating)
+        self._witness = witness = Witness(context, canceller, allocating)
         submitter = Submitter(context, witness)
         self._hooks = hooks = Hooks(context)
         retrying = Retrying(context, hooks)
@@ -152,7 +152,7 @@ class Driver:
                 allocating.turn()
                 inside.turn()
                 unbinding.turn()
-                ending.turn()
+                canceller.turn()
                 if not only_commands:
                     retrying.turn()
                 outcome = self._outcome(context, only_commands)
@@ -167,11 +167,11 @@ class Driver:
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (submitter, allocating, inside, ending, unbinding, witness)]
+                due = [part.due() for part in (submitter, allocating, inside, canceller, unbinding, witness)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()
-            for part in (submitter, allocating, ending):
+            for part in (submitter, allocating, canceller):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
                 context.close()

@@ -14,9 +14,9 @@ from pathlib import Path
 from ..study import events as ev
 from ..study.observer import VOID
 from ..study.state import StudyState
+from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
-from .ending import Ending
 
 _AT_ONCE = 1000  # instances: the driver looks up in between
 _PAUSE = 0.2  # seconds between two turns with work
@@ -26,9 +26,9 @@ _TRY_AGAIN = 5.0  # seconds after a claim that could not be written
 class Unbinding:
     """The part of a driver that unbinds."""
 
-    def __init__(self, context: DriverContext, ending: Ending) -> None:
+    def __init__(self, context: DriverContext, canceller: Canceller) -> None:
         self._context = context
-        self._ending = ending
+        self._canceller = canceller
         self._closed_until = 0.0
 
     def due(self) -> float | None:
@@ -56,7 +56,7 @@ class Unbinding:
             self._closed_until = now + _TRY_AGAIN
         if taken:
             crash_point("unbind.claimed")
-            self._ending.end_strays([state.attempts[index][-1].job for index in taken if index in state.live_slurm])
+            self._canceller.end_strays([state.attempts[index][-1].job for index in taken if index in state.live_slurm])
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)
                 context.emit(ev.Unbound(at=time.time(), members=members, cause=_cause(state, index)))

@@ -12,9 +12,9 @@ from ..study import events as ev
 from ..study.observer import Seen
 from ..study.status import Status
 from .allocating import Allocating
+from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
-from .ending import Ending
 from .looks import Looks
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
@@ -28,9 +28,9 @@ _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are no
 class Witness:
     """The part of a driver that watches."""
 
-    def __init__(self, context: DriverContext, ending: Ending, allocating: Allocating) -> None:
+    def __init__(self, context: DriverContext, canceller: Canceller, allocating: Allocating) -> None:
         self._context = context
-        self._ending = ending
+        self._canceller = canceller
         self._allocating = allocating
         self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
@@ -92,7 +92,7 @@ class Witness:
             context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
             return
         context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
-        self._ending.end_strays(context.observer.take_strays())
+        self._canceller.end_strays(context.observer.take_strays())
         if report.kind == "twin" and report.owner and report.instance in context.state.live_local:
             self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
 
@@ -185,7 +185,7 @@ class Witness:
             owner = self._claim_owner(submission) if len(jobs) > 1 else ""
             if owner not in jobs:
                 return jobs[0]  # should it be a twin, it or its tasks will lose their claims and say so
-            self._ending.end_strays([job for job in jobs if job != owner])
+            self._canceller.end_strays([job for job in jobs if job != owner])
             return owner
 
         context.emit_all(context.observer.look(seen, find, asked, at, time.monotonic(), view.accounting))

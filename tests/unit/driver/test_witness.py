@@ -11,8 +11,8 @@ import pytest
 
 from mtui.core.driver import witness
 from mtui.core.driver.allocating import Allocating
+from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.context import DriverContext
-from mtui.core.driver.ending import Ending
 from mtui.core.driver.witness import Witness
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
@@ -47,8 +47,8 @@ class Spool:
             emit_all=emit_all,
             sync=lambda: None,
         )
-        ending = SimpleNamespace(end_strays=self.ended.extend)
-        self.witness = Witness(cast(DriverContext, context), cast(Ending, ending), cast(Allocating, None))
+        canceller = SimpleNamespace(end_strays=self.ended.extend)
+        self.witness = Witness(cast(DriverContext, context), cast(Canceller, canceller), cast(Allocating, None))
 
     def write(self, name: str, part: Callable[[str], str] = str) -> None:
         (self.root / name).write_text(part(RECORDS[name]))

@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from mtui.core.driver import ending
+from mtui.core.driver import cancel
+from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.context import DriverContext
-from mtui.core.driver.ending import Ending
 
 
 class Slurm:
@@ -26,13 +26,13 @@ class Slurm:
 
 
 def test_stray_is_told_again_until_slurm_has_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ending, "_TRY_AGAIN", 0.0)
+    monkeypatch.setattr(cancel, "_TRY_AGAIN", 0.0)
     posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
     slurm = Slurm()
     state = SimpleNamespace(to_cancel=(), live_packed=(), live_local=())
     effects = SimpleNamespace(perform=list)
     context = SimpleNamespace(slurm=slurm, local=None, post=posted.put, state=state, effects=effects)
-    part = Ending(cast(DriverContext, context))
+    part = Canceller(cast(DriverContext, context))
     part.end_strays(["7", "8"])
     for _ in range(2):
         posted.get(timeout=20)()

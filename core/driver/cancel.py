@@ -17,7 +17,7 @@ _STRAY_TRIES = 6
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
 
-class Ending:
+class Canceller:
     """The part of a driver that cancels. A request stays in the state until the backend has taken it."""
 
     def __init__(self, context: DriverContext) -> None:
