@@ -23,7 +23,7 @@ from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
 from .giving import Giving, attempt_name
-from .unbinding import is_void, take_claim
+from .withdraw import is_void, take_claim
 
 _FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
 _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added

@@ -33,7 +33,7 @@ from .orders import Orders
 from .retrying import Retrying
 from .submit import Submitter
 from .successor import start_successor
-from .unbinding import Unbinding
+from .withdraw import Withdrawer
 from .witness import Witness
 
 _EXTENDED = "extended"
@@ -119,7 +119,7 @@ class Driver:
         context = DriverContext(self._directory, self._study, lease, self._calls, self._listener, self._local_exit)
         self.state = context.state
         canceller = Canceller(context)
-        unbinding = Unbinding(context, canceller)
+        withdrawer = Withdrawer(context, canceller)
         allocating = Allocating(context, canceller)
         inside = Inside(context, allocating)
         self._witness = witness = Witness(context, canceller, allocating)
@@ -151,7 +151,7 @@ class Driver:
                 witness.turn()
                 allocating.turn()
                 inside.turn()
-                unbinding.turn()
+                withdrawer.turn()
                 canceller.turn()
                 if not only_commands:
                     retrying.turn()
@@ -167,7 +167,7 @@ class Driver:
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (submitter, allocating, inside, canceller, unbinding, witness)]
+                due = [part.due() for part in (submitter, allocating, inside, canceller, withdrawer, witness)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.driver.unbinding import take_claim
+from mtui.core.driver.withdraw import take_claim
 from mtui.core.study.observer import VOID
 
 

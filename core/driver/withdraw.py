@@ -23,7 +23,7 @@ _PAUSE = 0.2  # seconds between two turns with work
 _TRY_AGAIN = 5.0  # seconds after a claim that could not be written
 
 
-class Unbinding:
+class Withdrawer:
     """The part of a driver that unbinds."""
 
     def __init__(self, context: DriverContext, canceller: Canceller) -> None:
