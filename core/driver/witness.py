@@ -15,7 +15,7 @@ from .allocating import Allocating
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
-from .looks import Looks
+from .slurm_poller import SlurmPoller
 
 _SETTLE_EVERY = 1.0  # seconds between two removals of records that the journal has taken over
 _SETTLE_AT = 50  # records that are removed before that: each look into the spool lists them
@@ -34,7 +34,7 @@ class Witness:
         self._allocating = allocating
         self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
-        self._looks = Looks(context.slurm, context.poll, context.post) if context.slurm else None
+        self._poller = SlurmPoller(context.slurm, context.poll, context.post) if context.slurm else None
         self._taken: dict[str, None] = {}  # records that were read and not yet removed
         self._incomplete: dict[str, tuple[float, float]] = {}  # records being written: next look, pause before it
         self._settled_at = 0.0
@@ -131,10 +131,10 @@ class Witness:
 
     def _look_due(self) -> float | None:
         state = self._context.state
-        if self._looks is None or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
+        if self._poller is None or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
             return None
-        self._looks.every(self._context.poll)
-        return self._looks.due(self._wants_look, bool(state.slurm_silent_since))
+        self._poller.every(self._context.poll)
+        return self._poller.due(self._wants_look, bool(state.slurm_silent_since))
 
     @property
     def _wants_look(self) -> bool:
@@ -142,7 +142,7 @@ class Witness:
 
     def _look_if_due(self) -> None:
         due = self._look_due()
-        if due is None or time.monotonic() < due or self._looks is None:
+        if due is None or time.monotonic() < due or self._poller is None:
             return
         state = self._context.state
         jobs = [state.attempts[index][-1].job for index in state.live_slurm]
@@ -152,7 +152,7 @@ class Witness:
                 jobs.append(allocation.job)
             else:
                 names.append(self._context.allocation_name(allocation.name))
-        self._looks.start(self._wants_look, [job for job in jobs if job], names, self._looked)
+        self._poller.start(self._wants_look, [job for job in jobs if job], names, self._looked)
 
     def _name(self, submission: str) -> str:
         members = [index for index, _ in self._context.state.submissions[submission]]

@@ -17,7 +17,7 @@ LONGEST_BACK_OFF = 180.0  # seconds between looks at a Slurm that does not answe
 Answer = SlurmView | Unobserved
 
 
-class Looks:
+class SlurmPoller:
     """Schedules looks at Slurm and makes each on a thread of its own. All times are monotonic seconds."""
 
     def __init__(self, slurm: BatchSystem, interval: float, post: Callable[[Callable[[], None]], None]) -> None:
