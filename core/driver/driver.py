@@ -25,6 +25,7 @@ from ..study import events as ev
 from ..study.state import StudyState
 from .allocating import Allocating
 from .cancel import Canceller
+from .collect import Collector
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
 from .hooks import Hooks
@@ -34,7 +35,6 @@ from .retrying import Retrying
 from .submit import Submitter
 from .successor import start_successor
 from .withdraw import Withdrawer
-from .witness import Witness
 
 _EXTENDED = "extended"
 BEGINS_ANEW = "the study has more rows; its driver begins anew"  # as a reason to stop: it is back at once
@@ -122,8 +122,8 @@ class Driver:
         withdrawer = Withdrawer(context, canceller)
         allocating = Allocating(context, canceller)
         inside = Inside(context, allocating)
-        self._witness = witness = Witness(context, canceller, allocating)
-        submitter = Submitter(context, witness)
+        self._collector = collector = Collector(context, canceller, allocating)
+        submitter = Submitter(context, collector)
         self._hooks = hooks = Hooks(context)
         retrying = Retrying(context, hooks)
         own = {
@@ -135,7 +135,7 @@ class Driver:
         watch = Watch(self._directory.watched, lambda: context.post(_nothing))
         try:
             context.begin()
-            witness.take_over()
+            collector.take_over()
             if not only_commands:
                 inside.begin()
             watch.start()
@@ -148,7 +148,7 @@ class Driver:
                         "this one has let go of it",
                     )
                 orders.turn()
-                witness.turn()
+                collector.turn()
                 allocating.turn()
                 inside.turn()
                 withdrawer.turn()
@@ -159,15 +159,15 @@ class Driver:
                 if outcome and not context.effects.under_way:
                     if context.state.is_over and outcome != _EXTENDED:
                         allocating.finish()
-                    return self._finish(context, witness, outcome)
+                    return self._finish(context, collector, outcome)
                 if not outcome and not only_commands and not self._stopping:
                     allocating.start()
                     submitter.turn()
-                witness.settle()
+                collector.settle()
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (submitter, allocating, inside, canceller, withdrawer, witness)]
+                due = [part.due() for part in (submitter, allocating, inside, canceller, withdrawer, collector)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()
@@ -190,7 +190,7 @@ class Driver:
             return "stopped"
         return ""
 
-    def _finish(self, context: DriverContext, witness: Witness, outcome: str) -> str:
+    def _finish(self, context: DriverContext, collector: Collector, outcome: str) -> str:
         at = time.time()
         reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
         if outcome == _EXTENDED:
@@ -201,7 +201,7 @@ class Driver:
             crash_point("study.ended")
             self._hooks.ended(outcome)
         context.emit(ev.DriverStopped(at=at, reason=reason))
-        witness.settle(always=True)
+        collector.settle(always=True)
         self._write_status(context, always=True)
         context.sync()
         context.keep(_KEEP_AT_END)
@@ -249,7 +249,7 @@ class Driver:
         self._calls.put(let_go)
 
     def _local_exit(self, attempt: str, pid: str, code: int) -> None:
-        self._calls.put(lambda: self._witness.process_ended(attempt, pid, code))
+        self._calls.put(lambda: self._collector.process_ended(attempt, pid, code))
 
     # --- status.csv
 

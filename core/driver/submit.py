@@ -17,10 +17,10 @@ from ..study.binding import Start
 from ..study.policy import Capacity, next_local, next_submissions
 from ..study.status import LIVE
 from ..study.window import Window
+from .collect import Collector
 from .context import DriverContext
 from .crash_points import crash_point
 from .effects import Effect
-from .witness import Witness
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
 _DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
@@ -36,9 +36,9 @@ _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 class Submitter:
     """The part of a driver that submits."""
 
-    def __init__(self, context: DriverContext, witness: Witness) -> None:
+    def __init__(self, context: DriverContext, collector: Collector) -> None:
         self._context = context
-        self._witness = witness
+        self._collector = collector
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
         self._kinds = Kinds(context.plan)
@@ -133,7 +133,7 @@ class Submitter:
         if self._site is None:  # arrays are not to be cut for that
             resting += [step.index for step in context.plan.steps if len(step.instances) > 1]
         # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
-        fresh = now - self._witness.looked_at < site.min_job_age / 2
+        fresh = now - self._collector.looked_at < site.min_job_age / 2
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
@@ -156,7 +156,7 @@ class Submitter:
         """How many other jobs of the user are under a limit, as the last look at Slurm showed it."""
         assert self._site is not None
         qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
-        return self._witness.others.get(qos, 0)
+        return self._collector.others.get(qos, 0)
 
     def _live(self, limit: str) -> int:
         """How many jobs of the steps under a limit are in Slurm or on their way to it.

@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
-from mtui.core.driver import witness
+from mtui.core.driver import collect
 from mtui.core.driver.allocating import Allocating
 from mtui.core.driver.cancel import Canceller
+from mtui.core.driver.collect import Collector
 from mtui.core.driver.context import DriverContext
-from mtui.core.driver.witness import Witness
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.unit.study.observing import kinds, pending
@@ -48,7 +48,7 @@ class Spool:
             sync=lambda: None,
         )
         canceller = SimpleNamespace(end_strays=self.ended.extend)
-        self.witness = Witness(cast(DriverContext, context), cast(Canceller, canceller), cast(Allocating, None))
+        self.collector = Collector(cast(DriverContext, context), cast(Canceller, canceller), cast(Allocating, None))
 
     def write(self, name: str, part: Callable[[str], str] = str) -> None:
         (self.root / name).write_text(part(RECORDS[name]))
@@ -56,7 +56,7 @@ class Spool:
     def read(self) -> list[str]:
         """What is told by one reading."""
         before = len(self.told)
-        self.witness.read_spool()
+        self.collector.read_spool()
         return kinds(self.told[before:])
 
 
@@ -84,7 +84,7 @@ def test_start_that_the_directory_did_not_list_comes_before_its_exit(
     """A directory that changes while it is listed may show the later of two files and not the earlier one."""
     spool.write(START)
     spool.write(EXIT)
-    monkeypatch.setattr(witness, "list_records", lambda *_: found)
+    monkeypatch.setattr(collect, "list_records", lambda *_: found)
     assert spool.read() == ["started", "ended"]
 
 
@@ -95,7 +95,7 @@ def test_start_of_a_job_that_has_ended_is_no_job_that_must_not_run(spool: Spool)
     spool.write(START)
     assert (spool.read(), spool.ended) == ([], [])
     assert spool.watched.state.status[0] is Status.FINISHED
-    spool.witness.settle(always=True)
+    spool.collector.settle(always=True)
     assert list(spool.root.iterdir()) == []
 
 
@@ -108,7 +108,7 @@ def test_job_that_runs_again_before_the_records_of_its_first_run_are_put_away(sp
     spool.write(f"{EXIT}_r1")
     assert spool.read() == ["started", "ended"]
     assert spool.watched.state.status[0] is Status.FINISHED
-    spool.witness.settle(always=True)
+    spool.collector.settle(always=True)
     assert list(spool.root.iterdir()) == []
 
 
@@ -131,9 +131,9 @@ def test_record_that_stays_incomplete_is_looked_at_ever_more_seldom(
         looks.append(now - 1000)
         return real(path)
 
-    real = witness.read_record
-    monkeypatch.setattr(witness, "read_record", read_record)
-    monkeypatch.setattr(witness.time, "monotonic", lambda: now)
+    real = collect.read_record
+    monkeypatch.setattr(collect, "read_record", read_record)
+    monkeypatch.setattr(collect.time, "monotonic", lambda: now)
     for second in range(600):
         now = 1000.0 + second
         spool.read()

@@ -25,7 +25,7 @@ _INCOMPLETE_MOST = 60.0  # as long, for one that has no room on the disk is neve
 _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are not our children
 
 
-class Witness:
+class Collector:
     """The part of a driver that watches."""
 
     def __init__(self, context: DriverContext, canceller: Canceller, allocating: Allocating) -> None:
