@@ -26,11 +26,11 @@ from ..study.state import StudyState
 from .allocating import Allocating
 from .cancel import Canceller
 from .collect import Collector
+from .commands import CommandRunner
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
 from .hooks import Hooks
 from .inside import Inside
-from .orders import Orders
 from .retrying import Retrying
 from .submit import Submitter
 from .successor import start_successor
@@ -131,7 +131,7 @@ class Driver:
             "stop": lambda: self._stop("command to stop"),
             "extend": self._start_anew,
         }
-        orders = Orders(context, own)
+        commands = CommandRunner(context, own)
         watch = Watch(self._directory.watched, lambda: context.post(_nothing))
         try:
             context.begin()
@@ -147,7 +147,7 @@ class Driver:
                         "another driver has taken this study over, or its directory is gone",
                         "this one has let go of it",
                     )
-                orders.turn()
+                commands.turn()
                 collector.turn()
                 allocating.turn()
                 inside.turn()

@@ -12,7 +12,7 @@ from .context import DriverContext
 from .crash_points import crash_point
 
 
-class Orders:
+class CommandRunner:
     """The part of a driver that obeys. `own` is called for commands to the driver itself: detach, stop, extend."""
 
     def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
