@@ -31,7 +31,7 @@ from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
 from .hooks import Hooks
 from .inside import Inside
-from .retrying import Retrying
+from .retry import Retrier
 from .submit import Submitter
 from .successor import start_successor
 from .withdraw import Withdrawer
@@ -125,7 +125,7 @@ class Driver:
         self._collector = collector = Collector(context, canceller, allocating)
         submitter = Submitter(context, collector)
         self._hooks = hooks = Hooks(context)
-        retrying = Retrying(context, hooks)
+        retrier = Retrier(context, hooks)
         own = {
             "detach": self._start_hand_over,
             "stop": lambda: self._stop("command to stop"),
@@ -154,7 +154,7 @@ class Driver:
                 withdrawer.turn()
                 canceller.turn()
                 if not only_commands:
-                    retrying.turn()
+                    retrier.turn()
                 outcome = self._outcome(context, only_commands)
                 if outcome and not context.effects.under_way:
                     if context.state.is_over and outcome != _EXTENDED:

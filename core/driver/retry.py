@@ -12,7 +12,7 @@ from .crash_points import crash_point
 from .hooks import Hooks
 
 
-class Retrying:
+class Retrier:
     """The part of a driver that judges failures: each once, and all of them when a driver begins."""
 
     def __init__(self, context: DriverContext, hooks: Hooks) -> None:
