@@ -29,7 +29,7 @@ from .collect import Collector
 from .commands import CommandRunner
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
-from .hooks import Hooks
+from .hooks import HookRunner
 from .inside import Inside
 from .retry import Retrier
 from .submit import Submitter
@@ -124,7 +124,7 @@ class Driver:
         inside = Inside(context, allocating)
         self._collector = collector = Collector(context, canceller, allocating)
         submitter = Submitter(context, collector)
-        self._hooks = hooks = Hooks(context)
+        self._hooks = hooks = HookRunner(context)
         retrier = Retrier(context, hooks)
         own = {
             "detach": self._start_hand_over,

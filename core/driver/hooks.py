@@ -19,7 +19,7 @@ from .crash_points import crash_point
 _END_WAIT = 60.0  # seconds that a driver stays for the last command, for its Slurm job may end with it
 
 
-class Hooks:
+class HookRunner:
     """The commands of one study."""
 
     def __init__(self, context: DriverContext) -> None:

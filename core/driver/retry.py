@@ -9,13 +9,13 @@ from ..study.again import try_again
 from ..study.commands import change_problem
 from .context import DriverContext
 from .crash_points import crash_point
-from .hooks import Hooks
+from .hooks import HookRunner
 
 
 class Retrier:
     """The part of a driver that judges failures: each once, and all of them when a driver begins."""
 
-    def __init__(self, context: DriverContext, hooks: Hooks) -> None:
+    def __init__(self, context: DriverContext, hooks: HookRunner) -> None:
         self._context = context
         self._hooks = hooks
 
