@@ -18,7 +18,7 @@ from ..study.allocation_watch import AllocationWatch, Over
 from ..study.observer import Report, Seen
 from ..study.packing import Packer
 from ..study.status import Status
-from .asking import Asking
+from .allocations.request import AllocationRequester
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
@@ -39,7 +39,7 @@ class Allocating:
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
         self._giving = Giving(context)
-        self._asking = Asking(context, self.watch)
+        self._requester = AllocationRequester(context, self.watch)
         self._due = 0.0
         self._is_due = False  # in this turn
         self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
@@ -83,14 +83,14 @@ class Allocating:
         packer = Packer(state, self._context.packing, time.time())
         self._giving.turn(packer)
         if self._is_due or any(state.ready[step] for step in self._steps):
-            self._asking.turn(packer)
+            self._requester.turn(packer)
         if self._is_due:
             self._take_back(packer)
             self._let_go(packer.let_go())
 
     def stop(self) -> None:
         self._giving.stop()
-        self._asking.stop()
+        self._requester.stop()
 
     def finish(self) -> None:
         """The study is over: no allocation has anything to do any more."""

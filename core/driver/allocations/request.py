@@ -7,21 +7,21 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ..backends.base import Accepted, Answer, Deferred, Refused, Unclear
-from ..pack.script import allocation_script
-from ..plan.packing import Pool
-from ..study import events as ev
-from ..study.allocation_watch import AllocationWatch
-from ..study.packing import Packer
-from ..study.status import Status
-from .context import DriverContext
-from .effects import Effect
+from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...pack.script import allocation_script
+from ...plan.packing import Pool
+from ...study import events as ev
+from ...study.allocation_watch import AllocationWatch
+from ...study.packing import Packer
+from ...study.status import Status
+from ..context import DriverContext
+from ..effects import Effect
 
 _GUESS_CORES = 64  # of a node, before any has been seen
 _DEFER_WAIT = 30.0  # seconds until Slurm is asked again for an allocation that it put off
 
 
-class Asking:
+class AllocationRequester:
     """The part of a driver that asks."""
 
     def __init__(self, context: DriverContext, watch: AllocationWatch) -> None:
