@@ -18,11 +18,11 @@ from ..study.allocation_watch import AllocationWatch, Over
 from ..study.observer import Report, Seen
 from ..study.packing import Packer
 from ..study.status import Status
+from .allocations.dispatch import Dispatcher, attempt_name
 from .allocations.request import AllocationRequester
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
-from .giving import Giving, attempt_name
 from .withdraw import is_void, take_claim
 
 _FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
@@ -38,7 +38,7 @@ class Allocating:
         self.watch = AllocationWatch(context.state)
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
-        self._giving = Giving(context)
+        self._dispatcher = Dispatcher(context)
         self._requester = AllocationRequester(context, self.watch)
         self._due = 0.0
         self._is_due = False  # in this turn
@@ -55,7 +55,7 @@ class Allocating:
         if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
             return None
         times = [self._due, *(due for _, due in self._fenced.values())]
-        ahead = self._giving.due()
+        ahead = self._dispatcher.due()
         if ahead is not None and ahead > time.monotonic():  # else it was tried just now, or nothing is given any more
             times.append(ahead)
         return min(times)
@@ -81,7 +81,7 @@ class Allocating:
         if not self.is_used:
             return
         packer = Packer(state, self._context.packing, time.time())
-        self._giving.turn(packer)
+        self._dispatcher.turn(packer)
         if self._is_due or any(state.ready[step] for step in self._steps):
             self._requester.turn(packer)
         if self._is_due:
@@ -89,7 +89,7 @@ class Allocating:
             self._let_go(packer.let_go())
 
     def stop(self) -> None:
-        self._giving.stop()
+        self._dispatcher.stop()
         self._requester.stop()
 
     def finish(self) -> None:

@@ -7,26 +7,26 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ..backends.base import Accepted, Answer, Deferred, Refused, Unclear
-from ..pack.lines import Item, gift_text
-from ..plan.changes import UNCHANGED
-from ..plan.packing import Share
-from ..store.allocation_files import append
-from ..store.layout import prepare
-from ..study import events as ev
-from ..study.packing import Gift, Packer
-from ..study.state import StudyState
-from ..study.status import OVER
-from .context import DriverContext
-from .crash_points import crash_point
-from .effects import Effect
+from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...pack.lines import Item, gift_text
+from ...plan.changes import UNCHANGED
+from ...plan.packing import Share
+from ...store.allocation_files import append
+from ...store.layout import prepare
+from ...study import events as ev
+from ...study.packing import Gift, Packer
+from ...study.state import StudyState
+from ...study.status import OVER
+from ..context import DriverContext
+from ..crash_points import crash_point
+from ..effects import Effect
 
 _AHEAD_EVERY = 0.2  # seconds between two tries to give ahead what could not be given
 
 _TRY_AGAIN = 5.0  # seconds after a list that could not be written
 
 
-class Giving:
+class Dispatcher:
     """The part of a driver that gives."""
 
     def __init__(self, context: DriverContext) -> None:
