@@ -11,7 +11,7 @@ from ..store.spool import Unreadable, list_records, read_record, remove_records,
 from ..study import events as ev
 from ..study.observer import Seen
 from ..study.status import Status
-from .allocating import Allocating
+from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
@@ -28,10 +28,10 @@ _ADOPTED_EVERY = 0.5  # seconds between two looks at local processes that are no
 class Collector:
     """The part of a driver that watches."""
 
-    def __init__(self, context: DriverContext, canceller: Canceller, allocating: Allocating) -> None:
+    def __init__(self, context: DriverContext, canceller: Canceller, tracker: AllocationTracker) -> None:
         self._context = context
         self._canceller = canceller
-        self._allocating = allocating
+        self._tracker = tracker
         self.looked_at = 0.0  # when the last look at Slurm was begun that it answered, or there was nothing to look at
         self.others: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
         self._poller = SlurmPoller(context.slurm, context.poll, context.post) if context.slurm else None
@@ -138,7 +138,7 @@ class Collector:
 
     @property
     def _wants_look(self) -> bool:
-        return self._context.observer.wants_look or self._allocating.watch.wants_look
+        return self._context.observer.wants_look or self._tracker.watch.wants_look
 
     def _look_if_due(self) -> None:
         due = self._look_due()
@@ -193,7 +193,7 @@ class Collector:
         def find_allocation(name: str) -> str:
             return min(by_name.get(context.allocation_name(name), {""}), key=_number)
 
-        self._allocating.looked(seen, find_allocation, asked, at)
+        self._tracker.looked(seen, find_allocation, asked, at)
 
     def _count_others(self, view: SlurmView) -> dict[str, int]:
         tag = job_tag(self._context.study.study_id, "")
@@ -217,7 +217,7 @@ class Collector:
         """Take up what an earlier driver left under way."""
         self.looked_at = 0.0 if self._context.state.live_slurm else time.monotonic()
         context, at, now = self._context, time.time(), time.monotonic()
-        self._allocating.take_over()
+        self._tracker.take_over()
         self.read_spool()
         for submission, members in list(context.state.submissions.items()):
             index, number = members[0]

@@ -23,7 +23,7 @@ from ..store.study_file import StudyFile, read_study_file
 from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
-from .allocating import Allocating
+from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
 from .collect import Collector
 from .commands import CommandRunner
@@ -120,9 +120,9 @@ class Driver:
         self.state = context.state
         canceller = Canceller(context)
         withdrawer = Withdrawer(context, canceller)
-        allocating = Allocating(context, canceller)
-        inside = Inside(context, allocating)
-        self._collector = collector = Collector(context, canceller, allocating)
+        tracker = AllocationTracker(context, canceller)
+        inside = Inside(context, tracker)
+        self._collector = collector = Collector(context, canceller, tracker)
         submitter = Submitter(context, collector)
         self._hooks = hooks = HookRunner(context)
         retrier = Retrier(context, hooks)
@@ -149,7 +149,7 @@ class Driver:
                     )
                 commands.turn()
                 collector.turn()
-                allocating.turn()
+                tracker.turn()
                 inside.turn()
                 withdrawer.turn()
                 canceller.turn()
@@ -158,20 +158,20 @@ class Driver:
                 outcome = self._outcome(context, only_commands)
                 if outcome and not context.effects.under_way:
                     if context.state.is_over and outcome != _EXTENDED:
-                        allocating.finish()
+                        tracker.finish()
                     return self._finish(context, collector, outcome)
                 if not outcome and not only_commands and not self._stopping:
-                    allocating.start()
+                    tracker.start()
                     submitter.turn()
                 collector.settle()
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (submitter, allocating, inside, canceller, withdrawer, collector)]
+                due = [part.due() for part in (submitter, tracker, inside, canceller, withdrawer, collector)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()
-            for part in (submitter, allocating, canceller):
+            for part in (submitter, tracker, canceller):
                 part.stop()
             with suppress(StudyDirectoryError):  # what broke the journal is told already
                 context.close()

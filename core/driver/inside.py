@@ -15,7 +15,7 @@ from ..plan.packing import ANY
 from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.status import Status
-from .allocating import Allocating
+from .allocations.tracker import AllocationTracker
 from .context import DriverContext
 
 _IDLE = 7 * 86_400  # seconds: it is not ours to end for want of work
@@ -25,9 +25,9 @@ _EVERY = 1.0  # seconds between two looks whether the leader lives
 class Inside:
     """The part of a driver that lives in an allocation. Does nothing for one that does not."""
 
-    def __init__(self, context: DriverContext, allocating: Allocating) -> None:
+    def __init__(self, context: DriverContext, tracker: AllocationTracker) -> None:
         self._context = context
-        self._allocating = allocating
+        self._tracker = tracker
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
@@ -51,7 +51,7 @@ class Inside:
         """Notice the end of the leader: Slurm says nothing of it, for the allocation goes on."""
         if not self._name or self._lives():
             return
-        self._allocating.read()
+        self._tracker.read()
         allocation = self._context.state.allocations.by_name[self._name]
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
@@ -60,7 +60,7 @@ class Inside:
             self._start()
 
     def _end(self, allocation: Allocation, status: Status) -> None:
-        self._allocating.end(allocation, status, f"the leader in allocation {allocation.job} ended")
+        self._tracker.end(allocation, status, f"the leader in allocation {allocation.job} ended")
 
     def _start(self) -> None:
         context, environment = self._context, os.environ

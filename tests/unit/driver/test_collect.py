@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from mtui.core.driver import collect
-from mtui.core.driver.allocating import Allocating
+from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.collect import Collector
 from mtui.core.driver.context import DriverContext
@@ -48,7 +48,9 @@ class Spool:
             sync=lambda: None,
         )
         canceller = SimpleNamespace(end_strays=self.ended.extend)
-        self.collector = Collector(cast(DriverContext, context), cast(Canceller, canceller), cast(Allocating, None))
+        self.collector = Collector(
+            cast(DriverContext, context), cast(Canceller, canceller), cast(AllocationTracker, None)
+        )
 
     def write(self, name: str, part: Callable[[str], str] = str) -> None:
         (self.root / name).write_text(part(RECORDS[name]))

@@ -9,27 +9,27 @@ import time
 from collections.abc import Callable, Container
 from contextlib import suppress
 
-from ..pack.lines import ABORT_TEXT, END_TEXT, cancel_text
-from ..store.allocation_files import Began, Records, SaysOver, append, has_gift
-from ..store.spool import Unreadable
-from ..study import events as ev
-from ..study.allocation import Allocation
-from ..study.allocation_watch import AllocationWatch, Over
-from ..study.observer import Report, Seen
-from ..study.packing import Packer
-from ..study.status import Status
-from .allocations.dispatch import Dispatcher, attempt_name
-from .allocations.request import AllocationRequester
-from .cancel import Canceller
-from .context import DriverContext
-from .crash_points import crash_point
-from .withdraw import is_void, take_claim
+from ...pack.lines import ABORT_TEXT, END_TEXT, cancel_text
+from ...store.allocation_files import Began, Records, SaysOver, append, has_gift
+from ...store.spool import Unreadable
+from ...study import events as ev
+from ...study.allocation import Allocation
+from ...study.allocation_watch import AllocationWatch, Over
+from ...study.observer import Report, Seen
+from ...study.packing import Packer
+from ...study.status import Status
+from ..cancel import Canceller
+from ..context import DriverContext
+from ..crash_points import crash_point
+from ..withdraw import is_void, take_claim
+from .dispatch import Dispatcher, attempt_name
+from .request import AllocationRequester
 
 _FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
 _EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added
 
 
-class Allocating:
+class AllocationTracker:
     """The part of a driver that packs. Everything here runs on the driver's thread, but for what acts."""
 
     def __init__(self, context: DriverContext, canceller: Canceller) -> None:
