@@ -23,6 +23,7 @@ from ..store.study_file import StudyFile, read_study_file
 from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
+from .allocations.in_job import OwnAllocation
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
 from .collect import Collector
@@ -30,7 +31,6 @@ from .commands import CommandRunner
 from .context import Call, DriverContext, Listener
 from .crash_points import crash_point
 from .hooks import HookRunner
-from .inside import Inside
 from .retry import Retrier
 from .submit import Submitter
 from .successor import start_successor
@@ -121,7 +121,7 @@ class Driver:
         canceller = Canceller(context)
         withdrawer = Withdrawer(context, canceller)
         tracker = AllocationTracker(context, canceller)
-        inside = Inside(context, tracker)
+        own_allocation = OwnAllocation(context, tracker)
         self._collector = collector = Collector(context, canceller, tracker)
         submitter = Submitter(context, collector)
         self._hooks = hooks = HookRunner(context)
@@ -137,7 +137,7 @@ class Driver:
             context.begin()
             collector.take_over()
             if not only_commands:
-                inside.begin()
+                own_allocation.begin()
             watch.start()
             while True:
                 lease.beat(time.monotonic())
@@ -150,7 +150,7 @@ class Driver:
                 commands.turn()
                 collector.turn()
                 tracker.turn()
-                inside.turn()
+                own_allocation.turn()
                 withdrawer.turn()
                 canceller.turn()
                 if not only_commands:
@@ -167,7 +167,7 @@ class Driver:
                 self._write_status(context)
                 context.flush()
                 context.keep(_KEEP_EVERY)
-                due = [part.due() for part in (submitter, tracker, inside, canceller, withdrawer, collector)]
+                due = [part.due() for part in (submitter, tracker, own_allocation, canceller, withdrawer, collector)]
                 self._wait(due, context.changed)
         finally:
             watch.stop()

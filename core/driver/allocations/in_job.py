@@ -11,18 +11,18 @@ import sys
 import time
 from pathlib import Path
 
-from ..plan.packing import ANY
-from ..study import events as ev
-from ..study.allocation import Allocation
-from ..study.status import Status
-from .allocations.tracker import AllocationTracker
-from .context import DriverContext
+from ...plan.packing import ANY
+from ...study import events as ev
+from ...study.allocation import Allocation
+from ...study.status import Status
+from ..context import DriverContext
+from .tracker import AllocationTracker
 
 _IDLE = 7 * 86_400  # seconds: it is not ours to end for want of work
 _EVERY = 1.0  # seconds between two looks whether the leader lives
 
 
-class Inside:
+class OwnAllocation:
     """The part of a driver that lives in an allocation. Does nothing for one that does not."""
 
     def __init__(self, context: DriverContext, tracker: AllocationTracker) -> None:
