@@ -6,6 +6,7 @@ import time
 
 from ..backends.slurm import job_has_ended
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
+from ..claims import attempt_name
 from ..store.lease import holder
 from ..store.spool import Unreadable, list_records, read_record, remove_records, start_before
 from ..study import events as ev
@@ -120,7 +121,7 @@ class Collector:
 
     def _look_at_adopted(self) -> None:
         for index, (number, pid) in list(self._adopted.items()):
-            attempt = f"{index}.{number}"
+            attempt = attempt_name(index, number)
             if index not in self._context.state.live_local:
                 del self._adopted[index]
             elif not self._context.local.is_running(attempt, pid):
@@ -206,10 +207,7 @@ class Collector:
     def _claim_owner(self, submission: str) -> str:
         """The job that holds the claim of a submission's attempt; empty if none does."""
         index, number = self._context.state.submissions[submission][0]
-        try:
-            return (self._context.directory.claims / f"{index}.{number}").read_text(encoding="utf-8").strip()
-        except OSError:
-            return ""
+        return self._context.directory.claims.owner(attempt_name(index, number))
 
     # --- taking over
 
@@ -228,7 +226,7 @@ class Collector:
             if attempt.in_queue:
                 context.observer.doubt(submission, now)
             elif not attempt.allocation:
-                self._take_over_local(submission, f"{index}.{number}", at)
+                self._take_over_local(submission, attempt_name(index, number), at)
         before = context.lease.before
         ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""
         for index in list(context.state.live_local):
@@ -236,7 +234,7 @@ class Collector:
             if attempt.node == context.host:
                 self._adopted[index] = (attempt.number, attempt.job)
             elif attempt.node == ended_with_its_job:
-                self.process_ended(f"{index}.{attempt.number}", attempt.job, None)
+                self.process_ended(attempt_name(index, attempt.number), attempt.job, None)
         context.observer.take_up(now)
         if context.state.slurm_silent_since:
             context.emit(ev.SlurmAnswers(at=at))  # the silence was another driver's; the first look will tell
@@ -247,10 +245,7 @@ class Collector:
         One that has not written its claim in full yet is started again: the second one waits for the word of the first.
         """
         context = self._context
-        try:
-            pid = (context.directory.claims / attempt).read_text(encoding="utf-8").strip()
-        except OSError:
-            pid = ""
+        pid = context.directory.claims.owner(attempt)
         if not pid:
             context.emit(ev.SubmitMissed(at=at, submission=submission))
             return

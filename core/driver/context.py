@@ -15,6 +15,7 @@ from mtui import __version__
 from ..backends.batch import batch_system
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag
+from ..claims import attempt_name
 from ..plan.extend import widened
 from ..plan.packing import Packing
 from ..spec.model import Pack
@@ -64,7 +65,9 @@ class DriverContext:
         self.study = study
         self.plan = study.plan
         self.state, self._read = load_state(directory, study)
-        self.observer = Observer(self.state, lambda index, number: (directory.claims / f"{index}.{number}").exists())
+        self.observer = Observer(
+            self.state, lambda index, number: directory.claims.is_taken(attempt_name(index, number))
+        )
         self.lease = lease
         self.host = lease.owner.host
         self.local = Local(directory.home, self.host, on_local_exit)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
 from ..backends.site import Site
+from ..claims import attempt_name
 from ..plan.arrays import Kinds
 from ..plan.changes import UNCHANGED
 from ..plan.script import header_resources
@@ -232,7 +233,7 @@ class Submitter:
         instance = plan.instances[index]
         workspace = f"{directory.root}/{instance.workspace}"
         return Attempt(
-            name=f"{index}.{number}",
+            name=attempt_name(index, number),
             workspace=workspace,
             script=f"{workspace}/{plan.script_of(instance, changes)}",
             stdout=f"{workspace}/{instance.stem}.out",

@@ -7,12 +7,10 @@ the instance is free for another attempt.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from itertools import chain, islice
-from pathlib import Path
 
+from ..claims import attempt_name
 from ..study import events as ev
-from ..study.observer import VOID
 from ..study.state import StudyState
 from .cancel import Canceller
 from .context import DriverContext
@@ -48,7 +46,7 @@ class Withdrawer:
         began: list[int] = []
         try:
             for index in wanted:
-                if take_claim(context.directory.claims / f"{index}.{state.attempts[index][-1].number}"):
+                if context.directory.claims.revoke(attempt_name(index, state.attempts[index][-1].number)):
                     taken.append(index)
                 else:
                     began.append(index)
@@ -80,27 +78,3 @@ def _cause(state: StudyState, index: int) -> str:
     else:
         why = "held by command" if index in state.held else "a parent's job is gone"
     return f"taken out of {'its allocation' if index in state.live_packed else 'Slurm'}: {why}"
-
-
-def is_void(path: Path) -> bool:
-    """Whether a claim is a driver's, so that its attempt can never begin."""
-    with suppress(OSError):
-        return path.read_text(encoding="utf-8").strip() == VOID
-    return False
-
-
-def take_claim(path: Path) -> bool:
-    """Take a claim for the driver; whether it is the driver's. Raises OSError if it cannot be written.
-
-    It appears with its owner in it: a driver that dies meanwhile leaves no claim of which nobody knows whose it is.
-    """
-    written = path.with_name(f".{path.name}")
-    try:
-        written.write_text(f"{VOID}\n", encoding="utf-8")
-        path.hardlink_to(written)
-    except FileExistsError:
-        return is_void(path)
-    finally:
-        with suppress(OSError):
-            written.unlink()
-    return True

@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..claims import Claims
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
 from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
@@ -75,8 +76,8 @@ class StudyDirectory:
         return self.home / "inbox"
 
     @cached_property
-    def claims(self) -> Path:
-        return self.home / "claims"
+    def claims(self) -> Claims:
+        return Claims(self.home / "claims")
 
     @cached_property
     def allocations(self) -> Path:

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..claims import REVOKED
 from . import events as ev
 from .attempt import Attempt
 from .end_words import end_words, exit_words
@@ -21,7 +22,6 @@ VERDICT_WAIT = 15.0  # seconds for Slurm's verdict on a job that reported its ow
 REPORT_WAIT = 5.0  # seconds for the job's own report after Slurm called it ended
 UNCLEAR_WAIT = 30.0  # seconds until an unclear submission that nobody has seen counts as not made
 LOST_WAIT = 60.0  # seconds that a job may be unknown to Slurm before it counts as lost
-VOID = "void"  # the owner of a claim that the driver took itself, so that the attempt can never begin
 NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not begin, or has cancelled
 
 _WAITING = (Status.PENDING, Status.BOUND)
@@ -165,7 +165,7 @@ class Observer:
         at = min(at, report.at or at)
         if report.kind == "lost":
             return [ev.Returned(at=at, members=((index, report.attempt),), cause=report.error)]
-        if report.kind == "twin" and report.owner == VOID:
+        if report.kind == "twin" and report.owner == REVOKED:
             return []  # it was being taken out of Slurm when it began
         if report.kind == "twin":
             message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"

@@ -9,13 +9,14 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from mtui.core.claims import REVOKED
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool
 from mtui.core.spec.model import Pack
 from mtui.core.study import events as ev
 from mtui.core.study.allocation import Allocation
 from mtui.core.study.allocation_watch import AllocationWatch, Over
-from mtui.core.study.observer import VOID, Report, Seen
+from mtui.core.study.observer import Report, Seen
 from mtui.core.study.packing import Gift, Packer
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import OVER, Status
@@ -312,7 +313,7 @@ class PackedMachine(StudyMachine):
                 self.emit(event)
         waiting = [i for i in self.state.live_packed if self.state.status[i] in (Status.BOUND, Status.PENDING)]
         keys = [self.key(index) for index in sorted(waiting, reverse=True)]
-        if taken := tuple(key for key in keys if self.world.claims.get(key) == VOID):
+        if taken := tuple(key for key in keys if self.world.claims.get(key) == REVOKED):
             self.emit(ev.Returned(at=self.at(), members=taken, cause="taken back"))
         self.read_records()
         super().take_over()

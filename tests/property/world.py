@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtui.core.study.observer import NEVER, VOID, Report, Seen
+from mtui.core.claims import REVOKED
+from mtui.core.study.observer import NEVER, Report, Seen
 from mtui.core.study.status import Status
 
 HOST = "here"
@@ -108,7 +109,7 @@ class World:
 
     def void(self, index: int, attempt: int) -> bool:
         """The driver takes the claim of an attempt; whether it is the driver's."""
-        return self.claims.setdefault((index, attempt), VOID) == VOID
+        return self.claims.setdefault((index, attempt), REVOKED) == REVOKED
 
     def of_state(self, state: str) -> list[Job]:
         return [job for job in self.jobs.values() if job.state == state]

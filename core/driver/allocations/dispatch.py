@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...claims import attempt_name
 from ...pack.lines import Item, gift_text
 from ...plan.changes import UNCHANGED
 from ...plan.packing import Share
@@ -92,11 +93,11 @@ class Dispatcher:
                 barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
             waits += [f"={barrier}"] if barriers[barrier] else []
         script = plan.script_of(instance, state.changes.get(index, UNCHANGED))
-        return Item(f"{index}.{number}", share.ask, instance.workspace, script, instance.stem, tuple(waits))
+        return Item(attempt_name(index, number), share.ask, instance.workspace, script, instance.stem, tuple(waits))
 
     def _unfinished(self, indices: Iterable[int]) -> list[str]:
         state = self._context.state
-        return [attempt_name(state, index) for index in indices if state.status[index] not in OVER]
+        return [last_attempt_name(state, index) for index in indices if state.status[index] not in OVER]
 
     def _given(self, submission: str, answer: Answer) -> None:
         context, at = self._context, time.time()
@@ -111,6 +112,6 @@ class Dispatcher:
                 context.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
 
 
-def attempt_name(state: StudyState, index: int) -> str:
+def last_attempt_name(state: StudyState, index: int) -> str:
     """The last attempt of an instance, as it is called in lists, claims and records."""
-    return f"{index}.{state.attempts[index][-1].number}"
+    return attempt_name(index, state.attempts[index][-1].number)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Container
 from contextlib import suppress
 
+from ...claims import attempt_name
 from ...pack.lines import ABORT_TEXT, END_TEXT, cancel_text
 from ...store.allocation_files import Began, Records, SaysOver, append, has_gift
 from ...store.spool import Unreadable
@@ -21,8 +22,7 @@ from ...study.status import Status
 from ..cancel import Canceller
 from ..context import DriverContext
 from ..crash_points import crash_point
-from ..withdraw import is_void, take_claim
-from .dispatch import Dispatcher, attempt_name
+from .dispatch import Dispatcher, last_attempt_name
 from .request import AllocationRequester
 
 _FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
@@ -114,7 +114,7 @@ class AllocationTracker:
             for word in records.read():
                 self._take(allocation, word)
                 if isinstance(word, Report) and word.kind != "start":
-                    over.add(f"{word.instance}.{word.attempt}")
+                    over.add(attempt_name(word.instance, word.attempt))
         self._end_within(over)
 
     def _take(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
@@ -177,7 +177,7 @@ class AllocationTracker:
             for index in members:
                 number = state.attempts[index][-1].number
                 waits = index in state.live_packed and state.status[index] in (Status.BOUND, Status.PENDING)
-                if waits and take_claim(context.directory.claims / f"{index}.{number}"):
+                if waits and context.directory.claims.revoke(attempt_name(index, number)):
                     taken.append((index, number))
         if taken:
             crash_point("return.claimed")
@@ -196,7 +196,7 @@ class AllocationTracker:
                 continue  # soon it is known whether the allocation has it
             waits = status in (Status.BOUND, Status.PENDING)
             with suppress(OSError):
-                if waits and take_claim(context.directory.claims / f"{index}.{attempt.number}"):
+                if waits and context.directory.claims.revoke(attempt_name(index, attempt.number)):
                     ended = ev.Ended(
                         at=time.time(),
                         instance=index,
@@ -208,7 +208,7 @@ class AllocationTracker:
                     continue
             by_leader.setdefault(attempt.allocation, []).append(index)
         for name, members in by_leader.items():
-            if self._write(name, cancel_text(attempt_name(state, index) for index in members)):
+            if self._write(name, cancel_text(last_attempt_name(state, index) for index in members)):
                 context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
 
     def _let_go(self, allocations: list[Allocation]) -> None:
@@ -297,7 +297,9 @@ class AllocationTracker:
         state, claims = self._context.state, self._context.directory.claims
         waiting = [index for index in state.live_packed if state.status[index] in (Status.BOUND, Status.PENDING)]
         numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
-        if taken := tuple((index, number) for index, number in numbered if is_void(claims / f"{index}.{number}")):
+        if taken := tuple(
+            (index, number) for index, number in numbered if claims.is_revoked(attempt_name(index, number))
+        ):
             self._context.emit(ev.Returned(at=at, members=taken, cause="taken back"))
 
     def _take_over_gift(self, submission: str, name: str, at: float) -> None:

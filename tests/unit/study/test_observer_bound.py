@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
+from mtui.core.claims import REVOKED
 from mtui.core.study import events as ev
-from mtui.core.study.observer import LOST_WAIT, NEVER, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, VOID, Seen
+from mtui.core.study.observer import LOST_WAIT, NEVER, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Seen
 from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
@@ -134,13 +135,13 @@ def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(v
 
 def test_job_that_found_its_claim_taken_by_the_driver_is_passed_over() -> None:
     watched = bound()
-    assert watched.report("twin", 1, job="11", owner=VOID) == []
+    assert watched.report("twin", 1, job="11", owner=REVOKED) == []
     assert (words(watched.state), watched.observer.take_strays()) == ("pending, bound", [])
 
 
 def test_job_of_an_attempt_that_was_taken_out_is_passed_over() -> None:
     watched = bound(ended(0, Status.FAILED), unbound((1, 1)))
-    assert watched.report("twin", 1, job="11", owner=VOID) == []
+    assert watched.report("twin", 1, job="11", owner=REVOKED) == []
     assert watched.observer.take_strays() == []
 
 
