@@ -1,7 +1,7 @@
-"""Drives a study: the loop, and what it does in the outside world."""
+"""Drives a study: the loop, and its parts by external effect."""
 
-from .context import Listener
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
-from .successor import say_ready
+from .event_log import Listener
+from .successor import say_ready, start_successor
 
-__all__ = ["BEGINS_ANEW", "HANDED_OVER", "Driver", "Listener", "say_ready"]
+__all__ = ["BEGINS_ANEW", "HANDED_OVER", "Driver", "Listener", "say_ready", "start_successor"]

@@ -1,4 +1,4 @@
-"""Ends jobs: those that somebody asked to cancel, and strays that must not run."""
+"""Cancels jobs: those of instances with a cancellation request, and orphan jobs that must not run."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from ..study import events as ev
 from ..study.attempt import Attempt
 from .context import DriverContext
 from .effects import Effect
+from .part import DriverPart
 
 _TRY_AGAIN = 5.0  # seconds after a scancel that was not taken
-_STRAY_TRIES = 6
+_ORPHAN_TRIES = 6
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
 
-class Canceller:
+class Canceller(DriverPart):
     """The part of a driver that cancels. A request stays in the state until the backend has taken it."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         self._thread = ThreadPoolExecutor(1, "mtui-scancel")
         self._sending: dict[int, int] = {}  # instance -> attempt
-        self._strays: dict[str, int] = {}  # jobs that have to end -> tries left
-        self._strays_due = 0.0
+        self._orphans: dict[str, int] = {}  # jobs to cancel -> tries left
+        self._orphans_due = 0.0
         self._closed_until = 0.0
         self._kill_at: dict[int, float] = {}
 
@@ -33,15 +34,15 @@ class Canceller:
         times = list(self._kill_at.values())
         if self._open():
             times.append(self._closed_until)
-        if self._strays:
-            times.append(self._strays_due)
+        if self._orphans:
+            times.append(self._orphans_due)
         return min(times, default=None)
 
-    def turn(self) -> None:
-        """Send what has to be sent."""
+    def step(self) -> None:
+        """Send the requests that are open."""
         now = time.monotonic()
-        if self._strays and now >= self._strays_due:
-            self._send_strays()
+        if self._orphans and now >= self._orphans_due:
+            self._send_orphans()
         wanted = self._open() if now >= self._closed_until else []
         groups: list[tuple[Backend | None, list[int]]] = [
             (self._context.slurm, [index for index in wanted if self._last(index).in_queue]),
@@ -57,20 +58,20 @@ class Canceller:
                 self._context.local.kill(self._last(index).job)
                 self._kill_at[index] = now + _KILL_AFTER
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def end_strays(self, jobs: list[str]) -> None:
-        """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm has taken it."""
+    def cancel_orphans(self, jobs: list[str]) -> None:
+        """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm accepts it."""
         if jobs and self._context.slurm:
-            self._strays.update(dict.fromkeys(jobs, _STRAY_TRIES))
-            self._send_strays()
+            self._orphans.update(dict.fromkeys(jobs, _ORPHAN_TRIES))
+            self._send_orphans()
 
-    def _send_strays(self) -> None:
+    def _send_orphans(self) -> None:
         assert self._context.slurm is not None
-        slurm, jobs, context = self._context.slurm, list(self._strays), self._context
-        left = {job: tries - 1 for job, tries in self._strays.items() if tries > 1}
-        self._strays = {}
+        slurm, jobs, context = self._context.slurm, list(self._orphans), self._context
+        left = {job: tries - 1 for job, tries in self._orphans.items() if tries > 1}
+        self._orphans = {}
 
         def send() -> None:
             if slurm.cancel(jobs):
@@ -79,11 +80,11 @@ class Canceller:
         self._thread.submit(send)
 
     def _try_again(self, left: dict[str, int]) -> None:
-        self._strays = {**left, **self._strays}
-        self._strays_due = time.monotonic() + _TRY_AGAIN
+        self._orphans = {**left, **self._orphans}
+        self._orphans_due = time.monotonic() + _TRY_AGAIN
 
     def _open(self) -> list[int]:
-        """Instances whose jobs are still to be told; those in allocations are not this part's business."""
+        """Instances whose request was not sent yet; allocations/packed_cancel.py cancels those in allocations."""
         state = self._context.state
         ours = [(index, self._last(index)) for index in state.to_cancel if index not in state.live_packed]
         return [index for index, last in ours if last.job and self._sending.get(index) != last.number]

@@ -1,4 +1,4 @@
-"""Takes commands from the inbox and carries them out."""
+"""Carries out the commands in the inbox."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from ..study import events as ev
 from ..study.commands import carry_out
 from .context import DriverContext
 from .crash_points import crash_point
+from .part import DriverPart
 
 
-class CommandRunner:
-    """The part of a driver that obeys. `own` is called for commands to the driver itself: detach, stop, extend."""
+class CommandRunner(DriverPart):
+    """The part of a driver that carries out commands.
+
+    `own` is called for commands to the driver itself: detach, stop, extend.
+    """
 
     def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
         self._context = context
         self._own = own
 
-    def turn(self) -> None:
-        """Carry out every command that waits, in the order in which they were sent."""
+    def step(self) -> None:
+        """Carry out every pending command, in the order in which they were sent."""
         context = self._context
         for path in inbox.waiting(context.directory.inbox):
             request = inbox.read(path)
@@ -32,10 +36,10 @@ class CommandRunner:
             else:
                 events = carry_out(context.state, request, time.time())
                 context.emit_all(events)
-                if events and request.verb in self._own:  # one that was obeyed before is only put away
+                if events and request.verb in self._own:  # one that was carried out before is only put away
                     self._own[request.verb]()
             crash_point("command.journalled")
-            context.sync()  # before it is put away: else a crash would lose it
+            context.log.sync()  # before it is put away: else a crash would lose it
             crash_point("command.synced")
             inbox.put_away(path)
             crash_point("command.put_away")

@@ -46,7 +46,7 @@ class HookRunner:
     def _run(self, hook: str, command: str, **more: str) -> subprocess.Popen[bytes] | None:
         context = self._context
         context.emit(ev.HookRun(at=time.time(), hook=hook))
-        context.sync()
+        context.log.sync()
         crash_point("hook.journalled")
         failed = sum(context.state.counts[status] for status in UNSUCCESSFUL)
         about = {

@@ -1,14 +1,16 @@
-"""Starts what is ready, and submits ahead what waits for jobs in Slurm: intent, files, then the backend."""
+"""Submits what is ready, and ahead of time what waits for jobs in Slurm: intent, files, then the backend."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
 from ..backends.site import Site
 from ..claims import attempt_name
+from ..debug_log import ChangeLogger, get_logger
 from ..plan.arrays import Kinds
 from ..plan.changes import UNCHANGED
 from ..plan.script import header_resources
@@ -18,10 +20,13 @@ from ..study.binding import Start
 from ..study.policy import Capacity, next_local, next_submissions
 from ..study.status import LIVE
 from ..study.window import Window
-from .collect import Collector
 from .context import DriverContext
 from .crash_points import crash_point
 from .effects import Effect
+from .part import DriverPart
+from .submit_reasons import why_no_job, why_no_local_step
+
+_log = get_logger(__name__)
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
 _DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
@@ -34,12 +39,19 @@ _GATHERED = 100  # instances that wait no longer for others
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 
 
-class Submitter:
+class PolledQueue(Protocol):
+    """What the last poll of Slurm showed."""
+
+    polled_at: float  # monotonic
+    other_jobs: dict[str, int]  # of the user, by QOS
+
+
+class Submitter(DriverPart):
     """The part of a driver that submits."""
 
-    def __init__(self, context: DriverContext, collector: Collector) -> None:
+    def __init__(self, context: DriverContext, queue: PolledQueue) -> None:
         self._context = context
-        self._collector = collector
+        self._queue = queue
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
         self._kinds = Kinds(context.plan)
@@ -49,16 +61,21 @@ class Submitter:
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
+        self._slurm_closed_until = 0.0  # monotonic: no submission to Slurm before
+        self._pause = ""  # why it is closed
         self._local_closed_until = 0.0
+        self._ended_steps: list[int] = []  # of the Slurm jobs that have ended, until their windows know
+        self._reasons = ChangeLogger(_log)
+        context.log.subscribe(self._note)
         if context.slurm and self._wants_slurm():
             self._ask_for_site()
 
     def due(self) -> float | None:
-        """When something that waits is to be looked at again."""
+        """When something that waits may be submitted."""
         context, now = self._context, time.monotonic()
         times: list[float] = []
         if any(context.state.ready[step.index] for step in context.plan.steps if step.scheduled):
-            times.append(context.slurm_closed_until)
+            times.append(self._slurm_closed_until)
         if any(context.state.ready[step.index] for step in context.plan.steps if not step.scheduled):
             times.append(self._local_closed_until)
         times += [due for window in self._windows.values() if (due := window.due(now)) is not None]
@@ -69,11 +86,13 @@ class Submitter:
             times.append(self._ahead_due)
         return min((due for due in times if due > now), default=None)
 
-    def turn(self) -> None:
+    def step(self) -> None:
         """Start as much as policy and limits allow."""
         context, state = self._context, self._context.state
         is_open = time.monotonic() >= self._local_closed_until
         starts = [Start((index,)) for index in next_local(state, context.limits)] if is_open else []
+        if self._reasons.is_on and not starts:
+            self._reasons.report("no local step started", why_no_local_step(state, context.limits, is_open))
         context.effects.perform([self._effect(start, scheduled=False) for start in starts])
         if not context.slurm:
             return
@@ -81,14 +100,33 @@ class Submitter:
         capacity = self._capacity()
         chosen = next_submissions(state, self._kinds, context.packing, context.limits, capacity)
         now = time.monotonic()
+        if self._reasons.is_on and not chosen:
+            why = why_no_job(state, context.packing, context.limits, capacity, self._pause)
+            self._reasons.report("nothing submitted to Slurm", why)
         for start in chosen:
             self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
             self._ahead_due = now + _AHEAD_EVERY  # only what was tried waits: else a busy driver never came to it
         context.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._threads.shutdown(wait=True)
+
+    def _note(self, event: ev.Event, _refused: Sequence[int]) -> None:
+        """An end may have made room in Slurm, and so may an answer after silence."""
+        match event:
+            case ev.Ended():
+                self._slurm_closed_until = 0.0
+                step = self._context.plan.step_of(self._context.plan.instances[event.instance])
+                if step.scheduled:
+                    self._ended_steps.append(step.index)
+            case ev.SlurmAnswers():
+                self._slurm_closed_until = 0.0
+            case _:
+                pass
+
+    def _pause_slurm(self, seconds: float, why: str) -> None:
+        self._slurm_closed_until, self._pause = time.monotonic() + seconds, why
 
     # --- what Slurm has room for
 
@@ -108,6 +146,7 @@ class Submitter:
         try:
             site = self._context.slurm.site()
         except Exception:  # a bug of ours: without its limits they are learned
+            _log.warning("the limits of the cluster cannot be read", exc_info=True)
             site = Site()
 
         def take() -> None:
@@ -124,7 +163,7 @@ class Submitter:
         context, state, now = self._context, self._context.state, time.monotonic()
         site = self._site or Site()
         arrays, binds = (context.slurm.arrays, context.slurm.binds) if context.slurm else (False, False)
-        is_open = now >= context.slurm_closed_until and not state.slurm_silent_since
+        is_open = now >= self._slurm_closed_until and not state.slurm_silent_since
         settings = context.study.settings
         resting = [
             step
@@ -133,8 +172,8 @@ class Submitter:
         ]
         if self._site is None:  # arrays are not to be cut for that
             resting += [step.index for step in context.plan.steps if len(step.instances) > 1]
-        # What Slurm forgets counts for it as done: only while its last look is younger may jobs be bound to others.
-        fresh = now - self._collector.looked_at < site.min_job_age / 2
+        # What Slurm forgets counts for it as done: only while its last poll is younger may jobs be bound to others.
+        fresh = now - self._queue.polled_at < site.min_job_age / 2
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
@@ -149,15 +188,16 @@ class Submitter:
     def _room(self, now: float) -> dict[str, int]:
         if self._site is None:
             return dict.fromkeys(self._limit_of, max(0, _UNASKED - len(self._context.state.live_slurm)))
-        for step in self._context.take_ends():
+        for step in self._ended_steps:
             self._windows[self._limit_of[step]].ended(now)
+        self._ended_steps.clear()
         return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
 
     def _others(self, limit: str) -> int:
-        """How many other jobs of the user are under a limit, as the last look at Slurm showed it."""
+        """How many other jobs of the user are under a limit, as the last poll of Slurm showed it."""
         assert self._site is not None
         qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
-        return self._collector.others.get(qos, 0)
+        return self._queue.other_jobs.get(qos, 0)
 
     def _live(self, limit: str) -> int:
         """How many jobs of the steps under a limit are in Slurm or on their way to it.
@@ -261,14 +301,14 @@ class Submitter:
                 elif answer.limit and limit in self._windows:
                     self._windows[limit].refused(live, self._others(limit), now)
                 else:
-                    context.slurm_closed_until = now + _DEFER_WAIT
+                    self._pause_slurm(_DEFER_WAIT, f"deferred: {answer.message}")
             case Unclear():
-                context.slurm_closed_until = now + _UNCLEAR_PAUSE
+                self._pause_slurm(_UNCLEAR_PAUSE, f"the answer to a submission was unclear: {answer.message}")
                 context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
                 context.observer.doubt(job.submission, now)
             case Refused():
                 if context.tries.attempts > 1:  # it may be tried again by itself: not at once
-                    context.slurm_closed_until = now + _REFUSED_PAUSE
+                    self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")
                 context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
 
 

@@ -18,6 +18,7 @@ FLOORS = {
     "core": (),
     "core.errors": (),
     "core.claims": (),
+    "core.debug_log": (),
     "core.pack": (),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.pack", "core.spec"),
@@ -31,18 +32,9 @@ FLOORS = {
         *("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
         *("core.backends", "core.start"),
     ),
-    "core.driver": (
-        "core.claims",
-        "core.errors",
-        "core.pack",
-        "core.spec",
-        "core.plan",
-        "core.study",
-        "core.store",
-        "core.backends",
-    ),
+    "core.driver": ("core.errors", "core.pack", "core.spec", "core.plan", "core.study", "core.store", "core.backends"),
 }
-LEAVES = ("core.claims",)  # modules that import nothing of ours, and that every package may import
+LEAVES = ("core.claims", "core.debug_log")  # modules that import nothing of ours, and that every package may import
 ALLOWED = {**{room: {"core", "mtui", *LEAVES, *below} for room, below in FLOORS.items()}, "tui": set(FLOORS)}
 PURE = ("core.spec", "core.plan", "core.study")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}

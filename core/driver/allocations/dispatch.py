@@ -1,4 +1,4 @@
-"""Gives instances to allocations: their files are written, then they stand in the list that the leader reads."""
+"""Dispatches instances to allocations: their files are written, then they are added to the list of the leader."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from ...store.allocation_files import append
 from ...store.layout import prepare
 from ...study import events as ev
 from ...study.packing import Gift, Packer
-from ...study.state import StudyState
 from ...study.status import OVER
 from ..context import DriverContext
 from ..crash_points import crash_point
 from ..effects import Effect
+from .members import last_attempt_name
 
-_AHEAD_EVERY = 0.2  # seconds between two tries to give ahead what could not be given
-
+_AHEAD_EVERY = 0.2  # seconds between two tries to dispatch what waits for others
 _TRY_AGAIN = 5.0  # seconds after a list that could not be written
 
 
 class Dispatcher:
-    """The part of a driver that gives."""
+    """Dispatches to the allocations of one study, on a thread of its own."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        self._thread = ThreadPoolExecutor(1, "mtui-pack")  # one: the lines of a list stay in order
+        self._thread = ThreadPoolExecutor(1, "mtui-dispatch")  # one: the lines of a list stay in order
         self._ahead_due = 0.0
         self._closed_until = 0.0
 
     def due(self) -> float | None:
-        """When to try again to give ahead."""
+        """When to try again to dispatch what waits for others in an allocation."""
         state = self._context.state
         return self._ahead_due if any(state.ahead[step] for step in self._context.packing.steps) else None
 
-    def turn(self, packer: Packer) -> None:
-        """Give what can be given now."""
+    def dispatch(self, packer: Packer) -> None:
+        """Dispatch what can be dispatched now."""
         now = time.monotonic()
         if now < self._closed_until:
             return
@@ -51,7 +50,7 @@ class Dispatcher:
             self._ahead_due = now + _AHEAD_EVERY
         self._context.effects.perform([self._gift(gift) for gift in gifts])
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._thread.shutdown(wait=True)
 
     def _gift(self, gift: Gift) -> Effect[Answer]:
@@ -110,8 +109,3 @@ class Dispatcher:
             case Deferred() | Unclear() | Refused():  # no room on the disk
                 self._closed_until = time.monotonic() + _TRY_AGAIN
                 context.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))
-
-
-def last_attempt_name(state: StudyState, index: int) -> str:
-    """The last attempt of an instance, as it is called in lists, claims and records."""
-    return attempt_name(index, state.attempts[index][-1].number)

@@ -16,14 +16,15 @@ from ...study import events as ev
 from ...study.allocation import Allocation
 from ...study.status import Status
 from ..context import DriverContext
+from ..part import DriverPart
 from .tracker import AllocationTracker
 
 _IDLE = 7 * 86_400  # seconds: it is not ours to end for want of work
-_EVERY = 1.0  # seconds between two looks whether the leader lives
+_EVERY = 1.0  # seconds between two checks that the leader runs
 
 
-class OwnAllocation:
-    """The part of a driver that lives in an allocation. Does nothing for one that does not."""
+class OwnAllocation(DriverPart):
+    """The part of a driver that uses the allocation it runs in. Does nothing outside of one."""
 
     def __init__(self, context: DriverContext, tracker: AllocationTracker) -> None:
         self._context = context
@@ -39,7 +40,7 @@ class OwnAllocation:
         own = [own for own in self._context.state.allocations.open() if own.job == self._job and own.pool == ANY]
         for allocation in own:
             self._name = allocation.name
-            if self._lives():
+            if self._is_running():
                 return
             self._end(allocation, Status.FAILED)
         self._start()
@@ -47,11 +48,11 @@ class OwnAllocation:
     def due(self) -> float | None:
         return time.monotonic() + _EVERY if self._name else None
 
-    def turn(self) -> None:
-        """Notice the end of the leader: Slurm says nothing of it, for the allocation goes on."""
-        if not self._name or self._lives():
+    def step(self) -> None:
+        """Notice the end of the leader: Slurm does not report it, for the allocation continues."""
+        if not self._name or self._is_running():
             return
-        self._tracker.read()
+        self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
@@ -60,7 +61,7 @@ class OwnAllocation:
             self._start()
 
     def _end(self, allocation: Allocation, status: Status) -> None:
-        self._tracker.end(allocation, status, f"the leader in allocation {allocation.job} ended")
+        self._tracker.end_allocation(allocation, status, f"the leader in allocation {allocation.job} ended")
 
     def _start(self) -> None:
         context, environment = self._context, os.environ
@@ -73,10 +74,9 @@ class OwnAllocation:
             )
         )
         context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
-        context.sync()
-        folder = context.directory.allocations
+        context.log.sync()
         leader = ("-m", "mtui.core.pack.leader", str(context.directory.home), name, str(_IDLE))
-        with (folder / f"{name}.out").open("ab") as out:
+        with context.directory.allocation_file(name, "out").open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],
                 stdin=subprocess.DEVNULL,
@@ -84,14 +84,14 @@ class OwnAllocation:
                 stderr=out,
                 start_new_session=True,
             )
-        (folder / f"{name}.pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
+        context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
-    def _lives(self) -> bool:
+    def _is_running(self) -> bool:
         """Whether the leader runs, be it our child or that of a driver before us on this host."""
         if self._process:
             return self._process.poll() is None
         try:
-            pid = (self._context.directory.allocations / f"{self._name}.pid").read_text(encoding="utf-8").strip()
+            pid = self._context.directory.allocation_file(self._name, "pid").read_text(encoding="utf-8").strip()
             words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return False

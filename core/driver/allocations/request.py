@@ -1,4 +1,4 @@
-"""Asks Slurm for allocations that instances share."""
+"""Requests allocations from Slurm that instances share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...debug_log import ChangeLogger, get_logger
 from ...pack.script import allocation_script
 from ...plan.packing import Pool
 from ...study import events as ev
@@ -17,26 +18,34 @@ from ...study.status import Status
 from ..context import DriverContext
 from ..effects import Effect
 
+_log = get_logger(__name__)
+
 _GUESS_CORES = 64  # of a node, before any has been seen
-_DEFER_WAIT = 30.0  # seconds until Slurm is asked again for an allocation that it put off
+_DEFER_WAIT = 30.0  # seconds until an allocation is requested again that Slurm deferred
 
 
 class AllocationRequester:
-    """The part of a driver that asks."""
+    """Requests the allocations of one study, on a thread of its own."""
 
     def __init__(self, context: DriverContext, watch: AllocationWatch) -> None:
         self._context = context
         self._watch = watch
         self._thread = ThreadPoolExecutor(1, "mtui-allocation")
         self._closed_until = 0.0
+        self._reasons = ChangeLogger(_log)
 
-    def turn(self, packer: Packer) -> None:
-        """Ask for what is wanted now."""
+    def request(self, packer: Packer) -> None:
+        """Request what is wanted now."""
         context = self._context
-        if context.study.settings.inside or context.slurm is None or context.state.slurm_silent_since:
+        if context.study.settings.inside or context.slurm is None:
+            return
+        if context.state.slurm_silent_since:
+            self._reasons.report("no allocation requested", "Slurm does not answer")
             return
         if time.monotonic() < self._closed_until:
+            self._reasons.report("no allocation requested", "Slurm deferred the last request")
             return
+        self._reasons.report("no allocation requested", "")
         cores = context.packing.pack.cores or _GUESS_CORES
         context.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
         for pool in {share.pool for _, share in packer.ready()}:
@@ -77,6 +86,7 @@ class AllocationRequester:
             except OSError as error:
                 return Deferred(f"{error.filename or script}: {error.strerror}")
             except Exception as error:  # a bug of ours must not leave the request without an answer
+                _log.warning("the request of an allocation failed", exc_info=True)
                 return Unclear(f"{type(error).__name__}: {error}")
 
         return Effect("allocate", [intent], act, partial(self._asked, name, pool), self._thread)
@@ -113,5 +123,5 @@ class AllocationRequester:
             context.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
             context.emit(ev.SubmitRefused(at=at, submission=submission, message=message))
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._thread.shutdown(wait=True)

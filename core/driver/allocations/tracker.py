@@ -1,36 +1,30 @@
-"""Shares allocations among instances: asks Slurm for them, gives them their instances, reads what came of these.
-
-What to do is decided in study/packing.py; this part carries it out, with an intent in the journal before each step.
-"""
+"""Tracks allocations: reads what their leaders record, and ends those that are over."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container
-from contextlib import suppress
 
 from ...claims import attempt_name
-from ...pack.lines import ABORT_TEXT, END_TEXT, cancel_text
-from ...store.allocation_files import Began, Records, SaysOver, append, has_gift
+from ...pack.lines import ABORT_TEXT, cancel_text
+from ...store.allocation_files import Began, Records, SaysOver, has_gift
 from ...store.spool import Unreadable
 from ...study import events as ev
 from ...study.allocation import Allocation
 from ...study.allocation_watch import AllocationWatch, Over
 from ...study.observer import Report, Seen
-from ...study.packing import Packer
 from ...study.status import Status
 from ..cancel import Canceller
 from ..context import DriverContext
-from ..crash_points import crash_point
-from .dispatch import Dispatcher, last_attempt_name
-from .request import AllocationRequester
+from ..part import DriverPart
+from .members import NOT_BEGUN, append_to_list, return_instances
 
 _FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
-_EVERY = 1.0  # seconds between two looks at what could be taken back, let go or added
+_READ_EVERY = 1.0  # seconds between two readings of the records, if nothing reports that they grew
 
 
-class AllocationTracker:
-    """The part of a driver that packs. Everything here runs on the driver's thread, but for what acts."""
+class AllocationTracker(DriverPart):
+    """The part of a driver that tracks allocations."""
 
     def __init__(self, context: DriverContext, canceller: Canceller) -> None:
         self._context = context
@@ -38,11 +32,9 @@ class AllocationTracker:
         self.watch = AllocationWatch(context.state)
         self._records: dict[str, Records] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
-        self._dispatcher = Dispatcher(context)
-        self._requester = AllocationRequester(context, self.watch)
-        self._due = 0.0
-        self._is_due = False  # in this turn
         self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
+        self._has_changed = False
+        self._read_due = 0.0
 
     @property
     def is_used(self) -> bool:
@@ -50,91 +42,60 @@ class AllocationTracker:
         return bool(self._context.packing.steps or self._context.state.allocations.by_name)
 
     def due(self) -> float | None:
-        """When to look again at what nothing else calls for."""
-        state = self._context.state
-        if not self.is_used or not (state.allocations.open() or any(state.ready[step] for step in self._steps)):
+        if not self.is_used or not self._context.state.allocations.open():
             return None
-        times = [self._due, *(due for _, due in self._fenced.values())]
-        ahead = self._dispatcher.due()
-        if ahead is not None and ahead > time.monotonic():  # else it was tried just now, or nothing is given any more
-            times.append(ahead)
-        return min(times)
+        return min([self._read_due, *(due for _, due in self._fenced.values())])
 
-    @property
-    def _steps(self) -> frozenset[int]:
-        return self._context.packing.steps
-
-    def turn(self) -> None:
-        """Take in the records, and end what somebody wants to be ended."""
-        now = time.monotonic()
-        self._is_due = now >= self._due
-        if self._is_due:
-            self._due = now + _EVERY
+    def step(self) -> None:
+        """Read the records, and end allocations whose leaders had the time to end."""
         if self.is_used:
-            self.read()
+            self._read_due = time.monotonic() + _READ_EVERY
+            self.read_records()
             self._end_fenced()
-            self._cancel()
 
-    def start(self) -> None:
-        """Give, ask, take back and let go, as is best now."""
-        state = self._context.state
-        if not self.is_used:
-            return
-        packer = Packer(state, self._context.packing, time.time())
-        self._dispatcher.turn(packer)
-        if self._is_due or any(state.ready[step] for step in self._steps):
-            self._requester.turn(packer)
-        if self._is_due:
-            self._take_back(packer)
-            self._let_go(packer.let_go())
-
-    def stop(self) -> None:
-        self._dispatcher.stop()
-        self._requester.stop()
-
-    def finish(self) -> None:
-        """The study is over: no allocation has anything to do any more."""
-        self._let_go([own for own in self._context.state.allocations.open() if not own.ending])
+    def take_change(self) -> bool:
+        """Whether an allocation has begun or ended since the last call."""
+        changed, self._has_changed = self._has_changed, False
+        return changed
 
     # --- records
 
-    def read(self) -> None:
-        """Take in what the leaders have written."""
+    def read_records(self) -> None:
+        """Read what the leaders have written since the last time."""
         context = self._context
         for report in [early for early in self._early if not context.observer.is_early(early)]:
             self._early.remove(report)
-            self._report(report)
-        over: set[str] = set()  # attempts whose end stands behind their start: after a change of driver most of them
+            self._apply_report(report)
+        over: set[str] = set()  # attempts whose end follows their start: after a change of driver most of them
         for allocation in context.state.allocations.open():
             records = self._records.get(allocation.name)
             if records is None:
-                records = self._records[allocation.name] = Records(
-                    self._context.directory.allocation_file(allocation.name, "records")
-                )
+                path = context.directory.allocation_file(allocation.name, "records")
+                records = self._records[allocation.name] = Records(path)
             for word in records.read():
-                self._take(allocation, word)
+                self._apply(allocation, word)
                 if isinstance(word, Report) and word.kind != "start":
                     over.add(attempt_name(word.instance, word.attempt))
-        self._end_within(over)
+        self._cancel_orphans_within(over)
 
-    def _take(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
+    def _apply(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
         context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
             case Began():
                 if not allocation.began_at:
-                    self._began(allocation, word)
+                    self._begin(allocation, word)
             case SaysOver():
                 self.watch.says_over(allocation.name)
                 if not allocation.ending:
                     context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=word.why))
             case Report():
-                self._report(word)
+                self._apply_report(word)
             case Unreadable():
                 message = f"a record of allocation {allocation.name} cannot be read"
                 context.emit(ev.Anomaly(at=time.time(), message=message))
 
-    def _began(self, allocation: Allocation, word: Began) -> None:
+    def _begin(self, allocation: Allocation, word: Began) -> None:
         self._context.emit(
             ev.AllocationBegan(
                 at=time.time(),
@@ -142,116 +103,55 @@ class AllocationTracker:
                 job=word.job,
                 hosts=word.hosts,
                 cores=word.cores,
-                # told at `at`: a driver that reads it later has less
+                # as of `word.at`: a driver that reads it later has less
                 seconds=max(1.0, word.seconds - (time.time() - (word.at or time.time()))) if word.seconds else 0.0,
                 graph=word.graph,
             )
         )
-        self._due = 0.0
+        self._has_changed = True
 
-    def _report(self, report: Report) -> None:
+    def _apply_report(self, report: Report) -> None:
         context = self._context
         if context.observer.is_early(report):
             self._early.append(report)
             return
         context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
-        self._canceller.end_strays(context.observer.take_strays())
+        self._canceller.cancel_orphans(context.observer.take_strays())
 
-    def _end_within(self, over: Container[str]) -> None:
-        """Tell leaders to end what must not run, but for what is over by now."""
+    def _cancel_orphans_within(self, over: Container[str]) -> None:
+        """Have leaders end attempts that must not run, except those that are over by now."""
         for name, attempts in self._context.observer.take_strays_within().items():
             if running := [attempt for attempt in attempts if attempt not in over]:
-                self._write(name, cancel_text(running))
+                append_to_list(self._context, name, cancel_text(running))
 
-    # --- taking back
+    # --- ends
 
-    def _take_back(self, packer: Packer) -> None:
-        for back in packer.take_back():
-            self._take_from(list(back.members), back.cause)
-
-    def _take_from(self, members: list[int], cause: str) -> None:
-        """Take what has not begun: its claim is the driver's from then on."""
-        context, state = self._context, self._context.state
-        taken: list[tuple[int, int]] = []
-        with suppress(OSError):  # no room: what was taken is seen as taken with the next try
-            for index in members:
-                number = state.attempts[index][-1].number
-                waits = index in state.live_packed and state.status[index] in (Status.BOUND, Status.PENDING)
-                if waits and context.directory.claims.revoke(attempt_name(index, number)):
-                    taken.append((index, number))
-        if taken:
-            crash_point("return.claimed")
-            context.emit(ev.Returned(at=time.time(), members=tuple(taken), cause=cause))
-            crash_point("return.journalled")
-
-    # --- ending
-
-    def _cancel(self) -> None:
-        """End what somebody wants to be ended: what has not begun at once, the rest by its leader."""
-        context, state = self._context, self._context.state
-        by_leader: dict[str, list[int]] = {}
-        for index in [index for index in state.to_cancel if index in state.live_packed]:
-            attempt, status = state.attempts[index][-1], state.status[index]
-            if status in (Status.SUBMITTING, Status.UNCLEAR):
-                continue  # soon it is known whether the allocation has it
-            waits = status in (Status.BOUND, Status.PENDING)
-            with suppress(OSError):
-                if waits and context.directory.claims.revoke(attempt_name(index, attempt.number)):
-                    ended = ev.Ended(
-                        at=time.time(),
-                        instance=index,
-                        attempt=attempt.number,
-                        status=Status.CANCELLED,
-                        cause="by command",
-                    )
-                    context.emit(ended)
-                    continue
-            by_leader.setdefault(attempt.allocation, []).append(index)
-        for name, members in by_leader.items():
-            if self._write(name, cancel_text(last_attempt_name(state, index) for index in members)):
-                context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
-
-    def _let_go(self, allocations: list[Allocation]) -> None:
-        for allocation in allocations:
-            if not self._write(allocation.name, END_TEXT):
-                continue
-            self._context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
-            if allocation.job and not allocation.began_at:
-                self._canceller.end_strays([allocation.job])
-
-    def _write(self, name: str, text: str) -> bool:
-        try:
-            append(self._context.directory.allocation_file(name, "list"), text)
-        except OSError:
-            return False
-        return True
-
-    # --- Slurm
-
-    def looked(self, seen: Callable[[str], Seen | None], find: Callable[[str], str], asked: float, at: float) -> None:
-        """What a look at Slurm that was begun at `asked` says of allocations."""
-        self.read()  # what leaders said before this look counts before it
+    def apply_poll(
+        self, seen: Callable[[str], Seen | None], find: Callable[[str], str], asked: float, at: float
+    ) -> None:
+        """Apply a poll of Slurm that was started at `asked` (monotonic); `seen` and `find` as for AllocationWatch."""
+        self.read_records()  # what leaders reported before this poll counts before it
         events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
         self._context.emit_all(events)
         for over in overs:
-            self._judge(over, at)
+            self._fence_or_end(over, at)
 
-    def end(self, allocation: Allocation, status: Status, cause: str) -> None:
-        """An allocation is over, as is known otherwise than from Slurm."""
-        self._judge(Over(allocation, status, cause), time.time())
+    def end_allocation(self, allocation: Allocation, status: Status, cause: str) -> None:
+        """End an allocation that is known to be over otherwise than from Slurm."""
+        self._fence_or_end(Over(allocation, status, cause), time.time())
 
-    def _judge(self, over: Over, at: float) -> None:
-        """Take back what an allocation had, once nothing of it runs any more.
+    def _fence_or_end(self, over: Over, at: float) -> None:
+        """End an allocation once nothing of it runs any more.
 
-        Where Slurm has lost a node, its leader may still be there, and work: it is told to kill everything, and gets
-        the time for that.
+        Where Slurm has lost a node, its leader may still be there, and work: it has to kill everything, and gets the
+        time for that.
         """
         name = over.allocation.name
         if name in self._fenced:
             return
         if over.status is Status.FINISHED or not over.allocation.began_at:
             self._end(over, at)
-        elif self._write(name, ABORT_TEXT):
+        elif append_to_list(self._context, name, ABORT_TEXT):
             self._fenced[name] = (over, time.monotonic() + _FENCE)
             if not over.allocation.ending:
                 self._context.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
@@ -263,18 +163,19 @@ class AllocationTracker:
                 self._end(over, time.time())
 
     def _end(self, over: Over, at: float) -> None:
-        self.read()
+        """Return what has not begun, and end the rest as the allocation ended."""
+        self.read_records()
         state, name = self._context.state, over.allocation.name
-        waiting = [index for index in over.allocation.members if state.status[index] in (Status.BOUND, Status.PENDING)]
-        self._take_from(sorted(waiting, reverse=True), over.cause)
+        waiting = [index for index in over.allocation.members if state.status[index] in NOT_BEGUN]
+        return_instances(self._context, sorted(waiting, reverse=True), over.cause)
         self._context.emit_all(self.watch.end(over, at))
         self._records.pop(name, None)
-        self._due = 0.0
+        self._has_changed = True
 
-    # --- taking over
+    # --- after a change of driver
 
-    def take_over(self) -> None:
-        """Take up what an earlier driver left under way."""
+    def recover(self) -> None:
+        """Recover what an earlier driver left unfinished."""
         context, at, now = self._context, time.time(), time.monotonic()
         for allocation in context.state.allocations.open():
             if allocation.status is Status.SUBMITTING:
@@ -288,24 +189,22 @@ class AllocationTracker:
         for submission, members in list(context.state.submissions.items()):
             last = context.state.attempts[members[0][0]][-1]
             if last.submission == submission and last.allocation:
-                self._take_over_gift(submission, last.allocation, at)
-        self._take_over_claims(at)
-        self.read()
+                self._recover_dispatch(submission, last.allocation, at)
+        self._recover_returns(at)
+        self.read_records()
 
-    def _take_over_claims(self, at: float) -> None:
-        """What a driver took back and had no time to tell of: its leader will never begin it."""
-        state, claims = self._context.state, self._context.directory.claims
-        waiting = [index for index in state.live_packed if state.status[index] in (Status.BOUND, Status.PENDING)]
-        numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
-        if taken := tuple(
-            (index, number) for index, number in numbered if claims.is_revoked(attempt_name(index, number))
-        ):
-            self._context.emit(ev.Returned(at=at, members=taken, cause="taken back"))
-
-    def _take_over_gift(self, submission: str, name: str, at: float) -> None:
+    def _recover_dispatch(self, submission: str, name: str, at: float) -> None:
         allocation = self._context.state.allocations.by_name[name]
         self._context.emit(
             ev.Submitted(at=at, submission=submission, job=allocation.job)
             if has_gift(self._context.directory.allocation_file(name, "list"), submission)
             else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
         )
+
+    def _recover_returns(self, at: float) -> None:
+        """What a driver revoked and had no time to journal: its leader will never begin it."""
+        state, claims = self._context.state, self._context.directory.claims
+        waiting = [index for index in state.live_packed if state.status[index] in NOT_BEGUN]
+        numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
+        if returned := tuple(attempt for attempt in numbered if claims.is_revoked(attempt_name(*attempt))):
+            self._context.emit(ev.Returned(at=at, members=returned, cause="taken back"))
