@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VARIABLE = "MTUI_LOG"
@@ -49,7 +49,7 @@ class _DebugFile(logging.FileHandler):
 
 
 @contextmanager
-def open_debug_log(path: Path) -> Iterator[None]:
+def open_debug_log(path: Path) -> Generator[None]:
     """Write the log to `path` while this is open, if the environment asks for it."""
     handler = _open(path) if os.environ.get(VARIABLE, "").lower() == "debug" else None
     if handler is None:
@@ -63,7 +63,8 @@ def open_debug_log(path: Path) -> Iterator[None]:
     finally:
         _all.setLevel(before)
         _all.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # a full disk
+            handler.close()
 
 
 def _open(path: Path) -> logging.Handler | None:

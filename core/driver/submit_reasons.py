@@ -25,13 +25,13 @@ def why_no_job(state: StudyState, packing: Packing, limits: Limits, capacity: Ca
     ahead = [step for step in scheduled if state.ahead[step.index]]
     if not ready and not ahead:
         return ""
-    reasons: list[str] = []
     if not capacity.slurm_open:
-        reasons.append("Slurm does not answer" if state.slurm_silent_since else paused or "paused")
+        return "Slurm does not answer" if state.slurm_silent_since else paused or "paused"
     if capacity.calls <= 0:
-        reasons.append("all sbatch calls are in use")
+        return "all sbatch calls are in use"
     if limits.throttle and len(state.live_slurm) + len(state.live_packed) >= limits.throttle:
-        reasons.append("the throttle is reached")
+        return "the throttle is reached"
+    reasons: list[str] = []
     for step in ready or ahead:
         limit = capacity.limit_of[step.index] if capacity.limit_of else ""
         if capacity.room.get(limit, 1) <= 0:
