@@ -12,12 +12,14 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..debug_log import get_logger
 from ..errors import StudyDirectoryError, may_pass
 from ..study.commands import Request
+
+_log = get_logger(__name__)
 
 VERSION = 1
 
@@ -41,7 +43,8 @@ def waiting(inbox: Path) -> list[Path]:
     """The commands that nobody has taken yet, oldest first."""
     try:
         return sorted(path for path in (inbox / "new").iterdir() if not path.name.startswith("."))
-    except OSError:
+    except OSError as error:
+        _log.warning("the inbox cannot be listed: %s", error)
         return []
 
 
@@ -71,5 +74,7 @@ def _option(value: object) -> str | int:
 
 def put_away(path: Path) -> None:
     """Move a taken command out of the way; if that fails it is found done by its id."""
-    with suppress(OSError):
+    try:
         path.rename(path.parent.parent / "done" / path.name)
+    except OSError as error:
+        _log.warning("a command cannot be put away: %s", error)

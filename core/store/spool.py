@@ -9,15 +9,17 @@ import json
 import os
 import re
 from collections.abc import Container, Iterable
-from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from ..debug_log import get_logger
 from ..study.observer import Report
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
+
+_log = get_logger(__name__)
 
 
 class Unreadable(Enum):
@@ -29,7 +31,8 @@ def list_records(spool: Path, known: Container[str] = ()) -> list[str]:
     """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order."""
     try:
         names = [name for name in os.listdir(spool) if name not in known and _RECORD.fullmatch(name)]  # noqa: PTH208
-    except OSError:
+    except OSError as error:
+        _log.warning("the spool cannot be listed: %s", error)
         return []
     return sorted(names, key=lambda name: (".exit." in name, name))
 
@@ -75,5 +78,7 @@ def parse_record(text: str) -> Report | Unreadable:
 
 def remove_records(spool: Path, names: Iterable[str]) -> None:
     for name in names:
-        with suppress(OSError):
-            (spool / name).unlink()
+        try:
+            (spool / name).unlink(missing_ok=True)  # a job that runs again removes its own
+        except OSError as error:
+            _log.warning("a record cannot be removed: %s", error)
