@@ -7,6 +7,7 @@ Everything else that is raised is a bug of ours. The command line turns these in
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 
 EXIT_FINISHED = 0
 EXIT_ERROR = 1
@@ -28,6 +29,14 @@ class MtuiError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something cannot be done, where that is an answer like any other and no exception."""
+
+    message: str
+    hint: str = ""
 
 
 # What helps where a file cannot be written or read, whatever the reason.

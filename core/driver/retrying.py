@@ -6,7 +6,7 @@ import time
 
 from ..study import events as ev
 from ..study.again import try_again
-from ..study.commands import change_problem
+from ..study.commands import check_changes
 from .drive import Drive
 from .faults import point
 from .hooks import Hooks
@@ -24,13 +24,13 @@ class Retrying:
         drive, state = self._drive, self._drive.state
         for index in drive.take_failed():
             again = try_again(state, index, drive.tries, time.time())
-            problem = change_problem(state, [index], dict(again.changes))[0] if again else ""
-            if again and not problem:
+            refusal = check_changes(state, [index], dict(again.changes)) if again else None
+            if again and not refusal:
                 point("retry.judged")
                 drive.emit(again)
                 point("retry.journalled")
                 continue
-            if problem:
+            if refusal:
                 name = state.plan.instances[index].name
-                drive.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {problem}"))
+                drive.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {refusal.message}"))
             self._hooks.failed(index)

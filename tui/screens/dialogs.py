@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from ...core.errors import Refusal
 from ..model.acting import Order
 from ..text import safe
 
@@ -71,12 +72,12 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         self,
         order: Order,
         resources: Mapping[str, str],
-        check: Callable[[dict[str, str]], tuple[str, str]],
+        check: Callable[[dict[str, str]], Refusal | None],
         heading: str = "Ask for (empty: as before)",
     ) -> None:
         """`resources` are the keys that can be changed and what they are now; `several` if not the same for all.
 
-        `check` says why changes cannot be made, with a hint; two empty texts if they can.
+        `check` says why changes cannot be made, with a hint; None if they can.
         """
         super().__init__()
         self._check = check
@@ -140,9 +141,9 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
     def action_yes(self) -> None:
         fields = {key: self.query_one(f"#{_field(key)}", Input).value.strip() for key in self._resources}
         changes = {key: value for key, value in fields.items() if value}
-        problem, hint = self._check(changes)
-        if problem:
-            words = f"{problem}; {hint}" if hint else problem
+        refusal = self._check(changes)
+        if refusal:
+            words = f"{refusal.message}; {refusal.hint}" if refusal.hint else refusal.message
             self.query_one("#hint", Label).update(Text(words, style="bold"))
         else:
             self.dismiss(changes)

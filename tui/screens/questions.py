@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ...core.errors import Refusal
 from ...core.plan.changes import CHANGEABLE, RESTART
 from ...core.plan.script import header_resources
-from ...core.study.commands import MARKS, change_problem
+from ...core.study.commands import MARKS, check_changes
 from ..model.acting import Order
 from ..open_study import OpenStudy
 from .dialogs import ConfirmScreen, RetryScreen
@@ -26,16 +27,16 @@ async def ask_for(app: MtuiApp, order: Order, study: OpenStudy) -> dict[str, str
     if order.verb not in ("retry", "rerun") or not scheduled:
         return {} if await app.push_screen_wait(ConfirmScreen(order)) else None
 
-    def check(changes: dict[str, str]) -> tuple[str, str]:
-        return change_problem(study.state, order.indices, changes)
+    def check(changes: dict[str, str]) -> Refusal | None:
+        return check_changes(study.state, order.indices, changes)
 
     return await app.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED]), check))
 
 
-def _anything(changes: dict[str, str]) -> tuple[str, str]:
+def _anything(changes: dict[str, str]) -> Refusal | None:
     """A reason can be anything."""
     del changes
-    return "", ""
+    return None
 
 
 def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:

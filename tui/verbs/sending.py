@@ -98,9 +98,9 @@ def _send(
         known = ", ".join(step.name for step in state.plan.steps[:8])
         raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
     if verb in ("retry", "rerun"):
-        problem, hint = commands.change_problem(state, indices, {key: str(value) for key, value in options.items()})
-        if problem:
-            raise UsageError(problem, hint)
+        refusal = commands.check_changes(state, indices, {key: str(value) for key, value in options.items()})
+        if refusal:
+            raise UsageError(refusal.message, refusal.hint)
     if ask and not _agreed(verb, len(indices), state.plan.name, ask):
         return Answer(_DECLINED, "", len(indices))
     if verb in commands.TARGETED and not drives(directory) and not inbox.waiting(directory.inbox):

@@ -10,6 +10,7 @@ import pytest
 from textual.app import App
 from textual.screen import ModalScreen
 
+from mtui.core.errors import Refusal
 from mtui.tui.model.acting import Order
 from mtui.tui.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.themes import variable_defaults
@@ -28,8 +29,8 @@ _UNSET = "nothing was answered"
 def _retry() -> RetryScreen:
     """The question before a retry; a number of nodes has to be one."""
 
-    def check(changes: dict[str, str]) -> tuple[str, str]:
-        return ("nodes have to be a number", "2") if not changes.get("nodes", "1").isdecimal() else ("", "")
+    def check(changes: dict[str, str]) -> Refusal | None:
+        return None if changes.get("nodes", "1").isdecimal() else Refusal("nodes have to be a number", "2")
 
     return RetryScreen(AGAIN, RESOURCES, check)
 
