@@ -24,7 +24,7 @@ from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
 
-from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError
+from ..core.errors import EXIT_CANCELLED, EXIT_FAILURES, EXIT_FINISHED, MtuiError, Refusal
 from ..core.store.known import remember
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile, read_study_file
@@ -239,8 +239,8 @@ class MtuiApp(App[None]):
         if self.study is None:
             return
         order = order_for(self.study.state, verb, indices)
-        if isinstance(order, str):
-            self.notify(order, markup=False)
+        if isinstance(order, Refusal):
+            self.notify(order.message, markup=False)
             return
         changes = await ask_for(self, order, self.study)
         if changes is not None:

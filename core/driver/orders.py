@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from ..errors import Refusal
 from ..store import inbox
 from ..study import events as ev
 from ..study.commands import carry_out
@@ -26,8 +27,8 @@ class Orders:
             request = inbox.read(path)
             if request is None:
                 continue
-            if isinstance(request, str):
-                message = f"a command was passed over, {path.name}: {request}"
+            if isinstance(request, Refusal):
+                message = f"a command was passed over, {path.name}: {request.message}"
                 drive.emit(ev.Anomaly(at=time.time(), message=message))
             else:
                 events = carry_out(drive.state, request, time.time())

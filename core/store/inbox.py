@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudyDirectoryError, may_pass
+from ..errors import Refusal, StudyDirectoryError, may_pass
 from ..study.commands import Request
 
 VERSION = 1
@@ -45,22 +45,22 @@ def waiting(inbox: Path) -> list[Path]:
         return []
 
 
-def read(path: Path) -> Request | str | None:
+def read(path: Path) -> Request | Refusal | None:
     """The command of a file, or why it does not count; None if it cannot be read just now, or is gone."""
     try:
         if path.stat().st_uid != os.getuid():
-            return "it belongs to another user"
+            return Refusal("it belongs to another user")
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["v"] != VERSION:
-            return "it was written by a newer mtui"
+            return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
         return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return None if may_pass(error) else f"it cannot be read: {error.strerror}"
+        return None if may_pass(error) else Refusal(f"it cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"it cannot be read: {error}"
+        return Refusal(f"it cannot be read: {error}")
 
 
 def _option(value: object) -> str | int:

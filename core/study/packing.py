@@ -158,7 +158,7 @@ class Packer:
             counts = state.step_counts[step]
             waiting = sum(counts[status] for status in _WAITING)
             instances = state.plan.steps[step].instances
-            share = self._packing.of(instances[0]) if waiting else ""
+            share = self._packing.of(instances[0]) if waiting else None
             if isinstance(share, Share) and share.pool == alive[0].pool:
                 number, seconds = state.ran[step]
                 each = seconds / number if number else share.ask.seconds or _GUESS

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from ...core.errors import Refusal
 from ...core.study import commands
 from ...core.study.state import StudyState
 from ...core.study.status import LIVE, Status
@@ -39,11 +40,11 @@ class Order:
     lines: tuple[str, ...]
 
 
-def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | str:
+def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | Refusal:
     """The order, or why there is none."""
     able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
     if not able:
-        return _NOTHING[verb]
+        return Refusal(_NOTHING[verb])
     title = _TITLES.get(verb, f"{verb.capitalize()} {{}}?").format(plural(len(able), "instance"))
     names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
     if len(able) > _MOST_NAMES:

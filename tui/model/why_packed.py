@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...core.errors import Refusal
 from ...core.plan.packing import ANY, Packing, Share
 from ...core.spec.model import Pack
 from ...core.store.study_file import StudyFile
@@ -49,7 +50,7 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
         return ""
     packing = Packing(state.plan, pack)
     share = packing.of(index, state.changes.get(index, {}))
-    return "" if isinstance(share, Share) or state.plan.instances[index].step not in packing.steps else share
+    return share.message if isinstance(share, Refusal) and state.plan.instances[index].step in packing.steps else ""
 
 
 def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:

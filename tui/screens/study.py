@@ -16,7 +16,7 @@ from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
-from ...core.errors import MtuiError
+from ...core.errors import MtuiError, Refusal
 from ...core.plan.model import Instance
 from ...core.study.status import UNSUCCESSFUL, Status
 from ..copying import copy_menu
@@ -425,8 +425,8 @@ class StudyScreen(Screen[None]):
 
     async def _act(self, verb: str, indices: Iterable[int]) -> None:
         order = order_for(self.study.state, verb, indices)
-        if isinstance(order, str):
-            self.notice.say([(f" {order}", "state--queued")])
+        if isinstance(order, Refusal):
+            self.notice.say([(f" {order.message}", "state--queued")])
             return
         options = await ask_for(self.app, order, self.study)
         if options is None:

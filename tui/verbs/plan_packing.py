@@ -37,7 +37,7 @@ def packed_of(plan: Plan, pack: Pack | None) -> Packed:
                 found.pools.setdefault(share.pool, Counter())[step] += 1
                 found.steps.add(step)
             else:
-                found.others[step, share] = found.others.get((step, share), 0) + 1
+                found.others[step, share.message] = found.others.get((step, share.message), 0) + 1
     return found
 
 
