@@ -28,10 +28,10 @@ class Hooks:
     def failed(self, index: int) -> None:
         """An instance has failed and is not tried again: the first one since the start, or since a person's retry."""
         state, command = self._drive.state, self._drive.study.settings.on_failure
-        if not command or state.failure_told or state.status[index] not in UNSUCCESSFUL:
+        if not command or state.failure_hook_ran or state.status[index] not in UNSUCCESSFUL:
             return
         last = state.last_attempt(index)
-        if index in state.withdrawn or (last and last.cancelled):
+        if index in state.cancelled_before_submit or (last and last.cancelled):
             return  # somebody wanted that
         self._run("on_failure", command, MTUI_INSTANCE=state.plan.instances[index].name, MTUI_CAUSE=state.cause(index))
 

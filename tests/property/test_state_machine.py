@@ -538,7 +538,7 @@ class StudyMachine(RuleBasedStateMachine):
         for item, ready, ahead in zip(self.plan.steps, state.ready, state.ahead, strict=True):
             assert sorted(ready) == [index for index in item.instances if state.status[index] is Status.READY]
             waiting = [i for i in item.instances if state.status[i] is Status.WAITING and item.scheduled]
-            waiting = [i for i in waiting if i not in state.in_vain]
+            waiting = [i for i in waiting if i not in state.dependency_never_satisfied]
             assert sorted(ahead) == [index for index in waiting if self.could_be_bound(index)]
         assert not state.live_slurm.keys() & state.live_packed.keys()
         for scheduled, live in ((True, {**state.live_slurm, **state.live_packed}), (False, state.live_local)):

@@ -74,7 +74,7 @@ def failures(state: StudyState) -> list[int]:
 
 def _by_command(state: StudyState, index: int, status: Status) -> bool:
     last = state.last_attempt(index)
-    return status is Status.CANCELLED and (last is None or last.cancelled or index in state.withdrawn)
+    return status is Status.CANCELLED and (last is None or last.cancelled or index in state.cancelled_before_submit)
 
 
 def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from itertools import count
 from typing import Any
 
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.attempt import Attempt
+from mtui.core.study.durable_state import DurableState
 from mtui.core.study.graph import Tally
 from mtui.core.study.observer import Observer, Report, Seen
 from mtui.core.study.state import StudyState
@@ -121,16 +123,16 @@ def words(state: StudyState) -> str:
 
 
 def everything(state: StudyState) -> dict[str, Any]:
-    """All fields of a state but its plan, as values that stay as they are; the order of queues counts."""
-    found: dict[str, Any] = {}
-    for name, value in vars(state).items():
-        if name in ("plan", "_graph", "_now"):
-            continue
+    """All durable and all derived fields of a state, as values that stay as they are; the order of queues counts."""
+    index = state._index  # pyright: ignore[reportPrivateUsage]
+    found: dict[str, Any] = {field.name: getattr(state, field.name) for field in fields(DurableState)}
+    for name, value in {**found, **vars(index)}.items():
         if isinstance(value, Tally):
             value = (value.above, value._within)  # pyright: ignore[reportPrivateUsage]
         if isinstance(value, dict) and not isinstance(value, Counter):
             value = list(value.items())
-        found[name] = copy.deepcopy(value)
+        if name not in ("_plan", "graph"):
+            found[name] = copy.deepcopy(value)
     return found
 
 

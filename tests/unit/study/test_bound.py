@@ -294,7 +294,7 @@ def test_what_has_begun_is_not_taken_out() -> None:
 
 def test_freed_one_that_slurm_will_not_begin_is_submitted_anew_and_not_ahead() -> None:
     state = bound(ended(0), unbound((1, 1)))
-    assert (words(state), state.next_attempt(1), state.in_vain) == ("finished, ready", 2, {1})
+    assert (words(state), state.next_attempt(1), state.dependency_never_satisfied) == ("finished, ready", 2, {1})
 
 
 # --- kept

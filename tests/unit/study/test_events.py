@@ -193,5 +193,5 @@ def test_golden_journal_of_what_is_tried_again_replays_to_the_state_that_it_told
         (False, Status.TIMED_OUT, ()),
         (True, Status.OUT_OF_MEMORY, (("restart", "true"), ("walltime", "00:15:00"))),
     ]
-    assert (state.rlimit, state.failure_told) == (3, True)
+    assert (state.rlimit, state.failure_hook_ran) == (3, True)
     assert state.cause(0) == "marked as finished by hand: it wrote all that is needed"
