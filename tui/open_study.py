@@ -14,6 +14,7 @@ from ..core.maestro import MaestroDirectory
 from ..core.store import inbox
 from ..core.store.layout import StudyDirectory
 from ..core.store.study_file import StudyFile
+from ..core.study.cause_text import cause_text
 from ..core.study.events import PlanExtended
 from ..core.study.state import StudyState
 from ..core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
@@ -229,7 +230,7 @@ class OpenStudy:
     def _why(self, index: int, status: Status) -> str:
         state = self.state
         if status in UNSUCCESSFUL:
-            return safe(state.cause(index))
+            return safe(cause_text(state.cause(index)))
         last = state.last_attempt(index)
         if last and last.cancelled and status in LIVE:
             return "told to end"

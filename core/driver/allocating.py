@@ -15,6 +15,7 @@ from ..store.spool import Unreadable
 from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.allocation_watch import AllocationWatch, Over
+from ..study.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from ..study.observer import Report, Seen
 from ..study.packing import Packer
 from ..study.status import Status
@@ -127,7 +128,8 @@ class Allocating:
             case SaysOver():
                 self.watch.says_over(allocation.name)
                 if not allocation.ending:
-                    drive.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=word.why))
+                    why = text_cause(word.why)
+                    drive.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=why))
             case Report():
                 self._report(word)
             case Unreadable():
@@ -169,7 +171,7 @@ class Allocating:
         for back in packer.take_back():
             self._take_from(list(back.members), back.cause)
 
-    def _take_from(self, members: list[int], cause: str) -> None:
+    def _take_from(self, members: list[int], cause: Cause) -> None:
         """Take what has not begun: its claim is the driver's from then on."""
         drive, state = self._drive, self._drive.state
         taken: list[tuple[int, int]] = []
@@ -202,7 +204,7 @@ class Allocating:
                         instance=index,
                         attempt=attempt.number,
                         status=Status.CANCELLED,
-                        cause="by command",
+                        cause=BY_COMMAND,
                     )
                     drive.emit(ended)
                     continue
@@ -236,7 +238,7 @@ class Allocating:
         for over in overs:
             self._judge(over, at)
 
-    def end(self, allocation: Allocation, status: Status, cause: str) -> None:
+    def end(self, allocation: Allocation, status: Status, cause: Cause) -> None:
         """An allocation is over, as is known otherwise than from Slurm."""
         self._judge(Over(allocation, status, cause), time.time())
 
@@ -298,7 +300,7 @@ class Allocating:
         waiting = [index for index in state.live_packed if state.status[index] in (Status.BOUND, Status.PENDING)]
         numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
         if taken := tuple((index, number) for index, number in numbered if is_void(claims / f"{index}.{number}")):
-            self._drive.emit(ev.Returned(at=at, members=taken, cause="taken back"))
+            self._drive.emit(ev.Returned(at=at, members=taken, cause=Cause(CauseCode.REVOKED)))
 
     def _take_over_gift(self, submission: str, name: str, at: float) -> None:
         allocation = self._drive.state.allocations.by_name[name]

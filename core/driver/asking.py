@@ -12,6 +12,7 @@ from ..pack.script import allocation_script
 from ..plan.packing import Pool
 from ..study import events as ev
 from ..study.allocation_watch import AllocationWatch
+from ..study.causes import text_cause
 from ..study.packing import Packer
 from ..study.status import Status
 from .drive import Drive
@@ -101,7 +102,7 @@ class Asking:
                 self._refuse(Packer(drive.state, drive.packing, at), pool, answer.message)
 
     def _no_allocation(self, name: str, status: Status, message: str) -> None:
-        self._drive.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=message))
+        self._drive.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=text_cause(message)))
 
     def _refuse(self, packer: Packer, pool: Pool, message: str) -> None:
         """What waits for allocations that there will not be has failed."""

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 
 from ..study import events as ev
+from ..study.cause_text import cause_text
 from ..study.status import UNSUCCESSFUL
 from .drive import Drive
 from .faults import point
@@ -33,7 +34,8 @@ class Hooks:
         last = state.last_attempt(index)
         if index in state.cancelled_before_submit or (last and last.cancelled):
             return  # somebody wanted that
-        self._run("on_failure", command, MTUI_INSTANCE=state.plan.instances[index].name, MTUI_CAUSE=state.cause(index))
+        name, cause = state.plan.instances[index].name, cause_text(state.cause(index))
+        self._run("on_failure", command, MTUI_INSTANCE=name, MTUI_CAUSE=cause)
 
     def ended(self, result: str) -> None:
         """The study is over."""

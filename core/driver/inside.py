@@ -14,6 +14,7 @@ from pathlib import Path
 from ..plan.packing import ANY
 from ..study import events as ev
 from ..study.allocation import Allocation
+from ..study.causes import Cause, CauseCode
 from ..study.status import Status
 from .allocating import Allocating
 from .drive import Drive
@@ -60,7 +61,7 @@ class Inside:
             self._start()
 
     def _end(self, allocation: Allocation, status: Status) -> None:
-        self._allocating.end(allocation, status, f"the leader in allocation {allocation.job} ended")
+        self._allocating.end(allocation, status, Cause(CauseCode.ALLOCATION_LEADER_ENDED, job=allocation.job))
 
     def _start(self) -> None:
         drive, environment = self._drive, os.environ

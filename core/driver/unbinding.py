@@ -12,6 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ..study import events as ev
+from ..study.causes import Cause, CauseCode
 from ..study.observer import VOID
 from ..study.state import StudyState
 from .drive import Drive
@@ -74,12 +75,12 @@ class Unbinding:
             self._drive.emit(ev.CancelRequested(at=time.time(), instance=index))
 
 
-def _cause(state: StudyState, index: int) -> str:
+def _cause(state: StudyState, index: int) -> Cause:
     if state.failed_above(index):
-        why = "a parent failed"
+        code = CauseCode.PARENT_FAILED
     else:
-        why = "held by command" if index in state.held else "a parent's job is gone"
-    return f"taken out of {'its allocation' if index in state.live_packed else 'Slurm'}: {why}"
+        code = CauseCode.HELD if index in state.held else CauseCode.PARENT_JOB_GONE
+    return Cause(code, allocation=state.attempts[index][-1].allocation)
 
 
 def is_void(path: Path) -> bool:

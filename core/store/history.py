@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..study import events as ev
+from ..study.cause_text import cause_text
 from ..study.event_records import from_record
 from ..study.status import UNSUCCESSFUL
 
@@ -66,7 +67,8 @@ def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
         case ev.Submitted() if event.submission in submissions:
             return _TAKEN.get(submissions[event.submission], "accepted as job {}").format(event.job)
         case ev.Returned() | ev.Unbound() if any(index == member for member, _ in event.members):
-            return f"returned: {event.cause}" if event.kind == "returned" else event.cause
+            words = cause_text(event.cause)
+            return f"returned: {words}" if event.kind == "returned" else words
         case ev.SubmitDeferred() if event.submission in submissions:
             return f"put off: {event.message}"
         case ev.SubmitUnclear() if event.submission in submissions:
@@ -82,12 +84,12 @@ def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
         case ev.Observed() if event.instance == index:
             return event.status.value + (f" ({event.reason})" if event.reason else "")
         case ev.Ended() if event.instance == index:
-            cause = f": {event.cause}" if event.cause and event.status in UNSUCCESSFUL else ""
+            cause = f": {cause_text(event.cause)}" if event.cause and event.status in UNSUCCESSFUL else ""
             return event.status.value + cause
         case ev.Retried() if event.instance == index and event.why:
             return f"tried again by itself: {event.why}"
         case ev.Marked() if event.instance == index:
-            return event.cause
+            return cause_text(event.cause)
         case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested() if event.instance == index:
             return _ASKED[event.kind]
         case ev.CancelSent() if index in event.instances:

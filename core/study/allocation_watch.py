@@ -7,14 +7,23 @@ brought to an end can be made again elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import events as ev
 from .allocation import Allocation
+from .causes import Cause, CauseCode
 from .observer import LOST_WAIT, UNCLEAR_WAIT, Seen
 from .state import StudyState
 from .status import IN_SLURM, Status
 
+_CODES = {
+    Status.FINISHED: CauseCode.ALLOCATION_ENDED,
+    Status.TIMED_OUT: CauseCode.ALLOCATION_WALLTIME,
+    Status.NODE_FAILED: CauseCode.ALLOCATION_NODE_FAILED,
+    Status.PREEMPTED: CauseCode.ALLOCATION_PREEMPTED,
+    Status.OUT_OF_MEMORY: CauseCode.ALLOCATION_OUT_OF_MEMORY,
+    Status.CANCELLED: CauseCode.ALLOCATION_CANCELLED,
+}
 MOST_RETURNS = 3  # attempts of an instance in a row that may begin and be lost with their allocations
 
 
@@ -24,7 +33,7 @@ class Over:
 
     allocation: Allocation
     status: Status
-    cause: str
+    cause: Cause
 
 
 class AllocationWatch:
@@ -85,7 +94,7 @@ class AllocationWatch:
                     continue
                 self._missing_since.pop(allocation.name, None)
                 if view.ended:
-                    overs.append(Over(allocation, view.status, _words(allocation, view)))
+                    overs.append(Over(allocation, view.status, _job_cause(allocation, view)))
                 elif (view.status, view.reason) != (allocation.status, allocation.reason):
                     status = view.status if view.status in IN_SLURM else Status.RUNNING
                     observed = ev.AllocationObserved(
@@ -107,14 +116,15 @@ class AllocationWatch:
             attempt = state.attempts[index][-1]
             if attempt.started_at and not attempt.cancelled and self._returns(index) >= MOST_RETURNS - 1:
                 status = Status.FAILED if over.status is Status.FINISHED else over.status
-                cause = f"{over.cause}; it began {MOST_RETURNS} times and never came to its end"
+                cause = replace(over.cause, times=MOST_RETURNS)
                 ended = ev.Ended(at=at, instance=index, attempt=attempt.number, status=status, cause=cause)
                 events.append(ended)
             else:
                 again.append((index, attempt.number))
         if again:
             events.append(ev.Returned(at=at, members=tuple(again), cause=over.cause))
-        events.append(ev.AllocationOver(at=at, allocation=allocation.name, status=over.status, cause=_cause(over)))
+        cause = None if over.status is Status.FINISHED else over.cause
+        events.append(ev.AllocationOver(at=at, allocation=allocation.name, status=over.status, cause=cause))
         return events
 
     def _returns(self, index: int) -> int:
@@ -134,38 +144,17 @@ class AllocationWatch:
         if asked - self._unclear_since[name] < UNCLEAR_WAIT:
             return None
         del self._unclear_since[name]
-        return Over(allocation, Status.LOST, "the request for it never arrived")
+        return Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NOT_REQUESTED))
 
     def _missing(self, allocation: Allocation, now: float) -> list[Over]:
         since = self._missing_since.setdefault(allocation.name, now)
         if now - since < LOST_WAIT:
             return []
-        return [Over(allocation, Status.LOST, f"Slurm no longer knows allocation {allocation.job}")]
+        return [Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
 
 
-def _cause(over: Over) -> str:
-    """Why it ended, if it did not end in order."""
-    return "" if over.status is Status.FINISHED else over.cause
-
-
-def _words(allocation: Allocation, view: Seen) -> str:
-    """Why an allocation ended, as those say that were in it."""
-    job = f"allocation {allocation.job}"
-    on = f" ({view.node})" if view.node else ""
-    match view.status:
-        case Status.FINISHED:
-            return f"{job} ended before"
-        case Status.TIMED_OUT:
-            return f"the walltime of {job} was over"
-        case Status.NODE_FAILED:
-            return f"a node of {job} failed{on}"
-        case Status.PREEMPTED:
-            return f"Slurm took the nodes of {job} for another job"
-        case Status.OUT_OF_MEMORY:
-            return f"{job} used more memory than it had{on}"
-        case Status.CANCELLED if allocation.ending and not allocation.began_at:
-            return f"{job} was not needed any more"
-        case Status.CANCELLED:
-            return f"{job} was cancelled from outside"
-        case _:
-            return f"{job} failed{on}"
+def _job_cause(allocation: Allocation, view: Seen) -> Cause:
+    """Why the job of an allocation ended."""
+    unneeded = view.status is Status.CANCELLED and allocation.ending and not allocation.began_at
+    code = CauseCode.ALLOCATION_UNNEEDED if unneeded else _CODES.get(view.status, CauseCode.ALLOCATION_FAILED)
+    return Cause(code, node=view.node, job=allocation.job)

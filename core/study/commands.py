@@ -18,6 +18,7 @@ from ..plan.launcher import LauncherError
 from ..plan.model import Plan
 from ..plan.script import render
 from . import events as ev
+from .causes import Cause, CauseCode
 from .state import StudyState
 from .status import DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb, allowed
 
@@ -232,8 +233,9 @@ def _mark(state: StudyState, index: int, at: float, verb: str, reason: str) -> _
     status, target = state.status[index], MARKS[verb]
     if not allowed(Verb.MARK, status, target) or status is target:
         return None, f"{status.value}" + (" (cancel it first)" if status in LIVE else "")
-    cause = f"marked as {target.value} by hand" + (f": {reason}" if reason else "")
-    return ev.Marked(at=at, instance=index, status=target, cause=cause), f"marked as {target.value}"
+    code = CauseCode.MARKED_FINISHED if target is Status.FINISHED else CauseCode.MARKED_SKIPPED
+    marked = ev.Marked(at=at, instance=index, status=target, cause=Cause(code, reason))
+    return marked, f"marked as {target.value}"
 
 
 def _hold(state: StudyState, index: int, at: float) -> _Verdict:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ..plan.model import Plan
 from .allocations import Allocations
 from .attempt import Attempt
+from .causes import Cause
 from .status import Status
 
 
@@ -59,7 +60,7 @@ class DurableState:
     )  # without an answer so far: (instance, attempt)
     held: set[int] = field(default_factory=set[int])
     cancelled_before_submit: set[int] = field(default_factory=set[int])  # by command
-    marked: dict[int, str] = field(default_factory=dict[int, str])  # by command, as finished or skipped: the reason
+    marked: dict[int, Cause | None] = field(default_factory=dict[int, "Cause | None"])  # finished or skipped by command
     retried_automatically: set[int] = field(default_factory=set[int])  # whose next attempts no person requested
     to_cancel: dict[int, None] = field(default_factory=dict[int, None])  # cancel requests that are still to be sent
     to_unbind: dict[int, None] = field(default_factory=dict[int, None])  # to be withdrawn from Slurm or an allocation

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..plan.model import Plan
 from .attempt import Attempt
+from .causes import Cause, CauseCode
 from .durable_state import DurableState
 from .status import BAD, DONE, LIVE, OVER, TABLE, Impossible, Status, Verb, allowed
 from .status_index import StatusIndex
@@ -142,7 +143,7 @@ class InstanceTable:
             if status is Status.WAITING and self._index.unfinished_after_parents:
                 self._queue_ahead(child)
             if more and status is Status.READY:
-                self.void_last(child, "a parent is to run again")
+                self.void_last(child, Cause(CauseCode.PARENT_RERUN))
                 follow.append((child, Verb.RELOCK, Status.WAITING))
             elif more and status is Status.BOUND:
                 self.lose_dependency(child)
@@ -199,7 +200,7 @@ class InstanceTable:
         attempt = self._state.attempts[index][-1]
         attempt.reason, attempt.freed_at = "", self.now
 
-    def void_last(self, index: int, cause: str) -> None:
+    def void_last(self, index: int, cause: Cause | None) -> None:
         """End an attempt that was deferred or never arrived: should its job turn up, its claim is void."""
         last: Attempt | None = self._state.last_attempt(index)
         if last and not last.ended_at:

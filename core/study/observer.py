@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from . import events as ev
 from .attempt import Attempt
-from .end_words import end_words, exit_words
+from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .state import StudyState
 from .status import LIVE, Status
 
@@ -164,7 +164,7 @@ class Observer:
         self.touch(index, now)
         at = min(at, report.at or at)
         if report.kind == "lost":
-            return [ev.Returned(at=at, members=((index, report.attempt),), cause=report.error)]
+            return [ev.Returned(at=at, members=((index, report.attempt),), cause=text_cause(report.error))]
         if report.kind == "twin" and report.owner == VOID:
             return []  # it was being taken out of Slurm when it began
         if report.kind == "twin":
@@ -187,12 +187,12 @@ class Observer:
         clean = report.code == 0 and not report.signal
         if report.verdict in _VERDICTS:
             status = _VERDICTS[report.verdict]
-            cause = end_words(status, report.code, "", report.node)
+            cause = job_cause(status, report.code, "", report.node)
             return [*found, self._ended(at, index, report.attempt, status, report.code, cause, report.node)]
         if clean or not attempt.in_queue:
-            cause = report.error or exit_words(report.code, report.node)
+            cause = text_cause(report.error) or exit_cause(report.code, report.node)
             if report.signal == "TERM":  # as when the job in which its driver ran is over
-                cause = f"it was told to end from outside ({cause})"
+                cause = Cause(CauseCode.TERMINATED, report.error, report.code, report.node)
             return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
         self._exits[index] = now + VERDICT_WAIT
         exited = ev.Exited(
@@ -224,11 +224,11 @@ class Observer:
         if self._state.status[instance] not in LIVE:
             return []
         status = Status.FINISHED if code == 0 else Status.FAILED
-        cause = ""
+        cause = None
         if code is None or code == 128 + signal.SIGKILL:
-            cause = "it ended without a report: it was killed, the disk was full, or the study was moved"
+            cause = Cause(CauseCode.NO_RECORD)
         elif code:
-            cause = exit_words(code)
+            cause = exit_cause(code)
         return [self._ended(at, instance, number, status, code, cause, "")]
 
     def look(
@@ -270,7 +270,7 @@ class Observer:
                 del self._exits[index]
                 attempt = self._state.attempts[index][-1]
                 code = attempt.exit_code or 0
-                cause = attempt.cause or exit_words(code, attempt.node)
+                cause = attempt.cause or exit_cause(code, attempt.node)
                 found.append(self._end_by_code(index, code, cause, attempt.node, at))
         for index, end in list(self._ends.items()):
             if now >= end.deadline:
@@ -323,7 +323,7 @@ class Observer:
             return self._finished_unheard(index, view, at, now)
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
-        cause = "" if status is Status.FINISHED else end_words(status, code, view.reason, view.node)
+        cause = None if status is Status.FINISHED else job_cause(status, code, view.reason, view.node)
         if reported and status is Status.FAILED:
             cause = attempt.cause or cause
 
@@ -344,8 +344,8 @@ class Observer:
         attempt = self._state.attempts[index][-1]
         claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
         if attempt.started_at or claimed:
-            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, "", view.node)]
-        cause = f"job {attempt.job} is completed, but the script never began"
+            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
+        cause = Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
 
         def lost(at: float) -> ev.Ended:
             return self._ended(at, index, attempt.number, Status.LOST, None, cause, view.node)
@@ -375,16 +375,16 @@ class Observer:
         since = self._missing_since.setdefault(index, now)
         attempt = self._state.attempts[index][-1]
         if self._told.get(index, asked) < asked:
-            return [self._ended(at, index, attempt.number, Status.CANCELLED, None, "", "")]
+            return [self._ended(at, index, attempt.number, Status.CANCELLED, None, None, "")]
         if index in self._exits or now - since < LOST_WAIT:
             return []  # its own report decides, or it is too early to tell
         if self._state.status[index] is Status.BOUND and not attempt.cancelled and index not in self._claimed:
             self._never.add(index)  # cancelled with the job that it was bound to, and forgotten
             return []
-        where = "neither squeue nor sacct knows" if accounting else "squeue no longer knows"
-        cause = f"{where} job {attempt.job}, and it left no exit record"
+        code = CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE
         if self._state.status[index] is Status.PENDING and "_" in attempt.job:
-            cause += " (Slurm forgets tasks of an array that are cancelled before they begin)"  # seen with 22.05
+            code = CauseCode.TASK_UNKNOWN if accounting else CauseCode.TASK_NOT_IN_QUEUE
+        cause = Cause(code, job=attempt.job)
         return [self._ended(at, index, attempt.number, Status.LOST, None, cause, "")]
 
     def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
@@ -404,16 +404,16 @@ class Observer:
         del self._unclear_since[submission]
         return [ev.SubmitMissed(at=at, submission=submission)]
 
-    def _end_by_code(self, index: int, code: int, cause: str, node: str, at: float) -> ev.Ended:
+    def _end_by_code(self, index: int, code: int, cause: Cause, node: str, at: float) -> ev.Ended:
         number = self._state.attempts[index][-1].number
         if code == 0:
-            return self._ended(at, index, number, Status.FINISHED, 0, "", node)
+            return self._ended(at, index, number, Status.FINISHED, 0, None, node)
         return self._ended(at, index, number, Status.FAILED, code, cause, node)
 
     def _ended(
-        self, at: float, index: int, number: int, status: Status, code: int | None, cause: str, node: str
+        self, at: float, index: int, number: int, status: Status, code: int | None, cause: Cause | None, node: str
     ) -> ev.Ended:
         """The end of an attempt; one that somebody asked for is a cancellation, however it came about."""
         if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
-            status, cause = Status.CANCELLED, "by command"
+            status, cause = Status.CANCELLED, BY_COMMAND
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)

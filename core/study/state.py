@@ -12,6 +12,7 @@ from dataclasses import fields
 from ..plan.model import Plan
 from . import events as ev
 from .attempt import Attempt
+from .causes import BY_COMMAND, Cause, CauseCode, text_cause
 from .durable_state import Command, DriverInfo, DurableState
 from .instance_table import InstanceTable
 from .status import BAD, DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb
@@ -49,16 +50,16 @@ class StudyState(DurableState):
             return "cancelled"
         return "failed" if any(self.counts[status] for status in BAD) else "finished"
 
-    def cause(self, index: int) -> str:
-        """Why an instance ended as it did, in words; empty if it did not end, or ended well."""
+    def cause(self, index: int) -> Cause | None:
+        """Why an instance ended as it did; None if it did not end, or ended well."""
         if index in self.cancelled_before_submit:
-            return "by command, before it was submitted"
+            return Cause(CauseCode.COMMAND_BEFORE_SUBMIT)
         if index in self.marked:
             return self.marked[index]
         if self.status[index] is Status.SKIPPED:
-            return self.plan.step_of(self.plan.instances[index]).skipped
+            return text_cause(self.plan.step_of(self.plan.instances[index]).skipped)
         last = self.last_attempt(index)
-        return last.cause if last and self.status[index] in UNSUCCESSFUL else ""
+        return last.cause if last and self.status[index] in UNSUCCESSFUL else None
 
     def waits_for(self, index: int) -> int:
         """Number of direct parents that are not done, or not over where that is enough; a funnel counts as one."""
@@ -256,7 +257,8 @@ class StudyState(DurableState):
         self._table.require([index for index, _ in members], Verb.REFUSE, Status.FAILED)
         del self.submissions[event.submission]
         for index, attempt in members:
-            attempt.ended_at, attempt.cause, attempt.ended_as = event.at, event.message, Status.FAILED
+            attempt.ended_at, attempt.ended_as = event.at, Status.FAILED
+            attempt.cause = text_cause(event.message)
             self._table.change(index, Verb.REFUSE, Status.FAILED)
 
     def _started(self, event: ev.Started) -> None:
@@ -267,21 +269,21 @@ class StudyState(DurableState):
         # The job that holds the claim is the one to follow, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node
-        attempt.exit_code, attempt.cause = None, ""  # if Slurm started the job again, the first end did not count
+        attempt.exit_code, attempt.cause = None, None  # if Slurm started the job again, the first end did not count
 
     def _exited(self, event: ev.Exited) -> None:
         attempt = self._current(event.instance, event.attempt)
         self._table.change(event.instance, Verb.OBSERVE, Status.COMPLETING)
         attempt.exit_code = event.code
         attempt.node = event.node or attempt.node
-        attempt.cause = event.error
+        attempt.cause = text_cause(event.error)
 
     def _observed(self, event: ev.Observed) -> None:
         attempt = self._current(event.instance, event.attempt)
         self._table.change(event.instance, Verb.OBSERVE, event.status)
         attempt.reason = event.reason
         if event.status in (Status.PENDING, Status.CONFIGURING, Status.REQUEUED):
-            attempt.exit_code, attempt.cause = None, ""  # an end that it told of before was none: it will run again
+            attempt.exit_code, attempt.cause = None, None  # an end that it told of before was none: it will run again
 
     def _ended(self, event: ev.Ended) -> None:
         attempt = self._current(event.instance, event.attempt)
@@ -395,4 +397,4 @@ class StudyState(DurableState):
     def _cancel_unsubmitted(self, index: int) -> None:
         self._table.change(index, Verb.CANCEL, Status.CANCELLED)
         self.cancelled_before_submit.add(index)
-        self._table.void_last(index, "by command")
+        self._table.void_last(index, BY_COMMAND)

@@ -33,6 +33,7 @@ from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Lease
 from mtui.core.store.study_file import Settings, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 
 COLUMNS, LINES = 160, 45
@@ -84,7 +85,9 @@ def through(index: int, at: float, *, end: Status | None = Status.FINISHED) -> I
     yield ev.Started(at=at + 30, instance=index, attempt=1, job=job, node="nid001234")
     code = 0 if end is Status.FINISHED else 1
     cause = "" if end is Status.FINISHED else "its script ended with exit code 1"
-    yield ev.Ended(at=at + 90, instance=index, attempt=1, status=end, exit_code=code, cause=cause, node="nid001234")
+    yield ev.Ended(
+        at=at + 90, instance=index, attempt=1, status=end, exit_code=code, cause=text_cause(cause), node="nid001234"
+    )
 
 
 def history(plan: Plan, began: float) -> Iterator[ev.Event]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -270,15 +271,21 @@ def test_events(folder: Path) -> None:
     common = {"at"}
     assert types == {
         kind: [
-            field.name + ("" if field.default is MISSING else "?")
+            name
             for field in fields(event)
             if field.name not in common
+            for name in (
+                field.name + ("" if field.default is MISSING else "?"),
+                *(("cause_code?", "cause_fields?") if field.name == "cause" else ()),
+            )
         ]
         for kind, event in ev.TYPES.items()
     }
     done = mtui.run("--no-ui", "--json", "-o", "events", "study.yaml", cwd=folder)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr, lines[-1]["type"]) == (2, "", "driver_stopped")
+    (failed,) = (line for line in lines if line["type"] == "ended" and line["status"] == "failed")
+    assert (failed["cause"], failed["cause_code"]) == (f"exit code 3 on {socket.gethostname()}", "exit_code")
     for line in lines:
         own = {name.removesuffix("?") for name in types[line["type"]]}
         extra = {"name"} if "instance" in own else set[str]()

@@ -15,6 +15,7 @@ from mtui.core.spec.model import Pack
 from mtui.core.study import events as ev
 from mtui.core.study.allocation import Allocation
 from mtui.core.study.allocation_watch import AllocationWatch, Over
+from mtui.core.study.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.study.observer import VOID, Report, Seen
 from mtui.core.study.packing import Gift, Packer
 from mtui.core.study.state import StudyState
@@ -146,7 +147,7 @@ class PackedMachine(StudyMachine):
                     self.late.append(name)
             case _:
                 status = Status.CANCELLED if kind == "deferred" else Status.FAILED
-                self.emit(ev.AllocationOver(at=self.at(), allocation=name, status=status, cause=kind))
+                self.emit(ev.AllocationOver(at=self.at(), allocation=name, status=status, cause=text_cause(kind)))
                 if kind == "refused" and (stuck := self.packer().stuck(pool)):
                     members = tuple((index, self.state.next_attempt(index)) for index in stuck)
                     self.submissions += 1
@@ -261,7 +262,7 @@ class PackedMachine(StudyMachine):
         waiting = [index for index in members if self.state.status[index] in (Status.BOUND, Status.PENDING)]
         taken = tuple(self.key(index) for index in waiting if self.world.void(*self.key(index)))
         if taken:
-            self.emit(ev.Returned(at=self.at(), members=taken, cause="a test"))
+            self.emit(ev.Returned(at=self.at(), members=taken, cause=text_cause("a test")))
 
     @rule()
     def take_back(self) -> None:
@@ -277,7 +278,7 @@ class PackedMachine(StudyMachine):
                 continue
             if status in (Status.BOUND, Status.PENDING) and self.world.void(*key):
                 ended = ev.Ended(
-                    at=self.at(), instance=index, attempt=key[1], status=Status.CANCELLED, cause="by command"
+                    at=self.at(), instance=index, attempt=key[1], status=Status.CANCELLED, cause=BY_COMMAND
                 )
                 self.emit(ended)
                 continue
@@ -313,7 +314,7 @@ class PackedMachine(StudyMachine):
         waiting = [i for i in self.state.live_packed if self.state.status[i] in (Status.BOUND, Status.PENDING)]
         keys = [self.key(index) for index in sorted(waiting, reverse=True)]
         if taken := tuple(key for key in keys if self.world.claims.get(key) == VOID):
-            self.emit(ev.Returned(at=self.at(), members=taken, cause="taken back"))
+            self.emit(ev.Returned(at=self.at(), members=taken, cause=Cause(CauseCode.REVOKED)))
         self.read_records()
         super().take_over()
 

@@ -18,6 +18,7 @@ from mtui.core.spec.model import Rule
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, try_again
 from mtui.core.study.binding import Start
+from mtui.core.study.causes import text_cause
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.event_records import from_record, to_line
@@ -291,7 +292,7 @@ class StudyMachine(RuleBasedStateMachine):
             if self.world.void(index, last.number):
                 if not last.allocation:
                     self.world.cancel(self.world.jobs[last.job], record=False)
-                self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause="a test"))
+                self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause=text_cause("a test")))
                 continue
             self.observer.began(index)
             if index in self.state.held:

@@ -238,7 +238,7 @@ def test_allocation_that_reaches_its_walltime_is_followed_by_another(slurm: Clus
     assert done.returncode == 0, done.stdout
     first, second = events(out, "allocation_over")[0], events(out, "allocation_queued")[1]
     assert (first["status"], second["job"] != first["allocation"]) == ("timed out", True)
-    assert "walltime" in first["cause"]
+    assert first["cause_code"] == "allocation_walltime"
     assert trace.read_text().split() == ["begin", "begin", "end"]
 
 

@@ -16,6 +16,7 @@ from operator import and_
 
 from ...core.plan.model import Plan
 from ...core.spec.problems import nearest
+from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
 from ...core.study.status import Status
 from . import filter_terms as ft
@@ -137,7 +138,7 @@ def _add_key(result: Filter, term: ft.Term) -> None:
         result.live.append((_allocation_test(parts), term.negated))
     elif key == "cause":
         holds = ft.pattern(term.value)
-        result.live.append((lambda state, index: holds(state.cause(index)), term.negated))
+        result.live.append((lambda state, index: holds(cause_text(state.cause(index))), term.negated))
     else:
         raise FilterError(f"there is no key '{term.key}:'", nearest(term.key, KEYS))
 

@@ -10,6 +10,7 @@ from ...core.backends.slurm_text import reason_text
 from ...core.store.study_file import StudyFile
 from ...core.study.again import Tries, rules_of
 from ...core.study.attempt import Attempt
+from ...core.study.causes import Cause
 from ...core.study.commands import FAILED
 from ...core.study.state import StudyState
 from ...core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
@@ -25,7 +26,7 @@ class Why:
 
     index: int
     status: Status
-    cause: str  # why it ended as it did
+    cause: Cause | None  # why it ended as it did
     reasons: tuple[Reason, ...]
     changes: Mapping[str, str]  # resources that its next attempt gets and the last one did not have
     attempts: tuple[Attempt, ...]

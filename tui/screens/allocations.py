@@ -12,6 +12,7 @@ from textual.widgets import Footer
 
 from ...core.plan.packing import ANY
 from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
 from ..model.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ..open_study import OpenStudy
 from ..text import plural, safe
@@ -87,7 +88,7 @@ def _account(allocation: Allocation, *, is_open: bool) -> Words:
         if allocation.ended_at:
             facts.append(f"ran {clock(allocation.ended_at - allocation.began_at)}")
     words: Words = [(f" {title(allocation)} ", "line--strong")]
-    why = not_begun(allocation) if is_open else allocation.cause
+    why = not_begun(allocation) if is_open else cause_text(allocation.cause)
     if why:
         words.append((f" {safe(why)}", f"state--{group(allocation).value}"))
     return [*words, ("  " + ", ".join(facts), "line--faint")]

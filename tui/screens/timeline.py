@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from ...core.study.attempt import Attempt
+from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
 from ..model import timeline as tl
 from ..model.appearance import LOOKS, Group
@@ -105,5 +106,5 @@ def _account(attempt: Attempt, now: float) -> str:
     if attempt.started_at:
         words.append(f"ran {ran(attempt, now)}" + (f" on {safe(attempt.node)}" if attempt.node else ""))
     if attempt.returned:
-        words.append(f"returned: {safe(attempt.cause)}")
+        words.append(f"returned: {safe(cause_text(attempt.cause))}")
     return ", ".join(words)

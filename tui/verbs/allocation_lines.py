@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...core.plan.packing import ANY
 from ...core.study import events as ev
 from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
 from ...core.study.status import Status
 from ..model.allocations import clock, hosts, title
 from ..text import plural, safe
@@ -33,11 +34,11 @@ def allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[t
             cores = f" with {plural(event.cores, 'core')}" if event.cores else ""
             return [(Status.RUNNING, f"{name} began{on}{cores}", False)]
         case ev.AllocationEnding():
-            why = _WHY.get(event.cause, safe(event.cause))
+            why = _WHY.get(cause_text(event.cause), safe(cause_text(event.cause)))
             return [(None, f"{name} is ending{': ' if why else ''}{why}", False)]
         case ev.AllocationOver() if event.cause:
             # A cause names the job itself.
-            return [(event.status, f"allocation over: {safe(event.cause)}", True)]
+            return [(event.status, f"allocation over: {safe(cause_text(event.cause))}", True)]
         case ev.AllocationOver():
             return [(event.status, f"{name} is over", False)]
         case _:

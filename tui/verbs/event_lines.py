@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from ...core.plan.changes import in_words
 from ...core.study import events as ev
+from ...core.study.cause_text import cause_text
+from ...core.study.causes import Cause
 from ...core.study.event_records import to_record
 from ...core.study.state import StudyState
 from ...core.study.status import Status
@@ -70,13 +72,13 @@ class EventLines:
                 why = f" ({event.reason})" if event.reason else ""
                 return [(event.instance, None, f"{event.status.value}{why}", False)]
             case ev.Ended():
-                cause = f": {safe(event.cause)}" if event.cause else ""
+                cause = f": {safe(cause_text(event.cause))}" if event.cause else ""
                 matters = event.status is not Status.FINISHED
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
             case ev.Unbound():
-                return [(index, None, safe(event.cause), False) for index, _ in event.members]
+                return [(index, None, safe(cause_text(event.cause)), False) for index, _ in event.members]
             case ev.Returned():
-                return _several([index for index, _ in event.members], f"returned: {safe(event.cause)}")
+                return _several([index for index, _ in event.members], f"returned: {safe(cause_text(event.cause))}")
             case ev.AllocationEvent():
                 allocation = state.allocations.by_name.get(event.allocation)
                 return [(None, *line) for line in allocation_line(event, allocation)] if allocation else []
@@ -100,7 +102,7 @@ class EventLines:
                 words = f"is tried again by itself ({event.why}{'; ' + in_words(asked) if asked else ''})"
                 return [(event.instance, None, safe(words), True)]
             case ev.Marked():
-                return [(event.instance, event.status, safe(event.cause), False)]
+                return [(event.instance, event.status, safe(cause_text(event.cause)), False)]
             case ev.PlanExtended():
                 return [(None, None, f"rows were added: {event.size:,} instances", False)]
             case ev.HookRun():
@@ -154,6 +156,9 @@ class EventRecords:
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
         record = to_record(event)
+        cause = getattr(event, "cause", None)
+        if isinstance(cause, Cause):
+            record["cause"], record["cause_code"] = cause_text(cause), cause.code.value
         index = record.get("instance")
         if isinstance(index, int):
             record["name"] = state.plan.instances[index].name

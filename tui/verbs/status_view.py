@@ -14,6 +14,7 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.lease import Liveness, Owner, Standing, current_owner
 from ...core.store.reader import last_said
 from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
 from ...core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from ..model.allocations import Occupancy, Use, left, open_ones, stands
@@ -84,7 +85,7 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
     for index in failed[:_MOST_FAILURES]:
         instance = state.plan.instances[index]
         status = state.status[index]
-        cause = state.cause(index)
+        cause = cause_text(state.cause(index))
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
         log, said = last_said(directory, instance, 3)
         lines += [f"      {log_line(line)}" for line in said]
@@ -167,7 +168,8 @@ def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, obj
         "open": use is not None,
         "ending": allocation.ending,
         "reason": allocation.reason,
-        "cause": allocation.cause,
+        "cause": cause_text(allocation.cause),
+        "cause_code": allocation.cause.code.value if allocation.cause else "",
         "nodes": allocation.nodes,
         "hosts": list(allocation.hosts),
         "cores": allocation.cores,
@@ -191,6 +193,7 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
         attempts = state.attempts.get(instance.index, [])
         last = attempts[-1] if attempts else None
         changes = state.changes.get(instance.index, {})
+        cause = state.cause(instance.index)
         instances.append(
             {
                 "name": instance.name,
@@ -205,7 +208,8 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
                 "node": last.node if last else "",
                 "allocation": last.allocation if last else "",
                 "exit_code": last.exit_code if last else None,
-                "cause": state.cause(instance.index),
+                "cause": cause_text(cause),
+                "cause_code": cause.code.value if cause else "",
                 "reason": last.reason if last else "",
                 "submitted_at": last.submitted_at if last else 0,
                 "started_at": last.started_at if last else 0,

@@ -10,6 +10,7 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.reader import last_lines, last_said
 from ...core.store.study_file import StudyFile
 from ...core.study.attempt import Attempt
+from ...core.study.cause_text import cause_text
 from ...core.study.commands import FAILED
 from ...core.study.state import StudyState
 from ...core.study.status import UNSUCCESSFUL, Status
@@ -29,7 +30,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     """The whole answer."""
     instance = state.plan.instances[index]
     why = _why(directory, study, state, index)
-    words = f"{why.status.value}: {safe(why.cause)}" if why.cause else why.status.value
+    words = f"{why.status.value}: {safe(cause_text(why.cause))}" if why.cause else why.status.value
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(why.status, words)}"]
     log, tail = last_said(directory, instance, _LOG_LINES)
     if tail and why.status in UNSUCCESSFUL:
@@ -57,7 +58,8 @@ def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         "name": instance.name,
         "step": state.plan.step_of(instance).name,
         "status": why.status.value,
-        "cause": why.cause,
+        "cause": cause_text(why.cause),
+        "cause_code": why.cause.code.value if why.cause else "",
         "workspace": instance.workspace,
         "reasons": [
             {
@@ -112,7 +114,7 @@ def _attempts(attempts: Iterable[Attempt]) -> list[str]:
         if attempt.automatic:
             words.append("tried again by itself")
         if attempt.cause:
-            words.append(returned_words(attempt) + safe(attempt.cause))
+            words.append(returned_words(attempt) + safe(cause_text(attempt.cause)))
         lines.append("  " + ", ".join(words))
     return lines
 
@@ -131,7 +133,8 @@ def _attempt_record(attempt: Attempt) -> dict[str, object]:
         "started_at": attempt.started_at,
         "ended_at": attempt.ended_at,
         "exit_code": attempt.exit_code,
-        "cause": attempt.cause,
+        "cause": cause_text(attempt.cause),
+        "cause_code": attempt.cause.code.value if attempt.cause else "",
         "reason": attempt.reason,
         "changes": dict(attempt.changes),
         "automatic": attempt.automatic,

@@ -11,6 +11,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
 from ..model.allocations import Use, group, hosts, left, not_begun, open_ones, stands
 from ..model.appearance import GROUP_GLYPHS, Group
 from ..open_study import OpenStudy
@@ -142,7 +143,7 @@ class AllocationList(LineView):
             segments.append(
                 Segment(f"{allocation.nodes:>{_NODES},}{blank}{allocation.done:>{_DONE},}", self.rich_style)
             )
-            words = allocation.cause
+            words = cause_text(allocation.cause)
         if self.size.width >= _NARROW:
             segments.append(Segment(fit(f"  {words}", self.size.width), self.style_of("line--faint")))
         return segments

@@ -12,6 +12,7 @@ from typing import Any
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.attempt import Attempt
+from mtui.core.study.causes import text_cause
 from mtui.core.study.durable_state import DurableState
 from mtui.core.study.graph import Tally
 from mtui.core.study.observer import Observer, Report, Seen
@@ -71,7 +72,8 @@ def observed(index: int, status: Status, attempt: int = 1, reason: str = "") -> 
 
 def ended(index: int, status: Status = Status.FINISHED, attempt: int = 1) -> ev.Ended:
     code = 0 if status is Status.FINISHED else 1
-    return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause="why", node="n1")
+    cause = text_cause("why")
+    return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause=cause, node="n1")
 
 
 def cancel(index: int) -> ev.CancelRequested:
@@ -91,7 +93,7 @@ def retry(index: int) -> ev.Retried:
 
 
 def unbound(*members: tuple[int, int], cause: str = "a parent failed") -> ev.Unbound:
-    return ev.Unbound(at=at(), members=members, cause=cause)
+    return ev.Unbound(at=at(), members=members, cause=text_cause(cause))
 
 
 def state_of(plan: Plan, *events: ev.Event) -> StudyState:

@@ -9,6 +9,7 @@ import pytest
 
 from mtui.core.study import checkpoint
 from mtui.core.study import events as ev
+from mtui.core.study.cause_text import cause_text
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import IN_SLURM, LIVE, Status
 from tests.plans import plan, step
@@ -124,7 +125,7 @@ def test_bound_child_of_what_failed_is_taken_out_and_blocked() -> None:
     gone = unbound((1, 1))
     apply(state, gone)
     assert (words(state), state.to_unbind, list(state.live_slurm)) == ("timed out, blocked", {}, [])
-    assert (attempt(state, 1).ended_at, attempt(state, 1).cause) == (gone.at, "a parent failed")
+    assert (attempt(state, 1).ended_at, cause_text(attempt(state, 1).cause)) == (gone.at, "a parent failed")
     assert (state.is_over, state.outcome) == (True, "failed")
     with pytest.raises(Impossible):
         apply(state, started(1, 1, job="11"))

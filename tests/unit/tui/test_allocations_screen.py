@@ -11,6 +11,7 @@ from mtui.core.spec.model import Pack
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 from mtui.tui.screens.allocations import AllocationsScreen
 from mtui.tui.screens.detail import DetailScreen
@@ -141,7 +142,7 @@ def test_an_instance_says_where_it_is(tmp_path: Path) -> None:
         await desk.press("enter")
         await desk.see("It waits in allocation 401 for a free slot.")
         assert isinstance(desk.app.screen, DetailScreen)
-        append(directory, ev.AllocationEnding(at=9.0, allocation="1-1", cause="idle"))
+        append(directory, ev.AllocationEnding(at=9.0, allocation="1-1", cause=text_cause("idle")))
         await desk.see("What that allocation does not begin goes to another.")
 
     visit(directory.root, user)

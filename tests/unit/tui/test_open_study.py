@@ -13,6 +13,7 @@ from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 from mtui.tui.driving import At, Helm
 from mtui.tui.model.acting import Order, order_for
@@ -210,6 +211,8 @@ def test_the_subject_says_where_an_instance_stands_and_why(opened: Opened) -> No
     assert said.endswith("|  job 77, queued for 2m")
     opened.tell(ev.Started(at=NOW + 200, instance=0, attempt=1, job="77", node="nid7"))
     assert _said(study.subject(0, NOW + 500)) == " a_X.0 | running|  job 77, on nid7, for 5m"
-    opened.tell(ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause="over its walltime"))
+    opened.tell(
+        ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause=text_cause("over its walltime"))
+    )
     assert _said(study.subject(0, NOW)) == " a_X.0 | timed out|: over its walltime|  job 77, on nid7, ran 10m00s"
     assert _said(study.subject(3, NOW)) == " b_X.0 | blocked|: something above it did not finish"

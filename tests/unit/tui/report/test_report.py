@@ -12,6 +12,7 @@ import pytest
 from mtui.core.backends.usage import Usage
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.model.appearance import Group
@@ -44,7 +45,7 @@ def run(state: StudyState, index: int, number: int, status: Status) -> None:
     state.apply(ev.Started(at=at + 4, instance=index, attempt=number, job=f"{100 * number + index}", node=f"n{index}"))
     code = 0 if status is Status.FINISHED else 3
     cause = "" if status is Status.FINISHED else f"exit code 3 on n{index}"
-    end = ev.Ended(at=at + 9, instance=index, attempt=number, status=status, exit_code=code, cause=cause)
+    end = ev.Ended(at=at + 9, instance=index, attempt=number, status=status, exit_code=code, cause=text_cause(cause))
     state.apply(end)
 
 
