@@ -195,7 +195,7 @@ def _dataclass(kind: Any) -> Codec:
     return Codec(encode, decode)
 
 
-def _layout(kind: Any) -> dict[str, Any]:
+def layout_of(kind: Any) -> dict[str, Any]:
     """The fields of a dataclass with their types, and all that these are made of."""
     found: dict[str, Any] = {}
     for hint in _parts(kind):
@@ -218,4 +218,4 @@ def _dump(value: object) -> str:
 
 
 CODECS = {name: codec_of(hint) for name, hint in get_type_hints(DurableState).items()}
-LAYOUT = sha256(_dump(_layout(DurableState)).encode()).hexdigest()[:16]
+LAYOUT = sha256(_dump(layout_of(DurableState)).encode()).hexdigest()[:16]
