@@ -15,8 +15,9 @@ from ..store.spool import Unreadable
 from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.allocation_watch import AllocationWatch, Over
-from ..study.observer import Report, Seen
+from ..study.job_reports import Report, StartReport
 from ..study.packing import Packer
+from ..study.slurm_answers import Seen
 from ..study.status import Status
 from .asking import Asking
 from .drive import Drive
@@ -113,7 +114,7 @@ class Allocating:
                 )
             for word in records.read():
                 self._take(allocation, word)
-                if isinstance(word, Report) and word.kind != "start":
+                if isinstance(word, Report) and not isinstance(word, StartReport):
                     over.add(f"{word.instance}.{word.attempt}")
         self._end_within(over)
 

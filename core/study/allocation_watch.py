@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from . import events as ev
 from .allocation import Allocation
-from .observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from .expectation import LOST_WAIT, UNCLEAR_WAIT
+from .slurm_answers import Seen
 from .state import StudyState
 from .status import IN_SLURM, Status
 

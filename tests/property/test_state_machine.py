@@ -21,8 +21,10 @@ from mtui.core.study.binding import Start
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.event_records import from_record, to_line
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
+from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.study.observer import Observer
 from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import BAD, DONE, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from tests.plans import plan, step
