@@ -102,3 +102,9 @@ def test_removing_twice_or_what_was_never_there_is_no_error(tmp_path: Path) -> N
     drop(tmp_path, "0.1.exit.5", "0.1.start.5")
     remove_records(tmp_path, ["0.1.exit.5", "0.1.exit.5", "9.9.exit.9"])
     assert [path.name for path in tmp_path.iterdir()] == ["0.1.start.5"]
+
+
+def test_record_of_an_unknown_kind_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "3.1.exit.7"
+    path.write_text(line().replace('"exit"', '"other"'))
+    assert read_record(path) is Unreadable.DAMAGED
