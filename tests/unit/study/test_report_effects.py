@@ -1,13 +1,15 @@
-"""When something happened: at the time that its report gives, but never later than the driver read it."""
+"""What a report changes: the time of its events, and what is awaited for the end of its attempt."""
 
 from __future__ import annotations
 
 import pytest
 
+from mtui.core.study.expectation import REPORT_WAIT
 from mtui.core.study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 from mtui.core.study.observer import Observer
-from tests.unit.study.observing import ONE
-from tests.unit.study.script import intend, state_of, submitted
+from mtui.core.study.status import Status
+from tests.unit.study.observing import ONE, over
+from tests.unit.study.script import intend, started, state_of, submitted
 
 READ_AT = 1000.0
 REPORTS = (
@@ -35,3 +37,13 @@ def test_event_has_the_time_of_its_report(report: Report, written_at: float, exp
 
     assert [event.at for event in events] == [expected] * len(events)
     assert events
+
+
+def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
+    observer = Observer(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
+    assert observer.look(lambda _: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, True) == []
+    assert observer.deadline() == 5.0 + REPORT_WAIT
+
+    observer.report(ExitReport(0, 1, "7", "n1"), READ_AT, 6.0)
+
+    assert observer.deadline() is None
