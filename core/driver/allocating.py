@@ -16,8 +16,9 @@ from ..study import events as ev
 from ..study.allocation import Allocation
 from ..study.allocation_watch import AllocationWatch, Over
 from ..study.causes import BY_COMMAND, Cause, CauseCode, text_cause
-from ..study.observer import Report, Seen
+from ..study.job_reports import Report, StartReport
 from ..study.packing import Packer
+from ..study.slurm_answers import Seen
 from ..study.status import Status
 from .asking import Asking
 from .drive import Drive
@@ -114,7 +115,7 @@ class Allocating:
                 )
             for word in records.read():
                 self._take(allocation, word)
-                if isinstance(word, Report) and word.kind != "start":
+                if isinstance(word, Report) and not isinstance(word, StartReport):
                     over.add(f"{word.instance}.{word.attempt}")
         self._end_within(over)
 

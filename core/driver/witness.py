@@ -9,7 +9,8 @@ from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved,
 from ..store.lease import holder
 from ..store.spool import Unreadable, list_records, read_record, remove_records, start_before
 from ..study import events as ev
-from ..study.observer import Seen
+from ..study.job_reports import DuplicateReport
+from ..study.slurm_answers import Seen
 from ..study.status import Status
 from .allocating import Allocating
 from .drive import Drive
@@ -93,7 +94,7 @@ class Witness:
             return
         drive.emit_all(drive.observer.report(report, time.time(), time.monotonic()))
         self._ending.end_strays(drive.observer.take_strays())
-        if report.kind == "twin" and report.owner and report.instance in drive.state.live_local:
+        if isinstance(report, DuplicateReport) and report.owner and report.instance in drive.state.live_local:
             self._adopted[report.instance] = (report.attempt, report.owner)  # not our child, so to be looked at
 
     def settle(self, *, always: bool = False) -> None:

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ..study.observer import Report
+from ..study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
@@ -56,19 +56,21 @@ def parse_record(text: str) -> Report | Unreadable:
     try:
         record: dict[str, Any] = json.loads(text)
         instance, _, attempt = str(record["attempt"]).partition(".")
-        return Report(
-            kind=str(record["kind"]),
-            instance=int(instance),
-            attempt=int(attempt),
-            job=str(record["job"]),
-            node=str(record["node"]),
-            code=int(record.get("code", 0)),
-            signal=str(record.get("signal", "")),
-            error=str(record.get("error", "")),
-            owner=str(record.get("owner", "")),
-            verdict=str(record.get("verdict", "")),
-            at=float(record.get("at", 0.0)),
-        )
+        place = int(instance), int(attempt), str(record["job"]), str(record["node"])
+        at = float(record.get("at", 0.0))
+        match record["kind"]:
+            case "start":
+                return StartReport(*place, at=at)
+            case "exit":
+                code, verdict = int(record.get("code", 0)), str(record.get("verdict", ""))
+                ended_by, error = str(record.get("signal", "")), str(record.get("error", ""))
+                return ExitReport(*place, at=at, code=code, signal=ended_by, error=error, verdict=verdict)
+            case "twin":
+                return DuplicateReport(*place, at=at, owner=str(record.get("owner", "")))
+            case "lost":
+                return LostReport(*place, at=at, cause=str(record.get("error", "")))
+            case _:
+                return Unreadable.DAMAGED
     except (ValueError, KeyError, TypeError):
         return Unreadable.DAMAGED
 

@@ -45,14 +45,19 @@ def to_lines(state: DurableState) -> Iterator[str]:
     yield _dump({"v": VERSION, "layout": LAYOUT})
     count = 0
     for name, codec in CODECS.items():
-        value: Any = codec.encode(getattr(state, name))
-        places = range(0, len(value), _CHUNK) if isinstance(value, list) and len(value) > _CHUNK else ()  # pyright: ignore
-        for first in places:
-            yield _dump([name, value[first : first + _CHUNK]])
-        if not places:
-            yield _dump([name, value])
-        count += len(places) or 1
+        for part in _chunks(codec.encode(getattr(state, name))):
+            yield _dump([name, part])
+            count += 1
     yield _dump({"lines": count})
+
+
+def _chunks(value: Any) -> Iterator[Any]:
+    """A value in one part, or a long list in several."""
+    if not isinstance(value, list) or len(value) <= _CHUNK:  # pyright: ignore[reportUnknownArgumentType]
+        yield value
+        return
+    for first in range(0, len(value), _CHUNK):  # pyright: ignore[reportUnknownArgumentType]
+        yield value[first : first + _CHUNK]
 
 
 def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
@@ -99,7 +104,7 @@ def codec_of(hint: Any) -> Codec:
         return _optional(codec_of(next(part for part in parts if part is not NoneType)))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return Codec(attrgetter("value"), hint)
-    if is_dataclass(hint):
+    if is_dataclass(hint):  # pyright: ignore[reportUnknownArgumentType]
         return _dataclass(hint)
     if origin is list and isinstance(parts[0], type) and issubclass(parts[0], Enum):
         return _letters(parts[0])  # pyright: ignore[reportUnknownArgumentType]

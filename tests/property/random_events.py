@@ -9,6 +9,7 @@ from random import Random
 from mtui.core.plan.extend import extend_plan
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
+from mtui.core.study.causes import Cause, CauseCode, exit_cause, text_cause
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from tests.plans import plan, step
@@ -93,7 +94,9 @@ def _job(chance: Random, state: StudyState, at: int) -> ev.Event:
             return ev.Observed(at=at, instance=index, attempt=number, status=status, reason=chance.choice(["", "why"]))
         case 3:
             status = chance.choice(sorted(UNSUCCESSFUL, key=lambda each: each.value))
-            return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=3, cause="exit code 3")
+            return ev.Ended(
+                at=at, instance=index, attempt=number, status=status, exit_code=3, cause=exit_cause(3, "n1")
+            )
         case _:
             return ev.Ended(at=at, instance=index, attempt=number, status=Status.FINISHED, exit_code=0)
 
@@ -101,8 +104,10 @@ def _job(chance: Random, state: StudyState, at: int) -> ev.Event:
 def _withdrawal(chance: Random, state: StudyState, at: int) -> ev.Event:
     if chance.random() < 0.5:
         wanted = list(state.to_unbind) if chance.random() < 0.5 else _of(state, Status.BOUND)
-        return ev.Unbound(at=at, members=(_member(chance, state, wanted),), cause="a parent failed")
-    return ev.Returned(at=at, members=(_member(chance, state, list(state.live_packed)),), cause="it ended before")
+        return ev.Unbound(at=at, members=(_member(chance, state, wanted),), cause=Cause(CauseCode.PARENT_FAILED))
+    return ev.Returned(
+        at=at, members=(_member(chance, state, list(state.live_packed)),), cause=text_cause("it ended before")
+    )
 
 
 def _allocation(chance: Random, state: StudyState, at: int) -> ev.Event:
@@ -136,7 +141,7 @@ def _command(chance: Random, state: StudyState, at: int) -> ev.Event:
             return ev.Retried(at=at, instance=again, changes=changes, why=chance.choice(["", "TIMEOUT: retry 1"]))
         case 4:
             marked = chance.choice([Status.FINISHED, Status.SKIPPED])
-            return ev.Marked(at=at, instance=index, status=marked, cause="marked by command")
+            return ev.Marked(at=at, instance=index, status=marked, cause=Cause(CauseCode.MARKED_FINISHED, "it is done"))
         case 5:
             return ev.CancelRequested(at=at, instance=index)
         case _:

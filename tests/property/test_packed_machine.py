@@ -16,8 +16,10 @@ from mtui.core.study import events as ev
 from mtui.core.study.allocation import Allocation
 from mtui.core.study.allocation_watch import AllocationWatch, Over
 from mtui.core.study.causes import BY_COMMAND, Cause, CauseCode, text_cause
-from mtui.core.study.observer import VOID, Report, Seen
+from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport
+from mtui.core.study.observer import VOID
 from mtui.core.study.packing import Gift, Packer
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import OVER, Status
 from tests.property.test_state_machine import ENDS, StudyMachine, plans
@@ -384,7 +386,7 @@ class PackedMachine(StudyMachine):
         self.check_parents_of(key[0])
         self.world.runs[key] += 1
         place.running.add(key)
-        place.records.append(Report("start", *key, place.job, HOST))
+        place.records.append(StartReport(*key, place.job, HOST))
 
     @precondition(lambda self: any(place.running for place in self.live()))
     @rule(data=st.data(), code=st.sampled_from([0, 0, 3]), verdict=st.sampled_from(["", "", "timed out"]))
@@ -400,14 +402,14 @@ class PackedMachine(StudyMachine):
         if code == 0:
             self.world.succeeded.add(key)
             place.done.add(key)
-        place.records.append(Report("exit", *key, place.job, HOST, code=code, verdict=verdict))
+        place.records.append(ExitReport(*key, place.job, HOST, code=code, verdict=verdict))
 
     @precondition(lambda self: any(place.running for place in self.live()))
     @rule(data=st.data())
     def worker_is_lost(self, data: st.DataObject) -> None:
         place, key = data.draw(st.sampled_from(self.runs()))
         place.running.discard(key)
-        place.records.append(Report("lost", *key, place.job, HOST, error="its worker was killed"))
+        place.records.append(LostReport(*key, place.job, HOST, cause="its worker was killed"))
 
     @precondition(lambda self: [place for place in self.places.values() if place.state != "over"])
     @rule(data=st.data(), verdict=st.sampled_from([*ENDS, Status.FINISHED]), word=st.booleans())

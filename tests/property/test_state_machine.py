@@ -22,8 +22,11 @@ from mtui.core.study.causes import text_cause
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import TARGETED, Request, carry_out
 from mtui.core.study.event_records import from_record, to_line
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
+from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.study.job_reports import DuplicateReport
+from mtui.core.study.observer import Observer
 from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import BAD, DONE, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from tests.plans import plan, step
@@ -181,7 +184,7 @@ class StudyMachine(RuleBasedStateMachine):
                 continue
             self.taken.add(name)
             self.emit_all(self.observer.report(report, self.at(), self.now))
-            if report.kind == "twin" and report.instance in self.state.live_local:
+            if isinstance(report, DuplicateReport) and report.instance in self.state.live_local:
                 self.adopted[report.instance] = (report.attempt, report.owner)
 
     def process_ended(self, index: int, attempt: int, job: str, code: int | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -144,3 +145,21 @@ def test_torn_end_of_an_older_segment_does_no_harm(directory: StudyDirectory, st
     keep(directory, study)
     state, _ = load_state(directory, study)
     assert state.status == [Status.FINISHED, Status.FINISHED]
+
+
+@pytest.mark.parametrize(
+    ("damage", "result"),
+    [(str, "of the checkpoint"), (older_version, ""), (other_fields, "")],
+    ids=["intact", "older version", "other fields"],
+)
+def test_one_of_an_older_version_or_of_other_fields_is_ignored(
+    directory: StudyDirectory, study: StudyFile, damage: Callable[[str], str], result: str
+) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    text = directory.checkpoint.read_text().replace('["result",""]', '["result","of the checkpoint"]')
+
+    directory.checkpoint.write_text(damage(text))
+
+    state, _ = load_state(directory, study)
+    assert (state.result, state.status[0]) == (result, Status.FINISHED)

@@ -15,11 +15,20 @@ from mtui.core.study.attempt import Attempt
 from mtui.core.study.causes import text_cause
 from mtui.core.study.durable_state import DurableState
 from mtui.core.study.graph import Tally
-from mtui.core.study.observer import Observer, Report, Seen
+from mtui.core.study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.study.observer import Observer
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 
 _clock = count(1)
+# The classes of reports, by the word that a record has for them.
+REPORTS: dict[str, type[Report]] = {
+    "start": StartReport,
+    "exit": ExitReport,
+    "twin": DuplicateReport,
+    "lost": LostReport,
+}
 
 
 def at() -> float:
@@ -175,7 +184,9 @@ class Watched:
         return taken
 
     def report(self, kind: str, index: int = 0, attempt: int = 1, job: str = "7", **more: Any) -> list[ev.Event]:
-        report = Report(kind, index, attempt, job, more.pop("node", "n1"), **more)
+        known = {field.name for field in fields(REPORTS[kind])}
+        more = {"node": "n1", **{name: value for name, value in more.items() if name in known}}
+        report = REPORTS[kind](index, attempt, job, more.pop("node"), **more)
         return self.take(self.observer.report(report, at(), self.now))
 
     def look(

@@ -8,8 +8,9 @@ from mtui.core.study import events as ev
 from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
 from mtui.core.study.cause_text import cause_text
 from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from mtui.core.study.expectation import LOST_WAIT, UNCLEAR_WAIT
 from mtui.core.study.packing import Gift
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
 from tests.unit.study.test_packing import Study
 

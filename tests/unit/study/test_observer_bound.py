@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.study import events as ev
-from mtui.core.study.observer import LOST_WAIT, NEVER, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, VOID, Seen
+from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.study.observer import NEVER, VOID
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
