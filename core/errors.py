@@ -1,18 +1,20 @@
 """What can go wrong by somebody's doing: one tree of exceptions, each with a message, a hint and an exit code.
 
 Everything else that is raised is a bug of ours. The command line turns these into one clear message
-(tui/cli.py); nothing else catches the base class.
+(tui/cli/main.py); nothing else catches the base class.
 """
 
 from __future__ import annotations
 
 import errno
+from dataclasses import dataclass
 
 EXIT_FINISHED = 0
 EXIT_ERROR = 1
 EXIT_FAILURES = 2  # the study ended with failed instances
 EXIT_USAGE = 2  # the request itself was wrong: same number as argparse uses
 EXIT_CANCELLED = 3
+EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": EXIT_CANCELLED}  # by a study's result
 
 
 class MtuiError(Exception):
@@ -28,6 +30,14 @@ class MtuiError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something cannot be done, where that is an answer like any other and no exception."""
+
+    message: str
+    hint: str = ""
 
 
 # What helps where a file cannot be written or read, whatever the reason.

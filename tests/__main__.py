@@ -1,6 +1,9 @@
 """Format, lint, types and tests, in this order; what fails first ends it.
 
-python -m tests [--fix] [--quick] [arguments of pytest]
+python -m tests [--fix] [--check | --quick] [arguments of pytest]
+
+--check stops before the tests. --quick runs the unit tests and those of the documents, and nothing else: less than a
+minute on two cores.
 """
 
 from __future__ import annotations
@@ -11,26 +14,27 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Rooms that start clusters, kill drivers, draw terminals or go through random worlds: most of the time, and few files.
-SLOW = ("slurm", "faults", "terminal", "property", "bench")
+# Tests that start no app, no driver and no Slurm, and go through no random worlds.
+QUICK = ("tests/unit", "tests/docs")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description="Format, lint, types and tests.")
     parser.add_argument("--fix", action="store_true", help="format, and mend what ruff can mend, before anything else")
-    parser.add_argument("--quick", action="store_true", help=f"without {', '.join(SLOW)}")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--check", action="store_true", help="format, lint and types, without tests")
+    only.add_argument("--quick", action="store_true", help=f"only the tests in {' and '.join(QUICK)}, without checks")
     arguments, for_pytest = parser.parse_known_args()
     python = [sys.executable, "-m"]
     ruff = [*python, "ruff"]
     fixes = [[*ruff, "check", "--fix", "--quiet"], [*ruff, "format", "--quiet"]] if arguments.fix else []
-    without = [f"--ignore=tests/{room}" for room in SLOW] if arguments.quick else []
-    steps = [
-        *fixes,
+    checks = [
         [*ruff, "format", "--check"],
         [*ruff, "check"],
         [*python, "pyright", "--pythonpath", sys.executable],
-        [*python, "pytest", "-n", "4", "--dist", "loadgroup", *without, *for_pytest],
     ]
+    tests = [*python, "pytest", "-n", "4", "--dist", "loadgroup", *(QUICK if arguments.quick else ()), *for_pytest]
+    steps = [*fixes, *([] if arguments.quick else checks), *([] if arguments.check else [tests])]
     for number, step in enumerate(steps):
         code = subprocess.run(step, cwd=ROOT, check=False).returncode
         if code and number >= len(fixes):  # what cannot be mended is told by the checks

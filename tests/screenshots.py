@@ -19,8 +19,8 @@ from mtui.core.start import PlanOptions, create_study, plan_study
 from mtui.core.store.layout import open_study
 from mtui.core.store.study_file import Settings, read_study_file
 from mtui.core.study.status import Status
-from mtui.tui.app import MtuiApp
-from mtui.tui.themes import LIGHT
+from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.themes import LIGHT
 from tests.slurm.cluster import Cluster
 
 PROJECT = Path(__file__).parents[1]

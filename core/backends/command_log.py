@@ -6,8 +6,11 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+
+from ..debug_log import get_logger
+
+_log = get_logger(__name__)
 
 _LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
 _LONGEST_ANSWER = 400
@@ -28,13 +31,15 @@ class CommandLog:
         words = f"{shlex.join(command)} < {shlex.quote(script)}" if script else shlex.join(command)
         clock = time.strftime("%Y-%m-%d %H:%M:%S")
         line = f"{clock} {_plain(words, _LONGEST_COMMAND)} -> {_plain(answer, _LONGEST_ANSWER)}\n"
-        with suppress(OSError):
+        try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 head = _HEAD if os.fstat(file).st_size == 0 else ""
                 os.write(file, (head + line).encode())
             finally:
                 os.close(file)
+        except OSError as error:
+            _log.warning("a call cannot be noted in %s: %s", self._path.name, error)
 
 
 def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..backends.site import Site
 from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
-from ..errors import MtuiError
+from ..errors import MtuiError, Refusal
 from ..site.find import find_profile
 from .finding import Finding, Part, note, problem
 
@@ -54,7 +54,7 @@ def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
     took = time.monotonic() - begun
     if isinstance(view, Unobserved):
         return SlurmFacts(missing, version=slurm.version(), silent=view.message, took=took, inside=inside)
-    profile, unreadable = _profile(environment)
+    profile = _profile(environment)
     return SlurmFacts(
         missing,
         version=slurm.version(),
@@ -63,17 +63,18 @@ def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
         accounting=slurm.has_accounting(),
         site=slurm.site(),
         inside=inside,
-        profile=profile,
-        unreadable=unreadable,
+        profile="" if isinstance(profile, Refusal) else profile,
+        unreadable=profile.message if isinstance(profile, Refusal) else "",
     )
 
 
-def _profile(environment: Mapping[str, str]) -> tuple[str, str]:
+def _profile(environment: Mapping[str, str]) -> str | Refusal:
+    """The name and file of the site's profile, empty if none fits; or what is wrong with it."""
     try:
         profile = find_profile("", Path(), environment)
     except MtuiError as error:
-        return "", error.message
-    return (f"{profile.name} ({profile.file})" if profile else ""), ""
+        return Refusal(error.message)
+    return f"{profile.name} ({profile.file})" if profile else ""
 
 
 def slurm_findings(facts: SlurmFacts) -> list[Finding]:

@@ -1,7 +1,7 @@
-"""Drives a study: the loop, and what it does in the outside world."""
+"""Drives a study: the loop, what it does in the outside world, and who is to drive."""
 
-from .drive import Listener
-from .handover import say_ready
-from .loop import BEGINS_ANEW, HANDED_OVER, Driver
+from .driver import Driver
+from .event_log import Listener
+from .supervisor import Purpose, Supervisor, SupervisorListener
 
-__all__ = ["BEGINS_ANEW", "HANDED_OVER", "Driver", "Listener", "say_ready"]
+__all__ = ["Driver", "Listener", "Purpose", "Supervisor", "SupervisorListener"]

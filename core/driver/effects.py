@@ -12,7 +12,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from ..study import events as ev
-from .faults import point
+from .crash_points import crash_point
 
 A = TypeVar("A")
 
@@ -50,13 +50,13 @@ class Effects:
         for effect in effects:
             for event in effect.intent:
                 self._emit(event)
-        point(f"{kind}.intended")
+        crash_point(f"{kind}.intended")
         self._sync()
-        point(f"{kind}.synced")
+        crash_point(f"{kind}.synced")
         for effect in effects:
             if effect.executor is None:
                 answer = effect.act()
-                point(f"{effect.kind}.acted")
+                crash_point(f"{effect.kind}.acted")
                 self._answered(effect, answer)
             else:
                 self.under_way += 1
@@ -68,7 +68,7 @@ class Effects:
         except Exception as error:  # no room on the disk, most likely: the driver cannot go on, and says so itself
             self._post(partial(self._broken, error))
             return
-        point(f"{effect.kind}.acted")
+        crash_point(f"{effect.kind}.acted")
 
         def take() -> None:
             self.under_way -= 1
@@ -82,4 +82,4 @@ class Effects:
 
     def _answered(self, effect: Effect[A], answer: A) -> None:
         effect.take(answer)
-        point(f"{effect.kind}.answered")
+        crash_point(f"{effect.kind}.answered")

@@ -10,6 +10,7 @@ from ..errors import StudyDirectoryError
 from ..plan.model import Instance, Plan
 from ..store.study_file import Settings, StudyFile
 from ..study import events as ev
+from ..study.causes import Cause, CauseCode
 from ..study.state import Impossible, StudyState
 from ..study.status import OVER, Status
 from .directory import MaestroDirectory
@@ -24,7 +25,7 @@ _ENDS = {
     "HWFAILURE": Status.NODE_FAILED,
     "UNKNOWN": Status.LOST,
 }
-_CAUSES = {"FAILED": "Maestro says FAILED", "TIMEDOUT": "its walltime was over", "CANCELLED": "cancelled in Maestro"}
+_CAUSES = {"TIMEDOUT": Cause(CauseCode.WALLTIME), "CANCELLED": Cause(CauseCode.MAESTRO_CANCELLED)}
 _ALIVE = ("PENDING", "WAITING", "QUEUED", "RUNNING", "FINISHING")
 
 
@@ -88,6 +89,7 @@ def _apply(state: StudyState, instance: Instance, row: Row) -> None:
     if row.started:
         state.apply(ev.Started(at=row.started, instance=index, attempt=1, job=job, node=""))
     if end:
-        cause = _CAUSES.get(row.state, f"Maestro says {row.state}") if end is not Status.FINISHED else ""
+        cause = _CAUSES.get(row.state, Cause(CauseCode.MAESTRO_STATE, row.state))
+        cause = None if end is Status.FINISHED else cause
         state.apply(ev.Ended(at=row.ended, instance=index, attempt=1, status=end, cause=cause))
     attempt.number = number

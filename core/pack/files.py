@@ -1,4 +1,4 @@
-"""The leader's files: the list that grows, the records that it appends, and the claims."""
+"""The leader's files: the list that grows, the records that it appends, and the programs that it writes."""
 
 from __future__ import annotations
 
@@ -74,26 +74,6 @@ class Records:
             with suppress(OSError):  # a quota may be told only here
                 os.close(self._file)
             self._file = None
-
-
-def claim(path: Path, owner: str) -> str | None:
-    """Take an attempt: None if it is ours now, else what stands in the claim (empty: not written yet).
-
-    Raises OSError if it cannot be written; then it is left as it was found.
-    """
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    try:
-        try:
-            os.write(file, f"{owner}\n".encode())
-        finally:
-            os.close(file)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    return None
 
 
 def write_program(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..claims import Claims
 from . import crew
 from .crew import Crew
 from .environment import base_environment
@@ -53,7 +54,7 @@ class Leader:
         base["PATH"] = f"{tools}{os.pathsep}{base.get('PATH', os.defpath)}"
         write_program(tools / "srun", (Path(__file__).parent / "srun.sh").read_text(encoding="utf-8"))
         self._welcome = {"environment": base, "root": str(home.parent), "shell": shell}
-        self._runs = Runs(self._job, home / "claims", self._count, base, self._records, self._timers)
+        self._runs = Runs(self._job, Claims(home / "claims"), self._count, base, self._records, self._timers)
         self._began = False
         self._closed = False  # nothing more will be given
         self._signalled = False

@@ -6,11 +6,11 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ..claims import REVOKED, Claims
 from .environment import attempt_environment
-from .files import Records, claim
+from .files import Records
 from .lines import Ask, Item
 from .queue import Queue
 from .slots import Node, Share, Slots, bits
@@ -19,7 +19,6 @@ from .timers import Timers
 # Exit codes of what was not run, as sysexits.h has them.
 _UNCLAIMED, _REFUSED = 73, 78
 
-_VOID = "void"  # in the claim of an attempt that the driver gave up
 _MARGIN = 5.0  # seconds between an attempt's walltime and the end of the allocation
 _GRACE = 10.0  # seconds between TERM and KILL
 _CAREFUL = 0.3  # seconds without a start after something was killed: the allocation may be about to end
@@ -45,7 +44,7 @@ class Runs:
     def __init__(
         self,
         job: str,
-        claims: Path,
+        claims: Claims,
         count: int,
         base: Mapping[str, str],
         records: Records,
@@ -156,7 +155,7 @@ class Runs:
 
     def _claim(self, item: Item, node: str) -> bool:
         try:
-            owner = claim(self._claims / item.attempt, self._job)
+            owner = self._claims.take(item.attempt, self._job)
         except OSError:
             self._record("exit", item.attempt, node, code=_UNCLAIMED, error="its claim cannot be written")
             return False
@@ -175,15 +174,11 @@ class Runs:
             self._timers.at(now + _DOUBT_AGAIN, lambda: self._read_again(attempt, node, deadline))
             return
         self._doubted.discard(attempt)
-        if owner != _VOID:
+        if owner != REVOKED:
             self._record("twin", attempt, node, owner=owner)
 
     def _read_again(self, attempt: str, node: str, deadline: float) -> None:
-        try:
-            owner = (self._claims / attempt).read_text(encoding="utf-8", errors="replace").strip()
-        except OSError:
-            owner = ""
-        self._judge(attempt, node, owner, deadline)
+        self._judge(attempt, node, self._claims.owner(attempt), deadline)
 
     # -- ending
 

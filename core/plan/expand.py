@@ -13,6 +13,7 @@ from dataclasses import replace
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 
+from ..errors import Refusal
 from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
 from ..spec.environment import Environment, build_environment
 from ..spec.model import OTHER_SCHEDULERS, RunValue, Step, Study
@@ -227,12 +228,12 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
                 "let the labels of the parameters begin or end with different words",
             )
         for instance in (plan.instances[index] for index in step.instances):
-            message, hint = _name_problem(plan, instance, names, folders)
+            refusal = _check_name(plan, instance, names, folders)
             names.setdefault(instance.name, instance)
             folders.setdefault(instance.workspace, instance)
-            if message and not told:  # one message a step: a sweep of thousands would repeat it
+            if refusal and not told:  # one message a step: a sweep of thousands would repeat it
                 told = True
-                problems.error(place, message, hint)
+                problems.error(place, refusal.message, refusal.hint)
 
 
 def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
@@ -254,28 +255,30 @@ def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> 
                 )
 
 
-def _name_problem(
+def _check_name(
     plan: Plan, instance: Instance, names: dict[str, Instance], folders: dict[str, Instance]
-) -> tuple[str, str]:
+) -> Refusal | None:
+    """Why an instance cannot have its name and directory beside those of the others; None if it can."""
     longest = max(len(instance.stem), *(len(part) for part in instance.workspace.split("/")))
     last = instance.workspace.rsplit("/", 1)[-1]
     if instance.name in names:
         other = plan.steps[names[instance.name].step].name
         mine = plan.steps[instance.step].name
-        return f"steps '{other}' and '{mine}' both make an instance '{instance.name}'", "rename one of the steps"
+        message = f"steps '{other}' and '{mine}' both make an instance '{instance.name}'"
+        return Refusal(message, "rename one of the steps")
     if instance.workspace in folders:
         first = folders[instance.workspace].name
-        return (
+        return Refusal(
             f"'{first}' and '{instance.name}' would share the directory '{instance.workspace}'",
             "their labels differ only in characters that a path cannot hold; change the label, or use --hashws",
         )
     if instance.row >= 0 and last.strip(".") == "":
-        return f"'{instance.name}' cannot have a directory '{last}'", "change the label, or use --hashws"
+        return Refusal(f"'{instance.name}' cannot have a directory '{last}'", "change the label, or use --hashws")
     if longest > _LONGEST_NAME:
         numbered = len(plan.steps[instance.step].folder) + len("_instance_000000")  # what --hashws would make
         hint = "use --hashws" if numbered <= _LONGEST_NAME else "give the step a shorter name"
-        return f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", hint
-    return "", ""
+        return Refusal(f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", hint)
+    return None
 
 
 def _check_launchers(plan: Plan, study: Study, problems: Problems) -> None:

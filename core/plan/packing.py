@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from ..errors import Refusal
 from ..pack.lines import Ask
 from ..spec.model import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
@@ -61,7 +62,7 @@ class Packing:
 
     def __init__(self, plan: Plan, pack: Pack | None) -> None:
         self._plan = plan
-        self._shared: dict[int, Share | str] = {}
+        self._shared: dict[int, Share | Refusal] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
         self.pack = pack or Pack()
         self.steps = frozenset(
@@ -86,11 +87,11 @@ class Packing:
         """The walltime of an allocation."""
         return walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
 
-    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | str:
+    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | Refusal:
         """The share of an instance, with what retries have changed of its resources; or why it has none."""
         instance = self._plan.instances[index]
         if instance.step not in self.steps:
-            return "its step is not packed"
+            return Refusal("its step is not packed")
         if changes or instance.step in self._varying:
             return self._share(instance, changes)
         if instance.step not in self._shared:
@@ -121,7 +122,7 @@ class Packing:
         asks = [share.ask for share in shares if isinstance(share, Share) and share.pool == pool]
         return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
 
-    def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | str:
+    def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | Refusal:
         plan, pack = self._plan, self.pack
         values = header_resources(plan, instance, changes)
         named = {"nodes": "nodes", "procs": "tasks", "cores per task": "cpus", "gpus": "gpus"}
@@ -129,7 +130,7 @@ class Packing:
         for key, name in named.items():
             if key in values:
                 if not values[key].isdigit() or (name != "gpus" and values[key] == "0"):
-                    return f"its {key} is '{values[key]}'"
+                    return Refusal(f"its {key} is '{values[key]}'")
                 numbers[name] = int(values[key])
         seconds = walltime_seconds(values.get("walltime", "0")) or 0
         ask = replace(Ask(), **numbers, seconds=seconds, exclusive="exclusive" in values)
@@ -141,7 +142,7 @@ class Packing:
                 per_core = _megabytes(match)
                 continue
             read = _read(ask, option)
-            if isinstance(read, str):
+            if isinstance(read, Refusal):
                 return read
             ask, is_place = read
             rest += [option] if is_place else []
@@ -150,13 +151,13 @@ class Packing:
         if per_core:
             ask = replace(ask, memory=per_core * ask.cpus * -(-ask.tasks // ask.nodes))
         if ask.nodes > pack.nodes:
-            return f"it asks for {ask.nodes} nodes, an allocation has {pack.nodes}"
+            return Refusal(f"it asks for {ask.nodes} nodes, an allocation has {pack.nodes}")
         if pack.cores and ask.tasks * ask.cpus > pack.cores * ask.nodes:
-            return f"it asks for {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}"
+            return Refusal(f"it asks for {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}")
         if pack.gpus and ask.gpus > pack.gpus:
-            return f"it asks for {ask.gpus} GPUs, a node of an allocation has {pack.gpus}"
+            return Refusal(f"it asks for {ask.gpus} GPUs, a node of an allocation has {pack.gpus}")
         if not any_time and ask.seconds and ask.seconds > self.seconds - _LEAST_MARGIN:
-            return f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}"
+            return Refusal(f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}")
         gpus = (pack.gpus or ask.gpus) if ask.gpus else 0
         place = (option.replace('"', "") for option in place_options(values))
         return Share(Pool((*place, *rest), gpus), ask)
@@ -187,10 +188,10 @@ def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> l
     return found
 
 
-def _read(ask: Ask, option: str) -> tuple[Ask, bool] | str:
+def _read(ask: Ask, option: str) -> tuple[Ask, bool] | Refusal:
     """What an option adds to an ask, and whether it belongs to the place; or why it cannot be packed."""
     if OWN_OF_A_JOB.search(option):
-        return f"'#SBATCH {option}' is of a job of its own"
+        return Refusal(f"'#SBATCH {option}' is of a job of its own")
     name, _, value = option.partition("=") if option.startswith("--") else (option[:2], "", option[2:].lstrip("="))
     name = _SHORT.get(name, name)
     if name in _NAMES:
@@ -206,7 +207,7 @@ def _read(ask: Ask, option: str) -> tuple[Ask, bool] | str:
     if name == "--gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
         return replace(ask, gpus=int(match.group(1))), False
     if _OTHER.fullmatch(name):
-        return f"'#SBATCH {option}' is not understood for a part of an allocation"
+        return Refusal(f"'#SBATCH {option}' is not understood for a part of an allocation")
     return ask, True
 
 

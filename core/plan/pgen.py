@@ -97,7 +97,13 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
         raise UsageError(f"cannot run {python}: {error.strerror}", "check the path given to --python") from None
     finally:
         os.close(write_end)
-    too_late = threading.Timer(deadline, _kill, (process,))
+    hung = threading.Event()
+
+    def end() -> None:
+        hung.set()
+        _kill(process)
+
+    too_late = threading.Timer(deadline, end)
     too_late.start()
     try:
         with os.fdopen(read_end, encoding="utf-8") as pipe:
@@ -110,14 +116,13 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
             text = pipe.readline()  # not to the end: what the user's code left running may hold the pipe open
         code = process.wait()
     finally:
-        hung = not too_late.is_alive()
         too_late.cancel()
         if process.poll() is None:  # we leave early: Ctrl-C does not reach a session of its own
             _kill(process)
             process.wait()
     if text.endswith("\n"):
         return json.loads(text), code
-    if hung:
+    if hung.is_set():
         raise PgenError(
             f"the parameter generator {file} was still running after {deadline:.0f} s and was ended",
             "let it read what it needs from a file, or write the values into a CSV file: mtui: parameters",

@@ -11,40 +11,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..spec.model import RunValue
+from ..spec.resources import OURS, RESOURCES
 from ..spec.tokens import WORKSPACE_TOKEN
-from .changes import CHANGEABLE, UNCHANGED, restarts
+from .changes import UNCHANGED, restarts
 from .launcher import remove_launchers, replace_launchers
 from .model import Instance, Plan, PlannedStep
 
 _FALSE = ("", "0", "false", "no", "off")
-_FORMS = {  # how sbatch is asked for each resource
-    "nodes": "--nodes={}",
-    "queue": "--partition={}",
-    "bank": "--account={}",
-    "walltime": "--time={}",
-    "reservation": '--reservation="{}"',
-    "gpus": "--gres=gpu:{}",
-    "procs": "--ntasks={}",
-    "cores per task": "--cpus-per-task={}",
-    "exclusive": "--exclusive",
-    "qos": "--qos={}",
-    # From here on: keys of ours (spec/slurm_keys.py), which stand behind Maestro's lines.
-    "constraint": "--constraint={}",
-    "mem": "--mem={}",
-    "mem per cpu": "--mem-per-cpu={}",
-    "gpus per node": "--gpus-per-node={}",
-    "gpus per task": "--gpus-per-task={}",
-    "licenses": "--licenses={}",
-    "exclude": "--exclude={}",
-    "dependency": "--dependency={}",
-    "mail user": "--mail-user={}",
-    "mail type": "--mail-type={}",
-}
-_OURS = tuple(_FORMS)[tuple(_FORMS).index("qos") :]
-_SHARED = ("nodes", "procs", "qos", "reservation", "queue", "bank", *_OURS)  # those that `batch` may give
-_ORDER = (*CHANGEABLE, "dependency", "mail user", "mail type")
+# The order of the header's lines: Maestro's keys above and below those that name the job and its files, then our keys.
+_ABOVE_NAMES = ("nodes", "queue", "bank", "walltime")
+_QUOTED = ("qos", *OURS)  # whose values may be several words
+_BELOW_NAMES = ("reservation", "gpus", "procs", "cores per task", "exclusive", *_QUOTED)
+_HEADER = (*_ABOVE_NAMES, *_BELOW_NAMES)
+_PLACE = tuple(key for key in _HEADER if RESOURCES[key].is_place)
+_PART = tuple(key for key in OURS if not RESOURCES[key].is_place)
 _EITHER = (frozenset({"mem", "mem per cpu"}), frozenset({"gpus", "gpus per node", "gpus per task"}))
-_PLACE = ("queue", "bank", "reservation", "qos", "constraint", "licenses", "exclude", "mail user", "mail type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +107,11 @@ def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] 
     """
     own = resources(plan, instance, changes)
     said = {key for group in _EITHER if own.keys() & group for key in group}  # the batch block has no say in these
-    shared = {key: plan.batch.text(key) for key in _SHARED if key not in said}
+    shared = {key: plan.batch.text(key) for key, kind in RESOURCES.items() if kind.in_batch and key not in said}
     values = {**shared, **own}
     if values.get("exclusive", "").lower() in _FALSE:
         values.pop("exclusive", None)
-    return {key: values[key] for key in _ORDER if values.get(key)}
+    return {key: values[key] for key in RESOURCES if values.get(key)}
 
 
 def further_options(plan: Plan, instance: Instance) -> list[str]:
@@ -172,27 +153,27 @@ def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
     if comment.count('"') % 2:
         comment = comment.replace('"', "'")
     return [
-        *_lines(values, "nodes", "queue", "bank", "walltime"),
+        *_lines(values, *_ABOVE_NAMES),
         f'--job-name="{instance.stem}"',
         f'--output="{instance.stem}.out"',
         f'--error="{instance.stem}.err"',
         *([f'--comment "{comment}"'] if comment else []),
-        *_lines(values, "reservation", "gpus", "procs", "cores per task", "exclusive", *_OURS),
+        *_lines(values, *_BELOW_NAMES),
     ]
 
 
 def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
-    return [_FORMS[key].format(_quoted(key, values[key])) for key in keys if key in values]
+    return [RESOURCES[key].option.format(_quoted(key, values[key])) for key in keys if key in values]
 
 
 def _quoted(key: str, value: str) -> str:
     """A value as one word of a `#SBATCH` line, where a blank ends the word and a # the line."""
-    return f'"{value}"' if key in _OURS and re.search(r"[\s#]", value) else value
+    return f'"{value}"' if key in _QUOTED and re.search(r"[\s#]", value) else value
 
 
 def part_options(values: Mapping[str, str]) -> list[str]:
     """Those options of our own keys in `header_resources` that say how much a job takes, or when it may begin."""
-    return _lines(values, "mem", "mem per cpu", "gpus per node", "gpus per task", "dependency")
+    return _lines(values, *_PART)
 
 
 def place_options(values: Mapping[str, str]) -> list[str]:
@@ -217,5 +198,5 @@ def _insist(command: str, values: Mapping[str, str], changes: Mapping[str, str])
     if not directives:
         return command
     lines = command.split("\n")
-    again = [f"#SBATCH {option}" for option in _lines(values, *(key for key in _FORMS if key in changes))]
+    again = [f"#SBATCH {option}" for option in _lines(values, *(key for key in _HEADER if key in changes))]
     return "\n".join([*lines[: directives[-1] + 1], *again, *lines[directives[-1] + 1 :]])

@@ -85,16 +85,16 @@ def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Pr
         for number, job in _jobs(plan, step):
             qos = job.text("qos") or profile.default_qos
             jobs[qos] += number
-            for message, hint in _doubts(job, profile, qos):
-                kind = re.sub(r"[\d,.:-]+", "", message)
-                told.setdefault(kind, Problem(places.get(step.name, NOWHERE), message, hint, warning=True))
+            for doubt in _doubts(job, profile, qos):
+                kind = re.sub(r"[\d,.:-]+", "", doubt.message)
+                told.setdefault(kind, replace(doubt, place=places.get(step.name, NOWHERE)))
         found += (replace(problem, message=f"step '{step.name}': {problem.message}") for problem in told.values())
     for qos, number in jobs.items():
         limit = profile.qos.get(qos, Qos()).submit
         if limit and number > limit:
             message = f"{profile.name} takes {limit:,} jobs of a user at a time in qos {qos}; the study has {number:,}"
             hint = "mtui keeps to that and goes on as jobs end; 'mtui: {pack: true}' would need fewer jobs"
-            found.append(Problem(NOWHERE, message, hint, warning=True))
+            found.append(_doubt(message, hint))
     return found
 
 
@@ -128,25 +128,26 @@ def _read(lines: Iterable[str]) -> _Job:
     return _Job(found)
 
 
-_Doubt = tuple[str, str]
+def _doubt(message: str, hint: str = "") -> Problem:
+    return Problem(NOWHERE, message, hint, warning=True)
 
 
-def _doubts(job: _Job, profile: Profile, name: str) -> Iterable[_Doubt]:
+def _doubts(job: _Job, profile: Profile, name: str) -> Iterable[Problem]:
     yield from _missing(job, profile)
     if profile.no_partition and job.text("partition"):
-        yield f"{profile.name} refuses a partition beside a qos ('{job.text('partition')}')", "queue: ''"
+        yield _doubt(f"{profile.name} refuses a partition beside a qos ('{job.text('partition')}')", "queue: ''")
     if not job.text("qos") and profile.default_qos:
-        yield f"it has no qos, and gets '{profile.default_qos}' on {profile.name}", "qos: regular, in batch"
+        yield _doubt(f"it has no qos, and gets '{profile.default_qos}' on {profile.name}", "qos: regular, in batch")
     yield from _of_qos(job, profile, name)
     types = [kind for kind in re.split(r"[&|,*\[\]()]", job.text("constraint")) if kind in profile.nodes]
     if job.text("constraint") and profile.nodes and not types:
         kinds = ", ".join(profile.nodes)
-        yield f"constraint '{job.text('constraint')}' names none of {profile.name}'s nodes ({kinds})", ""
+        yield _doubt(f"constraint '{job.text('constraint')}' names none of {profile.name}'s nodes ({kinds})")
     for kind in types[:1]:
         yield from _of_nodes(job, profile, kind, profile.nodes[kind])
 
 
-def _missing(job: _Job, profile: Profile) -> Iterable[_Doubt]:
+def _missing(job: _Job, profile: Profile) -> Iterable[Problem]:
     named = {"constraint": "constraint", "account": "account", "walltime": "time", "qos": "qos"}
     hints = {
         "constraint": f"constraint: {' or '.join(profile.nodes) or 'NAME'}, in batch or under mtui: steps:",
@@ -156,38 +157,39 @@ def _missing(job: _Job, profile: Profile) -> Iterable[_Doubt]:
     }
     for what in profile.required:
         if not job.text(named[what]):
-            yield f"it has no {what}, and {profile.name} refuses jobs without one", hints[what]
+            yield _doubt(f"it has no {what}, and {profile.name} refuses jobs without one", hints[what])
     if "walltime" not in profile.required and not job.text("time"):
-        yield "it has no walltime", hints["walltime"]
+        yield _doubt("it has no walltime", hints["walltime"])
 
 
-def _of_qos(job: _Job, profile: Profile, name: str) -> Iterable[_Doubt]:
+def _of_qos(job: _Job, profile: Profile, name: str) -> Iterable[Problem]:
     qos = profile.qos.get(name, Qos())
     if qos.walltime and job.seconds > qos.walltime:
         longest = walltime_text(qos.walltime)
         roomy = [other for other, limits in profile.qos.items() if limits.walltime >= job.seconds]
         hint = f"longer ones: {', '.join(roomy)}" if roomy else ""
-        yield f"its walltime of {job.text('time')} is beyond the {longest} of qos {name}", hint
+        yield _doubt(f"its walltime of {job.text('time')} is beyond the {longest} of qos {name}", hint)
     if qos.least_walltime and job.seconds and job.seconds < qos.least_walltime:
-        yield f"qos {name} takes jobs from {walltime_text(qos.least_walltime)} up, not of {job.text('time')}", ""
+        yield _doubt(f"qos {name} takes jobs from {walltime_text(qos.least_walltime)} up, not of {job.text('time')}")
     if qos.nodes and job.nodes > qos.nodes:
-        yield f"it asks for {job.nodes:,} nodes, and qos {name} gives at most {qos.nodes:,}", ""
+        yield _doubt(f"it asks for {job.nodes:,} nodes, and qos {name} gives at most {qos.nodes:,}")
 
 
-def _of_nodes(job: _Job, profile: Profile, kind: str, node: NodeType) -> Iterable[_Doubt]:
+def _of_nodes(job: _Job, profile: Profile, kind: str, node: NodeType) -> Iterable[Problem]:
     if node.threads and job.threads > node.threads:
         hint = "more nodes, or fewer procs or cores per task"
-        yield f"it asks for {job.threads:,} cores on a node; a {kind} node has {node.threads:,}", hint
+        yield _doubt(f"it asks for {job.threads:,} cores on a node; a {kind} node has {node.threads:,}", hint)
     if node.memory and job.memory > node.memory:
-        yield f"it asks for {job.memory / 1024:,.0f} GB on a node; a {kind} node has {node.memory / 1024:,.0f} GB", ""
+        asked, has = f"{job.memory / 1024:,.0f}", f"{node.memory / 1024:,.0f}"
+        yield _doubt(f"it asks for {asked} GB on a node; a {kind} node has {has} GB")
     if job.gpus > node.gpus:
         has = f"{node.gpus:,}" if node.gpus else "none"
-        yield f"it asks for {job.gpus:,} GPUs on a node; a {kind} node has {has}", ""
+        yield _doubt(f"it asks for {job.gpus:,} GPUs on a node; a {kind} node has {has}")
     account = job.text("account")
     if account and node.account_ends and not account.endswith(node.account_ends):
-        meant = f"{account}{node.account_ends}"
-        yield f"{kind} nodes are paid by accounts that end in {node.account_ends}, not by '{account}'", f"bank: {meant}"
+        message = f"{kind} nodes are paid by accounts that end in {node.account_ends}, not by '{account}'"
+        yield _doubt(message, f"bank: {account}{node.account_ends}")
     others = {other.account_ends for other in profile.nodes.values()} - {"", node.account_ends}
     if account and not node.account_ends and account.endswith(tuple(others)):
         ends = next(end for end in others if account.endswith(end))
-        yield f"account '{account}' does not pay for {kind} nodes", f"bank: {account.removesuffix(ends)}"
+        yield _doubt(f"account '{account}' does not pay for {kind} nodes", f"bank: {account.removesuffix(ends)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import Fields
+from .fields import Fields, shown
 from .model import Extensions, Pack
 from .problems import closest
 from .reading import Mapping, Scalar, kind_of
@@ -26,8 +26,9 @@ def read_extensions(top: Fields, steps: tuple[str, ...]) -> Extensions:
         return Extensions()
     block.check_keys(_KEYS, warn=True)
     default = Extensions()
+    submit_ahead = block.flag("submit_ahead")
     return Extensions(
-        submit_ahead=_flag(block, "submit_ahead", default.submit_ahead),
+        submit_ahead=default.submit_ahead if submit_ahead is None else submit_ahead,
         array=_count(block, "array", default.array, hint="1: no job arrays"),
         pack=_pack(block, steps),
         site=block.text("site"),
@@ -54,7 +55,7 @@ def _pack(block: Fields, steps: tuple[str, ...]) -> Pack | None:
     if not block.has("pack"):
         return None
     if not isinstance(block.node.get("pack"), Mapping):
-        return Pack() if _flag(block, "pack", False, or_else=" or a mapping") else None
+        return Pack() if block.flag("pack", or_else=" or a mapping") else None
     fields = block.mapping("pack", "mtui: pack")
     assert fields is not None
     fields.check_keys(_PACK_KEYS, warn=True)
@@ -62,12 +63,12 @@ def _pack(block: Fields, steps: tuple[str, ...]) -> Pack | None:
     return Pack(
         steps=_steps(fields, steps),
         nodes=_count(fields, "nodes", default.nodes),
-        walltime=_walltime(fields),
+        walltime=_duration(fields, "walltime", "a time that ends"),
         allocations=_count(fields, "allocations", default.allocations),
         cores=_count(fields, "cores", default.cores),
         gpus=_count(fields, "gpus", default.gpus),
-        more_after=_seconds(fields, "more_after", default.more_after),
-        idle=_seconds(fields, "idle", default.idle),
+        more_after=walltime_seconds(_duration(fields, "more_after")) or default.more_after,
+        idle=walltime_seconds(_duration(fields, "idle")) or default.idle,
     )
 
 
@@ -87,17 +88,6 @@ def _steps(fields: Fields, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _flag(block: Fields, key: str, default: bool, *, or_else: str = "") -> bool:
-    node = block.node.get(key)
-    if node is None:
-        return default
-    if isinstance(node, Scalar) and isinstance(node.value, bool):
-        return node.value
-    message = f"{block.what}: '{key}' has to be true or false{or_else}, but is {kind_of(node)}"
-    block.problems.error(node.place, message)
-    return default
-
-
 def _count(block: Fields, key: str, default: int, *, hint: str = "") -> int:
     node = block.node.get(key)
     if node is None:
@@ -105,34 +95,19 @@ def _count(block: Fields, key: str, default: int, *, hint: str = "") -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    shown = f"'{node.text}'" if isinstance(node, Scalar) and value is not None else kind_of(node)
-    block.problems.error(node.place, f"{block.what}: '{key}' has to be a whole number from 1 up, but is {shown}", hint)
+    message = f"{block.what}: '{key}' has to be a whole number from 1 up, but is {shown(node)}"
+    block.problems.error(node.place, message, hint)
     return default
 
 
-def _walltime(fields: Fields) -> str:
-    """A walltime as it is written; a bare number is minutes, as Slurm has it."""
-    node = fields.node.get("walltime")
+def _duration(fields: Fields, key: str, what: str = "a time") -> str:
+    """A time in Slurm's forms, as it is written; empty after a problem or if the key is missing."""
+    node = fields.node.get(key)
     if node is None:
         return ""
     text = node.text if isinstance(node, Scalar) and node.value is not None else ""
     if WALLTIME.fullmatch(text) and walltime_seconds(text):
         return text
-    shown = f"'{text}'" if text else kind_of(node)
-    message = f"{fields.what}: 'walltime' has to be a time that ends, but is {shown}"
+    message = f"{fields.what}: '{key}' has to be {what}, but is {shown(node) if text else kind_of(node)}"
     fields.problems.error(node.place, message, _TIME_HINT)
     return ""
-
-
-def _seconds(fields: Fields, key: str, default: int) -> int:
-    """A time in Slurm's forms, in seconds."""
-    node = fields.node.get(key)
-    if node is None:
-        return default
-    text = node.text if isinstance(node, Scalar) and node.value is not None else ""
-    seconds = walltime_seconds(text)
-    if seconds:
-        return seconds
-    shown = f"'{text}'" if text else kind_of(node)
-    fields.problems.error(node.place, f"{fields.what}: '{key}' has to be a time, but is {shown}", _TIME_HINT)
-    return default

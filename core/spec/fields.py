@@ -18,6 +18,11 @@ def plain(node: Node) -> object:
     return node.value
 
 
+def shown(node: Node) -> str:
+    """A node as a message names it: its text in quotes, or what it is if it is not one value."""
+    return f"'{node.text}'" if isinstance(node, Scalar) and node.value is not None else kind_of(node)
+
+
 def warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
     """Tell of a value written like a time, which Maestro and mtui read differently."""
     if node.clock:
@@ -101,6 +106,19 @@ class Fields:
         hint = "put it in quotes" if isinstance(node, Scalar) and node.value is not None else ""
         self.problems.error(node.place, f"{self.what}: '{key}' has to be text, but is {kind_of(node)}", hint)
         return ""
+
+    def flag(self, key: str, *, or_else: str = "") -> bool | None:
+        """A value that has to be true or false; None after a problem or if the key is missing.
+
+        `or_else` names what else the key takes (" or a mapping").
+        """
+        node = self.node.get(key)
+        if node is None or (isinstance(node, Scalar) and isinstance(node.value, bool)):
+            return node.value if isinstance(node, Scalar) and isinstance(node.value, bool) else None
+        self.problems.error(
+            node.place, f"{self.what}: '{key}' has to be true or false{or_else}, but is {kind_of(node)}"
+        )
+        return None
 
     def mapping(self, key: str, what: str, *, odd_keys: bool = False) -> Fields | None:
         """The fields below a key; None if it is missing, or (with a problem) not a mapping."""

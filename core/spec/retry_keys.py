@@ -15,18 +15,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as Values
 
-from .fields import Fields
+from .fields import Fields, shown
 from .model import Rule
 from .problems import nearest
 from .reading import Mapping, Node, Scalar, kind_of
-from .walltime import WALLTIME
+from .resources import RESOURCES, is_word
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
-RESOURCES = (
-    "walltime", "nodes", "procs", "cores per task", "mem", "mem per cpu", "gpus", "gpus per node", "gpus per task",
-    "queue", "bank", "qos", "constraint", "reservation",
-)  # fmt: skip
-_GROW = ("walltime", "nodes", "procs", "cores per task", "mem", "mem per cpu", "gpus")
+# Amounts first, then places: so a rule is shown.
+IN_RULES = tuple(
+    sorted((key for key, resource in RESOURCES.items() if resource.in_rules), key=lambda key: RESOURCES[key].is_place)
+)
 _KEYS = ("times", "restart", "exclude")
 _FACTOR = re.compile(r"x([0-9]+(?:\.[0-9]+)?)")
 _MOST = 1000
@@ -69,15 +68,15 @@ def _rule(cause: str, times: int) -> Rule:
 
 
 def _read_rule(fields: Fields, cause: str) -> Rule:
-    fields.check_keys((*_KEYS, *RESOURCES), ("times",), why="it is how often")
+    fields.check_keys((*_KEYS, *IN_RULES), ("times",), why="it is how often")
     changes: list[tuple[str, str]] = []
-    for key in RESOURCES:
+    for key in IN_RULES:
         node = fields.node.get(key)
         if node is not None and (value := _change(fields, key, node)):
             changes.append((key, value))
     times = _times(fields, fields.node.entries["times"], "'times'") if fields.has("times") else 0
-    restart = _flag(fields, "restart")
-    exclude = _flag(fields, "exclude")
+    restart = fields.flag("restart")
+    exclude = fields.flag("exclude")
     return Rule(times, restart, cause == "NODE_FAIL" if exclude is None else exclude, tuple(changes))
 
 
@@ -85,36 +84,30 @@ def _times(fields: Fields, node: Node, what: str) -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
         return value
-    shown = f"'{node.text}'" if isinstance(node, Scalar) and node.value is not None else kind_of(node)
-    message = f"{fields.what}: {what} has to be how often, from 0 to {_MOST:,}, but is {shown}"
+    message = f"{fields.what}: {what} has to be how often, from 0 to {_MOST:,}, but is {shown(node)}"
     fields.problems.error(node.place, message, "2, or {times: 2, walltime: x1.5}")
     return 0
 
 
-def _flag(fields: Fields, key: str) -> bool | None:
-    node = fields.node.get(key)
-    if node is None or (isinstance(node, Scalar) and isinstance(node.value, bool)):
-        return node.value if isinstance(node, Scalar) and isinstance(node.value, bool) else None
-    fields.problems.error(node.place, f"{fields.what}: '{key}' has to be true or false, but is {kind_of(node)}")
-    return None
-
-
 def _change(fields: Fields, key: str, node: Node) -> str:
+    """The value that a rule gives to a resource: a factor, or what the resource accepts; empty after a problem."""
+    resource = RESOURCES[key]
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
     factor = factor_of(text)
-    if not text or not text.isprintable() or re.search(r"[\s\"'\\#]", text):
-        shown = f"'{text[:60]}'" if text else kind_of(node)
-        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be one word, but is {shown}")
-    elif text.startswith("x") and key in _GROW and (factor is None or factor <= 1):
-        message = f"{fields.what}: '{key}: {text}' does not make it more"
-        fields.problems.error(node.place, message, f"write for example {key}: x1.5")
-    elif factor is not None and key not in _GROW:
-        fields.problems.error(node.place, f"{fields.what}: '{key}' cannot be multiplied")
-    elif key == "walltime" and factor is None and not WALLTIME.fullmatch(text):
-        message = f"{fields.what}: Slurm will not understand the walltime '{text}'"
-        fields.problems.error(node.place, message, 'walltime: x1.5, or "02:00:00"')
-    elif key in ("nodes", "procs", "cores per task", "gpus") and factor is None and not re.fullmatch(r"\d{1,9}", text):
-        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be a whole number or a factor, not '{text}'")
+    message, hint = "", ""
+    if not is_word(text):
+        given = f"'{text[:60]}'" if text else kind_of(node)
+        message = f"'{key}' has to be one word, but is {given}"
+    elif text.startswith("x") and resource.grows and (factor is None or factor <= 1):
+        message, hint = f"'{key}: {text}' does not make it more", f"write for example {key}: x1.5"
+    elif factor is not None and not resource.grows:
+        message = f"'{key}' cannot be multiplied"
+    elif factor is None and (refusal := resource.refuse(key, text)):
+        if resource.form.least is not None:
+            message = f"'{key}' has to be a whole number or a factor, not '{text}'"
+        else:
+            message, hint = refusal.message, f"{key}: x1.5, or {resource.example}"
     else:
         return text
+    fields.problems.error(node.place, f"{fields.what}: {message}", hint)
     return ""

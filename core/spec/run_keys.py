@@ -6,12 +6,17 @@ from .fields import Fields
 from .model import RunValue
 from .problems import nearest
 from .reading import Mapping, Node, Scalar, kind_of
+from .resources import RESOURCES
 from .tokens import ONLY_TOKEN
 from .walltime import WALLTIME
 
 # Keys that this engine acts on, and keys that only other schedulers read. The latter are checked and then
 # have no effect, which Maestro's Slurm adapter does with them as well.
-_COUNTS = {"nodes": 1, "procs": 1, "cores per task": 1, "gpus": 0}
+_COUNTS = {
+    key: resource.form.least
+    for key, resource in RESOURCES.items()
+    if resource.form.least is not None and not resource.is_ours
+}
 _FOREIGN_COUNTS = {"tasks per rs": 1, "rs per node": 1, "cpus per rs": 1}
 _TEXTS = ("reservation", "qos")
 _FOREIGN_TEXTS = ("pre", "post", "bind", "bind gpus")
@@ -38,7 +43,7 @@ def read_run_values(run: Fields) -> dict[str, RunValue]:
         elif key == "exclusive":
             value = _exclusive(run, node)
         elif key in _FOREIGN_FLAGS:
-            value = _flag(run, key, node)
+            value = run.flag(key)
         elif key == "priority":
             value = _priority(run, node)
         if value is not None:
@@ -129,13 +134,6 @@ def _flag_or_token(node: Node) -> bool | str | None:
 
 def _not_a_flag(run: Fields, key: str, node: Node) -> None:
     run.problems.error(node.place, f"{run.what}: '{key}' has to be true or false, but is {kind_of(node)}")
-
-
-def _flag(run: Fields, key: str, node: Node) -> bool | None:
-    if isinstance(node, Scalar) and isinstance(node.value, bool):
-        return node.value
-    _not_a_flag(run, key, node)
-    return None
 
 
 def _priority(run: Fields, node: Node) -> RunValue | None:

@@ -11,33 +11,10 @@ import re
 from .fields import Fields
 from .model import RunValue
 from .reading import Node, Scalar, Sequence, kind_of
+from .resources import OURS, RESOURCES
 
-_WHOLE = re.compile(r"[1-9][0-9]{0,8}")
-_SIZE = re.compile(r"[0-9]+[KMGT]?", re.IGNORECASE)
-_GPUS = re.compile(r"([\w.-]+:)?[1-9][0-9]*(,([\w.-]+:)?[1-9][0-9]*)*")
-_MAIL = re.compile(
-    r"NONE|ALL|(BEGIN|END|FAIL|REQUEUE|INVALID_DEPEND|STAGE_OUT|TIME_LIMIT(_(50|80|90))?|ARRAY_TASKS)", re.IGNORECASE
-)
-_AFTER = re.compile(r"(after(any|ok|notok|corr|burstbuffer)?:[0-9_+:]+|singleton)([,?](after|singleton).*)?")
-_ANY = re.compile(r".+")
-
-# What each key takes, and an example of it.
-_FORMS: dict[str, tuple[re.Pattern[str], str]] = {
-    "constraint": (_ANY, "constraint: gpu&hbm80g"),
-    "mem": (_SIZE, "mem: 16G"),
-    "mem per cpu": (_SIZE, "mem per cpu: 2G"),
-    "cores per task": (_WHOLE, "cores per task: 8"),
-    "gpus per node": (_GPUS, "gpus per node: 4, or a100:4"),
-    "gpus per task": (_GPUS, "gpus per task: 1"),
-    "licenses": (_ANY, "licenses: scratch,cfs"),
-    "exclude": (_ANY, "exclude: nid001,nid002"),
-    "dependency": (_AFTER, "dependency: afterok:1234567"),
-    "mail user": (_ANY, "mail user: ada@example.org"),
-    "mail type": (_MAIL, "mail type: END,FAIL"),
-}
-_LISTS = ("licenses", "exclude", "mail type")  # may be written as a list
-BATCH_KEYS = (*_FORMS, "sbatch")
-STEP_KEYS = (*(key for key in _FORMS if key != "cores per task"), "queue", "bank", "sbatch")
+BATCH_KEYS = (*OURS, "cores per task", "sbatch")
+STEP_KEYS = (*OURS, "queue", "bank", "sbatch")
 
 # Options by which mtui finds a job and its output again, or that change what a job is to it.
 _OURS = re.compile(
@@ -64,19 +41,20 @@ def read_slurm_values(fields: Fields, known: tuple[str, ...]) -> dict[str, RunVa
 
 
 def _value(fields: Fields, key: str, node: Node) -> str:
-    if key in _LISTS and isinstance(node, Sequence):
+    if RESOURCES[key].is_list and isinstance(node, Sequence):
         return ",".join(filter(None, (_text(fields, key, item) for item in node.items)))
     return _text(fields, key, node)
 
 
 def _text(fields: Fields, key: str, node: Node) -> str:
-    form, example = _FORMS.get(key, (_ANY, f"{key}: one word"))
+    resource = RESOURCES[key]
+    example = f"{key}: {resource.example}"
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
     if not text:
         fields.problems.error(node.place, f"{fields.what}: '{key}' has to be text, but is {kind_of(node)}", example)
     elif not text.isprintable() or '"' in text:
         fields.problems.error(node.place, f"{fields.what}: '{key}' has to be one line without quotes")
-    elif "$(" in text or all(form.fullmatch(part) for part in (text.split(",") if form is _MAIL else [text])):
+    elif "$(" in text or resource.form.pattern.fullmatch(text):
         return text
     else:
         message = f"{fields.what}: '{key}' cannot be '{text}'"

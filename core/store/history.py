@@ -1,4 +1,4 @@
-"""What happened to one instance, from the journal: read when somebody asks, for it is much to keep of all of them."""
+"""The events of one instance, read from its journal on request: keeping them for all instances would cost too much."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ import re
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ..study import events as ev
 from ..study.event_records import from_record
-from ..study.status import UNSUCCESSFUL
 
 _MOST = 200  # events; the last ones
-_SOMEBODYS = re.compile(rb'"(?:instance|submission|instances|members)":')
+_OF_INSTANCES = re.compile(rb'"(?:instance|submission|instances|members)":')
+
+
+class InstanceEvent(NamedTuple):
+    """An event of an instance. `backend` is that of the submission that the event is of; empty if it is of none."""
+
+    event: ev.Event
+    backend: str
 
 
 class History:
-    """What happened to one instance. Each `read` goes on where the last one stopped."""
+    """The events of one instance. Each `read` continues where the last one stopped."""
 
     def __init__(self, journal: Path, index: int) -> None:
         self._journal = journal
         self._index = index
         self._offsets: dict[str, int] = {}
-        self._submissions: dict[str, str] = {}  # of the instance, with the backend of each
-        self._found: deque[tuple[float, str]] = deque(maxlen=_MOST)
-        # A line that cannot concern the instance is passed over without parsing it.
+        self._backends: dict[str, str] = {}  # by submission of the instance
+        self._found: deque[InstanceEvent] = deque(maxlen=_MOST)
+        # A line that cannot concern the instance is skipped without parsing it.
         self._number = re.compile(rb"(?<!\d)%d(?!\d)" % index)
 
-    def read(self) -> list[tuple[float, str]]:
-        """Its events in order, each with its time (wall clock) and in words; of very many the last ones."""
+    def read(self) -> list[InstanceEvent]:
+        """Its events in order; of very many the last ones."""
         for path in sorted(self._journal.glob("*.jsonl")):
             with suppress(OSError), path.open("rb") as file:
                 offset = self._offsets.get(path.name, 0)
@@ -38,69 +45,40 @@ class History:
                     if not line.endswith(b"\n"):
                         break  # it is being written
                     offset += len(line)
-                    self._take(line)
+                    self._read_line(line)
                 self._offsets[path.name] = offset
         return list(self._found)
 
-    def _take(self, line: bytes) -> None:
-        if not _SOMEBODYS.search(line) or not (self._number.search(line) or _names(line, self._submissions)):
+    def _read_line(self, line: bytes) -> None:
+        if not _OF_INSTANCES.search(line) or not (self._number.search(line) or _names(line, self._backends)):
             return
         try:
             event = from_record(json.loads(line))
         except (ValueError, KeyError, TypeError):
             return
-        if words := _words(event, self._index, self._submissions):
-            self._found.append((event.at, words))
+        if isinstance(event, ev.SubmitIntended) and any(self._index == member for member, _ in event.members):
+            self._backends[event.submission] = event.backend
+        if _concerns(event, self._index, self._backends):
+            self._found.append(InstanceEvent(event, self._backends.get(getattr(event, "submission", ""), "")))
 
 
 def _names(line: bytes, submissions: dict[str, str]) -> bool:
     return any(f'"{submission}"'.encode() in line for submission in submissions)
 
 
-def _words(event: ev.Event, index: int, submissions: dict[str, str]) -> str:
+def _concerns(event: ev.Event, index: int, submissions: dict[str, str]) -> bool:
     match event:
-        case ev.SubmitIntended() if any(index == member for member, _ in event.members):
-            submissions[event.submission] = event.backend
-            number = next(number for member, number in event.members if member == index)
-            return f"attempt {number} is {_HANDED.get(event.backend, 'submitted')}"
-        case ev.Submitted() if event.submission in submissions:
-            return _TAKEN.get(submissions[event.submission], "accepted as job {}").format(event.job)
-        case ev.Returned() | ev.Unbound() if any(index == member for member, _ in event.members):
-            return f"returned: {event.cause}" if event.kind == "returned" else event.cause
-        case ev.SubmitDeferred() if event.submission in submissions:
-            return f"put off: {event.message}"
-        case ev.SubmitUnclear() if event.submission in submissions:
-            return f"no clear answer: {event.message}"
-        case ev.SubmitMissed() if event.submission in submissions:
-            return "that submission had not arrived"
-        case ev.SubmitRefused() if event.submission in submissions:
-            return f"refused: {event.message}"
-        case ev.Started() if event.instance == index:
-            return f"running as job {event.job} on {event.node}"
-        case ev.Exited() if event.instance == index:
-            return f"its script ended with exit code {event.code}"
-        case ev.Observed() if event.instance == index:
-            return event.status.value + (f" ({event.reason})" if event.reason else "")
-        case ev.Ended() if event.instance == index:
-            cause = f": {event.cause}" if event.cause and event.status in UNSUCCESSFUL else ""
-            return event.status.value + cause
-        case ev.Retried() if event.instance == index and event.why:
-            return f"tried again by itself: {event.why}"
-        case ev.Marked() if event.instance == index:
-            return event.cause
-        case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested() if event.instance == index:
-            return _ASKED[event.kind]
-        case ev.CancelSent() if index in event.instances:
-            return "its job was told to end"
+        case ev.SubmitIntended() | ev.Submitted():
+            return event.submission in submissions
+        case ev.SubmitDeferred() | ev.SubmitUnclear() | ev.SubmitMissed() | ev.SubmitRefused():
+            return event.submission in submissions
+        case ev.Returned() | ev.Unbound():
+            return any(index == member for member, _ in event.members)
+        case ev.CancelSent():
+            return index in event.instances
+        case ev.Started() | ev.Exited() | ev.Observed() | ev.Ended() | ev.Retried() | ev.Marked():
+            return event.instance == index
+        case ev.Held() | ev.Released() | ev.CancelRequested():
+            return event.instance == index
         case _:
-            return ""
-
-
-_HANDED = {"local": "started here", "pack": "given to an allocation"}
-_TAKEN = {"local": "it is process {}", "pack": "allocation {} has it"}
-_ASKED = {
-    "held": "held by command",
-    "released": "released by command",
-    "retried": "to run again by command",
-    "cancel_requested": "to be cancelled by command",
-}
+            return False

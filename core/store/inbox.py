@@ -12,12 +12,14 @@ import secrets
 import socket
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import StudyDirectoryError, may_pass
+from ..debug_log import get_logger
+from ..errors import Refusal, StudyDirectoryError, may_pass
 from ..study.commands import Request
+
+_log = get_logger(__name__)
 
 VERSION = 1
 
@@ -41,26 +43,27 @@ def waiting(inbox: Path) -> list[Path]:
     """The commands that nobody has taken yet, oldest first."""
     try:
         return sorted(path for path in (inbox / "new").iterdir() if not path.name.startswith("."))
-    except OSError:
+    except OSError as error:
+        _log.warning("the inbox cannot be listed: %s", error)
         return []
 
 
-def read(path: Path) -> Request | str | None:
+def read(path: Path) -> Request | Refusal | None:
     """The command of a file, or why it does not count; None if it cannot be read just now, or is gone."""
     try:
         if path.stat().st_uid != os.getuid():
-            return "it belongs to another user"
+            return Refusal("it belongs to another user")
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if record["v"] != VERSION:
-            return "it was written by a newer mtui"
+            return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
         return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return None if may_pass(error) else f"it cannot be read: {error.strerror}"
+        return None if may_pass(error) else Refusal(f"it cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"it cannot be read: {error}"
+        return Refusal(f"it cannot be read: {error}")
 
 
 def _option(value: object) -> str | int:
@@ -71,5 +74,7 @@ def _option(value: object) -> str | int:
 
 def put_away(path: Path) -> None:
     """Move a taken command out of the way; if that fails it is found done by its id."""
-    with suppress(OSError):
+    try:
         path.rename(path.parent.parent / "done" / path.name)
+    except OSError as error:
+        _log.warning("a command cannot be put away: %s", error)

@@ -18,6 +18,7 @@ OUT/
     fallback.sh            what runs in an allocation whose nodes have no Python
     slurm.log              the calls of sbatch and scancel, and their answers
     driver.log             what a driver had to say
+    debug.log              why the driver did what it did, with MTUI_LOG=debug
     hooks.log              what the study's own commands for its end and first failure printed
 """
 
@@ -33,6 +34,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ..claims import Claims
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
 from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
@@ -75,8 +77,8 @@ class StudyDirectory:
         return self.home / "inbox"
 
     @cached_property
-    def claims(self) -> Path:
-        return self.home / "claims"
+    def claims(self) -> Claims:
+        return Claims(self.home / "claims")
 
     @cached_property
     def allocations(self) -> Path:
@@ -97,6 +99,10 @@ class StudyDirectory:
     @cached_property
     def driver_log(self) -> Path:
         return self.home / "driver.log"
+
+    @cached_property
+    def debug_log(self) -> Path:
+        return self.home / "debug.log"
 
     @cached_property
     def hooks_log(self) -> Path:

@@ -14,14 +14,16 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
+from ..debug_log import get_logger
 from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
+_log = get_logger(__name__)
+
 SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver on another host counts as gone
 _OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to say so
 _ASK_EVERY = 1.0  # seconds between two looks at the heartbeat of another host
@@ -284,5 +286,7 @@ class Lease:
 
     def release(self) -> None:
         """Let go, so that the next driver need not wait."""
-        with suppress(OSError):  # else the next driver finds our process dead, or our heartbeat silent
+        try:
             _path(self._folder, self.owner.epoch, ".released").touch()
+        except OSError as error:  # the next driver finds our process dead, or our heartbeat silent
+            _log.warning("the lease cannot be released: %s", error)

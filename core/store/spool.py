@@ -9,15 +9,17 @@ import json
 import os
 import re
 from collections.abc import Container, Iterable
-from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from ..study.observer import Report
+from ..debug_log import get_logger
+from ..study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
+
+_log = get_logger(__name__)
 
 
 class Unreadable(Enum):
@@ -29,7 +31,8 @@ def list_records(spool: Path, known: Container[str] = ()) -> list[str]:
     """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order."""
     try:
         names = [name for name in os.listdir(spool) if name not in known and _RECORD.fullmatch(name)]  # noqa: PTH208
-    except OSError:
+    except OSError as error:
+        _log.warning("the spool cannot be listed: %s", error)
         return []
     return sorted(names, key=lambda name: (".exit." in name, name))
 
@@ -56,24 +59,28 @@ def parse_record(text: str) -> Report | Unreadable:
     try:
         record: dict[str, Any] = json.loads(text)
         instance, _, attempt = str(record["attempt"]).partition(".")
-        return Report(
-            kind=str(record["kind"]),
-            instance=int(instance),
-            attempt=int(attempt),
-            job=str(record["job"]),
-            node=str(record["node"]),
-            code=int(record.get("code", 0)),
-            signal=str(record.get("signal", "")),
-            error=str(record.get("error", "")),
-            owner=str(record.get("owner", "")),
-            verdict=str(record.get("verdict", "")),
-            at=float(record.get("at", 0.0)),
-        )
+        place = int(instance), int(attempt), str(record["job"]), str(record["node"])
+        at = float(record.get("at", 0.0))
+        match record["kind"]:
+            case "start":
+                return StartReport(*place, at=at)
+            case "exit":
+                code, verdict = int(record.get("code", 0)), str(record.get("verdict", ""))
+                ended_by, error = str(record.get("signal", "")), str(record.get("error", ""))
+                return ExitReport(*place, at=at, code=code, signal=ended_by, error=error, verdict=verdict)
+            case "twin":
+                return DuplicateReport(*place, at=at, owner=str(record.get("owner", "")))
+            case "lost":
+                return LostReport(*place, at=at, cause=str(record.get("error", "")))
+            case _:
+                return Unreadable.DAMAGED
     except (ValueError, KeyError, TypeError):
         return Unreadable.DAMAGED
 
 
 def remove_records(spool: Path, names: Iterable[str]) -> None:
     for name in names:
-        with suppress(OSError):
-            (spool / name).unlink()
+        try:
+            (spool / name).unlink(missing_ok=True)  # a job that runs again removes its own
+        except OSError as error:
+            _log.warning("a record cannot be removed: %s", error)

@@ -12,6 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..debug_log import get_logger
+
+_log = get_logger(__name__)
+
 LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "ramfs"})
 _LOOK_EVERY = 1.0  # seconds, on a network file system
 _ESCAPE = re.compile(r"\\([0-7]{3})")  # how the kernel writes a blank in a path: \040
@@ -80,7 +84,8 @@ class Watch:
             )
             for _ in changes:
                 self._wake()
-        except (OSError, RuntimeError):  # no inotify to be had (the user's limit is reached): look instead
+        except (OSError, RuntimeError) as error:  # no inotify to be had (the user's limit is reached): look instead
+            _log.warning("the kernel reports no changes of files, so they are listed every second: %s", error)
             self._by_looking()
 
     def _by_looking(self) -> None:

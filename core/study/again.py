@@ -45,7 +45,12 @@ class Tries:
 def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retried | None:
     """The event that lets an instance run again by itself; None if it is to stay as it is."""
     last = state.last_attempt(index)
-    if state.status[index] not in UNSUCCESSFUL or last is None or last.cancelled or index in state.withdrawn:
+    if (
+        state.status[index] not in UNSUCCESSFUL
+        or last is None
+        or last.cancelled
+        or index in state.cancelled_before_submit
+    ):
         return None
     instance = state.plan.instances[index]
     step = state.plan.step_of(instance)

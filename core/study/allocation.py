@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..plan.packing import Pool
+from .causes import Cause
 from .status import IN_SLURM, LIVE, Status
 
 
@@ -28,7 +29,7 @@ class Allocation:
     cores: int = 0  # on all nodes together
     graph: bool = True  # whether it can be given what waits for others that it has
     ending: bool = False  # it takes nothing more
-    cause: str = ""
+    cause: Cause | None = None  # why it ended, if it did not finish well
     done: int = 0  # instances that finished in it
     members: dict[int, None] = field(default_factory=dict[int, None])  # instances that it has and that are not over
 

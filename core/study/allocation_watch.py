@@ -7,14 +7,24 @@ brought to an end can be made again elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from . import events as ev
 from .allocation import Allocation
-from .observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from .causes import Cause, CauseCode
+from .expectation import LOST_WAIT, UNCLEAR_WAIT
+from .slurm_answers import Seen
 from .state import StudyState
 from .status import IN_SLURM, Status
 
+_CODES = {
+    Status.FINISHED: CauseCode.ALLOCATION_ENDED,
+    Status.TIMED_OUT: CauseCode.ALLOCATION_WALLTIME,
+    Status.NODE_FAILED: CauseCode.ALLOCATION_NODE_FAILED,
+    Status.PREEMPTED: CauseCode.ALLOCATION_PREEMPTED,
+    Status.OUT_OF_MEMORY: CauseCode.ALLOCATION_OUT_OF_MEMORY,
+    Status.CANCELLED: CauseCode.ALLOCATION_CANCELLED,
+}
 MOST_RETURNS = 3  # attempts of an instance in a row that may begin and be lost with their allocations
 
 
@@ -24,7 +34,17 @@ class Over:
 
     allocation: Allocation
     status: Status
-    cause: str
+    cause: Cause
+
+
+@dataclass(slots=True)
+class AllocationExpectation:
+    """What is expected of one open allocation, and doubted. Times are the driver's monotonic clock."""
+
+    last_heard: float = 0.0
+    unclear_since: float | None = None  # nobody knows whether Slurm took the request for it
+    missing_since: float | None = None  # first poll that did not show its job
+    leader_ended: bool = False  # Slurm's word is awaited
 
 
 class AllocationWatch:
@@ -32,28 +52,29 @@ class AllocationWatch:
 
     def __init__(self, state: StudyState) -> None:
         self._state = state
-        self._touched: dict[str, float] = {}  # when something was last heard of it
-        self._unclear_since: dict[str, float] = {}
-        self._missing_since: dict[str, float] = {}
-        self._says_over: set[str] = set()  # their leaders have ended: Slurm's word is awaited
+        self._expected: dict[str, AllocationExpectation] = {}
+
+    def _expect(self, name: str) -> AllocationExpectation:
+        return self._expected.setdefault(name, AllocationExpectation())
 
     @property
     def wants_look(self) -> bool:
-        """Whether a look at Slurm would decide something now."""
-        return bool(self._unclear_since or self._says_over)
+        """Whether a poll of Slurm would decide something now."""
+        return any(each.unclear_since is not None or each.leader_ended for each in self._expected.values())
 
     def touch(self, name: str, now: float) -> None:
-        """Something just happened to it: looks at Slurm that began before say nothing of it."""
-        self._touched[name] = now
-        self._missing_since.pop(name, None)
+        """Something just happened to it: polls of Slurm that began before say nothing of it."""
+        expected = self._expect(name)
+        expected.last_heard, expected.missing_since = now, None
 
     def doubt(self, name: str, now: float) -> None:
         """Nobody knows whether Slurm took the request for it."""
-        self._unclear_since.setdefault(name, now)
+        expected = self._expect(name)
+        expected.unclear_since = now if expected.unclear_since is None else expected.unclear_since
 
     def says_over(self, name: str) -> None:
         """Its leader has ended."""
-        self._says_over.add(name)
+        self._expect(name).leader_ended = True
 
     def look(
         self,
@@ -63,16 +84,17 @@ class AllocationWatch:
         at: float,
         now: float,
     ) -> tuple[list[ev.Event], list[Over]]:
-        """A look at Slurm that was begun at `asked`: the events that follow, and which allocations are over.
+        """A poll of Slurm that was begun at `asked`: the events that follow, and which allocations are over.
 
         `seen` gives a job's state by its id, `find` the id of the job of an allocation, empty if there is none.
         """
         events: list[ev.Event] = []
         overs: list[Over] = []
         for allocation in self._state.allocations.open():
-            if self._touched.get(allocation.name, 0.0) >= asked:
+            expected = self._expect(allocation.name)
+            if expected.last_heard >= asked:
                 continue
-            if allocation.name in self._unclear_since:
+            if expected.unclear_since is not None:
                 found = self._look_for(allocation, find(allocation.name), asked, at)
                 if isinstance(found, Over):
                     overs.append(found)
@@ -83,9 +105,9 @@ class AllocationWatch:
                 if view is None:
                     overs += self._missing(allocation, now)
                     continue
-                self._missing_since.pop(allocation.name, None)
+                expected.missing_since = None
                 if view.ended:
-                    overs.append(Over(allocation, view.status, _words(allocation, view)))
+                    overs.append(Over(allocation, view.status, _job_cause(allocation, view)))
                 elif (view.status, view.reason) != (allocation.status, allocation.reason):
                     status = view.status if view.status in IN_SLURM else Status.RUNNING
                     observed = ev.AllocationObserved(
@@ -97,9 +119,7 @@ class AllocationWatch:
     def end(self, over: Over, at: float) -> list[ev.Event]:
         """The events with which an allocation ends: what it had is made again, or ends as it did."""
         allocation, state = over.allocation, self._state
-        for kept in (self._touched, self._unclear_since, self._missing_since):
-            kept.pop(allocation.name, None)
-        self._says_over.discard(allocation.name)
+        self._expected.pop(allocation.name, None)
         events: list[ev.Event] = []
         again: list[tuple[int, int]] = []
         # Children first: what a parent unbinds by its return is out already.
@@ -107,14 +127,15 @@ class AllocationWatch:
             attempt = state.attempts[index][-1]
             if attempt.started_at and not attempt.cancelled and self._returns(index) >= MOST_RETURNS - 1:
                 status = Status.FAILED if over.status is Status.FINISHED else over.status
-                cause = f"{over.cause}; it began {MOST_RETURNS} times and never came to its end"
+                cause = replace(over.cause, times=MOST_RETURNS)
                 ended = ev.Ended(at=at, instance=index, attempt=attempt.number, status=status, cause=cause)
                 events.append(ended)
             else:
                 again.append((index, attempt.number))
         if again:
             events.append(ev.Returned(at=at, members=tuple(again), cause=over.cause))
-        events.append(ev.AllocationOver(at=at, allocation=allocation.name, status=over.status, cause=_cause(over)))
+        cause = None if over.status is Status.FINISHED else over.cause
+        events.append(ev.AllocationOver(at=at, allocation=allocation.name, status=over.status, cause=cause))
         return events
 
     def _returns(self, index: int) -> int:
@@ -127,45 +148,27 @@ class AllocationWatch:
         return number
 
     def _look_for(self, allocation: Allocation, job: str, asked: float, at: float) -> ev.Event | Over | None:
-        name = allocation.name
-        if job or allocation.job:
-            del self._unclear_since[name]
-            return ev.AllocationQueued(at=at, allocation=name, job=allocation.job or job)
-        if asked - self._unclear_since[name] < UNCLEAR_WAIT:
+        expected = self._expect(allocation.name)
+        since = asked if expected.unclear_since is None else expected.unclear_since
+        is_found = bool(job or allocation.job)
+        if not is_found and asked - since < UNCLEAR_WAIT:
             return None
-        del self._unclear_since[name]
-        return Over(allocation, Status.LOST, "the request for it never arrived")
+        expected.unclear_since = None
+        if is_found:
+            return ev.AllocationQueued(at=at, allocation=allocation.name, job=allocation.job or job)
+        return Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NOT_REQUESTED))
 
     def _missing(self, allocation: Allocation, now: float) -> list[Over]:
-        since = self._missing_since.setdefault(allocation.name, now)
-        if now - since < LOST_WAIT:
+        expected = self._expect(allocation.name)
+        if expected.missing_since is None:
+            expected.missing_since = now
+        if now - expected.missing_since < LOST_WAIT:
             return []
-        return [Over(allocation, Status.LOST, f"Slurm no longer knows allocation {allocation.job}")]
+        return [Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
 
 
-def _cause(over: Over) -> str:
-    """Why it ended, if it did not end in order."""
-    return "" if over.status is Status.FINISHED else over.cause
-
-
-def _words(allocation: Allocation, view: Seen) -> str:
-    """Why an allocation ended, as those say that were in it."""
-    job = f"allocation {allocation.job}"
-    on = f" ({view.node})" if view.node else ""
-    match view.status:
-        case Status.FINISHED:
-            return f"{job} ended before"
-        case Status.TIMED_OUT:
-            return f"the walltime of {job} was over"
-        case Status.NODE_FAILED:
-            return f"a node of {job} failed{on}"
-        case Status.PREEMPTED:
-            return f"Slurm took the nodes of {job} for another job"
-        case Status.OUT_OF_MEMORY:
-            return f"{job} used more memory than it had{on}"
-        case Status.CANCELLED if allocation.ending and not allocation.began_at:
-            return f"{job} was not needed any more"
-        case Status.CANCELLED:
-            return f"{job} was cancelled from outside"
-        case _:
-            return f"{job} failed{on}"
+def _job_cause(allocation: Allocation, view: Seen) -> Cause:
+    """Why the job of an allocation ended."""
+    unneeded = view.status is Status.CANCELLED and allocation.ending and not allocation.began_at
+    code = CauseCode.ALLOCATION_UNNEEDED if unneeded else _CODES.get(view.status, CauseCode.ALLOCATION_FAILED)
+    return Cause(code, node=view.node, job=allocation.job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .causes import Cause
 from .status import Status
 
 
@@ -22,7 +23,7 @@ class Attempt:
     exit_code: int | None = None
     reason: str = ""  # why Slurm lets it wait
     cancelled: bool = False  # somebody asked for its end
-    cause: str = ""  # why it ended as it did
+    cause: Cause | None = None  # why it ended as it did
     changes: tuple[tuple[str, str], ...] = ()  # what retries had changed of its resources
     task: int = -1  # which task of an array it is; -1: a job of its own
     after: str = ""  # the jobs that Slurm waits for before it begins, as sbatch was told

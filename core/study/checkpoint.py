@@ -1,173 +1,226 @@
-"""The state of a study as lines of text, so that a large one need not be made of all its events again.
+"""The durable state of a study as lines of text, so that a large one need not be read from all of its events.
 
-Only what events say is kept; counters and queues that follow from it are counted anew. The journal stays the
-truth: a checkpoint that is of another version or damaged is passed over.
+Each field of DurableState is stored as its type says; a type that this module cannot store raises TypeError when the
+module is imported. The journal is the truth: readers ignore a checkpoint that is damaged, of another version, or
+written with other fields.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import MISSING, asdict, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import Field, fields, is_dataclass
+from enum import Enum
+from hashlib import sha256
+from operator import attrgetter
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from ..plan.model import Plan
-from ..plan.packing import Pool
-from .allocation import Allocation
-from .attempt import Attempt
-from .state import Command, Driver, StudyState
-from .status import Status
+from .durable_state import DurableState
+from .state import StudyState
 
-VERSION = 4
-_CHUNK = 1000  # attempts in one line: a thread that writes or reads one holds others up for a few milliseconds
-_STATUSES = tuple(Status)
-_FIELDS = tuple(field.name for field in fields(Attempt))
-_DEFAULTS = tuple(field.default for field in fields(Attempt))
-_PLAIN = (
-    "size",
-    "throttle",
-    "local_jobs",
-    "rlimit",
-    "slurm_silent_since",
-    "slurm_message",
-    "deferred",
-    "result",
-    "retried_at",
-    "failure_told",
-    "last_event_at",
-)
-_LATER = ("poll",)  # not in every checkpoint of this version; where it is missing it is as at the start
-_ORDERED = ("live_slurm", "live_local", "live_packed", "to_cancel", "to_unbind")
-_BY_STEP = ("ready", "ahead")
-_SETS = ("held", "withdrawn", "adrift", "in_vain", "automatic")
+VERSION = 5  # of how types are stored; a change of fields needs no new one
+_CHUNK = 1000  # entries in one line: a thread that writes or reads one holds others up for a few milliseconds
+_SCALARS = (int, float, str, bool, NoneType)
 
 
 class Damaged(ValueError):
     """Lines that are no checkpoint of this plan and version."""
 
 
-def to_lines(state: StudyState) -> Iterator[str]:
-    """The state as lines of JSON without their ends: first what is of the whole study, then the attempts."""
-    place = {status: chr(ord("A") + number) for number, status in enumerate(_STATUSES)}
-    head: dict[str, Any] = {
-        "v": VERSION,
-        "statuses": [status.value for status in _STATUSES],
-        "status": "".join(place[status] for status in state.status),
-        "driver": asdict(state.driver),
-        "commands": {name: asdict(command) for name, command in state.commands.items()},
-        "submissions": state.submissions,
-        "changes": list(state.changes.items()),
-        "marked": list(state.marked.items()),
-        "ran": state.ran,
-        "allocations": [_allocation(allocation) for allocation in state.allocations.by_name.values()],
-        **{name: getattr(state, name) for name in _PLAIN + _LATER},
-        **{name: list(getattr(state, name)) for name in _ORDERED},
-        **{name: [list(queue) for queue in getattr(state, name)] for name in _BY_STEP},
-        **{name: sorted(getattr(state, name)) for name in _SETS},
-    }
-    yield _dump(head)
-    chunk: list[list[Any]] = []
+def _as_is(value: Any) -> Any:
+    return value
+
+
+class Codec(NamedTuple):
+    """How values of one type become values of JSON, and back."""
+
+    encode: Callable[[Any], Any] = _as_is
+    decode: Callable[[Any], Any] = _as_is
+
+
+def to_lines(state: DurableState) -> Iterator[str]:
+    """The state as lines of JSON without their ends: a head, one or more lines of each field, and an end."""
+    yield _dump({"v": VERSION, "layout": LAYOUT})
     count = 0
-    for index, attempts in state.attempts.items():
-        for attempt in attempts:
-            chunk.append([index, *_values(attempt)])
-        if len(chunk) >= _CHUNK:
-            yield _dump(chunk)
-            count += len(chunk)
-            chunk = []
-    yield _dump(chunk)
-    yield _dump({"attempts": count + len(chunk)})
+    for name, codec in CODECS.items():
+        for part in _chunks(codec.encode(getattr(state, name))):
+            yield _dump([name, part])
+            count += 1
+    yield _dump({"lines": count})
+
+
+def _chunks(value: Any) -> Iterator[Any]:
+    """A value in one part, or a long list in several."""
+    if not isinstance(value, list) or len(value) <= _CHUNK:  # pyright: ignore[reportUnknownArgumentType]
+        yield value
+        return
+    for first in range(0, len(value), _CHUNK):  # pyright: ignore[reportUnknownArgumentType]
+        yield value[first : first + _CHUNK]
 
 
 def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
     """The state that `to_lines` wrote; raises Damaged."""
-    state = StudyState(plan)
     try:
-        source = iter(lines)
-        head = json.loads(next(source))
-        if head["v"] != VERSION or len(head["status"]) != len(plan.instances):
-            raise Damaged("of another version or plan")
-        known = {chr(ord("A") + number): Status(word) for number, word in enumerate(head["statuses"])}
-        state.status = [known[letter] for letter in head["status"]]
-        state.driver = Driver(**head["driver"])
-        commands: dict[str, dict[str, Any]] = head["commands"]
-        for name, values in commands.items():
-            values["targets"] = tuple(values["targets"])
-            state.commands[name] = Command(**values)
-        submissions: dict[str, Any] = head["submissions"]
-        state.submissions = {name: tuple((i, n) for i, n in members) for name, members in submissions.items()}
-        state.ran = [(number, seconds) for number, seconds in head["ran"]]
-        for values in head["allocations"]:
-            allocation = _read_allocation(values)
-            state.allocations.by_name[allocation.name] = allocation
-        state.changes = {index: dict(values) for index, values in head["changes"]}
-        state.marked = {index: cause for index, cause in head["marked"]}
-        for name in _PLAIN:
-            setattr(state, name, head[name])
-        for name in _LATER:
-            setattr(state, name, head.get(name, getattr(state, name)))
-        for name in _ORDERED:
-            setattr(state, name, dict.fromkeys(head[name]))
-        for name in _BY_STEP:
-            setattr(state, name, [dict.fromkeys(queue) for queue in head[name]])
-        for name in _SETS:
-            setattr(state, name, set(head[name]))
-        _read_attempts(state, source)
+        stored = _read_fields(iter(lines))
+        values = {name: codec.decode(stored[name]) for name, codec in CODECS.items()}
+        durable = DurableState(**values)
+        if len(durable.status) != len(plan.instances):
+            raise Damaged("of another plan")
+        return StudyState(plan, durable)
     except Damaged:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
         raise Damaged(f"{type(error).__name__}: {error}") from None
-    state.recount()
-    return state
 
 
-def _allocation(allocation: Allocation) -> dict[str, Any]:
-    values = {field.name: getattr(allocation, field.name) for field in fields(Allocation)}
-    pool = [allocation.pool.options, allocation.pool.gpus]
-    return {**values, "pool": pool, "status": allocation.status.value, "members": list(allocation.members)}
-
-
-def _read_allocation(values: dict[str, Any]) -> Allocation:
-    options, gpus = values.pop("pool")
-    values["status"] = Status(values["status"])
-    values["hosts"] = tuple(values["hosts"])
-    values["members"] = dict.fromkeys(values["members"])
-    return Allocation(pool=Pool(tuple(options), gpus), **values)
-
-
-def _read_attempts(state: StudyState, source: Iterator[bytes]) -> None:
-    count = 0
-    attempts = state.attempts
-    changes, ended_as = _FIELDS.index("changes"), _FIELDS.index("ended_as")
-    for line in source:
-        chunk: Any = json.loads(line)
-        if isinstance(chunk, dict):
-            if chunk != {"attempts": count}:
-                raise Damaged("not all attempts are there")
-            return
-        for index, *values in chunk:
-            if len(values) > changes:
-                values[changes] = tuple((key, value) for key, value in values[changes])
-            if len(values) > ended_as:
-                values[ended_as] = Status(values[ended_as])
-            attempt = Attempt(*values)
-            if index in attempts:
-                attempts[index].append(attempt)
-            else:
-                attempts[index] = [attempt]
-        count += len(chunk)
+def _read_fields(lines: Iterator[bytes]) -> dict[str, Any]:
+    """The stored values by field, each with its lines put together."""
+    head: Any = json.loads(next(lines))
+    if (head["v"], head["layout"]) != (VERSION, LAYOUT):
+        raise Damaged("of another version")
+    stored: dict[str, Any] = {}
+    for count, line in enumerate(lines):
+        entry: Any = json.loads(line)
+        if isinstance(entry, dict):
+            if entry != {"lines": count}:
+                raise Damaged("not all lines are there")
+            return stored
+        name, value = entry
+        if name in stored:
+            stored[name] += value
+        else:
+            stored[name] = value
     raise Damaged("its end is missing")
 
 
-def _values(attempt: Attempt) -> list[Any]:
-    """The fields in order, without those at the end that are as they are by default."""
-    values = [getattr(attempt, name) for name in _FIELDS]
-    if attempt.ended_as:
-        values[-1] = attempt.ended_as.value
-    while _DEFAULTS[len(values) - 1] is not MISSING and values[-1] == _DEFAULTS[len(values) - 1]:
-        values.pop()
-    return values
+def codec_of(hint: Any) -> Codec:
+    """How values of a type are stored; raises TypeError for a type of which that is not known."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint in _SCALARS:
+        return Codec()
+    if origin in (Union, UnionType) and len(parts) == 2 and NoneType in parts:
+        return _optional(codec_of(next(part for part in parts if part is not NoneType)))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return Codec(attrgetter("value"), hint)
+    if is_dataclass(hint):  # pyright: ignore[reportUnknownArgumentType]
+        return _dataclass(hint)
+    if origin is list and isinstance(parts[0], type) and issubclass(parts[0], Enum):
+        return _letters(parts[0])  # pyright: ignore[reportUnknownArgumentType]
+    if origin is list:
+        return _sequence(codec_of(parts[0]), list)
+    if origin is set and parts[0] is int:
+        return Codec(sorted, set)
+    if origin is tuple and parts[-1] is Ellipsis:
+        return _sequence(codec_of(parts[0]), tuple)
+    if origin is tuple and all(part in _SCALARS for part in parts):
+        return Codec(decode=tuple)
+    if origin is dict and parts[1] is None and parts[0] in _SCALARS:
+        return Codec(list, dict.fromkeys)
+    if origin is dict and parts[0] in _SCALARS:
+        return _mapping(codec_of(parts[1]))
+    raise TypeError(f"a checkpoint cannot store {hint}")
+
+
+def _optional(codec: Codec) -> Codec:
+    def encode(value: Any) -> Any:
+        return None if value is None else codec.encode(value)
+
+    def decode(value: Any) -> Any:
+        return None if value is None else codec.decode(value)
+
+    return Codec(encode, decode)
+
+
+def _sequence(codec: Codec, kind: Callable[[Iterable[Any]], Any]) -> Codec:
+    def encode(values: Iterable[Any]) -> list[Any]:
+        return [codec.encode(value) for value in values]
+
+    def decode(values: list[Any]) -> Any:
+        return kind(map(codec.decode, values))
+
+    return Codec(encode, decode)
+
+
+def _mapping(codec: Codec) -> Codec:
+    """A dict as a list of pairs: keys of JSON are text, and these need not be."""
+
+    def encode(values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+        return [(key, codec.encode(value)) for key, value in values.items()]
+
+    def decode(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+        return {key: codec.decode(value) for key, value in pairs}
+
+    return Codec(encode, decode)
+
+
+def _letters(kind: type[Enum]) -> Codec:
+    """A list of an enumeration as text, a letter for each: a study has one status for each of its instances."""
+    letters = {member: chr(ord("A") + number) for number, member in enumerate(kind)}
+    members = {letter: member for member, letter in letters.items()}
+
+    def encode(values: Iterable[Enum]) -> str:
+        return "".join([letters[value] for value in values])
+
+    def decode(text: str) -> list[Enum]:
+        return [members[letter] for letter in text]
+
+    return Codec(encode, decode)
+
+
+def _dataclass(kind: Any) -> Codec:
+    """A dataclass as the list of its fields, without those at the end that have their default."""
+    own: tuple[Field[Any], ...] = fields(kind)
+    hints = get_type_hints(kind)
+    codecs = [codec_of(hints[field.name]) for field in own]
+    encoders = [(place, codec.encode) for place, codec in enumerate(codecs) if codec.encode is not _as_is]
+    decoders = [(place, codec.decode) for place, codec in enumerate(codecs) if codec.decode is not _as_is]
+    defaults = [field.default for field in own]
+    read = attrgetter(*(field.name for field in own))
+
+    def encode(value: Any) -> list[Any]:
+        found = read(value) if len(own) > 1 else (read(value),)
+        count = len(own)
+        while count and found[count - 1] == defaults[count - 1]:  # MISSING equals nothing that a field holds
+            count -= 1
+        values = list(found[:count])
+        for place, encoder in encoders:
+            if place < count:
+                values[place] = encoder(values[place])
+        return values
+
+    def decode(values: list[Any]) -> Any:
+        count = len(values)
+        for place, decoder in decoders:
+            if place < count:
+                values[place] = decoder(values[place])
+        return kind(*values)
+
+    return Codec(encode, decode)
+
+
+def layout_of(kind: Any) -> dict[str, Any]:
+    """The fields of a dataclass with their types, and all that these are made of."""
+    found: dict[str, Any] = {}
+    for hint in _parts(kind):
+        if is_dataclass(hint):
+            found[hint.__qualname__] = [(field.name, str(field.type)) for field in fields(hint)]  # pyright: ignore
+        elif isinstance(hint, type) and issubclass(hint, Enum):
+            found[hint.__qualname__] = [member.value for member in hint]
+    return found
+
+
+def _parts(hint: Any) -> Iterator[Any]:
+    yield hint
+    inner = get_type_hints(hint).values() if is_dataclass(hint) else get_args(hint)
+    for part in inner:
+        yield from _parts(part)
 
 
 def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+CODECS = {name: codec_of(hint) for name, hint in get_type_hints(DurableState).items()}
+LAYOUT = sha256(_dump(layout_of(DurableState)).encode()).hexdigest()[:16]

@@ -12,12 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from ..plan.changes import CHANGEABLE as CHANGEABLE
-from ..plan.changes import RESTART, in_words, problem_of, restarts
+from ..errors import Refusal
+from ..plan.changes import RESTART, check_change, in_words, restarts
 from ..plan.launcher import LauncherError
 from ..plan.model import Plan
 from ..plan.script import render
 from . import events as ev
+from .causes import Cause, CauseCode
 from .state import StudyState
 from .status import DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb, allowed
 
@@ -27,6 +28,7 @@ ALL = "*"
 FAILED = "failed"  # as a target: everything that failed itself
 MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}
 _LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0, "poll": 1}  # what `update` changes
+_Result = tuple[list[ev.Event], str]  # what a command changes, and the words of its answer
 _CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # where the option has another name
 
 
@@ -80,77 +82,77 @@ def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
                 options=request.options,
             )
         )
-    outcome, message = "done", ""
+    result: _Result | Refusal
     if request.verb in TARGETED:
-        changes, outcome, message = _targeted(state, request, at)
-        events += changes
+        result = _targeted(state, request, at)
     elif request.verb == "update":
-        changed, outcome, message = _update(request, at)
-        events += changed
-    elif request.verb not in VERBS:
-        outcome, message = "refused", f"unknown command '{request.verb}'"
+        result = _update(request, at)
+    else:
+        result = ([], "") if request.verb in VERBS else Refusal(f"unknown command '{request.verb}'")
+    if isinstance(result, Refusal):
+        outcome, message = "refused", result.message
+    else:
+        outcome, (changes, message) = "done", result
+        events += changes
     events.append(ev.CommandDone(at=at, command=request.command, outcome=outcome, message=message))
     return events
 
 
-def change_problem(state: StudyState, indices: Collection[int], changes: Mapping[str, str]) -> tuple[str, str]:
-    """Why these instances cannot be retried with these changes, and a hint; two empty texts if they can."""
+def check_changes(state: StudyState, indices: Collection[int], changes: Mapping[str, str]) -> Refusal | None:
+    """Why these instances cannot be retried with these changes; None if they can."""
     for key, value in changes.items():
-        problem = problem_of(key, value)
-        if problem[0]:
-            return problem
+        if refusal := check_change(key, value):
+            return refusal
     resources = [key for key in changes if key != RESTART]
     steps = {state.plan.instances[index].step for index in indices}
     if resources and steps and not any(state.plan.steps[step].scheduled for step in steps):
         name = state.plan.steps[min(steps)].name
-        return f"step '{name}' runs beside the driver: it asks Slurm for no {resources[0]}", "retry it without --set"
+        message = f"step '{name}' runs beside the driver: it asks Slurm for no {resources[0]}"
+        return Refusal(message, "retry it without --set")
     for index in indices if changes else ():
         instance = state.plan.instances[index]
         step = state.plan.step_of(instance)
         if restarts(changes) and not step.restart and state.status[index] in UNSUCCESSFUL:
-            return f"step '{step.name}' has no restart command", "leave restart out, and it runs from its beginning"
+            message = f"step '{step.name}' has no restart command"
+            return Refusal(message, "leave restart out, and it runs from its beginning")
         if state.status[index] in OVER and step.scheduled and "$(LAUNCHER)[" in step.cmd + step.restart:
             try:
                 render(state.plan, instance, {**state.changes.get(index, {}), **changes})
             except LauncherError as error:
-                return f"{instance.name}: {error}", ""
-    return "", ""
+                return Refusal(f"{instance.name}: {error}")
+    return None
 
 
-def _update(request: Request, at: float) -> tuple[list[ev.Event], str, str]:
+def _update(request: Request, at: float) -> _Result | Refusal:
     values: dict[str, int] = {}
     for key, value in request.options:
         number = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else -1
         words = _CALLED.get(key, key)
         if key not in _LEAST:
-            return [], "refused", f"there is no limit called '{key}'"
+            return Refusal(f"there is no limit called '{key}'")
         if number < _LEAST[key]:
-            return (
-                [],
-                "refused",
-                f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'",
-            )
+            return Refusal(f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'")
         values[key] = number
     message = ", ".join(f"{_CALLED.get(key, key)} is {value}" for key, value in values.items())
-    return [ev.SettingsChanged(at=at, **values)], "done", message
+    return [ev.SettingsChanged(at=at, **values)], message
 
 
 _Verdict = tuple[ev.Event | None, str]
 
 
-def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.Event], str, str]:
+def _targeted(state: StudyState, request: Request, at: float) -> _Result | Refusal:
     indices, unknown = resolve(state.plan, state, request.targets)
     if unknown:
-        return [], "refused", f"no instance or step is called {', '.join(unknown)}"
+        return Refusal(f"no instance or step is called {', '.join(unknown)}")
     resources = {key: str(value) for key, value in request.options} if request.verb in ("retry", "rerun") else {}
-    problem, _ = change_problem(state, indices, resources)
+    refusal = check_changes(state, indices, resources)
     chosen = set(indices)
     if request.verb == "rerun":
         below = {index for index in state.below(chosen) if state.status[index] is not Status.SKIPPED}
         indices = sorted(chosen | below)
-        problem = problem or _live_problem(state, indices)
-    if problem:
-        return [], "refused", problem
+        refusal = refusal or _check_none_live(state, indices)
+    if refusal:
+        return refusal
     reason = str(dict(request.options).get("reason", ""))
 
     def decide(state: StudyState, index: int, at: float) -> _Verdict:
@@ -171,7 +173,7 @@ def _targeted(state: StudyState, request: Request, at: float) -> tuple[list[ev.E
         if event is not None:
             changes.append(event)
     message = ", ".join(f"{count:,} {word}" for tally in tallies for word, count in sorted(tally.items()))
-    return changes, "done" if changes else "refused", message or "there is nothing to do"
+    return (changes, message) if changes else Refusal(message or "there is nothing to do")
 
 
 def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
@@ -217,22 +219,23 @@ def _rerun(state: StudyState, index: int, at: float) -> _Verdict:
     return None, state.status[index].value
 
 
-def _live_problem(state: StudyState, indices: Iterable[int]) -> str:
-    """Why these cannot all be made anew: some of them are under way."""
+def _check_none_live(state: StudyState, indices: Iterable[int]) -> Refusal | None:
+    """Why these cannot all run again: some of them are active; None if none is."""
     live = [index for index in indices if state.status[index] in LIVE]
     if not live:
-        return ""
+        return None
     first = state.plan.instances[live[0]].name
     also = f" and {len(live) - 1:,} more" if len(live) > 1 else ""
-    return f"{first}{also} of these, or of what hangs on them, would have to be cancelled first"
+    return Refusal(f"{first}{also} of these, or of what hangs on them, would have to be cancelled first")
 
 
 def _mark(state: StudyState, index: int, at: float, verb: str, reason: str) -> _Verdict:
     status, target = state.status[index], MARKS[verb]
     if not allowed(Verb.MARK, status, target) or status is target:
         return None, f"{status.value}" + (" (cancel it first)" if status in LIVE else "")
-    cause = f"marked as {target.value} by hand" + (f": {reason}" if reason else "")
-    return ev.Marked(at=at, instance=index, status=target, cause=cause), f"marked as {target.value}"
+    code = CauseCode.MARKED_FINISHED if target is Status.FINISHED else CauseCode.MARKED_SKIPPED
+    marked = ev.Marked(at=at, instance=index, status=target, cause=Cause(code, reason))
+    return marked, f"marked as {target.value}"
 
 
 def _hold(state: StudyState, index: int, at: float) -> _Verdict:

@@ -1,6 +1,7 @@
 """An event as a record of the journal, and a record as an event.
 
 A reader passes over fields that it does not know, and refuses types that it does not know: a newer mtui wrote them.
+A cause is written as `cause_code` and `cause_fields`; one that is known by its words alone is the text `cause`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 
+from .causes import cause_record, read_cause
 from .events import TYPES, Event
 from .status import Status
 
@@ -27,7 +29,11 @@ def to_record(event: Event) -> dict[str, object]:
     record: dict[str, object] = {"v": VERSION, "type": event.kind}
     for field in _FIELDS[event.kind]:
         value = getattr(event, field.name)
-        if field.default is MISSING or value != field.default:
+        if field.name == "cause":
+            if field.default is MISSING:
+                record["cause"] = ""  # an older reader requires it
+            record.update(cause_record(value))
+        elif field.default is MISSING or value != field.default:
             record[field.name] = value.value if isinstance(value, Status) else value
     return record
 
@@ -45,6 +51,11 @@ def from_record(record: Mapping[str, object]) -> Event:
         raise UnknownEvent(f"event '{kind}' of version {record.get('v')}")
     values: dict[str, object] = {}
     for name, required in _READ[kind]:
+        if name == "cause":
+            if required and not ("cause" in record or "cause_code" in record):
+                raise KeyError(f"event '{kind}' lacks 'cause'")
+            values[name] = read_cause(record)
+            continue
         value = record.get(name, MISSING)
         if value is MISSING:
             if required:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .causes import Cause
 from .status import Status
 
 
@@ -140,14 +141,14 @@ class Observed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
-    """An attempt is over. `cause` is for people and empty if it finished well."""
+    """An attempt is over. It has a `cause` if it did not finish well."""
 
     kind: ClassVar[str] = "ended"
     instance: int
     attempt: int
     status: Status
     exit_code: int | None = None
-    cause: str = ""
+    cause: Cause | None = None
     node: str = ""
 
 
@@ -157,7 +158,7 @@ class Unbound(Event):
 
     kind: ClassVar[str] = "unbound"
     members: tuple[tuple[int, int], ...]
-    cause: str
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +167,7 @@ class Returned(Event):
 
     kind: ClassVar[str] = "returned"
     members: tuple[tuple[int, int], ...]
-    cause: str
+    cause: Cause | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +222,7 @@ class AllocationEnding(AllocationEvent):
     """It was told, or says, that it takes no more instances."""
 
     kind: ClassVar[str] = "allocation_ending"
-    cause: str = ""
+    cause: Cause | None = None  # as text: what its leader says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +231,7 @@ class AllocationOver(AllocationEvent):
 
     kind: ClassVar[str] = "allocation_over"
     status: Status
-    cause: str = ""
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,12 +301,12 @@ class Retried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked(Event):
-    """A person says that an instance counts as finished, or is to be skipped; `cause` is the reason."""
+    """A person says that an instance counts as finished, or is to be skipped; `cause` has the reason."""
 
     kind: ClassVar[str] = "marked"
     instance: int
     status: Status
-    cause: str = ""
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,42 +378,6 @@ class StudyEnded(Event):
 
 TYPES: dict[str, type[Event]] = {
     event.kind: event
-    for event in (
-        DriverStarted,
-        DriverStopped,
-        SubmitIntended,
-        Submitted,
-        SubmitDeferred,
-        SubmitUnclear,
-        SubmitMissed,
-        SubmitRefused,
-        Started,
-        Exited,
-        Observed,
-        Ended,
-        Unbound,
-        Returned,
-        AllocationIntended,
-        AllocationQueued,
-        AllocationObserved,
-        AllocationBegan,
-        AllocationEnding,
-        AllocationOver,
-        SlurmSilent,
-        SlurmAnswers,
-        CommandTaken,
-        CommandDone,
-        Held,
-        Released,
-        Retried,
-        Marked,
-        CancelRequested,
-        CancelSent,
-        CancelFailed,
-        SettingsChanged,
-        PlanExtended,
-        HookRun,
-        Anomaly,
-        StudyEnded,
-    )
+    for event in tuple(globals().values())
+    if isinstance(event, type) and issubclass(event, Event) and event.kind
 }

@@ -92,16 +92,17 @@ class Tally:
     funnel over thousands is one barrier, and touches what waits for it only when its first comes or its last goes.
     """
 
-    def __init__(self, edges: Edges, *, at_first: bool) -> None:
-        """`at_first`: whether every instance has the property in the beginning."""
+    def __init__(self, edges: Edges, has: Sequence[bool]) -> None:
+        """`has`: by instance, whether it has the property."""
         self._edges = edges
         plan = edges.plan
-        self._within = [len(step.instances) if at_first else 0 for step in plan.steps]
+        self._within = [sum([has[index] for index in step.instances]) for step in plan.steps]
         self.above = [0] * len(plan.instances)
-        for step in plan.steps if at_first else ():
+        for step in plan.steps if any(self._within) else ():
             funnels = sum(1 for funnel in edges.funnels(step) if self._within[funnel])
             for index in step.instances:
-                self.above[index] = funnels + len(edges.parents(plan.instances[index]))
+                parents = edges.parents(plan.instances[index])
+                self.above[index] = funnels + sum([has[parent] for parent in parents])
 
     def change(self, index: int, has: bool) -> Sequence[int]:
         """An instance got the property, or lost it. Returns the instances whose count that changed."""
@@ -115,12 +116,3 @@ class Tally:
         for child in touched:
             self.above[child] += by
         return touched
-
-    def recount(self, has: Sequence[bool]) -> None:
-        """Count anew; `has` says of each instance whether it has the property."""
-        edges, plan = self._edges, self._edges.plan
-        self._within = [sum(has[index] for index in step.instances) for step in plan.steps]
-        for step in plan.steps:
-            funnels = sum(1 for funnel in edges.funnels(step) if self._within[funnel])
-            for index in step.instances:
-                self.above[index] = funnels + sum(has[parent] for parent in edges.parents(plan.instances[index]))

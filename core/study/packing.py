@@ -12,6 +12,7 @@ from itertools import islice
 
 from ..plan.packing import ANY, Packing, Pool, Share
 from .allocation import Allocation
+from .causes import Cause, CauseCode
 from .state import StudyState
 from .status import OVER, Status
 
@@ -37,7 +38,7 @@ class TakeBack:
 
     allocation: str
     members: tuple[int, ...]
-    cause: str
+    cause: Cause
 
 
 class Packer:
@@ -158,7 +159,7 @@ class Packer:
             counts = state.step_counts[step]
             waiting = sum(counts[status] for status in _WAITING)
             instances = state.plan.steps[step].instances
-            share = self._packing.of(instances[0]) if waiting else ""
+            share = self._packing.of(instances[0]) if waiting else None
             if isinstance(share, Share) and share.pool == alive[0].pool:
                 number, seconds = state.ran[step]
                 each = seconds / number if number else share.ask.seconds or _GUESS
@@ -189,14 +190,12 @@ class Packer:
             if not allocation.began_at:
                 continue
             if not allocation.graph:
-                found.append(
-                    TakeBack(allocation.name, self._bound_in(allocation), "it cannot wait for its parents there")
-                )
+                found.append(TakeBack(allocation.name, self._bound_in(allocation), Cause(CauseCode.NO_WAITING)))
             left = self._left(allocation)
             if left >= self._packing.longest + 1:
                 continue
             late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]
-            cause = f"its walltime does not fit into what is left of allocation {allocation.job}"
+            cause = Cause(CauseCode.NO_TIME_LEFT, job=allocation.job)
             found.append(TakeBack(allocation.name, tuple(late), cause))
         return [back for back in (*found, *self._steal()) if back.members]
 
@@ -220,7 +219,7 @@ class Packer:
             waiting = self._of(richest, Status.PENDING)
             # One that has not begun loses everything: what it has could run at once.
             keep = max(1, len(waiting) // 2) if richest.began_at else 0
-            cause = f"allocation {idle.job} has nothing to do"
+            cause = Cause(CauseCode.IDLE_ALLOCATION, job=idle.job)
             yield TakeBack(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
 
     def _of(self, allocation: Allocation, status: Status) -> tuple[int, ...]:

@@ -1,73 +1,99 @@
-"""The state of a study: what its events add up to.
+"""The state of a study: its durable state, changed by events alone.
 
 Every change goes through `apply`, so a driver that runs and one that replays the journal see the same. What follows
-from it for other instances stands in standing.py.
+from it for other instances is in instance_table.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import fields
 
 from ..plan.model import Plan
 from . import events as ev
 from .attempt import Attempt
-from .standing import Standing
-from .status import LIVE, Status, Verb
+from .causes import BY_COMMAND, Cause, CauseCode, text_cause
+from .durable_state import Command, DriverInfo, DurableState
+from .instance_table import InstanceTable
+from .status import BAD, DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb
 from .status import Impossible as Impossible
+from .status_index import StatusIndex
 
 
-@dataclass(slots=True)
-class Command:
-    """A command as it went: taken, and then done or refused."""
-
-    verb: str
-    targets: tuple[str, ...]
-    taken_at: float
-    outcome: str = ""  # "done" or "refused"; empty while it is being carried out
-    message: str = ""
-
-
-@dataclass(slots=True)
-class Driver:
-    """Who drove last, by the journal's account."""
-
-    epoch: int = 0
-    host: str = ""
-    pid: int = 0
-    since: float = 0.0
-    stopped: str = ""  # the reason it gave when it let go; empty while it drives
-
-
-class StudyState(Standing):
+class StudyState(DurableState):
     """All that is known of a running study. Views read it; only `apply` changes it."""
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self.submissions: dict[str, tuple[tuple[int, int], ...]] = {}  # those without an answer yet
-        self.changes: dict[int, dict[str, str]] = {}  # resources as retries have changed them, for all later attempts
-        self.commands: dict[str, Command] = {}
-        self.throttle: int | None = None  # set by command; else what the study was started with
-        self.local_jobs: int | None = None
-        self.rlimit: int | None = None
-        self.poll: int | None = None
-        self.driver = Driver()
-        self.slurm_silent_since = 0.0
-        self.slurm_message = ""
-        self.deferred = ""  # what Slurm said when it last put a submission off
-        self.result = ""
-        self.retried_at = 0.0  # when a person last let something run again
-        self.failure_told = False  # whether the study's command for its first failure was run
-        self.last_event_at = 0.0
-        self.ran: list[tuple[int, float]] = [(0, 0.0) for _ in plan.steps]  # how many finished, and in what time
+    def __init__(self, plan: Plan, durable: DurableState | None = None) -> None:
+        """`durable` is the state that a checkpoint has stored; without it the study starts."""
+        stored = durable or DurableState.initial(plan)
+        super().__init__(**{field.name: getattr(stored, field.name) for field in fields(DurableState)})
+        self.plan = plan
+        self._index = StatusIndex(plan, self.status)
+        self._table = InstanceTable(plan, self, self._index)
+        self.counts = self._index.counts
+        self.step_counts = self._index.step_counts
+        self.deepest_first = self._index.graph.deepest_first()
+        if durable is None:
+            self._table.unlock_ready()
+
+    # --- reading
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no instance can change any more unless somebody requests it."""
+        return all(status in OVER for status, count in self.counts.items() if count)
+
+    @property
+    def outcome(self) -> str:
+        """`finished`, `failed` or `cancelled`, once it is over; cancelled wins, as in Maestro."""
+        if self.counts[Status.CANCELLED]:
+            return "cancelled"
+        return "failed" if any(self.counts[status] for status in BAD) else "finished"
+
+    def cause(self, index: int) -> Cause | None:
+        """Why an instance ended as it did; None if it did not end, or ended well."""
+        if index in self.cancelled_before_submit:
+            return Cause(CauseCode.COMMAND_BEFORE_SUBMIT)
+        if index in self.marked:
+            return self.marked[index]
+        if self.status[index] is Status.SKIPPED:
+            return text_cause(self.plan.step_of(self.plan.instances[index]).skipped)
+        last = self.last_attempt(index)
+        return last.cause if last and self.status[index] in UNSUCCESSFUL else None
+
+    def waits_for(self, index: int) -> int:
+        """Number of direct parents that are not done, or not over where that is enough; a funnel counts as one."""
+        return self._index.waits_for(index)
+
+    def failed_above(self, index: int) -> int:
+        """Number of direct parents that failed or are blocked; a funnel counts as one."""
+        return self._index.failed_above.above[index]
+
+    def open_parents(self, index: int) -> list[int]:
+        """The parents that keep an instance waiting, those by funnel one by one."""
+        plan = self.plan
+        instance = plan.instances[index]
+        after = plan.step_of(instance).after
+        parents = ((parent, plan.instances[parent].step) for parent in plan.parents(instance))
+        return [parent for parent, step in parents if self.status[parent] not in (OVER if step in after else DONE)]
+
+    def below(self, indices: Iterable[int]) -> set[int]:
+        """All dependents of these instances, direct and indirect."""
+        return self._index.graph.below(indices)
+
+    def children(self, index: int) -> tuple[list[int], list[int]]:
+        """The instances that wait for this one itself, and the steps that wait for all of its step."""
+        graph = self._index.graph
+        return graph.children[index], graph.funnel_users[self.plan.instances[index].step]
 
     # --- events
 
     def apply(self, event: ev.Event) -> None:
         """Take an event in. Raises Impossible, and changes nothing, if it cannot follow from this state."""
-        self._now = event.at
+        self._table.now = event.at
         match event:
             case ev.DriverStarted():
-                self.driver = Driver(event.epoch, event.host, event.pid, event.at)
+                self.driver = DriverInfo(event.epoch, event.host, event.pid, event.at)
                 self.result = ""
             case ev.DriverStopped():
                 self.driver.stopped = event.reason
@@ -80,7 +106,7 @@ class StudyState(Standing):
             case ev.SubmitUnclear():
                 self._submit_unclear(event)
             case ev.SubmitMissed():
-                self._submit_missed(event)
+                self._put_off(event.submission, Verb.MISS)
             case ev.SubmitRefused():
                 self._submit_refused(event)
             case ev.Started():
@@ -92,9 +118,9 @@ class StudyState(Standing):
             case ev.Ended():
                 self._ended(event)
             case ev.Unbound():
-                self._unbound(event)
+                self._withdraw(event, Verb.UNBIND)
             case ev.Returned():
-                self._returned(event)
+                self._withdraw(event, Verb.RETURN)
             case ev.AllocationEvent():
                 self.allocations.apply(event)
             case ev.SlurmSilent():
@@ -107,7 +133,7 @@ class StudyState(Standing):
             case ev.PlanExtended():
                 self._extend(event.size)
             case ev.HookRun():
-                self.failure_told = self.failure_told or event.hook == "on_failure"
+                self.failure_hook_ran = self.failure_hook_ran or event.hook == "on_failure"
             case ev.Held():
                 self._hold(event.instance)
             case ev.Released():
@@ -152,7 +178,7 @@ class StudyState(Standing):
         return [(index, last) for index, last in members if last.submission == submission and not last.ended_at]
 
     def _submit_intended(self, event: ev.SubmitIntended) -> None:
-        self._require([index for index, _ in event.members], Verb.INTEND, Status.SUBMITTING)
+        self._table.require([index for index, _ in event.members], Verb.INTEND, Status.SUBMITTING)
         if event.submission in self.submissions or len(dict(event.members)) != len(event.members):
             raise Impossible(f"submission {event.submission} is made twice")
         if event.tasks and len(event.tasks) != len(event.members):
@@ -175,10 +201,10 @@ class StudyState(Standing):
                 attempts.pop()  # put off or never arrived: this is the same attempt
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
-            attempt.allocation, attempt.automatic = event.allocation, index in self.automatic
+            attempt.allocation, attempt.automatic = event.allocation, index in self.retried_automatically
             attempts.append(attempt)
-            self.in_vain.discard(index)
-            self._change(index, Verb.INTEND, Status.SUBMITTING)
+            self.dependency_never_satisfied.discard(index)
+            self._table.change(index, Verb.INTEND, Status.SUBMITTING)
 
     def _submitted(self, event: ev.Submitted) -> None:
         members = self._open(event.submission)
@@ -192,15 +218,15 @@ class StudyState(Standing):
                 attempt.reason = ""
                 if attempt.backend == "local":
                     attempt.started_at = event.at
-                    self._change(index, Verb.ACCEPT, Status.RUNNING)
+                    self._table.change(index, Verb.ACCEPT, Status.RUNNING)
                 elif self.waits_for(index) and (attempt.after or attempt.allocation):
                     attempt.reason = "Dependency"
-                    self._change(index, Verb.ACCEPT, Status.BOUND)
-                    if self._loose.above[index]:  # a parent failed meanwhile
-                        self._lose_hold(index)
+                    self._table.change(index, Verb.ACCEPT, Status.BOUND)
+                    if self._index.unbindable_above.above[index]:  # a parent failed meanwhile
+                        self._table.lose_dependency(index)
                 else:
                     attempt.freed_at = event.at if attempt.after else 0.0
-                    self._change(index, Verb.ACCEPT, Status.PENDING)
+                    self._table.change(index, Verb.ACCEPT, Status.PENDING)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
         members = self.submissions.get(event.submission, ())
@@ -213,57 +239,55 @@ class StudyState(Standing):
             attempt.submitted_at = attempt.submitted_at or event.at
             if self.status[index] is Status.SUBMITTING:  # else the job itself has spoken
                 attempt.reason = event.message
-                self._change(index, Verb.DOUBT, Status.UNCLEAR)
-
-    def _submit_missed(self, event: ev.SubmitMissed) -> None:
-        self._put_off(event.submission, Verb.MISS)
+                self._table.change(index, Verb.DOUBT, Status.UNCLEAR)
 
     def _put_off(self, submission: str, verb: Verb) -> None:
         # Of an array some tasks may have spoken already: those are there.
         silent = (Status.SUBMITTING, Status.UNCLEAR)
         members = [(index, attempt) for index, attempt in self._open(submission) if self.status[index] in silent]
-        self._require([index for index, _ in members], verb, Status.READY)
+        self._table.require([index for index, _ in members], verb, Status.READY)
         del self.submissions[submission]
         for index, attempt in members:
-            self._change(index, verb, self._unsubmitted(index))
+            self._table.change(index, verb, self._table.unsubmitted_status(index))
             if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # somebody asked for its end meanwhile
                 self._cancel_unsubmitted(index)
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._open(event.submission)
-        self._require([index for index, _ in members], Verb.REFUSE, Status.FAILED)
+        self._table.require([index for index, _ in members], Verb.REFUSE, Status.FAILED)
         del self.submissions[event.submission]
         for index, attempt in members:
-            attempt.ended_at, attempt.cause, attempt.ended_as = event.at, event.message, Status.FAILED
-            self._change(index, Verb.REFUSE, Status.FAILED)
+            attempt.ended_at, attempt.ended_as = event.at, Status.FAILED
+            attempt.cause = text_cause(event.message)
+            self._table.change(index, Verb.REFUSE, Status.FAILED)
 
     def _started(self, event: ev.Started) -> None:
         attempt = self._current(event.instance, event.attempt)
-        self._change(event.instance, Verb.OBSERVE, Status.RUNNING)
+        self._table.change(event.instance, Verb.OBSERVE, Status.RUNNING)
         if attempt.job not in ("", event.job):
-            self._unbind_from(event.instance)
+            self._table.unbind_children(event.instance)
         # The job that holds the claim is the one to follow, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node
-        attempt.exit_code, attempt.cause = None, ""  # if Slurm started the job again, the first end did not count
+        attempt.exit_code, attempt.cause = None, None  # if Slurm started the job again, the first end did not count
 
     def _exited(self, event: ev.Exited) -> None:
         attempt = self._current(event.instance, event.attempt)
-        self._change(event.instance, Verb.OBSERVE, Status.COMPLETING)
+        self._table.change(event.instance, Verb.OBSERVE, Status.COMPLETING)
         attempt.exit_code = event.code
         attempt.node = event.node or attempt.node
-        attempt.cause = event.error
+        attempt.cause = text_cause(event.error)
 
     def _observed(self, event: ev.Observed) -> None:
         attempt = self._current(event.instance, event.attempt)
-        self._change(event.instance, Verb.OBSERVE, event.status)
+        self._table.change(event.instance, Verb.OBSERVE, event.status)
         attempt.reason = event.reason
         if event.status in (Status.PENDING, Status.CONFIGURING, Status.REQUEUED):
-            attempt.exit_code, attempt.cause = None, ""  # an end that it told of before was none: it will run again
+            attempt.exit_code, attempt.cause = None, None  # an end that it told of before was none: it will run again
 
     def _ended(self, event: ev.Ended) -> None:
         attempt = self._current(event.instance, event.attempt)
-        self._change(event.instance, Verb.END, event.status)
+        self._table.change(event.instance, Verb.END, event.status)
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
         attempt.ended_as = None if event.status is Status.FINISHED else event.status
         attempt.node = attempt.node or event.node
@@ -271,74 +295,71 @@ class StudyState(Standing):
             step = self.plan.instances[event.instance].step
             number, seconds = self.ran[step]
             self.ran[step] = (number + 1, seconds + max(0.0, event.at - attempt.started_at))
-        if attempt.submission in self.submissions and not self._open(attempt.submission):
-            del self.submissions[attempt.submission]  # nobody waits for its answer any more
+        self._close_submission(attempt.submission)
 
-    def _unbound(self, event: ev.Unbound) -> None:
+    def _withdraw(self, event: ev.Unbound | ev.Returned, verb: Verb) -> None:
+        """Take attempts back before they end: their instances are submitted again, held or cancelled."""
         attempts = [(index, self._current(index, number)) for index, number in event.members]
-        self._require([index for index, _ in attempts], Verb.UNBIND, Status.WAITING)
+        self._table.require([index for index, _ in attempts], verb, Status.WAITING)
         for index, attempt in attempts:
             attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
-            target = Status.CANCELLED if attempt.cancelled else self._unsubmitted(index)
+            if verb is Verb.RETURN:
+                attempt.returned = attempt.started_at > 0
+            elif index not in self.to_unbind:  # it was Slurm that would not begin it
+                self.dependency_never_satisfied.add(index)
+            target = Status.CANCELLED if attempt.cancelled else self._table.unsubmitted_status(index)
             if index in self.held and target in (Status.WAITING, Status.READY):
                 target = Status.HELD
-            if index not in self.to_unbind:  # it was Slurm that would not begin it
-                self.in_vain.add(index)
-            self._change(index, Verb.UNBIND, target)
+            self._table.change(index, verb, target)
+            self._close_submission(attempt.submission)
 
-    def _returned(self, event: ev.Returned) -> None:
-        attempts = [(index, self._current(index, number)) for index, number in event.members]
-        self._require([index for index, _ in attempts], Verb.RETURN, Status.WAITING)
-        for index, attempt in attempts:
-            attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
-            attempt.returned = attempt.started_at > 0
-            target = Status.CANCELLED if attempt.cancelled else self._unsubmitted(index)
-            if index in self.held and target in (Status.WAITING, Status.READY):
-                target = Status.HELD
-            self._change(index, Verb.RETURN, target)
-            if attempt.submission in self.submissions and not self._open(attempt.submission):
-                del self.submissions[attempt.submission]
+    def _close_submission(self, submission: str) -> None:
+        """Forget a submission without an answer once none of its attempts can need one."""
+        if submission in self.submissions and not self._open(submission):
+            del self.submissions[submission]
 
     # --- commands
 
     def _hold(self, index: int) -> None:
-        if self._at(index) is Status.BOUND or self.waits_in_allocation(index):  # it is held once it is out of there
+        if self._table.at(index) is Status.BOUND or self.waits_in_allocation(
+            index
+        ):  # it is held once it is out of there
             self.to_unbind[index] = None
-        elif self._at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
-            self._change(index, Verb.HOLD, Status.HELD)
+        elif self._table.at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
+            self._table.change(index, Verb.HOLD, Status.HELD)
         self.held.add(index)
 
     def _release(self, index: int) -> None:
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
         self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
-        if self.status[index] is Status.BOUND and index not in self.adrift:
+        if self.status[index] is Status.BOUND and index not in self.lost_dependency:
             self.to_unbind.pop(index, None)
             if self.waits_for(index) == 0:
-                self._free(index)
+                self._table.free(index)
         if self.waits_in_allocation(index):
             self.to_unbind.pop(index, None)
         if self.status[index] is Status.HELD:
-            self._change(index, Verb.RELEASE, Status.WAITING)
-            self._unlock_if_free(index)
+            self._table.change(index, Verb.RELEASE, Status.WAITING)
+            self._table.unlock_if_free(index)
 
     def _retry(self, event: ev.Retried) -> None:
         index = event.instance
-        self._change(index, Verb.RETRY, Status.WAITING)
-        self.withdrawn.discard(index)
+        self._table.change(index, Verb.RETRY, Status.WAITING)
+        self.cancelled_before_submit.discard(index)
         self.marked.pop(index, None)
         if event.why:
-            self.automatic.add(index)
+            self.retried_automatically.add(index)
         else:
-            self.automatic.discard(index)
-            self.failure_told, self.retried_at = False, event.at
+            self.retried_automatically.discard(index)
+            self.failure_hook_ran, self.retried_at = False, event.at
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes
-        if self._bad.above[index]:  # it was cancelled before its parent failed
-            self._change(index, Verb.BLOCK, Status.BLOCKED)
+        if self._index.failed_above.above[index]:  # it was cancelled before its parent failed
+            self._table.change(index, Verb.BLOCK, Status.BLOCKED)
         else:
-            self._unlock_if_free(index)
+            self._table.unlock_if_free(index)
         self.result = ""
 
     def _extend(self, size: int) -> None:
@@ -348,25 +369,25 @@ class StudyState(Standing):
         self.size = size
         for index in added:
             if self.status[index] is Status.SKIPPED:
-                self._change(index, Verb.ADD, Status.WAITING)
+                self._table.change(index, Verb.ADD, Status.WAITING)
         for index in added:
-            if self.status[index] is Status.WAITING and self._bad.above[index]:
-                self._change(index, Verb.BLOCK, Status.BLOCKED)
+            if self.status[index] is Status.WAITING and self._index.failed_above.above[index]:
+                self._table.change(index, Verb.BLOCK, Status.BLOCKED)
             elif self.status[index] is Status.WAITING:
-                self._unlock_if_free(index)
+                self._table.unlock_if_free(index)
         self.result = ""
 
     def _mark(self, event: ev.Marked) -> None:
         index = event.instance
-        self._change(index, Verb.MARK, event.status)
-        self.withdrawn.discard(index)
+        self._table.change(index, Verb.MARK, event.status)
+        self.cancelled_before_submit.discard(index)
         self.marked[index] = event.cause
-        self._void_last(index, event.cause)
+        self._table.void_last(index, event.cause)
         self.result = ""
 
     def _cancel(self, event: ev.CancelRequested) -> None:
         index = event.instance
-        if self._at(index) in LIVE:
+        if self._table.at(index) in LIVE:
             self.attempts[index][-1].cancelled = True
             self.to_cancel[index] = None
             self.to_unbind.pop(index, None)
@@ -374,6 +395,6 @@ class StudyState(Standing):
             self._cancel_unsubmitted(index)
 
     def _cancel_unsubmitted(self, index: int) -> None:
-        self._change(index, Verb.CANCEL, Status.CANCELLED)
-        self.withdrawn.add(index)
-        self._void_last(index, "by command")
+        self._table.change(index, Verb.CANCEL, Status.CANCELLED)
+        self.cancelled_before_submit.add(index)
+        self._table.void_last(index, BY_COMMAND)

@@ -40,7 +40,7 @@ class Window:
             return max(0, stated)
         top = self._too_many - 1  # the most that may still fit
         if top > self._fits:
-            top = max(self._fits + 1, (self._fits + self._too_many) // 2)
+            top = (self._fits + self._too_many) // 2
         learned = max(top - live, 1 if live == 0 else 0)  # with nothing in the queue, one has to be tried
         return max(0, min(stated, learned))
 

@@ -53,8 +53,14 @@ def our_rows(
     study, problems = load_study(spec)
     table = None
     if pgen is not None:
-        where = {"output_path": "@OUT@", "spec_root": "@SPECROOT@"}
-        table = run_pgen(pgen, pargs or {}, env=study.environment, python=sys.executable, **where)
+        table = run_pgen(
+            pgen,
+            pargs or {},
+            env=study.environment,
+            output_path="@OUT@",
+            spec_root="@SPECROOT@",
+            python=sys.executable,
+        )
     plan = make_plan(
         study, out="@OUT@", spec_root="@SPECROOT@", cwd="/", problems=problems, hashws=hashws, parameters=table
     )

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from mtui.tui.maestro_flags import before_the_verb
-from mtui.tui.parser import make_parser
+from mtui.tui.cli.maestro_flags import before_the_verb
+from mtui.tui.cli.parser import make_parser
 from tests.mtui import COMMAND
 
 from .deviations import OPTIONS, OTHERWISE, STARTS

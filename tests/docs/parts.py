@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 
+from mtui.core.study.cause_text import cause_text
+from mtui.core.study.causes import Cause, CauseCode
 from mtui.core.study.events import TYPES, Event
 from mtui.core.study.status import IN_SLURM, TABLE, UNSUCCESSFUL, Status, Verb
-from mtui.tui.parser import make_parser
+from mtui.tui.cli.parser import make_parser
 from tests.conformance import deviations
 from tests.docs.markdown import ROOT, read
 
@@ -131,11 +133,23 @@ def events() -> str:
 
 
 def _fields(event: type[Event]) -> str:
-    return " ".join(f"`{field.name}`" for field in fields(event) if field.name != "at")
+    names = [field.name for field in fields(event) if field.name != "at"]
+    if "cause" in names:
+        after = names.index("cause") + 1
+        names[after:after] = ["cause_code", "cause_fields"]
+    return " ".join(f"`{name}`" for name in names)
 
 
 def _first_paragraph(event: type[Event]) -> str:
     return re.sub(r"\s+", " ", (inspect.getdoc(event) or "").partition("\n\n")[0])
+
+
+def causes() -> str:
+    """Every code of a cause, with the words in which it is shown."""
+    rows = [
+        (f"`{code.value}`", cause_text(Cause(code, "TEXT", exit_code=1, node="NODE", job="JOB"))) for code in CauseCode
+    ]
+    return _table(("cause_code", "in words"), rows)
 
 
 # --- Maestro
@@ -176,6 +190,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "diagram": diagram,
     "transitions": transitions,
     "events": events,
+    "causes": causes,
     "differences": differences,
     "starts": starts,
     "options": options,

@@ -15,8 +15,8 @@ import yaml
 
 from mtui.core.errors import UsageError
 from mtui.core.spec.checks import _TOP_KEYS, load_study
-from mtui.tui.cli import _with_verb
-from mtui.tui.parser import VERBS, make_parser
+from mtui.tui.cli.main import _with_verb
+from mtui.tui.cli.parser import VERBS, make_parser
 from tests.docs.markdown import Block, blocks, documents, read
 
 # A study in which every part that the documents show alone has what it speaks of.

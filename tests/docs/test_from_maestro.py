@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.tui.parser import make_parser
+from mtui.tui.cli.parser import make_parser
 from tests.docs.markdown import read
 
 MAESTRO = Path(sys.executable).with_name("maestro")

@@ -21,7 +21,7 @@ KEYS: dict[str, set[str]] = {
     "key of `pack`": set(extensions._PACK_KEYS),
     "key of a step": set(step_keys._KEYS),
     "cause": {*retry_keys.CAUSES, "an exit code"},
-    "key of a rule": {*retry_keys._KEYS, *retry_keys.RESOURCES},
+    "key of a rule": {*retry_keys._KEYS, *retry_keys.IN_RULES},
     "key of a profile": set(profile._KEYS),
 }
 

@@ -184,7 +184,8 @@ def main(program: str, folder: Path, words: list[str]) -> int:
         case _:
             pass
     _settle(folder)
-    options = dict(word.removeprefix("--").partition("=")[::2] for word in words if word.startswith("--"))
+    pairs = (word.removeprefix("--").partition("=") for word in words if word.startswith("--"))
+    options = {name: value for name, _, value in pairs}
     match program:
         case "sbatch":
             return _sbatch(folder, options, sys.stdin.read())
@@ -265,8 +266,9 @@ def _take(folder: Path, options: dict[str, str], script: str) -> list[Job]:
 
 
 def _make(folder: Path, options: dict[str, str], script: str) -> Job:
-    folder.mkdir()
-    job = Job(folder)
+    made = folder.parent.parent / f"made.{folder.name}"  # a test that sees the job may start it at once
+    made.mkdir()
+    job = Job(made)
     job.put("script", script)
     job.put("name", options["job-name"])
     job.put("chdir", options["chdir"])
@@ -274,7 +276,8 @@ def _make(folder: Path, options: dict[str, str], script: str) -> Job:
     if options.get("dependency"):
         job.put("after", options["dependency"])
     job.put("state", "PENDING")
-    return job
+    made.rename(folder)
+    return Job(folder)
 
 
 def _order(folder: Path) -> str:

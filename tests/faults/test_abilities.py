@@ -22,7 +22,7 @@ STEPS = """\
 
 
 def drive(folder: Path) -> list[ev.Event]:
-    """Drive a study of two steps and three rows to its end, in this process; all its events."""
+    """DriverContext a study of two steps and three rows to its end, in this process; all its events."""
     rows = "  X: {values: [1, 2, 3], label: X.%%}"
     batch = "{type: slurm, host: h, bank: b, queue: q}"
     spec = mtui.write_study(folder / "study.yaml", STEPS, batch=batch, parameters=rows)

@@ -7,7 +7,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mtui.core.driver.faults import POINTS
+from mtui.core.driver.crash_points import POINTS
 from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.reader import read_study
@@ -89,14 +89,19 @@ ENDS = {"victim": "cancelled", "local_victim": "cancelled", "hangs_on_it": "bloc
 ONCE = {"here_1", "here_2", "job_1", "job_2", "then_1", "then_2", "last", "all", "flaky"}
 
 
+def _drive(text: str, folder: Path, *options: str, env: dict[str, str]) -> mtui.Driver:
+    """A driver that starts a study in a new folder; its payloads write into `trace`."""
+    folder.mkdir()
+    (folder / "trace").touch()
+    spec = folder / "study.yaml"
+    spec.write_text(text.format(trace=folder / "trace", folder=folder))
+    return mtui.Driver("-o", folder / "out", *options, spec, log=folder / "first", env=env)
+
+
 def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     """Run the study with a driver that dies at a point, then with others; what went wrong, empty if nothing."""
-    folder.mkdir()
     trace, out = folder / "trace", folder / "out"
-    trace.touch()
-    spec = folder / "study.yaml"
-    spec.write_text(STUDY.format(trace=trace, folder=folder))
-    first = mtui.Driver("-o", out, "--local-jobs", "3", spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
+    first = _drive(STUDY, folder, "--local-jobs", "3", env={**env, "MTUI_FAULT": point})
 
     def victims_run() -> bool:
         if first.process.poll() is not None:
@@ -133,12 +138,8 @@ def _wrong(point: str, out: Path, ends: dict[str, str]) -> str:
 
 def _killed_while_packing(point: str, folder: Path, env: dict[str, str]) -> str:
     """The same with instances that share an allocation."""
-    folder.mkdir()
     trace, out = folder / "trace", folder / "out"
-    trace.touch()
-    spec = folder / "study.yaml"
-    spec.write_text(PACKED.format(trace=trace, folder=folder))
-    first = mtui.Driver("-o", out, spec, log=folder / "first", env={**env, "MTUI_FAULT": point})
+    first = _drive(PACKED, folder, env={**env, "MTUI_FAULT": point})
     if first.wait(120) != -9:
         return f"{point}: the driver was not killed there, it ended with {first.process.returncode}"
     second = mtui.run("--no-ui", out, env=env, timeout=240)

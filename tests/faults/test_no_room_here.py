@@ -14,8 +14,8 @@ from tests import mtui
 CODE = """
 import errno, subprocess, sys
 from mtui.core.backends import local
-from mtui.core.driver import starting
-starting._LOCAL_PAUSE = 0.2
+from mtui.core.driver import submit
+submit._LOCAL_PAUSE = 0.2
 calls, real = [], subprocess.Popen
 
 def popen(*words, **options):
@@ -25,7 +25,7 @@ def popen(*words, **options):
     return real(*words, **options)
 
 local.subprocess.Popen = popen
-from mtui.tui.cli import main
+from mtui.tui.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,12 +21,12 @@ from mtui.core.store.layout import create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.model.reason import Kind
-from mtui.tui.parser import VERBS
+from mtui.tui.cli.parser import VERBS
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of
-from mtui.tui.verbs.status_view import status_json
-from mtui.tui.verbs.why import why_json
+from mtui.tui.views.reason import Kind
+from mtui.tui.views.status_view import status_json
+from mtui.tui.views.why_text import why_json
 from tests import mtui
 from tests.plans import plan, step
 from tests.unit.study.script import apply, ended, intend, started, submitted
@@ -270,15 +271,21 @@ def test_events(folder: Path) -> None:
     common = {"at"}
     assert types == {
         kind: [
-            field.name + ("" if field.default is MISSING else "?")
+            name
             for field in fields(event)
             if field.name not in common
+            for name in (
+                field.name + ("" if field.default is MISSING else "?"),
+                *(("cause_code?", "cause_fields?") if field.name == "cause" else ()),
+            )
         ]
         for kind, event in ev.TYPES.items()
     }
     done = mtui.run("--no-ui", "--json", "-o", "events", "study.yaml", cwd=folder)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert (done.returncode, done.stderr, lines[-1]["type"]) == (2, "", "driver_stopped")
+    (failed,) = (line for line in lines if line["type"] == "ended" and line["status"] == "failed")
+    assert (failed["cause"], failed["cause_code"]) == (f"exit code 3 on {socket.gethostname()}", "exit_code")
     for line in lines:
         own = {name.removesuffix("?") for name in types[line["type"]]}
         extra = {"name"} if "instance" in own else set[str]()

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from mtui.tui.parser import make_parser
+from mtui.tui.cli.parser import make_parser
 from tests import mtui
 from tests.waiting import wait_until
 

@@ -67,7 +67,7 @@ def _parameters(draw: st.DrawFn) -> dict[str, Spec]:
 def _environments(draw: st.DrawFn, parameters: list[str]) -> Spec:
     if draw(st.booleans()):
         return {}
-    names = draw(st.lists(st.sampled_from(ENV_NAMES), min_size=1, max_size=5, unique=True))
+    names: list[str] = [*draw(st.lists(st.sampled_from(ENV_NAMES), min_size=1, max_size=5, unique=True))]
     if draw(st.booleans()):
         names.insert(draw(st.sampled_from((0, 0, len(names)))), "OUTPUT_PATH")
     # Mostly each other, so that the order counts in which they are put in.

@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mtui.core.study.observer import NEVER, VOID, Report, Seen
+from mtui.core.claims import REVOKED
+from mtui.core.study.job_reports import DuplicateReport, ExitReport, Report, StartReport
+from mtui.core.study.observer import NEVER
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
 
 HOST = "here"
@@ -108,7 +111,7 @@ class World:
 
     def void(self, index: int, attempt: int) -> bool:
         """The driver takes the claim of an attempt; whether it is the driver's."""
-        return self.claims.setdefault((index, attempt), VOID) == VOID
+        return self.claims.setdefault((index, attempt), REVOKED) == REVOKED
 
     def of_state(self, state: str) -> list[Job]:
         return [job for job in self.jobs.values() if job.state == state]
@@ -176,5 +179,10 @@ class World:
             self.child_exits.append((job.index, job.attempt, job.id, 137 if code is None else code))
 
     def _record(self, kind: str, job: Job, *, code: int = 0, signal: str = "", owner: str = "") -> None:
-        report = Report(kind, job.index, job.attempt, job.id, HOST, code=code, signal=signal, owner=owner)
-        self.spool[f"{job.index}.{job.attempt}.{kind}.{job.id}"] = report
+        place = job.index, job.attempt, job.id, HOST
+        reports = {
+            "start": StartReport(*place),
+            "exit": ExitReport(*place, code=code, signal=signal),
+            "twin": DuplicateReport(*place, owner=owner),
+        }
+        self.spool[f"{job.index}.{job.attempt}.{kind}.{job.id}"] = reports[kind]

@@ -238,7 +238,7 @@ def test_allocation_that_reaches_its_walltime_is_followed_by_another(slurm: Clus
     assert done.returncode == 0, done.stdout
     first, second = events(out, "allocation_over")[0], events(out, "allocation_queued")[1]
     assert (first["status"], second["job"] != first["allocation"]) == ("timed out", True)
-    assert "walltime" in first["cause"]
+    assert first["cause_code"] == "allocation_walltime"
     assert trace.read_text().split() == ["begin", "begin", "end"]
 
 
@@ -277,7 +277,7 @@ def test_nodes_without_python_work_down_the_list(slurm: Cluster, tmp_path: Path)
     spec = write(tmp_path, steps)
     code = (
         "import sys; sys.executable = '/nonexistent/python'; "
-        "from mtui.tui.cli import main; sys.exit(main(sys.argv[1:]))"
+        "from mtui.tui.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "--no-ui", "-o", str(out), str(spec)],

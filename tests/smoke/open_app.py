@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mtui.core.store.layout import open_study
 from mtui.core.store.study_file import read_study_file
-from mtui.tui.app import MtuiApp
+from mtui.tui.app.app import MtuiApp
 
 SCREENS = ("question_mark", "enter", "T", "C", "ctrl+p")
 DEADLINE = 120.0  # seconds

@@ -9,8 +9,9 @@ from pathlib import Path
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Owner
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
-from tests.unit.tui.app_helpers import append, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 
 BEGAN = 1_767_348_000.0  # 2026-01-02 10:00:00 UTC
 NOW = BEGAN + 3600
@@ -133,4 +134,6 @@ def _run(
     if end is not Status.RUNNING:
         code = 0 if end is Status.FINISHED else 1
         over = at + queued + length
-        yield ev.Ended(at=over, instance=index, attempt=attempt, status=end, exit_code=code, cause=cause, node=node)
+        yield ev.Ended(
+            at=over, instance=index, attempt=attempt, status=end, exit_code=code, cause=text_cause(cause), node=node
+        )

@@ -9,9 +9,10 @@ from mtui.core.spec.model import Pack
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 from tests.snapshots.alloy import BEGAN
-from tests.unit.tui.app_helpers import append, write_slurm_study
+from tests.unit.tui.directories import append, write_slurm_study
 
 _STEPS = """
 - name: score
@@ -41,7 +42,7 @@ def _events() -> Iterator[ev.Event]:
         yield from _runs(index, 1, "70001", "nid0001", BEGAN + 80 + index, lasted=240)
     for index in range(12, 16):
         yield from _runs(index, 1, "70001", "nid0001", BEGAN + 330 + index)
-    cause = "a node of allocation 70001 failed (nid0001)"
+    cause = text_cause("a node of allocation 70001 failed (nid0001)")
     yield ev.Returned(at=BEGAN + 600, members=tuple((index, 1) for index in range(19, 11, -1)), cause=cause)
     yield ev.AllocationOver(at=BEGAN + 601, allocation="1-1", status=Status.NODE_FAILED, cause=cause)
 
@@ -49,7 +50,7 @@ def _events() -> Iterator[ev.Event]:
     yield from _given("1-2", "70002", BEGAN + 903, range(20, 24))
     for index in range(20, 24):
         yield from _runs(index, 1, "70002", "nid0002", BEGAN + 910, lasted=300)
-    yield ev.AllocationEnding(at=BEGAN + 1300, allocation="1-2", cause="idle")
+    yield ev.AllocationEnding(at=BEGAN + 1300, allocation="1-2", cause=text_cause("idle"))
     yield ev.AllocationOver(at=BEGAN + 1310, allocation="1-2", status=Status.FINISHED)
 
     yield from _allocation("1-3", "70003", BEGAN + 1400, began=900, host="nid0003")

@@ -13,20 +13,23 @@ from pathlib import Path
 import pytest
 from rich.segment import Segment
 
+from mtui.core.driver.location import DrivenElsewhere
 from mtui.core.store import status_csv
 from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.lease import Owner
 from mtui.core.store.reader import read_study
 from mtui.core.store.study_file import read_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.app import MtuiApp
-from mtui.tui.driving import At, Driving, Helm
-from mtui.tui.screens.timeline import TimelineScreen
-from mtui.tui.widgets.log_pane import LogPane
+from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.widgets.log_pane import LogPane
+from mtui.tui.views.driving import Driving
+from tests.app.app_helpers import Desk, rows_of
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
 from tests.snapshots.picture import compare, picture
-from tests.unit.tui.app_helpers import Desk, append, rows_of
+from tests.unit.tui.directories import append
 
 SIZES = {80: (80, 24), 100: (100, 30), 160: (160, 45)}
 
@@ -90,7 +93,8 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One time and zone, one place, one driver: nothing on the screen may depend on where the test runs."""
 
     def driven(driving: Driving) -> None:
-        driving.helm = Helm(At.ELSEWHERE, "process 4711 on login1 since 2026-01-02 10:00:00")
+        owner = Owner(1, "login1", "", 4711, "", NOW)
+        driving.location = DrivenElsewhere(owner, "process 4711 on login1 since 2026-01-02 10:00:00")
 
     for variable in ("NO_COLOR", "TEXTUAL_THEME"):
         monkeypatch.delenv(variable, raising=False)
@@ -100,7 +104,7 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(Driving, "start", driven)
-    monkeypatch.setattr("mtui.tui.app.TimelineScreen", _FrozenTimeline)
+    monkeypatch.setattr("mtui.tui.app.app.TimelineScreen", _FrozenTimeline)
     yield
     monkeypatch.undo()
     time.tzset()
@@ -124,7 +128,7 @@ def _directory(case: Case, monkeypatch: pytest.MonkeyPatch) -> StudyDirectory | 
         _, state = read_study(directory)
         directory.status_csv.write_text(status_csv.status_table(state, NOW), encoding="utf-8")
         os.utime(directory.journal / "000001.jsonl", (changed, changed))
-    monkeypatch.setattr("mtui.tui.screens.studies.known", lambda: [newer.root, older.root])
+    monkeypatch.setattr("mtui.tui.app.screens.studies.known", lambda: [newer.root, older.root])
     return None
 
 
@@ -141,7 +145,7 @@ def test_screen_looks_as_it_did(case: Case, monkeypatch: pytest.MonkeyPatch) -> 
 
 def _is_reading(app: MtuiApp) -> bool:
     """Whether something on the screen still waits for what a thread reads."""
-    looks = any(pane._asked is not None for screen in app.screen_stack for pane in screen.query(LogPane))
+    looks = any(pane.reader.is_reading for screen in app.screen_stack for pane in screen.query(LogPane))
     return looks or any(worker.is_running and worker._thread_worker for worker in app.workers)
 
 

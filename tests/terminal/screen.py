@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pexpect
 import pyte
@@ -98,7 +98,7 @@ class Terminal:
         self._reads = threading.Event()
         self._reads.set()
         self._closing = threading.Event()
-        self._child = pexpect.spawn(
+        self._child: Any = pexpect.spawn(  # a library without types
             command[0], command[1:], dimensions=(rows, columns), env=dict(env), echo=False, timeout=None
         )
         self._exit: int | None = None

@@ -22,7 +22,7 @@ def finished(desk: Desk) -> Desk:
 
 
 def opened(desk: Desk, **env: str) -> Terminal:
-    terminal = desk.terminal(desk.out, env=desk.env(**env))
+    terminal = desk.terminal(desk.out, env=desk.env(None, **env))
     terminal.wait_for("✓ done 1")
     return terminal
 

@@ -11,10 +11,11 @@ from statistics import median
 from ...core.backends.usage import Usage
 from ...core.store.study_file import StudyFile
 from ...core.study.attempt import Attempt
+from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
 from ...core.study.status import UNSUCCESSFUL, Status
-from ..model.appearance import Group, group_of
-from ..model.estimate import span_words
+from ..views.appearance import Group, group_of
+from ..views.estimate import span_words
 
 _MOST_GROUPS = 30  # of failures
 _MOST_EXAMPLES = 3  # of each
@@ -190,17 +191,18 @@ def _failures(state: StudyState, tail: Tail) -> tuple[list[Failure], int]:
         examples: list[Example] = []
         for index in members[:_MOST_EXAMPLES]:
             log, lines = tail(index)
-            examples.append(Example(state.plan.instances[index].name, state.cause(index), log, lines[-_TAIL:]))
+            name, why = state.plan.instances[index].name, cause_text(state.cause(index))
+            examples.append(Example(name, why, log, lines[-_TAIL:]))
         found.append(Failure(status, cause, len(members), names, examples))
     return found, max(0, len(ordered) - _MOST_GROUPS)
 
 
 def _without_place(state: StudyState, index: int) -> str:
     """The cause without the node and the job, which differ from one instance to the next."""
-    cause, last = state.cause(index), state.last_attempt(index)
+    cause, last = cause_text(state.cause(index)), state.last_attempt(index)
     for word in (last.node, last.job) if last else ():
         if word:
-            cause = re.sub(rf"\s*\(?(?:on |job )?{re.escape(word)}\)?(?!\w)", "", cause)
+            cause = re.sub(rf"\s*\(?(?<!\w)(?:on |job )?{re.escape(word)}\)?(?!\w)", "", cause)
     return cause
 
 

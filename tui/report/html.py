@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ..model.appearance import Group
-from ..model.estimate import span_words
-from ..model.timeline import axis
+from ..views.appearance import Group
+from ..views.estimate import span_words
+from ..views.timeline import axis
 from .content import Bar, Failure, Need, Report, Spread, StepLine
 
 _COLOURS = {  # on white, on black

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-from ..model.estimate import span_words
+from ..views.estimate import span_words
 from .content import Report, Spread
 from .html import needs_words
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from ...core.backends.usage import Usage
 from ...core.plan.changes import in_words
 from ...core.study.attempt import Attempt
+from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
 
 _HEADS = (
@@ -39,7 +40,7 @@ def _rows(state: StudyState, usage: Mapping[str, Usage], keys: tuple[str, ...]) 
         for attempt in attempts or [None]:
             last = attempt is None or attempt is attempts[-1]
             status = state.status[instance.index].value if last else _ended(attempt)
-            cause = state.cause(instance.index) if last else attempt.cause if attempt else ""
+            cause = cause_text(state.cause(instance.index) if last else attempt.cause if attempt else None)
             yield [instance.name, step, *_attempt(attempt, status, cause, usage), *ends]
 
 

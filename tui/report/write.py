@@ -15,9 +15,9 @@ from ...core.store.layout import StudyDirectory
 from ...core.store.reader import last_said
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
-from ..as_json import tell
-from ..opening import READ_ONLY, is_maestros, read_any
-from ..text import log_line, say
+from ..views.as_json import tell
+from ..views.opening import READ_ONLY, is_maestros, read_any
+from ..views.text import log_line, say
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown

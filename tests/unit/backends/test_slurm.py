@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,8 +163,13 @@ def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm
 def test_sacct_that_cannot_be_asked_is_told(
     fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    if what == HANG:
-        monkeypatch.setattr(module, "_QUERY_DEADLINE", 6)  # for squeue as well, which answers
+    run = Slurm._run
+
+    def hurry(slurm: Slurm, command: Sequence[str], deadline: float, *more: Any) -> Any:
+        """The fake squeue answers, and has the time that a busy machine takes."""
+        return run(slurm, command, 0.3 if command[0] == "sacct" and what == HANG else deadline, *more)
+
+    monkeypatch.setattr(Slurm, "_run", hurry)
     if what:
         fake.does("sacct", what)
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.pack.files import Growing, Records, claim, write_program
+from mtui.core.pack.files import Growing, Records, write_program
 
 
 def test_growing_file_is_read_as_it_grows(tmp_path: Path) -> None:
@@ -74,26 +74,6 @@ def test_what_the_disk_does_not_take_is_written_later(tmp_path: Path, monkeypatc
     assert not records.stuck
     lines = (tmp_path / "records").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["start", "exit"]
-
-
-def test_claim_is_taken_once(tmp_path: Path) -> None:
-    assert claim(tmp_path / "1.1", "7") is None
-    assert (tmp_path / "1.1").read_text() == "7\n"
-    assert claim(tmp_path / "1.1", "8") == "7"
-    (tmp_path / "2.1").touch()
-    assert claim(tmp_path / "2.1", "8") == ""
-
-
-def test_claim_that_cannot_be_written_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(_file: int, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, "no space")
-
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
-        patch.setattr(os, "write", full_disk)
-        claim(tmp_path / "1.1", "7")
-    assert not (tmp_path / "1.1").exists()
-    with pytest.raises(FileNotFoundError):
-        claim(tmp_path / "nowhere" / "1.1", "7")
 
 
 def test_program_is_written_once(tmp_path: Path) -> None:

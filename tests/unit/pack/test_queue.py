@@ -8,8 +8,8 @@ from mtui.core.pack.lines import Ask, Gift, Item
 from mtui.core.pack.queue import Queue
 
 
-def item(attempt: str, *waits: str, **ask: int) -> Item:
-    return Item(attempt, Ask(**ask), "w", "s", "s", waits)
+def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int = 0) -> Item:
+    return Item(attempt, Ask(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
 
 
 def gift(*items: Item, **barriers: tuple[str, ...]) -> Gift:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtui.core.pack.lines import Ask
-from mtui.core.pack.slots import Node, Slots, bits
+from mtui.core.pack.slots import Node, Share, Slots, bits
 
 
 def slots(*nodes: Node, count: int = 0) -> Slots:
@@ -17,36 +17,51 @@ def slots(*nodes: Node, count: int = 0) -> Slots:
     return made
 
 
+def placed(made: Slots, ask: Ask) -> tuple[Share, ...]:
+    """What is given to an instance for which there is room."""
+    shares = made.place(ask)
+    assert shares is not None
+    return shares
+
+
 def test_highest_cores_and_lowest_gpus_come_first() -> None:
-    (share,) = slots(Node("a", 8, gpus=4)).place(Ask(cpus=2, gpus=1)) or ()
+    (share,) = placed(slots(Node("a", 8, gpus=4)), Ask(cpus=2, gpus=1))
     assert (bits(share.cores), bits(share.gpus), share.tasks) == ([6, 7], [0], 1)
 
 
 def test_a_task_has_whole_cores() -> None:
-    (share,) = slots(Node("a", 8, threads=2)).place(Ask(tasks=2, cpus=3)) or ()
+    (share,) = placed(slots(Node("a", 8, threads=2)), Ask(tasks=2, cpus=3))
     assert bits(share.cores) == [4, 5, 6, 7]
 
 
 def test_tasks_are_spread_evenly() -> None:
-    shares = slots(*(Node(name, 8) for name in "abc")).place(Ask(nodes=3, tasks=7)) or ()
+    shares = placed(slots(*(Node(name, 8) for name in "abc")), Ask(nodes=3, tasks=7))
     assert [(share.tasks, share.cores.bit_count()) for share in shares] == [(3, 3), (2, 3), (2, 3)]
 
 
 def test_the_fullest_node_that_fits_is_taken() -> None:
     made = slots(Node("a", 8), Node("b", 8))
     assert made.place(Ask(cpus=5))
-    (share,) = made.place(Ask(cpus=3)) or ()
+    (share,) = placed(made, Ask(cpus=3))
     assert share.node == "a"
-    (share,) = made.place(Ask(cpus=8)) or ()
+    (share,) = placed(made, Ask(cpus=8))
     assert share.node == "b"
     assert made.full
     assert made.place(Ask()) is None
 
 
+def test_the_fullest_node_is_taken_wherever_it_stands_in_the_list() -> None:
+    made = slots(Node("a", 8), Node("b", 8), Node("c", 8))
+    made.nodes["b"].free_cores = 0b1111
+    made.nodes["c"].free_cores = 0b11
+    assert [share.node for share in placed(made, Ask(nodes=2, tasks=2))] == ["c", "b"]
+    assert [share.node for share in placed(made, Ask(cpus=2))] == ["b"]
+
+
 def test_exclusive_takes_empty_nodes_whole() -> None:
     made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8))
     made.place(Ask())
-    (share,) = made.place(Ask(exclusive=True)) or ()
+    (share,) = placed(made, Ask(exclusive=True))
     assert (share.node, share.cores) == ("b", 255)
     assert made.place(Ask(exclusive=True)) is None
     made.release((share,))
@@ -65,7 +80,7 @@ def test_memory_counts_only_if_both_sides_say_it() -> None:
 
 def test_nothing_is_placed_on_a_closed_node_and_it_keeps_what_is_taken() -> None:
     made = slots(Node("a", 8))
-    shares = made.place(Ask(cpus=6)) or ()
+    shares = placed(made, Ask(cpus=6))
     made.nodes["a"].open = False
     assert made.full
     assert made.place(Ask()) is None

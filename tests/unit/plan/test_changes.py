@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.errors import Refusal
 from mtui.core.plan import Plan
-from mtui.core.plan.changes import CHANGEABLE, in_words, problem_of
+from mtui.core.plan.changes import CHANGEABLE, check_change, in_words
 from mtui.core.plan.launcher import LauncherError
 from mtui.core.plan.script import header_resources, render
 from tests.unit.planning import HEAD, plan_of
@@ -49,7 +50,7 @@ def script(plan: Plan, **changes: str) -> list[str]:
     ],
 )
 def test_what_slurm_understands_is_accepted(key: str, values: list[str]) -> None:
-    assert [problem_of(key, value) for value in ["", *values]] == [("", "")] * (len(values) + 1)
+    assert [check_change(key, value) for value in ["", *values]] == [None] * (len(values) + 1)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +70,10 @@ def test_what_slurm_understands_is_accepted(key: str, values: list[str]) -> None
 )
 def test_what_slurm_would_not_understand_is_told(key: str, values: list[str], told: str) -> None:
     for value in values:
-        message, _ = problem_of(key, value)
-        assert told in message
-        assert key in message
+        refusal = check_change(key, value)
+        assert refusal is not None
+        assert told in refusal.message
+        assert key in refusal.message
 
 
 @pytest.mark.parametrize(
@@ -85,13 +87,33 @@ def test_what_slurm_would_not_understand_is_told(key: str, values: list[str], to
     ],
 )
 def test_unknown_key_is_told_with_the_nearest_one_or_all(key: str, hint: str) -> None:
-    message, told = problem_of(key, "1")
-    assert message == f"a retry cannot change '{key}'"
-    assert hint in told
+    refusal = check_change(key, "1")
+    assert refusal is not None
+    assert refusal.message == f"a retry cannot change '{key}'"
+    assert hint in refusal.hint
 
 
 def test_hint_names_every_key() -> None:
-    assert all(key in problem_of("", "")[1] for key in CHANGEABLE)
+    refusal = check_change("", "")
+    assert refusal is not None
+    assert all(key in refusal.hint for key in CHANGEABLE)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message", "hint"),
+    [
+        ("nodes", "0", "'nodes' has to be a whole number of at least 1, not '0'", "nodes=4, for example"),
+        ("restart", "1", "'restart' has to be true or false, not '1'", "restart=true, for example"),
+        ("mem", "much", "'mem' has to be an amount of memory, not 'much'", "mem=16G, for example"),
+        ("qos", "a b", "'qos' has to be one word without quotes, not 'a b'", ""),
+        (
+            "walltime", "1h", "Slurm will not understand the walltime '1h'",
+            "use hours:minutes:seconds, for example 01:30:00",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_value_is_told_with_an_example(key: str, value: str, message: str, hint: str) -> None:
+    assert check_change(key, value) == Refusal(message, hint)
 
 
 def test_changes_in_words() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mtui.core.errors import Refusal
 from mtui.core.pack.lines import Ask
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
@@ -35,8 +36,8 @@ def share(
 
 def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: Pack | None = None) -> str:
     found = Packing(plan_of(cmd, run), pack or Pack()).of(0)
-    assert isinstance(found, str)
-    return found
+    assert isinstance(found, Refusal)
+    return found.message
 
 
 @pytest.mark.parametrize(
@@ -159,5 +160,5 @@ def test_retry_with_other_resources_counts() -> None:
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
     assert isinstance(before, Share)
     assert after == replace(before, ask=Ask(tasks=3))
-    assert packing.of(0, {"nodes": "2"}) == "it asks for 2 nodes, an allocation has 1"
+    assert packing.of(0, {"nodes": "2"}) == Refusal("it asks for 2 nodes, an allocation has 1")
     assert packing.of(0, {"queue": "other"}) == Share(Pool(("--partition=other", "--account=b")), Ask())

@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -283,7 +284,31 @@ def test_an_answer_cut_in_the_middle_is_no_answer(run) -> None:
     assert "ended (exit code 0) without giving parameters" in failure(run, text)[-1]
 
 
-def test_one_that_hangs_is_ended_at_the_deadline_with_its_children(run, tmp_path: Path) -> None:
+class _Timer(threading.Thread):
+    """A timer that goes off once the generator has a child, however many seconds it is to wait."""
+
+    def __init__(self, started: Path, function: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.started, self.function = started, function
+
+    def run(self) -> None:
+        wait_until(lambda: self.started.exists() and self.started.read_text(), 60, "the generator has a child")
+        self.function()
+
+    def cancel(self) -> None:
+        """It went off already, since the generator never ends by itself."""
+
+
+def test_one_that_hangs_is_ended_at_the_deadline_with_its_children(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds: list[float] = []
+
+    def timer(deadline: float, function: Callable[[], object]) -> _Timer:
+        seconds.append(deadline)
+        return _Timer(tmp_path / "child", function)
+
+    monkeypatch.setattr("mtui.core.plan.pgen.threading.Timer", timer)
     text = f"""
 import os, signal
 child = os.fork()
@@ -291,10 +316,9 @@ if child:
     open({str(tmp_path / "child")!r}, "w").write(str(child))
 signal.pause()
 """
-    begin = time.monotonic()
-    (message,) = failure(run, text, deadline=8)  # in which Python has to begin
+    (message,) = failure(run, text, deadline=8)
+    assert seconds == [8]
     assert message == f"the parameter generator {tmp_path}/gen.py was still running after 8 s and was ended"
-    assert time.monotonic() - begin < 60
     child = int((tmp_path / "child").read_text())
     wait_until(lambda: _is_gone(child), 10, "the generator's child has ended")
 

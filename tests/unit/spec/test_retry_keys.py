@@ -71,6 +71,8 @@ EXAMPLE = "2, or {times: 2, walltime: x1.5}"
         ("{TIMEOUT: {times: 1, walltime: long}}", "Slurm will not understand the walltime 'long'", None),
         ("{TIMEOUT: {times: 1, queue: x2}}", "mtui: retry: TIMEOUT: 'queue' cannot be multiplied", ""),
         ("{TIMEOUT: {times: 1, nodes: some}}", "'nodes' has to be a whole number or a factor, not 'some'", ""),
+        ("{TIMEOUT: {times: 1, nodes: 0}}", "'nodes' has to be a whole number or a factor, not '0'", ""),
+        ("{TIMEOUT: {times: 1, mem: much}}", "'mem' has to be an amount of memory, not 'much'", "mem: x1.5, or 16G"),
         ("{TIMEOUT: {times: 1, qos: 'a b'}}", "mtui: retry: TIMEOUT: 'qos' has to be one word, but is 'a b'", ""),
         ("{TIMEOUT: {times: 1, restart: maybe}}", "'restart' has to be true or false, but is text", ""),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.unit.planning import HEAD, headers, hints, plan_and_problems, plan_of, told
@@ -42,8 +44,7 @@ KEYS = {
 
 @pytest.mark.parametrize(("key", "line"), KEYS.items())
 @pytest.mark.parametrize("place", [in_batch, in_step])
-def test_key_becomes_a_line_of_the_header(place: object, key: str, line: str) -> None:
-    assert callable(place)
+def test_key_becomes_a_line_of_the_header(place: Callable[[str], str], key: str, line: str) -> None:
     assert headers(plan_of(place(key)))["a"][-1] == line
 
 
@@ -107,8 +108,9 @@ def test_empty_value_leaves_the_line_out() -> None:
     ],
 )
 @pytest.mark.parametrize("place", [in_batch, in_step])
-def test_wrong_value_is_told_with_its_place_and_a_hint(place: object, keys: str, message: str, hint: str) -> None:
-    assert callable(place)
+def test_wrong_value_is_told_with_its_place_and_a_hint(
+    place: Callable[[str], str], keys: str, message: str, hint: str
+) -> None:
     text = place(keys)
     (line,) = told(text)
     number, column, words = line.split(":", 2)

@@ -9,7 +9,7 @@ import pytest
 from mtui.core.pack.lines import Ask, Item, cancel_text, gift_text
 from mtui.core.store.allocation_files import Began, Records, SaysOver, append, has_gift
 from mtui.core.store.spool import Unreadable
-from mtui.core.study.observer import Report
+from mtui.core.study.job_reports import StartReport
 
 START = b'{"v":1,"kind":"start","attempt":"7.2","job":"12","node":"n1","at":5.5}\n'
 
@@ -26,7 +26,7 @@ def test_records_are_read_as_they_come(records: Path) -> None:
     assert reader.read() == []  # it is being written
     with records.open("ab") as file:
         file.write(START[20:] + b'{"v":1,"kind":"over","job":"12","why":"idle"}\n')
-    assert reader.read() == [Report("start", 7, 2, "12", "n1", at=5.5), SaysOver("12", "idle")]
+    assert reader.read() == [StartReport(7, 2, "12", "n1", at=5.5), SaysOver("12", "idle")]
     assert reader.read() == []
 
 
@@ -47,7 +47,7 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
 def test_line_that_a_crash_left_costs_only_itself(records: Path, line: str) -> None:
     records.write_bytes(line.encode("latin-1") + b"\n" + START)
     found = Records(records).read()
-    assert found[-1] == Report("start", 7, 2, "12", "n1", at=5.5)
+    assert found[-1] == StartReport(7, 2, "12", "n1", at=5.5)
     assert found[:-1] == ([Unreadable.DAMAGED] if line else [])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from mtui.core.store.journal import Journal, segment
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
-from mtui.core.study.checkpoint import VERSION
+from mtui.core.study.checkpoint import LAYOUT, VERSION
 from mtui.core.study.event_records import to_line
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -73,23 +74,12 @@ def test_state_is_the_same_with_and_without(directory: StudyDirectory, study: St
     assert everything(kept) == everything(fresh)
 
 
-def test_one_from_before_a_setting_could_be_changed_is_read(directory: StudyDirectory, study: StudyFile) -> None:
-    write(directory, 1, through(0))
-    keep(directory, study)
-    first, head, *others = directory.checkpoint.read_text().split("\n")
-    without = json.loads(head)
-    del without["poll"]
-    directory.checkpoint.write_text("\n".join([first, json.dumps(without), *others]))
-    segment(directory.journal, 1).write_bytes(b"#" * segment(directory.journal, 1).stat().st_size)  # so it is not read
-    write(directory, 2, [ev.SettingsChanged(at=5.0, poll=9)])
-    state, _ = load_state(directory, study)
-    assert (state.status[0], state.poll) == (Status.FINISHED, 9)
-    keep(directory, study)
-    assert load_state(directory, study)[0].poll == 9
+def older_version(text: str) -> str:
+    return text.replace(f'{{"v":{VERSION},', f'{{"v":{VERSION - 1},')
 
 
-def damage_version(text: str) -> str:
-    return text.replace(f'{{"v":{VERSION},', '{"v":99,')
+def other_fields(text: str) -> str:
+    return text.replace(LAYOUT, "0" * len(LAYOUT))
 
 
 def cut(text: str) -> str:
@@ -100,27 +90,34 @@ def half(text: str) -> str:
     return text[: len(text) // 2]
 
 
+def without_a_line(text: str) -> str:
+    lines = text.split("\n")
+    return "\n".join([*lines[:3], *lines[4:]])
+
+
 def other_study(text: str) -> str:
     return text.replace("0a1b2c3d", "ffffffff")
 
 
 def other_plan(text: str) -> str:
-    lines = text.split("\n")
-    head = json.loads(lines[1])
-    head["status"] += "A"
-    return "\n".join([lines[0], json.dumps(head), *lines[2:]])
+    return re.sub(r'\["status","\w+', lambda match: match[0] + "A", text)
 
 
-@pytest.mark.parametrize("damage", [damage_version, cut, half, other_study, other_plan, str.upper, lambda _: ""])
+DAMAGES = (older_version, other_fields, cut, half, without_a_line, other_study, other_plan, str.upper, lambda _: "")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_one_that_does_not_fit_is_passed_over(directory: StudyDirectory, study: StudyFile, damage) -> None:
     write(directory, 1, through(0))
     keep(directory, study)
     text = directory.checkpoint.read_text()
     directory.checkpoint.write_text(damage(text))
     assert directory.checkpoint.read_text() != text
+    path = segment(directory.journal, 1)
+    path.write_text(path.read_text().replace('"100"', '"999"'))  # so that it can be told from the checkpoint
     state, _ = load_state(directory, study)
     assert state.status[0] is Status.FINISHED
-    assert len(state.attempts[0]) == 1
+    assert [attempt.job for attempt in state.attempts[0]] == ["999"]
 
 
 def test_journal_that_lost_its_end_wins_over_the_checkpoint(directory: StudyDirectory, study: StudyFile) -> None:
@@ -150,3 +147,21 @@ def test_torn_end_of_an_older_segment_does_no_harm(directory: StudyDirectory, st
     keep(directory, study)
     state, _ = load_state(directory, study)
     assert state.status == [Status.FINISHED, Status.FINISHED]
+
+
+@pytest.mark.parametrize(
+    ("damage", "result"),
+    [(str, "of the checkpoint"), (older_version, ""), (other_fields, "")],
+    ids=["intact", "older version", "other fields"],
+)
+def test_one_of_an_older_version_or_of_other_fields_is_ignored(
+    directory: StudyDirectory, study: StudyFile, damage: Callable[[str], str], result: str
+) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    text = directory.checkpoint.read_text().replace('["result",""]', '["result","of the checkpoint"]')
+
+    directory.checkpoint.write_text(damage(text))
+
+    state, _ = load_state(directory, study)
+    assert (state.result, state.status[0]) == (result, Status.FINISHED)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.errors import StudyDirectoryError
+from mtui.core.errors import Refusal, StudyDirectoryError
 from mtui.core.store.inbox import put_away, read, send, waiting
 from mtui.core.study.commands import Request
 
@@ -81,7 +81,7 @@ def test_command_of_another_user_does_not_count(inbox: Path, monkeypatch: pytest
     send(inbox, "cancel", ("*",), {})
     (path,) = waiting(inbox)
     monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
-    assert read(path) == "it belongs to another user"
+    assert read(path) == Refusal("it belongs to another user")
 
 
 def test_command_that_is_gone_was_taken_by_somebody(inbox: Path) -> None:
@@ -99,6 +99,6 @@ def test_command_waits_while_the_file_system_is_in_trouble(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "read_text", no_text)
-    assert read(path) == (answer and answer + os.strerror(number))
+    assert read(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
     assert isinstance(read(path), Request)

@@ -13,13 +13,14 @@ from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.follow import Follower
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 
 EVENTS: list[ev.Event] = [
     ev.DriverStarted(at=1.5, epoch=1, host="login01", pid=7, version="0.1.0"),
     ev.SubmitIntended(at=2.0, submission="1-1", backend="slurm", members=((0, 1), (1, 1))),
     ev.Anomaly(at=3.0, message="größer als 5 €: \u2028 \x1b[31m\n 中 \udcff"),
-    ev.Ended(at=4.0, instance=0, attempt=1, status=Status.TIMED_OUT, cause="Zeit — über"),
+    ev.Ended(at=4.0, instance=0, attempt=1, status=Status.TIMED_OUT, cause=text_cause("Zeit — über")),
 ]
 
 

@@ -71,7 +71,7 @@ def test_new_study_directory_has_its_rooms_and_a_copy_of_its_spec(tmp_path: Path
     assert (directory.root / "study.yaml").read_text(encoding="utf-8") == "text: ä\n"
     assert (directory.root / "pgen.py").read_text() == "# generator\n"
     assert directory.spool == directory.home / "spool" / "new"
-    for folder in (directory.journal, directory.owner, directory.spool, directory.claims):
+    for folder in (directory.journal, directory.owner, directory.spool, directory.claims.folder):
         assert folder.is_dir()
         assert list(folder.iterdir()) == []
     subprocess.run(["sh", "-n", directory.home / "job.sh"], check=True)

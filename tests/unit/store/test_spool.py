@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.store.spool import Unreadable, list_records, read_record, remove_records
-from mtui.core.study.observer import Report
+from mtui.core.study.job_reports import DuplicateReport, ExitReport, Report, StartReport
 
 EXIT = {"v": 1, "kind": "exit", "attempt": "3.1", "job": "7", "node": "n1", "code": 3, "signal": "USR1"}
 
@@ -49,15 +49,15 @@ def line(**more: object) -> str:
 def test_record_is_read_with_all_that_it_says(tmp_path: Path) -> None:
     path = tmp_path / "3.1.exit.7"
     path.write_text(line())
-    assert read_record(path) == Report("exit", 3, 1, "7", "n1", code=3, signal="USR1")
+    assert read_record(path) == ExitReport(3, 1, "7", "n1", code=3, signal="USR1")
     path.write_text(line(kind="twin", owner="6", error="none", code=0, signal=""))
-    assert read_record(path) == Report("twin", 3, 1, "7", "n1", owner="6", error="none")
+    assert read_record(path) == DuplicateReport(3, 1, "7", "n1", owner="6")
 
 
 def test_record_of_a_newer_runner_is_read_as_far_as_it_is_known(tmp_path: Path) -> None:
     path = tmp_path / "3.1.start.7"
     path.write_text('{"kind": "start", "attempt": "3.1", "job": "7", "node": "n1", "gpu": 4}\n')
-    assert read_record(path) == Report("start", 3, 1, "7", "n1")
+    assert read_record(path) == StartReport(3, 1, "7", "n1")
 
 
 def test_record_is_complete_with_the_end_of_its_line_and_not_before(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_record_with_garbage_bytes_is_no_surprise(tmp_path: Path) -> None:
     assert read_record(path) is Unreadable.INCOMPLETE
     path.write_bytes(line(node="N").replace("N", "\udcff").encode(errors="surrogateescape"))
     report = read_record(path)
-    assert isinstance(report, Report)
+    assert isinstance(report, ExitReport)
     assert report.code == 3
 
 
@@ -102,3 +102,9 @@ def test_removing_twice_or_what_was_never_there_is_no_error(tmp_path: Path) -> N
     drop(tmp_path, "0.1.exit.5", "0.1.start.5")
     remove_records(tmp_path, ["0.1.exit.5", "0.1.exit.5", "9.9.exit.9"])
     assert [path.name for path in tmp_path.iterdir()] == ["0.1.start.5"]
+
+
+def test_record_of_an_unknown_kind_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "3.1.exit.7"
+    path.write_text(line().replace('"exit"', '"other"'))
+    assert read_record(path) is Unreadable.DAMAGED

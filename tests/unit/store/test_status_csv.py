@@ -113,6 +113,13 @@ def test_states_are_in_maestros_words(status: Status, word: str) -> None:
     assert word in State.__members__
 
 
+def test_what_slurm_refused_has_a_time_of_its_end_and_no_elapsed_time() -> None:
+    intended, _ = submitted(0, T0)
+    state = after(PLAIN, intended, ev.SubmitRefused(at=T0 + 60, submission="1-0-1", message="no such partition"))
+    found = rows(state, T0 + 90)[0]
+    assert (found["End Time"], found["Submit Time"], found["Elapsed Time"]) == ("2031-02-03 14:01:00", "--", "--:--:--")
+
+
 def test_held_instance_has_not_failed() -> None:
     assert rows(after(PLAIN, ev.Held(at=T0, instance=0)), T0)[0]["State"] == "INITIALIZED"
 

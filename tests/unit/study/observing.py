@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.study import events as ev
+from mtui.core.study.cause_text import cause_text
 from mtui.core.study.observer import Seen
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -45,4 +46,4 @@ def end(events: list[ev.Event]) -> tuple[Status, int | None, str]:
     """The one end among the events."""
     (event,) = events
     assert isinstance(event, ev.Ended)
-    return event.status, event.exit_code, event.cause
+    return event.status, event.exit_code, cause_text(event.cause)

@@ -5,18 +5,30 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from itertools import count
 from typing import Any
 
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.attempt import Attempt
+from mtui.core.study.causes import text_cause
+from mtui.core.study.durable_state import DurableState
 from mtui.core.study.graph import Tally
-from mtui.core.study.observer import Observer, Report, Seen
+from mtui.core.study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.study.observer import Observer
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 
 _clock = count(1)
+# The classes of reports, by the word that a record has for them.
+REPORTS: dict[str, type[Report]] = {
+    "start": StartReport,
+    "exit": ExitReport,
+    "twin": DuplicateReport,
+    "lost": LostReport,
+}
 
 
 def at() -> float:
@@ -69,7 +81,8 @@ def observed(index: int, status: Status, attempt: int = 1, reason: str = "") -> 
 
 def ended(index: int, status: Status = Status.FINISHED, attempt: int = 1) -> ev.Ended:
     code = 0 if status is Status.FINISHED else 1
-    return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause="why", node="n1")
+    cause = text_cause("why")
+    return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause=cause, node="n1")
 
 
 def cancel(index: int) -> ev.CancelRequested:
@@ -89,7 +102,7 @@ def retry(index: int) -> ev.Retried:
 
 
 def unbound(*members: tuple[int, int], cause: str = "a parent failed") -> ev.Unbound:
-    return ev.Unbound(at=at(), members=members, cause=cause)
+    return ev.Unbound(at=at(), members=members, cause=text_cause(cause))
 
 
 def state_of(plan: Plan, *events: ev.Event) -> StudyState:
@@ -121,16 +134,16 @@ def words(state: StudyState) -> str:
 
 
 def everything(state: StudyState) -> dict[str, Any]:
-    """All fields of a state but its plan, as values that stay as they are; the order of queues counts."""
-    found: dict[str, Any] = {}
-    for name, value in vars(state).items():
-        if name in ("plan", "_graph", "_now"):
-            continue
+    """All durable and all derived fields of a state, as values that stay as they are; the order of queues counts."""
+    index = state._index  # pyright: ignore[reportPrivateUsage]
+    found: dict[str, Any] = {field.name: getattr(state, field.name) for field in fields(DurableState)}
+    for name, value in {**found, **vars(index)}.items():
         if isinstance(value, Tally):
             value = (value.above, value._within)  # pyright: ignore[reportPrivateUsage]
         if isinstance(value, dict) and not isinstance(value, Counter):
             value = list(value.items())
-        found[name] = copy.deepcopy(value)
+        if name not in ("_plan", "graph"):
+            found[name] = copy.deepcopy(value)
     return found
 
 
@@ -171,7 +184,9 @@ class Watched:
         return taken
 
     def report(self, kind: str, index: int = 0, attempt: int = 1, job: str = "7", **more: Any) -> list[ev.Event]:
-        report = Report(kind, index, attempt, job, more.pop("node", "n1"), **more)
+        known = {field.name for field in fields(REPORTS[kind])}
+        more = {"node": "n1", **{name: value for name, value in more.items() if name in known}}
+        report = REPORTS[kind](index, attempt, job, more.pop("node"), **more)
         return self.take(self.observer.report(report, at(), self.now))
 
     def look(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from mtui.core.study.graph import Edges, Graph, Kind
@@ -19,7 +21,7 @@ def status(state: StudyState) -> list[str]:
     return [item.value for item in state.status]
 
 
-@pytest.mark.parametrize("end", sorted(UNSUCCESSFUL, key=lambda item: item.value), ids=lambda item: item.name)
+@pytest.mark.parametrize("end", sorted(UNSUCCESSFUL, key=attrgetter("value")), ids=attrgetter("name"))
 def test_it_runs_whatever_became_of_what_it_comes_after(end: Status) -> None:
     state = StudyState(plan(step("a"), step("end", after=["a"])))
     assert status(state) == ["ready", "waiting"]

@@ -10,6 +10,7 @@ from mtui.core.plan.changes import RESTART
 from mtui.core.spec.model import Rule
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, grow, rules_of, try_again
+from mtui.core.study.causes import text_cause
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -38,7 +39,9 @@ def fail(state: StudyState, cause: str = "FAILED", *, node: str = "n1", index: i
         at=at(), submission=name, backend="local" if local else "slurm", members=((index, number),)
     )
     status, code = ENDS[cause]
-    ended = ev.Ended(at=at(), instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
+    ended = ev.Ended(
+        at=at(), instance=index, attempt=number, status=status, exit_code=code, cause=text_cause(cause), node=node
+    )
     apply(state, made, submitted(name), started(index, number, node=node), ended)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.study import events as ev
 from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import UNSUCCESSFUL, Status
+from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     ahead,
@@ -29,16 +29,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-
-PAIR = plan(step("a"), step("b", "a"))
-ROWS = plan(step("a", uses="X"), step("b", "a"), rows={"X": [1, 2]})
-FUNNEL = plan(step("a", uses="X"), step("b", "a_*"), rows={"X": [1, 2]})
-CORNER = plan(step("a"), step("b"), step("c", "a", "b"))
-
-FAILURES = sorted(UNSUCCESSFUL, key=lambda status: status.value)
-PARENT = (intend("p", (0, 1)), submitted("p", "10"))
-AHEAD = intend("s", (1, 1), after="afterok:10")
-
+from tests.unit.study.situations import AHEAD, CORNER, FAILURES, FUNNEL, PAIR, PARENT, ROWS
 
 # --- what can go ahead
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.plan.packing import Share
 from mtui.core.study import events as ev
 from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
-from mtui.core.study.observer import LOST_WAIT, UNCLEAR_WAIT, Seen
+from mtui.core.study.cause_text import cause_text
+from mtui.core.study.causes import Cause, CauseCode
+from mtui.core.study.expectation import LOST_WAIT, UNCLEAR_WAIT
 from mtui.core.study.packing import Gift
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
 from tests.unit.study.test_packing import Study
 
@@ -60,11 +64,11 @@ def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, no
     study.start(0)
     watch = AllocationWatch(study.state)
     (over,) = look(watch, {"101": Seen(status, ended=True, node=node)}, 1.0)[1]
-    assert (over.status, over.cause) == (status, cause)
+    assert (over.status, cause_text(over.cause)) == (status, cause)
     for event in watch.end(over, AT):
         study.state.apply(event)
     assert study.words() == ["ready"] * 3 + ["waiting"] * 4
-    assert [(study.state.attempts[i][-1].cause, study.state.attempts[i][-1].returned) for i in (0, 1)] == [
+    assert [(cause_text(study.state.attempts[i][-1].cause), study.state.attempts[i][-1].returned) for i in (0, 1)] == [
         (cause, True),
         (cause, False),
     ]
@@ -88,7 +92,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
     for names, expected in (({"1": "77"}, "77"), ({}, "")):
         study = Study()
         pool = study.packing.of(0)
-        assert not isinstance(pool, str)
+        assert isinstance(pool, Share)
         study.do(ev.AllocationIntended, allocation="1", pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
         watch = AllocationWatch(study.state)
@@ -107,8 +111,8 @@ def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever
         study.allocation(str(number))
         study.give(Gift(str(number), (0,)))
         study.do(ev.Started, instance=0, attempt=number, job=f"10{number}", node="n1")
-        over = Over(study.state.allocations.by_name[str(number)], Status.NODE_FAILED, "a node failed")
+        over = Over(study.state.allocations.by_name[str(number)], Status.NODE_FAILED, Cause(CauseCode.NODE_FAILED))
         for event in watch.end(over, AT):
             study.state.apply(event)
     assert study.state.status[0] is Status.NODE_FAILED
-    assert study.state.cause(0) == "a node failed; it began 3 times and never came to its end"
+    assert cause_text(study.state.cause(0)) == "a node failed; it began 3 times and never came to its end"

@@ -9,6 +9,7 @@ import pytest
 
 from mtui.core.study import checkpoint
 from mtui.core.study import events as ev
+from mtui.core.study.cause_text import cause_text
 from mtui.core.study.state import Impossible, StudyState
 from mtui.core.study.status import IN_SLURM, LIVE, Status
 from tests.plans import plan, step
@@ -37,16 +38,9 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
+from tests.unit.study.situations import AHEAD, CORNER, FUNNEL, IN_QUEUE, PAIR, PARENT, ROWS
 
-PAIR = plan(step("a"), step("b", "a"))
 CHAIN = plan(step("a"), step("b", "a"), step("c", "b"))
-ROWS = plan(step("a", uses="X"), step("b", "a"), rows={"X": [1, 2]})
-FUNNEL = plan(step("a", uses="X"), step("b", "a_*"), rows={"X": [1, 2]})
-CORNER = plan(step("a"), step("b"), step("c", "a", "b"))
-
-IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
-PARENT = (intend("p", (0, 1)), submitted("p", "10"))
-AHEAD = intend("s", (1, 1), after="afterok:10")
 
 
 def bound(*events: ev.Event) -> StudyState:
@@ -124,7 +118,7 @@ def test_bound_child_of_what_failed_is_taken_out_and_blocked() -> None:
     gone = unbound((1, 1))
     apply(state, gone)
     assert (words(state), state.to_unbind, list(state.live_slurm)) == ("timed out, blocked", {}, [])
-    assert (attempt(state, 1).ended_at, attempt(state, 1).cause) == (gone.at, "a parent failed")
+    assert (attempt(state, 1).ended_at, cause_text(attempt(state, 1).cause)) == (gone.at, "a parent failed")
     assert (state.is_over, state.outcome) == (True, "failed")
     with pytest.raises(Impossible):
         apply(state, started(1, 1, job="11"))
@@ -294,7 +288,7 @@ def test_what_has_begun_is_not_taken_out() -> None:
 
 def test_freed_one_that_slurm_will_not_begin_is_submitted_anew_and_not_ahead() -> None:
     state = bound(ended(0), unbound((1, 1)))
-    assert (words(state), state.next_attempt(1), state.in_vain) == ("finished, ready", 2, {1})
+    assert (words(state), state.next_attempt(1), state.dependency_never_satisfied) == ("finished, ready", 2, {1})
 
 
 # --- kept

@@ -69,12 +69,12 @@ def test_what_hangs_on_an_instance_is_found_to_the_bottom(plan: Plan, start: lis
     ids=["diamond", "funnels", "both", "empty"],
 )
 def test_parent_counts_one_and_so_does_a_funnel_step_with_instances(plan: Plan, above: list[int]) -> None:
-    assert Tally(Graph(plan), at_first=True).above == above
-    assert Tally(Graph(plan), at_first=False).above == [0] * len(above)
+    assert Tally(Graph(plan), [True] * len(above)).above == above
+    assert Tally(Graph(plan), [False] * len(above)).above == [0] * len(above)
 
 
 def test_funnel_is_touched_by_the_first_and_the_last_of_its_step_only() -> None:
-    tally = Tally(Graph(plan(step("a", uses="X"), step("b", "a_*"), rows=ROWS)), at_first=False)
+    tally = Tally(Graph(plan(step("a", uses="X"), step("b", "a_*"), rows=ROWS)), [False] * 4)
     assert [list(tally.change(index, True)) for index in (1, 0, 2)] == [[3], [], []]
     assert tally.above[3] == 1
     assert [list(tally.change(index, False)) for index in (2, 0, 1)] == [[], [], [3]]
@@ -82,7 +82,7 @@ def test_funnel_is_touched_by_the_first_and_the_last_of_its_step_only() -> None:
 
 
 def test_instance_over_a_direct_edge_and_a_funnel_is_touched_for_both() -> None:
-    tally = Tally(Graph(BOTH), at_first=False)
+    tally = Tally(Graph(BOTH), [False] * 6)
     assert sorted(tally.change(0, True)) == [3, 3, 4, 5]
     assert tally.above == [0, 0, 0, 2, 1, 1]
 
@@ -91,17 +91,16 @@ def test_instance_over_a_direct_edge_and_a_funnel_is_touched_for_both() -> None:
 def test_what_is_kept_up_to_date_is_what_counting_anew_finds(plan: Plan) -> None:
     chance, graph = random.Random(7), Graph(plan)
     has = [True] * len(plan.instances)
-    kept, fresh = Tally(graph, at_first=True), Tally(graph, at_first=False)
+    kept = Tally(graph, has)
     for _ in range(200):
         index = chance.randrange(len(has))
         has[index] = not has[index]
         kept.change(index, has[index])
-        fresh.recount(has)
-        assert vars(kept) == vars(fresh)
+        assert vars(kept) == vars(Tally(graph, has))
 
 
 def test_one_of_many_in_a_funnel_costs_nothing_below() -> None:
     wide = plan(step("a", uses="X"), step("b", "a_*", uses="X"), rows={"X": range(1000)})
-    tally = Tally(Graph(wide), at_first=True)
+    tally = Tally(Graph(wide), [True] * 2000)
     assert sum(len(tally.change(index, False)) for index in range(999)) == 0
     assert len(tally.change(999, False)) == 1000

@@ -28,9 +28,9 @@ from tests.unit.study.script import (
     submitted,
     unclear,
 )
+from tests.unit.study.situations import PAIR
 
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
-PAIR = plan(step("a"), step("b", "a"))
 
 SITUATIONS: dict[str, Callable[[], StudyState]] = {
     "new": lambda: StudyState(PAIR),
@@ -75,12 +75,10 @@ EVENTS: dict[str, ev.Event] = {
 
 
 def takes(state: StudyState, event: ev.Event) -> bool:
-    """Whether an event is taken in; if not, nothing of the state has changed."""
-    before = everything(state)
+    """Whether an event is taken in; if not, it says why."""
     try:
         state.apply(event)
     except Impossible as error:
-        assert everything(state) == before, (event, error)
         assert str(error)
         return False
     return True
@@ -88,8 +86,17 @@ def takes(state: StudyState, event: ev.Event) -> bool:
 
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_impossible_event_changes_nothing(situation: str) -> None:
-    taken = [takes(SITUATIONS[situation](), event) for event in EVENTS.values()]
-    assert 0 < sum(taken) < len(taken)
+    taken = 0
+    state = SITUATIONS[situation]()
+    before = everything(state)
+    for name, event in EVENTS.items():
+        if takes(state, event):
+            taken += 1
+            state = SITUATIONS[situation]()
+            before = everything(state)
+        else:
+            assert everything(state) == before, name
+    assert 0 < taken < len(EVENTS)
 
 
 TAKEN = {

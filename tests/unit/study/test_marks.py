@@ -6,6 +6,7 @@ import pytest
 
 from mtui.core.plan.part import Part
 from mtui.core.study import events as ev
+from mtui.core.study.cause_text import cause_text
 from mtui.core.study.commands import Request, carry_out
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
@@ -38,7 +39,7 @@ def test_what_hangs_on_a_marked_one_goes_on(verb: str, word: str) -> None:
     assert status(state) == ["failed", "ready", "blocked", "waiting", "blocked"]
     assert order(state, verb, "a_X.1", reason="it is known") == f"done: 1 marked as {word}"
     assert status(state) == [word, "ready", "ready", "waiting", "waiting"]
-    assert state.cause(A1) == f"marked as {word} by hand: it is known"
+    assert cause_text(state.cause(A1)) == f"marked as {word} by hand: it is known"
 
 
 def test_study_of_marked_ones_is_over_and_finished() -> None:
@@ -172,7 +173,7 @@ def test_part_in_which_nothing_is_left_is_over_at_once() -> None:
 def test_skipped_step_can_be_run_after_all_and_says_why_it_was_not() -> None:
     found = plan(step("a"), step("b", "a"), step("c", "b"), part=Part(until=["a"]))
     state = StudyState(found)
-    assert state.cause(1) == "behind --until a"
+    assert cause_text(state.cause(1)) == "behind --until a"
     run(state, 0)
     assert order(state, "rerun", "a") == "done: 1 to run again"
     assert status(state) == ["ready", "skipped", "skipped"]

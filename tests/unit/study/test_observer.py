@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.study.end_words import end_words, exit_words
 from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
 from mtui.core.study.status import Status
 from tests.unit.study.observing import end, local, over, running
@@ -100,51 +99,3 @@ def test_next_attempt_begins_without_the_memory_of_the_one_before() -> None:
     watched.take([ended(0, Status.LOST), retry(0), intend("s2", (0, 2)), submitted("s2", "8")])
     watched.pass_time(LOST_WAIT)
     assert watched.look({}) == []
-
-
-# --- words
-
-
-@pytest.mark.parametrize(
-    ("code", "words"),
-    [
-        (1, "exit code 1"),
-        (126, "exit code 126 (a command is not executable)"),
-        (127, "exit code 127 (a command was not found)"),
-        (128, "exit code 128"),
-        (137, "exit code 137 (signal KILL)"),
-        (139, "exit code 139 (signal SEGV)"),
-        (143, "exit code 143 (signal TERM)"),
-        (255, "exit code 255"),
-    ],
-)
-def test_exit_codes_in_words(code: int, words: str) -> None:
-    assert exit_words(code) == words
-    assert exit_words(code, "n7") == f"{words} on n7"
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "reason", "node", "words"),
-    [
-        (Status.TIMED_OUT, None, "", "n1", "its walltime was over"),
-        (Status.OUT_OF_MEMORY, 137, "", "n1", "it used more memory than it had asked for on n1"),
-        (Status.NODE_FAILED, None, "", "n[1-2]", "a node failed on n[1-2]"),
-        (Status.NODE_FAILED, None, "", "", "a node failed"),
-        (Status.PREEMPTED, None, "", "", "Slurm took its nodes for another job"),
-        (Status.DEADLINE, None, "", "", "it could not have ended before its deadline"),
-        (Status.CANCELLED, None, "by 1000", "", "from outside of mtui"),
-        (
-            Status.FAILED,
-            None,
-            "JobLaunchFailure",
-            "n1",
-            "Slurm could not run the script on n1: killed by a signal, or its output directory is missing",
-        ),
-        (Status.FAILED, 3, "NonZeroExitCode", "n1", "exit code 3 on n1"),
-        (Status.FAILED, 3, "", "", "exit code 3"),
-        (Status.FAILED, None, "NonZeroExitCode", "", "failed (NonZeroExitCode)"),
-        (Status.FAILED, None, "", "", "failed (no reason given)"),
-    ],
-)
-def test_ends_in_words(status: Status, code: int | None, reason: str, node: str, words: str) -> None:
-    assert end_words(status, code, reason, node) == words

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
+from mtui.core.claims import REVOKED
 from mtui.core.study import events as ev
-from mtui.core.study.observer import LOST_WAIT, NEVER, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, VOID, Seen
+from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.study.observer import NEVER
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
-from tests.plans import plan, step
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
 from tests.unit.study.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
+from tests.unit.study.situations import PAIR
 
-PAIR = plan(step("a"), step("b", "a"))
 GONE = over(Status.CANCELLED, reason=NEVER, node="")
 
 
@@ -134,13 +136,13 @@ def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(v
 
 def test_job_that_found_its_claim_taken_by_the_driver_is_passed_over() -> None:
     watched = bound()
-    assert watched.report("twin", 1, job="11", owner=VOID) == []
+    assert watched.report("twin", 1, job="11", owner=REVOKED) == []
     assert (words(watched.state), watched.observer.take_strays()) == ("pending, bound", [])
 
 
 def test_job_of_an_attempt_that_was_taken_out_is_passed_over() -> None:
     watched = bound(ended(0, Status.FAILED), unbound((1, 1)))
-    assert watched.report("twin", 1, job="11", owner=VOID) == []
+    assert watched.report("twin", 1, job="11", owner=REVOKED) == []
     assert watched.observer.take_strays() == []
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.study import events as ev
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT, Observer, Seen
+from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.study.observer import Observer
+from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
 from tests.unit.study.script import Watched, at, cancel, intend, submitted, unclear

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mtui.core.plan.model import Plan
-from mtui.core.plan.packing import Packing
+from mtui.core.plan.packing import Packing, Share
 from mtui.core.spec.model import Pack
 from mtui.core.study import events as ev
+from mtui.core.study.causes import Cause, CauseCode
 from mtui.core.study.packing import Gift, Packer, TakeBack
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
@@ -33,7 +34,7 @@ class Study:
     def allocation(self, name: str = "1", *, began: bool = True, seconds: float = 3600.0, **more: bool) -> None:
         """Ask for one; it is in the queue, and begins if it is to."""
         pool = self.packing.of(0)
-        assert not isinstance(pool, str)
+        assert isinstance(pool, Share)
         self.do(ev.AllocationIntended, allocation=name, pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         self.do(ev.AllocationQueued, allocation=name, job=f"10{name}")
         if began:
@@ -66,7 +67,7 @@ def test_allocation_is_asked_for_once_something_is_ready() -> None:
     study = Study()
     (pool,) = study.packer().wanted(4)
     share = study.packing.of(0)
-    assert not isinstance(share, str)
+    assert isinstance(share, Share)
     assert pool == share.pool
     study.do(ev.AllocationIntended, allocation="1", pool=pool.options, gpus=0, nodes=1, seconds=3600)
     assert study.packer().wanted(4) == []
@@ -153,7 +154,7 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
     study.give(Gift("1", A))
     study.start(0)
     study.allocation("2")
-    assert study.packer().take_back() == [TakeBack("1", (2,), "allocation 102 has nothing to do")]
+    assert study.packer().take_back() == [TakeBack("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
     study.start(1, 2)
     assert study.packer().take_back() == []
 
@@ -189,9 +190,9 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     for name in "123":
         assert len(study.packer().wanted(4)) == 1
         study.allocation(name, began=False)
-        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause="")
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
     share = study.packing.of(0)
-    assert not isinstance(share, str)
+    assert isinstance(share, Share)
     assert (study.packer().wanted(4), study.packer().in_vain(share.pool)) == ([], "3")
     assert study.packer().stuck(share.pool) == list(A)
 
@@ -200,7 +201,7 @@ def test_person_who_lets_them_run_again_gets_another_allocation() -> None:
     study = Study()
     for name in "123":
         study.allocation(name, began=False)
-        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause="")
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
     members = tuple((index, 1) for index in A)
     study.do(ev.SubmitIntended, submission="s", backend="pack", members=members)
     study.do(ev.SubmitRefused, submission="s", message="none began")
@@ -227,7 +228,7 @@ def test_what_does_not_fit_any_more_is_taken_back() -> None:
     study.give_all()
     study.at += 3599
     (back,) = study.packer().take_back()
-    assert (back.members, back.cause) == (A, "its walltime does not fit into what is left of allocation 101")
+    assert (back.members, back.cause) == (A, Cause(CauseCode.NO_TIME_LEFT, job="101"))
 
 
 def test_what_an_allocation_has_not_begun_can_be_held_and_released() -> None:
@@ -240,7 +241,7 @@ def test_what_an_allocation_has_not_begun_can_be_held_and_released() -> None:
         if held:
             study.do(ev.Released, instance=0)
             assert (study.state.to_unbind, study.state.held) == ({}, set())
-    study.do(ev.Unbound, members=((0, 1),), cause="held")
+    study.do(ev.Unbound, members=((0, 1),), cause=Cause(CauseCode.HELD))
     assert (study.words()[0], study.state.held) == ("held", {0})
     study.do(ev.Held, instance=1)
     study.start(1)  # too late

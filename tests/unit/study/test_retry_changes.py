@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.spec.model import Step
 from mtui.core.study import events as ev
-from mtui.core.study.commands import Request, carry_out, change_problem
+from mtui.core.study.commands import Request, carry_out, check_changes
 from mtui.core.study.event_records import from_record, to_line
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
@@ -124,12 +124,14 @@ def test_change_that_cannot_be_made_refuses_the_whole_command(changes: dict[str,
 
 def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes() -> None:
     state = failed()
-    assert change_problem(state, [0, 1], {"procs": "3"}) == ("", "")
+    assert check_changes(state, [0, 1], {"procs": "3"}) is None
     retry(state, "w", procs="4")
-    assert change_problem(state, [NAMES["w"]], {"procs": "3"}) == ("", "")  # it is not to be retried any more
+    assert check_changes(state, [NAMES["w"]], {"procs": "3"}) is None  # it is not to be retried any more
     run(state, NAMES["w"], Status.FAILED)
-    assert change_problem(state, [NAMES["w"]], {"nodes": "2"}) == ("", "")
-    assert "wants 4 procs" in change_problem(state, [NAMES["w"]], {"nodes": "2", "procs": "2"})[0]
+    assert check_changes(state, [NAMES["w"]], {"nodes": "2"}) is None
+    refusal = check_changes(state, [NAMES["w"]], {"nodes": "2", "procs": "2"})
+    assert refusal is not None
+    assert "wants 4 procs" in refusal.message
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.study import events as ev
+from mtui.core.study.cause_text import cause_text
 from mtui.core.study.state import StudyState
-from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     apply,
@@ -30,12 +31,9 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
+from tests.unit.study.situations import FAILURES, IN_QUEUE, ONE, PAIR
 
-FAILURES = sorted(UNSUCCESSFUL, key=lambda status: status.value)
-IN_QUEUE = sorted(IN_SLURM, key=lambda status: status.value)
-ONE = plan(step("a"))
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
-PAIR = plan(step("a"), step("b", "a"))
 DIAMOND = plan(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 FUNNEL = plan(step("a", uses="X"), step("b", "a_*", uses="X"), rows={"X": [1, 2]})
 # Each b waits for the a of its own row, and for all of them.
@@ -216,7 +214,7 @@ def test_attempt_that_ended_is_followed_by_one_of_the_next_number(end: Status) -
 
 def test_refused_submission_was_an_attempt() -> None:
     state = state_of(PAIR, intend("s", (0, 1)), refused("s"))
-    assert (words(state), attempt(state, 0).cause, state.submissions) == ("failed, blocked", "invalid", {})
+    assert (words(state), cause_text(attempt(state, 0).cause), state.submissions) == ("failed, blocked", "invalid", {})
     apply(state, retry(0))
     assert state.next_attempt(0) == 2
 
@@ -294,15 +292,23 @@ def test_new_reason_for_the_same_state_is_taken() -> None:
 
 def test_reported_end_is_kept_until_slurm_says_what_it_was() -> None:
     state = state_of(ONE, intend("s", (0, 1)), submitted("s"), started(0), exited(0, error="no workspace"))
-    assert (words(state), attempt(state, 0).exit_code, attempt(state, 0).cause) == ("completing", 3, "no workspace")
+    assert (words(state), attempt(state, 0).exit_code, cause_text(attempt(state, 0).cause)) == (
+        "completing",
+        3,
+        "no workspace",
+    )
     apply(state, ended(0, Status.OUT_OF_MEMORY))
-    assert (words(state), attempt(state, 0).exit_code, attempt(state, 0).cause) == ("out of memory", 1, "why")
+    assert (words(state), attempt(state, 0).exit_code, cause_text(attempt(state, 0).cause)) == (
+        "out of memory",
+        1,
+        "why",
+    )
 
 
 @pytest.mark.parametrize("again", [observed(0, Status.REQUEUED), started(0)], ids=["requeued", "started"])
 def test_reported_end_of_a_job_that_runs_again_is_forgotten(again: ev.Event) -> None:
     state = state_of(ONE, intend("s", (0, 1)), submitted("s"), started(0), exited(0, error="e"), again)
-    assert (attempt(state, 0).exit_code, attempt(state, 0).cause) == (None, "")
+    assert (attempt(state, 0).exit_code, cause_text(attempt(state, 0).cause)) == (None, "")
 
 
 def test_node_is_kept_when_a_later_word_does_not_name_it() -> None:

@@ -31,9 +31,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-
-ONE = plan(step("a"))
-PAIR = plan(step("a"), step("b", "a"))
+from tests.unit.study.situations import ONE, PAIR
 
 
 @pytest.mark.parametrize(("index", "after"), [(0, "held, waiting"), (1, "ready, held")], ids=["ready", "waiting"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
 
 
@@ -44,14 +45,14 @@ CAUSE = "allocation 401 was cancelled from outside"
 
 
 def returned(*members: tuple[int, int], cause: str = CAUSE, at: float = 20.0) -> ev.Returned:
-    return ev.Returned(at=at, members=members, cause=cause)
+    return ev.Returned(at=at, members=members, cause=text_cause(cause))
 
 
 def ending(name: str = "1-1", cause: str = "") -> ev.AllocationEnding:
-    return ev.AllocationEnding(at=19.0, allocation=name, cause=cause)
+    return ev.AllocationEnding(at=19.0, allocation=name, cause=text_cause(cause))
 
 
 def over(
     name: str = "1-1", status: Status = Status.CANCELLED, cause: str = CAUSE, at: float = 21.0
 ) -> ev.AllocationOver:
-    return ev.AllocationOver(at=at, allocation=name, status=status, cause=cause)
+    return ev.AllocationOver(at=at, allocation=name, status=status, cause=text_cause(cause))

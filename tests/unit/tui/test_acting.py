@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.errors import Refusal
 from mtui.core.study.commands import resolve
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.acting import VERBS, Order, order_for, targets
+from mtui.tui.views.acting import VERBS, Order, order_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script
 
@@ -48,11 +49,11 @@ def test_an_order_reaches_those_for_which_it_changes_something(verb: str, able: 
 @pytest.mark.parametrize("verb", VERBS)
 def test_there_is_no_order_for_nobody(verb: str) -> None:
     over = A + 1 if verb == "rerun" else A  # one that runs cannot be run again, all else is for what is not done
-    words = order_for(_state(), verb, [over])
-    assert isinstance(words, str)
-    assert words.startswith("there is nothing to ")
-    assert verb in words
-    assert order_for(_state(), verb, []) == words
+    refusal = order_for(_state(), verb, [over])
+    assert isinstance(refusal, Refusal)
+    assert refusal.message.startswith("there is nothing to ")
+    assert verb in refusal.message
+    assert order_for(_state(), verb, []) == refusal
 
 
 def test_the_title_says_what_and_how_many() -> None:

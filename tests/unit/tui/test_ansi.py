@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.tui.model.ansi import CUT, LIMIT, PLAIN, Ink, carry, plain, spans
+from mtui.tui.views.ansi import CUT, LIMIT, PLAIN, Ink, carry, plain, spans
 
 SEQUENCES = [
     b"\x1b[31m", b"\x1b[0m", b"\x1b[m", b"\x1b[1;4;38;5;200m", b"\x1b[38;2;1;2;3m", b"\x1b[4:3m", b"\x1b[K", b"\x1b[1K",

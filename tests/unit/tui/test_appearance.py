@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 from mtui.core.study.status import Status
-from mtui.tui.model.appearance import BAR_GLYPHS, GROUP_GLYPHS, LOOKS, Group
+from mtui.tui.views.appearance import BAR_GLYPHS, GROUP_GLYPHS, LOOKS, Group
 
 
 def test_every_state_and_group_has_a_look() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtui.core.study.commands import FAILED
-from mtui.tui.verbs import completion
-from mtui.tui.verbs.completion import bounded, with_verb
+from mtui.tui.cli.verbs import completion
+from mtui.tui.cli.verbs.completion import bounded, with_verb
 
 SWEEP = [f"sim_SIZE.{size}.TRIAL.{trial}" for size in range(30) for trial in range(500)]
 

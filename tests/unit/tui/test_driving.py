@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverReleased, StudyOver
 from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory, open_study
 from mtui.core.store.lease import current_owner
 from mtui.core.store.study_file import read_study_file
-from mtui.tui.driving import At, Driving
+from mtui.tui.views.driving import Driving
 from tests import mtui
 from tests.waiting import wait_until
 
@@ -61,14 +62,14 @@ class Wheel:
         driving.start()
         return driving
 
-    def wait(self, at: At, words: str = "") -> None:
+    def wait(self, kind: type[object], words: str = "") -> None:
         def there() -> bool:
-            return self.driving.helm.at is at and words in self.driving.helm.words
+            return isinstance(self.driving.location, kind) and words in str(self.driving.location)
 
         try:
-            wait_until(there, 40, f"{at} {words}")
+            wait_until(there, 40, f"{kind.__name__} {words}")
         except TimeoutError as error:
-            raise TimeoutError(f"{error}, but {self.driving.helm}") from None
+            raise TimeoutError(f"{error}, but {self.driving.location}") from None
 
     def end(self) -> None:
         self.go.touch()
@@ -92,10 +93,10 @@ def _own(directory: StudyDirectory) -> bool:
 def test_it_drives_when_nobody_does_and_stops_at_the_end(wheel: Wheel) -> None:
     wheel.make()
     wheel.take()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
     wait_until(lambda: _own(wheel.directory), 40, "this process holds the lease")
     wheel.go.touch()
-    wheel.wait(At.NOWHERE, "the study is over: finished")
+    wheel.wait(StudyOver, "finished")
     assert mtui.statuses(wheel.out) == {"a": "finished"}
     assert wheel.heard >= 3 and wheel.changes >= 2
     assert "a  finished  [1/1 done]" in wheel.directory.driver_log.read_text()
@@ -106,7 +107,7 @@ def test_a_finished_study_is_not_driven(wheel: Wheel) -> None:
     assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 0
     owner = current_owner(wheel.directory.owner)
     wheel.take()
-    wheel.wait(At.NOWHERE, "the study is over: finished")
+    wheel.wait(StudyOver, "finished")
     assert current_owner(wheel.directory.owner) == owner
 
 
@@ -114,11 +115,11 @@ def test_a_driver_that_lives_is_watched_and_followed_when_it_is_killed(wheel: Wh
     driver = wheel.driver("-o", wheel.out, wheel.spec)
     driver.wait_for("submitted")
     wheel.take()
-    wheel.wait(At.ELSEWHERE, f"process {driver.process.pid} ")
+    wheel.wait(DrivenElsewhere, f"process {driver.process.pid} ")
     driver.kill()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
     wheel.go.touch()
-    wheel.wait(At.NOWHERE, "the study is over: finished")
+    wheel.wait(StudyOver, "finished")
     starts = (wheel.out / ".mtui" / "claims").iterdir()
     assert len([path for path in starts if not path.name.startswith(".")]) == 1, "what ran went on, once"
 
@@ -127,9 +128,9 @@ def test_a_driver_that_ends_the_study_leaves_nothing_to_do(wheel: Wheel) -> None
     driver = wheel.driver("-o", wheel.out, wheel.spec)
     driver.wait_for("submitted")
     wheel.take()
-    wheel.wait(At.ELSEWHERE)
+    wheel.wait(DrivenElsewhere)
     wheel.go.touch()
-    wheel.wait(At.NOWHERE, "the study is over: finished")
+    wheel.wait(StudyOver, "finished")
     assert driver.wait() == 0
     assert not _own(wheel.directory)
 
@@ -138,13 +139,13 @@ def test_a_driver_that_was_stopped_is_not_followed_until_somebody_says_so(wheel:
     driver = wheel.driver("-o", wheel.out, wheel.spec)
     driver.wait_for("submitted")
     wheel.take()
-    wheel.wait(At.ELSEWHERE)
+    wheel.wait(DrivenElsewhere)
     assert mtui.run("stop", wheel.out).returncode == 0
-    wheel.wait(At.NOWHERE, "it let go")
+    wheel.wait(DriverReleased, "by_this_process=False")
     assert driver.wait() == 0
     assert not _own(wheel.directory)
     wheel.driving.drive()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
 
 
 def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
@@ -152,10 +153,10 @@ def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
     try:
         assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 2
         wheel.take()
-        wheel.wait(At.NOWHERE, "the study is over: failed")
+        wheel.wait(StudyOver, "failed")
         wheel.go.touch()
         inbox.send(wheel.directory.inbox, "retry", ("a",), {})
-        wheel.wait(At.NOWHERE, "the study is over: finished")
+        wheel.wait(StudyOver, "finished")
         assert mtui.instance(wheel.out, "a")["status"] == "finished"
         assert inbox.waiting(wheel.directory.inbox) == []
     finally:
@@ -165,24 +166,23 @@ def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
 def test_leaving_hands_the_study_to_a_driver_in_the_background(wheel: Wheel) -> None:
     wheel.make()
     driving = wheel.take()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
     wait_until(lambda: mtui.statuses(wheel.out)["a"] == "running", 20, "the step runs")
     driving.detach()
     assert driving.join(40)
-    assert driving.outcome == "detached"
-    wait_until(lambda: not _own(wheel.directory), 40, "another took it")
+    assert not _own(wheel.directory), "another took it"
     owner = current_owner(wheel.directory.owner)
     assert owner
     wheel.take()
-    wheel.wait(At.ELSEWHERE, f"process {owner.pid} ")
+    wheel.wait(DrivenElsewhere, f"process {owner.pid} ")
     wheel.go.touch()
-    wheel.wait(At.NOWHERE, "the study is over: finished")
+    wheel.wait(StudyOver, "finished")
 
 
 def test_letting_go_leaves_the_study_to_nobody(wheel: Wheel) -> None:
     wheel.make()
     driving = wheel.take()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
     driving.let_go("the test wants it")
     assert driving.join(30)
     assert mtui.status(wheel.out)["driver"] == ""
@@ -192,7 +192,7 @@ def test_leaving_while_another_drives_takes_nothing_from_it(wheel: Wheel) -> Non
     driver = wheel.driver("-o", wheel.out, wheel.spec)
     driver.wait_for("submitted")
     driving = wheel.take()
-    wheel.wait(At.ELSEWHERE)
+    wheel.wait(DrivenElsewhere)
     driving.detach()
     assert driving.join(40)
     assert driver.process.poll() is None
@@ -215,11 +215,11 @@ def test_a_directory_that_cannot_be_written_is_told_and_tried_again(wheel: Wheel
     owner.chmod(0o500)
     try:
         wheel.take()
-        wheel.wait(At.BROKEN, "cannot take the lease")
+        wheel.wait(CannotDrive, "cannot take the lease")
     finally:
         owner.chmod(0o700)
     wheel.driving.drive()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)
 
 
 def test_a_place_where_no_lease_can_be_taken_is_told_and_tried_again(wheel: Wheel) -> None:
@@ -228,8 +228,8 @@ def test_a_place_where_no_lease_can_be_taken_is_told_and_tried_again(wheel: Whee
     owner.rename(owner.with_name("away"))
     owner.write_text("no directory")
     wheel.take()
-    wheel.wait(At.BROKEN)
+    wheel.wait(CannotDrive)
     owner.unlink()
     owner.with_name("away").rename(owner)
     wheel.driving.drive()
-    wheel.wait(At.HERE)
+    wheel.wait(DrivenHere)

@@ -15,7 +15,7 @@ from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.estimate import Estimate, Estimator, span_words
+from mtui.tui.views.estimate import Estimate, Estimator, span_words
 from tests.plans import plan, step
 
 START = 1_700_000_000.0

@@ -9,7 +9,7 @@ import pytest
 from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.verbs.event_lines import EventLines
+from mtui.tui.views.event_text import EventLines
 from tests.plans import plan, step
 from tests.unit.study.script import ended, hold, intend, submitted, unbound
 

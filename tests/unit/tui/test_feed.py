@@ -14,10 +14,10 @@ from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.feed import Feed, apply
+from mtui.tui.views.feed import Feed, apply
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import append
+from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 
 PLAN = plan(step("a", uses="X"), rows={"X": range(1000)})

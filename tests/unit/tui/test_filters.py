@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mtui.core.plan.model import Plan
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.appearance import LOOKS, Group, Look
-from mtui.tui.model.filters import FilterError, completions, parse
+from mtui.tui.views.appearance import LOOKS, Group, Look
+from mtui.tui.views.filters import FilterError, completions, parse
 from tests.plans import plan, step
 from tests.unit.study import script
 

@@ -8,22 +8,38 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.driver.location import (
+    CannotDrive,
+    DrivenElsewhere,
+    DrivenHere,
+    DriverLocation,
+    DriverReleased,
+    NotKnown,
+    StudyOver,
+)
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
 from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.lease import Owner
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
+from mtui.core.study.commands import Request
 from mtui.core.study.status import Status
-from mtui.tui.driving import At, Helm
-from mtui.tui.model.acting import Order, order_for
-from mtui.tui.open_study import OpenStudy, Sent
+from mtui.tui.views.acting import Order, order_for
+from mtui.tui.views.driving import Driving
+from mtui.tui.views.open_study import OpenStudy, Sent
 from tests.plans import plan, step
 from tests.unit.study import script
-from tests.unit.tui.app_helpers import append
+from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), rows={"X": range(3)})
 NOW = 2_000_000_000.0
+
+
+def elsewhere(words: str, quiet_for: float = 0.0) -> DrivenElsewhere:
+    return DrivenElsewhere(Owner(1, "login1", "", 7, "", NOW), words, quiet_for)
 
 
 class Opened:
@@ -34,12 +50,13 @@ class Opened:
         self.file = StudyFile("0a1b2c3d", NOW - 7200, "s.yaml", Settings(), PLAN)
         write_study_file(self.directory.study_file, self.file)
         self.study = OpenStudy(self.directory, self.file, lambda: None)
-        self.helm(At.ELSEWHERE, "process 7 on login1")
+        self.locate(elsewhere("process 7 on login1"))
         self.study.feed.start()
         self.take(lambda: self.study.is_read)
 
-    def helm(self, at: At, words: str = "", quiet_for: float = 0.0) -> None:
-        self.study.driving.helm = Helm(at, words, quiet_for)
+    def locate(self, location: DriverLocation) -> None:
+        assert isinstance(self.study.driving, Driving)
+        self.study.driving.location = location
 
     def take(self, condition: Callable[[], object]) -> None:
         def holds() -> bool:
@@ -91,7 +108,7 @@ def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     assert opened.study.way(sent) == ("sent, not yet seen", "state--queued")
     [path] = inbox.waiting(opened.directory.inbox)
     request = inbox.read(path)
-    assert not isinstance(request, str)
+    assert isinstance(request, Request)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
     assert opened.study.way(sent) == ("seen, not yet done", "state--running")
@@ -106,11 +123,20 @@ def test_a_command_that_is_refused_says_why(opened: Opened) -> None:
     assert opened.study.way(sent) == ("refused: 2 held already\N{REPLACEMENT CHARACTER}[2J", "state--failed")
 
 
-@pytest.mark.parametrize(("at", "words"), [(At.NOWHERE, "waits for a driver"), (At.BROKEN, "waits for a driver"),
-                                           (At.HERE, "not yet seen"), (At.ELSEWHERE, "not yet seen")])  # fmt: skip
-def test_a_command_that_nobody_has_seen_says_what_it_waits_for(opened: Opened, at: At, words: str) -> None:
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        (StudyOver("failed"), "waits for a driver"),
+        (CannotDrive("a disk is full"), "waits for a driver"),
+        (DrivenHere(), "not yet seen"),
+        (elsewhere("process 7"), "not yet seen"),
+    ],
+)
+def test_a_command_that_nobody_has_seen_says_what_it_waits_for(
+    opened: Opened, location: DriverLocation, words: str
+) -> None:
     sent = opened.study.send(opened.order("hold", 0))
-    opened.helm(at)
+    opened.locate(location)
     assert opened.way(sent) == f"sent, {words}"
 
 
@@ -122,7 +148,7 @@ def test_a_command_names_whole_steps_and_what_it_changes(opened: Opened) -> None
     sent = opened.study.send(opened.order("retry", 0, 1, 2), {"walltime": "02:00:00"})
     assert sent.words == "retry 3 instances with walltime 02:00:00"
     request = inbox.read(inbox.waiting(opened.directory.inbox)[0])
-    assert not isinstance(request, str)
+    assert isinstance(request, Request)
     assert (request.targets, dict(request.options)) == (("a",), {"walltime": "02:00:00"})
 
 
@@ -144,17 +170,21 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize(
-    ("helm", "said"),
+    ("location", "said"),
     [
-        (Helm(At.HERE, "this process"), "driven here"),
-        (Helm(At.ELSEWHERE, "process 7 on login1"), "driven by process 7 on login1"),
-        (Helm(At.ELSEWHERE, "process 7", 125.0), "driven by process 7|no sign of life for 2m"),
-        (Helm(At.NOWHERE, "it let go (asked to)"), "no driver: it let go (asked to)"),
-        (Helm(At.BROKEN, "cannot take the lease"), "not driven, D tries again: cannot take the lease"),
+        (NotKnown(), "no driver: not known yet"),
+        (DrivenHere(), "driven here"),
+        (elsewhere("process 7 on login1"), "driven by process 7 on login1"),
+        (elsewhere("process 7", 125.0), "driven by process 7|no sign of life for 2m"),
+        (StudyOver("failed"), "no driver: the study is over: failed"),
+        (DriverReleased("asked to", by_this_process=False), "no driver: it let go (asked to)"),
+        (DriverReleased("command to stop", by_this_process=True), "no driver: command to stop"),
+        (CannotDrive("cannot take the lease"), "not driven, D tries again: cannot take the lease"),
+        (CannotDrive("KeyError: 1", is_bug=True), "not driven, D tries again: a bug in mtui: KeyError: 1"),
     ],
 )
-def test_who_drives_is_told(opened: Opened, helm: Helm, said: str) -> None:
-    opened.study.driving.helm = helm
+def test_who_drives_is_told(opened: Opened, location: DriverLocation, said: str) -> None:
+    opened.locate(location)
     assert _said(opened.study.who()) == said
 
 
@@ -210,6 +240,8 @@ def test_the_subject_says_where_an_instance_stands_and_why(opened: Opened) -> No
     assert said.endswith("|  job 77, queued for 2m")
     opened.tell(ev.Started(at=NOW + 200, instance=0, attempt=1, job="77", node="nid7"))
     assert _said(study.subject(0, NOW + 500)) == " a_X.0 | running|  job 77, on nid7, for 5m"
-    opened.tell(ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause="over its walltime"))
+    opened.tell(
+        ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause=text_cause("over its walltime"))
+    )
     assert _said(study.subject(0, NOW)) == " a_X.0 | timed out|: over its walltime|  job 77, on nid7, ran 10m00s"
     assert _said(study.subject(3, NOW)) == " b_X.0 | blocked|: something above it did not finish"

@@ -9,7 +9,7 @@ from mtui.core.plan.packing import ANY
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.verbs.event_lines import EventLines
+from mtui.tui.views.event_text import EventLines
 from tests.plans import plan, step
 from tests.unit.tui.packed import asked, began, ending, given, over, queued, returned, runs, shown, taken
 

@@ -10,11 +10,11 @@ from mtui.core.plan.model import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model import timeline as tl
-from mtui.tui.model.acting import Order, order_for
-from mtui.tui.model.allocations import Occupancy, Use, clock, left, not_begun, open_words, stands
-from mtui.tui.model.estimate import Estimator
-from mtui.tui.model.filters import parse
+from mtui.tui.views import timeline as tl
+from mtui.tui.views.acting import Order, order_for
+from mtui.tui.views.allocations import Occupancy, Use, clock, left, not_begun, open_words, stands
+from mtui.tui.views.estimate import Estimator
+from mtui.tui.views.filters import parse
 from tests.plans import plan, step
 from tests.unit.planning import HEAD, SLURM, plan_of
 from tests.unit.study.script import apply, state_of

@@ -7,8 +7,8 @@ import io
 import pytest
 
 from mtui.core.spec.model import Extensions, Pack
-from mtui.tui.text import Paint
-from mtui.tui.verbs.plan_view import plan_text
+from mtui.tui.cli.verbs.plan_view import plan_text
+from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of
 
 PLAIN = Paint(io.StringIO())

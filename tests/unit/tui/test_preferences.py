@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mtui.tui import preferences
-from mtui.tui.preferences import Preferences
+from mtui.tui.app import preferences
+from mtui.tui.app.preferences import Preferences
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.doctor.finding import Level
-from mtui.tui.verbs.terminal_check import TerminalFacts, look_at_terminal, terminal_findings
+from mtui.tui.cli.verbs.terminal_check import TerminalFacts, look_at_terminal, terminal_findings
 
 GOOD = TerminalFacts(there=True, kind="xterm-256color", columns=120, lines=40, colours="truecolor")
 

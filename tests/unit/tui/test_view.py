@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.filters import FilterError
-from mtui.tui.model.view import Sort, StudyView
+from mtui.tui.views.filters import FilterError
+from mtui.tui.views.view import Sort, StudyView
 from tests.plans import plan, step
 from tests.unit.study import script
 

@@ -14,9 +14,9 @@ from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
-from mtui.tui.text import Paint
-from mtui.tui.verbs.status_view import status_json, status_text
-from mtui.tui.verbs.why import why_text
+from mtui.tui.views.status_view import status_json, status_text
+from mtui.tui.views.text import Paint
+from mtui.tui.views.why_text import why_text
 from tests.plans import plan, step
 from tests.unit.planning import HEAD, SLURM, plan_of
 from tests.unit.study.script import state_of

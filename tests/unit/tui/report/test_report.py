@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 
 import pytest
@@ -12,13 +13,14 @@ import pytest
 from mtui.core.backends.usage import Usage
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
+from mtui.core.study.causes import text_cause
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
-from mtui.tui.model.appearance import Group
 from mtui.tui.report.content import Report, report_of
 from mtui.tui.report.html import page
 from mtui.tui.report.markdown import markdown
 from mtui.tui.report.rows import table_of_attempts
+from mtui.tui.views.appearance import Group
 from tests.plans import plan, step
 
 BEGAN = 1_700_000_000.0
@@ -44,7 +46,7 @@ def run(state: StudyState, index: int, number: int, status: Status) -> None:
     state.apply(ev.Started(at=at + 4, instance=index, attempt=number, job=f"{100 * number + index}", node=f"n{index}"))
     code = 0 if status is Status.FINISHED else 3
     cause = "" if status is Status.FINISHED else f"exit code 3 on n{index}"
-    end = ev.Ended(at=at + 9, instance=index, attempt=number, status=status, exit_code=code, cause=cause)
+    end = ev.Ended(at=at + 9, instance=index, attempt=number, status=status, exit_code=code, cause=text_cause(cause))
     state.apply(end)
 
 
@@ -119,8 +121,7 @@ def test_page_stands_alone_and_is_whole() -> None:
 
 
 @pytest.mark.parametrize("make", [page, markdown], ids=["page", "markdown"])
-def test_nothing_that_a_study_says_is_taken_for_more_than_text(make: object) -> None:
-    assert callable(make)
+def test_nothing_that_a_study_says_is_taken_for_more_than_text(make: Callable[[Report], str]) -> None:
     text = make(made(state_of(name=HOSTILE), tail=HOSTILE))
     assert not any(sign in text for sign in "\x1b\u202e")
     if make is page:

@@ -1,0 +1,1 @@
+"""Allocations that instances share: requested, given their instances, tracked until they are over."""

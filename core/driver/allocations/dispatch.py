@@ -1,0 +1,111 @@
+"""Dispatches instances to allocations: their files are written, then they are added to the list of the leader."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...claims import attempt_name
+from ...pack.lines import Item, gift_text
+from ...plan.changes import UNCHANGED
+from ...plan.packing import Share
+from ...store.allocation_files import append
+from ...store.layout import prepare
+from ...study import events as ev
+from ...study.packing import Gift, Packer
+from ...study.status import OVER
+from ..context import DriverContext
+from ..crash_points import crash_point
+from ..effects import Effect
+from .members import last_attempt_name
+
+_AHEAD_EVERY = 0.2  # seconds between two tries to dispatch what waits for others
+_TRY_AGAIN = 5.0  # seconds after a list that could not be written
+
+
+class Dispatcher:
+    """Dispatches to the allocations of one study, on a thread of its own."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        self._thread = ThreadPoolExecutor(1, "mtui-dispatch")  # one: the lines of a list stay in order
+        self._ahead_due = 0.0
+        self._closed_until = 0.0
+
+    def due(self) -> float | None:
+        """When to try again to dispatch what waits for others in an allocation."""
+        state = self._context.state
+        return self._ahead_due if any(state.ahead[step] for step in self._context.packing.steps) else None
+
+    def dispatch(self, packer: Packer) -> None:
+        """Dispatch what can be dispatched now."""
+        now = time.monotonic()
+        if now < self._closed_until:
+            return
+        gifts = packer.gifts(self._context.limits.throttle, ahead=now >= self._ahead_due)
+        if now >= self._ahead_due:
+            self._ahead_due = now + _AHEAD_EVERY
+        self._context.effects.perform([self._gift(gift) for gift in gifts])
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+
+    def _gift(self, gift: Gift) -> Effect[Answer]:
+        context, state = self._context, self._context.state
+        submission = context.new_submission()
+        members = tuple((index, state.next_attempt(index)) for index in gift.members)
+        changes = {index: state.changes.get(index, UNCHANGED) for index in gift.members}
+        barriers: dict[str, list[str]] = {}
+        items = [self._item(submission, index, number, barriers) for index, number in members]
+        job = state.allocations.by_name[gift.allocation].job
+        intent = ev.SubmitIntended(
+            at=time.time(), submission=submission, backend="pack", members=members, allocation=gift.allocation
+        )
+
+        def act() -> Answer:
+            for index, number in members:
+                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+            crash_point("give.prepared")
+            try:
+                append(
+                    context.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers)
+                )
+            except OSError as error:
+                return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
+            return Accepted(job)
+
+        return Effect("give", [intent], act, partial(self._given, submission), self._thread)
+
+    def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
+        """One attempt as the leader needs it, with what it waits for there."""
+        plan, state = self._context.plan, self._context.state
+        instance = plan.instances[index]
+        share = self._context.packing.of(index, state.changes.get(index, UNCHANGED))
+        assert isinstance(share, Share)
+        waits = self._unfinished(instance.parents)
+        for funnel in plan.steps[instance.step].funnels:
+            barrier = f"{submission}.{funnel}"
+            if barrier not in barriers:
+                barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
+            waits += [f"={barrier}"] if barriers[barrier] else []
+        script = plan.script_of(instance, state.changes.get(index, UNCHANGED))
+        return Item(attempt_name(index, number), share.ask, instance.workspace, script, instance.stem, tuple(waits))
+
+    def _unfinished(self, indices: Iterable[int]) -> list[str]:
+        state = self._context.state
+        return [last_attempt_name(state, index) for index in indices if state.status[index] not in OVER]
+
+    def _given(self, submission: str, answer: Answer) -> None:
+        context, at = self._context, time.time()
+        if submission not in context.state.submissions:
+            return  # its allocation ended meanwhile, and all of it was returned
+        match answer:
+            case Accepted():
+                context.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
+                self._ahead_due = 0.0
+            case Deferred() | Unclear() | Refused():  # no room on the disk
+                self._closed_until = time.monotonic() + _TRY_AGAIN
+                context.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))

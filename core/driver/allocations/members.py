@@ -1,0 +1,52 @@
+"""What the parts that use allocations have in common: names of attempts, returned instances, lists of leaders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ...claims import attempt_name
+from ...debug_log import get_logger
+from ...store.allocation_files import append
+from ...study import events as ev
+from ...study.causes import Cause
+from ...study.state import StudyState
+from ...study.status import Status
+from ..context import DriverContext
+from ..crash_points import crash_point
+
+NOT_BEGUN = (Status.BOUND, Status.PENDING)  # of an instance that an allocation has
+
+_log = get_logger(__name__)
+
+
+def last_attempt_name(state: StudyState, index: int) -> str:
+    """The name of the last attempt of an instance."""
+    return attempt_name(index, state.attempts[index][-1].number)
+
+
+def append_to_list(context: DriverContext, allocation: str, text: str) -> bool:
+    """Append to the list that the leader of an allocation reads; False if it cannot be written now."""
+    try:
+        append(context.directory.allocation_file(allocation, "list"), text)
+    except OSError as error:
+        _log.warning("the list of allocation %s cannot be written: %s", allocation, error)
+        return False
+    return True
+
+
+def return_instances(context: DriverContext, instances: Iterable[int], cause: Cause) -> None:
+    """Take instances back that their allocation has not begun, by revoking their attempts."""
+    state = context.state
+    returned: list[tuple[int, int]] = []
+    with suppress(OSError):  # no room: what was revoked is found revoked by the next try
+        for index in instances:
+            number = state.attempts[index][-1].number
+            waits = index in state.live_packed and state.status[index] in NOT_BEGUN
+            if waits and context.directory.claims.revoke(attempt_name(index, number)):
+                returned.append((index, number))
+    if returned:
+        crash_point("return.claimed")
+        context.emit(ev.Returned(at=time.time(), members=tuple(returned), cause=cause))
+        crash_point("return.journalled")

@@ -1,0 +1,53 @@
+"""Cancels instances in allocations: those that have not begun at once, the others through their leader."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from ...claims import attempt_name
+from ...pack.lines import cancel_text
+from ...study import events as ev
+from ...study.causes import BY_COMMAND
+from ...study.status import Status
+from ..context import DriverContext
+from ..part import DriverPart
+from .members import NOT_BEGUN, append_to_list, last_attempt_name
+
+
+class PackedCanceller(DriverPart):
+    """The part of a driver that cancels what allocations have."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+
+    def step(self) -> None:
+        """Send the requests that are open."""
+        context, state = self._context, self._context.state
+        by_leader: dict[str, list[int]] = {}
+        for index in [index for index in state.to_cancel if index in state.live_packed]:
+            if state.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
+                continue  # soon it is known whether the allocation has it
+            if not self._cancel_before_start(index):
+                by_leader.setdefault(state.attempts[index][-1].allocation, []).append(index)
+        for name, members in by_leader.items():
+            if append_to_list(context, name, cancel_text(last_attempt_name(state, index) for index in members)):
+                context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
+
+    def _cancel_before_start(self, index: int) -> bool:
+        """End an instance that has not begun; False if it has, or its attempt cannot be revoked."""
+        context, state = self._context, self._context.state
+        number = state.attempts[index][-1].number
+        with suppress(OSError):  # no room: its leader can end it
+            if state.status[index] in NOT_BEGUN and context.directory.claims.revoke(attempt_name(index, number)):
+                context.emit(
+                    ev.Ended(
+                        at=time.time(),
+                        instance=index,
+                        attempt=number,
+                        status=Status.CANCELLED,
+                        cause=BY_COMMAND,
+                    )
+                )
+                return True
+        return False

@@ -1,0 +1,128 @@
+"""Requests allocations from Slurm that instances share."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...debug_log import ChangeLogger, get_logger
+from ...pack.script import allocation_script
+from ...plan.packing import Pool
+from ...study import events as ev
+from ...study.allocation_watch import AllocationWatch
+from ...study.causes import text_cause
+from ...study.packing import Packer
+from ...study.status import Status
+from ..context import DriverContext
+from ..effects import Effect
+
+_log = get_logger(__name__)
+
+_GUESS_CORES = 64  # of a node, before any has been seen
+_DEFER_WAIT = 30.0  # seconds until an allocation is requested again that Slurm deferred
+
+
+class AllocationRequester:
+    """Requests the allocations of one study, on a thread of its own."""
+
+    def __init__(self, context: DriverContext, watch: AllocationWatch) -> None:
+        self._context = context
+        self._watch = watch
+        self._thread = ThreadPoolExecutor(1, "mtui-allocation")
+        self._closed_until = 0.0
+        self._reasons = ChangeLogger(_log)
+
+    def request(self, packer: Packer) -> None:
+        """Request what is wanted now."""
+        context = self._context
+        if context.study.settings.inside or context.slurm is None:
+            return
+        if context.state.slurm_silent_since:
+            self._reasons.report("no allocation requested", "Slurm does not answer")
+            return
+        if time.monotonic() < self._closed_until:
+            self._reasons.report("no allocation requested", "Slurm deferred the last request")
+            return
+        self._reasons.report("no allocation requested", "")
+        cores = context.packing.pack.cores or _GUESS_CORES
+        context.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
+        for pool in {share.pool for _, share in packer.ready()}:
+            if name := packer.in_vain(pool):
+                where = context.directory.allocation_file(name, "out").relative_to(context.directory.root)
+                self._refuse(packer, pool, f"several allocations ended before they could begin: see {where}")
+
+    def _request(self, pool: Pool) -> Effect[Answer]:
+        context, packing = self._context, self._context.packing
+        name = context.new_submission()
+        home = context.directory.home
+        out = str(context.directory.allocation_file(name, "out").relative_to(context.directory.root))
+        options = [*packing.request(pool), f"--output={out}"]
+        text = allocation_script(
+            name,
+            str(home),
+            sys.executable,
+            packing.pack.idle,
+            packing.cores(pool),
+            context.plan.batch.shell.split(),
+            options,
+        )
+        intent = ev.AllocationIntended(
+            at=time.time(),
+            allocation=name,
+            pool=pool.options,
+            gpus=pool.gpus,
+            nodes=packing.pack.nodes,
+            seconds=packing.seconds,
+        )
+
+        def act() -> Answer:
+            assert context.slurm is not None
+            script = context.directory.allocation_file(name, "sh")
+            try:
+                script.write_text(text, encoding="utf-8", errors="surrogateescape")
+                return context.slurm.ask(context.allocation_name(name), script)
+            except OSError as error:
+                return Deferred(f"{error.filename or script}: {error.strerror}")
+            except Exception as error:  # a bug of ours must not leave the request without an answer
+                _log.warning("the request of an allocation failed", exc_info=True)
+                return Unclear(f"{type(error).__name__}: {error}")
+
+        return Effect("allocate", [intent], act, partial(self._asked, name, pool), self._thread)
+
+    def _asked(self, name: str, pool: Pool, answer: Answer) -> None:
+        context, at, now = self._context, time.time(), time.monotonic()
+        if context.state.allocations.by_name[name].is_over:
+            return  # its leader has come and gone before sbatch answered
+        match answer:
+            case Accepted():
+                context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
+                self._watch.touch(name, now)
+            case Deferred():
+                self._closed_until = now + _DEFER_WAIT
+                self._no_allocation(name, Status.CANCELLED, answer.message)
+            case Unclear():
+                observed = ev.AllocationObserved(at=at, allocation=name, status=Status.UNCLEAR, reason=answer.message)
+                context.emit(observed)
+                self._watch.doubt(name, now)
+            case Refused():
+                self._no_allocation(name, Status.FAILED, answer.message)
+                self._refuse(Packer(context.state, context.packing, at), pool, answer.message)
+
+    def _no_allocation(self, name: str, status: Status, message: str) -> None:
+        self._context.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=text_cause(message)))
+
+    def _refuse(self, packer: Packer, pool: Pool, message: str) -> None:
+        """What waits for allocations that there will not be has failed."""
+        context = self._context
+        if stuck := packer.stuck(pool):
+            submission = context.new_submission()
+            members = tuple((index, context.state.next_attempt(index)) for index in stuck)
+            at = time.time()
+            context.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
+            context.emit(ev.SubmitRefused(at=at, submission=submission, message=message))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)

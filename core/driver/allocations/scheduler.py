@@ -1,0 +1,84 @@
+"""Uses allocations: dispatches instances to them, requests and releases them, returns what others should run.
+
+What to do is decided in study/packing.py; this part carries it out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ...pack.lines import END_TEXT
+from ...study import events as ev
+from ...study.allocation import Allocation
+from ...study.packing import Packer
+from ..cancel import Canceller
+from ..context import DriverContext
+from ..part import DriverPart
+from .dispatch import Dispatcher
+from .members import append_to_list, return_instances
+from .request import AllocationRequester
+from .tracker import AllocationTracker
+
+_EVERY = 1.0  # seconds between two checks of what could be returned, released or requested
+
+
+class AllocationScheduler(DriverPart):
+    """The part of a driver that decides on the use of allocations."""
+
+    def __init__(self, context: DriverContext, canceller: Canceller, tracker: AllocationTracker) -> None:
+        self._context = context
+        self._canceller = canceller
+        self._tracker = tracker
+        self._dispatcher = Dispatcher(context)
+        self._requester = AllocationRequester(context, tracker.watch)
+        self._due = 0.0
+
+    def due(self) -> float | None:
+        state = self._context.state
+        if not self._tracker.is_used or not (state.allocations.open() or self._is_any_ready):
+            return None
+        ahead = self._dispatcher.due()
+        if ahead is not None and ahead > time.monotonic():  # else it was tried just now, or nothing is dispatched now
+            return min(self._due, ahead)
+        return self._due
+
+    @property
+    def _is_any_ready(self) -> bool:
+        return any(self._context.state.ready[step] for step in self._context.packing.steps)
+
+    def step(self) -> None:
+        """Dispatch first, so that requests are weighed against what the allocations there are cannot take.
+
+        Returns and releases come last: what was dispatched just now is neither idle nor late.
+        """
+        if not self._tracker.is_used:
+            return
+        now = time.monotonic()
+        is_due = self._tracker.take_change() or now >= self._due
+        if is_due:
+            self._due = now + _EVERY
+        packer = Packer(self._context.state, self._context.packing, time.time())
+        self._dispatcher.dispatch(packer)
+        if is_due or self._is_any_ready:
+            self._requester.request(packer)
+        if is_due:
+            for back in packer.take_back():
+                return_instances(self._context, back.members, back.cause)
+            self._release(packer.let_go())
+
+    def close(self) -> None:
+        self._dispatcher.close()
+        self._requester.close()
+
+    def release_all(self) -> None:
+        """The study is over: no allocation has anything to do any more."""
+        self._release([own for own in self._context.state.allocations.open() if not own.ending])
+
+    def _release(self, allocations: Iterable[Allocation]) -> None:
+        for allocation in allocations:
+            if not append_to_list(self._context, allocation.name, END_TEXT):
+                continue
+            self._context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
+            if allocation.job and not allocation.began_at:
+                self._canceller.cancel_orphans([allocation.job])

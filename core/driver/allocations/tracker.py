@@ -1,0 +1,214 @@
+"""Tracks allocations: reads what their leaders record, and ends those that are over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Container
+
+from ...claims import attempt_name
+from ...pack.lines import ABORT_TEXT, cancel_text
+from ...store.allocation_files import Began, Records, SaysOver, has_gift
+from ...store.spool import Unreadable
+from ...study import events as ev
+from ...study.allocation import Allocation
+from ...study.allocation_watch import AllocationWatch, Over
+from ...study.causes import Cause, CauseCode, text_cause
+from ...study.job_reports import Report, StartReport
+from ...study.slurm_answers import Seen
+from ...study.status import Status
+from ..cancel import Canceller
+from ..context import DriverContext
+from ..part import DriverPart
+from .members import NOT_BEGUN, append_to_list, return_instances
+
+_FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
+_READ_EVERY = 1.0  # seconds between two readings of the records, if nothing reports that they grew
+
+
+class AllocationTracker(DriverPart):
+    """The part of a driver that tracks allocations."""
+
+    def __init__(self, context: DriverContext, canceller: Canceller) -> None:
+        self._context = context
+        self._canceller = canceller
+        self.watch = AllocationWatch(context.state)
+        self._records: dict[str, Records] = {}
+        self._early: list[Report] = []  # of attempts that the journal does not know yet
+        self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
+        self._has_changed = False
+        self._read_due = 0.0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether there is anything to share, or an allocation left."""
+        return bool(self._context.packing.steps or self._context.state.allocations.by_name)
+
+    def due(self) -> float | None:
+        if not self.is_used or not self._context.state.allocations.open():
+            return None
+        return min([self._read_due, *(due for _, due in self._fenced.values())])
+
+    def step(self) -> None:
+        """Read the records, and end allocations whose leaders had the time to end."""
+        if self.is_used:
+            self._read_due = time.monotonic() + _READ_EVERY
+            self.read_records()
+            self._end_fenced()
+
+    def take_change(self) -> bool:
+        """Whether an allocation has begun or ended since the last call."""
+        changed, self._has_changed = self._has_changed, False
+        return changed
+
+    # --- records
+
+    def read_records(self) -> None:
+        """Read what the leaders have written since the last time."""
+        context = self._context
+        for report in [early for early in self._early if not context.observer.is_early(early)]:
+            self._early.remove(report)
+            self._apply_report(report)
+        over: set[str] = set()  # attempts whose end follows their start: after a change of driver most of them
+        for allocation in context.state.allocations.open():
+            records = self._records.get(allocation.name)
+            if records is None:
+                path = context.directory.allocation_file(allocation.name, "records")
+                records = self._records[allocation.name] = Records(path)
+            for word in records.read():
+                self._apply(allocation, word)
+                if isinstance(word, Report) and not isinstance(word, StartReport):
+                    over.add(attempt_name(word.instance, word.attempt))
+        self._cancel_orphans_within(over)
+
+    def _apply(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
+        context = self._context
+        self.watch.touch(allocation.name, time.monotonic())
+        match word:
+            case Began():
+                if not allocation.began_at:
+                    self._begin(allocation, word)
+            case SaysOver():
+                self.watch.says_over(allocation.name)
+                if not allocation.ending:
+                    context.emit(
+                        ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=text_cause(word.why))
+                    )
+            case Report():
+                self._apply_report(word)
+            case Unreadable():
+                message = f"a record of allocation {allocation.name} cannot be read"
+                context.emit(ev.Anomaly(at=time.time(), message=message))
+
+    def _begin(self, allocation: Allocation, word: Began) -> None:
+        self._context.emit(
+            ev.AllocationBegan(
+                at=time.time(),
+                allocation=allocation.name,
+                job=word.job,
+                hosts=word.hosts,
+                cores=word.cores,
+                # as of `word.at`: a driver that reads it later has less
+                seconds=max(1.0, word.seconds - (time.time() - (word.at or time.time()))) if word.seconds else 0.0,
+                graph=word.graph,
+            )
+        )
+        self._has_changed = True
+
+    def _apply_report(self, report: Report) -> None:
+        context = self._context
+        if context.observer.is_early(report):
+            self._early.append(report)
+            return
+        context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
+        self._canceller.cancel_orphans(context.observer.take_strays())
+
+    def _cancel_orphans_within(self, over: Container[str]) -> None:
+        """Have leaders end attempts that must not run, except those that are over by now."""
+        for name, attempts in self._context.observer.take_strays_within().items():
+            if running := [attempt for attempt in attempts if attempt not in over]:
+                append_to_list(self._context, name, cancel_text(running))
+
+    # --- ends
+
+    def apply_poll(
+        self, seen: Callable[[str], Seen | None], find: Callable[[str], str], asked: float, at: float
+    ) -> None:
+        """Apply a poll of Slurm that was started at `asked` (monotonic); `seen` and `find` as for AllocationWatch."""
+        self.read_records()  # what leaders reported before this poll counts before it
+        events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
+        self._context.emit_all(events)
+        for over in overs:
+            self._fence_or_end(over, at)
+
+    def end_allocation(self, allocation: Allocation, status: Status, cause: Cause) -> None:
+        """End an allocation that is known to be over otherwise than from Slurm."""
+        self._fence_or_end(Over(allocation, status, cause), time.time())
+
+    def _fence_or_end(self, over: Over, at: float) -> None:
+        """End an allocation once nothing of it runs any more.
+
+        Where Slurm has lost a node, its leader may still be there, and work: it has to kill everything, and gets the
+        time for that.
+        """
+        name = over.allocation.name
+        if name in self._fenced:
+            return
+        if over.status is Status.FINISHED or not over.allocation.began_at:
+            self._end(over, at)
+        elif append_to_list(self._context, name, ABORT_TEXT):
+            self._fenced[name] = (over, time.monotonic() + _FENCE)
+            if not over.allocation.ending:
+                self._context.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
+
+    def _end_fenced(self) -> None:
+        for name, (over, due) in list(self._fenced.items()):
+            if time.monotonic() >= due:
+                del self._fenced[name]
+                self._end(over, time.time())
+
+    def _end(self, over: Over, at: float) -> None:
+        """Return what has not begun, and end the rest as the allocation ended."""
+        self.read_records()
+        state, name = self._context.state, over.allocation.name
+        waiting = [index for index in over.allocation.members if state.status[index] in NOT_BEGUN]
+        return_instances(self._context, sorted(waiting, reverse=True), over.cause)
+        self._context.emit_all(self.watch.end(over, at))
+        self._records.pop(name, None)
+        self._has_changed = True
+
+    # --- after a change of driver
+
+    def recover(self) -> None:
+        """Recover what an earlier driver left unfinished."""
+        context, at, now = self._context, time.time(), time.monotonic()
+        for allocation in context.state.allocations.open():
+            if allocation.status is Status.SUBMITTING:
+                message = "the driver ended before the answer came"
+                observed = ev.AllocationObserved(
+                    at=at, allocation=allocation.name, status=Status.UNCLEAR, reason=message
+                )
+                context.emit(observed)
+            if allocation.status is Status.UNCLEAR:
+                self.watch.doubt(allocation.name, now)
+        for submission, members in list(context.state.submissions.items()):
+            last = context.state.attempts[members[0][0]][-1]
+            if last.submission == submission and last.allocation:
+                self._recover_dispatch(submission, last.allocation, at)
+        self._recover_returns(at)
+        self.read_records()
+
+    def _recover_dispatch(self, submission: str, name: str, at: float) -> None:
+        allocation = self._context.state.allocations.by_name[name]
+        self._context.emit(
+            ev.Submitted(at=at, submission=submission, job=allocation.job)
+            if has_gift(self._context.directory.allocation_file(name, "list"), submission)
+            else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
+        )
+
+    def _recover_returns(self, at: float) -> None:
+        """What a driver revoked and had no time to journal: its leader will never begin it."""
+        state, claims = self._context.state, self._context.directory.claims
+        waiting = [index for index in state.live_packed if state.status[index] in NOT_BEGUN]
+        numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
+        if returned := tuple(attempt for attempt in numbered if claims.is_revoked(attempt_name(*attempt))):
+            self._context.emit(ev.Returned(at=at, members=returned, cause=Cause(CauseCode.REVOKED)))

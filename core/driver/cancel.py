@@ -1,0 +1,120 @@
+"""Cancels jobs: those of instances with a cancellation request, and orphan jobs that must not run."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from ..backends.base import Backend
+from ..study import events as ev
+from ..study.attempt import Attempt
+from .context import DriverContext
+from .effects import Effect
+from .part import DriverPart
+
+_TRY_AGAIN = 5.0  # seconds after a scancel that was not taken
+_ORPHAN_TRIES = 6
+_KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
+
+
+class Canceller(DriverPart):
+    """The part of a driver that cancels. A request stays in the state until the backend has taken it."""
+
+    def __init__(self, context: DriverContext) -> None:
+        self._context = context
+        self._thread = ThreadPoolExecutor(1, "mtui-scancel")
+        self._sending: dict[int, int] = {}  # instance -> attempt
+        self._orphans: dict[str, int] = {}  # jobs to cancel -> tries left
+        self._orphans_due = 0.0
+        self._closed_until = 0.0
+        self._kill_at: dict[int, float] = {}
+
+    def due(self) -> float | None:
+        times = list(self._kill_at.values())
+        if self._open():
+            times.append(self._closed_until)
+        if self._orphans:
+            times.append(self._orphans_due)
+        return min(times, default=None)
+
+    def step(self) -> None:
+        """Send the requests that are open."""
+        now = time.monotonic()
+        if self._orphans and now >= self._orphans_due:
+            self._send_orphans()
+        wanted = self._open() if now >= self._closed_until else []
+        groups: list[tuple[Backend | None, list[int]]] = [
+            (self._context.slurm, [index for index in wanted if self._last(index).in_queue]),
+            (self._context.local, [index for index in wanted if not self._last(index).in_queue]),
+        ]
+        self._context.effects.perform(
+            [self._effect(backend, members) for backend, members in groups if backend and members]
+        )
+        for index, deadline in list(self._kill_at.items()):
+            if index not in self._context.state.live_local:
+                del self._kill_at[index]
+            elif now >= deadline:
+                self._context.local.kill(self._last(index).job)
+                self._kill_at[index] = now + _KILL_AFTER
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True)
+
+    def cancel_orphans(self, jobs: list[str]) -> None:
+        """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm accepts it."""
+        if jobs and self._context.slurm:
+            self._orphans.update(dict.fromkeys(jobs, _ORPHAN_TRIES))
+            self._send_orphans()
+
+    def _send_orphans(self) -> None:
+        assert self._context.slurm is not None
+        slurm, jobs, context = self._context.slurm, list(self._orphans), self._context
+        left = {job: tries - 1 for job, tries in self._orphans.items() if tries > 1}
+        self._orphans = {}
+
+        def send() -> None:
+            if slurm.cancel(jobs):
+                context.post(lambda: self._try_again(left))
+
+        self._thread.submit(send)
+
+    def _try_again(self, left: dict[str, int]) -> None:
+        self._orphans = {**left, **self._orphans}
+        self._orphans_due = time.monotonic() + _TRY_AGAIN
+
+    def _open(self) -> list[int]:
+        """Instances whose request was not sent yet; allocations/packed_cancel.py cancels those in allocations."""
+        state = self._context.state
+        ours = [(index, self._last(index)) for index in state.to_cancel if index not in state.live_packed]
+        return [index for index, last in ours if last.job and self._sending.get(index) != last.number]
+
+    def _last(self, index: int) -> Attempt:
+        return self._context.state.attempts[index][-1]
+
+    def _effect(self, backend: Backend, members: list[int]) -> Effect[str]:
+        attempts = {index: self._last(index).number for index in members}
+        self._sending.update(attempts)
+        jobs = [self._last(index).job for index in members]
+        return Effect(
+            "cancel",
+            [],  # the intent is `cancel_requested`, which the command left
+            act=partial(backend.cancel, jobs),
+            take=lambda message: self._taken(attempts, message),
+            executor=self._thread if backend is self._context.slurm else None,
+        )
+
+    def _taken(self, attempts: dict[int, int], message: str) -> None:
+        for index, number in attempts.items():
+            if self._sending.get(index) == number:
+                del self._sending[index]
+        members = [index for index, number in attempts.items() if self._last(index).number == number]
+        now = time.monotonic()
+        if message:
+            self._closed_until = now + _TRY_AGAIN
+            self._context.emit(ev.CancelFailed(at=time.time(), message=message))
+            return
+        self._context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
+        for index in members:
+            if not self._last(index).in_queue:
+                self._kill_at[index] = now + _KILL_AFTER

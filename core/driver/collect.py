@@ -1,0 +1,120 @@
+"""Collects what jobs and local processes report: records in the spool, and processes that ended."""
+
+from __future__ import annotations
+
+import time
+
+from ..claims import attempt_name
+from ..store.spool import Unreadable, list_records, read_record, remove_records, start_before
+from ..study import events as ev
+from ..study.job_reports import DuplicateReport
+from .cancel import Canceller
+from .context import DriverContext
+from .crash_points import crash_point
+from .part import DriverPart
+
+_REMOVE_EVERY = 1.0  # seconds between two removals of records that the journal has
+_REMOVE_AT = 50  # records that are removed before that: each reading of the spool lists them
+_INCOMPLETE_FIRST = 0.1  # seconds to the second reading of a record that is being written; then twice as long each time
+_INCOMPLETE_YOUNG = 2 * _INCOMPLETE_FIRST  # until its second reading it is read whenever anything happens
+_INCOMPLETE_MOST = 60.0  # as long, for one that has no room on the disk is never complete
+_ADOPTED_EVERY = 0.5  # seconds between two checks of local processes that are not our children
+
+
+class Collector(DriverPart):
+    """The part of a driver that collects reports."""
+
+    def __init__(self, context: DriverContext, canceller: Canceller) -> None:
+        self._context = context
+        self._canceller = canceller
+        self._read: dict[str, None] = {}  # records that were read and not yet removed
+        self._incomplete: dict[str, tuple[float, float]] = {}  # records being written: next reading, pause before it
+        self._removed_at = 0.0
+        self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
+
+    def due(self) -> float | None:
+        times = [self._context.observer.deadline()]
+        times.append(self._removed_at + _REMOVE_EVERY if self._read else None)
+        times.append(time.monotonic() + _ADOPTED_EVERY if self._adopted else None)
+        times += [due for due, _ in self._incomplete.values()]
+        return min((due for due in times if due is not None), default=None)
+
+    def step(self) -> None:
+        """Read the spool, and end what has waited long enough for another report."""
+        self.read_spool()
+        self._context.emit_all(self._context.observer.tick(time.time(), time.monotonic()))
+        self._check_adopted()
+
+    # --- records
+
+    def read_spool(self) -> None:
+        """Read the records that are complete and whose attempts are known; the others are read again later."""
+        names = list_records(self._context.directory.spool, self._read)
+        self._incomplete = {name: self._incomplete[name] for name in names if name in self._incomplete}
+        for name in names:
+            self._read_record(name)
+
+    def _read_record(self, name: str) -> None:
+        context, now = self._context, time.monotonic()
+        due, pause = self._incomplete.get(name, (0.0, _INCOMPLETE_FIRST))
+        if now < due and pause > _INCOMPLETE_YOUNG:
+            return
+        report = read_record(context.directory.spool / name)
+        if report is Unreadable.INCOMPLETE:
+            if now >= due:
+                self._incomplete[name] = now + pause, min(2 * pause, _INCOMPLETE_MOST)
+            return
+        self._incomplete.pop(name, None)
+        if not isinstance(report, Unreadable) and context.observer.is_early(report):
+            return
+        start = start_before(name)
+        if start and start not in self._read and (context.directory.spool / start).exists():
+            # The job wrote it first, so it is as complete as it will ever be, whether it was listed or not. Read after
+            # the end, it would look like a job that must not run.
+            self._incomplete.pop(start, None)
+            self._read_record(start)
+            self._incomplete.pop(start, None)
+            self._read[start] = None
+        self._read[name] = None
+        if isinstance(report, Unreadable):
+            context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
+            return
+        context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
+        self._canceller.cancel_orphans(context.observer.take_strays())
+        if isinstance(report, DuplicateReport) and report.owner and report.instance in context.state.live_local:
+            self.adopt(report.instance, report.attempt, report.owner)
+
+    def remove_journalled(self, *, always: bool = False) -> None:
+        """Remove the records that were read, once the journal has them on the disk; now and then, or `always`."""
+        now = time.monotonic()
+        due = len(self._read) >= _REMOVE_AT or now - self._removed_at >= _REMOVE_EVERY
+        if self._read and (always or due):
+            self._removed_at = now
+            crash_point("records.journalled")
+            self._context.log.sync()
+            crash_point("records.synced")
+            remove_records(self._context.directory.spool, self._read)
+            crash_point("records.removed")
+            self._read.clear()
+
+    # --- local processes
+
+    def process_ended(self, attempt: str, pid: str, code: int | None) -> None:
+        """The process of a local step has ended, with `code` if it was our own child."""
+        index, _, number = attempt.partition(".")
+        self.read_spool()
+        events = self._context.observer.process_ended(int(index), int(number), pid, code, time.time())
+        self._context.emit_all(events)
+
+    def adopt(self, index: int, number: int, pid: str) -> None:
+        """Watch the process of a local step that is not our child: nobody else reports its end."""
+        self._adopted[index] = (number, pid)
+
+    def _check_adopted(self) -> None:
+        for index, (number, pid) in list(self._adopted.items()):
+            attempt = attempt_name(index, number)
+            if index not in self._context.state.live_local:
+                del self._adopted[index]
+            elif not self._context.local.is_running(attempt, pid):
+                del self._adopted[index]
+                self.process_ended(attempt, pid, None)

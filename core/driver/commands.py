@@ -1,0 +1,46 @@
+"""Carries out the commands in the inbox."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from ..errors import Refusal
+from ..store import inbox
+from ..study import events as ev
+from ..study.commands import carry_out
+from .context import DriverContext
+from .crash_points import crash_point
+from .part import DriverPart
+
+
+class CommandRunner(DriverPart):
+    """The part of a driver that carries out commands.
+
+    `own` is called for commands to the driver itself: detach, stop, extend.
+    """
+
+    def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
+        self._context = context
+        self._own = own
+
+    def step(self) -> None:
+        """Carry out every pending command, in the order in which they were sent."""
+        context = self._context
+        for path in inbox.waiting(context.directory.inbox):
+            request = inbox.read(path)
+            if request is None:
+                continue
+            if isinstance(request, Refusal):
+                message = f"a command was passed over, {path.name}: {request.message}"
+                context.emit(ev.Anomaly(at=time.time(), message=message))
+            else:
+                events = carry_out(context.state, request, time.time())
+                context.emit_all(events)
+                if events and request.verb in self._own:  # one that was carried out before is only put away
+                    self._own[request.verb]()
+            crash_point("command.journalled")
+            context.log.sync()  # before it is put away: else a crash would lose it
+            crash_point("command.synced")
+            inbox.put_away(path)
+            crash_point("command.put_away")

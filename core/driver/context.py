@@ -1,0 +1,166 @@
+"""What the parts of one driver share: the study, its state, the journal, the backends, and names for new jobs."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from mtui import __version__
+
+from ..backends.batch import BatchSystem
+from ..backends.local import Local
+from ..backends.slurm_text import job_tag
+from ..claims import attempt_name
+from ..plan.extend import widened
+from ..plan.packing import Packing
+from ..spec.model import Pack
+from ..store.layout import StudyDirectory
+from ..store.lease import Lease
+from ..store.study_file import Settings, StudyFile
+from ..study import events as ev
+from ..study.again import Tries
+from ..study.observer import Observer
+from ..study.policy import Limits
+from ..study.status import Status
+from .crash_points import crash_point
+from .effects import Effects
+from .event_log import EventLog
+
+Call = Callable[[], None]
+
+
+def _pack(settings: Settings) -> Pack | None:
+    """What is packed: as the study says, and all that can be in an allocation that is there already."""
+    if not settings.inside:
+        return settings.pack
+    return Pack(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
+
+
+class DriverContext:
+    """Shared by the parts of one driver. For the loop thread, except `post`, which any thread may call."""
+
+    def __init__(
+        self,
+        directory: StudyDirectory,
+        study: StudyFile,
+        lease: Lease,
+        log: EventLog,
+        slurm: BatchSystem | None,
+        local: Local,
+        calls: queue.SimpleQueue[Call],
+    ) -> None:
+        """`slurm` is None for a study whose steps all run on this machine; `calls` is the queue of the loop."""
+        self.directory = directory
+        self.study = study
+        self.plan = study.plan
+        self.lease = lease
+        self.host = lease.owner.host
+        self.log = log
+        self.state = log.state
+        self.slurm = slurm
+        self.local = local
+        claims = directory.claims
+        self.observer = Observer(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
+        self.effects = Effects(log.emit, log.sync, self.post)
+        self.packing = Packing(self.plan, _pack(study.settings))
+        self._calls = calls
+        self._closed = False
+        self._submissions = 0
+        log.subscribe(self._update_observer)
+
+    # --- settings
+
+    @property
+    def tries(self) -> Tries:
+        """How often failures are tried again, where the study has no rule of its own."""
+        settings = self.study.settings
+        return Tries(settings.rlimit if self.state.rlimit is None else self.state.rlimit, settings.attempts)
+
+    @property
+    def limits(self) -> Limits:
+        """What may run at once: as the study was started, or as commands changed it."""
+        settings = self.study.settings
+        throttle = settings.throttle if self.state.throttle is None else self.state.throttle
+        return Limits(throttle, self.state.local_jobs or settings.local_jobs)
+
+    @property
+    def poll(self) -> float:
+        """Seconds between two polls of Slurm, if nothing calls for one sooner."""
+        return self.state.poll or self.study.settings.poll
+
+    # --- names
+
+    def job_name(self, submission: str, members: Sequence[int]) -> str:
+        """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
+        first = self.plan.instances[members[0]]
+        words = first.stem if len(members) == 1 else self.plan.step_of(first).name
+        words = re.sub(r"[,\s]+", "_", words[:120])  # sacct takes a comma for the next name, and squeue cuts blanks
+        return f"{job_tag(self.study.study_id, submission)}:{words}"
+
+    def allocation_name(self, allocation: str) -> str:
+        """The name of an allocation's job in Slurm."""
+        return f"{job_tag(self.study.study_id, allocation)}:allocation"
+
+    def new_submission(self) -> str:
+        """A name that no other submission or allocation of the study has."""
+        self._submissions += 1
+        return f"{self.lease.owner.epoch}-{self._submissions}"
+
+    # --- events
+
+    def begin(self) -> None:
+        """Write into the journal that this driver has begun, and which rows were added to the plan."""
+        owner = self.lease.owner
+        self.emit(
+            ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version=__version__)
+        )
+        self._extend()
+        self.log.sync()
+        crash_point("driver.started")
+
+    def _extend(self) -> None:
+        """Add rows that the plan has and the state not. Finished funnels over them run again, with their dependents."""
+        for size in self.plan.sizes:
+            if size <= self.state.size:
+                continue
+            before = self.state.size
+            self.emit(ev.PlanExtended(at=time.time(), size=size))
+            wider = set(widened(self.plan, before))
+            again = wider | self.state.below(wider)
+            for index in sorted(again, reverse=True):
+                if index < before and self.state.status[index] is Status.FINISHED:
+                    self.emit(ev.Retried(at=time.time(), instance=index))
+
+    def emit(self, event: ev.Event) -> None:
+        """Apply an event, and append it to the journal."""
+        self.log.emit(event)
+
+    def emit_all(self, events: Iterable[ev.Event]) -> None:
+        self.log.emit_all(events)
+
+    def _update_observer(self, event: ev.Event, _refused: Sequence[int]) -> None:
+        match event:
+            case ev.Started() | ev.Observed():
+                self.observer.touch(event.instance, time.monotonic())
+            case ev.Ended():
+                self.observer.forget([event.instance])
+            case ev.CancelSent():
+                self.observer.told_to_end(event.instances, time.monotonic())
+            case ev.SubmitIntended() | ev.Unbound() | ev.Returned():
+                self.observer.forget(index for index, _ in event.members)
+            case _:
+                pass
+
+    # --- threads
+
+    def post(self, call: Call) -> None:
+        """Have the loop thread call something; from any thread. After `close` the call is dropped."""
+        self._calls.put(lambda: None if self._closed else call())
+
+    def close(self) -> None:
+        """Accept no more calls, and close the journal. Raises StudyDirectoryError."""
+        self._closed = True
+        self.log.close()

@@ -1,0 +1,321 @@
+"""Drives one study: ties its directory, its state and the backends together.
+
+One loop on one thread. Everything that happens elsewhere (a record in the spool, an answer of sbatch, a poll of
+Slurm, the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
+What to start is decided in study/policy.py, what the world means in study/observer.py.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from ..backends.batch import batch_system
+from ..backends.local import Local
+from ..backends.slurm import job_has_ended
+from ..debug_log import ChangeLogger, get_logger, open_debug_log
+from ..errors import DriverError, StudyDirectoryError
+from ..store.layout import StudyDirectory, require_own, require_place
+from ..store.lease import Lease, Owner
+from ..store.study_file import StudyFile, read_study_file
+from ..store.watch import Watch
+from ..study import events as ev
+from ..study.state import StudyState
+from .allocations.in_job import OwnAllocation
+from .allocations.packed_cancel import PackedCanceller
+from .allocations.scheduler import AllocationScheduler
+from .allocations.tracker import AllocationTracker
+from .cancel import Canceller
+from .collect import Collector
+from .commands import CommandRunner
+from .context import Call, DriverContext
+from .crash_points import crash_point
+from .event_log import EventLog, Listener
+from .hooks import HookRunner
+from .lease_keeper import LeaseKeeper
+from .part import DriverPart
+from .recovery import recover_study
+from .retry import Retrier
+from .slurm_poller import SlurmPoller
+from .status_writer import StatusWriter
+from .submit import Submitter
+from .successor import start_successor
+from .withdraw import Withdrawer
+
+_EXTENDED = "extended"
+BEGINS_ANEW = "the study has more rows; its driver begins anew"  # as a reason to stop: it is back at once
+HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
+_CHECKPOINT_EVERY = 20_000  # events: another reader has no more than these to go through
+_CHECKPOINT_AT_END = 1_000  # events from which a checkpoint is worth its writing when a driver ends
+
+_log = get_logger(__name__)
+
+
+class Driver:
+    """One driver of one study. `run` drives until the study is over or `stop` is called."""
+
+    def __init__(
+        self, directory: StudyDirectory, study: StudyFile, listener: Listener, successor: Sequence[str] = ()
+    ) -> None:
+        """`successor` is the command line of a driver that takes over after a detach."""
+        self._directory = directory
+        self._successor = successor
+        self._study = study
+        self._listener = listener
+        self.state: StudyState  # from the time when `run` has read it
+        self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self._stopping = ""
+        self._draining = False  # stopping, but only once no local step runs
+        self._handing_over = False  # a successor is being started
+        self._detaching = False
+        self._extended = False
+
+    # --- for other threads
+
+    def stop(self, reason: str) -> None:
+        """Release the study cleanly; jobs and local steps keep running. From any thread or a signal handler."""
+        self._calls.put(lambda: self._stop(reason))
+
+    def drain(self, reason: str) -> None:
+        """Start nothing more, and stop when no local step runs any more: they would end with this process's job."""
+        self._calls.put(lambda: self._drain(reason))
+
+    def detach(self) -> None:
+        """Hand the study over to a headless driver in a separate session; then `run` returns `detached`.
+
+        This one keeps driving until the other is ready. From any thread or a signal handler.
+        """
+        self._calls.put(self._start_hand_over)
+
+    # --- driving
+
+    def run(self, *, only_commands: bool = False, gone: Owner | None = None) -> str:
+        """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
+
+        With `only_commands` it carries out the pending commands, starts nothing, and stops. `gone` is a holder of the
+        lease that was watched and found dead.
+        Raises StudyBusyError if another driver holds the study, StudyDirectoryError if the study was moved or copied,
+        DriverError if this one cannot go on.
+        """
+        require_own(self._directory)
+        require_place(self._directory, self._study.plan, moved=only_commands)
+        with open_debug_log(self._directory.debug_log):
+            while True:
+                lease = Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended)
+                outcome = self._hold(lease, only_commands)
+                if outcome != _EXTENDED:
+                    return outcome
+                self._extended = False
+                extended = read_study_file(self._directory.study_file)
+                self._study = replace(extended, settings=self._study.settings)
+
+    def _hold(self, lease: Lease, only_commands: bool) -> str:
+        """Drive with a lease, and release it."""
+        crash_point("lease.taken")
+        try:
+            return self._run(lease, only_commands)
+        except OSError as error:
+            raise DriverError(
+                f"cannot go on in {self._directory.root}: {error.strerror or error}",
+                "nothing is lost: put it right, then start mtui on the directory again",
+            ) from error
+        except StudyDirectoryError as error:
+            raise DriverError(error.message, error.hint) from error
+        finally:
+            lease.release()
+
+    def _run(self, lease: Lease, only_commands: bool) -> str:
+        directory, study = self._directory, self._study
+        log = EventLog(directory, study, lease.owner.epoch, self._listener)
+        self.state = log.state
+        local = Local(directory.home, lease.owner.host, self._local_exit)
+        slurm = batch_system(study.plan, directory.home, directory.slurm_log)
+        context = DriverContext(directory, study, lease, log, slurm, local, self._calls)
+        loop = _Loop(context, self._own_commands(), only_commands)
+        self._collector = loop.collector
+        _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")
+        try:
+            loop.begin()
+            while True:
+                loop.step_always()
+                outcome = self._outcome(only_commands)
+                if outcome and not context.effects.under_way:
+                    if self.state.is_over and outcome != _EXTENDED:
+                        loop.scheduler.release_all()
+                    return self._finish(context, loop, outcome)
+                may_start = not (outcome or only_commands or self._stopping)
+                if may_start:
+                    loop.step_starting()
+                loop.report_start(may_start, self._stopping or outcome)
+                loop.conclude_turn()
+                self._wait(loop.due(may_start))
+        finally:
+            loop.close()
+
+    def _outcome(self, only_commands: bool) -> str:
+        """Why to end now, if there is a reason."""
+        state = self.state
+        if state.is_over and not self._extended:
+            return state.outcome
+        if self._extended and not only_commands:
+            return _EXTENDED
+        if self._detaching:
+            return "detached"
+        if self._stopping and not (self._draining and state.live_local):
+            return "stopped"
+        if only_commands and not (state.to_cancel or state.to_unbind):
+            return "stopped"
+        return ""
+
+    def _finish(self, context: DriverContext, loop: _Loop, outcome: str) -> str:
+        at = time.time()
+        reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
+        if outcome == _EXTENDED:
+            reason = BEGINS_ANEW
+        elif context.state.is_over:
+            context.emit(ev.StudyEnded(at=at, result=outcome))
+            reason = f"the study is {outcome}"
+            crash_point("study.ended")
+            loop.hooks.ended(outcome)
+        context.emit(ev.DriverStopped(at=at, reason=reason))
+        loop.collector.remove_journalled(always=True)
+        loop.status.write()
+        context.log.sync()
+        context.log.save_checkpoint(_CHECKPOINT_AT_END)
+        crash_point("driver.stopped")
+        return outcome
+
+    def _wait(self, due: float) -> None:
+        """Sleep until something is posted or until `due` (monotonic); then make all calls that were posted."""
+        with suppress(queue.Empty):
+            self._calls.get(timeout=max(0.0, due - time.monotonic()))()
+            while True:
+                self._calls.get_nowait()()
+
+    # --- what is posted
+
+    def _own_commands(self) -> dict[str, Call]:
+        return {
+            "detach": self._start_hand_over,
+            "stop": lambda: self._stop("command to stop"),
+            "extend": self._note_extension,
+        }
+
+    def _stop(self, reason: str) -> None:
+        self._stopping = self._stopping or reason
+        self._draining = False
+
+    def _note_extension(self) -> None:
+        """The plan has more rows by now: `run` reads it, and continues."""
+        self._extended = True
+
+    def _drain(self, reason: str) -> None:
+        if not self._stopping:
+            self._stopping, self._draining = reason, True
+
+    def _start_hand_over(self) -> None:
+        """Prepare the successor on a separate thread; the study is driven meanwhile."""
+        if not self._handing_over:
+            self._handing_over = True
+            threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
+
+    def _hand_over(self) -> None:
+        ready = start_successor(self._successor, self._directory.driver_log)
+
+        def detach() -> None:
+            self._handing_over = False
+            self._detaching = ready
+
+        self._calls.put(detach)
+
+    def _local_exit(self, attempt: str, pid: str, code: int) -> None:
+        self._calls.put(lambda: self._collector.process_ended(attempt, pid, code))
+
+
+class _Loop:
+    """The parts of one driver, and the order in which they are called.
+
+    Each turn: commands and reports, then what has to end, then what can start, then what goes to the disk. So each
+    decision is made with all that is known at its time, and what is to end never starts first.
+    """
+
+    def __init__(self, context: DriverContext, own_commands: dict[str, Call], only_commands: bool) -> None:
+        self._context = context
+        self._only_commands = only_commands
+        self._reasons = ChangeLogger(_log)
+        canceller = Canceller(context)
+        self.collector = collector = Collector(context, canceller)
+        self._tracker = tracker = AllocationTracker(context, canceller)
+        poller = SlurmPoller(context, canceller, collector, tracker)
+        self._own_allocation = own_allocation = OwnAllocation(context, tracker)
+        self.scheduler = AllocationScheduler(context, canceller, tracker)
+        self.hooks = HookRunner(context)
+        self.status = StatusWriter(context)
+        self._watch = Watch(context.directory.watched, lambda: context.post(_wake))
+        self._always: list[DriverPart] = [
+            LeaseKeeper(context.lease, context.log),  # first: with the lease lost, nothing may be done at all
+            CommandRunner(context, own_commands),  # before all decisions: a cancelled instance is not started
+            collector,
+            poller,  # after the collector: it asks for no job whose end was collected
+            tracker,
+            PackedCanceller(context),  # after the tracker: what has ended in an allocation is not cancelled there
+            own_allocation,  # after the tracker: an end of the leader that its records tell needs no guess
+            Withdrawer(context, canceller),  # before the canceller: what began too late to withdraw is cancelled
+            canceller,  # after all that asks for cancellations: they are sent in the same turn
+        ]
+        self._starting: list[DriverPart] = []
+        if not only_commands:
+            # Last: all failures of this turn are known. Before the outcome: a retry keeps the study from being over.
+            self._always.append(Retrier(context, self.hooks))
+            # Allocations first: they count as jobs under the submit limits, and what they take needs no job.
+            self._starting = [self.scheduler, Submitter(context, poller)]
+
+    def begin(self) -> None:
+        """Recover first: the leader that runs in our allocation is known from the state that is recovered."""
+        self._context.begin()
+        recover_study(self._context, self._tracker, self.collector)
+        if not self._only_commands:
+            self._own_allocation.begin()
+        self._watch.start()
+
+    def step_always(self) -> None:
+        """Bring in what happened, and carry out what has to be ended."""
+        for part in self._always:
+            part.step()
+
+    def step_starting(self) -> None:
+        """Start what can be started. Not called while the driver ends."""
+        for part in self._starting:
+            part.step()
+
+    def conclude_turn(self) -> None:
+        """Put on the disk what the turn has brought. Records go once the journal has them; readers come after it."""
+        self.collector.remove_journalled()
+        self.status.step()
+        self._context.log.flush()
+        self._context.log.save_checkpoint(_CHECKPOINT_EVERY)
+
+    def due(self, may_start: bool) -> float:
+        """When the next turn is due, in monotonic seconds; the lease keeper is always due some time."""
+        parts = [*self._always, *(self._starting if may_start else ()), self.status]
+        return min(due for part in parts if (due := part.due()) is not None)
+
+    def report_start(self, may_start: bool, why_not: str) -> None:
+        """Log why nothing is started at all."""
+        self._reasons.report("nothing is started", "" if may_start else why_not or "for commands alone")
+
+    def close(self) -> None:
+        """End the threads of all parts, then close the journal: what they answer meanwhile is dropped."""
+        self._watch.stop()
+        for part in (*self._starting, *self._always):
+            part.close()
+        with suppress(StudyDirectoryError):  # it was raised already by whoever wrote
+            self._context.close()
+
+
+def _wake() -> None:
+    """Posted to wake the loop: the parts read spool and inbox at every turn."""

@@ -1,0 +1,97 @@
+"""The single writer of a study: applies events to the state, appends them to the journal, writes the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from ..debug_log import get_logger
+from ..store.checkpoint import load_state, write_checkpoint
+from ..store.journal import Journal
+from ..store.layout import StudyDirectory
+from ..store.study_file import StudyFile
+from ..study import events as ev
+from ..study.state import Impossible, StudyState
+
+_log = get_logger(__name__)
+
+
+class Listener(Protocol):
+    """Is called with every event after it was applied, on the loop thread."""
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None: ...
+
+
+class Subscriber(Protocol):
+    """A part of the driver that follows events. `refused` are the instances of a refused submission, else empty."""
+
+    def __call__(self, event: ev.Event, refused: Sequence[int], /) -> None: ...
+
+
+class EventLog:
+    """State and journal of one study, for the driver of one epoch. For the loop thread alone."""
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, epoch: int, listener: Listener) -> None:
+        """Read the study and open the journal's segment of `epoch`. Raises StudyDirectoryError."""
+        self.state, self._read = load_state(directory, study)
+        self.count = 0  # events so far
+        self._directory = directory
+        self._study = study
+        self._listener = listener
+        self._subscribers: list[Subscriber] = []
+        self._journal = Journal(directory.journal, epoch)
+        # Events since the last checkpoint; if there is none, at least one for each attempt.
+        self._unsaved = 0 if directory.checkpoint.exists() else len(self.state.attempts)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with each event, in the order of subscription and before the listener."""
+        self._subscribers.append(subscriber)
+
+    def emit(self, event: ev.Event) -> None:
+        """Apply an event and append it to the journal; one that is impossible is written as an anomaly."""
+        refused: list[int] = []
+        if isinstance(event, ev.SubmitRefused):  # the state forgets a submission with its refusal
+            refused = [index for index, _ in self.state.submissions.get(event.submission, ())]
+        try:
+            self.state.apply(event)
+        except Impossible as error:
+            event = ev.Anomaly(at=event.at, message=f"{event.kind}: {error}")
+            self.state.apply(event)
+        self._journal.append(event)
+        self.count += 1
+        self._unsaved += 1
+        for subscriber in self._subscribers:
+            subscriber(event, refused)
+        self._listener(event, self.state)
+
+    def emit_all(self, events: Iterable[ev.Event]) -> None:
+        for event in events:
+            self.emit(event)
+
+    def sync(self) -> None:
+        """Put the journal on the disk: only then may what it announces be done. Raises StudyDirectoryError."""
+        self._journal.sync()
+
+    def flush(self) -> None:
+        """Make the journal readable for other processes of this host. Raises StudyDirectoryError."""
+        self._journal.flush()
+
+    def save_checkpoint(self, at_least: int) -> None:
+        """Write a checkpoint if there are `at_least` events since the last one."""
+        if self._unsaved < at_least:
+            return
+        self._unsaved = 0
+        self.sync()
+        read = {**self._read, self._journal.path.name: self._journal.size}
+        try:
+            write_checkpoint(self._directory, self._study, self.state, read)
+        except OSError as error:  # it would have saved time, nothing else
+            _log.warning("no checkpoint: %s", error)
+
+    def drop(self) -> None:
+        """Forget events that are not flushed yet: another driver went on from what the journal says."""
+        self._journal.drop()
+
+    def close(self) -> None:
+        """Sync and close the journal. Raises StudyDirectoryError."""
+        self._journal.close()

@@ -1,0 +1,24 @@
+"""What the loop of a driver sees of its parts. Each part is one external effect, or one source of outside news."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class DriverPart(Protocol):
+    """One part of a driver. The loop (driver.py) calls every method on its own thread, and documents the order.
+
+    A part changes the study by events alone (`DriverContext.emit`). What blocks runs on threads of the part, which
+    touch no state and hand their results to `DriverContext.post`.
+    """
+
+    def step(self) -> None:
+        """Do what can be done now, without waiting. Called in each turn, so it is cheap if there is nothing to do."""
+        ...
+
+    def due(self) -> float | None:
+        """When to step again even if nothing is posted until then, in monotonic seconds; None: not for this part."""
+        return None
+
+    def close(self) -> None:
+        """Wait for what is under way on the part's threads, and end them. Called once, after the last step."""

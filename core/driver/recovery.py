@@ -1,0 +1,71 @@
+"""Recovers what an earlier driver left unfinished, when a driver takes a study over."""
+
+from __future__ import annotations
+
+import time
+
+from ..backends.slurm import job_has_ended
+from ..claims import attempt_name
+from ..store.lease import holder
+from ..study import events as ev
+from ..study.status import Status
+from .allocations.tracker import AllocationTracker
+from .collect import Collector
+from .context import DriverContext
+
+
+def recover_study(context: DriverContext, tracker: AllocationTracker, collector: Collector) -> None:
+    """Bring the state up to what has happened since the journal ended. Called once, before the first turn.
+
+    The order matters: allocations answer for the instances dispatched to them, and jobs for themselves, by records;
+    only submissions of which neither tells anything count as unclear. Local steps come last, for a record in the spool
+    tells more of an end than a missing process.
+    """
+    tracker.recover()
+    collector.read_spool()
+    _recover_submissions(context)
+    _recover_local_steps(context, collector)
+    context.observer.take_up(time.monotonic())
+    if context.state.slurm_silent_since:
+        context.emit(ev.SlurmAnswers(at=time.time()))  # the silence was another driver's; the first poll decides
+
+
+def _recover_submissions(context: DriverContext) -> None:
+    at, now = time.time(), time.monotonic()
+    for submission, members in list(context.state.submissions.items()):
+        index, number = members[0]
+        if any(context.state.status[member] is Status.SUBMITTING for member, _ in members):
+            message = "the driver ended before the answer came"
+            context.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
+        attempt = context.state.attempts[index][-1]
+        if attempt.in_queue:
+            context.observer.doubt(submission, now)
+        elif not attempt.allocation:
+            _recover_local_start(context, submission, attempt_name(index, number), at)
+
+
+def _recover_local_start(context: DriverContext, submission: str, attempt: str, at: float) -> None:
+    """A local step that was being started: its claim tells whether it was.
+
+    One that has not written its claim in full yet is started again: the second one waits for the owner's name.
+    """
+    pid = context.directory.claims.owner(attempt)
+    if not pid:
+        context.emit(ev.SubmitMissed(at=at, submission=submission))
+        return
+    epoch = submission.partition("-")[0]
+    starter = holder(context.directory.owner, int(epoch)) if epoch.isdecimal() else None
+    node = starter.host if starter else context.host
+    context.emit(ev.Submitted(at=at, submission=submission, job=pid, node=node))
+
+
+def _recover_local_steps(context: DriverContext, collector: Collector) -> None:
+    """Adopt the processes on this host; those in the Slurm job of the earlier driver ended with it."""
+    before = context.lease.before
+    ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""
+    for index in list(context.state.live_local):
+        attempt = context.state.attempts[index][-1]
+        if attempt.node == context.host:
+            collector.adopt(index, attempt.number, attempt.job)
+        elif attempt.node == ended_with_its_job:
+            collector.process_ended(attempt_name(index, attempt.number), attempt.job, None)

@@ -1,0 +1,55 @@
+"""Runs failed instances again automatically, as the study's rules say (study/again.py)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..study import events as ev
+from ..study.again import try_again
+from ..study.commands import check_changes
+from ..study.status import UNSUCCESSFUL, Status
+from .context import DriverContext
+from .crash_points import crash_point
+from .hooks import HookRunner
+from .part import DriverPart
+
+
+class Retrier(DriverPart):
+    """The part of a driver that decides on retries: once for each failure, and for all of them when a driver begins."""
+
+    def __init__(self, context: DriverContext, hooks: HookRunner) -> None:
+        self._context = context
+        self._hooks = hooks
+        self._failed = self._unsuccessful()  # instances to decide on
+        context.log.subscribe(self._note)
+
+    def step(self) -> None:
+        """Decide on what has failed since the last step."""
+        context, state = self._context, self._context.state
+        failed, self._failed = self._failed, []
+        for index in failed:
+            again = try_again(state, index, context.tries, time.time())
+            refusal = check_changes(state, [index], dict(again.changes)) if again else None
+            if again and not refusal:
+                crash_point("retry.judged")
+                context.emit(again)
+                crash_point("retry.journalled")
+                continue
+            if refusal:
+                name = state.plan.instances[index].name
+                context.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {refusal.message}"))
+            self._hooks.failed(index)
+
+    def _note(self, event: ev.Event, refused: Sequence[int]) -> None:
+        self._failed += refused
+        match event:
+            case ev.Ended() if event.status is not Status.FINISHED:
+                self._failed.append(event.instance)
+            case ev.SettingsChanged():
+                self._failed = self._unsuccessful()
+            case _:
+                pass
+
+    def _unsuccessful(self) -> list[int]:
+        return [index for index, status in enumerate(self._context.state.status) if status in UNSUCCESSFUL]

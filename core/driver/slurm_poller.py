@@ -1,0 +1,206 @@
+"""Polls Slurm: one call for all jobs, seldom, and sooner when something depends on the answer."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Collection
+
+from ..backends.batch import BatchSystem
+from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
+from ..claims import attempt_name
+from ..debug_log import ChangeLogger, get_logger
+from ..study import events as ev
+from ..study.observer import Seen
+from ..study.status import Status
+from .allocations.tracker import AllocationTracker
+from .cancel import Canceller
+from .collect import Collector
+from .context import DriverContext
+from .part import DriverPart
+
+_SOON = 1.0  # seconds to the first extra poll when one is wanted; each further one waits twice as long
+_SOON_MOST = 10.0
+_BACK_OFF = 1.5  # by which each poll without an answer lengthens the pause to the next one
+_BACK_OFF_MOST = 180.0  # seconds between polls of a Slurm that does not answer
+
+Answer = SlurmView | Unobserved
+
+_log = get_logger(__name__)
+
+
+class PollSchedule:
+    """When to poll. All times are monotonic seconds."""
+
+    def __init__(self, interval: float) -> None:
+        self._every = interval
+        self._interval = interval
+        self._last = 0.0
+        self._soon = _SOON
+        self._failures = 0  # polls in a row without an answer
+        self._is_under_way = False
+
+    def set_interval(self, interval: float) -> None:
+        """Poll every `interval` seconds from now on."""
+        if interval != self._every:
+            self._every = self._interval = interval
+
+    def due(self, wanted: bool, silent: bool) -> float | None:
+        """When the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
+        if self._is_under_way:
+            return None
+        return self._last + (min(self._interval, self._soon) if wanted and not silent else self._interval)
+
+    def begin(self, now: float, wanted: bool) -> None:
+        """A poll was started."""
+        self._is_under_way = True
+        self._last = now
+        self._soon = min(self._soon * 2, _SOON_MOST) if wanted else _SOON
+
+    def end(self, is_answered: bool) -> None:
+        """The poll that was under way is over."""
+        self._is_under_way = False
+        if is_answered:
+            self._failures = 0
+            self._interval = self._every * random.uniform(0.9, 1.1)  # so that many drivers do not poll in step
+        else:
+            self._interval = min(min(_SOON_MOST, self._every) * _BACK_OFF**self._failures, _BACK_OFF_MOST)
+            self._failures += 1
+
+
+class SlurmPoller(DriverPart):
+    """The part of a driver that polls Slurm, and applies the answers."""
+
+    def __init__(
+        self, context: DriverContext, canceller: Canceller, collector: Collector, tracker: AllocationTracker
+    ) -> None:
+        self._context = context
+        self._canceller = canceller
+        self._collector = collector
+        self._tracker = tracker
+        self._schedule = PollSchedule(context.poll)
+        self._reasons = ChangeLogger(_log)
+        # Monotonic start of the last poll that was answered, or the last moment without a job to ask for.
+        self.polled_at = 0.0 if context.state.live_slurm else time.monotonic()
+        self.other_jobs: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
+
+    def due(self) -> float | None:
+        state = self._context.state
+        if not self._context.slurm or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
+            return None
+        self._schedule.set_interval(self._context.poll)
+        return self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
+
+    def step(self) -> None:
+        """Start a poll if one is due."""
+        if not self._context.state.live_slurm:
+            self.polled_at = time.monotonic()
+        due = self.due()
+        if due is not None and time.monotonic() >= due and self._context.slurm:
+            self._start(self._context.slurm)
+
+    @property
+    def _is_wanted(self) -> bool:
+        return self._context.observer.wants_look or self._tracker.watch.wants_look
+
+    def _start(self, slurm: BatchSystem) -> None:
+        state = self._context.state
+        jobs = [state.attempts[index][-1].job for index in state.live_slurm]
+        names = [self._job_name(submission) for submission in state.submissions]
+        for allocation in state.allocations.open():
+            if allocation.job:
+                jobs.append(allocation.job)
+            else:
+                names.append(self._context.allocation_name(allocation.name))
+        jobs = [job for job in jobs if job]
+        asked = time.monotonic()
+        self._schedule.begin(asked, self._is_wanted)
+        # A daemon: a driver that ends does not wait for a Slurm that is silent.
+        threading.Thread(target=self._poll, args=(slurm, jobs, names, asked), name="mtui-squeue", daemon=True).start()
+
+    def _poll(self, slurm: BatchSystem, jobs: Collection[str], names: Collection[str], asked: float) -> None:
+        """On a thread of its own."""
+        try:
+            answer = slurm.look(jobs, names)
+        except Exception as error:  # a bug of ours must not end all polls
+            _log.warning("the poll of Slurm failed", exc_info=True)
+            answer = Unobserved(f"{type(error).__name__}: {error}")
+        self._context.post(lambda: self._apply(answer, asked))
+
+    def _apply(self, answer: Answer, asked: float) -> None:
+        self._schedule.end(isinstance(answer, SlurmView))
+        self._reasons.report("Slurm answered", _summary(answer))
+        context, at = self._context, time.time()
+        if isinstance(answer, Unobserved):
+            if not context.state.slurm_silent_since:
+                context.emit(ev.SlurmSilent(at=at, message=answer.message))
+            return
+        if context.state.slurm_silent_since:
+            context.emit(ev.SlurmAnswers(at=at))
+        self.polled_at = asked
+        self.other_jobs = self._count_others(answer)
+        self._collector.read_spool()  # what jobs reported before this poll counts before it
+        jobs_of_name: dict[str, set[str]] = {}
+        for job in (*answer.jobs.values(), *answer.accounted.values()):
+            jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
+
+        def seen(job: str) -> Seen | None:
+            shown = answer.jobs.get(job) or answer.accounted.get(job)
+            return _seen(shown) if shown else None
+
+        def find_job(submission: str) -> str:
+            if submission not in context.state.submissions:
+                return ""
+            jobs = sorted(jobs_of_name.get(self._job_name(submission), {""}), key=_number)
+            owner = self._claim_owner(submission) if len(jobs) > 1 else ""
+            if owner not in jobs:
+                return jobs[0]  # should it be a duplicate, it or its tasks will lose their claims and report that
+            self._canceller.cancel_orphans([job for job in jobs if job != owner])
+            return owner
+
+        def find_allocation(name: str) -> str:
+            return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
+
+        context.emit_all(context.observer.look(seen, find_job, asked, at, time.monotonic(), answer.accounting))
+        self._tracker.apply_poll(seen, find_allocation, asked, at)
+
+    def _job_name(self, submission: str) -> str:
+        members = [index for index, _ in self._context.state.submissions[submission]]
+        return self._context.job_name(submission, members)
+
+    def _count_others(self, view: SlurmView) -> dict[str, int]:
+        tag = job_tag(self._context.study.study_id, "")
+        counts: dict[str, int] = {}
+        for job in view.jobs.values():
+            if job.state not in ENDED and not job.name.startswith(tag):
+                counts[job.qos] = counts.get(job.qos, 0) + 1
+        return counts
+
+    def _claim_owner(self, submission: str) -> str:
+        """The job that holds the claim of a submission's first attempt; empty if none does."""
+        index, number = self._context.state.submissions[submission][0]
+        return self._context.directory.claims.owner(attempt_name(index, number))
+
+
+def _summary(answer: Answer) -> str:
+    if isinstance(answer, Unobserved):
+        return f"nothing: {answer.message}"
+    counts: dict[str, int] = {}
+    for job in answer.jobs.values():
+        counts[job.state] = counts.get(job.state, 0) + 1
+    listed = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none"
+    accounted = f"{len(answer.accounted)} in accounting" if answer.accounting else "accounting does not answer"
+    return f"jobs in the queue: {listed}; {accounted}"
+
+
+def _seen(job: SlurmJob) -> Seen:
+    if job.state in ENDED:
+        return Seen(ENDED[job.state], True, job.reason, job.node, job.exit_code)
+    # A state that nobody knows yet is a job that lives: the next poll may show more.
+    return Seen(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
+
+
+def _number(job: str) -> int:
+    digits = job.partition("_")[0]
+    return int(digits) if digits.isdigit() else 0

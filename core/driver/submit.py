@@ -1,0 +1,319 @@
+"""Submits what is ready, and ahead of time what waits for jobs in Slurm: intent, files, then the backend."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
+from ..backends.site import Site
+from ..claims import attempt_name
+from ..debug_log import ChangeLogger, get_logger
+from ..plan.arrays import Kinds
+from ..plan.changes import UNCHANGED
+from ..plan.script import header_resources
+from ..store.layout import prepare
+from ..study import events as ev
+from ..study.binding import Start
+from ..study.policy import Capacity, next_local, next_submissions
+from ..study.status import LIVE
+from ..study.window import Window
+from .context import DriverContext
+from .crash_points import crash_point
+from .effects import Effect
+from .part import DriverPart
+from .submit_reasons import why_no_job, why_no_local_step
+
+_log = get_logger(__name__)
+
+_SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
+_DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
+_LOCAL_PAUSE = 5.0  # seconds until a local step is tried again for which this machine had no room
+_UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
+_UNASKED = 4  # jobs that any site lets into its queue
+_REFUSED_PAUSE = 5.0  # seconds without new submissions after one was refused that is made again
+_GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
+_GATHERED = 100  # instances that wait no longer for others
+_AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
+
+
+class PolledQueue(Protocol):
+    """What the last poll of Slurm showed."""
+
+    polled_at: float  # monotonic
+    other_jobs: dict[str, int]  # of the user, by QOS
+
+
+class Submitter(DriverPart):
+    """The part of a driver that submits."""
+
+    def __init__(self, context: DriverContext, queue: PolledQueue) -> None:
+        self._context = context
+        self._queue = queue
+        self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
+        self._calls = 0  # sbatch calls under way
+        self._kinds = Kinds(context.plan)
+        self._site: Site | None = None  # once Slurm was asked
+        self._asking = False
+        self._windows: dict[str, Window] = {}
+        self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
+        self._rests: dict[int, float] = {}  # until when a step gathers its instances
+        self._ahead_due = 0.0
+        self._slurm_closed_until = 0.0  # monotonic: no submission to Slurm before
+        self._pause = ""  # why it is closed
+        self._local_closed_until = 0.0
+        self._ended_steps: list[int] = []  # of the Slurm jobs that have ended, until their windows know
+        self._reasons = ChangeLogger(_log)
+        context.log.subscribe(self._note)
+        if context.slurm and self._wants_slurm():
+            self._ask_for_site()
+
+    def due(self) -> float | None:
+        """When something that waits may be submitted."""
+        context, now = self._context, time.monotonic()
+        times: list[float] = []
+        if any(context.state.ready[step.index] for step in context.plan.steps if step.scheduled):
+            times.append(self._slurm_closed_until)
+        if any(context.state.ready[step.index] for step in context.plan.steps if not step.scheduled):
+            times.append(self._local_closed_until)
+        times += [due for window in self._windows.values() if (due := window.due(now)) is not None]
+        times += [
+            until for step, until in self._rests.items() if context.state.ready[step] or context.state.ahead[step]
+        ]
+        if any(context.state.ahead):
+            times.append(self._ahead_due)
+        return min((due for due in times if due > now), default=None)
+
+    def step(self) -> None:
+        """Start as much as policy and limits allow."""
+        context, state = self._context, self._context.state
+        is_open = time.monotonic() >= self._local_closed_until
+        starts = [Start((index,)) for index in next_local(state, context.limits)] if is_open else []
+        if self._reasons.is_on and not starts:
+            self._reasons.report("no local step started", why_no_local_step(state, context.limits, is_open))
+        context.effects.perform([self._effect(start, scheduled=False) for start in starts])
+        if not context.slurm:
+            return
+        self._ask_for_site()
+        capacity = self._capacity()
+        chosen = next_submissions(state, self._kinds, context.packing, context.limits, capacity)
+        now = time.monotonic()
+        if self._reasons.is_on and not chosen:
+            why = why_no_job(state, context.packing, context.limits, capacity, self._pause)
+            self._reasons.report("nothing submitted to Slurm", why)
+        for start in chosen:
+            self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
+        if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
+            self._ahead_due = now + _AHEAD_EVERY  # only what was tried waits: else a busy driver never came to it
+        context.effects.perform([self._effect(start, scheduled=True) for start in chosen])
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=True)
+
+    def _note(self, event: ev.Event, _refused: Sequence[int]) -> None:
+        """An end may have made room in Slurm, and so may an answer after silence."""
+        match event:
+            case ev.Ended():
+                self._slurm_closed_until = 0.0
+                step = self._context.plan.step_of(self._context.plan.instances[event.instance])
+                if step.scheduled:
+                    self._ended_steps.append(step.index)
+            case ev.SlurmAnswers():
+                self._slurm_closed_until = 0.0
+            case _:
+                pass
+
+    def _pause_slurm(self, seconds: float, why: str) -> None:
+        self._slurm_closed_until, self._pause = time.monotonic() + seconds, why
+
+    # --- what Slurm has room for
+
+    def _ask_for_site(self) -> None:
+        """Ask once what the cluster allows, on a thread of its own; a few jobs need not wait for the answer."""
+        if not self._asking and self._wants_slurm():
+            self._asking = True
+            self._threads.submit(self._ask)
+
+    def _wants_slurm(self) -> bool:
+        return any(self._context.state.ready[step.index] for step in self._context.plan.steps if step.scheduled) or any(
+            self._context.state.ahead
+        )
+
+    def _ask(self) -> None:
+        assert self._context.slurm is not None
+        try:
+            site = self._context.slurm.site()
+        except Exception:  # a bug of ours: without its limits they are learned
+            _log.warning("the limits of the cluster cannot be read", exc_info=True)
+            site = Site()
+
+        def take() -> None:
+            self._site = site
+            names = {name: index for index, name in enumerate(self._limit_of)}
+            for name, step in names.items():
+                qos, account = self._qos_and_account(step)
+                self._windows[name] = Window(site.submit_limit(qos, account))
+            self._ahead_due = 0.0  # there may be room
+
+        self._context.post(take)
+
+    def _capacity(self) -> Capacity:
+        context, state, now = self._context, self._context.state, time.monotonic()
+        site = self._site or Site()
+        arrays, binds = (context.slurm.arrays, context.slurm.binds) if context.slurm else (False, False)
+        is_open = now >= self._slurm_closed_until and not state.slurm_silent_since
+        settings = context.study.settings
+        resting = [
+            step
+            for step, until in self._rests.items()
+            if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
+        ]
+        if self._site is None:  # arrays are not to be cut for that
+            resting += [step.index for step in context.plan.steps if len(step.instances) > 1]
+        # What Slurm forgets counts for it as done: only while its last poll is younger may jobs be bound to others.
+        fresh = now - self._queue.polled_at < site.min_job_age / 2
+        return Capacity(
+            calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
+            slurm_open=is_open,
+            doubtful=context.observer.doubtful(),
+            array=min(settings.array, site.max_array) if arrays else 1,
+            ahead=settings.submit_ahead and binds and fresh and now >= self._ahead_due,
+            room=self._room(now),
+            limit_of=self._limit_of,
+            resting=resting,
+        )
+
+    def _room(self, now: float) -> dict[str, int]:
+        if self._site is None:
+            return dict.fromkeys(self._limit_of, max(0, _UNASKED - len(self._context.state.live_slurm)))
+        for step in self._ended_steps:
+            self._windows[self._limit_of[step]].ended(now)
+        self._ended_steps.clear()
+        return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
+
+    def _others(self, limit: str) -> int:
+        """How many other jobs of the user are under a limit, as the last poll of Slurm showed it."""
+        assert self._site is not None
+        qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
+        return self._queue.other_jobs.get(qos, 0)
+
+    def _live(self, limit: str) -> int:
+        """How many jobs of the steps under a limit are in Slurm or on their way to it.
+
+        What waits in an allocation is no job; the allocations themselves are.
+        """
+        context, state = self._context, self._context.state
+        steps = {
+            step for step, name in enumerate(self._limit_of) if name == limit and context.plan.steps[step].scheduled
+        }
+        packed = steps & context.packing.steps
+        jobs = sum(state.step_counts[step][status] for step in steps - packed for status in LIVE)
+        if packed:
+            jobs += sum(context.plan.instances[index].step in packed for index in state.live_slurm)
+            jobs += len(state.allocations.open())
+        return jobs
+
+    def _limit_name(self, step: int) -> str:
+        return "|".join(self._qos_and_account(step))
+
+    def _qos_and_account(self, step: int) -> tuple[str, str]:
+        plan = self._context.plan
+        if not plan.steps[step].scheduled or not plan.steps[step].instances:
+            return "", ""
+        values = header_resources(plan, plan.instances[plan.steps[step].instances[0]])
+        return values.get("qos", ""), values.get("bank", "")
+
+    # --- one submission
+
+    def _effect(self, start: Start, *, scheduled: bool) -> Effect[Answer]:
+        context = self._context
+        numbers = [context.state.next_attempt(index) for index in start.members]
+        members = tuple(zip(start.members, numbers, strict=True))
+        submission = context.new_submission()
+        tasks = (start.tasks or tuple(range(len(members)))) if len(members) > 1 else ()
+        changes = {index: context.state.changes.get(index, UNCHANGED) for index in start.members}
+        job = Job(
+            submission=submission,
+            name=context.job_name(submission, start.members),
+            attempts=tuple(self._attempt(index, number, changes[index]) for index, number in members),
+            tasks=tasks,
+            options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
+            after=start.after,
+        )
+        intent = ev.SubmitIntended(
+            at=time.time(),
+            submission=submission,
+            backend=context.plan.batch.type if scheduled else "local",
+            members=members,
+            tasks=start.tasks if tasks else (),
+            after=start.after,
+        )
+        backend: Backend | None = context.slurm if scheduled else context.local
+        assert backend is not None
+        self._calls += 1 if scheduled else 0
+
+        def act() -> Answer:
+            for index, number in members:
+                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+            crash_point("submit.prepared")
+            return _submit(backend, job)
+
+        return Effect(
+            "submit",
+            [intent],
+            act=act,
+            take=lambda answer: self._answered(job, start.members, answer, scheduled),
+            executor=self._threads if scheduled else None,
+        )
+
+    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> Attempt:
+        directory, plan = self._context.directory, self._context.plan
+        instance = plan.instances[index]
+        workspace = f"{directory.root}/{instance.workspace}"
+        return Attempt(
+            name=attempt_name(index, number),
+            workspace=workspace,
+            script=f"{workspace}/{plan.script_of(instance, changes)}",
+            stdout=f"{workspace}/{instance.stem}.out",
+            stderr=f"{workspace}/{instance.stem}.err",
+        )
+
+    def _answered(self, job: Job, members: Sequence[int], answer: Answer, scheduled: bool) -> None:
+        context, at, now = self._context, time.time(), time.monotonic()
+        limit = self._limit_of[context.plan.instances[members[0]].step]
+        live = self._live(limit)
+        self._calls -= 1 if scheduled else 0
+        match answer:
+            case Accepted():
+                context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
+                for index in members:
+                    context.observer.touch(index, now)
+                if scheduled:
+                    self._ahead_due = 0.0  # its children may follow
+                    if limit in self._windows:
+                        self._windows[limit].accepted(live)
+            case Deferred():
+                context.emit(ev.SubmitDeferred(at=at, submission=job.submission, message=answer.message))
+                if not scheduled:
+                    self._local_closed_until = now + _LOCAL_PAUSE
+                elif answer.limit and limit in self._windows:
+                    self._windows[limit].refused(live, self._others(limit), now)
+                else:
+                    self._pause_slurm(_DEFER_WAIT, f"deferred: {answer.message}")
+            case Unclear():
+                self._pause_slurm(_UNCLEAR_PAUSE, f"the answer to a submission was unclear: {answer.message}")
+                context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
+                context.observer.doubt(job.submission, now)
+            case Refused():
+                if context.tries.attempts > 1:  # it may be tried again by itself: not at once
+                    self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")
+                context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
+
+
+def _submit(backend: Backend, job: Job) -> Answer:
+    try:
+        return backend.submit(job)
+    except Exception as error:  # a bug of ours must not leave the submission without an answer
+        return Unclear(f"{type(error).__name__}: {error}")

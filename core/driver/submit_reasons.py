@@ -1,0 +1,43 @@
+"""Why nothing was submitted, in words for the debug log."""
+
+from __future__ import annotations
+
+from ..plan.packing import Packing
+from ..study.policy import Capacity, Limits
+from ..study.state import StudyState
+
+
+def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
+    """Why ready local steps do not start; empty if none is ready. `is_open`: this machine has room for processes."""
+    if not any(state.ready[step.index] for step in state.plan.steps if not step.scheduled):
+        return ""
+    if not is_open:
+        return "this machine had no room for another process"
+    if len(state.live_local) >= limits.local_jobs:
+        return "all local slots are in use"
+    return "none was chosen"
+
+
+def why_no_job(state: StudyState, packing: Packing, limits: Limits, capacity: Capacity, paused: str) -> str:
+    """Why nothing goes to Slurm; empty if nothing waits for that. `paused` says why Slurm takes no jobs now."""
+    scheduled = [step for step in state.plan.steps if step.scheduled and not packing.takes_all(step.index)]
+    ready = [step for step in scheduled if state.ready[step.index]]
+    ahead = [step for step in scheduled if state.ahead[step.index]]
+    if not ready and not ahead:
+        return ""
+    if not capacity.slurm_open:
+        return "Slurm does not answer" if state.slurm_silent_since else paused or "paused"
+    if capacity.calls <= 0:
+        return "all sbatch calls are in use"
+    if limits.throttle and len(state.live_slurm) + len(state.live_packed) >= limits.throttle:
+        return "the throttle is reached"
+    reasons: list[str] = []
+    for step in ready or ahead:
+        limit = capacity.limit_of[step.index] if capacity.limit_of else ""
+        if capacity.room.get(limit, 1) <= 0:
+            reasons.append(f"{step.name}: no room under the submit limit of {limit.strip('|') or 'the user'}")
+        if step.index in capacity.resting:
+            reasons.append(f"{step.name}: gathers instances, or the cluster's limits are not known yet")
+    if not ready and not capacity.ahead:
+        reasons.append("jobs cannot be bound to parents now: switched off, or the last poll of Slurm is too old")
+    return "; ".join(dict.fromkeys(reasons)) or "none was chosen"

@@ -1,0 +1,65 @@
+"""Starts the driver that takes over after a detach, and waits until it is ready.
+
+The successor follows the journal like any view. When this driver releases its lease with the reason HANDED_OVER, the
+successor takes it. If it does not, the supervisor of the driver that handed over drives on.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..store.layout import StudyDirectory
+from ..store.study_file import StudyFile
+
+READY_FD = "MTUI_READY_FD"  # names the pipe on which the successor says that it follows
+_DEADLINE = 20.0  # seconds for Python to start and the journal to be read
+
+
+def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str, ...]:
+    """The command line of a headless driver that takes the study over."""
+    inside = ("--in-allocation",) if study.settings.inside else ()
+    return (sys.executable, "-m", "mtui.tui", "--no-ui", *inside, str(directory.root))
+
+
+def start_successor(command: Sequence[str], log: Path) -> bool:
+    """Start it in a session of its own, its output going to `log`; whether it is ready to take over."""
+    if not command:
+        return False
+    read_end, write_end = os.pipe()
+    try:
+        with log.open("ab") as out:
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                pass_fds=(write_end,),
+                env={**os.environ, READY_FD: str(write_end)},
+                start_new_session=True,
+            )
+        os.close(write_end)
+        write_end = -1
+        readable, _, _ = select.select([read_end], [], [], _DEADLINE)
+        return bool(readable) and os.read(read_end, 1) == b"+"
+    except OSError:
+        return False
+    finally:
+        os.close(read_end)
+        if write_end >= 0:
+            os.close(write_end)
+
+
+def say_ready() -> bool:
+    """Tell the driver that started this process as its successor that it may let go; false if none did."""
+    number = os.environ.pop(READY_FD, "")
+    if number:
+        with suppress(OSError):  # the driver that started this process has ended since
+            os.write(int(number), b"+")
+        os.close(int(number))
+    return bool(number)

@@ -1,0 +1,101 @@
+"""Causes in words: the only place that words them, for what shows a study and for the hooks of a study.
+
+It is here and not in the tui because a driver hands the words to the study's own commands as MTUI_CAUSE. Nothing that
+decides imports it.
+"""
+
+from __future__ import annotations
+
+import signal
+from functools import lru_cache
+
+from .causes import Cause, CauseCode
+
+# {on}, {at}: the node. {end}: the error of the script, else its exit code. {place}: Slurm, or an allocation.
+_TEXTS: dict[CauseCode, str] = {
+    CauseCode.OTHER: "{text}",
+    CauseCode.EXIT_CODE: "{exit}",
+    CauseCode.TERMINATED: "it was told to end from outside ({end})",
+    CauseCode.WALLTIME: "its walltime was over",
+    CauseCode.OUT_OF_MEMORY: "it used more memory than it had asked for{on}",
+    CauseCode.NODE_FAILED: "a node failed{on}",
+    CauseCode.PREEMPTED: "Slurm took its nodes for another job",
+    CauseCode.DEADLINE: "it could not have ended before its deadline",
+    CauseCode.CANCELLED_IN_SLURM: "from outside of mtui",
+    CauseCode.LAUNCH_FAILED: "Slurm could not run the script{on}: "
+    "killed by a signal, or its output directory is missing",
+    CauseCode.JOB_FAILED: "failed{on} ({reason})",
+    CauseCode.NO_RECORD: "it ended without a report: it was killed, the disk was full, or the study was moved",
+    CauseCode.NEVER_BEGAN: "job {job} is completed, but the script never began",
+    CauseCode.JOB_UNKNOWN: "neither squeue nor sacct knows job {job}, and it left no exit record",
+    CauseCode.JOB_NOT_IN_QUEUE: "squeue no longer knows job {job}, and it left no exit record",
+    CauseCode.TASK_UNKNOWN: "neither squeue nor sacct knows job {job}, and it left no exit record{forgotten}",
+    CauseCode.TASK_NOT_IN_QUEUE: "squeue no longer knows job {job}, and it left no exit record{forgotten}",
+    CauseCode.COMMAND: "by command",
+    CauseCode.COMMAND_BEFORE_SUBMIT: "by command, before it was submitted",
+    CauseCode.MARKED_FINISHED: "marked as finished by hand{because}",
+    CauseCode.MARKED_SKIPPED: "marked as skipped by hand{because}",
+    CauseCode.PARENT_FAILED: "taken out of {place}: a parent failed",
+    CauseCode.HELD: "taken out of {place}: held by command",
+    CauseCode.PARENT_JOB_GONE: "taken out of {place}: a parent's job is gone",
+    CauseCode.PARENT_RERUN: "a parent is to run again",
+    CauseCode.ALLOCATION_ENDED: "allocation {job} ended before",
+    CauseCode.ALLOCATION_WALLTIME: "the walltime of allocation {job} was over",
+    CauseCode.ALLOCATION_NODE_FAILED: "a node of allocation {job} failed{at}",
+    CauseCode.ALLOCATION_PREEMPTED: "Slurm took the nodes of allocation {job} for another job",
+    CauseCode.ALLOCATION_OUT_OF_MEMORY: "allocation {job} used more memory than it had{at}",
+    CauseCode.ALLOCATION_UNNEEDED: "allocation {job} was not needed any more",
+    CauseCode.ALLOCATION_CANCELLED: "allocation {job} was cancelled from outside",
+    CauseCode.ALLOCATION_FAILED: "allocation {job} failed{at}",
+    CauseCode.ALLOCATION_LEADER_ENDED: "the leader in allocation {job} ended",
+    CauseCode.ALLOCATION_UNKNOWN: "Slurm no longer knows allocation {job}",
+    CauseCode.ALLOCATION_NOT_REQUESTED: "the request for it never arrived",
+    CauseCode.NO_WAITING: "it cannot wait for its parents there",
+    CauseCode.NO_TIME_LEFT: "its walltime does not fit into what is left of allocation {job}",
+    CauseCode.IDLE_ALLOCATION: "allocation {job} has nothing to do",
+    CauseCode.REVOKED: "taken back",
+    CauseCode.MAESTRO_STATE: "Maestro says {text}",
+    CauseCode.MAESTRO_CANCELLED: "cancelled in Maestro",
+}
+_FORGOTTEN = " (Slurm forgets tasks of an array that are cancelled before they begin)"  # seen with 22.05
+
+
+@lru_cache(maxsize=4096)
+def cause_text(cause: Cause | None) -> str:
+    """Why something ended, in words; empty if there is no cause."""
+    if cause is None:
+        return ""
+    exit_words = _exit_text(cause)
+    words = _TEXTS[cause.code].format(
+        text=cause.text,
+        exit=exit_words,
+        end=cause.text or exit_words,
+        reason=cause.text or "no reason given",
+        because=f": {cause.text}" if cause.text else "",
+        on=f" on {cause.node}" if cause.node else "",
+        at=f" ({cause.node})" if cause.node else "",
+        job=cause.job,
+        place="its allocation" if cause.allocation else "Slurm",
+        forgotten=_FORGOTTEN,
+    )
+    return f"{words}; it began {cause.times} times and never came to its end" if cause.times else words
+
+
+def _exit_text(cause: Cause) -> str:
+    """An exit code, with its meaning for a shell, and the node."""
+    if cause.exit_code is None:
+        return ""
+    return _code_text(cause.exit_code) + (f" on {cause.node}" if cause.node else "")
+
+
+def _code_text(code: int) -> str:
+    if code == 126:
+        return "exit code 126 (a command is not executable)"
+    if code == 127:
+        return "exit code 127 (a command was not found)"
+    if code > 128:
+        try:
+            return f"exit code {code} (signal {signal.Signals(code - 128).name.removeprefix('SIG')})"
+        except ValueError:
+            pass
+    return f"exit code {code}"

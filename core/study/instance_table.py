@@ -1,0 +1,207 @@
+"""Changes of the status of instances, and what follows from each for their dependents and queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..plan.model import Plan
+from .attempt import Attempt
+from .causes import Cause, CauseCode
+from .durable_state import DurableState
+from .status import BAD, DONE, LIVE, OVER, TABLE, Impossible, Status, Verb, allowed
+from .status_index import StatusIndex
+
+_TOO_LATE_TO_HOLD = OVER | {Status.RUNNING, Status.SUSPENDED, Status.COMPLETING}
+
+# What is still to be changed: the instance, why, and its new status.
+_Change = tuple[int, Verb, Status]
+
+
+class InstanceTable:
+    """Writes the statuses and queues of a durable state, and keeps the index over the statuses up to date."""
+
+    def __init__(self, plan: Plan, state: DurableState, index: StatusIndex) -> None:
+        self._plan = plan
+        self._state = state
+        self._index = index
+        self.now = 0.0  # wall clock seconds of the event that is being applied
+
+    def at(self, index: int) -> Status:
+        """The status of an instance; raises Impossible if there is none of that index."""
+        if not 0 <= index < len(self._state.status):
+            raise Impossible(f"there is no instance {index}")
+        return self._state.status[index]
+
+    def require(self, indices: Iterable[int], verb: Verb, target: Status) -> None:
+        """Raise Impossible unless all of these instances can make the change: one event, all or nothing."""
+        for index in indices:
+            if not allowed(verb, self.at(index), target):
+                source = self._state.status[index].value
+                raise Impossible(f"instance {index} is {source}: '{verb.value}' cannot make it {target.value}")
+
+    def unlock_ready(self) -> None:
+        """Make ready what waits for nothing, at the start of a study."""
+        for index, status in enumerate(self._state.status):
+            if status is Status.WAITING and self._index.waits_for(index) == 0:
+                self.change(index, Verb.UNLOCK, Status.READY)
+
+    def unlock_if_free(self, index: int) -> None:
+        """Make a waiting instance ready if it waits for no parent."""
+        if self._index.waits_for(index) == 0:
+            self.change(index, Verb.UNLOCK, Status.READY)
+
+    def unsubmitted_status(self, index: int) -> Status:
+        """The status of an instance that is not submitted, as its parents require it."""
+        if self._index.failed_above.above[index]:
+            return Status.BLOCKED
+        return Status.WAITING if self._index.waits_for(index) else Status.READY
+
+    def change(self, index: int, verb: Verb, target: Status) -> None:
+        """Change the status of an instance, and whatever follows from that further down the graph.
+
+        Raises Impossible, and changes nothing, if the table of transitions does not allow it.
+        """
+        self.require([index], verb, target)
+        state_of, counters = self._state.status, self._index
+        todo: list[_Change] = [(index, verb, target)]  # the last first; what follows is reversed, so rows keep order
+        while todo:
+            index, verb, target = todo.pop()
+            source = state_of[index]
+            if source is target:
+                continue  # nothing new, or it was reached over two ways
+            assert allowed(verb, source, target)
+            self._put(index, source, target)
+            if (source in DONE) != (target in DONE):
+                touched = counters.unfinished_above.change(index, target not in DONE)
+                todo += reversed(self._follow(touched, more=target not in DONE))
+            after = counters.unfinished_after_parents
+            if after and (source in OVER) != (target in OVER):
+                touched = after.change(index, target not in OVER)
+                todo += reversed(self._follow(touched, more=target not in OVER))
+            if (source in BAD) != (target in BAD):
+                todo += reversed(self._follow_failure(index, target in BAD))
+            if verb is Verb.UNBLOCK and target is Status.WAITING and counters.waits_for(index) == 0:
+                todo.append((index, Verb.UNLOCK, Status.READY))  # the parent that had failed counts as done
+            bindable = counters.is_bindable(index, target)
+            if counters.is_bindable(index, source) != bindable:
+                self._follow_binding(index, bindable)
+
+    def _put(self, index: int, source: Status, target: Status) -> None:
+        """Write the status of one instance, and move it between the queues."""
+        state = self._state
+        step = self._plan.instances[index].step
+        state.status[index] = target
+        self._index.count(index, source, target)
+        live = self._live_queue(index)
+        if (source is Status.HELD or target in _TOO_LATE_TO_HOLD) and target is not Status.BLOCKED:
+            state.held.discard(index)
+        if source is Status.READY:
+            state.ready[step].pop(index, None)
+        elif target is Status.READY:
+            state.ready[step][index] = None
+        if source in (Status.BOUND, Status.PENDING):
+            state.to_unbind.pop(index, None)
+            state.lost_dependency.discard(index)
+        if Status.WAITING in (source, target):
+            self._queue_ahead(index)
+        allocation = state.attempts[index][-1].allocation if live is state.live_packed else ""
+        if target in LIVE:
+            live[index] = None
+            if allocation:
+                state.allocations.has(allocation, index)
+        elif source in LIVE:
+            live.pop(index, None)
+            state.to_cancel.pop(index, None)
+            if allocation:
+                state.allocations.leaves(allocation, index, finished=target is Status.FINISHED)
+
+    def _live_queue(self, index: int) -> dict[int, None]:
+        """The queue of live instances to which an instance belongs while it is live."""
+        state = self._state
+        if not self._plan.steps[self._plan.instances[index].step].scheduled:
+            return state.live_local
+        attempts = state.attempts.get(index)
+        return state.live_packed if attempts and attempts[-1].allocation else state.live_slurm
+
+    def _queue_ahead(self, index: int) -> None:
+        """Keep `ahead` right for an instance whose status or parents have changed."""
+        state = self._state
+        step = self._plan.steps[self._plan.instances[index].step]
+        waits = step.scheduled and state.status[index] is Status.WAITING
+        if waits and index not in state.dependency_never_satisfied and self._index.can_go_ahead(index):
+            state.ahead[step.index][index] = None
+        else:
+            state.ahead[step.index].pop(index, None)
+
+    # --- what follows for dependents
+
+    def _follow(self, children: Sequence[int], *, more: bool) -> list[_Change]:
+        """The changes of instances that wait for one more parent than before, or for one fewer."""
+        follow: list[_Change] = []
+        for child in children:
+            status = self._state.status[child]
+            if status is Status.WAITING and self._index.unfinished_after_parents:
+                self._queue_ahead(child)
+            if more and status is Status.READY:
+                self.void_last(child, Cause(CauseCode.PARENT_RERUN))
+                follow.append((child, Verb.RELOCK, Status.WAITING))
+            elif more and status is Status.BOUND:
+                self.lose_dependency(child)
+            elif not more and self._index.waits_for(child) == 0:
+                if status is Status.WAITING:
+                    follow.append((child, Verb.UNLOCK, Status.READY))
+                elif status is Status.BOUND and child not in self._state.to_unbind:
+                    self._note_freed(child)
+                    follow.append((child, Verb.FREE, Status.PENDING))
+        return follow
+
+    def _follow_failure(self, index: int, failed: bool) -> list[_Change]:
+        """The changes of dependents of an instance that failed, or gets another chance."""
+        follow: list[_Change] = []
+        failed_above, status = self._index.failed_above, self._state.status
+        for child in dict.fromkeys(failed_above.change(index, failed)):  # one may be reached over two ways
+            bad = failed_above.above[child]
+            if bad and status[child] in TABLE[Verb.BLOCK].sources:
+                follow.append((child, Verb.BLOCK, Status.BLOCKED))
+            elif not bad and status[child] is Status.BLOCKED:
+                target = Status.HELD if child in self._state.held else Status.WAITING
+                follow.append((child, Verb.UNBLOCK, target))
+        return follow
+
+    def _follow_binding(self, index: int, bindable: bool) -> None:
+        """Dependents can be bound to an instance from now on, or no longer."""
+        for child in self._index.unbindable_above.change(index, not bindable):
+            if self._state.status[child] is Status.WAITING:
+                self._queue_ahead(child)
+            elif not bindable:
+                self.lose_dependency(child)
+
+    # --- bound instances and attempts
+
+    def lose_dependency(self, index: int) -> None:
+        """Have an instance unbound that is bound to a job which never ends well."""
+        state = self._state
+        if state.status[index] is Status.BOUND and not state.attempts[index][-1].cancelled:
+            state.to_unbind[index] = None
+            state.lost_dependency.add(index)
+
+    def unbind_children(self, index: int) -> None:
+        """Have all instances unbound that depend on this one directly: its job is another than they are bound to."""
+        graph = self._index.graph
+        for child in (*graph.children[index], *graph.users(self._plan.instances[index].step)):
+            self.lose_dependency(child)
+
+    def free(self, index: int) -> None:
+        """The jobs to which an instance is bound have ended well: it waits in Slurm's queue for resources."""
+        self._note_freed(index)
+        self.change(index, Verb.FREE, Status.PENDING)
+
+    def _note_freed(self, index: int) -> None:
+        attempt = self._state.attempts[index][-1]
+        attempt.reason, attempt.freed_at = "", self.now
+
+    def void_last(self, index: int, cause: Cause | None) -> None:
+        """End an attempt that was deferred or never arrived: should its job turn up, its claim is void."""
+        last: Attempt | None = self._state.last_attempt(index)
+        if last and not last.ended_at:
+            last.ended_at, last.cancelled, last.cause = self.now, True, cause

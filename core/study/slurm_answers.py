@@ -1,0 +1,101 @@
+"""What each answer of Slurm about a job means for the attempt that is followed: one table.
+
+A job ends twice: it reports its exit code, and Slurm shows that it ended. Slurm alone knows of time limits and memory,
+the job alone knows its exit code for certain: so whichever comes first waits for the other, for a while.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .status import Status
+
+NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not begin, or has cancelled
+_QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How Slurm shows one job: alive or ended as `status`, with its reason and (from accounting) exit code."""
+
+    status: Status
+    ended: bool
+    reason: str = ""
+    node: str = ""
+    exit_code: int | None = None
+
+
+class Awaited(Enum):
+    """What the end of an attempt still waits for."""
+
+    __hash__ = object.__hash__  # members are single; a poll looks up each live job in the table
+
+    NOTHING = "it has not ended"
+    VERDICT = "the job has reported a failure: Slurm's word on the cause"
+    REPORT = "Slurm shows its end: the job's own report"
+
+
+class JobAnswer(Enum):
+    """What a poll of Slurm says about the job of an attempt."""
+
+    __hash__ = object.__hash__  # members are single; a poll looks up each live job in the table
+
+    QUEUED = "in the queue"
+    RUNNING = "running"
+    COMPLETING = "its script has ended, Slurm cleans up"
+    ALIVE = "alive in another way"
+    FINISHED = "ended well"
+    FAILED = "ended otherwise"
+    UNSATISFIABLE = "will never begin, because of the jobs that it is bound to"
+    CANCELLED = "not known, after it was asked to end"
+    MISSING = "not known"
+    LOST = "not known for LOST_WAIT"
+
+
+class JobAction(Enum):
+    """What the observer does with an answer."""
+
+    WAIT = "nothing yet"
+    OBSERVE = "record how Slurm shows it"
+    RUN_AGAIN = "drop the end, for the job lives, and record how Slurm shows it"
+    WAIT_LONGER = "wait for the verdict from now on, and record how Slurm shows it"
+    END = "end it, with the exit code that it reported"
+    FINISH = "end it well, unless it never began"
+    AWAIT_REPORT = "wait for its report, then end it as Slurm shows it"
+    REBIND = "have it bound again or blocked"
+    CANCEL = "end it as cancelled"
+    LOSE = "end it as lost, or bind it again if it never began"
+
+
+# What to do with an answer: by what is awaited for the attempt.
+_COLUMNS = (Awaited.NOTHING, Awaited.VERDICT, Awaited.REPORT)
+_ROWS = {
+    JobAnswer.QUEUED: (JobAction.OBSERVE, JobAction.RUN_AGAIN, JobAction.RUN_AGAIN),
+    JobAnswer.RUNNING: (JobAction.OBSERVE, JobAction.WAIT, JobAction.RUN_AGAIN),  # VERDICT: Slurm shows the end late
+    JobAnswer.COMPLETING: (JobAction.OBSERVE, JobAction.WAIT_LONGER, JobAction.RUN_AGAIN),
+    JobAnswer.ALIVE: (JobAction.OBSERVE, JobAction.OBSERVE, JobAction.RUN_AGAIN),
+    JobAnswer.FINISHED: (JobAction.FINISH, JobAction.END, JobAction.FINISH),
+    JobAnswer.FAILED: (JobAction.AWAIT_REPORT, JobAction.END, JobAction.WAIT),
+    JobAnswer.UNSATISFIABLE: (JobAction.REBIND, JobAction.REBIND, JobAction.REBIND),
+    JobAnswer.CANCELLED: (JobAction.CANCEL, JobAction.CANCEL, JobAction.CANCEL),
+    JobAnswer.MISSING: (JobAction.WAIT, JobAction.WAIT, JobAction.WAIT),
+    JobAnswer.LOST: (JobAction.LOSE, JobAction.WAIT, JobAction.LOSE),  # VERDICT: the exit code will end it
+}
+ACTIONS = {
+    (awaited, answer): action
+    for answer, actions in _ROWS.items()
+    for awaited, action in zip(_COLUMNS, actions, strict=True)
+}
+
+
+def answer_of(view: Seen) -> JobAnswer:
+    """The answer of a poll that shows the job."""
+    if view.ended:
+        return JobAnswer.FINISHED if view.status is Status.FINISHED else JobAnswer.FAILED
+    if view.status in _QUEUED:
+        return JobAnswer.QUEUED
+    return _ALIVE.get(view.status, JobAnswer.ALIVE)
+
+
+_ALIVE = {Status.RUNNING: JobAnswer.RUNNING, Status.COMPLETING: JobAnswer.COMPLETING}

@@ -1,0 +1,48 @@
+"""Submissions to which no usable answer came: a poll of Slurm finds their jobs by name, or none for long enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import events as ev
+from .expectation import UNCLEAR_WAIT, Expectations
+from .state import StudyState
+from .status import Status
+
+
+class UnclearSubmissions:
+    """The submissions to look for. A job that is found by its name is unconfirmed in `expected`: it may be over."""
+
+    def __init__(self, state: StudyState, expected: Expectations) -> None:
+        self._state = state
+        self._expected = expected
+        self._since: dict[str, float] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._since)
+
+    def add(self, submission: str, now: float) -> None:
+        """A submission became unclear at `now`, by the driver's monotonic clock."""
+        self._since.setdefault(submission, now)
+
+    def look(self, find: Callable[[str], str], asked: float, at: float) -> list[ev.Event]:
+        """The events that follow from a poll that was begun at `asked`; `find` as for Observer.look."""
+        return [event for name in list(self._since) for event in self._look_for(name, find(name), asked, at)]
+
+    def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
+        members = self._state.submissions.get(submission, ())
+        attempts = [self._state.attempts[index][-1] for index, _ in members]
+        reported = (attempt.array for attempt in attempts if attempt.submission == submission and attempt.job)
+        job = job or next(reported, "")  # where one task of an array is, the others are
+        is_unclear = any(self._state.status[index] is Status.UNCLEAR for index, _ in members)
+        if is_unclear and not job and asked - self._since[submission] < UNCLEAR_WAIT:
+            return []
+        del self._since[submission]
+        if not is_unclear:  # the job itself has reported
+            return [ev.Submitted(at=at, submission=submission, job=job)] if members and job else []
+        if not job:
+            return [ev.SubmitMissed(at=at, submission=submission)]
+        for index, _ in members:
+            with self._expected.change(index) as expected:
+                expected.unconfirmed = True
+        return [ev.Submitted(at=at, submission=submission, job=job)]

@@ -1,0 +1,1 @@
+"""A mutation run: small changes of the product that the tests have to notice."""

@@ -1,0 +1,191 @@
+"""The random world around the driver: what Slurm and jobs do, and how a driver dies."""
+
+from __future__ import annotations
+
+import json
+
+import hypothesis.strategies as st
+from hypothesis.stateful import precondition, rule
+
+from mtui.core.plan.model import Plan
+from mtui.core.study import events as ev
+from mtui.core.study.checkpoint import from_lines, to_lines
+from mtui.core.study.commands import Request, carry_out
+from mtui.core.study.event_records import from_record
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import Status
+from tests.property.driver_machine import DriverMachine
+from tests.property.world import Job
+from tests.property.world import Request as Sbatch
+from tests.unit.study.script import everything
+
+ENDS = (
+    Status.FAILED,
+    Status.TIMED_OUT,
+    Status.OUT_OF_MEMORY,
+    Status.NODE_FAILED,
+    Status.PREEMPTED,
+    Status.DEADLINE,
+    Status.CANCELLED,
+)
+
+
+class WorldMachine(DriverMachine):
+    """The driver in a world that is moved at random."""
+
+    # --- what the world does
+
+    @precondition(lambda self: self.answers)
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(["accepted", "accepted", "deferred", "unclear", "unclear, lost", "twice", "refused"]),
+    )
+    def sbatch_answers(self, data: st.DataObject, kind: str) -> None:
+        request = self.answers.pop(data.draw(st.sampled_from(sorted(self.answers))))
+        name = request.submission
+        arrays = list(dict.fromkeys(job.array for job in self.world.named(name)))  # taken before the answer came
+        if arrays and kind in ("deferred", "refused", "unclear, lost"):
+            kind = "unclear"
+        for _ in range({"accepted": 1, "unclear": 1, "twice": 2}.get(kind, 0) - len(arrays)):
+            arrays.append(self.world.submit(request)[0].array)
+        match kind:
+            case "accepted":
+                self.accepted(request, arrays[-1])
+            case "deferred":
+                self.emit(ev.SubmitDeferred(at=self.at(), submission=name, message="a limit"))
+            case "refused":
+                self.emit(ev.SubmitRefused(at=self.at(), submission=name, message="no such partition"))
+                self.used.update((key, "refused") for key in request.members)
+            case _:
+                self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message=kind))
+                self.observer.doubt(name, self.now)
+                if not arrays:
+                    self.may_arrive.append(request)
+
+    def accepted(self, request: Sbatch, job: str) -> None:
+        self.emit(ev.Submitted(at=self.at(), submission=request.submission, job=job))
+        for index, _ in request.members:
+            self.observer.touch(index, self.now)
+
+    @precondition(lambda self: bool([name for name in self.answers if not self.world.named(name)]))
+    @rule(data=st.data())
+    def slurm_takes_it_before_sbatch_answers(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(name for name in self.answers if not self.world.named(name))))
+        self.world.submit(self.answers[name])
+
+    @precondition(lambda self: self.may_arrive)
+    @rule(data=st.data())
+    def slurm_takes_it_late(self, data: st.DataObject) -> None:
+        self.world.submit(self.may_arrive.pop(data.draw(st.integers(0, len(self.may_arrive) - 1))))
+
+    def draw_job(self, data: st.DataObject, state: str) -> Job:
+        return data.draw(st.sampled_from(self.world.of_state(state)))
+
+    @precondition(lambda self: any(map(self.world.may_begin, self.world.jobs.values())))
+    @rule(data=st.data())
+    def job_begins(self, data: st.DataObject) -> None:
+        self.begin_job(data.draw(st.sampled_from([*filter(self.world.may_begin, self.world.jobs.values())])))
+
+    def begin_job(self, job: Job) -> None:
+        self.world.begin(job)
+        if job.state == "running":
+            self.check_parents_of(job.index)
+
+    def check_parents_of(self, index: int) -> None:
+        """The payload of an instance has begun: by now its parents were done, or over where that is enough."""
+        skipped = {i for i, instance in enumerate(self.plan.instances) if self.plan.step_of(instance).skipped}
+        done = {index for index, _ in self.world.succeeded} | self.counted_as_done | skipped
+        after = self.after[index]
+        assert self.parents[index] - after <= done, "a payload began before its parents were done"
+        assert after <= self.been_over | skipped, "a payload began before what it comes after was over"
+
+    @precondition(lambda self: any(map(self.world.never_begins, self.world.jobs.values())))
+    @rule(data=st.data())
+    def slurm_cancels_what_never_begins(self, data: st.DataObject) -> None:
+        jobs = [*filter(self.world.never_begins, self.world.jobs.values())]
+        self.world.cancel_dependent(data.draw(st.sampled_from(jobs)))
+
+    @precondition(lambda self: bool([job for job in self.world.of_state("queued") if not job.local]))
+    @rule(data=st.data())
+    def somebody_cancels_a_queued_job(self, data: st.DataObject) -> None:
+        jobs = [job for job in self.world.of_state("queued") if not job.local]
+        self.world.cancel(data.draw(st.sampled_from(jobs)), record=False)
+
+    @precondition(lambda self: self.world.of_state("running"))
+    @rule(data=st.data(), record=st.booleans())
+    def job_finishes(self, data: st.DataObject, record: bool) -> None:
+        self.world.end(self.draw_job(data, "running"), Status.FINISHED, 0, record=record)
+
+    @precondition(lambda self: self.world.of_state("running"))
+    @rule(data=st.data(), record=st.booleans(), verdict=st.sampled_from(ENDS), signal=st.sampled_from(["", "TERM"]))
+    def job_fails(self, data: st.DataObject, record: bool, verdict: Status, signal: str) -> None:
+        self.world.end(self.draw_job(data, "running"), verdict, 143 if signal else 3, record=record, signal=signal)
+
+    @precondition(lambda self: bool([job for job in self.world.of_state("running") if not job.local]))
+    @rule(data=st.data(), record=st.booleans())
+    def job_is_requeued(self, data: st.DataObject, record: bool) -> None:
+        jobs = [job for job in self.world.of_state("running") if not job.local]
+        self.world.requeue(data.draw(st.sampled_from(jobs)), record=record)
+
+    @precondition(lambda self: self.world.of_state("over"))
+    @rule(data=st.data())
+    def slurm_forgets(self, data: st.DataObject) -> None:
+        self.draw_job(data, "over").forgotten = True
+
+    # --- the driver dies
+
+    @rule(data=st.data())
+    def crash(self, data: st.DataObject) -> None:
+        assert everything(replay(self.plan, self.lines)) == everything(self.state), "a replay gives another state"
+        at = data.draw(st.integers(0, len(self.lines)))
+        assert everything(replay_kept(self.plan, self.lines, at)) == everything(self.state), "a checkpoint does"
+        kept = data.draw(st.integers(self.durable, len(self.lines)))
+        del self.lines[kept:]
+        self.durable = kept
+        for name, request in self.answers.items():
+            if not self.world.named(name):
+                self.may_arrive.append(request)
+        state = replay(self.plan, self.lines)
+        self.used = {
+            (index, item.number): "ended" for index, items in state.attempts.items() for item in items if item.ended_at
+        }
+        self.drive(state)
+        self.take_over()
+
+    # --- in the end
+
+    def calm_round(self) -> None:
+        self.look = None
+        for name, request in list(self.answers.items()):
+            del self.answers[name]
+            self.accepted(request, (self.world.named(name) or self.world.submit(request))[-1].array)
+        self.commands += 1
+        self.emit_all(carry_out(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
+        if self.cancellable():
+            self.send_cancels(record=True)
+        self.unbind_these(sorted(self.state.to_unbind.keys() | self.observer.never()))
+        for job in [*filter(self.world.never_begins, self.world.jobs.values())]:
+            self.world.cancel_dependent(job)
+        for job in [*filter(self.world.may_begin, self.world.jobs.values())]:
+            self.begin_job(job)
+        for job in self.world.of_state("running"):
+            self.world.end(job, Status.FINISHED, 0, record=True)
+        self.hear_of_processes()
+        self.pass_time(20.0, look=True)
+        self.start_all()
+
+
+def replay(plan: Plan, lines: list[str]) -> StudyState:
+    return go_on(StudyState(plan), lines)
+
+
+def replay_kept(plan: Plan, lines: list[str], at: int) -> StudyState:
+    """The same by way of a checkpoint that was made after `at` of the lines."""
+    kept = [line.encode() for line in to_lines(replay(plan, lines[:at]))]
+    return go_on(from_lines(plan, kept), lines[at:])
+
+
+def go_on(state: StudyState, lines: list[str]) -> StudyState:
+    for line in lines:
+        state.apply(from_record(json.loads(line)))
+    return state

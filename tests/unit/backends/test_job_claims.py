@@ -1,0 +1,159 @@
+"""The claims and records of the job-side runner, under every shell that /bin/sh is on a cluster."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.unit.backends.job_study import LOOP, Study
+
+# --- the claim
+
+
+def test_one_of_twenty_concurrent_jobs_runs_the_payload(study: Study) -> None:
+    jobs = {str(job): study.start("echo ran >> trace", job=str(job)) for job in range(20)}
+    codes = {job: process.wait(60) for job, process in jobs.items()}
+    winners = [job for job, code in codes.items() if code == 0]
+    assert len(winners) == 1
+    assert sorted(codes.values()) == [0] + [75] * 19
+    assert (study.workspace / "trace").read_text() == "ran\n"
+    twins = study.records("twin")
+    assert {record["job"] for record in twins} == set(jobs) - set(winners)
+    assert {record["owner"] for record in twins} == set(winners)
+    assert [record["job"] for record in study.records("exit")] == winners
+
+
+def test_twin_says_in_its_log_why_it_ends(study: Study) -> None:
+    study.claim().write_text("6\n")
+    assert study.run("echo ran >> trace") == 75
+    assert study.err.read_text() == "mtui: attempt 3.1 is already taken by job 6; this job ends\n"
+    assert not (study.workspace / "trace").exists()
+
+
+def test_attempts_of_one_instance_do_not_share_a_claim(study: Study) -> None:
+    assert [study.run("echo ran >> trace", attempt=attempt) for attempt in ("3.1", "3.2", "31.1")] == [0, 0, 0]
+
+
+def test_twin_waits_until_the_owner_has_written_its_name(study: Study, tmp_path: Path) -> None:
+    study.claim().touch()  # created, and not yet written: where the runner sleeps, the owner goes on
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "sleep").write_text(f"#!/bin/sh\necho 6 > '{tmp_path}/claim'\n")
+    (tools / "sleep").chmod(0o755)
+    (tmp_path / "claim").symlink_to(study.claim())
+    assert study.run("true", env={"PATH": f"{tools}:{os.environ['PATH']}"}) == 75
+    assert [record["owner"] for record in study.records()] == ["6"]
+
+
+def test_claim_that_cannot_be_written_is_told_as_such(study: Study) -> None:
+    (study.home / "claims").rmdir()
+    assert study.run("echo ran >> trace") == 73
+    assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
+    assert "claim" in study.records()[0]["error"]
+    assert not (study.workspace / "trace").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) -> None:
+    claims = study.home / "claims"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(claims)], check=True)
+    try:
+        (claims / "full").write_bytes(b"x" * 4096)
+        assert study.run("echo ran >> trace", local=True) == 73
+        assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
+        (claims / "full").unlink()
+        assert study.run("", local=True) == 0  # the attempt is still to be had
+    finally:
+        subprocess.run(["umount", str(claims)], check=True)
+    assert (study.workspace / "trace").read_text() == "ran\n"
+
+
+def test_requeued_job_goes_on_under_its_own_claim(study: Study) -> None:
+    script = "echo ran >> trace; ls '{}' > seen".format(str(study.home / "spool" / "new").replace("'", "'\\''"))
+    assert study.run(script) == 0
+    # The end of the run before it is no end of the job any more, from the moment at which it begins again.
+    for restarts, starts in (("1", ["3.1.start.7", "3.1.start.7_r1"]), ("2", ["3.1.start.7_r2"])):
+        assert study.run(script, env={"SLURM_RESTART_COUNT": restarts}) == 0
+        seen = (study.workspace / "seen").read_text().split()
+        assert not [name for name in seen if ".exit." in name]
+        assert set(starts) <= set(seen)
+    assert (study.workspace / "trace").read_text() == "ran\nran\nran\n"
+
+
+def test_each_run_of_a_requeued_job_has_records_of_its_own(study: Study) -> None:
+    """Those of the run before may have been read, and not yet be put away."""
+    study.run("true", job="7_3")
+    study.run("", job="7_3", env={"SLURM_RESTART_COUNT": "0"})  # a twin: a job that was never put back
+    study.run("", job="7_3", env={"SLURM_RESTART_COUNT": "12"})
+    names = {path.name for path in (study.home / "spool" / "new").iterdir()}
+    assert names == {"3.1.start.7_3", "3.1.twin.7_3", "3.1.start.7_3_r12", "3.1.exit.7_3_r12"}
+    assert {record["job"] for record in study.records()} == {"7_3"}
+
+
+@pytest.mark.parametrize(
+    ("job", "restarts"), [("7", ""), ("7", "0"), ("8", "1"), ("8", "")], ids=["same", "first run", "other", "late"]
+)
+def test_only_a_requeued_owner_runs_again(study: Study, job: str, restarts: str) -> None:
+    study.run("echo ran >> trace")
+    assert study.run("", job=job, env={"SLURM_RESTART_COUNT": restarts} if restarts else {}) == 75
+    assert (study.workspace / "trace").read_text() == "ran\n"
+    assert [(record["job"], record["owner"]) for record in study.records("twin")] == [(job, "7")]
+
+
+def test_job_of_another_batch_system_is_called_as_that_says(study: Study) -> None:
+    env = {"MTUI_JOB_ID": "q_9", "SLURM_JOB_ID": ""}
+    assert study.run('echo "[$MTUI_JOB_ID]" > told', job="", env=env) == 0
+    assert {record["job"] for record in study.records()} == {"q_9"}
+    assert study.claim().read_text() == "q_9\n"
+    assert (study.workspace / "told").read_text() == "[]\n"
+
+
+def test_local_step_is_never_taken_for_a_requeued_one(study: Study) -> None:
+    study.claim().write_text("1\n")
+    assert study.run("true", local=True, env={"SLURM_RESTART_COUNT": "2"}) == 75
+
+
+# --- records
+
+
+def test_records_are_complete_and_leave_nothing_half_made(study: Study) -> None:
+    study.run("exit 4")
+    common = {"v": 1, "attempt": "3.1", "job": "7", "node": "node1"}
+    assert study.records() == [
+        {**common, "kind": "exit", "code": 4, "signal": ""},
+        {**common, "kind": "start"},
+    ]
+    files = sorted((study.home / "spool").rglob("*.*"))
+    assert [path.name for path in files] == ["3.1.exit.7", "3.1.start.7"]
+    assert all(path.read_text().endswith("}\n") for path in files)  # by this its reader knows that it is complete
+
+
+def test_start_is_told_before_the_payload_begins(study: Study) -> None:
+    process = study.start(LOOP)
+    study.until_ready()
+    assert [record["kind"] for record in study.records()] == ["start"]
+    study.go()
+    assert process.wait(10) == 0
+
+
+def test_local_step_reports_as_its_process_on_the_drivers_host(study: Study) -> None:
+    process = study.start("true", local=True)
+    assert process.wait(10) == 0
+    assert study.claim().read_text() == f"{process.pid}\n"
+    assert [(record["kind"], record["job"], record["node"]) for record in study.records()] == [
+        ("exit", str(process.pid), "here")
+    ]
+
+
+def test_task_of_an_array_reports_under_its_own_id(study: Study) -> None:
+    study.run("true", env={"SLURM_ARRAY_JOB_ID": "50", "SLURM_ARRAY_TASK_ID": "4"})
+    assert {record["job"] for record in study.records()} == {"50_4"}
+    assert study.claim().read_text() == "50_4\n"
+
+
+def test_node_is_named_even_if_slurm_does_not_say_it(study: Study) -> None:
+    study.run("true", env={"SLURMD_NODENAME": ""})
+    assert {record["node"] for record in study.records()} == {os.uname().nodename}

@@ -1,0 +1,177 @@
+"""A driver's context for the tests of its parts: the real one, over a real directory, with backends that only note."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from mtui.core.backends.base import Accepted, Answer, Job
+from mtui.core.backends.local import Local
+from mtui.core.backends.site import Site
+from mtui.core.backends.slurm_text import SlurmView, Unobserved
+from mtui.core.driver.context import Call, DriverContext
+from mtui.core.driver.event_log import EventLog
+from mtui.core.spec.model import Step
+from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.lease import Lease, Owner
+from mtui.core.store.study_file import Settings, StudyFile
+from mtui.core.study import events as ev
+from mtui.core.study.state import StudyState
+from tests.plans import plan
+from tests.unit.study.script import intend, submitted
+
+
+class FakeSlurm:
+    """A batch system that takes every job. Answers can be set; all calls are noted."""
+
+    arrays: ClassVar[bool] = True
+    binds: ClassVar[bool] = True
+    allocates: ClassVar[bool] = True
+
+    def __init__(self, home: Path = Path(), log: Path = Path()) -> None:  # noqa: ARG002
+        self.limits: Site | Exception = Site()
+        self.answers: list[Answer] = []  # of the next submissions and requests
+        self.refusals: list[str] = []  # of the next cancellations
+        self.view: SlurmView | Unobserved | Exception = SlurmView({})
+        self.jobs: list[Job] = []
+        self.scripts: list[str] = []  # of allocations
+        self.cancelled: list[list[str]] = []
+        self.polls: list[tuple[list[str], list[str]]] = []
+        self.accepted = 0
+
+    def _answer(self) -> Answer:
+        if self.answers:
+            return self.answers.pop(0)
+        self.accepted += 1
+        return Accepted(f"{100 + self.accepted}")
+
+    def submit(self, job: Job) -> Answer:
+        self.jobs.append(job)
+        return self._answer()
+
+    def ask(self, name: str, script: Path) -> Answer:  # noqa: ARG002
+        self.scripts.append(script.read_text())
+        return self._answer()
+
+    def cancel(self, jobs: Sequence[str]) -> str:
+        self.cancelled.append(list(jobs))
+        return self.refusals.pop(0) if self.refusals else ""
+
+    def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
+        self.polls.append((sorted(expected), sorted(names)))
+        if isinstance(self.view, Exception):
+            raise self.view
+        return self.view
+
+    def site(self) -> Site:
+        if isinstance(self.limits, Exception):
+            raise self.limits
+        return self.limits
+
+
+class FakeLocal(Local):
+    """This machine, on which nothing is started."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, "here", lambda *_: None)
+        self.answers: list[Answer] = []
+        self.jobs: list[Job] = []
+        self.cancelled: list[str] = []
+        self.killed: list[str] = []
+        self.running: set[str] = set()  # attempts
+
+    def submit(self, job: Job) -> Answer:
+        self.jobs.append(job)
+        return self.answers.pop(0) if self.answers else Accepted(f"{1000 + len(self.jobs)}", "here")
+
+    def cancel(self, jobs: Sequence[str]) -> str:
+        self.cancelled += jobs
+        return ""
+
+    def kill(self, pid: str) -> None:
+        self.killed.append(pid)
+
+    def is_running(self, attempt: str, pid: str) -> bool:  # noqa: ARG002
+        return attempt in self.running
+
+
+class FakeLog(EventLog):
+    """The real log; `trace` has its events by kind and its syncs, in order."""
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile) -> None:
+        self.events: list[ev.Event] = []
+        self.trace: list[str] = []
+        super().__init__(directory, study, 1, self._note_event)
+
+    def _note_event(self, event: ev.Event, state: StudyState) -> None:  # noqa: ARG002
+        self.events.append(event)
+        self.trace.append(event.kind)
+
+    def sync(self) -> None:
+        super().sync()
+        self.trace.append("sync")
+
+
+class FakeContext(DriverContext):
+    """The context of a driver of epoch 1. Of a study without scheduled steps it has no batch system."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *steps: Step,
+        rows: Mapping[str, Sequence[object]] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        directory = create(folder / "out", "", [])
+        made = plan(*steps, rows=rows, out=str(directory.root))
+        study = StudyFile("0a1b2c3d", 1.0, "s.yaml", settings or Settings(), made)
+        self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
+        self.fake_log = FakeLog(directory, study)
+        self.fake_slurm = FakeSlurm()
+        self.fake_local = FakeLocal(directory.home)
+        lease = Lease(directory.owner, Owner(1, "here", "", 1, "", 1.0), None)
+        slurm = self.fake_slurm if made.uses_slurm else None
+        super().__init__(directory, study, lease, self.fake_log, slurm, self.fake_local, self.calls)
+
+    def run_posted(self, count: int = 1) -> None:
+        """Make `count` calls that threads have posted, waiting for each."""
+        for _ in range(count):
+            self.calls.get(timeout=20)()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is posted."""
+        return self.calls.empty()
+
+    @property
+    def trace(self) -> list[str]:
+        """The kinds of all events so far, and where the journal was synced."""
+        return self.fake_log.trace
+
+    def since(self, count: int) -> list[str]:
+        """The kinds of the events after the first `count`."""
+        return [event.kind for event in self.fake_log.events[count:]]
+
+    def submit(self, index: int, job: str = "7", backend: str = "slurm", after: str = "") -> None:
+        """Have an instance submitted as `job`, by events alone."""
+        number = self.state.next_attempt(index)
+        name = f"0-{index}.{number}"
+        self.emit(intend(name, (index, number), backend=backend, after=after))
+        self.emit(submitted(name, job, "here" if backend == "local" else ""))
+        self.fake_log.events.clear()
+        self.fake_log.trace.clear()
+
+
+class Clock:
+    """The monotonic clock of a test; `now` is set by the test."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds

@@ -1,0 +1,280 @@
+"""Allocations: requested, given their instances, used from inside, and the leader's records read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtui.core.backends.base import Deferred, Refused, Unclear
+from mtui.core.driver.allocations import in_job
+from mtui.core.driver.allocations.in_job import OwnAllocation
+from mtui.core.driver.allocations.packed_cancel import PackedCanceller
+from mtui.core.driver.allocations.scheduler import AllocationScheduler
+from mtui.core.driver.allocations.tracker import AllocationTracker
+from mtui.core.driver.cancel import Canceller
+from mtui.core.spec.model import Pack
+from mtui.core.store.study_file import Settings
+from mtui.core.study import events as ev
+from mtui.core.study.causes import Cause, CauseCode
+from mtui.core.study.status import Status
+from tests.plans import step
+from tests.unit.driver.fake_context import Clock, FakeContext
+from tests.unit.study.script import cancel, started
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+class Packed:
+    """A study of two rows whose instances share allocations, and the parts of its driver that are concerned."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        steps = step("a", uses="X"), step("b", "a", uses="X")
+        self.context = context = FakeContext(folder, *steps, rows={"X": [1, 2]}, settings=settings)
+        canceller = Canceller(context)
+        self.tracker = AllocationTracker(context, canceller)
+        self.scheduler = AllocationScheduler(context, canceller, self.tracker)
+        self.packed_canceller = PackedCanceller(context)
+        self.own = OwnAllocation(context, self.tracker)
+
+    def step(self, answers: int = 0) -> list[str]:
+        """The events of one step of the scheduler, and of so many answers."""
+        before = len(self.context.fake_log.events)
+        self.scheduler.step()
+        self.context.run_posted(answers)
+        return self.context.since(before)
+
+    def begin(self, name: str = "1-1") -> None:
+        """The leader of an allocation is ready."""
+        job = self.context.state.allocations.by_name[name].job
+        self.context.emit(ev.AllocationBegan(at=1e9, allocation=name, job=job, hosts=("n1",), cores=4, seconds=0.0))
+
+    def list_of(self, name: str = "1-1") -> str:
+        return self.context.directory.allocation_file(name, "list").read_text()
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Packed:
+    return Packed(tmp_path, Settings(pack=Pack(), submit_ahead=False))
+
+
+# --- requests
+
+
+def test_request_is_journalled_before_slurm_is_asked(packed: Packed) -> None:
+    packed.step(answers=1)
+    assert packed.context.trace == ["allocation_intended", "sync", "allocation_queued"]
+    (script,) = packed.context.fake_slurm.scripts
+    assert "#SBATCH --output=.mtui/allocations/1-1.out" in script
+    assert packed.step() != ["allocation_intended"], "one is enough"
+    packed.scheduler.close()
+
+
+def test_deferred_request_is_made_again_after_thirty_seconds(packed: Packed, clock: Clock) -> None:
+    packed.context.fake_slurm.answers = [Deferred("slurm is busy")]
+    assert packed.step(answers=1) == ["allocation_intended", "allocation_over"]
+    clock.pass_time(29.9)
+    assert packed.step() == []
+    clock.pass_time(0.2)
+    assert packed.step(answers=1) == ["allocation_intended", "allocation_queued"]
+    packed.scheduler.close()
+
+
+def test_unclear_request_is_looked_for_by_the_next_poll(packed: Packed) -> None:
+    packed.context.fake_slurm.answers = [Unclear("timed out")]
+    assert packed.step(answers=1) == ["allocation_intended", "allocation_observed"]
+    assert packed.tracker.watch.wants_look
+    packed.scheduler.close()
+
+
+def test_refused_request_fails_what_waits_for_it(packed: Packed) -> None:
+    packed.context.fake_slurm.answers = [Refused("invalid account")]
+    packed.step(answers=1)
+    assert packed.context.state.status[:2] == [Status.FAILED, Status.FAILED]
+    packed.scheduler.close()
+
+
+# --- dispatch
+
+
+def test_files_are_there_and_the_intent_is_on_the_disk_before_the_leader_reads_of_them(packed: Packed) -> None:
+    packed.step(answers=1)
+    before = len(packed.context.trace)
+    packed.step(answers=1)
+    assert packed.context.trace[before:] == ["submit_intended", "sync", "submitted"]
+    assert "0.1" in packed.list_of()
+    assert "1.1" in packed.list_of()
+    assert len(list(packed.context.directory.root.rglob("a_X.1.slurm.sh"))) == 1
+    packed.scheduler.close()
+
+
+def test_child_is_dispatched_with_what_it_waits_for(packed: Packed) -> None:
+    packed.step(answers=1)
+    packed.begin()
+    packed.step(answers=1)
+    packed.step(answers=1)
+    lines = [line for line in packed.list_of().splitlines() if "2.1" in line]
+    assert any("0.1" in line for line in lines)
+    assert packed.context.state.status[2] is Status.BOUND
+    packed.scheduler.close()
+
+
+def test_list_that_cannot_be_written_defers_the_dispatch_by_five_seconds(packed: Packed, clock: Clock) -> None:
+    packed.step(answers=1)
+    folder = packed.context.directory.allocation_file("1-1", "list")
+    folder.mkdir()
+    assert packed.step(answers=1) == ["submit_intended", "submit_deferred"]
+    folder.rmdir()
+    clock.pass_time(4.9)
+    assert packed.step() == []
+    clock.pass_time(0.2)
+    assert packed.step(answers=1) == ["submit_intended", "submitted"]
+    packed.scheduler.close()
+
+
+def test_allocation_is_released_once_nothing_needs_it(packed: Packed, clock: Clock) -> None:
+    packed.step(answers=1)
+    packed.begin()
+    for index in range(4):
+        packed.context.emit(ev.Marked(at=1.0, instance=index, status=Status.FINISHED))
+    clock.pass_time(1)
+    assert packed.step() == ["allocation_ending"]
+    assert "end" in packed.list_of()
+    packed.scheduler.close()
+
+
+# --- cancelling
+
+
+def test_instance_that_has_not_begun_is_cancelled_at_once_and_a_running_one_by_its_leader(packed: Packed) -> None:
+    packed.step(answers=1)
+    packed.begin()
+    packed.step(answers=1)
+    context = packed.context
+    context.directory.claims.take("0.1", "101")
+    context.emit(started(0, job=context.state.attempts[0][-1].job))
+    context.emit_all([cancel(0), cancel(1)])
+    packed.packed_canceller.step()
+    assert context.state.status[1] is Status.CANCELLED
+    assert context.directory.claims.is_revoked("1.1")
+    assert "cancel\t0.1" in packed.list_of()
+    assert "cancel\t1.1" not in packed.list_of()
+    packed.scheduler.close()
+
+
+# --- records
+
+
+def test_records_of_a_leader_become_events(packed: Packed) -> None:
+    packed.step(answers=1)
+    packed.step(answers=1)
+    job = packed.context.state.allocations.by_name["1-1"].job
+    records = packed.context.directory.allocation_file("1-1", "records")
+    records.write_text(
+        f'{{"v":1,"kind":"start","attempt":"0.1","job":"{job}","node":"n1"}}\n'
+        f'{{"v":1,"kind":"exit","attempt":"0.1","job":"{job}","node":"n1","code":0,"signal":""}}\n'
+    )
+    packed.tracker.step()
+    assert packed.context.state.status[0] is Status.FINISHED
+    packed.scheduler.close()
+
+
+def test_instances_of_a_lost_allocation_are_taken_back_after_the_time_that_its_leader_has(
+    packed: Packed, clock: Clock
+) -> None:
+    packed.step(answers=1)
+    packed.begin()
+    packed.step(answers=1)
+    allocation = packed.context.state.allocations.by_name["1-1"]
+    packed.tracker.end_allocation(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NODE_FAILED))
+    assert "abort" in packed.list_of()
+    assert packed.context.state.status[0] is Status.PENDING
+    clock.pass_time(2)
+    packed.tracker.step()
+    assert packed.context.state.status[:2] == [Status.READY, Status.READY]
+    assert packed.context.directory.claims.is_revoked("0.1")
+    assert allocation.is_over
+    packed.scheduler.close()
+
+
+# --- the allocation that the driver runs in
+
+
+class Leader:
+    """A leader's process, as far as the driver sees it."""
+
+    started: list[list[str]]
+
+    def __init__(self, command: list[str], **_: Any) -> None:
+        Leader.started.append(command)
+        self.pid = 4711
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        return self.code
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packed:
+    Leader.started = []
+    monkeypatch.setattr(in_job.subprocess, "Popen", Leader)
+    return Packed(tmp_path, Settings(inside="90"))
+
+
+def leader_of(study: Packed) -> Leader:
+    process = study.own._process  # pyright: ignore[reportPrivateUsage]
+    assert isinstance(process, Leader)
+    return process
+
+
+def test_leader_is_started_once_the_journal_has_its_allocation(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    assert inside.context.trace == ["allocation_intended", "allocation_queued", "sync"]
+    (command,) = Leader.started
+    home = str(inside.context.directory.home)
+    assert command[:6] == [sys.executable, "-m", "mtui.core.pack.leader", home, "1-1", "604800"]
+    assert inside.context.directory.allocation_file("1-1", "pid").read_text() == "4711\n"
+    assert inside.own.due() == clock.now + 1
+
+
+def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
+    inside.own.begin()
+    leader_of(inside).code = -9
+    inside.own.step()
+    assert [name for name, own in inside.context.state.allocations.by_name.items() if not own.is_over] == ["1-2"]
+    assert len(Leader.started) == 2
+
+
+def test_leader_that_has_ended_as_it_should_is_not_started_again(inside: Packed) -> None:
+    inside.own.begin()
+    inside.context.emit(ev.AllocationEnding(at=1.0, allocation="1-1"))
+    leader_of(inside).code = 0
+    inside.own.step()
+    assert inside.context.state.allocations.by_name["1-1"].status is Status.FINISHED
+    assert (len(Leader.started), inside.own.due()) == (1, None)
+
+
+def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
+    study = Packed(tmp_path, Settings(inside="90"))
+    context = study.context
+    context.emit(ev.AllocationIntended(at=1.0, allocation="0-1", pool=("any",), gpus=0, nodes=1, seconds=3600))
+    context.emit(ev.AllocationQueued(at=1.0, allocation="0-1", job="90"))
+    program = "print(flush=True); input()"
+    command = [sys.executable, "-c", program, str(context.directory.home), "0-1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
+        assert leader.stdout
+        leader.stdout.readline()  # its command line is in /proc by now
+        context.directory.allocation_file("0-1", "pid").write_text(f"{leader.pid}\n")
+        study.own.begin()
+        assert list(context.state.allocations.by_name) == ["0-1"]
+        assert leader.stdin
+        leader.stdin.close()
+
+
+def test_driver_outside_of_an_allocation_starts_no_leader(packed: Packed) -> None:
+    packed.own.begin()
+    packed.own.step()
+    assert (packed.context.trace, packed.own.due()) == ([], None)

@@ -1,0 +1,74 @@
+"""Cancellations are sent until Slurm or this machine has taken them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtui.core.driver.cancel import Canceller
+from tests.plans import step
+from tests.unit.driver.fake_context import Clock, FakeContext
+from tests.unit.study.script import cancel, started
+
+
+def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    context.fake_slurm.refusals = ["slurm is away", "slurm is away"]
+    part = Canceller(context)
+    part.cancel_orphans(["7", "8"])
+    for _ in range(2):
+        context.run_posted()
+        assert part.due() == clock.now + 5
+        clock.pass_time(5)
+        part.step()
+    part.close()
+    assert context.fake_slurm.cancelled == [["7", "8"]] * 3
+    assert (context.is_idle, part.due()) == (True, None)
+
+
+def test_request_is_sent_once_and_journalled_when_slurm_has_taken_it(tmp_path: Path) -> None:
+    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": [1, 2]})
+    context.submit(0, "70")
+    context.submit(1, "71")
+    context.emit_all([cancel(0), cancel(1)])
+    part = Canceller(context)
+    part.step()
+    part.step()
+    context.run_posted()
+    assert context.fake_slurm.cancelled == [["70", "71"]]
+    assert context.trace == ["cancel_requested", "cancel_requested", "sync", "cancel_sent"]
+    assert part.due() is None
+    part.close()
+
+
+def test_request_that_slurm_does_not_take_is_sent_again_after_five_seconds(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    context.submit(0)
+    context.emit(cancel(0))
+    context.fake_slurm.refusals = ["slurm is away"]
+    part = Canceller(context)
+    part.step()
+    context.run_posted()
+    assert context.trace[-1] == "cancel_failed"
+    clock.pass_time(4.9)
+    part.step()
+    assert len(context.fake_slurm.cancelled) == 1
+    clock.pass_time(0.2)
+    part.step()
+    context.run_posted()
+    assert context.trace[-1] == "cancel_sent"
+    part.close()
+
+
+def test_local_step_that_ignores_term_is_killed_after_ten_seconds(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a", local=True))
+    context.submit(0, "4711", backend="local")
+    context.emit(started(0, job="4711"))
+    context.emit(cancel(0))
+    part = Canceller(context)
+    part.step()
+    assert (context.fake_local.cancelled, context.fake_local.killed) == (["4711"], [])
+    assert part.due() == clock.now + 10
+    clock.pass_time(10)
+    part.step()
+    assert context.fake_local.killed == ["4711"]
+    part.close()

@@ -1,0 +1,137 @@
+"""The loop: which part is called when, and what ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtui.core.driver import Driver, driver
+from mtui.core.driver.crash_points import POINTS
+from mtui.core.errors import DriverError
+from mtui.core.spec.model import Step
+from mtui.core.store import inbox
+from mtui.core.store.journal import read_events
+from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.lease import Lease
+from mtui.core.store.study_file import Settings, StudyFile, write_study_file
+from mtui.core.study import events as ev
+from mtui.core.study.state import StudyState
+from tests.plans import plan, step
+
+PARTS = (
+    *("LeaseKeeper", "CommandRunner", "Collector", "SlurmPoller", "AllocationTracker", "PackedCanceller"),
+    *("OwnAllocation", "Withdrawer", "Canceller", "Retrier", "AllocationScheduler", "Submitter", "StatusWriter"),
+)
+
+
+class Study:
+    """A study of steps on this machine, and its driver. `steps` has the parts that were stepped, in order."""
+
+    def __init__(self, folder: Path, *steps: Step) -> None:
+        self.directory: StudyDirectory = create(folder / "out", "", [])
+        made = plan(*steps, out=str(self.directory.root))
+        study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), made)
+        write_study_file(self.directory.study_file, study)
+        self.on_event: Callable[[ev.Event], None] = lambda _: None
+        self.driver = Driver(self.directory, study, self._listen)
+        self.steps: list[str] = []
+
+    def _listen(self, event: ev.Event, state: StudyState) -> None:  # noqa: ARG002
+        self.on_event(event)
+
+    def journal(self) -> list[str]:
+        return [event.kind for event in read_events(self.directory.journal)]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    study = Study(tmp_path, step("a", local=True))
+    for name in PARTS:
+        part: Any = getattr(driver, name)
+
+        def stepped(self: Any, step: Callable[[Any], None] = part.step, name: str = name) -> None:
+            study.steps.append(name)
+            step(self)
+
+        monkeypatch.setattr(part, "step", stepped)
+    return study
+
+
+def test_parts_are_stepped_in_the_documented_order(study: Study) -> None:
+    assert study.driver.run() == "finished"
+    assert tuple(study.steps[: len(PARTS)]) == PARTS
+    ends = study.steps[study.steps.index("StatusWriter") + 1 :]
+    assert ends[:10] == list(PARTS[:10]), "each turn begins with the lease"
+    assert study.steps[-1] == "Retrier", "the turn in which the study is over starts nothing"
+    assert study.journal()[-2:] == ["study_ended", "driver_stopped"]
+
+
+def test_commands_alone_start_and_retry_nothing(study: Study) -> None:
+    assert study.driver.run(only_commands=True) == "stopped"
+    assert not {"Retrier", "AllocationScheduler", "Submitter"} & set(study.steps)
+    assert study.journal() == ["driver_started", "driver_stopped"]
+
+
+def test_command_counts_before_anything_is_started(study: Study) -> None:
+    inbox.send(study.directory.inbox, "cancel", ("a",), {})
+    assert study.driver.run() == "cancelled"
+    assert "submit_intended" not in study.journal()
+
+
+def test_driver_that_is_to_stop_starts_nothing_more(study: Study) -> None:
+    study.driver.stop("signal")
+    study.driver._calls.get()()  # pyright: ignore[reportPrivateUsage]
+    assert study.driver.run() == "stopped"
+    assert "Submitter" not in study.steps
+    assert study.journal() == ["driver_started", "driver_stopped"]
+
+
+def test_lost_lease_ends_the_driver_before_any_other_part_and_without_a_word(study: Study) -> None:
+    def take_over(event: ev.Event) -> None:
+        if isinstance(event, ev.DriverStarted):
+            (study.directory.owner / "000002").touch()
+
+    study.on_event = take_over
+    with pytest.raises(DriverError, match="another driver has taken this study over"):
+        study.driver.run()
+    assert study.steps == ["LeaseKeeper"]
+    assert study.journal() == ["driver_started"]
+
+
+def test_draining_driver_waits_for_the_local_steps_that_run_and_starts_no_other(tmp_path: Path) -> None:
+    loop = "while [ ! -e go ]; do sleep 0.02; done"
+    study = Study(tmp_path, step("a", local=True, cmd=loop), step("b", "a", local=True))
+    running, outcomes = threading.Event(), list[str]()
+
+    def on_event(event: ev.Event) -> None:
+        if isinstance(event, ev.Submitted):
+            running.set()
+
+    study.on_event = on_event
+    thread = threading.Thread(target=lambda: outcomes.append(study.driver.run()))
+    thread.start()
+    assert running.wait(20)
+    study.driver.drain("the job ends")
+    (study.directory.root / "a" / "go").touch()
+    thread.join(20)
+    assert outcomes == ["stopped"]
+    assert study.journal()[-2:] == ["ended", "driver_stopped"]
+    assert study.journal().count("submit_intended") == 1
+
+
+def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(driver.Collector, "step", fail)
+    with pytest.raises(DriverError, match="No space left"):
+        study.driver.run()
+    Lease.take(study.directory.owner).release()
+
+
+def test_crash_points_are_listed_once() -> None:
+    assert len(set(POINTS)) == len(POINTS)

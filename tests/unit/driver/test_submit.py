@@ -1,0 +1,222 @@
+"""What is submitted when, and how long submissions pause after each kind of answer."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from mtui.core.backends.base import Deferred, Refused, Unclear
+from mtui.core.backends.site import Site
+from mtui.core.driver.slurm_poller import SlurmPoller
+from mtui.core.driver.submit import Submitter
+from mtui.core.store.study_file import Settings
+from mtui.core.study import events as ev
+from mtui.core.study.status import Status
+from tests.plans import step
+from tests.unit.driver.fake_context import Clock, FakeContext
+from tests.unit.driver.test_slurm_poller import poller_of
+from tests.unit.study.script import ended, started
+
+pytestmark = pytest.mark.usefixtures("clock")
+SINGLY = Settings(array=1, submit_ahead=False)
+
+
+class Submissions:
+    """A submitter, and the poller that it asks."""
+
+    def __init__(self, context: FakeContext) -> None:
+        self.context = context
+        self.poller: SlurmPoller = poller_of(context)
+        self.part = Submitter(context, self.poller)
+        if context.slurm and context.fake_slurm.limits is not None:
+            context.run_posted()  # the limits of the cluster
+
+    def step(self, answers: int = 0) -> list[tuple[int, ...]]:
+        """The instances that one step submits to Slurm; waits for `answers` of sbatch."""
+        before = len(self.context.fake_log.events)
+        self.part.step()
+        self.context.run_posted(answers)
+        events = self.context.fake_log.events[before:]
+        intents = [event for event in events if isinstance(event, ev.SubmitIntended)]
+        return [tuple(index for index, _ in event.members) for event in intents]
+
+
+def submissions(tmp_path: Path, rows: int = 1, settings: Settings = SINGLY) -> Submissions:
+    """Of a study with a step for each of so many rows, and a second step after each."""
+    steps = step("a", uses="X"), step("b", "a", uses="X")
+    return Submissions(FakeContext(tmp_path, *steps, rows={"X": range(rows)}, settings=settings))
+
+
+def finish(context: FakeContext, index: int) -> None:
+    job = context.state.attempts[index][-1].job
+    context.emit(started(index, job=job))
+    context.emit(ended(index))
+
+
+# --- this machine
+
+
+def test_local_steps_start_up_to_their_limit_with_files_and_intent_first(tmp_path: Path) -> None:
+    steps = (step("a", uses="X", local=True),)
+    context = FakeContext(tmp_path, *steps, rows={"X": range(3)}, settings=Settings(local_jobs=2))
+    part = Submitter(context, poller_of(context))
+    part.step()
+    part.step()
+    assert context.trace == ["submit_intended", "submit_intended", "sync", "submitted", "submitted"]
+    assert [job.only.name for job in context.fake_local.jobs] == ["0.1", "1.1"]
+    assert all(Path(job.only.script).is_file() for job in context.fake_local.jobs)
+    part.close()
+
+
+def test_machine_without_room_is_tried_again_after_five_seconds(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a", local=True))
+    context.fake_local.answers = [Deferred("no process can be made")]
+    part = Submitter(context, poller_of(context))
+    part.step()
+    assert context.trace[-1] == "submit_deferred"
+    assert part.due() == clock.now + 5
+    part.step()
+    assert len(context.fake_local.jobs) == 1
+    clock.pass_time(5)
+    part.step()
+    assert context.trace[-1] == "submitted"
+    part.close()
+
+
+# --- Slurm
+
+
+def test_intent_is_on_the_disk_and_the_script_is_there_before_sbatch_is_called(tmp_path: Path) -> None:
+    study = submissions(tmp_path)
+    assert study.step(answers=1) == [(0,)]
+    assert study.context.trace == ["submit_intended", "sync", "submitted"]
+    (job,) = study.context.fake_slurm.jobs
+    assert Path(job.only.script).is_file()
+    assert job.name == study.context.job_name("1-1", [0])
+    study.part.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "event", "pause"),
+    [
+        (Deferred("slurm is busy"), "submit_deferred", 30.0),
+        (Unclear("timed out"), "submit_unclear", 1.0),
+    ],
+)
+def test_submissions_pause_after_an_answer_that_is_not_yes(
+    tmp_path: Path, clock: Clock, answer: Deferred | Unclear, event: str, pause: float
+) -> None:
+    study = submissions(tmp_path, rows=5)
+    study.context.fake_slurm.answers = [answer] * 4
+    study.step(answers=4)
+    assert study.context.trace.count(event) == 4
+    clock.pass_time(pause - 0.1)
+    assert study.step() == []
+    clock.pass_time(0.2)
+    assert study.step(answers=1)
+    study.part.close()
+
+
+def test_refused_submission_fails_and_pauses_the_others_only_if_it_is_tried_again(tmp_path: Path, clock: Clock) -> None:
+    study = submissions(tmp_path, rows=5, settings=Settings(array=1, submit_ahead=False, attempts=2))
+    study.context.fake_slurm.answers = [Refused("invalid account")] * 4
+    study.step(answers=4)
+    assert study.context.state.status[:4] == [Status.FAILED] * 4
+    clock.pass_time(4.9)
+    assert study.step() == []
+    clock.pass_time(0.2)
+    assert study.step(answers=1) == [(4,)]
+    study.part.close()
+
+
+@pytest.mark.parametrize("news", [ended(0, Status.FAILED), ev.SlurmAnswers(at=1.0)], ids=lambda event: event.kind)
+def test_end_of_a_job_or_an_answer_of_slurm_ends_the_pause(tmp_path: Path, news: ev.Event) -> None:
+    study = submissions(tmp_path, rows=3)
+    study.context.fake_slurm.answers = []
+    assert study.step(answers=3) == [(0,), (1,), (2,)]
+    finish(study.context, 1)  # its child is ready
+    study.context.fake_slurm.answers = [Deferred("slurm is busy")]
+    assert study.step(answers=1) == [(4,)]
+    assert study.step() == []
+    if isinstance(news, ev.Ended):
+        study.context.emit(started(0, job=study.context.state.attempts[0][-1].job))
+    study.context.emit(news)
+    assert study.context.state.slurm_silent_since == 0
+    study.part._rests.clear()  # pyright: ignore[reportPrivateUsage]
+    assert study.step(answers=1) == [(4,)]
+    study.part.close()
+
+
+def test_instances_of_a_step_that_get_ready_one_by_one_gather_for_half_a_second(tmp_path: Path, clock: Clock) -> None:
+    study = submissions(tmp_path, rows=3, settings=Settings(submit_ahead=False))
+    assert study.step(answers=1) == [(0, 1, 2)]
+    finish(study.context, 0)
+    assert study.step(answers=1) == [(3,)], "the first of its step waits for nobody"
+    finish(study.context, 1)
+    assert study.step() == []
+    assert study.part.due() == clock.now + 0.5
+    clock.pass_time(0.4)
+    finish(study.context, 2)
+    assert study.step() == []
+    clock.pass_time(0.1)
+    assert study.step(answers=1) == [(4, 5)], "together"
+    study.part.close()
+
+
+def test_limits_that_cannot_be_read_are_logged_and_learned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    context = FakeContext(tmp_path, step("a"), settings=SINGLY)
+    context.fake_slurm.limits = ValueError("a bug")
+    with caplog.at_level(logging.WARNING, "mtui"):
+        study = Submissions(context)
+    assert "the limits of the cluster cannot be read" in caplog.text
+    assert study.step(answers=1) == [(0,)]
+    study.part.close()
+
+
+def test_submit_limit_of_the_cluster_counts_other_jobs_of_the_user(tmp_path: Path) -> None:
+    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(4)}, settings=SINGLY)
+    context.fake_slurm.limits = Site(submit_limits={"": 3, "normal": 3}, default_qos={"": "normal"})
+    study = Submissions(context)
+    study.poller.other_jobs = {"normal": 1}
+    assert study.step(answers=2) == [(0,), (1,)]
+    assert study.step() == []
+    study.part.close()
+
+
+# --- the debug log
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.name.startswith("mtui.core.driver.submit")]
+
+
+def test_reason_why_nothing_is_submitted_is_logged_once_until_it_changes(
+    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = submissions(tmp_path, rows=2, settings=Settings(array=1, submit_ahead=False, throttle=1))
+    with caplog.at_level(logging.DEBUG, "mtui"):
+        study.step(answers=1)
+        for _ in range(50):
+            clock.pass_time(1)
+            study.step()
+        assert reasons(caplog) == ["nothing submitted to Slurm: the throttle is reached"]
+        study.context.fake_slurm.answers = [Deferred("slurm is busy")]
+        finish(study.context, 0)
+        study.step(answers=1)
+        for _ in range(5):
+            study.step()
+        assert reasons(caplog)[1:] == ["nothing submitted to Slurm: deferred: slurm is busy"]
+    study.part.close()
+
+
+def test_reasons_are_not_worked_out_without_the_debug_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr("mtui.core.driver.submit.why_no_job", fail)
+    study = submissions(tmp_path, rows=2, settings=Settings(array=1, submit_ahead=False, throttle=1))
+    study.step(answers=1)
+    assert study.step() == []
+    study.part.close()

@@ -1,0 +1,76 @@
+"""Bound jobs are withdrawn by revoking their claims, parents first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtui.core.driver.cancel import Canceller
+from mtui.core.driver.withdraw import Withdrawer
+from mtui.core.study import events as ev
+from mtui.core.study.status import Status
+from tests.plans import step
+from tests.unit.driver.fake_context import Clock, FakeContext
+from tests.unit.study.script import ended, started
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> FakeContext:
+    """A chain of three in Slurm; the first has failed, the others are bound to it."""
+    context = FakeContext(tmp_path, step("a"), step("b", "a"), step("c", "b"))
+    context.submit(0, "70")
+    context.submit(1, "71", after="afterok:70")
+    context.submit(2, "72", after="afterok:71")
+    context.emit(started(0, job="70"))
+    context.emit(ended(0, Status.FAILED))
+    return context
+
+
+def unbound(context: FakeContext) -> list[tuple[int, int]]:
+    return [member for event in context.fake_log.events if isinstance(event, ev.Unbound) for member in event.members]
+
+
+def test_what_is_bound_to_a_failure_is_withdrawn_with_parents_first(context: FakeContext) -> None:
+    for index in (1, 2):  # as they would come to light from the end of the graph
+        context.state.to_unbind.pop(index, None)
+    context.state.to_unbind.update({2: None, 1: None})
+    canceller = Canceller(context)
+    Withdrawer(context, canceller).step()
+    canceller.close()
+    assert unbound(context) == [(1, 1), (2, 1)]
+    assert [context.directory.claims.is_revoked(f"{index}.1") for index in (1, 2)] == [True, True]
+    assert context.fake_slurm.cancelled == [["71", "72"]]
+    assert context.state.status[1:] == [Status.BLOCKED, Status.BLOCKED]
+
+
+def test_job_that_has_begun_meanwhile_is_cancelled_instead(context: FakeContext) -> None:
+    context.directory.claims.take("1.1", "71")
+    canceller = Canceller(context)
+    Withdrawer(context, canceller).step()
+    canceller.close()
+    assert 1 in context.state.to_cancel
+    assert (1, 1) not in unbound(context)
+
+
+def test_full_disk_delays_the_withdrawal_by_five_seconds(
+    context: FakeContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    canceller = Canceller(context)
+    part = Withdrawer(context, canceller)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", no_space)
+        part.step()
+    assert unbound(context) == []
+    assert part.due() == clock.now + 5
+    part.step()
+    assert unbound(context) == [], "it waits"
+    clock.pass_time(5)
+    part.step()
+    part.step()
+    canceller.close()
+    assert unbound(context) == [(1, 1), (2, 1)]
+    assert part.due() is None

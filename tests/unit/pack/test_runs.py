@@ -1,0 +1,114 @@
+"""What a leader starts, and when: with a clock that the test sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mtui.core.claims import Claims
+from mtui.core.pack.files import Records
+from mtui.core.pack.lines import Ask, Gift, Item
+from mtui.core.pack.runs import Runs
+from mtui.core.pack.slots import Node
+from mtui.core.pack.timers import Timers
+
+
+class Leading:
+    """The runs of a leader on one node of two cores."""
+
+    def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
+        monkeypatch.setattr("mtui.core.pack.runs.time", clock)
+        self.root = root
+        self.claims = Claims(root / "claims")
+        self.claims.folder.mkdir()
+        self.timers = Timers()
+        self._records = Records(root / "records")
+        self.runs = Runs("7", self.claims, 1, {}, self._records, self.timers)
+        self.runs.join(Node("n1", 2), ())
+
+    def give(self, *attempts: str, **ask: Any) -> None:
+        items = tuple(Item(attempt, Ask(**ask), "w", "a.sh", "a", ()) for attempt in attempts)
+        self.runs.queue.give(Gift("1", items, {}))
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.timers.run(self.now)
+        self.runs.start_what_fits()
+
+    def records(self, kind: str) -> list[str]:
+        """The attempts of the records of a kind."""
+        self._records.write(self.now)
+        lines = map(json.loads, (self.root / "records").read_text().splitlines())
+        return [line["attempt"] for line in lines if line["kind"] == kind]
+
+
+@pytest.fixture
+def leading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Leading:
+    return Leading(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("code", [129, 137, 143])
+def test_after_a_kill_nothing_starts_for_a_moment(leading: Leading, code: int) -> None:
+    leading.give("1.1", "2.1", cpus=2)
+    leading.pass_time(0)
+    leading.runs.ended("1.1", code, "", "")
+    leading.pass_time(0.29)  # the allocation may be about to end
+    assert list(leading.runs.running) == []
+    leading.pass_time(0.02)
+    assert list(leading.runs.running) == ["2.1"]
+
+
+@pytest.mark.parametrize("code", [0, 1, 128])
+def test_after_another_end_the_next_starts_at_once(leading: Leading, code: int) -> None:
+    leading.give("1.1", "2.1", cpus=2)
+    leading.pass_time(0)
+    leading.runs.ended("1.1", code, "", "")
+    leading.pass_time(0)
+    assert list(leading.runs.running) == ["2.1"]
+
+
+def test_a_bad_end_is_recorded_once_it_has_nothing_to_do_with_the_end_of_the_allocation(leading: Leading) -> None:
+    leading.give("1.1", "2.1")
+    leading.pass_time(0)
+    leading.runs.ended("1.1", 3, "", "")
+    leading.runs.ended("2.1", 0, "", "")
+    leading.pass_time(0.99)
+    assert leading.records("exit") == ["2.1"]
+    leading.pass_time(0.02)
+    assert leading.records("exit") == ["2.1", "1.1"]
+
+
+def test_a_bad_end_just_before_the_end_of_the_allocation_is_not_recorded(leading: Leading) -> None:
+    leading.give("1.1")
+    leading.pass_time(0)
+    leading.runs.ended("1.1", 3, "", "")
+    leading.runs.stop()
+    leading.pass_time(5)
+    assert leading.records("exit") == []
+    assert not leading.runs.busy
+
+
+def test_what_runs_longer_than_its_walltime_is_told_to_end_and_then_killed(leading: Leading) -> None:
+    leading.give("1.1", seconds=60)
+    leading.pass_time(0)
+    assert [what for _, orders in leading.runs.messages() for what in orders] == ["run"]
+    leading.pass_time(59)
+    assert list(leading.runs.messages()) == []
+    leading.pass_time(2)
+    assert list(leading.runs.messages()) == [("n1", {"signal": [("1.1", 15)]})]
+    leading.pass_time(11)
+    assert list(leading.runs.messages()) == [("n1", {"signal": [("1.1", 9)]})]
+
+
+def test_nothing_starts_that_would_outlast_the_allocation(leading: Leading) -> None:
+    leading.runs.deadline = leading.now + 65
+    leading.give("1.1", seconds=60)
+    leading.give("2.1", seconds=59)
+    leading.pass_time(0)
+    assert list(leading.runs.running) == ["2.1"]

@@ -1,0 +1,198 @@
+"""What is on the disk when: the journal before its events are acted on, a checkpoint before it takes its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mtui.core.errors import StudyBusyError, StudyDirectoryError
+from mtui.core.store.checkpoint import load_state, write_checkpoint
+from mtui.core.store.history import History
+from mtui.core.store.journal import Journal
+from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.lease import Lease, current_owner
+from mtui.core.store.study_file import Settings, StudyFile
+from mtui.core.study import events as ev
+from mtui.core.study.event_records import from_record, to_line
+from mtui.core.study.state import StudyState
+from mtui.core.study.status import Status
+from tests.plans import plan, step
+
+EVENT = ev.StudyEnded(at=1.0, result="finished")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> StudyDirectory:
+    return create(tmp_path / "out", "", [])
+
+
+@pytest.fixture
+def study(directory: StudyDirectory) -> StudyFile:
+    return StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a"), out=str(directory.root)))
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The size of each file when it is put on the disk."""
+    sizes: list[int] = []
+
+    def sync(number: int) -> None:
+        sizes.append(os.fstat(number).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    monkeypatch.setattr(os, "fsync", sync)
+    return sizes
+
+
+def append(path: Path, *events: ev.Event) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(to_line(event) + "\n" for event in events)
+
+
+# --- the journal
+
+
+def test_sync_puts_all_that_was_appended_on_the_disk(tmp_path: Path, synced: list[int]) -> None:
+    journal = Journal(tmp_path, 1)
+    journal.append(EVENT)
+    journal.append(EVENT)
+    assert synced == []
+
+    journal.sync()
+
+    assert synced == [2 * (len(to_line(EVENT)) + 1)]
+
+
+def test_sync_does_nothing_without_new_events(tmp_path: Path, synced: list[int]) -> None:
+    journal = Journal(tmp_path, 1)
+    journal.sync()
+    journal.append(EVENT)
+    journal.sync()
+    journal.sync()
+    assert len(synced) == 1
+
+    journal.append(EVENT)
+    journal.close()
+
+    assert len(synced) == 2
+
+
+def test_events_that_were_flushed_are_synced_nevertheless(tmp_path: Path, synced: list[int]) -> None:
+    journal = Journal(tmp_path, 1)
+    journal.append(EVENT)
+    journal.flush()
+
+    journal.sync()
+
+    assert len(synced) == 1
+
+
+def test_sync_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def fail_once(number: int) -> None:
+        calls.append(number)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail_once)
+    journal = Journal(tmp_path, 1)
+    journal.append(EVENT)
+    with pytest.raises(StudyDirectoryError):
+        journal.sync()
+
+    journal.sync()
+
+    assert len(calls) == 2
+
+
+# --- the checkpoint
+
+
+def test_checkpoint_is_on_the_disk_as_a_whole_before_it_takes_its_place(
+    directory: StudyDirectory, study: StudyFile, synced: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+    synced_before: list[list[int]] = []
+
+    def note(path: Path, target: Path) -> Path:
+        synced_before.append(list(synced))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", note)
+
+    write_checkpoint(directory, study, StudyState(study.plan), {})
+
+    assert synced_before == [[directory.checkpoint.stat().st_size]]
+
+
+def test_event_that_a_driver_without_its_lease_wrote_late_is_read_in_its_place(
+    directory: StudyDirectory, study: StudyFile
+) -> None:
+    first, second = directory.journal / "000001.jsonl", directory.journal / "000002.jsonl"
+    intended = ev.SubmitIntended(at=1.0, submission="1-0", backend="slurm", members=((0, 1),))
+    append(first, intended, ev.Submitted(at=2.0, submission="1-0", job="7"))
+    append(second, ev.Ended(at=4.0, instance=0, attempt=1, status=Status.LOST))
+    write_checkpoint(directory, study, *load_state(directory, study))
+
+    append(first, ev.Ended(at=3.0, instance=0, attempt=1, status=Status.FINISHED, exit_code=0))
+
+    assert load_state(directory, study)[0].status == [Status.FINISHED]
+
+
+# --- the lease
+
+
+def test_lease_is_taken_though_the_link_that_was_made_is_reported_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def made_and_failed(source: Path, target: Path) -> None:  # as NFS answers a request that it got twice
+        link(source, target)
+        raise FileExistsError(errno.EEXIST, "File exists")
+
+    monkeypatch.setattr(os, "link", made_and_failed)
+
+    lease = Lease.take(tmp_path)
+
+    assert current_owner(tmp_path) == lease.owner
+
+
+def test_lease_that_another_was_quicker_to_take_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def too_late(source: Path, target: Path) -> None:
+        monkeypatch.setattr(os, "link", link)
+        Lease.take(tmp_path)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", too_late)
+
+    with pytest.raises(StudyBusyError):
+        Lease.take(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir() if path.name.isdigit()] == ["000001"]
+
+
+# --- reading the journal for one instance
+
+
+def test_history_parses_no_line_that_cannot_concern_its_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[object] = []
+
+    def note(record: dict[str, object]) -> ev.Event:
+        parsed.append(record["type"])
+        return from_record(record)
+
+    monkeypatch.setattr("mtui.core.store.history.from_record", note)
+    others = [ev.Held(at=float(index), instance=index) for index in range(100)]
+    append(tmp_path / "000001.jsonl", *others, ev.Anomaly(at=7.0, message="7 of them"))
+
+    assert [found.event for found in History(tmp_path, 7).read()] == [ev.Held(at=7.0, instance=7)]
+    assert len(parsed) <= 2  # its own, and the one whose time has that number

@@ -1,0 +1,236 @@
+"""Causes: what is kept of them, and the words of each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mtui.core.study.cause_text import cause_text
+from mtui.core.study.causes import Cause, CauseCode, cause_record, exit_cause, job_cause, read_cause, text_cause
+from mtui.core.study.event_records import from_record, to_record
+from mtui.core.study.events import Returned
+from mtui.core.study.status import Status
+
+LAUNCH = "Slurm could not run the script on n1: killed by a signal, or its output directory is missing"
+LEFT = "and it left no exit record"
+FORGOTTEN = "(Slurm forgets tasks of an array that are cancelled before they begin)"
+
+# Each code with its fields, as it is kept, and its words: the values are in journals for ever.
+CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
+    (Cause(CauseCode.OTHER, "Invalid account"), {"cause": "Invalid account"}, "Invalid account"),
+    (
+        Cause(CauseCode.EXIT_CODE, exit_code=3, node="n1"),
+        {"cause_code": "exit_code", "cause_fields": {"exit_code": 3, "node": "n1"}},
+        "exit code 3 on n1",
+    ),
+    (
+        Cause(CauseCode.TERMINATED, exit_code=143, node="n1"),
+        {"cause_code": "terminated", "cause_fields": {"exit_code": 143, "node": "n1"}},
+        "it was told to end from outside (exit code 143 (signal TERM) on n1)",
+    ),
+    (
+        Cause(CauseCode.TERMINATED, "no workspace", 143),
+        {"cause_code": "terminated", "cause_fields": {"text": "no workspace", "exit_code": 143}},
+        "it was told to end from outside (no workspace)",
+    ),
+    (Cause(CauseCode.WALLTIME), {"cause_code": "walltime"}, "its walltime was over"),
+    (
+        Cause(CauseCode.OUT_OF_MEMORY, node="n1"),
+        {"cause_code": "out_of_memory", "cause_fields": {"node": "n1"}},
+        "it used more memory than it had asked for on n1",
+    ),
+    (
+        Cause(CauseCode.NODE_FAILED, node="n1"),
+        {"cause_code": "node_failed", "cause_fields": {"node": "n1"}},
+        "a node failed on n1",
+    ),
+    (Cause(CauseCode.PREEMPTED), {"cause_code": "preempted"}, "Slurm took its nodes for another job"),
+    (Cause(CauseCode.DEADLINE), {"cause_code": "deadline"}, "it could not have ended before its deadline"),
+    (Cause(CauseCode.CANCELLED_IN_SLURM), {"cause_code": "cancelled_in_slurm"}, "from outside of mtui"),
+    (
+        Cause(CauseCode.LAUNCH_FAILED, node="n1"),
+        {"cause_code": "launch_failed", "cause_fields": {"node": "n1"}},
+        LAUNCH,
+    ),
+    (
+        Cause(CauseCode.JOB_FAILED, "NonZeroExitCode", node="n1"),
+        {"cause_code": "job_failed", "cause_fields": {"text": "NonZeroExitCode", "node": "n1"}},
+        "failed on n1 (NonZeroExitCode)",
+    ),
+    (
+        Cause(CauseCode.NO_RECORD),
+        {"cause_code": "no_record"},
+        "it ended without a report: it was killed, the disk was full, or the study was moved",
+    ),
+    (
+        Cause(CauseCode.NEVER_BEGAN, job="7"),
+        {"cause_code": "never_began", "cause_fields": {"job": "7"}},
+        "job 7 is completed, but the script never began",
+    ),
+    (
+        Cause(CauseCode.JOB_UNKNOWN, job="7"),
+        {"cause_code": "job_unknown", "cause_fields": {"job": "7"}},
+        f"neither squeue nor sacct knows job 7, {LEFT}",
+    ),
+    (
+        Cause(CauseCode.JOB_NOT_IN_QUEUE, job="7"),
+        {"cause_code": "job_not_in_queue", "cause_fields": {"job": "7"}},
+        f"squeue no longer knows job 7, {LEFT}",
+    ),
+    (
+        Cause(CauseCode.TASK_UNKNOWN, job="7_1"),
+        {"cause_code": "task_unknown", "cause_fields": {"job": "7_1"}},
+        f"neither squeue nor sacct knows job 7_1, {LEFT} {FORGOTTEN}",
+    ),
+    (
+        Cause(CauseCode.TASK_NOT_IN_QUEUE, job="7_1"),
+        {"cause_code": "task_not_in_queue", "cause_fields": {"job": "7_1"}},
+        f"squeue no longer knows job 7_1, {LEFT} {FORGOTTEN}",
+    ),
+    (Cause(CauseCode.COMMAND), {"cause_code": "command"}, "by command"),
+    (
+        Cause(CauseCode.COMMAND_BEFORE_SUBMIT),
+        {"cause_code": "command_before_submit"},
+        "by command, before it was submitted",
+    ),
+    (Cause(CauseCode.MARKED_FINISHED), {"cause_code": "marked_finished"}, "marked as finished by hand"),
+    (
+        Cause(CauseCode.MARKED_SKIPPED, "{it}"),
+        {"cause_code": "marked_skipped", "cause_fields": {"text": "{it}"}},
+        "marked as skipped by hand: {it}",
+    ),
+    (Cause(CauseCode.PARENT_FAILED), {"cause_code": "parent_failed"}, "taken out of Slurm: a parent failed"),
+    (
+        Cause(CauseCode.HELD, allocation="1-1"),
+        {"cause_code": "held", "cause_fields": {"allocation": "1-1"}},
+        "taken out of its allocation: held by command",
+    ),
+    (Cause(CauseCode.PARENT_JOB_GONE), {"cause_code": "parent_job_gone"}, "taken out of Slurm: a parent's job is gone"),
+    (Cause(CauseCode.PARENT_RERUN), {"cause_code": "parent_rerun"}, "a parent is to run again"),
+    *(
+        (Cause(code, node="n1", job="9"), {"cause_code": word, "cause_fields": {"node": "n1", "job": "9"}}, words)
+        for code, word, words in (
+            (CauseCode.ALLOCATION_ENDED, "allocation_ended", "allocation 9 ended before"),
+            (CauseCode.ALLOCATION_WALLTIME, "allocation_walltime", "the walltime of allocation 9 was over"),
+            (CauseCode.ALLOCATION_NODE_FAILED, "allocation_node_failed", "a node of allocation 9 failed (n1)"),
+            (
+                CauseCode.ALLOCATION_PREEMPTED,
+                "allocation_preempted",
+                "Slurm took the nodes of allocation 9 for another job",
+            ),
+            (
+                CauseCode.ALLOCATION_OUT_OF_MEMORY,
+                "allocation_out_of_memory",
+                "allocation 9 used more memory than it had (n1)",
+            ),
+            (CauseCode.ALLOCATION_UNNEEDED, "allocation_unneeded", "allocation 9 was not needed any more"),
+            (CauseCode.ALLOCATION_CANCELLED, "allocation_cancelled", "allocation 9 was cancelled from outside"),
+            (CauseCode.ALLOCATION_FAILED, "allocation_failed", "allocation 9 failed (n1)"),
+            (CauseCode.ALLOCATION_LEADER_ENDED, "allocation_leader_ended", "the leader in allocation 9 ended"),
+            (CauseCode.ALLOCATION_UNKNOWN, "allocation_unknown", "Slurm no longer knows allocation 9"),
+            (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime does not fit into what is left of allocation 9"),
+            (CauseCode.IDLE_ALLOCATION, "idle_allocation", "allocation 9 has nothing to do"),
+        )
+    ),
+    (
+        Cause(CauseCode.ALLOCATION_NODE_FAILED, job="9", times=3),
+        {"cause_code": "allocation_node_failed", "cause_fields": {"job": "9", "times": 3}},
+        "a node of allocation 9 failed; it began 3 times and never came to its end",
+    ),
+    (
+        Cause(CauseCode.ALLOCATION_NOT_REQUESTED),
+        {"cause_code": "allocation_not_requested"},
+        "the request for it never arrived",
+    ),
+    (Cause(CauseCode.NO_WAITING), {"cause_code": "no_waiting"}, "it cannot wait for its parents there"),
+    (Cause(CauseCode.REVOKED), {"cause_code": "revoked"}, "taken back"),
+    (
+        Cause(CauseCode.MAESTRO_STATE, "FAILED"),
+        {"cause_code": "maestro_state", "cause_fields": {"text": "FAILED"}},
+        "Maestro says FAILED",
+    ),
+    (Cause(CauseCode.MAESTRO_CANCELLED), {"cause_code": "maestro_cancelled"}, "cancelled in Maestro"),
+]
+NAMES = [f"{cause.code.value}{' again' if cause.times or cause.text else ''}" for cause, _, _ in CAUSES]
+
+
+def test_every_code_is_here() -> None:
+    assert {cause.code for cause, _, _ in CAUSES} == set(CauseCode)
+
+
+@pytest.mark.parametrize(("cause", "record", "words"), CAUSES, ids=NAMES)
+def test_a_cause_is_kept_as_a_code_and_read_again(cause: Cause, record: dict[str, Any], words: str) -> None:
+    assert cause_record(cause) == record
+    assert read_cause(record) == cause
+    assert cause_text(cause) == words
+
+
+def test_no_cause_has_no_words() -> None:
+    assert (text_cause(""), read_cause({}), read_cause({"cause": ""}), cause_text(None)) == (None, None, None, "")
+
+
+def test_what_a_newer_mtui_knows_is_shown_as_far_as_it_is_readable() -> None:
+    assert cause_text(read_cause({"cause_code": "licence_lost", "cause_fields": {"pool": "x"}})) == "licence lost"
+    assert read_cause({"cause_code": "command", "cause_fields": {"pool": "x"}}) == Cause(CauseCode.COMMAND)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"cause": 3},
+        {"cause_code": ["command"]},
+        {"cause_code": "command", "cause_fields": "node"},
+        {"cause_code": "exit_code", "cause_fields": {"exit_code": "3"}},
+        {"cause_code": "node_failed", "cause_fields": {"node": None}},
+    ],
+)
+def test_a_damaged_cause_is_refused(record: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        read_cause(record)
+
+
+def test_an_older_mtui_finds_the_field_that_it_requires() -> None:
+    event = Returned(at=1.0, members=((0, 1),), cause=Cause(CauseCode.REVOKED))
+    record = to_record(event)
+    assert (record["cause"], record["cause_code"]) == ("", "revoked")
+    assert from_record(record) == event
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (1, "exit code 1"),
+        (126, "exit code 126 (a command is not executable)"),
+        (127, "exit code 127 (a command was not found)"),
+        (128, "exit code 128"),
+        (137, "exit code 137 (signal KILL)"),
+        (139, "exit code 139 (signal SEGV)"),
+        (143, "exit code 143 (signal TERM)"),
+        (255, "exit code 255"),
+    ],
+)
+def test_exit_codes_have_their_meaning_for_a_shell(code: int, words: str) -> None:
+    assert cause_text(exit_cause(code)) == words
+    assert cause_text(exit_cause(code, "n7")) == f"{words} on n7"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "node", "words"),
+    [
+        (Status.TIMED_OUT, None, "", "n1", "its walltime was over"),
+        (Status.OUT_OF_MEMORY, 137, "", "n1", "it used more memory than it had asked for on n1"),
+        (Status.NODE_FAILED, None, "", "n[1-2]", "a node failed on n[1-2]"),
+        (Status.NODE_FAILED, None, "", "", "a node failed"),
+        (Status.PREEMPTED, None, "", "", "Slurm took its nodes for another job"),
+        (Status.DEADLINE, None, "", "", "it could not have ended before its deadline"),
+        (Status.CANCELLED, None, "by 1000", "", "from outside of mtui"),
+        (Status.FAILED, None, "JobLaunchFailure", "n1", LAUNCH),
+        (Status.FAILED, 3, "NonZeroExitCode", "n1", "exit code 3 on n1"),
+        (Status.FAILED, 3, "", "", "exit code 3"),
+        (Status.FAILED, None, "NonZeroExitCode", "", "failed (NonZeroExitCode)"),
+        (Status.FAILED, None, "", "", "failed (no reason given)"),
+    ],
+)
+def test_an_end_of_a_job_has_a_cause(status: Status, code: int | None, reason: str, node: str, words: str) -> None:
+    assert cause_text(job_cause(status, code, reason, node)) == words

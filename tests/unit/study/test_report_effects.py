@@ -1,0 +1,49 @@
+"""What a report changes: the time of its events, and what is awaited for the end of its attempt."""
+
+from __future__ import annotations
+
+import pytest
+
+from mtui.core.study.expectation import REPORT_WAIT
+from mtui.core.study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.study.observer import Observer
+from mtui.core.study.status import Status
+from tests.unit.study.observing import ONE, over
+from tests.unit.study.script import intend, started, state_of, submitted
+
+READ_AT = 1000.0
+REPORTS = (
+    StartReport(0, 1, "7", "n1"),
+    ExitReport(0, 1, "7", "n1"),
+    ExitReport(0, 1, "7", "n1", code=3),
+    ExitReport(0, 1, "9", "n1"),
+    DuplicateReport(0, 1, "8", "n1", owner="9"),
+    LostReport(0, 1, "7", "n1", cause="its worker was killed"),
+)
+
+
+@pytest.mark.parametrize("report", REPORTS, ids=lambda report: f"{type(report).__name__} of {report.job}")
+@pytest.mark.parametrize(
+    ("written_at", "expected"),
+    [(900.0, 900.0), (0.0, READ_AT), (1100.0, READ_AT)],
+    ids=["earlier", "no time given", "by a clock that is ahead"],
+)
+def test_event_has_the_time_of_its_report(report: Report, written_at: float, expected: float) -> None:
+    observer = Observer(state_of(ONE, intend("s", (0, 1)), submitted("s", "7")))
+    fields = {name: getattr(report, name) for name in ("code", "owner", "cause") if hasattr(report, name)}
+    timed = type(report)(report.instance, report.attempt, report.job, report.node, at=written_at, **fields)
+
+    events = observer.report(timed, READ_AT, 5.0)
+
+    assert [event.at for event in events] == [expected] * len(events)
+    assert events
+
+
+def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
+    observer = Observer(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
+    assert observer.look(lambda _: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, True) == []
+    assert observer.deadline() == 5.0 + REPORT_WAIT
+
+    observer.report(ExitReport(0, 1, "7", "n1"), READ_AT, 6.0)
+
+    assert observer.deadline() is None

@@ -1,0 +1,49 @@
+"""The table of Slurm's answers: each of them has an action, whatever is awaited for the attempt."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+import pytest
+
+from mtui.core.study.slurm_answers import ACTIONS, Awaited, JobAction, JobAnswer, Seen, answer_of
+from mtui.core.study.status import LIVE, UNSUCCESSFUL, Status
+
+
+def test_every_answer_has_an_action_whatever_is_awaited() -> None:
+    assert set(ACTIONS) == {(awaited, answer) for awaited in Awaited for answer in JobAnswer}
+
+
+def test_every_action_follows_from_some_answer() -> None:
+    assert set(ACTIONS.values()) == set(JobAction)
+
+
+@pytest.mark.parametrize("answer", [JobAnswer.MISSING, JobAnswer.UNSATISFIABLE, JobAnswer.CANCELLED])
+def test_what_is_awaited_does_not_matter_for_a_job_that_is_not_shown_or_never_begins(answer: JobAnswer) -> None:
+    assert len({ACTIONS[awaited, answer] for awaited in Awaited}) == 1
+
+
+def test_job_that_reported_its_failure_never_counts_as_lost() -> None:
+    assert ACTIONS[Awaited.VERDICT, JobAnswer.LOST] is JobAction.WAIT
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (Status.PENDING, JobAnswer.QUEUED),
+        (Status.CONFIGURING, JobAnswer.QUEUED),
+        (Status.REQUEUED, JobAnswer.QUEUED),
+        (Status.RUNNING, JobAnswer.RUNNING),
+        (Status.COMPLETING, JobAnswer.COMPLETING),
+        (Status.SUSPENDED, JobAnswer.ALIVE),
+    ],
+)
+def test_live_job_is_answered_by_its_status(status: Status, answer: JobAnswer) -> None:
+    assert status in LIVE
+    assert answer_of(Seen(status, ended=False)) is answer
+
+
+@pytest.mark.parametrize("status", sorted(UNSUCCESSFUL, key=attrgetter("value")))
+def test_job_that_ended_otherwise_than_well_has_failed(status: Status) -> None:
+    assert answer_of(Seen(status, ended=True)) is JobAnswer.FAILED
+    assert answer_of(Seen(Status.FINISHED, ended=True)) is JobAnswer.FINISHED

@@ -1,0 +1,325 @@
+"""The app: which screens there are, and how it starts and leaves.
+
+What a study is and does stands in open_study.py; the app only shows it. A study that this process drives is handed
+to a headless driver when the app leaves, however it leaves.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from rich.console import RenderableType
+from textual import work
+from textual._compositor import ChopsUpdate
+from textual.binding import Binding, BindingType
+from textual.events import Event, Key
+from textual.message import Message
+from textual.screen import Screen
+
+from ...core.driver.location import DrivenHere
+from ...core.errors import MtuiError, Refusal
+from ...core.store.known import remember
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile, read_study_file
+from ..views.environment import has_utf8
+from ..views.open_study import OpenStudy
+from ..views.opening import is_maestros, open_any, read_any
+from ..views.text import safe
+from . import preferences, themes
+from .app_base import AppBase
+from .narrow_update import NarrowUpdate
+from .palette import Actions, Instances
+from .screens.allocations import AllocationsScreen
+from .screens.commands import CommandsScreen
+from .screens.detail import DetailScreen
+from .screens.dialogs import PickScreen
+from .screens.help import HelpScreen
+from .screens.questions import ask_and_send
+from .screens.studies import StudiesScreen
+from .screens.study import StudyScreen
+from .screens.timeline import TimelineScreen
+from .terminal import Guard
+from .typed_ahead import TypedAhead
+
+_HAND_OVER = 25.0  # seconds for a headless driver to take the study
+
+
+class MtuiApp(AppBase):
+    """One study on the screen, or the list of the user's studies."""
+
+    CSS_PATH = "mtui.tcss"
+    TITLE = "mtui"
+    BINDING_GROUP_TITLE = "Everywhere"
+    COMMANDS: ClassVar = {Actions, Instances}
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("colon", "command_palette", "Palette", key_display=":", id="app.palette",
+                tooltip="Find an action or an instance by name"),
+        Binding("ctrl+q", "leave", "Leave", show=False, priority=True, id="app.quit"),
+        Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Tells how to leave"),
+    ]  # fmt: skip
+
+    class News(Message):
+        """Something happened to the study. Many of them count as one."""
+
+        def can_replace(self, message: Message) -> bool:
+            return isinstance(message, MtuiApp.News)
+
+    def __init__(
+        self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = ""
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"  # over SSH every frame is kilobytes
+        self._kept = preferences.read()
+        self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
+        self.study: OpenStudy | None = None
+        self.notice = notice
+        self._first = (directory, study) if directory and study else None
+        self._leaving = False
+        self._typed = TypedAhead(self, super().on_event)
+        self._guard = Guard(self._told_to_leave, self._hand_over)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = self._first_theme()
+        self.set_keymap(dict(self._kept.keys))
+
+    def _first_theme(self) -> str:
+        if os.environ.get("NO_COLOR"):
+            return themes.MONO
+        for name in (os.environ.get("TEXTUAL_THEME", ""), self._kept.theme):
+            if name in self.available_themes:
+                return name
+        return themes.DARK
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return themes.variable_defaults(self.current_theme.dark)
+
+    # --- start
+
+    def on_mount(self) -> None:
+        self.set_class(self.plain, "-plain")
+        if self.is_headless is False:
+            self._guard.install()
+        if self._first:
+            self._open(*self._first)
+        else:
+            self.push_screen(StudiesScreen())
+
+    def _open(self, directory: StudyDirectory, study: StudyFile) -> None:
+        self.study = OpenStudy(directory, study, self._tell_news)
+        self.push_screen(StudyScreen(self.study, plain=self.plain))
+        self.study.start()
+
+    def _tell_news(self) -> None:
+        """Called on other threads."""
+        self.post_message(self.News())
+
+    @work(thread=True, exit_on_error=False)
+    def open_path(self, root: Path) -> None:
+        """Open a study from the list."""
+        try:
+            directory = open_any(root)
+            study = read_any(directory)[0] if is_maestros(directory) else read_study_file(directory.study_file)
+            remember(root)
+        except MtuiError as error:
+            self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
+            return
+        self.call_from_thread(self._open, directory, study)
+
+    @work(thread=True, exit_on_error=False, group="reload", exclusive=True)
+    def _reload(self, study: OpenStudy) -> None:
+        """The study has more rows than when it was opened."""
+        try:
+            extended = read_study_file(study.directory.study_file)
+        except MtuiError as error:
+            self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
+            return
+        self.call_from_thread(self._show_anew, study, replace(extended, settings=study.study.settings))
+
+    def _show_anew(self, study: OpenStudy, extended: StudyFile) -> None:
+        if study is not self.study or len(extended.plan.instances) <= len(study.plan.instances):
+            return
+        while not isinstance(self.screen, StudyScreen):
+            self.pop_screen()
+        study.begin_anew(extended)
+        self.switch_screen(StudyScreen(study, plain=self.plain))
+        self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
+
+    def on_mtui_app_news(self) -> None:
+        for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
+            show = getattr(screen, "show_news", None)
+            if show is not None:
+                if screen.is_mounted:  # one that is still being built shows what there is as soon as it stands
+                    show()
+                break
+        if self.study and self.study.is_outdated:
+            self._reload(self.study)
+
+    # --- leave
+
+    @work
+    async def action_leave(self) -> None:
+        """Leave the study. One that this process drives goes on under a headless driver."""
+        if self._leaving:
+            return
+        if self.study is None:
+            self.exit()
+            return
+        self._leaving = True
+        if isinstance(self.study.driving.location, DrivenHere):
+            self.notify("Handing the study over to a driver in the background ...", timeout=_HAND_OVER)
+        self.study.driving.detach()
+        self._wait_for_hand_over(self.study)
+
+    @work(thread=True, exit_on_error=False)
+    def _wait_for_hand_over(self, study: OpenStudy) -> None:
+        if study.driving.join(_HAND_OVER):
+            self.call_from_thread(self._left)
+        else:
+            study.driving.stay()
+            self.call_from_thread(self._could_not_leave)
+
+    def _could_not_leave(self) -> None:
+        self._leaving = False
+        words = "No driver could be started in the background (see driver.log). This one goes on; 'mtui stop' ends it."
+        self.notify(words, severity="error")
+
+    def _left(self) -> None:
+        self._leaving = False
+        if self._first:
+            self.exit()
+            return
+        if self.study:
+            self.study.stop()
+            self.study = None
+        while len(self.screen_stack) > 1 and not isinstance(self.screen, StudiesScreen):
+            self.pop_screen()
+
+    def _told_to_leave(self, number: int) -> None:
+        self.exit(return_code=128 + number)
+
+    def _hand_over(self) -> None:
+        """Give the study away, on whatever thread: to a headless driver, or if there is none to nobody."""
+        if self.study is None:
+            return
+        self.study.driving.detach()
+        if not self.study.driving.join(_HAND_OVER):
+            self.study.driving.let_go("the screen is gone")
+            self.study.driving.join(5)
+
+    def close(self) -> None:
+        """After the screen has closed: nothing of this process may hold the study."""
+        self._hand_over()
+        if self.study:
+            self.study.stop()
+
+    def action_how_to_leave(self) -> None:
+        self.notify("q leaves the screen; the study goes on. c cancels.", timeout=4)
+
+    async def action_quit(self) -> None:
+        self.action_leave()
+
+    # --- questions
+
+    async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
+        return await self.push_screen_wait(PickScreen(title, choices))
+
+    @work
+    async def act(self, verb: str, indices: set[int]) -> None:
+        """A command on instances, with its question. For screens that show no grid."""
+        if self.study is None:
+            return
+        try:
+            sent = await ask_and_send(self, self.study, verb, indices)
+        except MtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        if isinstance(sent, Refusal):
+            self.notify(sent.message, markup=False)
+
+    # --- further screens
+
+    def action_help(self) -> None:
+        chain = [*(self.screen.focused.ancestors_with_self if self.screen.focused else [self.screen])]
+        self.push_screen(HelpScreen(chain if self.screen.focused else [self.screen, self], plain=self.plain))
+
+    @work
+    async def show_instance(self, index: int) -> None:
+        if self.study is not None and not isinstance(self.screen, DetailScreen):  # the key was pressed twice
+            await self.push_screen_wait(DetailScreen(self.study, index, plain=self.plain))
+
+    @work
+    async def show_timeline(self) -> None:
+        study = self.study
+        if study is None or isinstance(self.screen, TimelineScreen):
+            return
+        index = await self.push_screen_wait(TimelineScreen(lambda: study.state, plain=self.plain))
+        if index is not None:
+            self.go_to(index)
+
+    @work
+    async def show_allocations(self) -> None:
+        if self.study is None or isinstance(self.screen, AllocationsScreen):
+            return
+        text = await self.push_screen_wait(AllocationsScreen(self.study, plain=self.plain))
+        for screen in self.screen_stack:
+            if text and isinstance(screen, StudyScreen):
+                screen.show_only(text)
+
+    def show_commands(self) -> None:
+        if self.study is not None:
+            self.push_screen(CommandsScreen(self.study))
+
+    def go_to(self, index: int) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, StudyScreen):
+                screen.go_to(index)
+
+    # --- what is kept
+
+    def action_choose_theme(self, name: str) -> None:
+        self.theme = name
+        self._keep(replace(self._kept, theme=name))
+
+    def action_toggle_glyphs(self) -> None:
+        self._keep(replace(self._kept, ascii=not self.plain))
+        self.notify("the glyphs change with the next start")
+
+    def _keep(self, kept: preferences.Preferences) -> None:
+        self._kept = kept
+        preferences.write(kept)
+
+    def action_drive(self) -> None:
+        if self.study is not None:
+            self.study.driving.drive()
+
+    def action_picture(self) -> None:
+        try:
+            path = self.save_screenshot(path=str(Path.cwd()))
+        except OSError as error:
+            self.notify(f"no picture: {error.strerror}", severity="error", markup=False)
+            return
+        self.notify(f"saved as {path}", markup=False)
+
+    # --- keys
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
+
+    # --- painting
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if type(renderable) is ChopsUpdate:
+            renderable = NarrowUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
+        super()._display(screen, renderable)
+
+    # --- when something goes wrong
+
+    def _print_error_renderables(self) -> None:
+        """Nothing here: the error is raised again once the terminal is back, and told like any other."""

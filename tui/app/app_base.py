@@ -1,0 +1,44 @@
+"""What screens and palette use of the app. They import this instead of the app, which imports all of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+from textual.app import App
+
+
+class AppBase(App[None]):
+    """`plain`: only ASCII glyphs. `notice`: what the study screen shows once, when it opens."""
+
+    plain: bool
+    notice: str
+
+    @abstractmethod
+    async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
+        """The value of the choice (value, words) that the user makes; None for none."""
+
+    @abstractmethod
+    def act(self, verb: str, indices: set[int]) -> object:
+        """Send a command for instances, after its question."""
+
+    @abstractmethod
+    def open_path(self, root: Path) -> object:
+        """Open the study in a directory."""
+
+    @abstractmethod
+    def show_instance(self, index: int) -> object:
+        """Open the screen with the details of an instance."""
+
+    @abstractmethod
+    def show_timeline(self) -> object: ...
+
+    @abstractmethod
+    def show_allocations(self) -> object: ...
+
+    @abstractmethod
+    def show_commands(self) -> object: ...
+
+    @abstractmethod
+    def go_to(self, index: int) -> None:
+        """Move the cursor of the study screen to an instance."""

@@ -1,0 +1,52 @@
+"""Runs the app until the user leaves, and prints how the study stands then."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+import threading
+
+from ...core.errors import EXIT_CODES, EXIT_FINISHED
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ..views.open_study import OpenStudy
+from ..views.status_view import drives, failure_lines, failures, summary
+from ..views.text import Paint, safe
+from .app import MtuiApp
+
+
+def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
+    """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
+    for name in ("COLUMNS", "LINES"):  # if somebody exported them: the terminal itself knows, also when it changes
+        os.environ.pop(name, None)
+    app = MtuiApp(directory, study, notice)
+    try:
+        app.run()
+    finally:
+        app.close()
+    if app._exception is not None:
+        raise app._exception
+    for thread in threading.enumerate():
+        if thread.name == "mtui-driver":
+            thread.join(1)
+    if app.study is None:
+        return app.return_code or EXIT_FINISHED
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(farewell(app.study), flush=True)
+    return app.return_code or EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
+
+
+def farewell(study: OpenStudy) -> str:
+    """How the study stands, who drives it, and how to come back."""
+    study.take()
+    state, directory = study.state, study.directory
+    lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
+    if state.result:
+        lines.append(f"The study is over: {state.result}.")
+        lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
+    else:
+        driver = drives(directory)
+        lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")
+    return "\n".join([*lines, f"Come back with: mtui {shlex.quote(str(directory.root))}"])

@@ -1,0 +1,86 @@
+"""Filter and order of the grid's rows: set as text or step by step, and applied again as the states change."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from ...views.appearance import Group, by_group
+from ...views.filters import FilterError
+from ...views.open_study import OpenStudy
+from ..widgets.bars import WordLine
+from ..widgets.grid import StatusGrid
+
+_CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
+_REAPPLY_EVERY = 1.0  # seconds: what the filter costs grows with the study
+
+
+class GridFilter:
+    """Writes to the view of the study and the grid; `notice` shows mistakes in a filter, and that nothing was found."""
+
+    def __init__(self, study: OpenStudy, grid: StatusGrid, notice: WordLine) -> None:
+        self._study = study
+        self._grid = grid
+        self._notice = notice
+        self._last = ""  # the last filter that was not empty
+        self._applied_at = 0.0  # monotonic
+
+    @property
+    def proposal(self) -> str:
+        """The text to begin with when a filter is typed."""
+        return self._study.view.filter.text or self._last
+
+    @property
+    def group(self) -> str:
+        """The group of states that alone is shown, by name; empty if the filter is another one."""
+        text = self._study.view.filter.text
+        return text.partition(":")[2] if text.startswith("state:") else ""
+
+    def set(self, text: str) -> bool:
+        """Filter by a text; an empty one shows everything. False if it is not a filter: then nothing changes."""
+        try:
+            self._study.view.set_filter(text, self._study.state)
+        except FilterError as error:
+            self._notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
+            return False
+        self._notice.say([])  # it may be of an earlier filter
+        if text:
+            self._last = text
+        self._grid.arranged()
+        hits = self._study.view.hits
+        if hits and self._grid.index not in hits:
+            self.go_to_hit(1)
+        return True
+
+    def cycle(self) -> None:
+        """Filter by the next group of states that any instance is in, and at last by none."""
+        text = self._study.view.filter.text
+        place = _CYCLE.index(text) if text in _CYCLE else 0
+        counts = by_group(self._study.state.counts)
+        following = (_CYCLE[(place + step) % len(_CYCLE)] for step in range(1, len(_CYCLE) + 1))
+        self.set(next(choice for choice in following if not choice or counts.get(Group(choice.partition(":")[2]))))
+
+    def reapply(self) -> None:
+        """Apply the filter to the current states, not too often."""
+        now = time.monotonic()
+        if self._study.view.depends_on_state and now - self._applied_at >= _REAPPLY_EVERY:
+            self._applied_at = now
+            if self._study.view.arrange(self._study.state):
+                self._grid.arranged()
+
+    def go_to_hit(self, step: int) -> None:
+        """Move to the next instance that the filter shows; without a filter, to the next that failed."""
+        found = self._study.view.next_hit(self._grid.index, step, self._study.state)
+        if found is None:
+            nothing = "nothing has failed" if self._study.view.hits is None else "the filter shows nothing"
+            self._notice.say([(f" {nothing}", "state--done")])
+        else:
+            self._grid.go_to(found)
+
+    def sort_by(self, key: str) -> None:
+        """Sort by one of the view's keys; the same key again reverses the order."""
+        before = self._study.view.sort
+        sort = next(sort for sort in self._study.view.sorts() if sort.key == key)
+        again = before.key == key and bool(key)
+        self._study.view.set_sort(replace(sort, descending=again and not before.descending), self._study.state)
+        self._grid.arranged()

@@ -1,0 +1,65 @@
+"""What is asked before a command is sent: whether it is meant, and what it takes besides whom it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ....core.errors import Refusal
+from ....core.plan.changes import CHANGEABLE, RESTART
+from ....core.plan.script import header_resources
+from ....core.study.commands import MARKS, check_changes
+from ...views.acting import Order, order_for
+from ...views.open_study import OpenStudy
+from ..app_base import AppBase
+from .dialogs import ConfirmScreen, RetryScreen
+
+_MOST_ASKED = 200  # instances whose resources are compared before a retry
+
+
+async def ask_and_send(app: AppBase, study: OpenStudy, verb: str, indices: Iterable[int]) -> Order | Refusal | None:
+    """Send a command for instances, after its question.
+
+    The order that was sent; a refusal if it applies to none of them; None if the user declined. Raises MtuiError if it
+    cannot be sent.
+    """
+    order = order_for(study.state, verb, indices)
+    if isinstance(order, Refusal):
+        return order
+    options = await ask_for(app, order, study)
+    if options is None:
+        return None
+    study.send(order, options)
+    return order
+
+
+async def ask_for(app: AppBase, order: Order, study: OpenStudy) -> dict[str, str] | None:
+    """The resources of a retry, the reason of a mark, nothing of other commands; None if it is not to be done."""
+    if order.verb in MARKS:
+        return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))
+    scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
+    if order.verb not in ("retry", "rerun") or not scheduled:
+        return {} if await app.push_screen_wait(ConfirmScreen(order)) else None
+
+    def check(changes: dict[str, str]) -> Refusal | None:
+        return check_changes(study.state, order.indices, changes)
+
+    return await app.push_screen_wait(RetryScreen(order, _resources(study, scheduled[:_MOST_ASKED]), check))
+
+
+def _anything(changes: dict[str, str]) -> Refusal | None:
+    """A reason can be anything."""
+    del changes
+    return None
+
+
+def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
+    """What the jobs of instances ask for: the value, or `several` where they differ."""
+    found: dict[str, str] = {}
+    if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):
+        found[RESTART] = "false"
+    for index in indices:
+        own = header_resources(study.plan, study.plan.instances[index], study.state.changes.get(index, {}))
+        for key in CHANGEABLE:
+            value = own.get(key, "")
+            found[key] = value if found.get(key, value) == value else "several"
+    return found

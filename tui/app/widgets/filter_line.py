@@ -1,0 +1,47 @@
+"""The line in which one types a filter for the grid, or what to search for in the log."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.suggester import SuggestFromList
+from textual.widgets import Input
+
+from ....core.plan.model import Plan
+from ...views.filters import completions
+
+
+class FilterLine(Input):
+    """Hidden until somebody is asked. `searching` tells what for: the log, or else the grid."""
+
+    def __init__(self, plan: Plan, *, id: str) -> None:
+        super().__init__(id=id, classes="-hidden", compact=True)
+        self.cursor_blink = False
+        self.searching = False
+        self._plan = plan
+
+    @property
+    def is_open(self) -> bool:
+        return not self.has_class("-hidden")
+
+    def ask_for_filter(self, text: str) -> None:
+        """Let a filter be typed, beginning with one that there is."""
+        self._ask(text, "state:failed step:sim SIZE>100 text", searching=False)
+
+    def ask_for_search(self) -> None:
+        self._ask("", "search in the log; a regular expression", searching=True)
+
+    def close(self) -> None:
+        self.add_class("-hidden")
+
+    def _ask(self, text: str, placeholder: str, *, searching: bool) -> None:
+        self.searching = searching
+        self.placeholder = placeholder
+        self.value = text
+        self._suggest()
+        self.remove_class("-hidden")
+        self.focus()
+
+    @on(Input.Changed)
+    def _suggest(self) -> None:
+        found = [] if self.searching else completions(self.value, self._plan)
+        self.suggester = SuggestFromList(found, case_sensitive=False)

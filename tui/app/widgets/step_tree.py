@@ -1,0 +1,185 @@
+"""The step tree: the graph of the steps in topological order, each with its counts and a bar of shares.
+
+Depth shows as indentation. A step with one parent hangs on it; `+` marks one with several parents, `*` a funnel
+that waits for every instance of a parent (as `step_*` in the study file). What exactly a step waits for stands
+below the list, for the step under the cursor.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.events import Click, Resize
+from textual.geometry import Size
+from textual.message import Message
+
+from ....core.plan.model import Plan, PlannedStep
+from ....core.study.state import StudyState
+from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
+from ...views.step_words import above_words
+from ...views.text import plural
+from ...views.view import StudyView
+from .lines import LineView, fit
+
+_MOST_INDENT = 6  # levels; deeper ones stand no further right
+# Where failures stand in a bar: in the middle of what is over, never lost at an edge.
+_BAR_ORDER = (Group.DONE, Group.FAILED, Group.CANCELLED, Group.BLOCKED, Group.RUNNING, Group.QUEUED, Group.WAITING)
+
+
+def depths(plan: Plan) -> list[int]:
+    """For each step the number of steps above it on the longest way down."""
+    found: list[int] = []
+    for step in plan.steps:  # in topological order
+        above = step.above
+        found.append(1 + max(found[parent] for parent in above) if above else 0)
+    return found
+
+
+def shares(counts: dict[Group, int], width: int) -> dict[Group, int]:
+    """Cells of a bar for each group: in proportion, but never none for a group that is there."""
+    total = sum(counts.values())
+    if not total or width <= 0:
+        return {}
+    present = [group for group in _BAR_ORDER if counts.get(group)]
+    cells = {group: max(1, counts[group] * width // total) for group in present}
+    order = sorted(present, key=lambda group: counts[group], reverse=True)
+    while sum(cells.values()) < width:  # what rounding left over goes to those who lost most by it
+        short = max(order, key=lambda group: counts[group] * width / total - cells[group])
+        cells[short] += 1
+    while sum(cells.values()) > width and max(cells.values()) > 1:
+        cells[max(order, key=lambda group: cells[group])] -= 1
+    return cells
+
+
+def waits_for(plan: Plan, step: PlannedStep) -> str:
+    """What a step waits for, in words."""
+    return " and ".join(above_words(plan, step)) or "nothing"
+
+
+class StepTree(LineView):
+    """The steps. Moving onto one tells the screen, which moves the grid there."""
+
+    BINDING_GROUP_TITLE = "Steps"
+    HELP = "+ waits for several steps, * waits for all instances of a step."
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="steps.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="steps.down"),
+        Binding("g,home", "move(-1000000)", "First", show=False, id="steps.first"),
+        Binding("G,end", "move(1000000)", "Last", show=False, id="steps.last"),
+        Binding("pageup,ctrl+u", "move(-10)", "Ten up", show=False, id="steps.page_up"),
+        Binding("pagedown,ctrl+d", "move(10)", "Ten down", show=False, id="steps.page_down"),
+        Binding("enter", "choose", "To the grid", id="steps.choose", tooltip="Go to this step's column in the grid"),
+    ]
+
+    class Moved(Message):
+        """The cursor stands on another step; `column` counts as the grid does."""
+
+        def __init__(self, column: int) -> None:
+            super().__init__()
+            self.column = column
+
+    class Chosen(Moved):
+        """Enter: go on in the grid."""
+
+    def __init__(self, view: StudyView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.view = view
+        self.state = state
+        self.plain = plain
+        self.column = 0
+        self.is_read = False  # whether the states are known
+        self._depths = depths(view.plan)
+
+    @property
+    def step(self) -> PlannedStep | None:
+        return self.view.steps[self.column] if self.view.steps else None
+
+    def go_to(self, column: int) -> None:
+        """Put the cursor on a step without telling anybody."""
+        self.column = max(0, min(column, len(self.view.steps) - 1))
+        top, height = self.scroll_offset.y, max(1, self.size.height - _DETAIL)
+        if not top <= self.column < top + height:
+            self.scroll_to(y=max(0, self.column - height // 2), animate=False, immediate=True)
+        self.repaint()
+
+    def action_move(self, down: int) -> None:
+        self.go_to(self.column + down)
+        self.post_message(self.Moved(self.column))
+
+    def action_choose(self) -> None:
+        self.post_message(self.Chosen(self.column))
+
+    def on_click(self, event: Click) -> None:
+        place = event.y + self.scroll_offset.y
+        if event.y < self.size.height - _DETAIL and place < len(self.view.steps):
+            self.go_to(place)
+            self.post_message(self.Moved(self.column))
+
+    def on_mount(self) -> None:
+        self.virtual_size = Size(10, len(self.view.steps) + _DETAIL)
+
+    def on_resize(self, event: Resize) -> None:
+        del event
+        self.go_to(self.column)
+        self.refresh()
+
+    # --- painting
+
+    def segments(self, y: int) -> list[Segment]:
+        from_end = self.size.height - y
+        if from_end <= _DETAIL and self.size.height > 2 * _DETAIL:
+            return self._detail(_DETAIL - from_end)
+        place = y + self.scroll_offset.y
+        return self._line(place) if place < len(self.view.steps) else []
+
+    def _line(self, place: int) -> list[Segment]:
+        step, width = self.view.steps[place], self.size.width
+        counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
+        total = len(step.instances)
+        tally = f"{counts.get(Group.DONE, 0):,}/{total:,}"
+        room = max(3, min(12, width // 4))
+        mark = "*" if step.funnels or step.groups else "+" if len(step.parents) > 1 else " "
+        indent = min(self._depths[step.index], _MOST_INDENT)
+        lead = f" {'  ' * (indent - 1)}{'`-' if self.plain else '╰╴'}" if indent else " "
+        name_width = width - room - len(tally) - len(lead) - 4
+        here = place == self.column
+        styles = ("line--cursor",) if here else ()
+        segments = [
+            Segment(lead, self.style_of("line--faint")),
+            Segment(mark, self.style_of("line--strong", *styles)),
+            Segment(fit(step.name, max(4, name_width)), self.style_of(*styles)),
+            Segment(f" {tally} ", self.style_of("line--faint")),
+        ]
+        return segments + bar(self, counts, room, plain=self.plain)
+
+    def _detail(self, line: int) -> list[Segment]:
+        step = self.step
+        if step is None or line == 0:
+            return []
+        counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
+        if line == 1:
+            where = " in Slurm" if step.scheduled else ", local"
+            return [Segment(fit(f" {step.name}: {plural(len(step.instances), 'instance')}{where}", self.size.width),
+                            self.style_of("line--strong"))]  # fmt: skip
+        if line == 2:
+            return [Segment(fit(f" waits for {waits_for(self.view.plan, step)}", self.size.width),
+                            self.style_of("line--faint"))]  # fmt: skip
+        words = [f"{count:,} {group.value}" for group, count in counts.items()]
+        if len("  ".join(words)) + 2 > self.size.width:  # a failure at the end is not to fall off it
+            words = [f"{GROUP_GLYPHS[group][int(self.plain)]} {count:,}" for group, count in counts.items()]
+        styles = [self.style_of(f"state--{group.value}") for group in counts]
+        return [Segment(" "), *(Segment(f"{word}  ", style) for word, style in zip(words, styles, strict=True))]
+
+
+_DETAIL = 4  # lines at the foot of the tree: an empty one, name, what it waits for, counts
+
+
+def bar(view: LineView, counts: dict[Group, int], width: int, *, plain: bool) -> list[Segment]:
+    """A bar of shares as segments: each group's glyph in its colour, so that it can be read without colour."""
+    glyph = 1 if plain else 0
+    return [
+        Segment(BAR_GLYPHS[group][glyph] * cells, view.style_of(f"state--{group.value}"))
+        for group, cells in shares(counts, width).items()
+    ]

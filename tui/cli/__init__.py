@@ -1,0 +1,1 @@
+"""The command line: its words, what each verb does, and what it prints."""

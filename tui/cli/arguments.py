@@ -1,0 +1,72 @@
+"""What several verbs make of the words of a command line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.errors import UsageError
+
+if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ...core.start import PlanOptions
+    from ...core.store.layout import StudyDirectory
+
+
+def say_on_stderr(text: str) -> None:
+    """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
+    from ..views.text import safe_lines
+
+    print(safe_lines(text), file=sys.stderr)
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal to draw on: the app reads stdin and draws on stderr."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def open_target(arguments: argparse.Namespace) -> StudyDirectory:
+    from ..views.opening import open_any
+
+    target = Path(arguments.target)
+    if not target.exists():
+        raise UsageError(f"no such directory: {target}", "mtui studies lists yours")
+    return open_any(target)
+
+
+def study_file(target: str) -> Path:
+    """The study file that is named; raises UsageError with the nearest name, or a way to one, if there is none."""
+    path = Path(target)
+    if not path.exists():
+        from ...core.spec.problems import closest
+
+        there = sorted(file.name for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        near = closest(path.name, there)
+        hint = f"did you mean '{path.with_name(near)}'?" if near else "a study to begin with is written by: mtui init"
+        raise UsageError(f"{target}: no such file", hint)
+    return path
+
+
+def plan_options(arguments: argparse.Namespace) -> PlanOptions:
+    from ...core.plan.part import Part
+    from ...core.start import PlanOptions
+
+    return PlanOptions(
+        out=arguments.out,
+        pgen=arguments.pgen,
+        pargs=arguments.pargs,
+        python=arguments.python,
+        hashws=arguments.hashws,
+        local=arguments.local,
+        part=Part(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
+        params=arguments.params,
+        entries=arguments.entries,
+    )
+
+
+def _names(words: Sequence[str]) -> tuple[str, ...]:
+    """The names in options that take several, by commas or by being repeated."""
+    return tuple(name for word in words for name in word.split(",") if name)

@@ -1,0 +1,134 @@
+"""The command line: what each verb does, and the one place where expected errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtui import __version__
+
+from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError
+from .arguments import say_on_stderr
+from .maestro_flags import before_the_verb
+from .parser import VERBS, make_parser
+
+if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    pass
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
+        from .verbs.completion import complete
+
+        complete()
+    words = list(sys.argv[1:] if argv is None else argv)
+    _say_what_can_be_said()
+    try:
+        words = _with_verb(words)
+        parser = make_parser()
+        arguments, further = parser.parse_known_args(words)
+        if further and words[0] != "submit":
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
+        arguments.further = further
+        return _carry_out(arguments)
+    except MtuiError as error:
+        say_on_stderr(f"{error.speaker}{error}")
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
+        _drop_output()
+        return EXIT_FINISHED
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not _has_cwd():
+            print(
+                "mtui: the directory in which it was started is gone\n  hint: cd into one that exists", file=sys.stderr
+            )
+            return EXIT_ERROR
+        if isinstance(error, PermissionError) and error.filename:
+            say_on_stderr(f"mtui: {error.strerror}: {error.filename}\n  hint: it is another's, or was made unreadable")
+            return EXIT_USAGE
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _drop_output()
+            say_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
+            return EXIT_ERROR
+        return _bug(error, words)
+
+
+def _say_what_can_be_said() -> None:
+    """Say what can be said where a character has no place in the locale, and nothing where no stream is."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _drop_output() -> None:
+    """What was not yet written goes nowhere: Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _with_verb(words: list[str]) -> list[str]:
+    """The words with the verb, which may be left out, first. Raises UsageError for a first word that can be nothing."""
+    count = before_the_verb(words)
+    before, words = words[:count], words[count:]
+    if not words:
+        return ["studies"]
+    first = words[0]
+    if first == "run":
+        return ["run", *before, *words[1:]]
+    if first in (*VERBS, "-h", "--help", "-v", "--version"):
+        return words
+    if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
+        from ...core.spec.problems import nearest
+
+        hint = nearest(first, VERBS) or "mtui --help names the verbs"
+        raise UsageError(f"there is no verb and no file '{first}'", hint)
+    return ["run", *before, *words]
+
+
+def _has_cwd() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _bug(error: Exception, words: Sequence[str]) -> int:
+    """Something that should not happen: what is needed to mend it goes into a file, and the user is told where."""
+    import platform
+    import tempfile
+    import traceback
+
+    told = [f"mtui {__version__}, Python {platform.python_version()}, {platform.platform()}", f"mtui {' '.join(words)}"]
+    with tempfile.NamedTemporaryFile("w", prefix="mtui-report-", suffix=".txt", delete=False) as report:
+        report.write("\n".join([*told, "", *traceback.format_exception(error)]))
+    print(f"mtui: a bug in mtui: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"  hint: please send {report.name} with your report", file=sys.stderr)
+    return EXIT_ERROR
+
+
+# The verbs by the module that carries them out.
+_MODULES = {
+    **dict.fromkeys(("run", "submit"), "run"),
+    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "reading"),
+    "init": "init",
+    "doctor": "doctor",
+    **dict.fromkeys(("order", "update", "extend", "detach"), "ordering"),
+}
+
+
+def _carry_out(arguments: argparse.Namespace) -> int:
+    handler: str = arguments.handler
+    module = importlib.import_module(f".verbs.{_MODULES[handler]}", __package__)
+    return getattr(module, handler)(arguments)

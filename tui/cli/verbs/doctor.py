@@ -1,0 +1,108 @@
+"""`mtui doctor`: what this machine offers, and what mtui does about each of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mtui import __version__
+
+from ....core.doctor.directory import check_directory
+from ....core.doctor.finding import Finding, Level, Part
+from ....core.doctor.machine import check_machine
+from ....core.doctor.slurm import check_slurm
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ...views.as_json import tell
+from ...views.text import Paint, plural, safe
+from .terminal_check import check_terminal
+
+_WIDTH = 110
+_COLOURS = {Level.GOOD: "32", Level.NOTE: "33", Level.PROBLEM: "31"}
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """Check everything; exit code 1 if something has a problem. Raises UsageError for a directory that is none."""
+    directory = Path(arguments.target).absolute()
+    if not directory.is_dir():
+        raise UsageError(f"no such directory: {arguments.target}", "name the one in which studies are to be written")
+    parts = _checks(directory)
+    if arguments.json:
+        found = list(parts)
+        tell(record_of(found))
+    else:
+        found = _tell(parts, Paint(sys.stdout))
+    bad = sum(finding.level is Level.PROBLEM for part in found for finding in part.findings)
+    return EXIT_ERROR if bad else EXIT_FINISHED
+
+
+def _checks(directory: Path) -> Iterator[Part]:
+    yield check_terminal(os.environ)
+    yield check_slurm(os.environ)
+    yield check_directory(directory)
+    yield check_machine(os.environ)
+
+
+def _tell(parts: Iterator[Part], paint: Paint) -> list[Part]:
+    """Print each part as it is known: Slurm may take its time."""
+    print(
+        f"mtui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}", flush=True
+    )
+    found: list[Part] = []
+    for part in parts:
+        print("\n".join(["", *part_lines(part, paint)]), flush=True)
+        found.append(part)
+    notes, problems = (
+        sum(finding.level is level for part in found for finding in part.findings)
+        for level in (Level.NOTE, Level.PROBLEM)
+    )
+    print(f"\n{_summary(notes, problems)}")
+    return found
+
+
+def _summary(notes: int, problems: int) -> str:
+    if problems:
+        return f"{plural(problems, 'problem')}, {plural(notes, 'note')}"
+    return "mtui can work here" + (f"; {plural(notes, 'note')}" if notes else "")
+
+
+def part_lines(part: Part, paint: Paint) -> list[str]:
+    """A heading, and for each finding a line with its level; below it what mtui does about it."""
+    lines = [paint.bold(safe(part.title))]
+    width = max((len(finding.subject) for finding in part.findings), default=0)
+    for finding in part.findings:
+        lines += _finding_lines(finding, width, paint)
+    return lines
+
+
+def _finding_lines(finding: Finding, width: int, paint: Paint) -> list[str]:
+    level = paint(_COLOURS[finding.level], f"{finding.level.value:<8}")
+    margin = " " * (12 + width)
+    first, *more = textwrap.wrap(safe(finding.found), _WIDTH - len(margin)) or [""]
+    then = textwrap.wrap(safe(finding.then), _WIDTH - len(margin) - 2)
+    return [
+        f"  {level}{finding.subject:<{width}}  {first}",
+        *(f"{margin}{line}" for line in more),
+        *(paint.dim(f"{margin}{'> ' if number == 0 else '  '}{line}") for number, line in enumerate(then)),
+    ]
+
+
+def record_of(parts: Sequence[Part]) -> dict[str, object]:
+    """The findings for programs."""
+    return {
+        "findings": [
+            {
+                "part": part.title,
+                "subject": finding.subject,
+                "level": finding.level.value,
+                "found": finding.found,
+                "then": finding.then,
+            }
+            for part in parts
+            for finding in part.findings
+        ]
+    }

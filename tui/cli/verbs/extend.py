@@ -1,0 +1,85 @@
+"""`mtui extend DIR`: adds rows to the parameters of a study that has begun."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ....core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
+from ....core.plan.extend import extend_plan, widened
+from ....core.start import PlanOptions, plan_study
+from ....core.store.layout import StudyDirectory, require_place
+from ....core.store.reader import read_study
+from ....core.store.study_file import write_study_file
+from ....core.study.status import LIVE
+from ...views.text import plural, safe, say
+from .sending import order
+
+
+def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -> int:
+    """Add those rows that the study does not have; the exit code.
+
+    `spec` is a study file with more rows, if not the study's own with the options' `--params` in it. Raises UsageError
+    if its parameters are others, or if nothing would be added.
+    """
+    study, state = read_study(directory)
+    require_place(directory, study.plan)
+    file = spec or directory.root / "study.yaml"
+    if spec is None:
+        options = replace(options, **_as_begun(study.given, options))
+    planned = plan_study(file, replace(options, out=str(directory.root)))
+    plan = extend_plan(study.plan, planned.plan.parameters)
+    added = len(plan.instances) - len(study.plan.instances)
+    if not added:
+        raise UsageError("the study has all these rows already", "give it more values, for example --params SIZE=40,50")
+    claim = _claim(directory, len(plan.sizes))
+    try:
+        if spec:
+            _keep(spec, directory.root / f"study-{len(plan.sizes)}.yaml")
+        write_study_file(directory.study_file, replace(study, plan=plan))
+    except StudyDirectoryError:
+        claim.unlink(missing_ok=True)
+        raise
+    rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
+    say(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
+    late = [index for index in widened(plan, len(study.plan.instances)) if state.status[index] in LIVE]
+    if late:
+        names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
+        more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
+        say(f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}")
+    order(directory, "extend", (), {})
+    return EXIT_FINISHED
+
+
+def _as_begun(given: Sequence[str], options: PlanOptions) -> dict[str, list[str]]:
+    """The options with what the study was started with, where they say nothing else."""
+    words = list(zip(given[::2], given[1::2], strict=True))
+
+    def joined(option: str, now: Sequence[str]) -> list[str]:
+        named = {word.partition("=")[0] for word in now}
+        return [*(word for name, word in words if name == option and word.partition("=")[0] not in named), *now]
+
+    return {"params": joined("--params", options.params), "entries": joined("--set", options.entries)}
+
+
+def _claim(directory: StudyDirectory, number: int) -> Path:
+    """Nobody else extends the study at the same time: the file that says so. Raises UsageError."""
+    claim = directory.home / f"extended-{number}"
+    try:
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        hint = f"if that one was killed, remove {claim}"
+        raise UsageError("another mtui extends this study at this moment", hint) from None
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {claim}: {error.strerror}") from None
+    return claim
+
+
+def _keep(spec: Path, copy: Path) -> None:
+    try:
+        shutil.copyfile(spec, copy)
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {copy}: {error.strerror}") from None

@@ -1,0 +1,111 @@
+"""`mtui log DIR INSTANCE`: an instance's output, script, or stderr; with -f until it ends. For programs, all of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from argparse import Namespace
+from contextlib import suppress
+from pathlib import Path
+
+from ....core.errors import EXIT_FINISHED, UsageError
+from ....core.plan.model import Instance
+from ....core.store.checkpoint import load_state
+from ....core.store.follow import Follower
+from ....core.store.layout import StudyDirectory, kept_output
+from ....core.store.reader import last_lines
+from ....core.store.study_file import read_study_file
+from ....core.study.state import Impossible, StudyState
+from ....core.study.status import OVER, Status
+from ...views.opening import is_maestros
+from ...views.text import SafeLog
+
+_CHUNK = 1 << 16
+_LOOK_EVERY = 0.2  # seconds between two looks at a log that grows
+_LAST_LINES = 10
+
+
+def log_file(directory: StudyDirectory, state: StudyState, instance: Instance, arguments: Namespace) -> Path:
+    """The file that the options of `mtui log` mean; raises UsageError for an attempt that there is not."""
+    path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
+    if arguments.script:
+        path = directory.workspace(instance) / state.plan.script_name(instance)
+    if arguments.attempt is None:
+        return path
+    last = state.last_attempt(instance.index)
+    count = last.number if last else 0
+    if arguments.script:
+        raise UsageError("--attempt is for output", "older scripts, if they differ, stand beside the script: NAME.1.sh")
+    if not 1 <= arguments.attempt <= count:
+        raise UsageError(f"{instance.name} has no attempt {arguments.attempt}", f"it has had {count}, from 1 on")
+    return path if arguments.attempt == count else kept_output(path, arguments.attempt)
+
+
+def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, path: Path, *, follow: bool) -> int:
+    """Print a file; on a terminal with control sequences made harmless. Raises UsageError if it is not there."""
+    status = state.status[instance.index]
+    if not path.exists() and not (follow and status not in OVER):
+        if status in OVER and status is not Status.BLOCKED:
+            raise UsageError(f"there is no {path.name}: {instance.name} is {status.value}", f"it would be {path}")
+        raise UsageError(f"there is no {path.name} yet: {instance.name} is {status.value}", f"it will be {path}")
+    out = sys.stdout.buffer
+    clean = SafeLog() if sys.stdout.isatty() else None
+    follow = follow and not is_maestros(directory)
+    follower = Follower.from_now(directory.journal)
+    if follow:
+        state, read = load_state(directory, read_study_file(directory.study_file))
+        follower = Follower(directory.journal, read)
+    offset = 0
+    pause = threading.Event()
+    while True:
+        ended = state.status[instance.index] in OVER
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if path.stat().st_size < offset:
+                offset = 0  # it was truncated or begun anew
+            file.seek(offset)
+            while data := file.read(_CHUNK):
+                offset += len(data)
+                out.write(clean.feed(data) if clean else data)
+        out.flush()
+        if ended or not follow:
+            return EXIT_FINISHED
+        pause.wait(_LOOK_EVERY)
+        for event in follower.new_events():
+            with suppress(Impossible):
+                state.apply(event)
+
+
+def log_json(directory: StudyDirectory, state: StudyState, instance: Instance) -> dict[str, object]:
+    """For programs: where the scripts and the output of every attempt stand, how large they are, and how they end."""
+    plan, index = state.plan, instance.index
+    folder = directory.workspace(instance)
+    has_restart = bool(plan.step_of(instance).restart)
+    last = state.last_attempt(index)
+    attempts: list[dict[str, object]] = []
+    for attempt in state.attempts.get(index, []):
+        out, err = directory.stdout(instance), directory.stderr(instance)
+        if attempt is not last:
+            out, err = kept_output(out, attempt.number), kept_output(err, attempt.number)
+        attempts.append({"number": attempt.number, "stdout": _output(out), "stderr": _output(err)})
+    return {
+        "study": plan.name,
+        "directory": str(directory.root),
+        "name": instance.name,
+        "step": plan.step_of(instance).name,
+        "status": state.status[index].value,
+        "workspace": instance.workspace,
+        "script": _file(folder / plan.script_name(instance)),
+        "restart": _file(folder / plan.script_name(instance, restart=True)) if has_restart else None,
+        "attempts": attempts,
+    }
+
+
+def _file(path: Path) -> dict[str, object]:
+    with suppress(OSError):
+        stat = path.stat()
+        return {"path": str(path), "size": stat.st_size, "modified_at": stat.st_mtime}
+    return {"path": str(path), "size": None, "modified_at": 0}
+
+
+def _output(path: Path) -> dict[str, object]:
+    return {**_file(path), "last_lines": last_lines(path, _LAST_LINES)}

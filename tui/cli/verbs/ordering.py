@@ -1,0 +1,82 @@
+"""What the verbs do that ask something of a study: cancel, retry, mark, update ... Each returns the exit code."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....core.errors import UsageError
+from ...views.opening import require_ours
+from ..arguments import open_target
+
+if TYPE_CHECKING:
+    from ....core.store.layout import StudyDirectory
+
+
+def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
+    """The study, which has to be one of ours."""
+    directory = open_target(arguments)
+    require_ours(directory, verb or arguments.verb)
+    return directory
+
+
+def order(arguments: argparse.Namespace) -> int:
+    from ....core.study.commands import ALL, FAILED
+    from .sending import order
+
+    whole = not arguments.targets
+    targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
+    ask = whole and arguments.verb == "cancel" and not arguments.yes
+    options = _changes(arguments.changes)
+    if arguments.restart:
+        options["restart"] = "true"
+    if arguments.because:
+        options["reason"] = arguments.because
+    return order(_ours(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)
+
+
+def _changes(words: Sequence[str]) -> dict[str, str]:
+    """What `--set KEY=VALUE` asks for. Raises UsageError."""
+    changes: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"--set {word} does not say to what", f"write --set {word}=VALUE")
+        key = key.strip()
+        changes["cores per task" if key in ("cores-per-task", "cores_per_task") else key] = value.strip()
+    return changes
+
+
+def update(arguments: argparse.Namespace) -> int:
+    from .sending import order
+
+    given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
+    given["rlimit"] = arguments.rlimit
+    options = {key: value for key, value in given.items() if value is not None}
+    if not options:
+        raise UsageError(
+            "update changes nothing without an option", "give --throttle N, --local-jobs N, --sleep SEC or --rlimit N"
+        )
+    return order(_ours(arguments, "update"), "update", (), options, as_json=arguments.json)
+
+
+def extend(arguments: argparse.Namespace) -> int:
+    from ....core.start import PlanOptions
+    from .extend import extend
+
+    options = PlanOptions(
+        pgen=arguments.pgen,
+        pargs=arguments.pargs,
+        python=arguments.python,
+        params=arguments.params,
+        entries=arguments.entries,
+    )
+    return extend(_ours(arguments, "extend"), Path(arguments.spec) if arguments.spec else None, options)
+
+
+def detach(arguments: argparse.Namespace) -> int:
+    from .sending import order
+
+    return order(_ours(arguments), arguments.verb, (), {}, as_json=arguments.json)

@@ -1,0 +1,115 @@
+"""What `mtui plan` says of packing: which instances share allocations, of what size, and which do not and why."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ....core.plan.model import Plan
+from ....core.plan.packing import Packing, Pool, Share
+from ....core.spec.model import Pack
+from ...views.allocations import clock
+from ...views.text import plural, safe
+
+_MOST_REASONS = 8
+# What a study without a `pack` block is told that it would help: many instances, and each of them small.
+_MANY, _SHORT, _FEW_CORES = 50, 30 * 60, 32
+
+
+@dataclass
+class Packed:
+    """The instances of a plan by what becomes of them; steps by index, in plan order."""
+
+    seconds: int  # the walltime of an allocation
+    pools: dict[Pool, Counter[int]] = field(default_factory=dict[Pool, "Counter[int]"])
+    others: dict[tuple[int, str], int] = field(default_factory=dict["tuple[int, str]", int])  # of packed steps; why
+    steps: set[int] = field(default_factory=set[int])  # with at least one instance that is packed
+
+
+def packed_of(plan: Plan, pack: Pack | None) -> Packed:
+    """What the pack block of a study makes of its plan."""
+    packing = Packing(plan, pack)
+    found = Packed(packing.seconds)
+    for step in sorted(packing.steps):
+        for index in plan.steps[step].instances:
+            share = packing.of(index)
+            if isinstance(share, Share):
+                found.pools.setdefault(share.pool, Counter())[step] += 1
+                found.steps.add(step)
+            else:
+                found.others[step, share.message] = found.others.get((step, share.message), 0) + 1
+    return found
+
+
+def packing_lines(plan: Plan, pack: Pack, packed: Packed) -> list[str]:
+    """The packing of a study in words: a line for each pool, then the rules, then what is left out."""
+    lines: list[str] = []
+    common = set.intersection(*(set(pool.options) for pool in packed.pools)) if packed.pools else set[str]()
+    for pool, counts in packed.pools.items():
+        own = safe(" ".join(option for option in pool.options if option not in common))
+        jobs = sum(counts.values())
+        lines.append(
+            f"{_who(plan, counts)} share allocations{f' ({own})' if own else ''}: "
+            f"{pack.allocations:,} at most at a time, of {_size(pack, pool)} for at most {clock(packed.seconds)}, "
+            f"instead of {plural(jobs, 'job')}."
+        )
+    if packed.pools:
+        asked = f"Another is asked for when work would wait longer than {_span(pack.more_after)}; one"
+        begin = asked if pack.allocations > 1 else "One"
+        lines.append(f"  {begin} is let go when all is done, or after {_span(pack.idle)} without work.")
+    if any(packed.steps & {*plan.steps[step].parents, *plan.steps[step].funnels} for step in packed.steps):
+        lines.append("  What waits for others in the same allocation starts there by itself, without mtui as well.")
+    for (step, why), count in list(packed.others.items())[:_MOST_REASONS]:
+        lines.append(f"  {plural(count, 'instance')} of {safe(plan.steps[step].name)} {_goes(count)}: {safe(why)}.")
+    if len(packed.others) > _MOST_REASONS:
+        more = sum(list(packed.others.values())[_MOST_REASONS:])
+        lines.append(f"  {plural(more, 'instance')} more {_goes(more)}.")
+    return lines
+
+
+def suggestion(plan: Plan) -> list[str]:
+    """What to say of packing to a study that has no word on it: nothing unless it has many small instances."""
+    packing = Packing(plan, Pack(walltime=clock(_SHORT + 3600)))
+    small: Counter[Pool] = Counter()
+    for step in packing.steps:
+        for index in plan.steps[step].instances:
+            share = packing.of(index)
+            if isinstance(share, Share) and _is_small(share):
+                small[share.pool] += 1
+    worth = [count for count in small.values() if count >= _MANY]
+    if not worth:
+        return []
+    jobs, where = sum(worth), "one allocation" if len(worth) == 1 else f"{len(worth)} allocations"
+    words = f"'mtui: {{pack: true}}' in the study would run them in {where} instead of {jobs:,} jobs."
+    return [f"{jobs:,} of these are small: {words}"]
+
+
+def _is_small(share: Share) -> bool:
+    ask = share.ask
+    return ask.seconds <= _SHORT and ask.tasks * ask.cpus <= _FEW_CORES and not ask.exclusive
+
+
+def _size(pack: Pack, pool: Pool) -> str:
+    """How large an allocation is: `2 whole nodes with 4 GPUs each`, `16 cores on 1 node`."""
+    nodes = plural(pack.nodes, "node")
+    if pack.cores:
+        size = f"{plural(pack.cores, 'core')} on {'each of ' if pack.nodes > 1 else ''}{nodes}"
+    else:
+        size = nodes.replace("node", "whole node")
+    return f"{size} with {plural(pool.gpus, 'GPU')}{' each' if pack.nodes > 1 else ''}" if pool.gpus else size
+
+
+def _who(plan: Plan, counts: Counter[int]) -> str:
+    """`1,000 instances of run, 10 of sum and 1 of all`."""
+    (first, count), *rest = counts.items()
+    words = [f"{plural(count, 'instance')} of {safe(plan.steps[first].name)}"]
+    words += [f"{count:,} of {safe(plan.steps[step].name)}" for step, count in rest]
+    return f"{', '.join(words[:-1])} and {words[-1]}" if rest else words[0]
+
+
+def _span(seconds: int) -> str:
+    return plural(seconds, "second") if seconds % 60 or seconds < 120 else plural(seconds // 60, "minute")
+
+
+def _goes(count: int) -> str:
+    return "goes to Slurm by itself" if count == 1 else "go to Slurm by themselves"

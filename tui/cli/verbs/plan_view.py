@@ -1,0 +1,169 @@
+"""`mtui plan` for people: what would run, where, how often, and what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ....core.backends.batch import within_abilities
+from ....core.plan.arrays import Shares, shares_of
+from ....core.plan.cost import Cost, cost_of
+from ....core.plan.model import Plan, PlannedStep
+from ....core.plan.parameters import ParameterTable
+from ....core.plan.script import header_resources
+from ....core.site.profile import Profile
+from ....core.spec.model import Extensions
+from ....core.spec.problems import Problem
+from ....core.study.again import Tries, rules_of
+from ...views.step_words import above_words, retry_words
+from ...views.text import Paint, plural, safe, safe_lines, table
+from .plan_packing import Packed, packed_of, packing_lines, suggestion
+
+_MOST_PARAMETERS = 8  # that are named with the number of their values
+
+
+def plan_text(
+    plan: Plan,
+    file: str,
+    warnings: list[Problem],
+    paint: Paint,
+    mtui: Extensions,
+    profile: Profile | None = None,
+) -> str:
+    """The whole answer of `mtui plan`; `mtui` is the study's own block, `profile` that of the site."""
+    lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
+    heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
+    lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
+    asked, mtui = mtui, within_abilities(plan, mtui)
+    packed = packed_of(plan, mtui.pack)
+    lines += ["", *_sweep(plan.parameters), *_totals(plan, packed, profile), *_jobs(plan, mtui, packed)]
+    if asked.pack and not mtui.pack:
+        lines.append(f"'pack' has no effect: {safe(plan.batch.type)} has no allocations to share.")
+    else:
+        lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
+    lines += _retries(plan)
+    lines.append(f"It would run in {plan.out}")
+    if warnings:
+        lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
+        lines += [safe_lines(problem.text(file)) for problem in warnings]
+    return "\n".join(lines)
+
+
+def _row(plan: Plan, step: PlannedStep) -> tuple[str, ...]:
+    return (
+        safe(step.name),
+        f"{len(step.instances):,}",
+        "skipped" if step.skipped else "Slurm" if step.scheduled else "here",
+        safe(_resources(plan, step)),
+        safe(", ".join(above_words(plan, step))) or "-",
+    )
+
+
+def _resources(plan: Plan, step: PlannedStep) -> str:
+    if not step.scheduled or not step.instances:
+        return "-"
+    instances = [plan.instances[step.instances[0]], plan.instances[step.instances[-1]]]
+    first, last = (header_resources(plan, instance) for instance in instances)
+    words: list[str] = []
+    for key, form, one in (
+        ("nodes", "{} nodes", "1 node"),
+        ("procs", "{} tasks", "1 task"),
+        ("cores per task", "{} cores each", "1 core each"),
+        ("gpus", "{} GPUs a node", "1 GPU a node"),
+        ("walltime", "{}", ""),
+        ("qos", "qos {}", ""),
+        ("constraint", "{}", ""),
+        ("mem", "{} memory", ""),
+        ("mem per cpu", "{} memory a core", ""),
+        ("gpus per node", "{} GPUs a node", ""),
+        ("gpus per task", "{} GPUs a task", ""),
+    ):
+        if key in first:
+            value = first[key] if first[key] == last.get(key) else f"{first[key]}..{last.get(key, '')}"
+            words.append(one if one and value == "1" else form.format(value))
+    return ", ".join(words)
+
+
+def _jobs(plan: Plan, mtui: Extensions, packed: Packed) -> list[str]:
+    """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
+    lines: list[str] = []
+    alone = [step for step in plan.steps if step.scheduled and not step.skipped and step.index not in packed.steps]
+    for step in alone:
+        if len(step.instances) > 1:
+            lines.append(f"  {safe(step.name)}: {_shares(shares_of(plan, step, mtui.array), mtui.array)}")
+    if lines:
+        lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
+    scheduled = {step.index for step in alone}
+    if any(scheduled.intersection(plan.steps[index].above) for index in scheduled):
+        lines.append(
+            "What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."
+            if mtui.submit_ahead
+            else "Nothing is submitted before its parents are done (submit_ahead: false)."
+        )
+    return lines
+
+
+def _retries(plan: Plan) -> list[str]:
+    """What is tried again by itself: the same rules of several steps in one line."""
+    by_words: dict[str, list[str]] = {}
+    for step in plan.steps:
+        if rules := rules_of(step, Tries()):
+            words = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
+            by_words.setdefault(words, []).append(safe(step.name))
+    lines = [f"  {', '.join(names)}: {safe(words)}" for words, names in by_words.items()]
+    return ["What fails is tried again by itself:", *lines] if lines else []
+
+
+def _shares(shares: Shares, most: int) -> str:
+    words: list[str] = []
+    if shares.arrays:
+        sizes = f"{shares.arrays[0]:,}" if len(set(shares.arrays)) == 1 else f"up to {max(shares.arrays):,}"
+        words.append(f"{plural(len(shares.arrays), 'array')} of {sizes}")
+    if shares.alone:
+        words.append(f"{plural(shares.alone, 'job')} of {'its' if shares.alone == 1 else 'their'} own")
+    why = ""
+    if shares.why:
+        why = f" ('{safe(shares.why)}' in cmd cannot be shared)"
+    elif shares.by:
+        why = f" ({', '.join(shares.by)} {'differs' if len(shares.by) == 1 else 'differ'})"
+    elif shares.alone > 1 and most == 1:
+        why = " (array: 1)"
+    return " and ".join(words) + why
+
+
+def _sweep(table: ParameterTable) -> list[str]:
+    """How many rows the sweep has, and of what."""
+    if not table.keys:
+        return []
+    counts = [(safe(key), len(set(values))) for key, values in zip(table.keys, table.values, strict=True)]
+    words = [f"{count:,} of {key}" for key, count in counts]
+    words[0] = f"{plural(counts[0][1], 'value')} of {counts[0][0]}"
+    more = f", and {len(words) - _MOST_PARAMETERS} more parameters" if len(words) > _MOST_PARAMETERS else ""
+    return [f"{plural(len(table.values[0]), 'row')}: {', '.join(words[:_MOST_PARAMETERS])}{more}."]
+
+
+def _charge(cost: Cost, profile: Profile | None) -> str:
+    """What a site charges for them, where that is another number."""
+    if profile is None:
+        return ""
+    factors = {name: qos.factor for name, qos in profile.qos.items()}
+    charged = sum(hours * factors.get(qos or profile.default_qos, 1.0) for qos, hours in cost.by_qos.items())
+    return f" on {safe(profile.name)}" + (f", charged as {charged:,.1f}" if charged != cost.node_hours else "")
+
+
+def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
+    skipped = sum(len(step.instances) for step in plan.steps if step.skipped)
+    slurm = sum(len(step.instances) for step in plan.steps if step.scheduled and not step.skipped)
+    here = len(plan.instances) - slurm - skipped
+    lines = [
+        f"{plural(len(plan.instances), 'instance')}: {slurm:,} on Slurm, {here:,} on this machine"
+        + (f", {skipped:,} skipped." if skipped else ".")
+    ]
+    alone = [replace(step, instances=()) if step.index in packed.steps else step for step in plan.steps]
+    if any(step.scheduled and step.instances for step in alone):
+        cost = cost_of(replace(plan, steps=tuple(alone)))
+        beside = " besides the allocations" if packed.steps else ""
+        asked = f"At most {cost.node_hours:,.1f} node-hours{beside}{_charge(cost, profile)}."
+        if cost.unknown:
+            asked += f" {plural(cost.unknown, 'instance')} without a clear walltime and number of nodes not counted."
+        lines.append(asked)
+    return lines

@@ -1,0 +1,263 @@
+"""`mtui STUDY.yaml`, `mtui DIR` and `mtui submit`: start a study, resume it, or hand its driver to Slurm."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ....core.errors import EXIT_FINISHED, BackendMissing, UsageError
+from ...views.text import plural, safe
+from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from ..maestro_flags import notes
+from ..parser import refuse_plan_options
+
+if TYPE_CHECKING:  # imported where they are used: planning is not needed to resume
+    from ....core.spec.problems import Problem
+    from ....core.start import Planned, PlanOptions
+    from ....core.store.layout import StudyDirectory
+    from ....core.store.study_file import StudyFile
+
+
+def run(arguments: argparse.Namespace) -> int:
+    for note in notes(arguments):
+        say_on_stderr(f"mtui: {note}")
+    target = Path(arguments.target)
+    if target.is_dir():
+        return _go_on(target, arguments)
+    return _start(study_file(arguments.target), arguments)
+
+
+def _start(spec: Path, arguments: argparse.Namespace) -> int:
+    if (arguments.dry and arguments.usetmp) or (arguments.autono and not arguments.dry):
+        return (_scripts_elsewhere if arguments.dry else _only_check)(spec, plan_options(arguments))
+    directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
+    if arguments.dry:
+        from ....core.start import write_all
+
+        write_all(directory, study.plan)
+        print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
+        print(f"It is started by: mtui {directory.root}")
+        return EXIT_FINISHED
+    return _drive(directory, study, arguments, _first_warning(spec, warnings))
+
+
+def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
+    """What the app shows of the warnings at a start, for it hides what was printed; empty if there are none."""
+    if not warnings:
+        return ""
+    return f"{plural(len(warnings), 'warning')} (mtui plan {safe(str(spec))}): {safe(warnings[0].message)}"
+
+
+def _create(
+    spec: Path, arguments: argparse.Namespace, *, dry: bool = False
+) -> tuple[StudyDirectory, StudyFile, Sequence[Problem]]:
+    """A new study; the warnings about its file, which are told on stderr."""
+    from ....core.backends.batch import require_batch_system, within_abilities
+    from ....core.start import create_study, default_local_jobs
+    from ....core.store.known import remember
+    from ....core.store.study_file import Settings
+
+    options = plan_options(arguments)
+    planned = _planned(spec, options)
+    if not dry:
+        require_batch_system(planned.plan)
+    if not dry and not _confirm_cost(planned, yes=arguments.autoyes):
+        raise UsageError("not started", "-y starts it without the question; mtui plan shows what it asks for")
+    mtui = within_abilities(planned.plan, planned.study.mtui)
+    settings = Settings(
+        throttle=arguments.throttle or 0,
+        local_jobs=arguments.local_jobs or default_local_jobs(),
+        poll=float(arguments.sleep or Settings().poll),
+        submit_ahead=mtui.submit_ahead and not arguments.no_submit_ahead,
+        array=arguments.array or mtui.array,
+        pack=mtui.pack,
+        rlimit=Settings().rlimit if arguments.rlimit is None else arguments.rlimit,
+        attempts=arguments.attempts or Settings().attempts,
+        on_end=mtui.on_end,
+        on_failure=mtui.on_failure,
+        dry=dry,
+    )
+    inside = _allocation(arguments)
+    directory, study = create_study(planned, options, settings)
+    if not dry:
+        remember(directory.root)
+    return directory, replace(study, settings=replace(settings, inside=inside)), planned.warnings
+
+
+def _allocation(arguments: argparse.Namespace) -> str:
+    """The job in whose allocation the study is to run, if it is to; raises UsageError if there is none."""
+    if not getattr(arguments, "in_allocation", False):
+        return ""
+    job = os.environ.get("SLURM_JOB_ID", "")
+    if not job:
+        raise UsageError("--in-allocation is for use inside one", "get one first: salloc, or a batch script")
+    return job
+
+
+def _go_on(target: Path, arguments: argparse.Namespace) -> int:
+    from ....core.store.known import remember
+    from ....core.store.study_file import read_study_file
+    from ...views.opening import is_maestros, open_any, read_any, require_ours
+
+    directory = open_any(target)
+    refuse_plan_options(arguments)
+    if is_maestros(directory):
+        if arguments.no_ui or arguments.json or arguments.quiet or not has_terminal():
+            require_ours(directory, "drive")
+        remember(directory.root)
+        return _drive(directory, read_any(directory)[0], arguments)
+    study = read_study_file(directory.study_file)
+    if not _confirm_dry_run(directory, study, yes=arguments.autoyes):
+        raise UsageError("not started", f"mtui status {safe(str(target))} shows it")
+    remember(directory.root)
+    settings = study.settings
+    study = replace(
+        study,
+        settings=replace(
+            settings,
+            throttle=settings.throttle if arguments.throttle is None else arguments.throttle,
+            local_jobs=arguments.local_jobs or settings.local_jobs,
+            poll=float(arguments.sleep or settings.poll),
+            submit_ahead=settings.submit_ahead and not arguments.no_submit_ahead,
+            array=arguments.array or settings.array,
+            rlimit=settings.rlimit if arguments.rlimit is None else arguments.rlimit,
+            attempts=arguments.attempts or settings.attempts,
+            inside=_allocation(arguments),
+        ),
+    )
+    return _drive(directory, study, arguments)
+
+
+def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Namespace, notice: str = "") -> int:
+    if not (arguments.no_ui or arguments.quiet or arguments.json) and has_terminal():
+        from ...app.run import run_app
+
+        return run_app(directory, study, notice)
+    from .headless import headless
+
+    return headless(directory, study, quiet=arguments.quiet, as_json=arguments.json)
+
+
+def submit(arguments: argparse.Namespace) -> int:
+    from ....core.backends.slurm import require_slurm
+    from ....core.store import inbox
+    from ....core.store.layout import require_own, require_place
+    from ....core.store.reader import read_study
+    from ...views.opening import require_ours
+    from ...views.status_view import drives
+    from .submit import DriverRefused, submit_driver
+
+    target = Path(arguments.target)
+    directory = open_target(arguments) if target.is_dir() else None
+    is_new = directory is None
+    if directory:
+        require_ours(directory, "drive")
+    try:
+        require_slurm()
+    except BackendMissing as error:
+        raise UsageError("mtui submit hands a driver to Slurm, which cannot be done here", error.hint) from None
+    if directory:
+        refuse_plan_options(arguments)
+        study, state = read_study(directory)
+        require_own(directory)
+        require_place(directory, study.plan)
+        if state.result and not inbox.waiting(directory.inbox):
+            raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")
+        driver = drives(directory)
+        if driver:
+            raise UsageError(
+                f"a driver holds this study: {driver}", f"let it go first: mtui stop {target}; what runs goes on"
+            )
+    else:
+        directory, study, _ = _create(study_file(arguments.target), arguments)
+    try:
+        job = submit_driver(directory, study, arguments.further)
+    except DriverRefused:
+        if is_new:  # made a moment ago by this very command: a mistake in it leaves nothing behind
+            shutil.rmtree(directory.root, ignore_errors=True)
+        raise
+    asked = " ".join(arguments.further) or "partition, QOS and time as Slurm has them by default"
+    print(f"{study.plan.name} is driven by Slurm job {job} ({safe(asked)}).")
+    print(f"Watch it with: mtui status {directory.root}")
+    return EXIT_FINISHED
+
+
+# --- no start: -n, and --dry --usetmp
+
+
+def _only_check(spec: Path, options: PlanOptions) -> int:
+    """Check what a start checks, create nothing; the exit code."""
+    from ....core.backends.batch import require_batch_system
+    from ....core.store.dependencies import check_paths
+
+    planned = _planned(spec, options)
+    check_paths(planned.plan.dependencies)
+    require_batch_system(planned.plan)
+    print(f"{safe(planned.plan.name)}: {plural(len(planned.plan.instances), 'instance')}. Not started; nothing made.")
+    if Path(planned.plan.out).exists():
+        print(f"{safe(planned.plan.out)} exists already: a start would need another directory.")
+    return EXIT_FINISHED
+
+
+def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
+    """Write all scripts into a temporary directory; the exit code."""
+    from ....core.start import write_all
+    from ....core.store.layout import StudyDirectory
+
+    plan = _planned(spec, options).plan
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="mtui-"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot make a temporary directory: {error.strerror}", "set TMPDIR to one with room"
+        ) from None
+    write_all(StudyDirectory(folder), plan)
+    print(f"{plural(len(plan.instances), 'script')} written in {folder}; nothing was run")
+    return EXIT_FINISHED
+
+
+def _planned(spec: Path, options: PlanOptions) -> Planned:
+    """The plan of a study file; warnings about it are printed on stderr."""
+    from ....core.start import plan_study
+
+    planned = plan_study(spec, options)
+    for problem in planned.warnings:
+        say_on_stderr(problem.text(planned.study.file))
+    return planned
+
+
+# --- questions before a start
+
+
+def _confirm_cost(planned: Planned, *, yes: bool) -> bool:
+    """Whether to start. Raises UsageError if the user has to be asked and stdin is no terminal."""
+    from ....core.plan.cost import cost_of
+
+    cost = cost_of(planned.plan)
+    if yes or not planned.confirm or cost.node_hours <= planned.confirm:
+        return True
+    words = f"{safe(planned.study.name)} may use up to {cost.node_hours:,.1f} node-hours"
+    hint = "-y starts it all the same; mtui plan shows what it asks for"
+    return _start_it(words, f", more than {planned.confirm:,g} ('confirm')", hint)
+
+
+def _confirm_dry_run(directory: StudyDirectory, study: StudyFile, *, yes: bool) -> bool:
+    """Whether to start what `--dry` has made, if nothing of it has run. Raises UsageError as above."""
+    if yes or not study.settings.dry or any(directory.journal.glob("*.jsonl")):
+        return True
+    words = f"{safe(study.plan.name)} was made by --dry, and nothing of it has run"
+    return _start_it(words, "", "-y starts it; its scripts can be looked at where they are")
+
+
+def _start_it(words: str, more: str, hint: str) -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError(f"{words}{more}", hint)
+    print(f"{words}. Start it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

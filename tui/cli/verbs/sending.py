@@ -1,0 +1,182 @@
+"""`mtui cancel|retry|hold|release|update|detach DIR`: sends a command and tells what came of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ....core.driver import Purpose, Supervisor, SupervisorListener
+from ....core.driver.location import DrivenByAnother, DriverReleased
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ....core.store import inbox
+from ....core.store.follow import Follower
+from ....core.store.layout import StudyDirectory, require_place
+from ....core.store.reader import read_study
+from ....core.store.study_file import read_study_file
+from ....core.study import commands
+from ....core.study import events as ev
+from ....core.study.state import StudyState
+from ...views.as_json import tell
+from ...views.status_view import drives, silent_driver
+from ...views.text import plural, safe, say
+from ..arguments import say_on_stderr
+
+_ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
+_LOOK_EVERY = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a command: `done` or `refused` by the driver, or one of the outcomes below.
+
+    `matched` are the instances that its targets mean, `changed` those that it changed.
+    """
+
+    outcome: str
+    message: str
+    matched: int = 0
+    changed: tuple[int, ...] = ()
+
+
+_WAITING = "waiting"  # until somebody drives the study
+_UNSEEN = "unseen"  # the driver has not taken it in time
+_SEEN = "seen"  # the driver has taken it, and not carried it out in time
+_DECLINED = "declined"  # by the person who was asked
+_SENT = ("done", _WAITING)  # the outcomes with which all is well
+
+_CHANGES = (ev.Held, ev.Released, ev.Retried, ev.CancelRequested, ev.Marked)
+
+
+def order(
+    directory: StudyDirectory,
+    verb: str,
+    targets: tuple[str, ...],
+    options: Mapping[str, str | int],
+    *,
+    yes: bool = True,
+    as_json: bool = False,
+) -> int:
+    """Send a command and tell what came of it; the exit code.
+
+    Raises UsageError for targets that mean nothing, changes that cannot be, or a driver that is not there.
+    """
+    _, state = read_study(directory)
+    answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
+    if as_json:
+        tell(
+            {
+                "study": state.plan.name,
+                "directory": str(directory.root),
+                "verb": verb,
+                "targets": list(targets),
+                "outcome": answer.outcome,
+                "message": answer.message,
+                "counts": {"matched": answer.matched, "changed": len(answer.changed)},
+                "instances": [state.plan.instances[index].name for index in answer.changed],
+            }
+        )
+    elif answer.outcome in ("done", "refused"):
+        say(f"{answer.outcome}: {safe(answer.message)}" if answer.message else answer.outcome)
+    elif answer.message:
+        say(answer.message)
+    return EXIT_FINISHED if answer.outcome in _SENT else EXIT_ERROR
+
+
+def _send(
+    directory: StudyDirectory,
+    state: StudyState,
+    verb: str,
+    targets: tuple[str, ...],
+    options: Mapping[str, str | int],
+    ask: Callable[[str], str] | None,
+) -> Answer:
+    """Send a command, with `ask` only if a person agrees. Raises UsageError; StudyDirectoryError for a copy."""
+    require_place(directory, state.plan, moved=True)
+    indices, unknown = commands.resolve(state.plan, state, targets)
+    if unknown:
+        known = ", ".join(step.name for step in state.plan.steps[:8])
+        raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
+    if verb in ("retry", "rerun"):
+        refusal = commands.check_changes(state, indices, {key: str(value) for key, value in options.items()})
+        if refusal:
+            raise UsageError(refusal.message, refusal.hint)
+    if ask and not _agreed(verb, len(indices), state.plan.name, ask):
+        return Answer(_DECLINED, "", len(indices))
+    if verb in commands.TARGETED and not drives(directory) and not inbox.waiting(directory.inbox):
+        last = commands.carry_out(state, commands.Request("", verb, targets, tuple(options.items())), time.time())[-1]
+        if isinstance(last, ev.CommandDone) and last.outcome == "refused":
+            return Answer("refused", last.message, len(indices))
+    if verb in ("detach", "stop") and not drives(directory):
+        hint = f"go on with: mtui --no-ui {directory.root}"
+        raise UsageError(f"no driver is running, so there is none to {verb}", hint)
+    follower = Follower.from_now(directory.journal)
+    command = inbox.send(directory.inbox, verb, targets, options)
+    driver = drives(directory)
+    if driver:
+        answer = _answer(follower, command, driver, _ACKNOWLEDGED)
+    elif verb == "cancel":
+        if silent := silent_driver(directory):
+            say_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
+        answer = _carry_out_here(directory, follower, command)
+    else:
+        words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
+        answer = Answer(_WAITING, words)
+    return replace(answer, matched=len(indices))
+
+
+def _question(as_json: bool) -> Callable[[str], str] | None:
+    """How a person is asked, if there is one: somebody who pipes or scripts a command has decided already."""
+    if not sys.stdin.isatty():
+        return None
+    return _ask_aside if as_json else input
+
+
+def _ask_aside(question: str) -> str:
+    """Ask on stderr, where stdout is for a program."""
+    print(question, end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline()
+
+
+def _agreed(verb: str, count: int, study: str, ask: Callable[[str], str]) -> bool:
+    """Ask before a command touches a whole study."""
+    answer = ask(f"{verb} all {plural(count, 'instance')} of {safe(study)}? [y/N] ")
+    return answer.strip().lower() in ("y", "yes")
+
+
+def _answer(follower: Follower, command: str, driver: str, seconds: float) -> Answer:
+    """Wait for the driver's word on a command, and read what that changed."""
+    until = time.monotonic() + seconds
+    pause = threading.Event()
+    seen = False
+    changed: list[int] = []
+    while True:
+        for event in follower.new_events():
+            if isinstance(event, ev.CommandTaken) and event.command == command:
+                seen = True
+            elif isinstance(event, ev.CommandDone) and event.command == command:
+                return Answer(event.outcome, event.message, changed=tuple(sorted(changed)))
+            elif seen and isinstance(event, _CHANGES):  # a driver writes nothing else in between
+                changed.append(event.instance)
+        if time.monotonic() >= until:
+            break
+        pause.wait(_LOOK_EVERY)
+    if seen:
+        return Answer(_SEEN, f"Seen by the driver ({driver}), not yet carried out.")
+    return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
+
+
+def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
+    """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
+    study = read_study_file(directory.study_file)
+    outcome = Supervisor(directory, study, Purpose.COMMANDS, SupervisorListener()).run()
+    if isinstance(outcome, DrivenByAnother):
+        return _answer(follower, command, drives(directory), _ACKNOWLEDGED)
+    answer = _answer(follower, command, "this command", 0)
+    state = outcome.state if isinstance(outcome, DriverReleased) else None
+    if state and state.live_slurm:  # they end when Slurm has got to it, and somebody has to see that
+        told = f"No driver is running: mtui --no-ui {directory.root} takes in how they end"
+        answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
+    return answer

@@ -1,0 +1,109 @@
+"""`mtui submit`: puts the headless driver of a study into Slurm as a job of its own."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ....core.backends.base import Refused
+from ....core.backends.command_log import CommandLog, answer_of
+from ....core.backends.slurm import clean_environment, require_slurm
+from ....core.backends.slurm_text import sbatch_answer, sbatch_message
+from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
+from ....core.store.layout import StudyDirectory
+from ....core.store.study_file import StudyFile
+from ...views.text import safe
+
+LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
+
+
+class DriverRefused(DriverError):
+    """sbatch did not take the driver's job, and never will with these options."""
+
+    exit_code = EXIT_USAGE
+
+
+def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence[str]) -> str:
+    """Write the driver's job script and hand it to sbatch; the job id.
+
+    `options` are further options of sbatch, as words (--qos, --time, ...); the study's bank is one of them unless
+    they name another. Raises BackendMissing, StudyDirectoryError, DriverRefused, or DriverError with sbatch's words.
+    """
+    require_slurm()
+    script = directory.home / "driver.sh"
+    bank = study.plan.batch.text("bank")
+    account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
+    name = f"mtui:{study.plan.name}".replace("\n", " ")
+    lines = [
+        "#!/bin/sh",
+        "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
+        "# before the walltime ends.",
+        f"#SBATCH --job-name={shlex.quote(name)}",
+        "#SBATCH --ntasks=1",
+        "#SBATCH --open-mode=append",
+        f"#SBATCH --signal=B:USR2@{LEAD}",
+        *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
+        f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', '-y', str(directory.root)])}",
+        "",
+    ]
+    try:
+        script.write_text("\n".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise StudyDirectoryError(f"cannot write {script}: {error.strerror}") from None
+    return _sbatch(directory, script, [])
+
+
+def _names_account(word: str) -> bool:
+    return word.startswith(("-A", "--account"))
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Options with their values beside them, one option a line: `--qos workflow` becomes `--qos=workflow`."""
+    joined: list[str] = []
+    for word in words:
+        if word.startswith("-") or not joined:
+            joined.append(word)
+        else:
+            joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
+    return joined
+
+
+def submit_next(directory: StudyDirectory) -> str:
+    """From inside the driver's job: put the same job into the queue to follow this one; its id.
+
+    Raises DriverError if Slurm does not take it.
+    """
+    return _sbatch(
+        directory, directory.home / "driver.sh", [f"--dependency=afterany:{os.environ.get('SLURM_JOB_ID', '')}"]
+    )
+
+
+def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> str:
+    log = str(directory.driver_log).replace("%", "%%")
+    command = ["sbatch", "--parsable", f"--chdir={directory.root}", f"--output={log}", *options, str(script)]
+    calls = CommandLog(directory.slurm_log)
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=180,
+            check=False,
+            env=clean_environment(os.environ),
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        calls.note(command, str(error))
+        raise DriverError(f"sbatch: {error}") from None
+    calls.note(command, answer_of("sbatch", done.returncode, done.stdout, done.stderr))
+    if done.returncode:
+        words = f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}"
+        if isinstance(sbatch_answer(done.returncode, done.stdout, done.stderr), Refused):
+            raise DriverRefused(words, "mend the options behind the study (-p is --pgen here, --partition a partition)")
+        again = f"mtui submit {shlex.quote(str(directory.root))}"
+        raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
+    return done.stdout.strip().partition(";")[0]

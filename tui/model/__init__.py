@@ -1,1 +1,0 @@
-"""What the app shows, worked out without the app: no Textual, no threads, no clock."""

@@ -1,0 +1,1 @@
+"""What is shown, worked out without Textual: both the app and the command line use it."""

@@ -1,0 +1,100 @@
+"""Commands on instances as a person gives them: to whom, in words, and what will come of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ...core.errors import Refusal
+from ...core.study import commands
+from ...core.study.state import StudyState
+from ...core.study.status import LIVE, Status
+from .text import plural, safe
+
+_MOST_NAMES = 6
+_AGAIN = (
+    "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept. "
+    "What was changed in the study file since its start needs a new study."
+)
+VERBS = commands.TARGETED
+_NOTHING = {
+    "cancel": "there is nothing to cancel: it is over already",
+    "retry": "there is nothing to retry: only what failed or was cancelled can run again",
+    "hold": "there is nothing to hold: only what has not started yet can be held",
+    "release": "there is nothing to release: nothing of it is held",
+    "rerun": "there is nothing to rerun: it is not over yet",
+    "done": "there is nothing to mark as done: it is done, or under way",
+    "skip": "there is nothing to skip: it is done, or under way",
+}
+_TITLES = {"rerun": "Run again {}, with all that follows?", "done": "Mark {} as done?"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command that can be given: the instances to which it applies, and what a dialog has to say."""
+
+    verb: str
+    indices: tuple[int, ...]
+    title: str
+    lines: tuple[str, ...]
+
+
+def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | Refusal:
+    """The order, or why there is none."""
+    able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
+    if not able:
+        return Refusal(_NOTHING[verb])
+    title = _TITLES.get(verb, f"{verb.capitalize()} {{}}?").format(plural(len(able), "instance"))
+    names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
+    if len(able) > _MOST_NAMES:
+        names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able[_MOST_NAMES:])}")
+    return Order(verb, able, title, (*names, "", *_consequences(state, verb, able)))
+
+
+def _tally(state: StudyState, indices: Iterable[int]) -> str:
+    counts = Counter(state.status[index] for index in indices)
+    return ", ".join(f"{count:,} {status.value}" for status, count in counts.most_common())
+
+
+def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> list[str]:
+    below = state.below(indices) - set(indices)
+    if verb == "cancel":
+        jobs = sum(1 for index in indices if state.status[index] in LIVE and index not in state.live_packed)
+        lines = [f"{plural(jobs, 'job')} will be ended."] if jobs else []
+        packed = [state.attempts[index][-1].allocation for index in indices if index in state.live_packed]
+        if packed:
+            where = "an allocation, which goes" if len(set(packed)) == 1 else "allocations, which go"
+            lines.append(f"{plural(len(packed), 'instance')} will be ended in {where} on.")
+        waiting = sum(1 for index in below if commands.applies(state, "cancel", index))
+        return lines + ([f"{plural(waiting, 'instance')} further down will be blocked."] if waiting else [])
+    if verb == "retry":
+        freed = sum(1 for index in below if state.status[index].value == "blocked")
+        lines = [_AGAIN]
+        return lines + ([f"{plural(freed, 'blocked instance')} further down may follow."] if freed else [])
+    if verb == "rerun":
+        again = sum(1 for index in below if commands.applies(state, "rerun", index))
+        lines = [_AGAIN]
+        return lines + ([f"{plural(again, 'instance')} further down will run again as well."] if again else [])
+    if verb in commands.MARKS:
+        free = sum(1 for index in below if state.status[index] in (Status.WAITING, Status.BLOCKED))
+        word = "counted as finished" if verb == "done" else "skipped"
+        lines = [f"Nothing is run: they are {word}."]
+        return lines + ([f"{plural(free, 'instance')} further down may follow."] if free else [])
+    if verb == "hold":
+        return ["They will not start until they are released."]
+    return []
+
+
+def targets(state: StudyState, indices: Collection[int]) -> tuple[str, ...]:
+    """How a command names these instances: by whole steps where it can, else one by one."""
+    chosen = set(indices)
+    names: list[str] = []
+    taken = {instance.name for instance in state.plan.instances}  # what is called so is meant first
+    for step in state.plan.steps:
+        members = [index for index in step.instances if index in chosen]
+        if len(members) == len(step.instances) and members and step.name not in taken:
+            names.append(step.name)
+        else:
+            names += [state.plan.instances[index].name for index in members]
+    return tuple(names)

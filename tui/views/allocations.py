@@ -1,0 +1,156 @@
+"""Allocations as people see them: how each stands, in words, and how much of it is in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from ...core.backends.slurm_text import reason_text
+from ...core.plan.model import Plan
+from ...core.plan.packing import Packing, Share
+from ...core.spec.model import Pack
+from ...core.spec.walltime import walltime_text
+from ...core.study.allocation import Allocation
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
+from ...core.study.status import Status
+from .appearance import Group, group_of
+from .text import plural, safe
+
+# Whatever runs in an allocation has fitted into it: here nothing is refused.
+_ANYTHING = Pack(nodes=1_000_000, walltime="3650-00:00:00")
+_AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How much of an allocation is in use."""
+
+    running: int
+    waiting: int  # instances that it has and that have not begun
+    busy: int  # cores of those that run, by what they ask for
+
+
+class Occupancy:
+    """Works out the use of a study's open allocations. A look costs as much as these have instances."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._packing = Packing(plan, _ANYTHING)
+        self._cores: dict[tuple[int, int], int] = {}  # by instance and attempt, of what ran at the last look
+
+    def look(self, state: StudyState) -> dict[str, Use]:
+        """The use of each open allocation, by its name."""
+        known, self._cores = self._cores, {}
+        found: dict[str, Use] = {}
+        for allocation in open_ones(state):
+            running = [index for index in allocation.members if state.status[index] in _AT_WORK]
+            busy = 0
+            for index in running:
+                last = state.attempts[index][-1]
+                key = (index, last.number)
+                self._cores[key] = known[key] if key in known else self._asks(index, last, allocation)
+                busy += self._cores[key]
+            waiting = len(allocation.members) - len(running)
+            found[allocation.name] = Use(len(running), waiting, min(busy, allocation.cores))
+        return found
+
+    def _asks(self, index: int, attempt: Attempt, allocation: Allocation) -> int:
+        share = self._packing.of(index, dict(attempt.changes))
+        if not isinstance(share, Share):
+            return 1
+        ask = share.ask
+        if ask.exclusive:
+            return ask.nodes * allocation.cores // max(1, allocation.nodes)
+        return ask.tasks * ask.cpus
+
+
+def open_ones(state: StudyState) -> list[Allocation]:
+    """The allocations that are not over. Once the study is, they are let go, whatever Slurm last said."""
+    return [] if state.result else state.allocations.open()
+
+
+def clock(seconds: float) -> str:
+    """A span as Slurm writes it, in seconds: `1:05:00`."""
+    return walltime_text(max(0, int(seconds))).removeprefix("0")
+
+
+def title(allocation: Allocation) -> str:
+    """What an allocation is called: by its job, as Slurm does."""
+    return f"allocation {allocation.job}" if allocation.job else "the allocation"
+
+
+def kind_of(attempt: Attempt) -> str:
+    """What the number is that an attempt's `job` tells."""
+    return "process" if attempt.backend == "local" else "allocation" if attempt.allocation else "job"
+
+
+def stands(allocation: Allocation) -> str:
+    """How an allocation stands, in a word."""
+    if not allocation.is_over and allocation.ending:
+        return "ending"
+    if allocation.status is Status.RUNNING and not allocation.began_at:
+        return "starting"
+    return allocation.status.value
+
+
+def group(allocation: Allocation) -> Group:
+    return group_of(allocation.status)
+
+
+def time_left(allocation: Allocation, now: float) -> float:
+    """The seconds that an open allocation still has; what it is asked for if it has not begun."""
+    if not allocation.began_at:
+        return allocation.seconds
+    return allocation.ends_at - now if allocation.ends_at else inf
+
+
+def left(allocation: Allocation, now: float) -> str:
+    """The same in words."""
+    seconds = time_left(allocation, now)
+    return clock(seconds) if seconds < inf else "no limit"
+
+
+def hosts(allocation: Allocation, most: int = 4) -> str:
+    """The nodes by name, of many only the first."""
+    more = len(allocation.hosts) - most
+    return ", ".join(map(safe, allocation.hosts[:most])) + (f" and {more:,} more" if more > 0 else "")
+
+
+def not_begun(allocation: Allocation) -> str:
+    """Why an open allocation runs nothing yet, in words that follow its name; empty if it does."""
+    if allocation.began_at:
+        return ""
+    match allocation.status:
+        case Status.SUBMITTING:
+            return "is being asked for"
+        case Status.UNCLEAR:
+            return "was asked for; the answer was lost and is being looked up"
+        case Status.RUNNING:
+            return "is starting"
+        case Status.CONFIGURING:
+            return "waits for its nodes to be made ready"
+        case _:
+            why = f": {safe(reason_text(allocation.reason))}" if allocation.reason else ""
+            return f"waits in Slurm's queue{why}"
+
+
+def waits_for(allocation: Allocation, parents: int) -> str:
+    """What an instance that an allocation has, and has not begun, waits for: its parents, the allocation, a slot."""
+    if parents:
+        return f"behind {plural(parents, 'parent')} there"
+    return f"its allocation {waits}" if (waits := not_begun(allocation)) else "for a free slot there"
+
+
+def open_words(state: StudyState, uses: dict[str, Use]) -> str:
+    """`2 allocations, 12/256 cores busy, 1 queued`: all open ones in one line; empty if there is none."""
+    own = [allocation for allocation in open_ones(state) if allocation.name in uses]
+    if not own:
+        return ""
+    begun = [allocation for allocation in own if allocation.began_at]
+    words = [plural(len(own), "allocation")]
+    if begun:
+        busy, cores = sum(uses[one.name].busy for one in begun), sum(one.cores for one in begun)
+        words.append(f"{busy:,}/{cores:,} cores busy")
+    if queued := len(own) - len(begun):
+        words.append(f"{queued:,} queued" if begun or queued > 1 else "queued")
+    return ", ".join(words)

@@ -1,0 +1,74 @@
+"""The supervisor of a study that the app shows: on a thread, its events in the driver's log, its location in words.
+
+The thread shares nothing with the screen: what a driver does is in the journal, what it is asked comes through the
+inbox. `location` says who drives now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...core.driver import Purpose, Supervisor, SupervisorListener
+from ...core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ...core.study.events import Event
+from ...core.study.state import StudyState
+from .event_text import EventLines
+
+
+class Driving(SupervisorListener):
+    """The thread. `changed` is called on it whenever `location` changes, `listener` with each event of its driver."""
+
+    def __init__(
+        self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None], listener: Callable[[], None]
+    ) -> None:
+        self._log = directory.driver_log
+        self._changed = changed
+        self._listener = listener
+        self._lines = EventLines(quiet=False, write=self._write)
+        supervisor = Supervisor(directory, study, Purpose.ATTEND, self)
+        self.drive, self.let_go = supervisor.drive, supervisor.stop
+        self.detach, self.stay = supervisor.detach, supervisor.stay
+        self._thread = threading.Thread(target=supervisor.run, name="mtui-driver")
+        self.location: DriverLocation = NotKnown()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the thread; whether it has ended."""
+        if self._thread.ident:
+            self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    # --- on the thread
+
+    def moved(self, location: DriverLocation, state: StudyState | None) -> None:
+        del state
+        self.location = location
+        self._changed()
+
+    def __call__(self, event: Event, state: StudyState) -> None:
+        """Write the driver's log; the screen reads the event in the journal."""
+        self._lines(event, state)
+        self._listener()
+
+    def _write(self, line: str) -> None:
+        with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
+def why_not_driven(location: NotKnown | StudyOver | DriverReleased | CannotDrive) -> str:
+    """Why nobody drives, as the app shows it."""
+    match location:
+        case NotKnown():
+            return "not known yet"
+        case StudyOver(result):
+            return f"the study is over: {result}"
+        case DriverReleased(reason, by_this_process):
+            return reason if by_this_process else f"it let go ({reason})"
+        case CannotDrive(message, is_bug):
+            return f"a bug in mtui: {message}" if is_bug else message

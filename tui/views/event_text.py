@@ -1,0 +1,256 @@
+"""Events in words: a line each as they happen, a JSON record each for programs, and the history of one instance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+
+from ...core.plan.changes import in_words
+from ...core.plan.packing import ANY
+from ...core.store.history import InstanceEvent
+from ...core.study import events as ev
+from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
+from ...core.study.causes import Cause
+from ...core.study.event_records import to_record
+from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL, Status
+from .allocations import clock, hosts, title
+from .status_view import summary
+from .text import Paint, plural, safe, say
+
+# What a command does to an instance, by the kind of the event.
+_COMMANDED = {
+    "held": "held",
+    "released": "released",
+    "retried": "to run again",
+    "cancel_requested": "to be cancelled",
+}
+# By backend: what a submission is in the history of an instance, and what its acceptance is. Others go to Slurm.
+_SUBMITTED = {"local": "started here", "pack": "given to an allocation"}
+_ACCEPTED = {"local": "it is process {}", "pack": "allocation {} has it"}
+_ENDING = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # causes of its leader
+
+
+class EventLines:
+    """Tells events to people. Quiet leaves out everything but failures and what concerns the whole study.
+
+    What is not said on stdout has no colours, and lines as long as they are.
+    """
+
+    def __init__(self, quiet: bool, write: Callable[[str], None] = say) -> None:
+        self._quiet = quiet
+        self._write = write
+        in_terminal = write is say and sys.stdout.isatty()
+        self._paint = Paint(sys.stdout if in_terminal else None)
+        self._width = shutil.get_terminal_size().columns if in_terminal else sys.maxsize
+        self._told_deferred = ""
+        self._members: dict[str, list[int]] = {}  # instances of each submission under way
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None:
+        for index, status, text, matters in self._tell(event, state):
+            if self._quiet and not matters:
+                continue
+            name = safe(state.plan.instances[index].name) if index is not None else ""
+            words = "  ".join(part for part in (name, text) if part)
+            clock = time.strftime("%H:%M:%S", time.localtime(event.at))
+            coloured = self._paint.status(status, words) if status else words
+            progress = summary(state.counts)
+            if len(f"{clock}  {words}  [{progress}]") > self._width:
+                progress = progress.partition(" ")[0]  # the line is full: how many are done has to do
+            self._write(f"{clock}  {coloured}  [{progress}]")
+
+    def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
+        """What to say: the instance, the colour, the words, whether it matters when quiet."""
+        match event:
+            case ev.SubmitIntended():
+                self._members[event.submission] = [index for index, _ in event.members]
+                return []
+            case ev.Submitted():
+                members = self._take(event.submission)
+                if own := _allocation(state, members):
+                    return _several(members, f"given to {own}")
+                return [(index, None, _accepted(state, index), False) for index in members]
+            case ev.Started():
+                own = _allocation(state, [event.instance])
+                where = f"in {own}" if own else f"job {event.job}"
+                return [(event.instance, Status.RUNNING, f"running: {where} on {event.node}", False)]
+            case ev.Exited():
+                return [(event.instance, None, _exited(event), False)]
+            case ev.Observed():
+                return [(event.instance, None, _observed(event), False)]
+            case ev.Ended():
+                cause = f": {safe(cause_text(event.cause))}" if event.cause else ""
+                matters = event.status is not Status.FINISHED
+                return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
+            case ev.Unbound():
+                return [(index, None, safe(cause_text(event.cause)), False) for index, _ in event.members]
+            case ev.Returned():
+                return _several([index for index, _ in event.members], f"returned: {safe(cause_text(event.cause))}")
+            case ev.AllocationEvent():
+                allocation = state.allocations.by_name.get(event.allocation)
+                return [(None, *line) for line in _allocation_line(event, allocation)] if allocation else []
+            case ev.SubmitRefused():
+                text = f"refused: {safe(event.message)}"
+                return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
+            case ev.SubmitDeferred():
+                members = self._take(event.submission)
+                if own := _allocation(state, members):
+                    return _several(members, f"could not be given to {own}: {safe(event.message)}")
+                told, self._told_deferred = self._told_deferred, event.message
+                here = bool(members) and not state.plan.step_of(state.plan.instances[members[0]]).scheduled
+                words = "no more local steps can be started for now" if here else "Slurm takes no more jobs for now"
+                text = f"{words}, waiting: {safe(event.message)}"
+                return [] if told == event.message else [(None, None, text, True)]
+            case ev.SubmitUnclear():
+                text = f"no clear answer, looking: {safe(event.message)}"
+                return [(index, None, text, True) for index, _ in state.submissions.get(event.submission, ())]
+            case ev.Retried() if event.why:
+                asked = {key: value for key, value in event.changes if value}
+                words = f"is tried again by itself ({event.why}{'; ' + in_words(asked) if asked else ''})"
+                return [(event.instance, None, safe(words), True)]
+            case ev.Marked():
+                return [(event.instance, event.status, safe(cause_text(event.cause)), False)]
+            case ev.PlanExtended():
+                return [(None, None, f"rows were added: {event.size:,} instances", False)]
+            case ev.HookRun():
+                return [(None, None, f"the study's command {safe(event.hook)} is run", False)]
+            case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
+                return [(event.instance, None, _COMMANDED[event.kind], False)]
+            case ev.CommandDone():
+                command = state.commands[event.command]
+                asked = " ".join((command.verb, *command.targets))
+                words = f"{event.outcome}: {safe(event.message)}" if event.message else event.outcome
+                return [(None, None, f"command {safe(asked)}: {words}", True)]
+            case ev.CancelFailed():
+                return [(None, Status.FAILED, f"cancel was not taken, trying again: {safe(event.message)}", True)]
+            case ev.SlurmSilent():
+                return [(None, Status.FAILED, f"Slurm does not answer: {safe(event.message)}", True)]
+            case ev.SlurmAnswers():
+                return [(None, None, "Slurm answers again", True)]
+            case ev.Anomaly():
+                return [(None, None, f"noted: {safe(event.message)}", False)]
+            case _:
+                return []
+
+    def _take(self, submission: str) -> list[int]:
+        return self._members.pop(submission, [])
+
+
+def _allocation(state: StudyState, members: list[int]) -> str:
+    """The allocation that these, which share their fate, were given to; empty if they are jobs of their own."""
+    last = state.last_attempt(members[0]) if members else None
+    return title(state.allocations.by_name[last.allocation]) if last and last.allocation else ""
+
+
+def _several(members: list[int], text: str) -> list[tuple[int | None, Status | None, str, bool]]:
+    """What happened to many at once, in one line; one alone is named."""
+    if len(members) == 1:
+        return [(members[0], None, text, False)]
+    return [(None, None, f"{plural(len(members), 'instance')} {text}", False)] if members else []
+
+
+def _accepted(state: StudyState, index: int) -> str:
+    attempt = state.attempts[index][-1]
+    if attempt.backend == "local":
+        return f"running here: process {attempt.job}"
+    if state.status[index] is Status.BOUND:
+        return f"submitted ahead: job {attempt.job}, bound to its parents"
+    return f"submitted: job {attempt.job}"
+
+
+def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[tuple[Status | None, str, bool]]:
+    """The colour, the words, whether it matters when quiet; the event is applied to `allocation` already."""
+    name = title(allocation)
+    match event:
+        case ev.AllocationIntended() if allocation.pool == ANY:
+            return []
+        case ev.AllocationQueued() if allocation.pool == ANY:
+            return [(None, f"{name}, in which this driver runs, is used", False)]
+        case ev.AllocationIntended():
+            words = f"allocation asked for: {plural(event.nodes, 'node')} for {clock(event.seconds)}"
+            return [(None, words, False)]
+        case ev.AllocationQueued():
+            return [(None, f"allocation in Slurm's queue as job {event.job}", False)]
+        case ev.AllocationObserved():
+            return [(None, f"{name}: {safe(_observed(event))}", False)]
+        case ev.AllocationBegan():
+            on = f" on {hosts(allocation)}" if event.hosts else ""
+            cores = f" with {plural(event.cores, 'core')}" if event.cores else ""
+            return [(Status.RUNNING, f"{name} began{on}{cores}", False)]
+        case ev.AllocationEnding():
+            why = _ENDING.get(cause_text(event.cause), safe(cause_text(event.cause)))
+            return [(None, f"{name} is ending{': ' if why else ''}{why}", False)]
+        case ev.AllocationOver() if event.cause:
+            # A cause names the job itself.
+            return [(event.status, f"allocation over: {safe(cause_text(event.cause))}", True)]
+        case ev.AllocationOver():
+            return [(event.status, f"{name} is over", False)]
+        case _:
+            return []
+
+
+def _exited(event: ev.Exited) -> str:
+    return f"its script ended with exit code {event.code}"
+
+
+def _observed(event: ev.Observed | ev.AllocationObserved) -> str:
+    return event.status.value + (f" ({event.reason})" if event.reason else "")
+
+
+class EventRecords:
+    """Prints each event as one JSON line, with the instance's name and the counts after it."""
+
+    def __call__(self, event: ev.Event, state: StudyState) -> None:
+        record = to_record(event)
+        cause = getattr(event, "cause", None)
+        if isinstance(cause, Cause):
+            record["cause"], record["cause_code"] = cause_text(cause), cause.code.value
+        index = record.get("instance")
+        if isinstance(index, int):
+            record["name"] = state.plan.instances[index].name
+        record["counts"] = {status.value: count for status, count in state.counts.items() if count}
+        say(json.dumps(record, ensure_ascii=True))
+
+
+def history_text(found: InstanceEvent, index: int) -> str:
+    """What an event was for the instance `index`; empty if there is nothing to say."""
+    event, backend = found
+    match event:
+        case ev.SubmitIntended():
+            attempt = dict(event.members)[index]
+            return f"attempt {attempt} is {_SUBMITTED.get(backend, 'submitted')}"
+        case ev.Submitted():
+            return _ACCEPTED.get(backend, "accepted as job {}").format(event.job)
+        case ev.Returned():
+            return f"returned: {cause_text(event.cause)}"
+        case ev.Unbound() | ev.Marked():
+            return cause_text(event.cause)
+        case ev.SubmitDeferred():
+            return f"put off: {event.message}"
+        case ev.SubmitUnclear():
+            return f"no clear answer: {event.message}"
+        case ev.SubmitMissed():
+            return "that submission had not arrived"
+        case ev.SubmitRefused():
+            return f"refused: {event.message}"
+        case ev.Started():
+            return f"running as job {event.job} on {event.node}"
+        case ev.Exited():
+            return _exited(event)
+        case ev.Observed():
+            return _observed(event)
+        case ev.Ended():
+            cause = f": {cause_text(event.cause)}" if event.cause and event.status in UNSUCCESSFUL else ""
+            return event.status.value + cause
+        case ev.Retried() if event.why:
+            return f"tried again by itself: {event.why}"
+        case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
+            return f"{_COMMANDED[event.kind]} by command"
+        case ev.CancelSent():
+            return "its job was told to end"
+        case _:
+            return ""

@@ -1,0 +1,103 @@
+"""Follows the journal of a study on a thread of its own, so that a slow file system never holds the screen up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...core.errors import MtuiError
+from ...core.store.checkpoint import load_state
+from ...core.store.follow import Follower
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ...core.study.events import Event
+from ...core.study.state import Impossible, StudyState
+
+_LOOK_EVERY = 0.5  # seconds between two looks while nobody says that there is something new
+_LOOK_LONGEST = 3.0  # the same where a look itself takes long
+_GATHER = 0.1  # seconds over which events are gathered: the eye sees no more, and the line is spared
+
+
+class Feed:
+    """Reads what is in the journal, then what is added. `deliver` is called on this thread when there is something.
+
+    The state belongs to whoever takes it with `first`; after that this thread only hands over events.
+    """
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
+        self._directory = directory
+        self._study = study
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._events: list[Event] = []
+        self._first: StudyState | None = None
+        self._woken = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mtui-feed", daemon=True)
+        self.read_at = 0.0  # monotonic: when the journal was last looked at with success
+        self.problem = ""  # why it cannot be read now
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look once more, and end."""
+        self._ended.set()
+        self._woken.set()
+        if self._thread.ident:
+            self._thread.join(_LOOK_LONGEST)
+
+    def wake(self) -> None:
+        """There is something new. From any thread."""
+        self._woken.set()
+
+    def take(self) -> tuple[StudyState | None, list[Event]]:
+        """The state as it was read first, once, and the events since the last call."""
+        with self._lock:
+            first, events = self._first, self._events
+            self._first, self._events = None, []
+            return first, events
+
+    def _run(self) -> None:
+        follower: Follower | None = None
+        last = False
+        while not last:
+            last = self._ended.is_set()
+            begun = time.monotonic()
+            events: list[Event] = []
+            problem = ""
+            try:
+                if follower is None:
+                    first, read = load_state(self._directory, self._study)
+                    follower = Follower(self._directory.journal, read)
+                    with self._lock:
+                        self._first = first
+                    self._deliver()
+                else:
+                    events = follower.new_events()
+            except MtuiError as error:
+                problem = str(error)
+            except Exception as error:  # a bug of ours: the screen says that it stands still, and why
+                problem = f"{type(error).__name__}: {error}"
+            now = time.monotonic()
+            if not problem:
+                self.read_at = now
+            if events or problem != self.problem:
+                self.problem = problem
+                with self._lock:
+                    waiting = bool(self._events)
+                    self._events += events
+                if not waiting:
+                    self._deliver()
+            pause = min(_LOOK_LONGEST, max(_LOOK_EVERY, 10 * (now - begun)))
+            if not last and self._woken.wait(pause):
+                self._ended.wait(_GATHER)
+                self._woken.clear()
+
+
+def apply(state: StudyState, event: Event) -> None:
+    """Take an event in; one that does not fit was an anomaly when it was written, too."""
+    with suppress(Impossible):
+        state.apply(event)

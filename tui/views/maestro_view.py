@@ -1,0 +1,102 @@
+"""A study of Maestro in the app: what feeds it, and who is said to drive it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from ...core.driver.location import DriverLocation, NotKnown
+from ...core.errors import MtuiError
+from ...core.maestro import MaestroDirectory, read_maestro_study
+from ...core.store.study_file import StudyFile
+from ...core.study.events import Event
+from ...core.study.state import StudyState
+
+_LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
+
+
+class MaestroFeed:
+    """Reads status.csv whenever it was written, as Feed (feed.py) reads a journal; each time it is a new state."""
+
+    def __init__(self, directory: MaestroDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
+        self._directory = directory
+        self._study = study
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._state: StudyState | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mtui-feed", daemon=True)
+        self.read_at = 0.0
+        self.problem = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        if self._thread.ident:
+            self._thread.join(_LOOK_EVERY)
+
+    def wake(self) -> None:
+        """Maestro writes when it likes."""
+
+    def take(self) -> tuple[StudyState | None, list[Event]]:
+        with self._lock:
+            state, self._state = self._state, None
+            return state, []
+
+    def _run(self) -> None:
+        seen: tuple[int, int] | None = None
+        while True:
+            try:
+                facts = self._directory.status_csv.stat()
+                now = facts.st_mtime_ns, facts.st_size
+                if now != seen:
+                    _, state = read_maestro_study(self._directory, self._study)
+                    with self._lock:
+                        self._state = state
+                    seen, self.problem = now, ""
+                    self._deliver()
+                self.read_at = time.monotonic()
+            except (OSError, MtuiError) as error:
+                if str(error) != self.problem:
+                    self.problem = str(error)
+                    self._deliver()
+            if self._ended.wait(_LOOK_EVERY):
+                return
+
+
+class MaestroAtHelm:
+    """In the place of Driving (driving.py): nothing is ever driven from here."""
+
+    def __init__(self, directory: MaestroDirectory) -> None:
+        self._directory = directory
+        self.location: DriverLocation = NotKnown()
+
+    @property
+    def words(self) -> str:
+        try:
+            ago = time.time() - self._directory.status_csv.stat().st_mtime
+        except OSError:
+            ago = 0.0
+        return f"Maestro's study, read-only; it last wrote {_ago(ago)}"
+
+    def start(self) -> None:
+        """Nothing: Maestro drives, or nobody."""
+
+    drive = detach = stay = start
+
+    def let_go(self, reason: str) -> None:
+        del reason
+
+    def join(self, seconds: float) -> bool:
+        del seconds
+        return True
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)}{unit} ago"
+    return "less than a minute ago"

@@ -1,0 +1,251 @@
+"""A study as the app has it open: its state as the journal tells it, what was asked of it, and in what words.
+
+The driver may be a thread of this process or anybody else; nothing here depends on which.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ...core.backends.slurm_text import reason_words
+from ...core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverLocation
+from ...core.maestro import MaestroDirectory
+from ...core.store import inbox
+from ...core.store.layout import StudyDirectory
+from ...core.store.study_file import StudyFile
+from ...core.study.cause_text import cause_text
+from ...core.study.events import PlanExtended
+from ...core.study.state import StudyState
+from ...core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from . import acting
+from .allocations import Occupancy, Use, kind_of, open_words, waits_for
+from .appearance import group_of
+from .driving import Driving, why_not_driven
+from .estimate import Estimate, Estimator, rough_words, span_words
+from .feed import Feed, apply
+from .maestro_view import MaestroAtHelm, MaestroFeed
+from .opening import require_ours
+from .text import plural, safe
+from .view import StudyView
+
+STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
+_ESTIMATE_EVERY = 1.0  # seconds: nobody reads faster, and each change is written to the terminal
+_MOST_SENT = 50  # commands of this app that are remembered
+
+Words = list[tuple[str, str]]  # text and the class that colours it
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A command that this app has sent."""
+
+    command: str  # its id
+    words: str
+    at: float
+
+
+class OpenStudy:
+    """One study, open. `changed` is called from other threads when there is something to `take`."""
+
+    def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:
+        self.directory = directory
+        self.sent: list[Sent] = []
+        self._changed = changed
+        self._read(study)
+        if isinstance(directory, MaestroDirectory):
+            self.driving: Driving | MaestroAtHelm = MaestroAtHelm(directory)
+        else:
+            self.driving = Driving(directory, study, changed, lambda: self.feed.wake())
+
+    def _read(self, study: StudyFile) -> None:
+        """Begin to read."""
+        self.study = study
+        self.plan = study.plan
+        self.is_outdated = False  # the plan has more rows by now
+        self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal was read once
+        self.is_read = False
+        self.view = StudyView(study.plan)
+        self.estimator = Estimator(study.plan)
+        self._estimated: tuple[float, Estimate] | None = None
+        self._occupancy = Occupancy(study.plan)
+        self._used: tuple[float, dict[str, Use]] | None = None
+        if isinstance(self.directory, MaestroDirectory):
+            self.feed: Feed | MaestroFeed = MaestroFeed(self.directory, study, self._changed)
+        else:
+            self.feed = Feed(self.directory, study, self._changed)
+
+    def start(self) -> None:
+        self.feed.start()
+        self.driving.start()
+
+    def stop(self) -> None:
+        self.feed.stop()
+
+    def begin_anew(self, study: StudyFile) -> None:
+        """Its plan has more rows: read everything again. Who drives it goes on driving."""
+        self.feed.stop()
+        self._read(study)
+        self.feed.start()
+
+    def take(self) -> bool:
+        """Take in what the journal has new; whether there was anything."""
+        first, events = self.feed.take()
+        if first is not None:
+            self.state = first
+            self.is_read = True
+            self.estimator.take_up(first)
+        for event in events:
+            if isinstance(event, PlanExtended) and event.size > len(self.plan.instances):
+                self.is_outdated = True  # everything is read anew: what comes now is of instances that it does not know
+            if self.is_outdated:
+                break
+            apply(self.state, event)
+            self.estimator.note(event, self.state)
+        return first is not None or bool(events)
+
+    # --- commands
+
+    def send(self, order: acting.Order, options: Mapping[str, str] | None = None) -> Sent:
+        """Send an order; raises StudyDirectoryError if it cannot be written, UsageError if nothing takes it."""
+        require_ours(self.directory, order.verb)
+        with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
+        words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
+        names = acting.targets(self.state, order.indices)
+        command = inbox.send(self.directory.inbox, order.verb, names, dict(options or {}))
+        sent = Sent(command, words, time.time())
+        self.sent = [*self.sent[-_MOST_SENT:], sent]
+        self.feed.wake()
+        return sent
+
+    def _whom(self, indices: Collection[int]) -> str:
+        if len(indices) == 1:
+            return safe(self.plan.instances[next(iter(indices))].name)
+        return plural(len(indices), "instance")
+
+    def way(self, sent: Sent) -> tuple[str, str]:
+        """How far a command has come, and the class of its colour."""
+        command = self.state.commands.get(sent.command)
+        if command is None:
+            if isinstance(self.driving.location, (DrivenHere, DrivenElsewhere)):
+                return "sent, not yet seen", "state--queued"
+            return "sent, waits for a driver", "state--queued"
+        if not command.outcome:
+            return "seen, not yet done", "state--running"
+        kind = "state--done" if command.outcome == "done" else "state--failed"
+        return f"{command.outcome}: {safe(command.message)}" if command.message else command.outcome, kind
+
+    # --- in words
+
+    def who(self) -> Words:
+        """Who drives, and whatever makes what is on the screen older than it looks."""
+        words: Words = []
+        if isinstance(self.driving, MaestroAtHelm):
+            words.append((safe(self.driving.words), "line--faint"))
+        else:
+            words += self._location_words(self.driving.location)
+        if self.state.slurm_silent_since:
+            since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
+            words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
+        elif self.state.deferred:
+            words.append((f"Slurm takes no more for now: {safe(self.state.deferred)}", "state--queued"))
+        if packed := open_words(self.state, self.uses()):
+            words.append((packed, "line--faint"))
+        if self.feed.problem:
+            words.append((f"the journal cannot be read: {safe(self.feed.problem)}", "state--failed"))
+        elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
+            words.append((f"shown as of {rough_words(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
+        return words
+
+    def _location_words(self, location: DriverLocation) -> Words:
+        match location:
+            case DrivenHere():
+                return [("driven here", "line--faint")]
+            case DrivenElsewhere(_, driver, quiet_for):
+                words: Words = [(f"driven by {safe(driver)}", "line--faint")]
+                if quiet_for > STALE_AFTER:
+                    words.append((f"no sign of life for {rough_words(quiet_for)}", "state--failed"))
+                return words
+            case CannotDrive():
+                reason = why_not_driven(location).partition("\n")[0]
+                reason = reason.replace(f"cannot go on in {self.directory.root}: ", "")
+                return [(f"not driven, D tries again: {safe(reason)}", "state--failed")]
+            case _:
+                kind = "line--faint" if self.state.result else "state--failed"
+                return [(f"no driver: {safe(why_not_driven(location))}", kind)]
+
+    def progress_words(self, now: float) -> Words:
+        """Result, or what is still to come; throughput; how long it has been going on."""
+        state = self.state
+        if not self.is_read:
+            return [("reading the journal", "line--faint")]
+        began = self.study.created
+        if state.result:
+            kind = "state--done" if state.result == "finished" else "state--failed"
+            return [(state.result, kind), (f"took {span_words(state.last_event_at - began)}", "line--faint")]
+        if self._estimated is None or not 0 <= now - self._estimated[0] < _ESTIMATE_EVERY:
+            self._estimated = (now, self.estimator.estimate(state, now))
+        estimate = self._estimated[1]
+        rate = f"{estimate.rate_per_minute:.3g}/min" if estimate.rate_per_minute else ""
+        return [
+            (estimate.words, "state--running"),
+            (rate, "line--faint"),
+            (f"elapsed {rough_words(now - began)}", "line--faint"),
+        ]
+
+    def uses(self) -> dict[str, Use]:
+        """How much of each open allocation is in use, as of the last second."""
+        now = time.monotonic()
+        if self._used is None or now - self._used[0] >= _ESTIMATE_EVERY:
+            self._used = (now, self._occupancy.look(self.state))
+        return self._used[1]
+
+    def subject(self, index: int, now: float) -> Words:
+        """One line about an instance: where it stands and why."""
+        state = self.state
+        status = state.status[index]
+        words: Words = [
+            (f" {safe(self.plan.instances[index].name)} ", "line--strong"),
+            (f" {status.value}", f"state--{group_of(status).value}"),
+        ]
+        why = self._why(index, status)
+        if why:
+            words.append((f": {why}", f"state--{group_of(status).value}"))
+        last = state.last_attempt(index)
+        if last is None:
+            return words
+        facts: list[str] = []
+        if last.number > 1:
+            facts.append(f"attempt {last.number}")
+        if last.job:
+            facts.append(f"{kind_of(last)} {last.job}")
+        if last.node:
+            facts.append(f"on {last.node}")
+        if last.started_at and last.ended_at:
+            facts.append(f"ran {span_words(last.ended_at - last.started_at)}")
+        elif last.started_at:
+            facts.append(f"for {rough_words(now - last.started_at)}")
+        elif last.queued_at and not last.ended_at:
+            facts.append(f"queued for {rough_words(now - last.queued_at)}")
+        return [*words, ("  " + ", ".join(facts), "line--faint")]
+
+    def _why(self, index: int, status: Status) -> str:
+        state = self.state
+        if status in UNSUCCESSFUL:
+            return safe(cause_text(state.cause(index)))
+        last = state.last_attempt(index)
+        if last and last.cancelled and status in LIVE:
+            return "told to end"
+        if last and last.allocation and status in (Status.BOUND, Status.PENDING):
+            return waits_for(state.allocations.by_name[last.allocation], state.waits_for(index))
+        if status is Status.BOUND:
+            return f"in Slurm already, behind {plural(state.waits_for(index), 'parent')}"
+        if status in IN_SLURM and last and last.reason:
+            return safe(reason_words(last.reason))
+        if status is Status.WAITING:
+            left = state.waits_for(index)
+            return f"for {plural(left, 'parent')}" if left else ""
+        if status is Status.BLOCKED:
+            return "something above it did not finish"
+        return ""

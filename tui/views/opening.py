@@ -1,0 +1,45 @@
+"""Opens a directory as what it is: a study of ours, or one of Maestro, which is only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...core.errors import UsageError
+from ...core.store.layout import StudyDirectory, may_look_into, open_study
+from ...core.store.reader import read_study
+from ...core.store.study_file import StudyFile
+from ...core.study.state import StudyState
+
+READ_ONLY = "Maestro drives this study; mtui only shows it"
+
+
+def open_any(path: Path) -> StudyDirectory:
+    """The study in a directory; raises StudyDirectoryError if there is none."""
+    if may_look_into(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
+        from ...core.maestro import find_maestro_study
+
+        if found := find_maestro_study(path):
+            return found
+    return open_study(path)
+
+
+def is_maestros(directory: StudyDirectory) -> bool:
+    """Whether Maestro made it: then nothing is ever written there, and nothing driven."""
+    return not directory.home.exists()
+
+
+def read_any(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
+    """The study as it stands now. Raises StudyDirectoryError."""
+    if is_maestros(directory):
+        from ...core.maestro import MaestroDirectory, read_maestro_study
+
+        return read_maestro_study(MaestroDirectory(directory.root))
+    return read_study(directory)
+
+
+def require_ours(directory: StudyDirectory, verb: str) -> None:
+    """Raise UsageError for a study of Maestro: `verb` is what cannot be done to it."""
+    if is_maestros(directory):
+        instead = {"cancel": "maestro cancel", "update": "maestro update"}.get(verb)
+        hint = f"{instead} {directory.root}" if instead else "start it anew with mtui: mtui STUDY.yaml"
+        raise UsageError(f"{READ_ONLY}, and cannot {verb} it", hint)

@@ -1,0 +1,232 @@
+"""`mtui status`: how a study stands, for people and for programs."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from ...core.plan.cost import nodes_asked
+from ...core.store import inbox
+from ...core.store.layout import StudyDirectory
+from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.reader import last_said
+from ...core.study.allocation import Allocation
+from ...core.study.cause_text import cause_text
+from ...core.study.state import StudyState
+from ...core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
+from .allocations import Occupancy, Use, left, open_ones, stands
+from .estimate import rough_words
+from .opening import READ_ONLY, is_maestros
+from .text import Paint, log_line, plural, safe, table
+
+_MOST_FAILURES = 10  # shown in full; a sweep may have thousands
+
+
+def drives(directory: StudyDirectory) -> str:
+    """Who drives the study now, in words; empty if nobody does."""
+    _, liveness = _last_driver(directory)
+    return liveness.words if liveness and liveness.standing().drives else ""
+
+
+def silent_driver(directory: StudyDirectory) -> str:
+    """The driver on another host that has most likely ended without letting go, in words; empty if none has."""
+    owner, liveness = _last_driver(directory)
+    if not owner or not liveness or liveness.standing() is not Standing.SILENT:
+        return ""
+    return f"{owner.words}, no sign of life for {rough_words(liveness.last_sign_ago)}"
+
+
+def _last_driver(directory: StudyDirectory) -> tuple[Owner | None, Liveness | None]:
+    owner = current_owner(directory.owner) if directory.owner.exists() else None
+    return owner, Liveness(directory.owner, owner) if owner else None
+
+
+def summary(counts: Counter[Status]) -> str:
+    """`3/10 done, 2 running, 1 failed`: what there is, nothing about what there is not."""
+    skipped = counts[Status.SKIPPED]
+    total = sum(counts.values()) - skipped
+    pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
+    bound = counts[Status.BOUND]
+    cancelled, blocked = counts[Status.CANCELLED], counts[Status.BLOCKED]
+    groups = {
+        "running": sum(counts[status] for status in IN_SLURM) - pending - bound,
+        "pending": pending,
+        "bound": bound,
+        "failed": sum(counts[status] for status in UNSUCCESSFUL) - cancelled,
+        "cancelled": cancelled,
+        "blocked": blocked,
+        "skipped": skipped,
+    }
+    parts = [f"{counts[Status.FINISHED]:,}/{total:,} done"]
+    return ", ".join(parts + [f"{count:,} {word}" for word, count in groups.items() if count])
+
+
+def failures(state: StudyState) -> list[int]:
+    """The instances that failed themselves, in plan order; not those that somebody cancelled here."""
+    return [
+        index
+        for index, status in enumerate(state.status)
+        if status in UNSUCCESSFUL and not _by_command(state, index, status)
+    ]
+
+
+def _by_command(state: StudyState, index: int, status: Status) -> bool:
+    last = state.last_attempt(index)
+    return status is Status.CANCELLED and (last is None or last.cancelled or index in state.cancelled_before_submit)
+
+
+def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:
+    """The failures, each with its cause, the last lines that it wrote, and where to read on."""
+    lines: list[str] = []
+    failed = failures(state)
+    for index in failed[:_MOST_FAILURES]:
+        instance = state.plan.instances[index]
+        status = state.status[index]
+        cause = cause_text(state.cause(index))
+        lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
+        log, said = last_said(directory, instance, 3)
+        lines += [f"      {log_line(line)}" for line in said]
+        if log.exists():
+            lines.append(paint.dim(f"      {log}"))
+    if len(failed) > _MOST_FAILURES:
+        lines.append(f"  and {len(failed) - _MOST_FAILURES:,} more")
+    return lines
+
+
+def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
+    """The whole answer of `mtui status`; `given` stood in for values of the study's file when it was started."""
+    driver = drives(directory)
+    commands = len(inbox.waiting(directory.inbox))
+    lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
+    if is_maestros(directory):
+        written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(directory.status_csv.stat().st_mtime))
+        lines.append(f"{READ_ONLY}. It last wrote at {written}.")
+    elif state.result:
+        lines.append(f"The study is over: {state.result}.")
+        if commands:
+            lines.append(f"Commands that wait for a driver: {commands:,}. Go on with: mtui {directory.root}")
+    elif driver:
+        lines.append(f"Driven by {driver}.")
+    else:
+        silent = silent_driver(directory)
+        last = f" The last one seems to be gone: {silent}." if silent else ""
+        wait = f" Commands that wait for one: {commands:,}." if commands else ""
+        lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
+    if added := len(state.plan.instances) - state.size:
+        lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
+    if given:
+        lines.append(f"Started with {safe(shlex.join(given))}")
+    if state.slurm_silent_since:
+        since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
+        lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
+    if state.deferred:
+        lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
+    if open_ones(state):
+        lines += ["", *_allocation_lines(state)]
+    shown = [status for status in Status if state.counts[status]]
+    rows = [("STEP", *(status.value.upper() for status in shown))]
+    for step in state.plan.steps:
+        counts = state.step_counts[step.index]
+        rows.append((safe(step.name), *(f"{counts[status]:,}" if counts[status] else "." for status in shown)))
+    lines += ["", *table(rows, right=frozenset(range(1, len(shown) + 1)))]
+    failed = failures(state)
+    if failed:
+        lines += ["", paint.bold(f"{plural(len(failed), 'failure')}:"), *failure_lines(directory, state, paint)]
+    return "\n".join(lines)
+
+
+def _allocation_lines(state: StudyState) -> list[str]:
+    """The open allocations, each with what it still has and does."""
+    uses, now = Occupancy(state.plan).look(state), time.time()
+    rows = [("ALLOCATION", "STATE", "NODES", "TIME LEFT", "CORES BUSY", "RUNNING", "WAITING", "DONE")]
+    for allocation in open_ones(state):
+        use = uses[allocation.name]
+        rows.append(
+            (
+                allocation.job or "-",
+                stands(allocation)
+                + (f" ({safe(textwrap.shorten(allocation.reason, 40))})" if allocation.reason else ""),
+                f"{allocation.nodes:,}",
+                left(allocation, now),
+                f"{use.busy:,}/{allocation.cores:,}" if allocation.began_at else "-",
+                f"{use.running:,}",
+                f"{use.waiting:,}",
+                f"{allocation.done:,}",
+            )
+        )
+    return table(rows, right=frozenset(range(2, len(rows[0]))))
+
+
+def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, object]:
+    return {
+        "name": allocation.name,
+        "job": allocation.job,
+        "status": allocation.status.value,
+        "open": use is not None,
+        "ending": allocation.ending,
+        "reason": allocation.reason,
+        "cause": cause_text(allocation.cause),
+        "cause_code": allocation.cause.code.value if allocation.cause else "",
+        "nodes": allocation.nodes,
+        "hosts": list(allocation.hosts),
+        "cores": allocation.cores,
+        "busy_cores": use.busy if use else 0,
+        "running": use.running if use else 0,
+        "waiting": use.waiting if use else 0,
+        "done": allocation.done,
+        "walltime": allocation.seconds,
+        "asked_at": allocation.asked_at,
+        "queued_at": allocation.queued_at,
+        "began_at": allocation.began_at,
+        "ends_at": allocation.ends_at,
+        "ended_at": allocation.ended_at,
+    }
+
+
+def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[str] = ()) -> dict[str, object]:
+    """The same for programs; `version` changes when a field changes its meaning."""
+    instances: list[dict[str, object]] = []
+    for instance in state.plan.instances:
+        attempts = state.attempts.get(instance.index, [])
+        last = attempts[-1] if attempts else None
+        changes = state.changes.get(instance.index, {})
+        cause = state.cause(instance.index)
+        instances.append(
+            {
+                "name": instance.name,
+                "step": state.plan.steps[instance.step].name,
+                "status": state.status[instance.index].value,
+                "workspace": instance.workspace,
+                "params": state.plan.params(instance),
+                "changes": changes,
+                "nodes": nodes_asked(state.plan, instance, changes),
+                "attempt": last.number if last else 0,
+                "job": last.job if last else "",
+                "node": last.node if last else "",
+                "allocation": last.allocation if last else "",
+                "exit_code": last.exit_code if last else None,
+                "cause": cause_text(cause),
+                "cause_code": cause.code.value if cause else "",
+                "reason": last.reason if last else "",
+                "submitted_at": last.submitted_at if last else 0,
+                "started_at": last.started_at if last else 0,
+                "ended_at": last.ended_at if last else 0,
+            }
+        )
+    uses = Occupancy(state.plan).look(state)
+    return {
+        "version": 1,
+        "study": state.plan.name,
+        "directory": str(directory.root),
+        "given": list(given),
+        "result": state.result,
+        "driver": drives(directory),
+        "slurm_silent_since": state.slurm_silent_since,
+        "counts": {status.value: count for status, count in state.counts.items() if count},
+        "failed": any(state.counts[status] for status in BAD),
+        "allocations": [_allocation_record(one, uses.get(one.name)) for one in state.allocations.by_name.values()],
+        "instances": instances,
+    }

@@ -1,0 +1,54 @@
+"""`mtui` with no terminal: the user's studies as a table; `mtui studies --json`: the same for programs."""
+
+from __future__ import annotations
+
+from ...core.store.known import Glance, glance, known
+from ...core.study.status import Status
+from .text import safe, table
+
+NO_STUDIES = (  # what is said where there is nothing to list, also by the app
+    "mtui runs workflow studies on Slurm clusters and on this machine, and shows them live.",
+    "You have started or opened none yet.",
+    "",
+    "mtui init          writes a commented study to begin with, study.yaml",
+    "mtui STUDY.yaml    starts a study: the files that Maestro runs are read as they are",
+    "mtui DIR           opens the directory of one, also of Maestro's",
+    "mtui doctor        checks this terminal, Slurm and the file system",
+    "mtui --help        tells the rest",
+)
+
+
+def studies_text() -> str:
+    """One line per study: name, how many are done, who drives or how it ended, where it is."""
+    rows = [("STUDY", "DONE", "DRIVER", "DIRECTORY")]
+    for root in known():
+        seen = glance(root)
+        counts = seen.counts or {}
+        done = f"{counts.get(Status.FINISHED.value, 0):,}/{sum(counts.values()):,}" if counts else "?"
+        rows.append((safe(seen.name), done, "driven" if _driver(seen) else seen.result or "no driver", safe(str(root))))
+    if len(rows) == 1:
+        return "\n".join(NO_STUDIES)
+    return "\n".join(table(rows, right=frozenset({1})))
+
+
+def studies_json() -> dict[str, object]:
+    """Every study that is known, the one that was visited last first."""
+    return {
+        "studies": [
+            {
+                "study": seen.name,
+                "directory": str(root),
+                "result": seen.result,
+                "driver": _driver(seen),
+                "counts": seen.counts,
+                "last_change_at": seen.last_change,
+            }
+            for root in known()
+            for seen in (glance(root),)
+        ]
+    }
+
+
+def _driver(seen: Glance) -> str:
+    """Who drives it now, in words; empty if nobody does."""
+    return seen.driver.words if seen.driver and seen.standing and seen.standing.drives else ""

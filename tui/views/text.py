@@ -1,0 +1,112 @@
+"""Text for terminals: safe, aligned, coloured only where somebody sees it."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import sys
+from typing import TextIO
+
+from ...core.study.status import BAD, Status
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def safe(text: str) -> str:
+    """Text from a study or a log with every control character replaced: it cannot drive the terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
+
+def log_line(text: str, width: int = 200) -> str:
+    """A line of a log, harmless and without its colours; of a progress bar, what it showed last."""
+    return safe(_COLOUR.sub("", text).rstrip("\r").rpartition("\r")[2])[:width]
+
+
+def safe_lines(text: str) -> str:
+    """The same for text of several lines."""
+    return "\n".join(map(safe, text.split("\n")))
+
+
+class SafeLog:
+    """Makes a log's bytes harmless for a terminal, chunk by chunk: colours stay, other sequences are shown."""
+
+    _KEPT = re.compile(rb"\x1b\[[0-9;:]*m")
+    _OTHER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+    _PARTIAL = re.compile(rb"\x1b(\[[0-9;:]*)?$")
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be cut in two as well
+
+    def feed(self, data: bytes) -> bytes:
+        """The safe form of what came in; a colour cut in two waits for its other half."""
+        data = self._rest + data
+        partial = self._PARTIAL.search(data)
+        self._rest = partial.group(0) if partial and len(partial.group(0)) < 32 else b""
+        data = data[: len(data) - len(self._rest)]
+        pieces: list[bytes] = []
+        at = 0
+        for kept in self._KEPT.finditer(data):
+            pieces += [self._OTHER.sub(b"?", data[at : kept.start()]), kept.group(0)]
+            at = kept.end()
+        pieces.append(self._OTHER.sub(b"?", data[at:]))
+        # C1 controls, as UTF-8 or as single bytes, act like escape sequences on some terminals.
+        return self._decoder.decode(b"".join(pieces)).translate(_C1).encode()
+
+
+_C1 = {code: "?" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def say(text: str) -> None:
+    """Print a line; a terminal or reader that went away must not stop a study."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+class Paint:
+    """Colours for one stream: none if it is no terminal, or if NO_COLOR is set; none without a stream."""
+
+    def __init__(self, stream: TextIO | None = sys.stdout) -> None:
+        self._on = (
+            stream is not None and stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+        )
+
+    def __call__(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._on else text
+
+    def bold(self, text: str) -> str:
+        return self("1", text)
+
+    def dim(self, text: str) -> str:
+        return self("2", text)
+
+    def status(self, status: Status, text: str) -> str:
+        if status is Status.FINISHED:
+            return self("32", text)
+        if status in BAD:
+            return self("31" if status is not Status.BLOCKED else "33", text)
+        return self("36", text) if status is Status.RUNNING else text
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 instance`, `2 instances`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def table(rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Rows as aligned columns; the columns named in `right` are aligned right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    lines: list[str] = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -1,0 +1,176 @@
+"""Why an instance stands as it does: what it waits for, what went wrong, what would help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...core.backends.slurm_text import reason_text
+from ...core.store.study_file import StudyFile
+from ...core.study.again import Tries, rules_of
+from ...core.study.attempt import Attempt
+from ...core.study.causes import Cause
+from ...core.study.commands import FAILED
+from ...core.study.state import StudyState
+from ...core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from .reason import Kind, Next, Reason
+from .step_words import retry_words
+from .text import plural, safe
+from .why_packed import no_allocation, not_packed, where_packed
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The whole answer for one instance."""
+
+    index: int
+    status: Status
+    cause: Cause | None  # why it ended as it did
+    reasons: tuple[Reason, ...]
+    changes: Mapping[str, str]  # resources that its next attempt gets and the last one did not have
+    attempts: tuple[Attempt, ...]
+
+
+def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now: float) -> Why:
+    """What there is to say of an instance; `driven`: whether anybody drives the study, `now`: the wall clock."""
+    status = state.status[index]
+    last = state.last_attempt(index)
+    reasons = _reasons(study, state, index, driven, now)
+    if why := not_packed(study, state, index):
+        reasons.append(Reason(Kind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
+    if status in UNSUCCESSFUL or (last and last.automatic):
+        reasons += _again(study, state, index)
+    changes = state.changes.get(index, {})
+    if last and tuple(changes.items()) == last.changes:
+        changes = {}
+    return Why(index, status, state.cause(index), tuple(reasons), changes, tuple(state.attempts.get(index, ())))
+
+
+def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:
+    status = state.status[index]
+    last = state.last_attempt(index)
+    if index >= state.size:
+        return [Reason(Kind.NO_DRIVER, "It was added to the study. A driver takes it in.", next=(Next(),))]
+    if status in (Status.WAITING, Status.READY, Status.HELD):
+        return _waits(study, state, index, driven, now)
+    if last and last.allocation and status in LIVE:
+        allocation = state.allocations.by_name[last.allocation]
+        ran = f"for {span(now - last.started_at)} now"
+        return where_packed(status, last, allocation, ran, state.open_parents(index))
+    if status is Status.BLOCKED:
+        return [*_held(state, index), _blocked(state, index)]
+    if status in UNSUCCESSFUL:
+        again = Next("retry", state.plan.instances[index].name)
+        return [Reason(Kind.FAILED, _HINTS.get(status, ""), next=(again,))]
+    if status is Status.BOUND and last:
+        words = f"Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):"
+        return [Reason(Kind.PARENTS, words, tuple(state.open_parents(index)))]
+    if status in IN_SLURM and last:
+        return _under_way(status, last, state.driver.host, now)
+    if status in (Status.SUBMITTING, Status.UNCLEAR):
+        words = "It was handed to Slurm; the answer was lost or is not there yet. It is being looked up."
+        return [Reason(Kind.SUBMITTING, words)]
+    return []
+
+
+def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:
+    reasons = _held(state, index)
+    open_parents = state.open_parents(index)
+    if open_parents:
+        words = f"It waits for {plural(len(open_parents), 'parent')}:"
+        reasons.append(Reason(Kind.PARENTS, words, tuple(open_parents)))
+    elif state.status[index] is Status.READY:
+        kind, words = _why_not_started(study, state, index, now)
+        reasons.append(Reason(kind, f"Its parents are done. {words}"))
+    if not driven:
+        reasons.append(Reason(Kind.NO_DRIVER, "No driver is running, so nothing starts.", next=(Next(),)))
+    return reasons
+
+
+def _held(state: StudyState, index: int) -> list[Reason]:
+    if index not in state.held:
+        return []
+    return [Reason(Kind.HELD, "It is held.", next=(Next("release", state.plan.instances[index].name),))]
+
+
+def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[Kind, str]:
+    if not state.plan.step_of(state.plan.instances[index]).scheduled:
+        slots = plural(state.local_jobs or study.settings.local_jobs, "slot")
+        words = f"It waits for one of {slots} for local steps; {len(state.live_local)} are taken."
+        return Kind.LOCAL_SLOTS, words
+    if state.slurm_silent_since:
+        since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
+        return Kind.SLURM_SILENT, f"Slurm does not answer since {since}: {safe(state.slurm_message)}"
+    throttle = study.settings.throttle if state.throttle is None else state.throttle
+    there = len(state.live_slurm) + len(state.live_packed)
+    if throttle and there >= throttle:
+        return Kind.THROTTLE, f"The throttle lets {throttle:,} into Slurm at once, and {there:,} are there."
+    if state.deferred:
+        return Kind.SUBMIT_LIMIT, f"Slurm takes no more jobs for now: {safe(state.deferred)}"
+    if why := no_allocation(study, state, index, now):
+        return Kind.ALLOCATION, why
+    return Kind.SUBMITTING, "It is about to be submitted."
+
+
+def _blocked(state: StudyState, index: int) -> Reason:
+    """The failures at the root of it: a blocked parent is blocked for the same reason."""
+    roots: dict[int, None] = {}
+    seen: set[int] = set()
+    todo = [index]
+    while todo:
+        index = todo.pop()
+        after = state.plan.step_of(state.plan.instances[index]).after
+        for parent in state.plan.parents(state.plan.instances[index]):
+            if parent in seen or state.plan.instances[parent].step in after:
+                continue
+            seen.add(parent)
+            if state.status[parent] in UNSUCCESSFUL:
+                roots[parent] = None
+            elif state.status[parent] in BAD:
+                todo.append(parent)
+    words = f"It hangs on {plural(len(roots), 'instance')} that did not finish:"
+    first = [Next("why", state.plan.instances[root].name) for root in list(roots)[:1]]
+    return Reason(Kind.FAILED_ABOVE, words, tuple(roots), (*first, Next("retry", FAILED)) if first else ())
+
+
+_HINTS = {
+    Status.TIMED_OUT: "Its walltime was too short, or it hung.",
+    Status.OUT_OF_MEMORY: "It needs more memory, or fewer tasks on a node.",
+    Status.NODE_FAILED: "Nothing is wrong with the step itself; another try gets another node.",
+    Status.PREEMPTED: "Nothing is wrong with the step itself.",
+    Status.LOST: "Look into its workspace whether it did its work before you let it run again.",
+}
+
+
+def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> list[Reason]:
+    where = f"process {last.job}" if last.backend == "local" else f"job {last.job}"
+    on = f" on {last.node}" if last.node else ""
+    if status is not Status.RUNNING:
+        why = f": {safe(reason_text(last.reason))}" if last.reason else ""
+        return [Reason(Kind.SLURM, f"Slurm has it as {where}{why}.")]
+    reasons = [Reason(Kind.RUNNING, f"It runs as {where}{on}, for {span(now - last.started_at)} now.")]
+    if last.backend == "local" and last.node != driver_host:
+        words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
+        reasons.append(Reason(Kind.RUNNING, words))
+    return reasons
+
+
+def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
+    """What the study says of trying it again, and how often it was."""
+    step = state.plan.step_of(state.plan.instances[index])
+    rlimit = study.settings.rlimit if state.rlimit is None else state.rlimit
+    rules = rules_of(step, Tries(rlimit, study.settings.attempts))
+    made = sum(attempt.automatic for attempt in state.attempts.get(index, []))
+    words = [f"It was tried again {plural(made, 'time')} by itself."] if made else []
+    if rules:
+        how = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
+        words.append(f"The study tries its failures again: {how}.")
+    return [Reason(Kind.RETRIES, sentence) for sentence in words]
+
+
+def span(seconds: float) -> str:
+    """`1h 05m`, `3m 12s`, `45s`."""
+    minutes, left = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {left:02d}s" if minutes else f"{left}s"

@@ -1,0 +1,81 @@
+"""What `mtui why` says of an instance that shares an allocation, or could."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...core.errors import Refusal
+from ...core.plan.packing import ANY, Packing, Share
+from ...core.spec.model import Pack
+from ...core.store.study_file import StudyFile
+from ...core.study.allocation import Allocation
+from ...core.study.attempt import Attempt
+from ...core.study.state import StudyState
+from ...core.study.status import OVER, Status
+from .allocations import not_begun, open_ones, time_left, title
+from .reason import Kind, Reason
+from .text import safe
+
+
+def where_packed(
+    status: Status, last: Attempt, allocation: Allocation, ran: str, open_parents: Sequence[int]
+) -> list[Reason]:
+    """Where an instance stands in the allocation that it was given to; `ran` says how long, if it runs."""
+    name = title(allocation)
+    waits = not_begun(allocation)
+    on = f" on {safe(last.node)}" if last.node else ""
+    match status:
+        case Status.SUBMITTING | Status.UNCLEAR:
+            return [Reason(Kind.SUBMITTING, f"It is being given to {name}.")]
+        case Status.BOUND:
+            parents = Reason(Kind.PARENTS, f"It waits in {name} for its parents there:", tuple(open_parents))
+            return [parents, Reason(Kind.ALLOCATION, f"The allocation itself {waits}.")] if waits else [parents]
+        case Status.PENDING:
+            words = f"It waits in {name}, which {waits}." if waits else f"It waits in {name} for a free slot."
+            reasons = [Reason(Kind.ALLOCATION, words)]
+            if allocation.ending:
+                reasons.append(Reason(Kind.ALLOCATION, "What that allocation does not begin goes to another."))
+            return reasons
+        case Status.RUNNING:
+            return [Reason(Kind.RUNNING, f"It runs in {name}{on}, {ran}.")]
+        case _:
+            return [Reason(Kind.ALLOCATION, f"It is in {name}{on}.")]
+
+
+def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
+    """Why an instance of a packed step does not share an allocation; empty if it does, or its step is not packed."""
+    pack = study.settings.pack
+    last = state.last_attempt(index)
+    if pack is None or state.status[index] in OVER or (last and last.allocation and not last.ended_at):
+        return ""
+    packing = Packing(state.plan, pack)
+    share = packing.of(index, state.changes.get(index, {}))
+    return share.message if isinstance(share, Refusal) and state.plan.instances[index].step in packing.steps else ""
+
+
+def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:
+    """Why a ready instance that is to share an allocation has none yet; empty if it goes to Slurm by itself."""
+    pack = study.settings.pack or (Pack() if open_ones(state) else None)
+    if pack is None:
+        return ""
+    share = Packing(state.plan, pack).of(index, state.changes.get(index, {}))
+    if not isinstance(share, Share):
+        return ""
+    own = [allocation for allocation in open_ones(state) if allocation.pool in (share.pool, ANY)]
+    if not own:
+        return "No allocation takes it yet; one is about to be asked for."
+    for allocation in own:
+        if not allocation.job and not allocation.ending:
+            return f"The allocation for it {not_begun(allocation)}."
+        if allocation.takes and share.ask.seconds <= time_left(allocation, now):
+            return f"It is about to be given to {title(allocation)}."
+    if any(allocation.takes for allocation in own):
+        return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
+    return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be asked for."
+
+
+def returned_words(attempt: Attempt) -> str:
+    """How an attempt ended that its allocation did not bring to its end, ahead of the cause."""
+    if attempt.returned:
+        return "returned: "
+    return "not begun: " if attempt.allocation and not attempt.started_at and not attempt.cancelled else ""

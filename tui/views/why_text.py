@@ -1,0 +1,166 @@
+"""`mtui why DIR INSTANCE`: what an instance waits for, or why it ended as it did, and what to do next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from ...core.plan.changes import in_words
+from ...core.store.layout import StudyDirectory
+from ...core.store.reader import last_lines, last_said
+from ...core.store.study_file import StudyFile
+from ...core.study.attempt import Attempt
+from ...core.study.cause_text import cause_text
+from ...core.study.commands import FAILED
+from ...core.study.state import StudyState
+from ...core.study.status import UNSUCCESSFUL, Status
+from .allocations import kind_of
+from .opening import is_maestros
+from .reason import Kind, Next, Reason
+from .status_view import drives
+from .text import Paint, log_line, safe
+from .why import Why, span, why_of
+from .why_packed import returned_words
+
+_MOST_PARENTS = 8
+_LOG_LINES = 10
+
+
+def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int, paint: Paint) -> str:
+    """The whole answer."""
+    instance = state.plan.instances[index]
+    why = _why(directory, study, state, index)
+    words = f"{why.status.value}: {safe(cause_text(why.cause))}" if why.cause else why.status.value
+    lines = [f"{paint.bold(safe(instance.name))} is {paint.status(why.status, words)}"]
+    log, tail = last_said(directory, instance, _LOG_LINES)
+    if tail and why.status in UNSUCCESSFUL:
+        lines.append(f"  the end of {log.name}:")
+        lines += [f"    {log_line(line)}" for line in tail]
+    for reason in why.reasons:
+        lines += _reason_lines(directory, state, reason)
+    if why.changes:
+        lines.append(f"  Its next attempt gets {safe(in_words(why.changes))}.")
+    if why.attempts:
+        lines += ["", *_attempts(why.attempts)]
+    lines.append(paint.dim(f"  {directory.workspace(instance)}"))
+    return "\n".join(lines)
+
+
+def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int) -> dict[str, object]:
+    """The same for programs, with every name and number."""
+    instance = state.plan.instances[index]
+    why = _why(directory, study, state, index)
+    root = str(directory.root)
+    failed = why.status in UNSUCCESSFUL
+    return {
+        "study": state.plan.name,
+        "directory": root,
+        "name": instance.name,
+        "step": state.plan.step_of(instance).name,
+        "status": why.status.value,
+        "cause": cause_text(why.cause),
+        "cause_code": why.cause.code.value if why.cause else "",
+        "workspace": instance.workspace,
+        "reasons": [
+            {
+                "kind": reason.kind.value,
+                "words": reason.words,
+                "instances": [
+                    {"name": state.plan.instances[other].name, "status": state.status[other].value}
+                    for other in reason.instances
+                ],
+                "next": [step.argv(root) for step in _next(directory, reason)],
+            }
+            for reason in why.reasons
+        ],
+        "changes": dict(why.changes),
+        "attempts": [_attempt_record(attempt) for attempt in why.attempts],
+        "stdout": last_lines(directory.stdout(instance), _LOG_LINES) if failed else [],
+        "stderr": last_lines(directory.stderr(instance), _LOG_LINES) if failed else [],
+    }
+
+
+def _why(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int) -> Why:
+    return why_of(study, state, index, driven=is_maestros(directory) or bool(drives(directory)), now=time.time())
+
+
+def _reason_lines(directory: StudyDirectory, state: StudyState, reason: Reason) -> list[str]:
+    lines = [f"  {reason.words}", *_names(state, reason.instances)] if reason.words else []
+    commands = ", then ".join(_command(directory, step) for step in _next(directory, reason))
+    if reason.kind is Kind.NO_DRIVER and commands:
+        return [f"{lines[0]}  next: {commands}"]
+    return [*lines, f"  next: {commands}"] if commands else lines
+
+
+def _command(directory: StudyDirectory, step: Next) -> str:
+    target = step.target if step.target in ("", FAILED) else f"'{safe(step.target)}'"
+    return " ".join(word for word in ("mtui", step.verb, str(directory.root), target) if word)
+
+
+def _attempts(attempts: Iterable[Attempt]) -> list[str]:
+    lines: list[str] = []
+    for attempt in attempts:
+        words = [f"attempt {attempt.number}"]
+        if attempt.job:
+            words.append(f"{kind_of(attempt)} {attempt.job}")
+        if attempt.node:
+            words.append(f"on {attempt.node}")
+        if attempt.started_at and attempt.ended_at:
+            words.append(f"ran {span(attempt.ended_at - attempt.started_at)}")
+        if attempt.started_at > attempt.queued_at > 0:
+            words.append(f"waited {span(attempt.started_at - attempt.queued_at)}")
+        if attempt.changes:
+            words.append(f"with {safe(in_words(dict(attempt.changes)))}")
+        if attempt.automatic:
+            words.append("tried again by itself")
+        if attempt.cause:
+            words.append(returned_words(attempt) + safe(cause_text(attempt.cause)))
+        lines.append("  " + ", ".join(words))
+    return lines
+
+
+def _attempt_record(attempt: Attempt) -> dict[str, object]:
+    return {
+        "number": attempt.number,
+        "ended_as": _ended_as(attempt),
+        "backend": attempt.backend,
+        "job": attempt.job,
+        "node": attempt.node,
+        "allocation": attempt.allocation,
+        "after": attempt.after,
+        "submitted_at": attempt.submitted_at,
+        "queued_at": attempt.queued_at,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "exit_code": attempt.exit_code,
+        "cause": cause_text(attempt.cause),
+        "cause_code": attempt.cause.code.value if attempt.cause else "",
+        "reason": attempt.reason,
+        "changes": dict(attempt.changes),
+        "automatic": attempt.automatic,
+        "cancelled": attempt.cancelled,
+    }
+
+
+def _ended_as(attempt: Attempt) -> str:
+    """A status; `returned` if it did not count, as when its allocation ended first; empty if it has not ended."""
+    if not attempt.ended_at:
+        return ""
+    if attempt.ended_as:
+        return attempt.ended_as.value
+    return "returned" if attempt.cause else Status.FINISHED.value
+
+
+def _names(state: StudyState, indices: Sequence[int]) -> list[str]:
+    lines = [
+        f"    {safe(state.plan.instances[index].name)} ({state.status[index].value})"
+        for index in indices[:_MOST_PARENTS]
+    ]
+    if len(indices) > _MOST_PARENTS:
+        lines.append(f"    and {len(indices) - _MOST_PARENTS:,} more")
+    return lines
+
+
+def _next(directory: StudyDirectory, reason: Reason) -> Sequence[Next]:
+    """What to do next; nothing can be done from here with a study of Maestro."""
+    return () if is_maestros(directory) else reason.next
