@@ -39,7 +39,10 @@ def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 104.0)
 
 
-def why(directory: StudyDirectory, state: StudyState, index: int, pack: Pack | None = Pack()) -> list[str]:  # noqa: B008
+PACK = Pack()
+
+
+def why(directory: StudyDirectory, state: StudyState, index: int, pack: Pack | None = PACK) -> list[str]:
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(pack=pack), state.plan)
     return why_text(directory, study, state, index, PLAIN).splitlines()
 
