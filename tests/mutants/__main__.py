@@ -29,7 +29,7 @@ _SLOWER, _LEAST = 5.0, 60.0  # of the time without a mutant, and seconds: the ma
 _WIDER = {
     "core/study": ("tests/property/test_state_machine.py", "tests/unit/store", "tests/unit/driver"),
     "core/store": ("tests/unit/driver", "tests/unit/doctor"),
-    "core/pack": ("tests/unit/driver", "tests/unit/plan"),
+    "core/packing": ("tests/unit/driver", "tests/unit/plan"),
 }
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import mtui.core.backends
-import mtui.core.pack
-from mtui.core.pack.lines import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, gift_text
-from mtui.core.pack.script import allocation_script
+import mtui.core.packing
+from mtui.core.packing.lines import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, gift_text
+from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
 
 JOB_SH = Path(mtui.core.backends.__path__[0]) / "job.sh"
-FALLBACK_SH = Path(mtui.core.pack.__path__[0]) / "fallback.sh"
+FALLBACK_SH = Path(mtui.core.packing.__path__[0]) / "fallback.sh"
 HOLD = "trap 'exit 99' TERM\ntouch here\nuntil [ -e go ]; do sleep 0.05; done\n"
 
 
@@ -122,7 +122,7 @@ def workers(job: str, node: str) -> list[int]:
 
 
 def runs_module(process: int, name: str) -> bool:
-    return told_of(process, "cmdline").split(b"\0")[1:3] == [b"-m", f"mtui.core.pack.{name}".encode()]
+    return told_of(process, "cmdline").split(b"\0")[1:3] == [b"-m", f"mtui.core.packing.{name}".encode()]
 
 
 def told_of(process: int, what: str) -> bytes:

@@ -47,7 +47,7 @@ def leaders_workers(job: str) -> list[int]:
         except OSError:
             continue
         if (
-            b"mtui.core.pack.worker" in words
+            b"mtui.core.packing.worker" in words
             and b"srun" not in words[0]
             and f"SLURM_JOB_ID={job}".encode() in environment
         ):

@@ -76,7 +76,7 @@ class OwnAllocation(DriverPart):
         )
         context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
         context.log.sync()
-        leader = ("-m", "mtui.core.pack.leader", str(context.directory.home), name, str(_IDLE))
+        leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
         with context.directory.allocation_file(name, "out").open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],

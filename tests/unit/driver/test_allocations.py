@@ -235,7 +235,7 @@ def test_leader_is_started_once_the_journal_has_its_allocation(inside: Packed, c
     assert inside.context.trace == ["allocation_intended", "allocation_queued", "sync"]
     (command,) = Leader.started
     home = str(inside.context.directory.home)
-    assert command[:6] == [sys.executable, "-m", "mtui.core.pack.leader", home, "1-1", "604800"]
+    assert command[:6] == [sys.executable, "-m", "mtui.core.packing.leader", home, "1-1", "604800"]
     assert inside.context.directory.allocation_file("1-1", "pid").read_text() == "4711\n"
     assert inside.own.due() == clock.now + 1
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mtui.core.pack.environment import attempt_environment, base_environment, counts, step_environment
-from mtui.core.pack.lines import Ask, Item
-from mtui.core.pack.slots import Node, Slots
+from mtui.core.packing.environment import attempt_environment, base_environment, counts, step_environment
+from mtui.core.packing.lines import Ask, Item
+from mtui.core.packing.slots import Node, Slots
 
 BATCH = {
     "HOME": "/h",

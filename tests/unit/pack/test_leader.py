@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.pack.lines import END_TEXT, Ask, Item, gift_text
+from mtui.core.packing.lines import END_TEXT, Ask, Item, gift_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -47,7 +47,7 @@ class Place:
 
     def start(self, idle: float = 60, held: float = 1.0, **environment: str) -> None:
         """`held`: after how many seconds a bad end is told."""
-        code = f"import sys; from mtui.core.pack import leader, runs; runs._HELD = {held}; sys.exit(leader.main())"
+        code = f"import sys; from mtui.core.packing import leader, runs; runs._HELD = {held}; sys.exit(leader.main())"
         command = [sys.executable, "-c", code, str(self.home), "1-1", str(idle), "/bin/bash"]
         mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
         path = f"{self.tools}{os.pathsep}{mine['PATH']}"

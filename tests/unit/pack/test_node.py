@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.pack import node
-from mtui.core.pack.sweep import sweep
+from mtui.core.packing import node
+from mtui.core.packing.sweep import sweep
 
 
 def topology(folder: Path, *siblings: str) -> None:

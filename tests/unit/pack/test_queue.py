@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from mtui.core.pack.lines import Ask, Gift, Item
-from mtui.core.pack.queue import Queue
+from mtui.core.packing.lines import Ask, Gift, Item
+from mtui.core.packing.queue import Queue
 
 
 def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int = 0) -> Item:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from mtui.core.claims import Claims
-from mtui.core.pack.files import Records
-from mtui.core.pack.lines import Ask, Gift, Item
-from mtui.core.pack.runs import Runs
-from mtui.core.pack.slots import Node
-from mtui.core.pack.timers import Timers
+from mtui.core.packing.files import Records
+from mtui.core.packing.lines import Ask, Gift, Item
+from mtui.core.packing.runs import Runs
+from mtui.core.packing.slots import Node
+from mtui.core.packing.timers import Timers
 
 
 class Leading:
@@ -23,7 +23,7 @@ class Leading:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
-        monkeypatch.setattr("mtui.core.pack.runs.time", clock)
+        monkeypatch.setattr("mtui.core.packing.runs.time", clock)
         self.root = root
         self.claims = Claims(root / "claims")
         self.claims.folder.mkdir()

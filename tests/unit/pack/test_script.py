@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import mtui.core.pack
-from mtui.core.pack.script import allocation_script
+import mtui.core.packing
+from mtui.core.packing.script import allocation_script
 
-PACK = Path(mtui.core.pack.__path__[0])
+PACK = Path(mtui.core.packing.__path__[0])
 OPTIONS = ("--nodes=2", '--comment=it\'s "mine"')
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.pack.lines import Ask
-from mtui.core.pack.slots import Node, Share, Slots, bits
+from mtui.core.packing.lines import Ask
+from mtui.core.packing.slots import Node, Share, Slots, bits
 
 
 def slots(*nodes: Node, count: int = 0) -> Slots:

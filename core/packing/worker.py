@@ -1,6 +1,6 @@
 """The worker of one node: starts what its leader says, and tells when it ended.
 
-    python -m mtui.core.pack.worker      started by the leader, with srun
+    python -m mtui.core.packing.worker      started by the leader, with srun
 
 It ends when the connection to the leader does, and what it still runs with it.
 """

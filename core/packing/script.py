@@ -12,7 +12,7 @@ _TEXT = """\
 mtui_home={home}
 mtui_python={python}
 mtui_records=$mtui_home/allocations/{name}.records
-mtui_leader=mtui.core.pack.leader
+mtui_leader=mtui.core.packing.leader
 
 mtui_over() {{ # why; unless the leader has said so itself
     case $(tail -n 1 "$mtui_records" 2>/dev/null) in

@@ -1,6 +1,6 @@
 """The leader of an allocation: hands what the driver gives to the workers of the nodes, and records what happens.
 
-    python -m mtui.core.pack.leader HOME NAME IDLE SHELL...      in a batch script, on the first node
+    python -m mtui.core.packing.leader HOME NAME IDLE SHELL...      in a batch script, on the first node
 
 HOME is the study's .mtui directory, NAME the allocation's, IDLE after how many seconds without work it ends, SHELL
 the words that start a script.

@@ -26,7 +26,7 @@ _SRUN = (
     *("srun", "--overlap", "--ntasks-per-node=1", "--mpi=none", "--cpu-bind=none", "--kill-on-bad-exit=0"),
     *("--wait=0", "--input=none", "--export=ALL", "--unbuffered", "--chdir=/"),
 )
-_WORKER = (sys.executable, "-m", "mtui.core.pack.worker")
+_WORKER = (sys.executable, "-m", "mtui.core.packing.worker")
 
 
 class Joined(NamedTuple):
