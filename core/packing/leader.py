@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from ..claims import Claims
-from . import crew
-from .crew import Crew
+from . import worker_pool
 from .environment import base_environment
 from .files import Growing, Records, write_program
 from .lines import Abort, Cancel, End, Gift, ListReader
 from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers
+from .worker_pool import Crew
 
 _POLL = 0.2  # seconds between looks at the list
 _HELLO_WITHIN = 30.0  # seconds until it begins with the workers that are there
@@ -135,26 +135,26 @@ class Leader:
             for node, message in self._runs.messages():
                 self._crew.send(node, message)
 
-    def _take(self, news: crew.News) -> None:
+    def _take(self, news: worker_pool.News) -> None:
         match news:
-            case crew.Joined(node, gpus, again):
+            case worker_pool.Joined(node, gpus, again):
                 self._crew.send(node.name, self._welcome)
                 if again:
                     self._runs.lost(node.name)
                 self._runs.join(node, gpus)
-            case crew.Ended(results):
+            case worker_pool.Ended(results):
                 for attempt, code, verdict, error in results:
                     self._runs.ended(attempt, code, verdict, error)
-            case crew.Signalled():
+            case worker_pool.Signalled():
                 self._signalled = True
                 self._runs.stop()
-            case crew.Lost(node):
+            case worker_pool.Lost(node):
                 self._runs.close(node)
                 if self._signalled:  # Slurm ends it all
                     self._runs.abandon(node)
                 else:
                     self._crew.replace(node)
-            case crew.Gone(node):
+            case worker_pool.Gone(node):
                 self._runs.abandon(node)
 
     def _look(self, now: float) -> None:
