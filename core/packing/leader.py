@@ -27,7 +27,7 @@ from .lines import Abort, Cancel, End, Gift, ListReader
 from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers
-from .worker_pool import Crew
+from .worker_pool import WorkerPool
 
 _POLL = 0.2  # seconds between looks at the list
 _HELLO_WITHIN = 30.0  # seconds until it begins with the workers that are there
@@ -48,7 +48,7 @@ class Leader:
         self._records = Records(home / "allocations" / f"{name}.records")
         self._selector = selectors.DefaultSelector()
         self._timers = Timers()
-        self._crew = Crew(self._selector, self._timers, batch)
+        self._crew = WorkerPool(self._selector, self._timers, batch)
         base = base_environment(batch)
         tools = home / "allocations" / "bin"
         base["PATH"] = f"{tools}{os.pathsep}{base.get('PATH', os.defpath)}"

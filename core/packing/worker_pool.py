@@ -62,7 +62,7 @@ class Gone(NamedTuple):
 News: TypeAlias = Joined | Ended | Signalled | Lost | Gone
 
 
-class Crew:
+class WorkerPool:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
