@@ -142,7 +142,7 @@ class Leader:
                 if again:
                     self._runs.lost(node.name)
                 self._runs.join(node, gpus)
-            case worker_pool.Ended(results):
+            case worker_pool.ProcessesEnded(results):
                 for attempt, code, verdict, error in results:
                     self._runs.ended(attempt, code, verdict, error)
             case worker_pool.Signalled():

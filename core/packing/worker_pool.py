@@ -37,7 +37,7 @@ class Joined(NamedTuple):
     again: bool
 
 
-class Ended(NamedTuple):
+class ProcessesEnded(NamedTuple):
     """Attempts ended: attempt, exit code, verdict, error."""
 
     results: Sequence[tuple[str, int, str, str]]
@@ -59,7 +59,7 @@ class Gone(NamedTuple):
     node: str
 
 
-News: TypeAlias = Joined | Ended | Signalled | Lost | Gone
+News: TypeAlias = Joined | ProcessesEnded | Signalled | Lost | Gone
 
 
 class WorkerPool:
@@ -154,7 +154,7 @@ class WorkerPool:
         else:
             if "signalled" in message:
                 self._news.append(Signalled())
-            self._news.append(Ended(message.get("ended", ())))
+            self._news.append(ProcessesEnded(message.get("ended", ())))
 
     def _greet(self, line: wire.Line, hello: wire.Message) -> None:
         name: str = hello["node"]
