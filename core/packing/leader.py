@@ -137,7 +137,7 @@ class Leader:
 
     def _take(self, news: worker_pool.News) -> None:
         match news:
-            case worker_pool.Joined(node, gpus, again):
+            case worker_pool.WorkerJoined(node, gpus, again):
                 self._crew.send(node.name, self._welcome)
                 if again:
                     self._runs.lost(node.name)

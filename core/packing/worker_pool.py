@@ -29,7 +29,7 @@ _SRUN = (
 _WORKER = (sys.executable, "-m", "mtui.core.packing.worker")
 
 
-class Joined(NamedTuple):
+class WorkerJoined(NamedTuple):
     """A worker said hello; `again` if it replaces one, and has ended what that left behind."""
 
     node: Node
@@ -59,7 +59,7 @@ class Gone(NamedTuple):
     node: str
 
 
-News: TypeAlias = Joined | ProcessesEnded | Signalled | Lost | Gone
+News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | Lost | Gone
 
 
 class WorkerPool:
@@ -166,7 +166,7 @@ class WorkerPool:
         self._missing.pop(name, None)
         gpus = tuple(hello["gpus"])
         node = Node(name, hello["cores"], hello["threads"], len(gpus), hello["memory"])
-        self._news.append(Joined(node, gpus, again))
+        self._news.append(WorkerJoined(node, gpus, again))
 
     # -- losing and replacing
 
