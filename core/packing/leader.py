@@ -148,7 +148,7 @@ class Leader:
             case worker_pool.Signalled():
                 self._signalled = True
                 self._runs.stop()
-            case worker_pool.Lost(node):
+            case worker_pool.WorkerLost(node):
                 self._runs.close(node)
                 if self._signalled:  # Slurm ends it all
                     self._runs.abandon(node)

@@ -47,7 +47,7 @@ class Signalled(NamedTuple):
     """A worker, and so all that runs beside it, was told to end."""
 
 
-class Lost(NamedTuple):
+class WorkerLost(NamedTuple):
     """The worker of this node is gone; it can be replaced."""
 
     node: str
@@ -59,7 +59,7 @@ class Gone(NamedTuple):
     node: str
 
 
-News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | Lost | Gone
+News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | WorkerLost | Gone
 
 
 class WorkerPool:
@@ -180,7 +180,7 @@ class WorkerPool:
 
     def _lose(self, line: wire.Line) -> None:
         if name := self._close(line):
-            self._news.append(Lost(name))
+            self._news.append(WorkerLost(name))
 
     def replace(self, node: str) -> None:
         """Start a new worker on a node, which first ends what the old one left behind."""
