@@ -154,7 +154,7 @@ class Leader:
                     self._runs.abandon(node)
                 else:
                     self._crew.replace(node)
-            case worker_pool.Gone(node):
+            case worker_pool.WorkerGone(node):
                 self._runs.abandon(node)
 
     def _look(self, now: float) -> None:

@@ -53,13 +53,13 @@ class WorkerLost(NamedTuple):
     node: str
 
 
-class Gone(NamedTuple):
+class WorkerGone(NamedTuple):
     """There will be no worker on this node any more."""
 
     node: str
 
 
-News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | WorkerLost | Gone
+News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | WorkerLost | WorkerGone
 
 
 class WorkerPool:
@@ -187,7 +187,7 @@ class WorkerPool:
         count = self._replacements[node] = self._replacements.get(node, 0) + 1
         if count > _REPLACEMENTS:
             self._missing.pop(node, None)
-            self._news.append(Gone(node))
+            self._news.append(WorkerGone(node))
             return
         mark = cookie(self._batch.get("SLURM_JOB_ID", ""), node)
         step = self._missing[node] = self._srun("--nodes=1", "--ntasks=1", f"--nodelist={node}", sweep=mark)
@@ -196,6 +196,6 @@ class WorkerPool:
             if self._missing.get(node) is step:
                 del self._missing[node]
                 step.terminate()
-                self._news.append(Gone(node))
+                self._news.append(WorkerGone(node))
 
         self._timers.at(time.monotonic() + _REPLACED_WITHIN, give_up)
