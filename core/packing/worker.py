@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from . import node, wire
+from . import node, transport
 from .sweep import sweep
 
 # Exit codes of what could not be started, as sysexits.h has them.
@@ -38,7 +38,7 @@ _End: TypeAlias = tuple[str, int, str, str]  # attempt, exit code, verdict, erro
 class Worker:
     """Runs attempts, each in a session of its own. It waits for nothing but messages and the ends of children."""
 
-    def __init__(self, line: wire.Line, cpus: list[set[int]] | None) -> None:
+    def __init__(self, line: transport.Line, cpus: list[set[int]] | None) -> None:
         self._line = line
         self._cores = cpus
         self._all = os.sched_getaffinity(0)
@@ -70,7 +70,7 @@ class Worker:
                         if key.fileobj is wake:
                             with suppress(BlockingIOError):
                                 wake.recv(4096)
-                        elif (message := wire.receive(self._line)) is None:
+                        elif (message := transport.receive(self._line)) is None:
                             return
                         else:
                             self._obey(message)
@@ -94,10 +94,10 @@ class Worker:
         if self._ended:
             message["ended"] = self._ended
         if message:
-            wire.send(self._line, message)
+            transport.send(self._line, message)
         self._signalled, self._ended = False, []
 
-    def _obey(self, message: wire.Message) -> None:
+    def _obey(self, message: transport.Message) -> None:
         if "environment" in message:
             self._environment = _encoded(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
@@ -108,7 +108,7 @@ class Worker:
                 self._told[attempt] = number
                 _kill_group(process, number)
 
-    def _start(self, order: wire.Message) -> None:
+    def _start(self, order: transport.Message) -> None:
         attempt: str = order["attempt"]
         workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
         try:
@@ -199,11 +199,11 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
-    if (cookie := environment.get(wire.SWEEP)) and not sweep(cookie):
+    if (cookie := environment.get(transport.SWEEP)) and not sweep(cookie):
         print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
         return 1
-    key = bytes.fromhex(environment[wire.KEY])
-    line = wire.call(environment["SLURM_LAUNCH_NODE_IPADDR"], int(environment[wire.PORT]), key)
+    key = bytes.fromhex(environment[transport.KEY])
+    line = transport.call(environment["SLURM_LAUNCH_NODE_IPADDR"], int(environment[transport.PORT]), key)
     cpus = int(environment["SLURM_CPUS_ON_NODE"])
     physical = node.cores(cpus)
     threads = max(map(len, physical)) if physical else 1
@@ -215,7 +215,7 @@ def main() -> int:
         "memory": int(environment.get("SLURM_MEM_PER_NODE", "0")),
         "sweep": bool(cookie),
     }
-    wire.send(line, hello)
+    transport.send(line, hello)
     Worker(line, physical).serve()
     return 0
 

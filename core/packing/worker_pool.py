@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
-from . import wire
+from . import transport
 from .environment import cookie, step_environment
 from .slots import Node
 from .timers import Timers
@@ -66,12 +66,12 @@ class WorkerPool:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
-        self._door = wire.Door(self._key)
+        self._door = transport.Door(self._key)
         for source in self._door.sources:
             selector.register(source, selectors.EVENT_READ)
         self._steps: list[subprocess.Popen[bytes]] = []
-        self._nodes: dict[wire.Line, str] = {}  # empty until the worker has said hello
-        self._lines: dict[str, wire.Line] = {}
+        self._nodes: dict[transport.Line, str] = {}  # empty until the worker has said hello
+        self._lines: dict[str, transport.Line] = {}
         self._replacements: dict[str, int] = {}
         self._missing: dict[str, subprocess.Popen[bytes]] = {}  # nodes with the step of the replacement
         self._news: list[News] = []
@@ -83,7 +83,7 @@ class WorkerPool:
         self._srun(f"--nodes={count}", f"--ntasks={count}")
 
     def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
-        private = {wire.PORT: str(self._door.port), wire.KEY: self._key.hex(), wire.SWEEP: sweep}
+        private = {transport.PORT: str(self._door.port), transport.KEY: self._key.hex(), transport.SWEEP: sweep}
         command = (*_SRUN, *options, *_WORKER)
         step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
         self._steps = [*(old for old in self._steps if old.poll() is None), step]
@@ -122,11 +122,11 @@ class WorkerPool:
 
     # -- talking
 
-    def send(self, node: str, message: wire.Message) -> None:
+    def send(self, node: str, message: transport.Message) -> None:
         """Tell the worker of a node; if it does not listen, it is lost, and the news will say so."""
         if line := self._lines.get(node):
             try:
-                wire.send(line, message)
+                transport.send(line, message)
             except OSError:
                 self._lose(line)
 
@@ -145,8 +145,8 @@ class WorkerPool:
         news, self._news = self._news, []
         return news
 
-    def _listen(self, line: wire.Line) -> None:
-        message = wire.receive(line)
+    def _listen(self, line: transport.Line) -> None:
+        message = transport.receive(line)
         if message is None:
             self._lose(line)
         elif not self._nodes[line]:
@@ -156,7 +156,7 @@ class WorkerPool:
                 self._news.append(Signalled())
             self._news.append(ProcessesEnded(message.get("ended", ())))
 
-    def _greet(self, line: wire.Line, hello: wire.Message) -> None:
+    def _greet(self, line: transport.Line, hello: transport.Message) -> None:
         name: str = hello["node"]
         again = name in self._replacements
         if name in self._lines or again != hello["sweep"] or (again and name not in self._missing):
@@ -170,7 +170,7 @@ class WorkerPool:
 
     # -- losing and replacing
 
-    def _close(self, line: wire.Line) -> str:
+    def _close(self, line: transport.Line) -> str:
         name = self._nodes.pop(line)
         if self._lines.get(name) is line:
             del self._lines[name]
@@ -178,7 +178,7 @@ class WorkerPool:
         line.close()
         return name
 
-    def _lose(self, line: wire.Line) -> None:
+    def _lose(self, line: transport.Line) -> None:
         if name := self._close(line):
             self._news.append(WorkerLost(name))
 
