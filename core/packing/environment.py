@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from .lines import Item
+from .protocol import Item
 from .slots import Node, Share, bits
 
 # Options of the allocation, which srun would read as options of every step.

@@ -23,7 +23,7 @@ from ..claims import Claims
 from . import worker_pool
 from .environment import base_environment
 from .files import Growing, Records, write_program
-from .lines import Abort, Cancel, End, Gift, ListReader
+from .protocol import Abort, Cancel, End, Gift, ListReader
 from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers

@@ -6,7 +6,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from .lines import Ask, Gift, Item
+from .protocol import Ask, Gift, Item
 
 
 def _smallness(ask: Ask) -> tuple[int, ...]:

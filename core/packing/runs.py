@@ -11,7 +11,7 @@ from typing import Any
 from ..claims import REVOKED, Claims
 from .environment import attempt_environment
 from .files import Records
-from .lines import Ask, Item
+from .protocol import Ask, Item
 from .queue import Queue
 from .slots import Node, Share, Slots, bits
 from .timers import Timers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .lines import Ask
+from .protocol import Ask
 
 
 @dataclass(slots=True)

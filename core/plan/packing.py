@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import Refusal
-from ..packing.lines import Ask
+from ..packing.protocol import Ask
 from ..spec.model import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies

@@ -1,4 +1,4 @@
-"""The files by which the driver and the leaders of allocations talk; see packing/lines.py for what stands in them."""
+"""The files by which the driver and the leaders of allocations talk; see packing/protocol.py for what stands in them."""
 
 from __future__ import annotations
 

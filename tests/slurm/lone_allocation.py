@@ -10,7 +10,7 @@ from typing import Any
 
 import mtui.core.backends
 import mtui.core.packing
-from mtui.core.packing.lines import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, gift_text
+from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, gift_text
 from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until

@@ -9,7 +9,7 @@ from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
-from ...packing.lines import Item, gift_text
+from ...packing.protocol import Item, gift_text
 from ...plan.changes import UNCHANGED
 from ...plan.packing import Share
 from ...store.allocation_files import append

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from ...claims import attempt_name
-from ...packing.lines import cancel_text
+from ...packing.protocol import cancel_text
 from ...study import events as ev
 from ...study.causes import BY_COMMAND
 from ...study.status import Status

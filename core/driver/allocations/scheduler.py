@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ...packing.lines import END_TEXT
+from ...packing.protocol import END_TEXT
 from ...study import events as ev
 from ...study.allocation import Allocation
 from ...study.packing import Packer

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Container
 
 from ...claims import attempt_name
-from ...packing.lines import ABORT_TEXT, cancel_text
+from ...packing.protocol import ABORT_TEXT, cancel_text
 from ...store.allocation_files import Began, Records, SaysOver, has_gift
 from ...store.spool import Unreadable
 from ...study import events as ev

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.packing.environment import attempt_environment, base_environment, counts, step_environment
-from mtui.core.packing.lines import Ask, Item
+from mtui.core.packing.protocol import Ask, Item
 from mtui.core.packing.slots import Node, Slots
 
 BATCH = {

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.lines import END_TEXT, Ask, Item, gift_text
+from mtui.core.packing.protocol import END_TEXT, Ask, Item, gift_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.

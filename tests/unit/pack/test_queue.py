@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from mtui.core.packing.lines import Ask, Gift, Item
+from mtui.core.packing.protocol import Ask, Gift, Item
 from mtui.core.packing.queue import Queue
 
 

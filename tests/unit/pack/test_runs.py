@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.claims import Claims
 from mtui.core.packing.files import Records
-from mtui.core.packing.lines import Ask, Gift, Item
+from mtui.core.packing.protocol import Ask, Gift, Item
 from mtui.core.packing.runs import Runs
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.packing.lines import Ask
+from mtui.core.packing.protocol import Ask
 from mtui.core.packing.slots import Node, Share, Slots, bits
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.errors import Refusal
-from mtui.core.packing.lines import Ask
+from mtui.core.packing.protocol import Ask
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool, Share

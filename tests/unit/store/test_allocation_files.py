@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.packing.lines import Ask, Item, cancel_text, gift_text
+from mtui.core.packing.protocol import Ask, Item, cancel_text, gift_text
 from mtui.core.store.allocation_files import Began, Records, SaysOver, append, has_gift
 from mtui.core.store.spool import Unreadable
 from mtui.core.study.job_reports import StartReport

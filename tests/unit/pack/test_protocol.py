@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.packing.lines import END_TEXT, Ask, Cancel, End, Gift, Item, ListReader, cancel_text, gift_text
+from mtui.core.packing.protocol import END_TEXT, Ask, Cancel, End, Gift, Item, ListReader, cancel_text, gift_text
 
 ITEMS = (
     Item("1.1", Ask(), "a/x y", "a.sh", "a"),
