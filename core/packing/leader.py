@@ -23,7 +23,7 @@ from ..claims import Claims
 from . import worker_pool
 from .environment import base_environment
 from .files import Growing, Records, write_program
-from .protocol import Abort, Cancel, End, Gift, ListReader
+from .protocol import Abort, Cancel, Dispatch, End, ListReader
 from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers
@@ -161,7 +161,7 @@ class Leader:
         self._next_look = now + _POLL
         for order in self._reader.feed(self._list.read()):
             match order:
-                case Gift():
+                case Dispatch():
                     self._runs.queue.give(order)
                 case Cancel(attempt):
                     self._runs.cancel(attempt)

@@ -65,7 +65,7 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
-class Gift:
+class Dispatch:
     submission: str
     items: tuple[Item, ...]
     barriers: Mapping[str, tuple[str, ...]]
@@ -102,7 +102,7 @@ def cancel_text(attempts: Iterable[str]) -> str:
 END_TEXT = f"{_CUT}end\n"
 ABORT_TEXT = f"{_CUT}abort\n"
 
-Order = Gift | Cancel | End | Abort
+Order = Dispatch | Cancel | End | Abort
 
 
 class ListReader:
@@ -148,7 +148,7 @@ class ListReader:
             case _:
                 return None
 
-    def _of_gift(self, words: list[str]) -> Gift | None:
+    def _of_gift(self, words: list[str]) -> Dispatch | None:
         match words:
             case ["all", barrier, attempts]:
                 self._barriers[barrier] = (*self._barriers.get(barrier, ()), *attempts.split(","))
@@ -165,4 +165,4 @@ class ListReader:
                 self._left = 0
                 return None
         self._left -= 1
-        return None if self._left else Gift(self._submission, tuple(self._items), self._barriers)
+        return None if self._left else Dispatch(self._submission, tuple(self._items), self._barriers)

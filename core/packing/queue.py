@@ -6,7 +6,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from .protocol import Ask, Gift, Item
+from .protocol import Ask, Dispatch, Item
 
 
 def _smallness(ask: Ask) -> tuple[int, ...]:
@@ -27,7 +27,7 @@ class Queue:
         self._met: set[str] = set()
         self._barriers: dict[str, str] = {}  # as gifts call them -> as they are called here
 
-    def give(self, gift: Gift) -> None:
+    def give(self, gift: Dispatch) -> None:
         for name, attempts in gift.barriers.items():
             # Another gift may use the name again.
             barrier = self._barriers[f"={name}"] = f"={len(self._barriers)} {gift.submission} {name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from mtui.core.packing.protocol import Ask, Gift, Item
+from mtui.core.packing.protocol import Ask, Dispatch, Item
 from mtui.core.packing.queue import Queue
 
 
@@ -12,8 +12,8 @@ def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int 
     return Item(attempt, Ask(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
 
 
-def gift(*items: Item, **barriers: tuple[str, ...]) -> Gift:
-    return Gift("1", items, {name.removeprefix("b"): attempts for name, attempts in barriers.items()})
+def gift(*items: Item, **barriers: tuple[str, ...]) -> Dispatch:
+    return Dispatch("1", items, {name.removeprefix("b"): attempts for name, attempts in barriers.items()})
 
 
 def drain(queue: Queue) -> list[str]:
