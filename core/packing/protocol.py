@@ -78,7 +78,7 @@ _CAN = "\x18"
 _CUT = f"{_CAN}\n"
 
 
-def gift_text(submission: str, items: Sequence[Item], barriers: Mapping[str, Sequence[str]]) -> str:
+def dispatch_text(submission: str, items: Sequence[Item], barriers: Mapping[str, Sequence[str]]) -> str:
     """The lines of a gift, to be appended to a list in one write."""
     lines: list[str] = []
     for barrier, attempts in barriers.items():

@@ -10,7 +10,7 @@ from typing import Any
 
 import mtui.core.backends
 import mtui.core.packing
-from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, gift_text
+from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, dispatch_text
 from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
@@ -49,7 +49,7 @@ class Allocation:
 
     def give(self, *items: Item, barriers: dict[str, tuple[str, ...]] | None = None, end: bool = False) -> None:
         self._gifts += 1
-        self._add(gift_text(str(self._gifts), items, barriers or {}) + (END_TEXT if end else ""))
+        self._add(dispatch_text(str(self._gifts), items, barriers or {}) + (END_TEXT if end else ""))
 
     def cancel(self, *attempts: str) -> None:
         self._add(cancel_text(attempts))

@@ -9,7 +9,7 @@ from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
-from ...packing.protocol import Item, gift_text
+from ...packing.protocol import Item, dispatch_text
 from ...plan.changes import UNCHANGED
 from ...plan.packing import Share
 from ...store.allocation_files import append
@@ -71,7 +71,8 @@ class Dispatcher:
             crash_point("give.prepared")
             try:
                 append(
-                    context.directory.allocation_file(gift.allocation, "list"), gift_text(submission, items, barriers)
+                    context.directory.allocation_file(gift.allocation, "list"),
+                    dispatch_text(submission, items, barriers),
                 )
             except OSError as error:
                 return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.protocol import END_TEXT, Ask, Item, gift_text
+from mtui.core.packing.protocol import END_TEXT, Ask, Item, dispatch_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -63,7 +63,7 @@ class Place:
 
     def give(self, *items: Item, end: bool = False) -> None:
         with (self.home / "allocations" / "1-1.list").open("a") as file:
-            file.write(gift_text("1", items, {}) + (END_TEXT if end else ""))
+            file.write(dispatch_text("1", items, {}) + (END_TEXT if end else ""))
 
     def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> Item:
         folder = self.root / attempt

@@ -7,14 +7,24 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.packing.protocol import END_TEXT, Ask, Cancel, Dispatch, End, Item, ListReader, cancel_text, gift_text
+from mtui.core.packing.protocol import (
+    END_TEXT,
+    Ask,
+    Cancel,
+    Dispatch,
+    End,
+    Item,
+    ListReader,
+    cancel_text,
+    dispatch_text,
+)
 
 ITEMS = (
     Item("1.1", Ask(), "a/x y", "a.sh", "a"),
     Item("2.1", Ask(2, 8, 4, 1, 100, 60, True), "b", "b.sh", "b", ("1.1", "=3")),
 )
 BARRIERS = {"3": tuple(f"{number}.1" for number in range(1200))}
-TEXT = gift_text("9", ITEMS, BARRIERS) + cancel_text(["1.1", "2.1"]) + END_TEXT
+TEXT = dispatch_text("9", ITEMS, BARRIERS) + cancel_text(["1.1", "2.1"]) + END_TEXT
 ORDERS = [Dispatch("9", ITEMS, BARRIERS), Cancel("1.1"), Cancel("2.1"), End()]
 
 
@@ -36,7 +46,7 @@ def test_what_is_cut_short_does_not_count(length: int) -> None:
     reader = ListReader()
     before = reader.feed(TEXT[:length])
     assert before == ORDERS[: len(before)]
-    for text, orders in ((END_TEXT, [End()]), (gift_text("9", ITEMS, {}), [Dispatch("9", ITEMS, {})])):
+    for text, orders in ((END_TEXT, [End()]), (dispatch_text("9", ITEMS, {}), [Dispatch("9", ITEMS, {})])):
         assert reader.feed(text) == orders
 
 
@@ -44,9 +54,9 @@ def test_what_is_cut_short_does_not_count(length: int) -> None:
 def test_garbage_is_passed_over(text: str) -> None:
     reader = ListReader()
     reader.feed(text)
-    assert reader.feed(gift_text("9", ITEMS, {}))[-1:] == [Dispatch("9", ITEMS, {})]
+    assert reader.feed(dispatch_text("9", ITEMS, {}))[-1:] == [Dispatch("9", ITEMS, {})]
 
 
 def test_nothing_asked_for_is_one() -> None:
-    text = gift_text("1", [Item("1.1", Ask(0, 0, 0), "a", "a.sh", "a")], {})
+    text = dispatch_text("1", [Item("1.1", Ask(0, 0, 0), "a", "a.sh", "a")], {})
     assert ListReader().feed(text) == [Dispatch("1", (Item("1.1", Ask(1, 1, 1), "a", "a.sh", "a"),), {})]
