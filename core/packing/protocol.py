@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ResourceRequest:
     """What one instance needs of an allocation; 0 says nothing."""
 
     nodes: int = 1
@@ -42,7 +42,7 @@ class Item:
     """One attempt as it is given to an allocation."""
 
     attempt: str
-    ask: Ask
+    ask: ResourceRequest
     workspace: str
     script: str
     stem: str
@@ -158,7 +158,9 @@ class ListReader:
                 except ValueError:
                     self._left = 0
                     return None
-                ask = Ask(max(1, nodes), max(1, tasks), max(1, cpus), gpus, memory, seconds, bool(exclusive))
+                ask = ResourceRequest(
+                    max(1, nodes), max(1, tasks), max(1, cpus), gpus, memory, seconds, bool(exclusive)
+                )
                 names = () if waits == "-" else tuple(waits.split(","))
                 self._items.append(Item(attempt, ask, workspace, script, stem, names))
             case _:

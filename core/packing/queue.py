@@ -6,10 +6,10 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from .protocol import Ask, Dispatch, Item
+from .protocol import Dispatch, Item, ResourceRequest
 
 
-def _smallness(ask: Ask) -> tuple[int, ...]:
+def _smallness(ask: ResourceRequest) -> tuple[int, ...]:
     """Sorts bigger asks before smaller ones, and the longest of the same size first."""
     return (-ask.nodes, -ask.exclusive, -ask.tasks * ask.cpus, -ask.gpus, -ask.memory, -ask.seconds)
 
@@ -18,8 +18,8 @@ class Queue:
     """Ready items stand in one line for each shape of ask, so that a turn costs as much as there are shapes."""
 
     def __init__(self) -> None:
-        self._lines: dict[Ask, OrderedDict[str, Item]] = {}  # by shape, then by attempt
-        self._shapes: list[Ask] = []  # of all lines, biggest first
+        self._lines: dict[ResourceRequest, OrderedDict[str, Item]] = {}  # by shape, then by attempt
+        self._shapes: list[ResourceRequest] = []  # of all lines, biggest first
         self._known: set[str] = set()  # whatever was given, so that nothing is taken in twice
         self._waiting: dict[str, Item] = {}
         self._unmet: dict[str, int] = {}  # of attempts and barriers: how many they wait for
@@ -76,14 +76,14 @@ class Queue:
             line.move_to_end(item.attempt, last=False)
 
     @property
-    def shapes(self) -> list[Ask]:
+    def shapes(self) -> list[ResourceRequest]:
         """The asks of which something is ready, biggest first."""
         return self._shapes.copy()
 
-    def __contains__(self, ask: Ask) -> bool:
+    def __contains__(self, ask: ResourceRequest) -> bool:
         return ask in self._lines
 
-    def take(self, ask: Ask) -> Item:
+    def take(self, ask: ResourceRequest) -> Item:
         """The first item of this shape."""
         line = self._lines[ask]
         _, item = line.popitem(last=False)
@@ -99,7 +99,7 @@ class Queue:
                 self._drop_if_empty(ask)
                 return
 
-    def _drop_if_empty(self, ask: Ask) -> None:
+    def _drop_if_empty(self, ask: ResourceRequest) -> None:
         if not self._lines[ask]:
             del self._lines[ask]
             self._shapes.remove(ask)

@@ -11,7 +11,7 @@ from typing import Any
 from ..claims import REVOKED, Claims
 from .environment import attempt_environment
 from .files import Records
-from .protocol import Ask, Item
+from .protocol import Item, ResourceRequest
 from .queue import Queue
 from .slots import Node, Share, Slots, bits
 from .timers import Timers
@@ -125,7 +125,7 @@ class Runs:
                 else:
                     break
 
-    def _in_time(self, ask: Ask) -> bool:
+    def _in_time(self, ask: ResourceRequest) -> bool:
         if self.deadline is None:
             return True
         left = self.deadline - time.monotonic()

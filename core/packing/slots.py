@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from .protocol import Ask
+from .protocol import ResourceRequest
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Slots:
     def full(self) -> bool:
         return not any(node.open and node.free_cores for node in self.nodes.values())
 
-    def place(self, ask: Ask) -> tuple[Share, ...] | None:
+    def place(self, ask: ResourceRequest) -> tuple[Share, ...] | None:
         """Take what is asked for, on the fullest nodes that have it, so that the emptier ones stay for bigger asks."""
         fitting = [node for node in self.nodes.values() if _fits(node, ask)]
         if len(fitting) < ask.nodes:
@@ -77,7 +77,7 @@ class Slots:
             node.free_gpus |= share.gpus
             node.free_memory += share.memory
 
-    def refusal(self, ask: Ask) -> str:
+    def refusal(self, ask: ResourceRequest) -> str:
         """Why this can never be placed, not even on empty nodes; empty if it can."""
         if not self.nodes:
             return ""
@@ -100,18 +100,18 @@ class Slots:
         return ""
 
 
-def _cores(node: Node, ask: Ask) -> int:
+def _cores(node: Node, ask: ResourceRequest) -> int:
     """How many cores of a node this needs: tasks are spread evenly, and each has whole cores."""
     return -(-ask.tasks // ask.nodes) * -(-ask.cpus // node.threads)
 
 
-def _could_fit(node: Node, ask: Ask) -> bool:
+def _could_fit(node: Node, ask: ResourceRequest) -> bool:
     """Whether a node has room for this when it is empty."""
     has_memory = not node.memory or ask.memory <= node.memory
     return _cores(node, ask) <= node.cores and ask.gpus <= node.gpus and has_memory
 
 
-def _fits(node: Node, ask: Ask) -> bool:
+def _fits(node: Node, ask: ResourceRequest) -> bool:
     return (
         node.open
         and _cores(node, ask) <= node.free_cores.bit_count()
@@ -121,7 +121,7 @@ def _fits(node: Node, ask: Ask) -> bool:
     )
 
 
-def _take(node: Node, ask: Ask, tasks: int) -> Share:
+def _take(node: Node, ask: ResourceRequest, tasks: int) -> Share:
     """The highest cores, for Slurm's own steps take the lowest; and the lowest GPUs."""
     if ask.exclusive:
         share = Share(node.name, node.free_cores, node.free_gpus, node.free_memory, tasks)

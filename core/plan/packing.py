@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import Refusal
-from ..packing.protocol import Ask
+from ..packing.protocol import ResourceRequest
 from ..spec.model import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
@@ -54,7 +54,7 @@ class Share:
     """What an instance takes of an allocation of a pool."""
 
     pool: Pool
-    ask: Ask
+    ask: ResourceRequest
 
 
 class Packing:
@@ -133,7 +133,7 @@ class Packing:
                     return Refusal(f"its {key} is '{values[key]}'")
                 numbers[name] = int(values[key])
         seconds = walltime_seconds(values.get("walltime", "0")) or 0
-        ask = replace(Ask(), **numbers, seconds=seconds, exclusive="exclusive" in values)
+        ask = replace(ResourceRequest(), **numbers, seconds=seconds, exclusive="exclusive" in values)
         own = [*part_options(values), *_directives(plan, instance, changes)]
         rest: list[str] = []
         per_core = 0
@@ -188,7 +188,7 @@ def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> l
     return found
 
 
-def _read(ask: Ask, option: str) -> tuple[Ask, bool] | Refusal:
+def _read(ask: ResourceRequest, option: str) -> tuple[ResourceRequest, bool] | Refusal:
     """What an option adds to an ask, and whether it belongs to the place; or why it cannot be packed."""
     if OWN_OF_A_JOB.search(option):
         return Refusal(f"'#SBATCH {option}' is of a job of its own")

@@ -10,7 +10,7 @@ from typing import Any
 
 import mtui.core.backends
 import mtui.core.packing
-from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Ask, Item, cancel_text, dispatch_text
+from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Item, ResourceRequest, cancel_text, dispatch_text
 from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
@@ -45,7 +45,7 @@ class Allocation:
         workspace = f"step/{attempt}"
         (self.root / workspace).mkdir(parents=True)
         (self.root / workspace / "a.sh").write_text(script + "\n")
-        return Item(attempt, Ask(**ask), workspace, "a.sh", "a", waits)
+        return Item(attempt, ResourceRequest(**ask), workspace, "a.sh", "a", waits)
 
     def give(self, *items: Item, barriers: dict[str, tuple[str, ...]] | None = None, end: bool = False) -> None:
         self._gifts += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.packing.environment import attempt_environment, base_environment, counts, step_environment
-from mtui.core.packing.protocol import Ask, Item
+from mtui.core.packing.protocol import Item, ResourceRequest
 from mtui.core.packing.slots import Node, Slots
 
 BATCH = {
@@ -19,7 +19,9 @@ BATCH = {
 }
 
 
-def environment(ask: Ask, *nodes: Node, gpus: tuple[str, ...] = (), batch: dict[str, str] = BATCH) -> dict[str, str]:
+def environment(
+    ask: ResourceRequest, *nodes: Node, gpus: tuple[str, ...] = (), batch: dict[str, str] = BATCH
+) -> dict[str, str]:
     slots = Slots(len(nodes))
     for node in nodes:
         slots.add(node)
@@ -35,7 +37,7 @@ def test_the_shape_of_the_allocation_is_left_out() -> None:
 
 
 def test_one_node() -> None:
-    found = environment(Ask(tasks=3, cpus=4), Node("a", 16, 2, memory=1000))
+    found = environment(ResourceRequest(tasks=3, cpus=4), Node("a", 16, 2, memory=1000))
     assert found == {
         "SLURM_JOB_NAME": "stem",
         "SLURMD_NODENAME": "a",
@@ -58,7 +60,7 @@ def test_one_node() -> None:
 
 
 def test_several_nodes() -> None:
-    found = environment(Ask(nodes=3, tasks=7, memory=300), *(Node(name, 16, memory=1000) for name in "abc"))
+    found = environment(ResourceRequest(nodes=3, tasks=7, memory=300), *(Node(name, 16, memory=1000) for name in "abc"))
     assert found["SLURM_JOB_NODELIST"] == "a,b,c"
     assert found["SLURM_TASKS_PER_NODE"] == "3,2(x2)"
     assert found["SLURM_JOB_CPUS_PER_NODE"] == "3(x3)"
@@ -67,14 +69,14 @@ def test_several_nodes() -> None:
 
 
 def test_gpus() -> None:
-    found = environment(Ask(gpus=1), Node("a", 16, gpus=2), gpus=("4", "6"))
+    found = environment(ResourceRequest(gpus=1), Node("a", 16, gpus=2), gpus=("4", "6"))
     assert [found.get(name) for name in ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "SLURM_GRES")] == [
         *("4", "4", "gpu:1")
     ]
     assert "GPU_DEVICE_ORDINAL" not in found
-    without = environment(Ask(), Node("a", 16, gpus=2), gpus=("4", "6"))
+    without = environment(ResourceRequest(), Node("a", 16, gpus=2), gpus=("4", "6"))
     assert (without["CUDA_VISIBLE_DEVICES"], without["SLURM_GRES"]) == ("", "none")
-    assert "CUDA_VISIBLE_DEVICES" not in environment(Ask(), Node("a", 16))
+    assert "CUDA_VISIBLE_DEVICES" not in environment(ResourceRequest(), Node("a", 16))
 
 
 def test_counts() -> None:

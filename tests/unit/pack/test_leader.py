@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.protocol import END_TEXT, Ask, Item, dispatch_text
+from mtui.core.packing.protocol import END_TEXT, Item, ResourceRequest, dispatch_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -69,7 +69,7 @@ class Place:
         folder = self.root / attempt
         folder.mkdir()
         (folder / "a.sh").write_text(script + "\n")
-        return Item(attempt, Ask(**ask), attempt, "a.sh", "a", waits)
+        return Item(attempt, ResourceRequest(**ask), attempt, "a.sh", "a", waits)
 
     def records(self) -> list[dict[str, Any]]:
         file = self.home / "allocations" / "1-1.records"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 
-from mtui.core.packing.protocol import Ask, Dispatch, Item
+from mtui.core.packing.protocol import Dispatch, Item, ResourceRequest
 from mtui.core.packing.queue import Queue
 
 
 def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int = 0) -> Item:
-    return Item(attempt, Ask(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
+    return Item(attempt, ResourceRequest(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
 
 
 def gift(*items: Item, **barriers: tuple[str, ...]) -> Dispatch:
@@ -34,7 +34,7 @@ def test_bigger_asks_stand_first_and_the_longest_of_one_size() -> None:
 def test_children_go_to_the_front_in_their_order() -> None:
     queue = Queue()
     queue.give(gift(item("1.1"), item("2.1"), item("3.1", "1.1"), item("4.1", "1.1", "1.1"), item("5.1", "1.1", "2.1")))
-    assert queue.take(Ask()).attempt == "1.1"
+    assert queue.take(ResourceRequest()).attempt == "1.1"
     queue.succeeded("1.1")
     assert drain(queue) == ["3.1", "4.1", "2.1"]
     queue.succeeded("2.1")
@@ -107,8 +107,8 @@ def test_long_queue_costs_nothing_for_each_event() -> None:
         queue.give(gift(*(item(f"{number}.1") for number in range(count))))
         start = time.perf_counter()
         for _ in range(1000):
-            assert queue.shapes == [Ask()]
-            queue.succeeded(queue.take(Ask()).attempt)
+            assert queue.shapes == [ResourceRequest()]
+            queue.succeeded(queue.take(ResourceRequest()).attempt)
         return time.perf_counter() - start
 
     assert min(seconds(50_000) for _ in range(3)) < 10 * min(seconds(2_000) for _ in range(3))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.packing.protocol import Ask
+from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.packing.slots import Node, Share, Slots, bits
 
 
@@ -17,7 +17,7 @@ def slots(*nodes: Node, count: int = 0) -> Slots:
     return made
 
 
-def placed(made: Slots, ask: Ask) -> tuple[Share, ...]:
+def placed(made: Slots, ask: ResourceRequest) -> tuple[Share, ...]:
     """What is given to an instance for which there is room."""
     shares = made.place(ask)
     assert shares is not None
@@ -25,99 +25,99 @@ def placed(made: Slots, ask: Ask) -> tuple[Share, ...]:
 
 
 def test_highest_cores_and_lowest_gpus_come_first() -> None:
-    (share,) = placed(slots(Node("a", 8, gpus=4)), Ask(cpus=2, gpus=1))
+    (share,) = placed(slots(Node("a", 8, gpus=4)), ResourceRequest(cpus=2, gpus=1))
     assert (bits(share.cores), bits(share.gpus), share.tasks) == ([6, 7], [0], 1)
 
 
 def test_a_task_has_whole_cores() -> None:
-    (share,) = placed(slots(Node("a", 8, threads=2)), Ask(tasks=2, cpus=3))
+    (share,) = placed(slots(Node("a", 8, threads=2)), ResourceRequest(tasks=2, cpus=3))
     assert bits(share.cores) == [4, 5, 6, 7]
 
 
 def test_tasks_are_spread_evenly() -> None:
-    shares = placed(slots(*(Node(name, 8) for name in "abc")), Ask(nodes=3, tasks=7))
+    shares = placed(slots(*(Node(name, 8) for name in "abc")), ResourceRequest(nodes=3, tasks=7))
     assert [(share.tasks, share.cores.bit_count()) for share in shares] == [(3, 3), (2, 3), (2, 3)]
 
 
 def test_the_fullest_node_that_fits_is_taken() -> None:
     made = slots(Node("a", 8), Node("b", 8))
-    assert made.place(Ask(cpus=5))
-    (share,) = placed(made, Ask(cpus=3))
+    assert made.place(ResourceRequest(cpus=5))
+    (share,) = placed(made, ResourceRequest(cpus=3))
     assert share.node == "a"
-    (share,) = placed(made, Ask(cpus=8))
+    (share,) = placed(made, ResourceRequest(cpus=8))
     assert share.node == "b"
     assert made.full
-    assert made.place(Ask()) is None
+    assert made.place(ResourceRequest()) is None
 
 
 def test_the_fullest_node_is_taken_wherever_it_stands_in_the_list() -> None:
     made = slots(Node("a", 8), Node("b", 8), Node("c", 8))
     made.nodes["b"].free_cores = 0b1111
     made.nodes["c"].free_cores = 0b11
-    assert [share.node for share in placed(made, Ask(nodes=2, tasks=2))] == ["c", "b"]
-    assert [share.node for share in placed(made, Ask(cpus=2))] == ["b"]
+    assert [share.node for share in placed(made, ResourceRequest(nodes=2, tasks=2))] == ["c", "b"]
+    assert [share.node for share in placed(made, ResourceRequest(cpus=2))] == ["b"]
 
 
 def test_exclusive_takes_empty_nodes_whole() -> None:
     made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8))
-    made.place(Ask())
-    (share,) = placed(made, Ask(exclusive=True))
+    made.place(ResourceRequest())
+    (share,) = placed(made, ResourceRequest(exclusive=True))
     assert (share.node, share.cores) == ("b", 255)
-    assert made.place(Ask(exclusive=True)) is None
+    assert made.place(ResourceRequest(exclusive=True)) is None
     made.release((share,))
-    assert made.place(Ask(exclusive=True))
+    assert made.place(ResourceRequest(exclusive=True))
 
 
 def test_memory_counts_only_if_both_sides_say_it() -> None:
     made = slots(Node("a", 8, memory=100))
-    assert made.place(Ask(memory=60))
-    assert made.place(Ask(memory=60)) is None
-    assert made.place(Ask())
+    assert made.place(ResourceRequest(memory=60))
+    assert made.place(ResourceRequest(memory=60)) is None
+    assert made.place(ResourceRequest())
     unknown = slots(Node("a", 8))
-    assert unknown.place(Ask(memory=10**9))
-    assert unknown.refusal(Ask(memory=10**9)) == ""
+    assert unknown.place(ResourceRequest(memory=10**9))
+    assert unknown.refusal(ResourceRequest(memory=10**9)) == ""
 
 
 def test_nothing_is_placed_on_a_closed_node_and_it_keeps_what_is_taken() -> None:
     made = slots(Node("a", 8))
-    shares = placed(made, Ask(cpus=6))
+    shares = placed(made, ResourceRequest(cpus=6))
     made.nodes["a"].open = False
     assert made.full
-    assert made.place(Ask()) is None
+    assert made.place(ResourceRequest()) is None
     made.nodes["a"].open = True
-    assert made.place(Ask(cpus=3)) is None
+    assert made.place(ResourceRequest(cpus=3)) is None
     made.release(shares)
-    assert made.place(Ask(cpus=8))
+    assert made.place(ResourceRequest(cpus=8))
 
 
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (Ask(cpus=9), "it asks for 9 cores, a node of the allocation has 8"),
-        (Ask(nodes=2, tasks=18), "it asks for 9 cores, a node of the allocation has 8"),
-        (Ask(nodes=4, tasks=4), "it asks for 4 nodes, the allocation has 3"),
-        (Ask(gpus=3), "it asks for 3 GPUs, a node of the allocation has 2"),
-        (Ask(memory=200), "it asks for 200 MB of memory, a node of the allocation has 100"),
-        (Ask(nodes=3, tasks=24, gpus=2, memory=100, exclusive=True), ""),
+        (ResourceRequest(cpus=9), "it asks for 9 cores, a node of the allocation has 8"),
+        (ResourceRequest(nodes=2, tasks=18), "it asks for 9 cores, a node of the allocation has 8"),
+        (ResourceRequest(nodes=4, tasks=4), "it asks for 4 nodes, the allocation has 3"),
+        (ResourceRequest(gpus=3), "it asks for 3 GPUs, a node of the allocation has 2"),
+        (ResourceRequest(memory=200), "it asks for 200 MB of memory, a node of the allocation has 100"),
+        (ResourceRequest(nodes=3, tasks=24, gpus=2, memory=100, exclusive=True), ""),
     ],
 )
-def test_what_can_never_fit(ask: Ask, words: str) -> None:
+def test_what_can_never_fit(ask: ResourceRequest, words: str) -> None:
     made = slots(Node("a", 8, gpus=2, memory=100), Node("b", 8, gpus=2, memory=100), count=3)  # one is still missing
-    made.place(Ask(exclusive=True))
+    made.place(ResourceRequest(exclusive=True))
     assert made.refusal(ask) == words
 
 
 def test_what_no_node_has_together_can_never_fit() -> None:
     made = slots(Node("big", 128), Node("small", 32, gpus=8))
     told = "it asks for 1 node(s) that have all of it together, the allocation has 0"
-    assert made.refusal(Ask(tasks=64, gpus=1)) == told
-    assert made.refusal(Ask(tasks=32, gpus=1)) == ""
-    assert made.refusal(Ask(tasks=64)) == ""
-    assert "it asks for 2 node(s)" in made.refusal(Ask(nodes=2, tasks=128))
+    assert made.refusal(ResourceRequest(tasks=64, gpus=1)) == told
+    assert made.refusal(ResourceRequest(tasks=32, gpus=1)) == ""
+    assert made.refusal(ResourceRequest(tasks=64)) == ""
+    assert "it asks for 2 node(s)" in made.refusal(ResourceRequest(nodes=2, tasks=128))
 
 
 asks = st.builds(
-    Ask,
+    ResourceRequest,
     nodes=st.integers(1, 3),
     tasks=st.integers(1, 12),
     cpus=st.integers(1, 5),
@@ -128,7 +128,7 @@ asks = st.builds(
 
 
 @given(st.lists(st.tuples(asks, st.booleans())))
-def test_nothing_is_given_to_two(steps: list[tuple[Ask, bool]]) -> None:
+def test_nothing_is_given_to_two(steps: list[tuple[ResourceRequest, bool]]) -> None:
     made = slots(*(Node(name, 8, 2, gpus=2, memory=100) for name in "abc"))
     held = []
     for ask, release in steps:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.errors import Refusal
-from mtui.core.packing.protocol import Ask
+from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool, Share
@@ -43,15 +43,15 @@ def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: 
 @pytest.mark.parametrize(
     ("run", "ask"),
     [
-        ({}, Ask()),
-        ({"procs": 64, "cores per task": 2, "walltime": "00:30:00"}, Ask(tasks=64, cpus=2, seconds=1800)),
-        ({"nodes": 2, "procs": 8}, Ask(nodes=2, tasks=8)),
-        ({"gpus": 2}, Ask(gpus=2)),
-        ({"exclusive": True}, Ask(exclusive=True)),
-        ({"procs": "$(X)"}, Ask(tasks=1)),
+        ({}, ResourceRequest()),
+        ({"procs": 64, "cores per task": 2, "walltime": "00:30:00"}, ResourceRequest(tasks=64, cpus=2, seconds=1800)),
+        ({"nodes": 2, "procs": 8}, ResourceRequest(nodes=2, tasks=8)),
+        ({"gpus": 2}, ResourceRequest(gpus=2)),
+        ({"exclusive": True}, ResourceRequest(exclusive=True)),
+        ({"procs": "$(X)"}, ResourceRequest(tasks=1)),
     ],
 )
-def test_what_a_step_asks_for_is_its_part_of_an_allocation(run: dict[str, RunValue], ask: Ask) -> None:
+def test_what_a_step_asks_for_is_its_part_of_an_allocation(run: dict[str, RunValue], ask: ResourceRequest) -> None:
     assert share(run=run).ask == ask
 
 
@@ -62,25 +62,25 @@ def test_nodes_without_procs_are_a_task_on_each() -> None:
     )
     found = Packing(plan, Pack(nodes=3)).of(0)
     assert isinstance(found, Share)
-    assert found.ask == Ask(nodes=3, tasks=3)
+    assert found.ask == ResourceRequest(nodes=3, tasks=3)
 
 
 @pytest.mark.parametrize(
     ("line", "ask"),
     [
-        ("--mem=4G", Ask(memory=4096)),
-        ("--mem 512", Ask(memory=512)),
-        ("-c 4", Ask(cpus=4)),
-        ("-c4", Ask(cpus=4)),
-        ("--cpus-per-task=3 -n 2", Ask(cpus=3, tasks=2)),
-        ("--time=10", Ask(seconds=600)),
-        ("--gpus-per-node=2", Ask(gpus=2)),
-        ("--gres=gpu:a100:2", Ask(gpus=2)),
-        ("--exclusive", Ask(exclusive=True)),
-        ("-J x # a word", Ask()),
+        ("--mem=4G", ResourceRequest(memory=4096)),
+        ("--mem 512", ResourceRequest(memory=512)),
+        ("-c 4", ResourceRequest(cpus=4)),
+        ("-c4", ResourceRequest(cpus=4)),
+        ("--cpus-per-task=3 -n 2", ResourceRequest(cpus=3, tasks=2)),
+        ("--time=10", ResourceRequest(seconds=600)),
+        ("--gpus-per-node=2", ResourceRequest(gpus=2)),
+        ("--gres=gpu:a100:2", ResourceRequest(gpus=2)),
+        ("--exclusive", ResourceRequest(exclusive=True)),
+        ("-J x # a word", ResourceRequest()),
     ],
 )
-def test_authors_own_directives_count(line: str, ask: Ask) -> None:
+def test_authors_own_directives_count(line: str, ask: ResourceRequest) -> None:
     found = share(f"#SBATCH {line}\ntrue")
     assert (found.ask, found.pool.options) == (ask, PLACE)
 
@@ -159,6 +159,6 @@ def test_retry_with_other_resources_counts() -> None:
     packing = Packing(plan_of("true"), Pack())
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
     assert isinstance(before, Share)
-    assert after == replace(before, ask=Ask(tasks=3))
+    assert after == replace(before, ask=ResourceRequest(tasks=3))
     assert packing.of(0, {"nodes": "2"}) == Refusal("it asks for 2 nodes, an allocation has 1")
-    assert packing.of(0, {"queue": "other"}) == Share(Pool(("--partition=other", "--account=b")), Ask())
+    assert packing.of(0, {"queue": "other"}) == Share(Pool(("--partition=other", "--account=b")), ResourceRequest())
