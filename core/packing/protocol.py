@@ -38,7 +38,7 @@ class ResourceRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class WorkItem:
     """One attempt as it is given to an allocation."""
 
     attempt: str
@@ -67,7 +67,7 @@ class Abort:
 @dataclass(frozen=True, slots=True)
 class Dispatch:
     submission: str
-    items: tuple[Item, ...]
+    items: tuple[WorkItem, ...]
     barriers: Mapping[str, tuple[str, ...]]
 
 
@@ -78,7 +78,7 @@ _CAN = "\x18"
 _CUT = f"{_CAN}\n"
 
 
-def dispatch_text(submission: str, items: Sequence[Item], barriers: Mapping[str, Sequence[str]]) -> str:
+def dispatch_text(submission: str, items: Sequence[WorkItem], barriers: Mapping[str, Sequence[str]]) -> str:
     """The lines of a gift, to be appended to a list in one write."""
     lines: list[str] = []
     for barrier, attempts in barriers.items():
@@ -88,7 +88,7 @@ def dispatch_text(submission: str, items: Sequence[Item], barriers: Mapping[str,
     return f"{_CUT}give\t{submission}\t{len(lines)}\n{''.join(lines)}"
 
 
-def _run_line(item: Item) -> str:
+def _run_line(item: WorkItem) -> str:
     ask = item.ask
     numbers = (ask.nodes, ask.tasks, ask.cpus, ask.gpus, ask.memory, ask.seconds, int(ask.exclusive))
     words = (*map(str, numbers), item.workspace, item.script, item.stem, ",".join(item.waits) or "-")
@@ -112,7 +112,7 @@ class ListReader:
         self._rest = ""
         self._submission = ""
         self._left = 0  # lines of the open gift that are still to come
-        self._items: list[Item] = []
+        self._items: list[WorkItem] = []
         self._barriers: dict[str, tuple[str, ...]] = {}
 
     def feed(self, text: str) -> list[Order]:
@@ -162,7 +162,7 @@ class ListReader:
                     max(1, nodes), max(1, tasks), max(1, cpus), gpus, memory, seconds, bool(exclusive)
                 )
                 names = () if waits == "-" else tuple(waits.split(","))
-                self._items.append(Item(attempt, ask, workspace, script, stem, names))
+                self._items.append(WorkItem(attempt, ask, workspace, script, stem, names))
             case _:
                 self._left = 0
                 return None

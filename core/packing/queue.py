@@ -6,7 +6,7 @@ from bisect import insort
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from .protocol import Dispatch, Item, ResourceRequest
+from .protocol import Dispatch, ResourceRequest, WorkItem
 
 
 def _smallness(ask: ResourceRequest) -> tuple[int, ...]:
@@ -18,10 +18,10 @@ class Queue:
     """Ready items stand in one line for each shape of ask, so that a turn costs as much as there are shapes."""
 
     def __init__(self) -> None:
-        self._lines: dict[ResourceRequest, OrderedDict[str, Item]] = {}  # by shape, then by attempt
+        self._lines: dict[ResourceRequest, OrderedDict[str, WorkItem]] = {}  # by shape, then by attempt
         self._shapes: list[ResourceRequest] = []  # of all lines, biggest first
         self._known: set[str] = set()  # whatever was given, so that nothing is taken in twice
-        self._waiting: dict[str, Item] = {}
+        self._waiting: dict[str, WorkItem] = {}
         self._unmet: dict[str, int] = {}  # of attempts and barriers: how many they wait for
         self._children: dict[str, list[str]] = {}  # of attempts and barriers
         self._met: set[str] = set()
@@ -66,7 +66,7 @@ class Queue:
             elif item := self._waiting.pop(name, None):  # unless it was cancelled
                 self._stand(item, first=first)
 
-    def _stand(self, item: Item, *, first: bool) -> None:
+    def _stand(self, item: WorkItem, *, first: bool) -> None:
         line = self._lines.get(item.ask)
         if line is None:
             line = self._lines[item.ask] = OrderedDict()
@@ -83,7 +83,7 @@ class Queue:
     def __contains__(self, ask: ResourceRequest) -> bool:
         return ask in self._lines
 
-    def take(self, ask: ResourceRequest) -> Item:
+    def take(self, ask: ResourceRequest) -> WorkItem:
         """The first item of this shape."""
         line = self._lines[ask]
         _, item = line.popitem(last=False)

@@ -11,7 +11,7 @@ from typing import Any
 from ..claims import REVOKED, Claims
 from .environment import attempt_environment
 from .files import Records
-from .protocol import Item, ResourceRequest
+from .protocol import ResourceRequest, WorkItem
 from .queue import Queue
 from .slots import Node, Share, Slots, bits
 from .timers import Timers
@@ -28,7 +28,7 @@ _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that
 
 @dataclass(slots=True, eq=False)
 class Run:
-    item: Item
+    item: WorkItem
     shares: tuple[Share, ...]
     node: str  # its nodes, as records name them
     ordered: bool = False  # we told it to end
@@ -131,7 +131,7 @@ class Runs:
         left = self.deadline - time.monotonic()
         return left > (ask.seconds + _MARGIN if ask.seconds else 0)
 
-    def _start(self, item: Item, shares: tuple[Share, ...]) -> None:
+    def _start(self, item: WorkItem, shares: tuple[Share, ...]) -> None:
         """Claim it, and tell the worker of its first node."""
         run = Run(item, shares, ",".join(share.node for share in shares))
         if not self._claim(item, run.node):
@@ -153,7 +153,7 @@ class Runs:
         if item.ask.seconds:
             self._timers.at(time.monotonic() + item.ask.seconds, lambda: self._time_out(run))
 
-    def _claim(self, item: Item, node: str) -> bool:
+    def _claim(self, item: WorkItem, node: str) -> bool:
         try:
             owner = self._claims.take(item.attempt, self._job)
         except OSError:

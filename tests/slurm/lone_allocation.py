@@ -10,7 +10,7 @@ from typing import Any
 
 import mtui.core.backends
 import mtui.core.packing
-from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, Item, ResourceRequest, cancel_text, dispatch_text
+from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, ResourceRequest, WorkItem, cancel_text, dispatch_text
 from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
@@ -41,13 +41,13 @@ class Allocation:
         (self.root / "allocation.sh").write_text(text)
         self.job = self.slurm.run("sbatch", "--parsable", str(self.root / "allocation.sh")).stdout.strip()
 
-    def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> Item:
+    def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> WorkItem:
         workspace = f"step/{attempt}"
         (self.root / workspace).mkdir(parents=True)
         (self.root / workspace / "a.sh").write_text(script + "\n")
-        return Item(attempt, ResourceRequest(**ask), workspace, "a.sh", "a", waits)
+        return WorkItem(attempt, ResourceRequest(**ask), workspace, "a.sh", "a", waits)
 
-    def give(self, *items: Item, barriers: dict[str, tuple[str, ...]] | None = None, end: bool = False) -> None:
+    def give(self, *items: WorkItem, barriers: dict[str, tuple[str, ...]] | None = None, end: bool = False) -> None:
         self._gifts += 1
         self._add(dispatch_text(str(self._gifts), items, barriers or {}) + (END_TEXT if end else ""))
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
-from ...packing.protocol import Item, dispatch_text
+from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.changes import UNCHANGED
 from ...plan.packing import Share
 from ...store.allocation_files import append
@@ -80,7 +80,7 @@ class Dispatcher:
 
         return Effect("give", [intent], act, partial(self._given, submission), self._thread)
 
-    def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> Item:
+    def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> WorkItem:
         """One attempt as the leader needs it, with what it waits for there."""
         plan, state = self._context.plan, self._context.state
         instance = plan.instances[index]
@@ -93,7 +93,7 @@ class Dispatcher:
                 barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
             waits += [f"={barrier}"] if barriers[barrier] else []
         script = plan.script_of(instance, state.changes.get(index, UNCHANGED))
-        return Item(attempt_name(index, number), share.ask, instance.workspace, script, instance.stem, tuple(waits))
+        return WorkItem(attempt_name(index, number), share.ask, instance.workspace, script, instance.stem, tuple(waits))
 
     def _unfinished(self, indices: Iterable[int]) -> list[str]:
         state = self._context.state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.packing.environment import attempt_environment, base_environment, counts, step_environment
-from mtui.core.packing.protocol import Item, ResourceRequest
+from mtui.core.packing.protocol import ResourceRequest, WorkItem
 from mtui.core.packing.slots import Node, Slots
 
 BATCH = {
@@ -27,7 +27,7 @@ def environment(
         slots.add(node)
     shares = slots.place(ask) or ()
     of = [slots.nodes[share.node] for share in shares]
-    return attempt_environment(base_environment(batch), Item("1.1", ask, "w", "s.sh", "stem"), shares, of, gpus)
+    return attempt_environment(base_environment(batch), WorkItem("1.1", ask, "w", "s.sh", "stem"), shares, of, gpus)
 
 
 def test_the_shape_of_the_allocation_is_left_out() -> None:

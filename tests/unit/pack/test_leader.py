@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.protocol import END_TEXT, Item, ResourceRequest, dispatch_text
+from mtui.core.packing.protocol import END_TEXT, ResourceRequest, WorkItem, dispatch_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -61,15 +61,15 @@ class Place:
                 cwd="/",
             )
 
-    def give(self, *items: Item, end: bool = False) -> None:
+    def give(self, *items: WorkItem, end: bool = False) -> None:
         with (self.home / "allocations" / "1-1.list").open("a") as file:
             file.write(dispatch_text("1", items, {}) + (END_TEXT if end else ""))
 
-    def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> Item:
+    def item(self, attempt: str, script: str, *waits: str, **ask: Any) -> WorkItem:
         folder = self.root / attempt
         folder.mkdir()
         (folder / "a.sh").write_text(script + "\n")
-        return Item(attempt, ResourceRequest(**ask), attempt, "a.sh", "a", waits)
+        return WorkItem(attempt, ResourceRequest(**ask), attempt, "a.sh", "a", waits)
 
     def records(self) -> list[dict[str, Any]]:
         file = self.home / "allocations" / "1-1.records"

@@ -12,16 +12,16 @@ from mtui.core.packing.protocol import (
     Cancel,
     Dispatch,
     End,
-    Item,
     ListReader,
     ResourceRequest,
+    WorkItem,
     cancel_text,
     dispatch_text,
 )
 
 ITEMS = (
-    Item("1.1", ResourceRequest(), "a/x y", "a.sh", "a"),
-    Item("2.1", ResourceRequest(2, 8, 4, 1, 100, 60, True), "b", "b.sh", "b", ("1.1", "=3")),
+    WorkItem("1.1", ResourceRequest(), "a/x y", "a.sh", "a"),
+    WorkItem("2.1", ResourceRequest(2, 8, 4, 1, 100, 60, True), "b", "b.sh", "b", ("1.1", "=3")),
 )
 BARRIERS = {"3": tuple(f"{number}.1" for number in range(1200))}
 TEXT = dispatch_text("9", ITEMS, BARRIERS) + cancel_text(["1.1", "2.1"]) + END_TEXT
@@ -58,5 +58,7 @@ def test_garbage_is_passed_over(text: str) -> None:
 
 
 def test_nothing_asked_for_is_one() -> None:
-    text = dispatch_text("1", [Item("1.1", ResourceRequest(0, 0, 0), "a", "a.sh", "a")], {})
-    assert ListReader().feed(text) == [Dispatch("1", (Item("1.1", ResourceRequest(1, 1, 1), "a", "a.sh", "a"),), {})]
+    text = dispatch_text("1", [WorkItem("1.1", ResourceRequest(0, 0, 0), "a", "a.sh", "a")], {})
+    assert ListReader().feed(text) == [
+        Dispatch("1", (WorkItem("1.1", ResourceRequest(1, 1, 1), "a", "a.sh", "a"),), {})
+    ]

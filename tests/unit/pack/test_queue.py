@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from mtui.core.packing.protocol import Dispatch, Item, ResourceRequest
+from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
 from mtui.core.packing.queue import Queue
 
 
-def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int = 0) -> Item:
-    return Item(attempt, ResourceRequest(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
+def item(attempt: str, *waits: str, nodes: int = 1, cpus: int = 1, seconds: int = 0) -> WorkItem:
+    return WorkItem(attempt, ResourceRequest(nodes=nodes, cpus=cpus, seconds=seconds), "w", "s", "s", waits)
 
 
-def gift(*items: Item, **barriers: tuple[str, ...]) -> Dispatch:
+def gift(*items: WorkItem, **barriers: tuple[str, ...]) -> Dispatch:
     return Dispatch("1", items, {name.removeprefix("b"): attempts for name, attempts in barriers.items()})
 
 

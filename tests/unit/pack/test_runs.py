@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.claims import Claims
 from mtui.core.packing.files import Records
-from mtui.core.packing.protocol import Dispatch, Item, ResourceRequest
+from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
 from mtui.core.packing.runs import Runs
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers
@@ -33,7 +33,7 @@ class Leading:
         self.runs.join(Node("n1", 2), ())
 
     def give(self, *attempts: str, **ask: Any) -> None:
-        items = tuple(Item(attempt, ResourceRequest(**ask), "w", "a.sh", "a", ()) for attempt in attempts)
+        items = tuple(WorkItem(attempt, ResourceRequest(**ask), "w", "a.sh", "a", ()) for attempt in attempts)
         self.runs.queue.give(Dispatch("1", items, {}))
 
     def pass_time(self, seconds: float) -> None:
