@@ -144,11 +144,11 @@ class ListReader:
                 self._left = 0
                 return Abort()
             case _ if self._left:
-                return self._of_gift(words)
+                return self._line_of_dispatch(words)
             case _:
                 return None
 
-    def _of_gift(self, words: list[str]) -> Dispatch | None:
+    def _line_of_dispatch(self, words: list[str]) -> Dispatch | None:
         match words:
             case ["all", barrier, attempts]:
                 self._barriers[barrier] = (*self._barriers.get(barrier, ()), *attempts.split(","))
