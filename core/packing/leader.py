@@ -22,9 +22,9 @@ from typing import Any
 from ..claims import Claims
 from . import worker_pool
 from .environment import base_environment
+from .executor import Runs
 from .files import Growing, Records, write_program
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
-from .runs import Runs
 from .timeleft import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool

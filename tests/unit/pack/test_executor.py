@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from mtui.core.claims import Claims
+from mtui.core.packing.executor import Runs
 from mtui.core.packing.files import Records
 from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
-from mtui.core.packing.runs import Runs
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers
 
@@ -23,7 +23,7 @@ class Leading:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
-        monkeypatch.setattr("mtui.core.packing.runs.time", clock)
+        monkeypatch.setattr("mtui.core.packing.executor.time", clock)
         self.root = root
         self.claims = Claims(root / "claims")
         self.claims.folder.mkdir()
