@@ -40,7 +40,7 @@ class Run:
         return self.shares[0].node
 
 
-class Runs:
+class Executor:
     def __init__(
         self,
         job: str,

@@ -22,7 +22,7 @@ from typing import Any
 from ..claims import Claims
 from . import worker_pool
 from .environment import base_environment
-from .executor import Runs
+from .executor import Executor
 from .files import Growing, Records, write_program
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
 from .timeleft import time_left, time_until
@@ -54,7 +54,7 @@ class Leader:
         base["PATH"] = f"{tools}{os.pathsep}{base.get('PATH', os.defpath)}"
         write_program(tools / "srun", (Path(__file__).parent / "srun.sh").read_text(encoding="utf-8"))
         self._welcome = {"environment": base, "root": str(home.parent), "shell": shell}
-        self._runs = Runs(self._job, Claims(home / "claims"), self._count, base, self._records, self._timers)
+        self._runs = Executor(self._job, Claims(home / "claims"), self._count, base, self._records, self._timers)
         self._began = False
         self._closed = False  # nothing more will be given
         self._signalled = False

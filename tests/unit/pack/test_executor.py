@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mtui.core.claims import Claims
-from mtui.core.packing.executor import Runs
+from mtui.core.packing.executor import Executor
 from mtui.core.packing.files import Records
 from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
 from mtui.core.packing.slots import Node
@@ -29,7 +29,7 @@ class Leading:
         self.claims.folder.mkdir()
         self.timers = Timers()
         self._records = Records(root / "records")
-        self.runs = Runs("7", self.claims, 1, {}, self._records, self.timers)
+        self.runs = Executor("7", self.claims, 1, {}, self._records, self.timers)
         self.runs.join(Node("n1", 2), ())
 
     def give(self, *attempts: str, **ask: Any) -> None:
