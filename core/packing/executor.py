@@ -27,7 +27,7 @@ _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class RunningAttempt:
     item: WorkItem
     shares: tuple[Share, ...]
     node: str  # its nodes, as records name them
@@ -54,7 +54,7 @@ class Executor:
         self.queue = Queue()
         self.slots = Slots(count)
         self.deadline: float | None = None  # the end of the allocation
-        self.running: dict[str, Run] = {}
+        self.running: dict[str, RunningAttempt] = {}
         self._gpus: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()  # ended badly, perhaps with the allocation
         self._doubted: set[str] = set()  # with a claim that says nothing yet
@@ -133,7 +133,7 @@ class Executor:
 
     def _start(self, item: WorkItem, shares: tuple[Share, ...]) -> None:
         """Claim it, and tell the worker of its first node."""
-        run = Run(item, shares, ",".join(share.node for share in shares))
+        run = RunningAttempt(item, shares, ",".join(share.node for share in shares))
         if not self._claim(item, run.node):
             self.slots.release(shares)
             return
@@ -189,23 +189,23 @@ class Executor:
             self.queue.cancel(attempt)
             self._doubted.discard(attempt)
 
-    def _time_out(self, run: Run) -> None:
+    def _time_out(self, run: RunningAttempt) -> None:
         if self._runs(run) and not run.ordered:
             run.verdict = "timed out"
             self._end(run)
 
-    def _end(self, run: Run) -> None:
+    def _end(self, run: RunningAttempt) -> None:
         """TERM now, KILL if it does not go."""
         if not run.ordered:
             run.ordered = True
             self._tell(run.home, "signal", (run.item.attempt, signal.SIGTERM))
             self._timers.at(time.monotonic() + _GRACE, lambda: self._kill(run))
 
-    def _kill(self, run: Run) -> None:
+    def _kill(self, run: RunningAttempt) -> None:
         if self._runs(run):
             self._tell(run.home, "signal", (run.item.attempt, signal.SIGKILL))
 
-    def _runs(self, run: Run) -> bool:
+    def _runs(self, run: RunningAttempt) -> bool:
         return self.running.get(run.item.attempt) is run
 
     def ended(self, attempt: str, code: int, verdict: str, error: str) -> None:
