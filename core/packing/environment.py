@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from .protocol import WorkItem
-from .slots import Node, Share, bits
+from .slots import Node, Placement, bits
 
 # Options of the allocation, which srun would read as options of every step.
 _SHAPE = (
@@ -35,7 +35,7 @@ def step_environment(batch: Mapping[str, str], private: Mapping[str, str]) -> di
 
 
 def attempt_environment(
-    base: Mapping[str, str], item: WorkItem, shares: Sequence[Share], nodes: Sequence[Node], gpus: Sequence[str]
+    base: Mapping[str, str], item: WorkItem, shares: Sequence[Placement], nodes: Sequence[Node], gpus: Sequence[str]
 ) -> dict[str, str]:
     """What one attempt has of its own; `gpus` are the ids of the GPUs of its first node."""
     ask, first, node = item.ask, shares[0], nodes[0]

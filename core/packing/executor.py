@@ -13,7 +13,7 @@ from .environment import attempt_environment
 from .files import Records
 from .protocol import ResourceRequest, WorkItem
 from .queue import Queue
-from .slots import Node, Share, Slots, bits
+from .slots import Node, Placement, Slots, bits
 from .timers import Timers
 
 # Exit codes of what was not run, as sysexits.h has them.
@@ -29,7 +29,7 @@ _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that
 @dataclass(slots=True, eq=False)
 class RunningAttempt:
     item: WorkItem
-    shares: tuple[Share, ...]
+    shares: tuple[Placement, ...]
     node: str  # its nodes, as records name them
     ordered: bool = False  # we told it to end
     verdict: str = ""
@@ -131,7 +131,7 @@ class Executor:
         left = self.deadline - time.monotonic()
         return left > (ask.seconds + _MARGIN if ask.seconds else 0)
 
-    def _start(self, item: WorkItem, shares: tuple[Share, ...]) -> None:
+    def _start(self, item: WorkItem, shares: tuple[Placement, ...]) -> None:
         """Claim it, and tell the worker of its first node."""
         run = RunningAttempt(item, shares, ",".join(share.node for share in shares))
         if not self._claim(item, run.node):

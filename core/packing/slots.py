@@ -31,7 +31,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Placement:
     """What an instance holds of one node: masks of its cores and GPUs, and how many tasks it has there."""
 
     node: str
@@ -60,7 +60,7 @@ class Slots:
     def full(self) -> bool:
         return not any(node.open and node.free_cores for node in self.nodes.values())
 
-    def place(self, ask: ResourceRequest) -> tuple[Share, ...] | None:
+    def place(self, ask: ResourceRequest) -> tuple[Placement, ...] | None:
         """Take what is asked for, on the fullest nodes that have it, so that the emptier ones stay for bigger asks."""
         fitting = [node for node in self.nodes.values() if _fits(node, ask)]
         if len(fitting) < ask.nodes:
@@ -70,7 +70,7 @@ class Slots:
         chosen = fitting[: ask.nodes]
         return tuple(_take(node, ask, fewest + (place < more)) for place, node in enumerate(chosen))
 
-    def release(self, shares: Iterable[Share]) -> None:
+    def release(self, shares: Iterable[Placement]) -> None:
         for share in shares:
             node = self.nodes[share.node]
             node.free_cores |= share.cores
@@ -121,10 +121,10 @@ def _fits(node: Node, ask: ResourceRequest) -> bool:
     )
 
 
-def _take(node: Node, ask: ResourceRequest, tasks: int) -> Share:
+def _take(node: Node, ask: ResourceRequest, tasks: int) -> Placement:
     """The highest cores, for Slurm's own steps take the lowest; and the lowest GPUs."""
     if ask.exclusive:
-        share = Share(node.name, node.free_cores, node.free_gpus, node.free_memory, tasks)
+        share = Placement(node.name, node.free_cores, node.free_gpus, node.free_memory, tasks)
     else:
         cores = gpus = 0
         for _ in range(_cores(node, ask)):
@@ -132,7 +132,7 @@ def _take(node: Node, ask: ResourceRequest, tasks: int) -> Share:
         for _ in range(ask.gpus):
             free = node.free_gpus & ~gpus
             gpus |= free & -free
-        share = Share(node.name, cores, gpus, ask.memory if node.memory else 0, tasks)
+        share = Placement(node.name, cores, gpus, ask.memory if node.memory else 0, tasks)
     node.free_cores &= ~share.cores
     node.free_gpus &= ~share.gpus
     node.free_memory -= share.memory

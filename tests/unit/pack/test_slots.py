@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtui.core.packing.protocol import ResourceRequest
-from mtui.core.packing.slots import Node, Share, Slots, bits
+from mtui.core.packing.slots import Node, Placement, Slots, bits
 
 
 def slots(*nodes: Node, count: int = 0) -> Slots:
@@ -17,7 +17,7 @@ def slots(*nodes: Node, count: int = 0) -> Slots:
     return made
 
 
-def placed(made: Slots, ask: ResourceRequest) -> tuple[Share, ...]:
+def placed(made: Slots, ask: ResourceRequest) -> tuple[Placement, ...]:
     """What is given to an instance for which there is room."""
     shares = made.place(ask)
     assert shares is not None
