@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from . import node, transport
-from .sweep import sweep
+from .orphans import sweep
 
 # Exit codes of what could not be started, as sysexits.h has them.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing import node
-from mtui.core.packing.sweep import sweep
+from mtui.core.packing.orphans import sweep
 
 
 def topology(folder: Path, *siblings: str) -> None:
