@@ -13,7 +13,7 @@ _TERM, _KILL = 2.0, 10.0  # seconds until it is no longer waited for
 _PAUSE = 0.05
 
 
-def sweep(cookie: str) -> bool:
+def kill_orphans(cookie: str) -> bool:
     """End every process of this user that was started with this cookie; whether none is left."""
     marked = _marked(cookie)
     for number, patience in ((signal.SIGTERM, _TERM), (signal.SIGKILL, _KILL)):

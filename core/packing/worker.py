@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 
 from . import node, transport
-from .orphans import sweep
+from .orphans import kill_orphans
 
 # Exit codes of what could not be started, as sysexits.h has them.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
@@ -199,7 +199,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
-    if (cookie := environment.get(transport.SWEEP)) and not sweep(cookie):
+    if (cookie := environment.get(transport.SWEEP)) and not kill_orphans(cookie):
         print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
         return 1
     key = bytes.fromhex(environment[transport.KEY])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing import node
-from mtui.core.packing.orphans import sweep
+from mtui.core.packing.orphans import kill_orphans
 
 
 def topology(folder: Path, *siblings: str) -> None:
@@ -89,7 +89,7 @@ def test_sweep_ends_what_bears_the_cookie(deaf: subprocess.Popen[str]) -> None:
         subprocess.Popen(["sleep", "60"], env={**os.environ, "MTUI_PACKED": mark, "SLURM_JOB_ID": job})
         for mark, job in (("77.a", "78"), ("77.b", "77"), ("77.ab", "77"))
     ]
-    assert sweep("77.a")
+    assert kill_orphans("77.a")
     assert (polite.wait(), deaf.wait()) == (-signal.SIGTERM, -signal.SIGKILL)
     assert [other.poll() for other in others] == [None] * 3
     for other in others:
