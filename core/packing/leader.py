@@ -25,7 +25,7 @@ from .environment import base_environment
 from .executor import Executor
 from .files import Growing, Records, write_program
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
-from .timeleft import time_left, time_until
+from .remaining_time import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.packing.timeleft import time_left, time_until
+from mtui.core.packing.remaining_time import time_left, time_until
 
 
 @pytest.mark.parametrize(
