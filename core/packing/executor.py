@@ -10,9 +10,9 @@ from typing import Any
 
 from ..claims import REVOKED, Claims
 from .environment import attempt_environment
-from .files import Records
 from .protocol import ResourceRequest, WorkItem
 from .queue import Queue
+from .record_files import Records
 from .slots import Node, Placement, Slots, bits
 from .timers import Timers
 

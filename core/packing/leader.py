@@ -23,8 +23,8 @@ from ..claims import Claims
 from . import worker_pool
 from .environment import base_environment
 from .executor import Executor
-from .files import Growing, Records, write_program
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
+from .record_files import Growing, Records, write_program
 from .remaining_time import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool

@@ -11,8 +11,8 @@ import pytest
 
 from mtui.core.claims import Claims
 from mtui.core.packing.executor import Executor
-from mtui.core.packing.files import Records
 from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
+from mtui.core.packing.record_files import Records
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers
 

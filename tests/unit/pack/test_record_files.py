@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.packing.files import Growing, Records, write_program
+from mtui.core.packing.record_files import Growing, Records, write_program
 
 
 def test_growing_file_is_read_as_it_grows(tmp_path: Path) -> None:
