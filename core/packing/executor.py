@@ -12,7 +12,7 @@ from ..claims import REVOKED, Claims
 from .environment import attempt_environment
 from .protocol import ResourceRequest, WorkItem
 from .queue import Queue
-from .record_files import Records
+from .record_files import RecordWriter
 from .slots import Node, Placement, Slots, bits
 from .timers import Timers
 
@@ -47,7 +47,7 @@ class Executor:
         claims: Claims,
         count: int,
         base: Mapping[str, str],
-        records: Records,
+        records: RecordWriter,
         timers: Timers,
     ) -> None:
         self._job, self._claims, self._base, self._records, self._timers = job, claims, base, records, timers

@@ -24,7 +24,7 @@ from . import worker_pool
 from .environment import base_environment
 from .executor import Executor
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
-from .record_files import Growing, Records, write_program
+from .record_files import Growing, RecordWriter, write_program
 from .remaining_time import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool
@@ -45,7 +45,7 @@ class Leader:
         self._count = int(batch.get("SLURM_JOB_NUM_NODES") or batch.get("SLURM_NNODES") or "1")
         self._list = Growing(home / "allocations" / f"{name}.list")
         self._reader = ListReader()
-        self._records = Records(home / "allocations" / f"{name}.records")
+        self._records = RecordWriter(home / "allocations" / f"{name}.records")
         self._selector = selectors.DefaultSelector()
         self._timers = Timers()
         self._crew = WorkerPool(self._selector, self._timers, batch)

@@ -30,7 +30,7 @@ class Growing:
         return self._decoder.decode(added)
 
 
-class Records:
+class RecordWriter:
     """Appends records. What the disk does not take is kept and tried again."""
 
     _OPEN_AT_MOST = 0.5  # seconds; NFS sends on what was written when the file is closed

@@ -12,7 +12,7 @@ import pytest
 from mtui.core.claims import Claims
 from mtui.core.packing.executor import Executor
 from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
-from mtui.core.packing.record_files import Records
+from mtui.core.packing.record_files import RecordWriter
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers
 
@@ -28,7 +28,7 @@ class Leading:
         self.claims = Claims(root / "claims")
         self.claims.folder.mkdir()
         self.timers = Timers()
-        self._records = Records(root / "records")
+        self._records = RecordWriter(root / "records")
         self.runs = Executor("7", self.claims, 1, {}, self._records, self.timers)
         self.runs.join(Node("n1", 2), ())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.packing.record_files import Growing, Records, write_program
+from mtui.core.packing.record_files import Growing, RecordWriter, write_program
 
 
 def test_growing_file_is_read_as_it_grows(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_growing_file_is_read_as_it_grows(tmp_path: Path) -> None:
 def test_records_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "records"
     path.write_text("before\n")
-    records = Records(path)
+    records = RecordWriter(path)
     for number in range(3):
         records.add("start", attempt=f"{number}.1")
     assert not records.through
@@ -41,7 +41,7 @@ def test_records_are_appended(tmp_path: Path) -> None:
 
 
 def test_the_file_is_closed_soon(tmp_path: Path) -> None:
-    records = Records(tmp_path / "records")
+    records = RecordWriter(tmp_path / "records")
 
     def is_open() -> bool:
         return any(file.resolve() == tmp_path / "records" for file in Path("/proc/self/fd").iterdir())
@@ -55,7 +55,7 @@ def test_the_file_is_closed_soon(tmp_path: Path) -> None:
 
 
 def test_what_the_disk_does_not_take_is_written_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records, write, room = Records(tmp_path / "records"), os.write, [20, 0]
+    records, write, room = RecordWriter(tmp_path / "records"), os.write, [20, 0]
 
     def full_disk(file: int, data: bytes) -> int:
         if not (taken := room.pop(0) if room else len(data)):
