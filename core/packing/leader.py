@@ -24,7 +24,7 @@ from . import worker_pool
 from .environment import base_environment
 from .executor import Executor
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
-from .record_files import Growing, RecordWriter, write_program
+from .record_files import GrowingFile, RecordWriter, write_program
 from .remaining_time import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool
@@ -43,7 +43,7 @@ class Leader:
         self._batch, self._idle = batch, idle
         self._job = batch["SLURM_JOB_ID"]
         self._count = int(batch.get("SLURM_JOB_NUM_NODES") or batch.get("SLURM_NNODES") or "1")
-        self._list = Growing(home / "allocations" / f"{name}.list")
+        self._list = GrowingFile(home / "allocations" / f"{name}.list")
         self._reader = ListReader()
         self._records = RecordWriter(home / "allocations" / f"{name}.records")
         self._selector = selectors.DefaultSelector()

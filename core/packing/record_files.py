@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Growing:
+class GrowingFile:
     """A file that somebody else appends to. It is opened each time: then NFS looks at the file's newest state."""
 
     def __init__(self, path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.packing.record_files import Growing, RecordWriter, write_program
+from mtui.core.packing.record_files import GrowingFile, RecordWriter, write_program
 
 
 def test_growing_file_is_read_as_it_grows(tmp_path: Path) -> None:
     path = tmp_path / "list"
-    growing = Growing(path)
+    growing = GrowingFile(path)
     assert growing.read() == ""
     text = "größe\n".encode()
     for end in range(1, len(text) + 1):  # also between the bytes of a letter
