@@ -10,8 +10,8 @@ from typing import Any
 
 import mtui.core.backends
 import mtui.core.packing
+from mtui.core.packing.batch_script import allocation_script
 from mtui.core.packing.protocol import ABORT_TEXT, END_TEXT, ResourceRequest, WorkItem, cancel_text, dispatch_text
-from mtui.core.packing.script import allocation_script
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until
 

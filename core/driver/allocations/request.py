@@ -9,7 +9,7 @@ from functools import partial
 
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
-from ...packing.script import allocation_script
+from ...packing.batch_script import allocation_script
 from ...plan.packing import Pool
 from ...study import events as ev
 from ...study.allocation_watch import AllocationWatch

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mtui.core.packing
-from mtui.core.packing.script import allocation_script
+from mtui.core.packing.batch_script import allocation_script
 
 PACK = Path(mtui.core.packing.__path__[0])
 OPTIONS = ("--nodes=2", '--comment=it\'s "mine"')
