@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..claims import REVOKED, Claims
-from .environment import attempt_environment
+from .job_environment import attempt_environment
 from .protocol import ResourceRequest, WorkItem
 from .queue import Queue
 from .record_files import RecordWriter

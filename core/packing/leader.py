@@ -21,8 +21,8 @@ from typing import Any
 
 from ..claims import Claims
 from . import worker_pool
-from .environment import base_environment
 from .executor import Executor
+from .job_environment import base_environment
 from .protocol import Abort, Cancel, Dispatch, End, ListReader
 from .record_files import GrowingFile, RecordWriter, write_program
 from .remaining_time import time_left, time_until

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from . import transport
-from .environment import cookie, step_environment
+from .job_environment import cookie, step_environment
 from .slots import Node
 from .timers import Timers
 

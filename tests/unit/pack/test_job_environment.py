@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.packing.environment import attempt_environment, base_environment, counts, step_environment
+from mtui.core.packing.job_environment import attempt_environment, base_environment, counts, step_environment
 from mtui.core.packing.protocol import ResourceRequest, WorkItem
 from mtui.core.packing.slots import Node, Slots
 
