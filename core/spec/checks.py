@@ -16,7 +16,7 @@ from .given import NOTHING_GIVEN, Given, set_entries
 from .model import BATCH_SYSTEMS, OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
-from .reading import Mapping, Node, Scalar, Sequence, kind_of, read_tree
+from .reading import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
 from .slurm_keys import BATCH_KEYS, read_slurm_values
 from .step_keys import extend_steps
@@ -223,7 +223,7 @@ def _steps(top: Fields) -> tuple[Step, ...]:
     return tuple(_step(node, number, top.problems) for number, node in enumerate(top.items("study", "study"), 1))
 
 
-def _step(node: Node, number: int, problems: Problems) -> Step:
+def _step(node: TreeNode, number: int, problems: Problems) -> Step:
     """The step; after an error it has what could be read, so that others can still name it."""
     named = node.get("name") if isinstance(node, Mapping) else None
     name = named.value if isinstance(named, Scalar) and isinstance(named.value, str) else ""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from .problems import Place, Problems, closest, nearest
-from .reading import Mapping, Node, Scalar, Sequence, kind_of
+from .reading import Mapping, Scalar, Sequence, TreeNode, kind_of
 
 
-def plain(node: Node) -> object:
+def plain(node: TreeNode) -> object:
     """The node as plain Python values, as a YAML loader would give it."""
     if isinstance(node, Mapping):
         return {key: plain(value) for key, value in node.items()}
@@ -18,7 +18,7 @@ def plain(node: Node) -> object:
     return node.value
 
 
-def shown(node: Node) -> str:
+def shown(node: TreeNode) -> str:
     """A node as a message names it: its text in quotes, or what it is if it is not one value."""
     return f"'{node.text}'" if isinstance(node, Scalar) and node.value is not None else kind_of(node)
 
@@ -43,7 +43,7 @@ class Fields:
 
     @classmethod
     def of(
-        cls, node: Node | None, what: str, problems: Problems, place: Place, *, odd_keys: bool = False
+        cls, node: TreeNode | None, what: str, problems: Problems, place: Place, *, odd_keys: bool = False
     ) -> Fields | None:
         """The fields of a node that has to be a mapping; None (and a problem) if it is anything else.
 
@@ -126,7 +126,7 @@ class Fields:
             return None
         return Fields.of(self.node.get(key), what, self.problems, self.place(key), odd_keys=odd_keys)
 
-    def items(self, key: str, what: str) -> Iterator[Node]:
+    def items(self, key: str, what: str) -> Iterator[TreeNode]:
         """The items of a value that has to be a list; none if the key is missing."""
         node = self.node.get(key)
         if node is None:

@@ -16,7 +16,7 @@ from .given import Given
 from .model import Parameter
 from .problems import NOWHERE, Place, Problems
 from .ranges import RangeError, numbers
-from .reading import Node, Scalar, kind_of
+from .reading import Scalar, TreeNode, kind_of
 from .sweep import MOST_ROWS, Group, combine, count_rows, read_groups
 from .table_files import TableFiles
 
@@ -190,7 +190,7 @@ def _range(item: Fields) -> tuple[str, ...] | None:
         return None
 
 
-def _number(node: Node) -> str:
+def _number(node: TreeNode) -> str:
     """A bound as it is written; a whole number as YAML understands it."""
     if not isinstance(node, Scalar) or node.value is None:
         return kind_of(node)

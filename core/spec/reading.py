@@ -36,7 +36,7 @@ _UNFIT = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TreeNode:
     """Any value: its place, and its stretch of the source as two offsets."""
 
     place: Place
@@ -45,7 +45,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar(Node):
+class Scalar(TreeNode):
     """One value: as Python sees it, and as it was written."""
 
     value: object
@@ -54,29 +54,29 @@ class Scalar(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence(Node):
-    items: list[Node]
+class Sequence(TreeNode):
+    items: list[TreeNode]
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping(Node):
+class Mapping(TreeNode):
     """Keys to values in file order; `keys` has the place of each key, `odd` the keys that are not text."""
 
-    entries: dict[str, Node]
+    entries: dict[str, TreeNode]
     keys: dict[str, Place]
     odd: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
 
-    def get(self, key: str) -> Node | None:
+    def get(self, key: str) -> TreeNode | None:
         return self.entries.get(key)
 
-    def items(self) -> Iterator[tuple[str, Node]]:
+    def items(self) -> Iterator[tuple[str, TreeNode]]:
         return iter(self.entries.items())
 
     def key_place(self, key: str) -> Place:
         return self.keys.get(key, self.place)
 
 
-def kind_of(node: Node) -> str:
+def kind_of(node: TreeNode) -> str:
     """What the node is, in words for a message."""
     if isinstance(node, Mapping):
         return "a mapping"
@@ -100,7 +100,7 @@ def kind_of(node: Node) -> str:
             return "a value with a YAML tag"
 
 
-def read_tree(text: str, problems: Problems) -> Node | None:
+def read_tree(text: str, problems: Problems) -> TreeNode | None:
     """The tree of a YAML document; None after a syntax error (added to `problems`) or for an empty file."""
     control = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if control:
@@ -179,14 +179,14 @@ class _Builder:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._constructor = yaml.SafeLoader("")
-        self._built: dict[int, tuple[Node, int]] = {}  # by the id of PyYAML's node: ours, and its size
+        self._built: dict[int, tuple[TreeNode, int]] = {}  # by the id of PyYAML's node: ours, and its size
         self._open: set[int] = set()
         self._told = False
 
-    def build(self, node: yaml.Node) -> Node:
+    def build(self, node: yaml.Node) -> TreeNode:
         return self._build(node, 0)[0]
 
-    def _build(self, node: yaml.Node, depth: int) -> tuple[Node, int]:
+    def _build(self, node: yaml.Node, depth: int) -> tuple[TreeNode, int]:
         known = self._built.get(id(node))
         if known is not None:
             return known

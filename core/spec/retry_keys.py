@@ -18,7 +18,7 @@ from collections.abc import Mapping as Values
 from .fields import Fields, shown
 from .model import Rule
 from .problems import nearest
-from .reading import Mapping, Node, Scalar, kind_of
+from .reading import Mapping, Scalar, TreeNode, kind_of
 from .resources import RESOURCES, is_word
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
@@ -80,7 +80,7 @@ def _read_rule(fields: Fields, cause: str) -> Rule:
     return Rule(times, restart, cause == "NODE_FAIL" if exclude is None else exclude, tuple(changes))
 
 
-def _times(fields: Fields, node: Node, what: str) -> int:
+def _times(fields: Fields, node: TreeNode, what: str) -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
         return value
@@ -89,7 +89,7 @@ def _times(fields: Fields, node: Node, what: str) -> int:
     return 0
 
 
-def _change(fields: Fields, key: str, node: Node) -> str:
+def _change(fields: Fields, key: str, node: TreeNode) -> str:
     """The value that a rule gives to a resource: a factor, or what the resource accepts; empty after a problem."""
     resource = RESOURCES[key]
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .fields import Fields
 from .model import RunValue
 from .problems import nearest
-from .reading import Mapping, Node, Scalar, kind_of
+from .reading import Mapping, Scalar, TreeNode, kind_of
 from .resources import RESOURCES
 from .tokens import ONLY_TOKEN
 from .walltime import WALLTIME
@@ -51,7 +51,7 @@ def read_run_values(run: Fields) -> dict[str, RunValue]:
     return values
 
 
-def _count(run: Fields, key: str, node: Node, least: int) -> RunValue | None:
+def _count(run: Fields, key: str, node: TreeNode, least: int) -> RunValue | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool):
         value = None
@@ -70,7 +70,7 @@ def _count(run: Fields, key: str, node: Node, least: int) -> RunValue | None:
     return None
 
 
-def _shown(node: Node) -> str:
+def _shown(node: TreeNode) -> str:
     """A value as a message shows it: itself if it is one, else what it is."""
     if isinstance(node, Scalar) and isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool):
         return f"'{node.text}'"
@@ -82,7 +82,7 @@ def _is_whole(value: int | float) -> bool:
     return isinstance(value, int) or value.is_integer()
 
 
-def _walltime(run: Fields, node: Node) -> RunValue | None:
+def _walltime(run: Fields, node: TreeNode) -> RunValue | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str) and value:
         if "$(" not in value and not WALLTIME.fullmatch(value.strip()):
@@ -102,7 +102,7 @@ def _walltime(run: Fields, node: Node) -> RunValue | None:
     return None
 
 
-def _exclusive(run: Fields, node: Node) -> RunValue | None:
+def _exclusive(run: Fields, node: TreeNode) -> RunValue | None:
     if isinstance(node, Mapping):
         chosen: dict[str, str | int | float | bool] = {}
         for key, item in node.items():
@@ -125,18 +125,18 @@ def _exclusive(run: Fields, node: Node) -> RunValue | None:
     return value
 
 
-def _flag_or_token(node: Node) -> bool | str | None:
+def _flag_or_token(node: TreeNode) -> bool | str | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, bool) or (isinstance(value, str) and ONLY_TOKEN.fullmatch(value)):
         return value
     return None
 
 
-def _not_a_flag(run: Fields, key: str, node: Node) -> None:
+def _not_a_flag(run: Fields, key: str, node: TreeNode) -> None:
     run.problems.error(node.place, f"{run.what}: '{key}' has to be true or false, but is {kind_of(node)}")
 
 
-def _priority(run: Fields, node: Node) -> RunValue | None:
+def _priority(run: Fields, node: TreeNode) -> RunValue | None:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, str) and any(value in (word, word.upper(), word.title()) for word in _PRIORITIES):
         return value

@@ -10,7 +10,7 @@ import re
 
 from .fields import Fields
 from .model import RunValue
-from .reading import Node, Scalar, Sequence, kind_of
+from .reading import Scalar, Sequence, TreeNode, kind_of
 from .resources import OURS, RESOURCES
 
 BATCH_KEYS = (*OURS, "cores per task", "sbatch")
@@ -40,13 +40,13 @@ def read_slurm_values(fields: Fields, known: tuple[str, ...]) -> dict[str, RunVa
     return values
 
 
-def _value(fields: Fields, key: str, node: Node) -> str:
+def _value(fields: Fields, key: str, node: TreeNode) -> str:
     if RESOURCES[key].is_list and isinstance(node, Sequence):
         return ",".join(filter(None, (_text(fields, key, item) for item in node.items)))
     return _text(fields, key, node)
 
 
-def _text(fields: Fields, key: str, node: Node) -> str:
+def _text(fields: Fields, key: str, node: TreeNode) -> str:
     resource = RESOURCES[key]
     example = f"{key}: {resource.example}"
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
