@@ -127,7 +127,7 @@ def read_tree(text: str, problems: Problems) -> TreeNode | None:
     except RecursionError:
         problems.error(NOWHERE, _TOO_DEEP)
         return None
-    return None if root is None else _Builder(problems).build(root)
+    return None if root is None else _TreeBuilder(problems).build(root)
 
 
 def _too_deep(text: str) -> Place | None:
@@ -173,7 +173,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
     problems.error(place, message + context, hint)
 
 
-class _Builder:
+class _TreeBuilder:
     """Turns PyYAML's nodes into ours, each aliased node once."""
 
     def __init__(self, problems: Problems) -> None:
