@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from ..spec.fields import Fields
 from ..spec.problems import NOWHERE, Problems, SpecError
-from ..spec.reading import Scalar, kind_of, read_tree
 from ..spec.walltime import walltime_seconds
+from ..spec.yaml_tree import Scalar, kind_of, read_tree
 
 _KEYS = ("name", "recognise", "required", "partition", "default_qos", "nodes", "qos", "confirm")
 _NODE_KEYS = ("threads", "memory", "gpus", "account_ends")

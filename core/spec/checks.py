@@ -16,10 +16,10 @@ from .given import NOTHING_GIVEN, Given, set_entries
 from .model import BATCH_SYSTEMS, OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
-from .reading import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
 from .slurm_keys import BATCH_KEYS, read_slurm_values
 from .step_keys import extend_steps
+from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
 _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos", "reservation")

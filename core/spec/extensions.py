@@ -5,8 +5,8 @@ from __future__ import annotations
 from .fields import Fields, shown
 from .model import Extensions, Pack
 from .problems import closest
-from .reading import Mapping, Scalar, kind_of
 from .walltime import WALLTIME, walltime_seconds
+from .yaml_tree import Mapping, Scalar, kind_of
 
 _KEYS = (
     *("submit_ahead", "array", "pack", "on_end", "on_failure", "site", "confirm"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from .problems import Place, Problems, closest, nearest
-from .reading import Mapping, Scalar, Sequence, TreeNode, kind_of
+from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of
 
 
 def plain(node: TreeNode) -> object:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from . import reading
+from . import yaml_tree
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText
 from .given import Given
 from .model import Parameter
 from .problems import NOWHERE, Place, Problems
 from .ranges import RangeError, numbers
-from .reading import Scalar, TreeNode, kind_of
 from .sweep import MOST_ROWS, Group, combine, count_rows, read_groups
 from .table_files import TableFiles
+from .yaml_tree import Scalar, TreeNode, kind_of
 
 _SOURCES = ("values", "range", "file")
 
@@ -39,7 +39,7 @@ def read_parameters(top: Fields, given: Given, read: ReadText) -> tuple[Paramete
     """All parameters, with a value and a label for every row; none if there are mistakes in the file."""
     problems = top.problems
     node = top.node.get("mtui")
-    block = Fields(node, "mtui", problems) if isinstance(node, reading.Mapping) else None
+    block = Fields(node, "mtui", problems) if isinstance(node, yaml_tree.Mapping) else None
     maestros = _maestros(top)
     typed = [] if given.generator else _from_command_line(given)
     found = _merged([*maestros, *_ours(block, TableFiles(read, problems)), *typed])
@@ -104,7 +104,7 @@ def _maestros(top: Fields) -> list[_Definition]:
             if isinstance(value, Scalar):
                 warn_of_clock(value, what, top.problems)
         values = item.node.get("values")
-        listed = values.items if isinstance(values, reading.Sequence) else None
+        listed = values.items if isinstance(values, yaml_tree.Sequence) else None
         texts = None if listed is None else tuple(str(plain(value)) for value in listed)
         found.append(_Definition(key, fields.place(key), texts, _label(key, item), broken=texts is None))
     return found
@@ -117,7 +117,7 @@ def _ours(block: Fields | None, files: TableFiles) -> list[_Definition]:
     for key, node in fields.node.items() if fields else ():
         assert fields is not None
         place = fields.place(key)
-        if key == "file" and not isinstance(node, reading.Mapping):
+        if key == "file" and not isinstance(node, yaml_tree.Mapping):
             file = fields.text("file")
             columns = files.columns(file, node.place) if file else None
             found += [_Definition(name, place, values, table=file) for name, values in (columns or {}).items()]
@@ -178,7 +178,7 @@ def _listed(item: Fields) -> tuple[str, ...]:
 
 def _range(item: Fields) -> tuple[str, ...] | None:
     node = item.node.entries["range"]
-    bounds = [_number(bound) for bound in node.items] if isinstance(node, reading.Sequence) else []
+    bounds = [_number(bound) for bound in node.items] if isinstance(node, yaml_tree.Sequence) else []
     if len(bounds) not in (2, 3):
         message = f"{item.what}: range has to be [first, last] or [first, last, step]"
         item.problems.error(node.place, message)

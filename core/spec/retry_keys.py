@@ -18,8 +18,8 @@ from collections.abc import Mapping as Values
 from .fields import Fields, shown
 from .model import Rule
 from .problems import nearest
-from .reading import Mapping, Scalar, TreeNode, kind_of
 from .resources import RESOURCES, is_word
+from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
 # Amounts first, then places: so a rule is shown.

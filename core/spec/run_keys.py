@@ -5,10 +5,10 @@ from __future__ import annotations
 from .fields import Fields
 from .model import RunValue
 from .problems import nearest
-from .reading import Mapping, Scalar, TreeNode, kind_of
 from .resources import RESOURCES
 from .tokens import ONLY_TOKEN
 from .walltime import WALLTIME
+from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
 # Keys that this engine acts on, and keys that only other schedulers read. The latter are checked and then
 # have no effect, which Maestro's Slurm adapter does with them as well.

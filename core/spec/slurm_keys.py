@@ -10,8 +10,8 @@ import re
 
 from .fields import Fields
 from .model import RunValue
-from .reading import Scalar, Sequence, TreeNode, kind_of
 from .resources import OURS, RESOURCES
+from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 
 BATCH_KEYS = (*OURS, "cores per task", "sbatch")
 STEP_KEYS = (*OURS, "queue", "bank", "sbatch")

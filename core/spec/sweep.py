@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import reading
+from . import yaml_tree
 from .fields import Fields
 from .problems import nearest
-from .reading import Scalar, kind_of
+from .yaml_tree import Scalar, kind_of
 
 MOST_ROWS = 200_000  # that a product, a range or a table may have: far beyond any sweep, and well within the memory
 
@@ -49,7 +49,7 @@ def read_groups(block: Fields | None, keys: Sequence[str], tables: Iterable[Grou
         return [tuple(keys)] if keys else []
     together = {key: table for table in tables for key in table}
     groups: list[Group] = []
-    if isinstance(node, reading.Mapping):
+    if isinstance(node, yaml_tree.Mapping):
         before = len(block.problems.errors)
         groups = _named_groups(Fields(node, "mtui: sweep", block.problems), keys, together)
         if len(block.problems.errors) > before:
@@ -69,7 +69,7 @@ def _named_groups(sweep: Fields, keys: Sequence[str], together: Mapping[str, Gro
     sweep.check_keys((), ("zip",))
     groups: list[Group] = []
     for item in sweep.items("zip", "mtui: sweep: 'zip'"):
-        if not isinstance(item, reading.Sequence):
+        if not isinstance(item, yaml_tree.Sequence):
             message = f"mtui: sweep: 'zip' has to list groups of parameters, but holds {kind_of(item)}"
             sweep.problems.error(item.place, message, "a group is a list of its own: [[A, B]]")
             continue

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtui.core.spec import Problems, SpecError, reading
+from mtui.core.spec import Problems, SpecError, yaml_tree
 from mtui.core.spec.checks import load_study, parse_study
 from mtui.core.spec.fields import plain
-from mtui.core.spec.reading import Mapping, Scalar, read_tree
+from mtui.core.spec.yaml_tree import Mapping, Scalar, read_tree
 from tests.unit.planning import HEAD, told
 
 STUDY = HEAD + "study:\n- {name: a, description: d, run: {cmd: x}}\n"
@@ -144,7 +144,7 @@ def test_aliases_that_unfold_into_millions_are_refused(form: str) -> None:
 
 
 def test_a_file_of_many_values_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_MAX_SIZE", 1000)
+    monkeypatch.setattr(yaml_tree, "_MAX_SIZE", 1000)
     assert len(tree_of("a: [" + "1, " * 5000 + "]\n").entries) == 1
 
 
