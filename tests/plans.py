@@ -8,8 +8,8 @@ from dataclasses import replace
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part, plan_part
-from mtui.core.spec.model import Batch, Parameter, Rule, Step, Study
 from mtui.core.spec.problems import NOWHERE, Problems
+from mtui.core.spec.study_spec import Batch, Parameter, Rule, Step, Study
 
 SLURM = Batch("slurm", values={"host": "h", "bank": "b", "queue": "q"})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from ..plan.model import Plan
-from ..spec.model import Extensions
+from ..spec.study_spec import Extensions
 from .base import Answer, Backend
 from .site import Site
 from .slurm import Slurm, require_slurm

@@ -16,7 +16,7 @@ from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..plan.extend import widened
 from ..plan.packing import Packing
-from ..spec.model import Pack
+from ..spec.study_spec import Pack
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
 from ..store.study_file import Settings, StudyFile

@@ -10,7 +10,7 @@ from ..errors import MtuiError
 from ..plan.expand import path_component
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.model import Batch
+from ..spec.study_spec import Batch
 from ..start import PlanOptions, plan_study
 from .rows import Row
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..spec.model import Batch, Dependency, Rule, RunValue
+from ..spec.study_spec import Batch, Dependency, Rule, RunValue
 from .changes import restarts
 from .parameters import ParameterTable
 

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from ..errors import Refusal
 from ..packing.protocol import ResourceRequest
-from ..spec.model import Pack
+from ..spec.study_spec import Pack
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
 from .changes import UNCHANGED, restarts

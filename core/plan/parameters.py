@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..spec.model import Parameter
+from ..spec.study_spec import Parameter
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PgenError, UsageError
-from ..spec.model import EnvEntry, Parameter
+from ..spec.study_spec import EnvEntry, Parameter
 from .parameters import ParameterTable
 
 DEADLINE = 600.0  # seconds; a generator may sample for a while, but must not hang a start for ever

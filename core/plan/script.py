@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..spec.model import RunValue
 from ..spec.resources import OURS, RESOURCES
+from ..spec.study_spec import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
 from .changes import UNCHANGED, restarts
 from .launcher import remove_launchers, replace_launchers

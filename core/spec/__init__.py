@@ -3,8 +3,8 @@
 The checks themselves are imported from their own module: whoever has a plan already needs none of them.
 """
 
-from .model import Batch, Dependency, EnvEntry, Parameter, Step, Study
 from .problems import Problem, Problems, SpecError
+from .study_spec import Batch, Dependency, EnvEntry, Parameter, Step, Study
 
 __all__ = [
     "Batch",

@@ -13,12 +13,22 @@ from .extensions import read_extensions
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
 from .given import NOTHING_GIVEN, Given, set_entries
-from .model import BATCH_SYSTEMS, OTHER_SCHEDULERS, Batch, Dependency, DependencyKind, EnvEntry, RunValue, Step, Study
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
 from .slurm_keys import BATCH_KEYS, read_slurm_values
 from .step_keys import extend_steps
+from .study_spec import (
+    BATCH_SYSTEMS,
+    OTHER_SCHEDULERS,
+    Batch,
+    Dependency,
+    DependencyKind,
+    EnvEntry,
+    RunValue,
+    Step,
+    Study,
+)
 from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")

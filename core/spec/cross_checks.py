@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from .environment import RESERVED, Environment, build_environment
-from .model import Parameter, Step, Study
 from .problems import NOWHERE, Place, Problems, nearest
+from .study_spec import Parameter, Step, Study
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")

@@ -13,7 +13,7 @@ import os.path
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from .model import Dependency, DependencyKind, EnvEntry
+from .study_spec import Dependency, DependencyKind, EnvEntry
 
 RESERVED = ("OUTPUT_PATH", "SPECROOT")
 

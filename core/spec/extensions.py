@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .fields import Fields, shown
-from .model import Extensions, Pack
 from .problems import closest
+from .study_spec import Extensions, Pack
 from .walltime import WALLTIME, walltime_seconds
 from .yaml_tree import Mapping, Scalar, kind_of
 

@@ -13,9 +13,9 @@ from . import yaml_tree
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText
 from .given import Given
-from .model import Parameter
 from .problems import NOWHERE, Place, Problems
 from .ranges import RangeError, numbers
+from .study_spec import Parameter
 from .sweep import MOST_ROWS, Group, combine, count_rows, read_groups
 from .table_files import TableFiles
 from .yaml_tree import Scalar, TreeNode, kind_of

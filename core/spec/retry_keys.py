@@ -16,9 +16,9 @@ import re
 from collections.abc import Mapping as Values
 
 from .fields import Fields, shown
-from .model import Rule
 from .problems import nearest
 from .resources import RESOURCES, is_word
+from .study_spec import Rule
 from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from .fields import Fields
-from .model import RunValue
 from .problems import nearest
 from .resources import RESOURCES
+from .study_spec import RunValue
 from .tokens import ONLY_TOKEN
 from .walltime import WALLTIME
 from .yaml_tree import Mapping, Scalar, TreeNode, kind_of

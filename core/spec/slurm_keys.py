@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from .fields import Fields
-from .model import RunValue
 from .resources import OURS, RESOURCES
+from .study_spec import RunValue
 from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 
 BATCH_KEYS = (*OURS, "cores per task", "sbatch")

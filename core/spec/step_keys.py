@@ -13,11 +13,11 @@ from collections.abc import Mapping as Values
 from dataclasses import replace
 
 from .fields import Fields
-from .model import Rule, Step
 from .problems import Place, nearest
 from .retry_keys import merged, read_retry
 from .run_keys import RUN_KEYS
 from .slurm_keys import STEP_KEYS, read_slurm_values
+from .study_spec import Rule, Step
 from .yaml_tree import Mapping, Scalar, kind_of
 
 _KEYS = (*STEP_KEYS, "retry", "after", "group")

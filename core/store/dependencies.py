@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import DependencyError
-from ..spec.model import Dependency, DependencyKind
+from ..spec.study_spec import Dependency, DependencyKind
 from .new_folder import make_folder
 
 

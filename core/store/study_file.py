@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import TRY_DOCTOR, StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.model import Batch, Pack, Rule
+from ..spec.study_spec import Batch, Pack, Rule
 
 VERSION = 1
 
@@ -29,7 +29,7 @@ class Settings:
     array: int = 1000  # the most tasks of a job array; 1: no arrays
     rlimit: int = 1  # restarts of an instance that timed out and has a restart command; 0: no limit
     attempts: int = 1  # tries at a submission that is refused, and at a local step that fails
-    on_end: str = ""  # commands that a driver runs, see spec/model.py
+    on_end: str = ""  # commands that a driver runs, see spec/study_spec.py
     on_failure: str = ""
     pack: Pack | None = None  # whether and how instances share allocations
     dry: bool = False  # made by --dry, to look at its scripts: nobody has said yet that it is to run

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from ..plan.changes import RESTART, UNCHANGED
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.script import header_resources
-from ..spec.model import Rule
 from ..spec.retry_keys import factor_of
+from ..spec.study_spec import Rule
 from ..spec.walltime import walltime_seconds, walltime_text
 from . import events as ev
 from .attempt import Attempt

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.spec.model import Pack
+from mtui.core.spec.study_spec import Pack
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev

@@ -8,8 +8,8 @@ import pytest
 
 from mtui.core.site import profile
 from mtui.core.spec import checks, extensions, retry_keys, slurm_keys, step_keys
-from mtui.core.spec.model import BATCH_SYSTEMS
 from mtui.core.spec.run_keys import RUN_KEYS
+from mtui.core.spec.study_spec import BATCH_SYSTEMS
 from tests.docs.markdown import tables
 
 KEYS: dict[str, set[str]] = {

@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool
-from mtui.core.spec.model import Pack
+from mtui.core.spec.study_spec import Pack
 from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport
 from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status

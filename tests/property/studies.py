@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part
-from mtui.core.spec.model import Rule
+from mtui.core.spec.study_spec import Rule
 from tests.plans import plan, step
 
 DEPENDENCIES = ("", "", "", "direct", "funnel", "both", "after", "after all", "group")

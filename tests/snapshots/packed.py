@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtui.core.spec.model import Pack
+from mtui.core.spec.study_spec import Pack
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev

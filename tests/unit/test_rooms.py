@@ -81,7 +81,7 @@ def _room(module: str) -> str:
 
 @cache
 def _imports(path: Path) -> list[tuple[int, str]]:
-    """Line and name of every import in a file; our own modules as `core.spec.model`, also in functions."""
+    """Line and name of every import in a file; our own modules as `core.spec.study_spec`, also in functions."""
     return list(_find_imports(path))
 
 
@@ -140,7 +140,7 @@ def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest
         (3, "core.store.lease"),
         (4, "core.store.layout"),
         (4, "core.store"),
-        (5, "core.spec.model"),
+        (5, "core.spec.study_spec"),
         (6, "core.store"),
         (8, "tui"),
         (9, "textual.app"),

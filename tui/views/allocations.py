@@ -8,7 +8,7 @@ from math import inf
 from ...core.backends.slurm_text import reason_text
 from ...core.plan.model import Plan
 from ...core.plan.packing import Packing, Share
-from ...core.spec.model import Pack
+from ...core.spec.study_spec import Pack
 from ...core.spec.walltime import walltime_text
 from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...core.plan.changes import in_words
 from ...core.plan.model import Plan, PlannedStep
-from ...core.spec.model import Rule
+from ...core.spec.study_spec import Rule
 
 
 def above_words(plan: Plan, step: PlannedStep) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...core.errors import Refusal
 from ...core.plan.packing import ANY, Packing, Share
-from ...core.spec.model import Pack
+from ...core.spec.study_spec import Pack
 from ...core.store.study_file import StudyFile
 from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt

@@ -10,7 +10,7 @@ from mtui.core.backends import batch
 from mtui.core.backends.batch import batch_system, require_batch_system, within_abilities
 from mtui.core.backends.slurm import Slurm
 from mtui.core.errors import BackendMissing
-from mtui.core.spec.model import BATCH_SYSTEMS, Extensions, Pack
+from mtui.core.spec.study_spec import BATCH_SYSTEMS, Extensions, Pack
 from tests.plans import plan, step
 from tests.unit.backends.fake import Fake
 

@@ -12,7 +12,7 @@ import pytest
 from mtui.core.driver import Driver, driver
 from mtui.core.driver.crash_points import POINTS
 from mtui.core.errors import DriverError
-from mtui.core.spec.model import Step
+from mtui.core.spec.study_spec import Step
 from mtui.core.store import inbox
 from mtui.core.store.journal import read_events
 from mtui.core.store.layout import StudyDirectory, create

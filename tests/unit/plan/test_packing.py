@@ -12,8 +12,8 @@ from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool, Share
-from mtui.core.spec.model import Batch, Pack, Parameter, RunValue, Step, Study
 from mtui.core.spec.problems import Problems
+from mtui.core.spec.study_spec import Batch, Pack, Parameter, RunValue, Step, Study
 
 PLACE = ("--partition=q", "--account=b")
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.spec import Dependency, EnvEntry
 from mtui.core.spec.environment import build_environment
-from mtui.core.spec.model import DependencyKind
+from mtui.core.spec.study_spec import DependencyKind
 
 
 def applied(text: str, *entries: tuple[str, Any], dependencies: tuple[Dependency, ...] = ()) -> str:

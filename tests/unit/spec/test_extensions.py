@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.spec import Problems
 from mtui.core.spec.checks import parse_study
-from mtui.core.spec.model import Extensions
+from mtui.core.spec.study_spec import Extensions
 from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
 
 STEP = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"

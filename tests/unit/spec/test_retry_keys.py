@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from mtui.core.spec.model import Rule
 from mtui.core.spec.retry_keys import CAUSES, factor_of
+from mtui.core.spec.study_spec import Rule
 from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
 
 STEPS = """\

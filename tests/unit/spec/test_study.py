@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mtui.core.spec import Batch, Problems
 from mtui.core.spec.checks import parse_study
-from mtui.core.spec.model import Dependency, DependencyKind, Parameter, Study
 from mtui.core.spec.problems import Place
+from mtui.core.spec.study_spec import Dependency, DependencyKind, Parameter, Study
 
 TEXT = """\
 description: {name: a name, description: what it does, author: me}

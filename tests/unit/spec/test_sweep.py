@@ -10,7 +10,7 @@ from mtui.core.spec import Problem, Problems, SpecError
 from mtui.core.spec.checks import parse_study
 from mtui.core.spec.files import Unreadable
 from mtui.core.spec.given import NOTHING_GIVEN, Given
-from mtui.core.spec.model import Parameter
+from mtui.core.spec.study_spec import Parameter
 from tests.unit.planning import HEAD
 
 STEP = "study: [{name: a, description: d, run: {cmd: $(A) $(B) $(C)}}]\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import DependencyError
-from mtui.core.spec.model import Dependency, DependencyKind
+from mtui.core.spec.study_spec import Dependency, DependencyKind
 from mtui.core.store.dependencies import check_paths, cloned
 
 

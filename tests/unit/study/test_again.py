@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtui.core.plan.changes import RESTART
-from mtui.core.spec.model import Rule
+from mtui.core.spec.study_spec import Rule
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, grow, rules_of, try_again
 from mtui.core.study.causes import text_cause

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Share
-from mtui.core.spec.model import Pack
+from mtui.core.spec.study_spec import Pack
 from mtui.core.study import events as ev
 from mtui.core.study.causes import Cause, CauseCode
 from mtui.core.study.packing import Gift, Packer, TakeBack

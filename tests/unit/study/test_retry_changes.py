@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mtui.core.spec.model import Step
+from mtui.core.spec.study_spec import Step
 from mtui.core.study import events as ev
 from mtui.core.study.commands import Request, carry_out, check_changes
 from mtui.core.study.event_records import from_record, to_line

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from mtui.core.spec.model import Extensions, Pack
+from mtui.core.spec.study_spec import Extensions, Pack
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.spec.model import Extensions
+from mtui.core.spec.study_spec import Extensions
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of

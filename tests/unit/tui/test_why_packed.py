@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.plan.model import Plan
-from mtui.core.spec.model import Pack
+from mtui.core.spec.study_spec import Pack
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev

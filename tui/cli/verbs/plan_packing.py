@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ....core.plan.model import Plan
 from ....core.plan.packing import Packing, Pool, Share
-from ....core.spec.model import Pack
+from ....core.spec.study_spec import Pack
 from ...views.allocations import clock
 from ...views.text import plural, safe
 

@@ -11,8 +11,8 @@ from ....core.plan.model import Plan, PlannedStep
 from ....core.plan.parameters import ParameterTable
 from ....core.plan.script import header_resources
 from ....core.site.profile import Profile
-from ....core.spec.model import Extensions
 from ....core.spec.problems import Problem
+from ....core.spec.study_spec import Extensions
 from ....core.study.again import Tries, rules_of
 from ...views.step_words import above_words, retry_words
 from ...views.text import Paint, plural, safe, safe_lines, table
