@@ -21,7 +21,7 @@ from .plan.pgen import parse_pargs, run_pgen
 from .site.advice import advice
 from .site.find import find_profile
 from .site.profile import Profile
-from .spec import Problem, Problems, Study
+from .spec import Problem, Problems, StudySpec
 from .spec.checks import load_study
 from .spec.cross_checks import study_environment
 from .spec.given import given_words, read_given
@@ -57,7 +57,7 @@ class PlanOptions:
 class Planned:
     """A plan that was made of a spec file, and what is doubtful in the file."""
 
-    study: Study
+    study: StudySpec
     plan: Plan
     warnings: list[Problem] = field(default_factory=list[Problem])
     profile: Profile | None = None  # of the site
@@ -109,14 +109,14 @@ def _check_path(plan: Plan) -> None:
         )
 
 
-def _profile(study: Study, plan: Plan, spec: Path) -> Profile | None:
+def _profile(study: StudySpec, plan: Plan, spec: Path) -> Profile | None:
     """What is known of the site where the study is to run; nothing if it needs no Slurm."""
     if not plan.uses_slurm and not study.mtui.site:
         return None
     return find_profile(study.mtui.site, spec.absolute().parent, os.environ)
 
 
-def _free_name(study: Study, cwd: str, spec_root: str, problems: Problems) -> str:
+def _free_name(study: StudySpec, cwd: str, spec_root: str, problems: Problems) -> str:
     """The directory of this second; if another study was started in it, of the next free one."""
     parent = os.path.expandvars(study_environment(study).apply(study.output_path).replace("$(SPECROOT)", spec_root))
     if "$" in parent:
@@ -131,7 +131,7 @@ def _free_name(study: Study, cwd: str, spec_root: str, problems: Problems) -> st
         second += 1
 
 
-def _parameters(study: Study, options: PlanOptions, out: str, spec_root: str) -> ParameterTable | None:
+def _parameters(study: StudySpec, options: PlanOptions, out: str, spec_root: str) -> ParameterTable | None:
     if not options.pgen:
         if options.pargs:
             raise UsageError("--pargs is given without --pgen", "name the generator file: --pgen FILE")

@@ -9,7 +9,7 @@ from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part, plan_part
 from mtui.core.spec.problems import NOWHERE, Problems
-from mtui.core.spec.study_spec import Batch, Parameter, Rule, Step, Study
+from mtui.core.spec.study_spec import Batch, Parameter, Rule, Step, StudySpec
 
 SLURM = Batch("slurm", values={"host": "h", "bank": "b", "queue": "q"})
 
@@ -51,7 +51,7 @@ def plan(
         Parameter(key, tuple(map(str, values)), tuple(f"{key}.{value}" for value in values))
         for key, values in (rows or {}).items()
     ]
-    study = Study("test", "a test", steps, SLURM, parameters=tuple(parameters))
+    study = StudySpec("test", "a test", steps, SLURM, parameters=tuple(parameters))
     made = make_plan(
         study, out=out, spec_root="/nowhere", cwd="/nowhere", problems=Problems("test.yaml"), hashws=hashws
     )

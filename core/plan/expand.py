@@ -17,7 +17,7 @@ from ..errors import Refusal
 from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
 from ..spec.environment import Environment, build_environment
 from ..spec.problems import Place, Problems
-from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, Study
+from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter
 from .launcher import LauncherError
 from .model import Instance, Plan, PlannedStep
@@ -35,7 +35,7 @@ def path_component(text: str) -> str:
 
 
 def make_plan(
-    study: Study,
+    study: StudySpec,
     *,
     out: str,
     spec_root: str,
@@ -281,7 +281,7 @@ def _check_name(
     return None
 
 
-def _check_launchers(plan: Plan, study: Study, problems: Problems) -> None:
+def _check_launchers(plan: Plan, study: StudySpec, problems: Problems) -> None:
     """Resolve every $(LAUNCHER)[...] once now: an error must come before the first job, not in the middle."""
     source = SourceText(study.text)
     written = {step.name: step for step in study.steps}

@@ -4,7 +4,7 @@ The checks themselves are imported from their own module: whoever has a plan alr
 """
 
 from .problems import Problem, Problems, SpecError
-from .study_spec import Batch, Dependency, EnvEntry, Parameter, Step, Study
+from .study_spec import Batch, Dependency, EnvEntry, Parameter, Step, StudySpec
 
 __all__ = [
     "Batch",
@@ -15,5 +15,5 @@ __all__ = [
     "Problems",
     "SpecError",
     "Step",
-    "Study",
+    "StudySpec",
 ]

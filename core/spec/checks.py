@@ -27,7 +27,7 @@ from .study_spec import (
     EnvEntry,
     RunValue,
     Step,
-    Study,
+    StudySpec,
 )
 from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 
@@ -36,7 +36,7 @@ _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos"
 _SLURM_REQUIRED = ("host", "bank", "queue")
 
 
-def load_study(path: Path, given: Given = NOTHING_GIVEN) -> tuple[Study, Problems]:
+def load_study(path: Path, given: Given = NOTHING_GIVEN) -> tuple[StudySpec, Problems]:
     """The study of a spec file, with what the command line gave in its place; and its warnings.
 
     Raises SpecError with every problem of the file, also when the file cannot be read.
@@ -52,7 +52,9 @@ def _whole(message: str) -> Problem:
     return Problem(NOWHERE, message)
 
 
-def parse_study(text: str, problems: Problems, given: Given = NOTHING_GIVEN, read: ReadText = read_nothing) -> Study:
+def parse_study(
+    text: str, problems: Problems, given: Given = NOTHING_GIVEN, read: ReadText = read_nothing
+) -> StudySpec:
     """The study in a YAML text; `read` reads the tables that it names.
 
     Warnings go to `problems`; raises SpecError if there are errors among them.
@@ -71,7 +73,7 @@ def parse_study(text: str, problems: Problems, given: Given = NOTHING_GIVEN, rea
     entries = set_entries(entries, given, problems)
     batch = _batch(top)
     steps = extend_steps(top, _steps(top))
-    study = Study(
+    study = StudySpec(
         name=name,
         description=description,
         steps=steps,

@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from .environment import RESERVED, Environment, build_environment
 from .problems import NOWHERE, Place, Problems, nearest
-from .study_spec import Parameter, Step, Study
+from .study_spec import Parameter, Step, StudySpec
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")
@@ -22,7 +22,7 @@ def dependency_target(written: str) -> tuple[str, bool]:
     return _FUNNEL_MARK.sub("", written), "*" in written
 
 
-def study_environment(study: Study) -> Environment:
+def study_environment(study: StudySpec) -> Environment:
     """The study's environment before its directory is known: good for names, not for paths."""
     return build_environment(study.environment, study.dependencies, "$(OUTPUT_PATH)", "$(SPECROOT)", "")[0]
 
@@ -39,7 +39,7 @@ def step_texts(step: Step) -> Iterator[tuple[str, str]]:
                 yield key, text
 
 
-def check(study: Study, problems: Problems) -> None:
+def check(study: StudySpec, problems: Problems) -> None:
     """Report what can only be seen with the whole study in hand."""
     environment = study_environment(study)
     _check_env_names(study, problems)
@@ -48,7 +48,7 @@ def check(study: Study, problems: Problems) -> None:
     _check_batch(study, problems)
 
 
-def check_uses(study: Study, parameters: Collection[Parameter], problems: Problems) -> None:
+def check_uses(study: StudySpec, parameters: Collection[Parameter], problems: Problems) -> None:
     """Warn of parameters that nobody uses and of tokens that nothing replaces, in a study without errors.
 
     `parameters` are the study's own, or those of a generator that stand in for them.
@@ -58,7 +58,7 @@ def check_uses(study: Study, parameters: Collection[Parameter], problems: Proble
     _check_tokens(study, environment, [parameter.key for parameter in parameters], problems)
 
 
-def _check_env_names(study: Study, problems: Problems) -> None:
+def _check_env_names(study: StudySpec, problems: Problems) -> None:
     seen: dict[str, Place] = {}
     named = [(entry.name, entry.place) for entry in study.environment]
     named += [(dependency.name, dependency.place) for dependency in study.dependencies]
@@ -77,7 +77,7 @@ def _check_env_names(study: Study, problems: Problems) -> None:
             seen[name] = place
 
 
-def _check_step_names(study: Study, environment: Environment, problems: Problems) -> None:
+def _check_step_names(study: StudySpec, environment: Environment, problems: Problems) -> None:
     seen: dict[str, Place] = {}
     for step in study.steps:
         if step.name in seen:
@@ -92,7 +92,7 @@ def _check_step_names(study: Study, environment: Environment, problems: Problems
             problems.error(step.place, f"step '{step.name}': a step's name cannot hold env tokens")
 
 
-def _check_batch(study: Study, problems: Problems) -> None:
+def _check_batch(study: StudySpec, problems: Problems) -> None:
     """Steps that ask for nodes in a study that says nothing of where: its block may be misspelt."""
     if study.batch.place != NOWHERE:
         return
@@ -103,7 +103,7 @@ def _check_batch(study: Study, problems: Problems) -> None:
             return
 
 
-def _check_edges(study: Study, environment: Environment, problems: Problems) -> None:
+def _check_edges(study: StudySpec, environment: Environment, problems: Problems) -> None:
     needs: dict[str, list[str]] = {step.name: [] for step in _named(study)[0]}
     places = _check_depends(study, environment, needs, problems)
     references = _check_workspaces(study, environment, needs, problems)
@@ -122,7 +122,7 @@ def _check_edges(study: Study, environment: Environment, problems: Problems) -> 
 
 
 def _check_depends(
-    study: Study, environment: Environment, needs: dict[str, list[str]], problems: Problems
+    study: StudySpec, environment: Environment, needs: dict[str, list[str]], problems: Problems
 ) -> dict[_Edge, Place]:
     """The edges that steps name, with their places; `needs` is filled with them."""
     places: dict[_Edge, Place] = {}
@@ -147,7 +147,7 @@ def _check_depends(
 
 
 def _check_workspaces(
-    study: Study, environment: Environment, needs: Mapping[str, Sequence[str]], problems: Problems
+    study: StudySpec, environment: Environment, needs: Mapping[str, Sequence[str]], problems: Problems
 ) -> dict[_Edge, Place]:
     """The workspaces that steps use without hanging on their steps, with the places of the tokens."""
     source = SourceText(study.text)
@@ -170,7 +170,7 @@ def _check_workspaces(
     return references
 
 
-def _named(study: Study) -> tuple[list[Step], bool]:
+def _named(study: StudySpec) -> tuple[list[Step], bool]:
     """The steps that have a name, and whether all do: else an unknown name is probably an echo of a missing one."""
     steps = [step for step in study.steps if step.name]
     return steps, len(steps) == len(study.steps)
@@ -259,7 +259,7 @@ def _report_circle(
 
 
 def _check_parameters(
-    study: Study, environment: Environment, parameters: Collection[Parameter], problems: Problems
+    study: StudySpec, environment: Environment, parameters: Collection[Parameter], problems: Problems
 ) -> None:
     texts = [environment.apply(text) for step in study.steps for _, text in step_texts(step)]
     for parameter in parameters:
@@ -294,7 +294,7 @@ def _check_parameters(
             problems.warn(parameter.place, f"parameter '{parameter.key}' has no values: steps that use it never run")
 
 
-def _check_tokens(study: Study, environment: Environment, parameters: Collection[str], problems: Problems) -> None:
+def _check_tokens(study: StudySpec, environment: Environment, parameters: Collection[str], problems: Problems) -> None:
     """Warn of every $(WORD) that nothing will replace; the shell would run it as a command."""
     source = SourceText(study.text)
     everywhere = set(RESERVED)

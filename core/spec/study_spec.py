@@ -143,7 +143,7 @@ class Extensions:
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class StudySpec:
     """A checked spec.
 
     `environment` holds the entry OUTPUT_PATH as well, if there is one: it counts in the order of definition.

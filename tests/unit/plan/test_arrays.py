@@ -11,7 +11,7 @@ from mtui.core.plan.arrays import Kinds, Shares, kind_of, shares_of
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.spec.problems import Problems
-from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, Study
+from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
 
 BATCH = Batch("slurm", values={"host": "h", "bank": "b", "queue": "q"})
 
@@ -23,7 +23,7 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, count: int = 4,
         Parameter("W", tuple(str(1 + x % 2) for x in range(count)), tuple(f"W.{1 + x % 2}" for x in range(count))),
     )
     steps = (Step("s", description, f"{cmd}\n$(X) $(W)", run={"procs": 1, **(run or {})}),)
-    study = Study("t", "d", steps, BATCH, parameters=parameters)
+    study = StudySpec("t", "d", steps, BATCH, parameters=parameters)
     return make_plan(study, out="/o", spec_root="/", cwd="/", problems=Problems("t.yaml"))
 
 

@@ -13,7 +13,7 @@ from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool, Share
 from mtui.core.spec.problems import Problems
-from mtui.core.spec.study_spec import Batch, Pack, Parameter, RunValue, Step, Study
+from mtui.core.spec.study_spec import Batch, Pack, Parameter, RunValue, Step, StudySpec
 
 PLACE = ("--partition=q", "--account=b")
 
@@ -22,7 +22,7 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -
     step = Step("run", "d", f"{cmd} $(X)", run={"procs": 1, **(run or {})})
     values = {"host": "h", "bank": "b", "queue": "q", **batch}
     parameters = (Parameter("X", ("1", "2"), ("X.1", "X.2")),)
-    study = Study("t", "d", (step,), Batch("slurm", values=values), parameters=parameters)
+    study = StudySpec("t", "d", (step,), Batch("slurm", values=values), parameters=parameters)
     return make_plan(study, out="/out", spec_root="/s", cwd="/c", problems=Problems("t.yaml"))
 
 
@@ -58,7 +58,7 @@ def test_what_a_step_asks_for_is_its_part_of_an_allocation(run: dict[str, RunVal
 def test_nodes_without_procs_are_a_task_on_each() -> None:
     step = Step("run", "d", "true", run={"nodes": 3})
     plan = make_plan(
-        Study("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
+        StudySpec("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
     )
     found = Packing(plan, Pack(nodes=3)).of(0)
     assert isinstance(found, Share)

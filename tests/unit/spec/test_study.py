@@ -5,7 +5,7 @@ from __future__ import annotations
 from mtui.core.spec import Batch, Problems
 from mtui.core.spec.checks import parse_study
 from mtui.core.spec.problems import Place
-from mtui.core.spec.study_spec import Dependency, DependencyKind, Parameter, Study
+from mtui.core.spec.study_spec import Dependency, DependencyKind, Parameter, StudySpec
 
 TEXT = """\
 description: {name: a name, description: what it does, author: me}
@@ -40,7 +40,7 @@ global.parameters:
 """
 
 
-def study() -> Study:
+def study() -> StudySpec:
     return parse_study(TEXT, Problems("study.yaml"))
 
 
