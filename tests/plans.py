@@ -9,7 +9,7 @@ from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part, plan_part
 from mtui.core.spec.problems import NOWHERE, Problems
-from mtui.core.spec.study_spec import Batch, Parameter, Rule, Step, StudySpec
+from mtui.core.spec.study_spec import Batch, Parameter, RetryRule, Step, StudySpec
 
 SLURM = Batch("slurm", values={"host": "h", "bank": "b", "queue": "q"})
 
@@ -23,7 +23,7 @@ def step(
     restart: str = "",
     after: Sequence[str] = (),
     group: Sequence[str] = (),
-    retry: Mapping[str, Rule] | None = None,
+    retry: Mapping[str, RetryRule] | None = None,
     **run: object,
 ) -> Step:
     """A step; `depends` names other steps, `NAME_*` all instances of one; `uses` lists parameters by letter."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..spec.study_spec import Batch, Dependency, Rule, RunValue
+from ..spec.study_spec import Batch, Dependency, RetryRule, RunValue
 from .changes import restarts
 from .parameters import ParameterTable
 
@@ -34,7 +34,7 @@ class PlannedStep:
     by_row: Sequence[int] = ()  # for each parameter row, the instance that covers it; empty if `used` is
     after: tuple[int, ...] = ()  # of its parents and funnels: those whose ends count, whatever they are
     groups: tuple[int, ...] = ()  # funnels by group: their instances that share its parameters are direct parents
-    retry: Mapping[str, Rule] = field(default_factory=dict[str, Rule])  # by cause
+    retry: Mapping[str, RetryRule] = field(default_factory=dict[str, RetryRule])  # by cause
     skipped: str = ""  # why none of its instances is to run; they count as done
 
     @property

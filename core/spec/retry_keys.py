@@ -18,7 +18,7 @@ from collections.abc import Mapping as Values
 from .fields import Fields, shown
 from .problems import nearest
 from .resources import RESOURCES, is_word
-from .study_spec import Rule
+from .study_spec import RetryRule
 from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
@@ -37,7 +37,7 @@ def factor_of(value: str) -> float | None:
     return float(match.group(1)) if match else None
 
 
-def read_retry(fields: Fields) -> dict[str, Rule]:
+def read_retry(fields: Fields) -> dict[str, RetryRule]:
     """The rules below the key `retry`, by cause."""
     node = fields.node.get("retry")
     if node is None or (isinstance(node, Scalar) and node.value is False):
@@ -45,7 +45,7 @@ def read_retry(fields: Fields) -> dict[str, Rule]:
     if not isinstance(node, Mapping):
         times = _times(fields, node, "'retry'")
         return {cause: _rule(cause, times) for cause in CAUSES} if times else {}
-    rules: dict[str, Rule] = {}
+    rules: dict[str, RetryRule] = {}
     for cause, item in node.items():
         what = f"{fields.what}: retry: {cause}"
         if cause not in CAUSES and not (cause.isdecimal() and 1 <= int(cause) <= 255):
@@ -58,16 +58,16 @@ def read_retry(fields: Fields) -> dict[str, Rule]:
     return {cause: rule for cause, rule in rules.items() if rule.times}
 
 
-def merged(of_study: Values[str, Rule], of_step: Values[str, Rule]) -> dict[str, Rule]:
+def merged(of_study: Values[str, RetryRule], of_step: Values[str, RetryRule]) -> dict[str, RetryRule]:
     """The rules of a step: its own, and the study's for causes of which it says nothing."""
     return {**of_study, **of_step}
 
 
-def _rule(cause: str, times: int) -> Rule:
-    return Rule(times, exclude=cause == "NODE_FAIL")
+def _rule(cause: str, times: int) -> RetryRule:
+    return RetryRule(times, exclude=cause == "NODE_FAIL")
 
 
-def _read_rule(fields: Fields, cause: str) -> Rule:
+def _read_rule(fields: Fields, cause: str) -> RetryRule:
     fields.check_keys((*_KEYS, *IN_RULES), ("times",), why="it is how often")
     changes: list[tuple[str, str]] = []
     for key in IN_RULES:
@@ -77,7 +77,7 @@ def _read_rule(fields: Fields, cause: str) -> Rule:
     times = _times(fields, fields.node.entries["times"], "'times'") if fields.has("times") else 0
     restart = fields.flag("restart")
     exclude = fields.flag("exclude")
-    return Rule(times, restart, cause == "NODE_FAIL" if exclude is None else exclude, tuple(changes))
+    return RetryRule(times, restart, cause == "NODE_FAIL" if exclude is None else exclude, tuple(changes))
 
 
 def _times(fields: Fields, node: TreeNode, what: str) -> int:

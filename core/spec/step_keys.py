@@ -17,7 +17,7 @@ from .problems import Place, nearest
 from .retry_keys import merged, read_retry
 from .run_keys import RUN_KEYS
 from .slurm_keys import STEP_KEYS, read_slurm_values
-from .study_spec import Rule, Step
+from .study_spec import RetryRule, Step
 from .yaml_tree import Mapping, Scalar, kind_of
 
 _KEYS = (*STEP_KEYS, "retry", "after", "group")
@@ -45,7 +45,7 @@ def extend_steps(top: Fields, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(extended.get(step.name) or replace(step, retry=rules) for step in steps)
 
 
-def _extend(step: Step, fields: Fields, rules: Values[str, Rule]) -> Step:
+def _extend(step: Step, fields: Fields, rules: Values[str, RetryRule]) -> Step:
     for key in fields.node.entries:
         if key in RUN_KEYS:
             fields.problems.error(fields.place(key), f"{fields.what}: '{key}' belongs into the step's 'run'")

@@ -69,7 +69,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RetryRule:
     """How an instance that failed is tried again by itself. `changes` are resources; `x1.5` multiplies what it had."""
 
     times: int  # at most, until a person retries it
@@ -97,7 +97,9 @@ class Step:
     depends_places: tuple[Place, ...] = ()
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, "tuple[int, int]"])
     # What only mtui reads, below `mtui: steps:`. Its options of Slurm stand in `run`.
-    retry: Mapping[str, Rule] = field(default_factory=dict[str, Rule])  # by cause: Slurm's word, or an exit code
+    retry: Mapping[str, RetryRule] = field(
+        default_factory=dict[str, RetryRule]
+    )  # by cause: Slurm's word, or an exit code
     after: tuple[str, ...] = ()  # steps that it waits for whatever becomes of them, as in `depends`
     after_places: tuple[Place, ...] = ()
     group: tuple[str, ...] = ()  # funnels that take only the instances that share its own parameters

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import TRY_DOCTOR, StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.study_spec import Batch, Pack, Rule
+from ..spec.study_spec import Batch, Pack, RetryRule
 
 VERSION = 1
 
@@ -158,8 +158,8 @@ def _read_step(record: dict[str, Any]) -> PlannedStep:
     return PlannedStep(**values)
 
 
-def _rule(changes: list[list[str]], **values: Any) -> Rule:
-    return Rule(changes=tuple((key, value) for key, value in changes), **values)
+def _rule(changes: list[list[str]], **values: Any) -> RetryRule:
+    return RetryRule(changes=tuple((key, value) for key, value in changes), **values)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from ..plan.changes import RESTART, UNCHANGED
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.script import header_resources
 from ..spec.retry_keys import factor_of
-from ..spec.study_spec import Rule
+from ..spec.study_spec import RetryRule
 from ..spec.walltime import walltime_seconds, walltime_text
 from . import events as ev
 from .attempt import Attempt
@@ -65,7 +65,7 @@ def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retr
     return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
 
 
-def rules_of(step: PlannedStep, tries: Tries) -> dict[str, Rule]:
+def rules_of(step: PlannedStep, tries: Tries) -> dict[str, RetryRule]:
     """Every rule that counts for a step, by cause."""
     rules = dict(step.retry)
     for cause in ("TIMEOUT", "FAILED", _REFUSED):
@@ -92,12 +92,12 @@ def _ruled_by(step: PlannedStep, attempt: Attempt, tries: Tries) -> str:
     return next((cause for cause in _causes(attempt) if _rule(step, cause, tries)), "")
 
 
-def _rule(step: PlannedStep, cause: str, tries: Tries) -> Rule | None:
+def _rule(step: PlannedStep, cause: str, tries: Tries) -> RetryRule | None:
     if cause in step.retry:
         return step.retry[cause]
     if cause == "TIMEOUT" and step.restart and step.scheduled:
-        return Rule(tries.restarts or _UNLIMITED)
-    further = Rule(tries.attempts - 1) if tries.attempts > 1 else None
+        return RetryRule(tries.restarts or _UNLIMITED)
+    further = RetryRule(tries.attempts - 1) if tries.attempts > 1 else None
     return further if cause == _REFUSED or (cause == "FAILED" and not step.scheduled) else None
 
 
@@ -112,7 +112,7 @@ def _failures(step: PlannedStep, attempts: list[Attempt], cause: str, tries: Tri
 
 
 def _changes(
-    plan: Plan, instance: Instance, rule: Rule, cause: str, last: Attempt, changed: Mapping[str, str]
+    plan: Plan, instance: Instance, rule: RetryRule, cause: str, last: Attempt, changed: Mapping[str, str]
 ) -> dict[str, str]:
     changes: dict[str, str] = {}
     step = plan.step_of(instance)

@@ -6,11 +6,16 @@ import hypothesis.strategies as st
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part
-from mtui.core.spec.study_spec import Rule
+from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step
 
 DEPENDENCIES = ("", "", "", "direct", "funnel", "both", "after", "after all", "group")
-RETRIES = ({}, {}, {"FAILED": Rule(1)}, {"TIMEOUT": Rule(2, changes=(("walltime", "x2"),)), "3": Rule(1)})
+RETRIES = (
+    {},
+    {},
+    {"FAILED": RetryRule(1)},
+    {"TIMEOUT": RetryRule(2, changes=(("walltime", "x2"),)), "3": RetryRule(1)},
+)
 
 
 @st.composite

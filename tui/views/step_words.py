@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...core.plan.changes import in_words
 from ...core.plan.model import Plan, PlannedStep
-from ...core.spec.study_spec import Rule
+from ...core.spec.study_spec import RetryRule
 
 
 def above_words(plan: Plan, step: PlannedStep) -> list[str]:
@@ -19,7 +19,7 @@ def above_words(plan: Plan, step: PlannedStep) -> list[str]:
     return [f"{text} (done or failed)" if index in step.after else text for index, text in words]
 
 
-def retry_words(rules: Mapping[str, Rule], *, has_restart: bool) -> list[str]:
+def retry_words(rules: Mapping[str, RetryRule], *, has_restart: bool) -> list[str]:
     """A step's rules of retry: `TIMEOUT: 2 times with its restart command, walltime=x1.5`."""
     lines: list[str] = []
     by_rule: dict[tuple[int, str], list[str]] = {}
@@ -32,7 +32,7 @@ def retry_words(rules: Mapping[str, Rule], *, has_restart: bool) -> list[str]:
     return lines
 
 
-def _how(cause: str, rule: Rule, has_restart: bool) -> str:
+def _how(cause: str, rule: RetryRule, has_restart: bool) -> str:
     words: list[str] = []
     if has_restart and (cause == "TIMEOUT" if rule.restart is None else rule.restart):
         words.append("its restart command")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from mtui.core.spec.retry_keys import CAUSES, factor_of
-from mtui.core.spec.study_spec import Rule
+from mtui.core.spec.study_spec import RetryRule
 from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
 
 STEPS = """\
@@ -17,7 +17,7 @@ study:
 """
 
 
-def rules(block: str, step: str = "a") -> Mapping[str, Rule]:
+def rules(block: str, step: str = "a") -> Mapping[str, RetryRule]:
     plan = plan_of(f"{HEAD}{SLURM}{STEPS}mtui: {block}\n")
     return next(item for item in plan.steps if item.name == step).retry
 
@@ -33,11 +33,11 @@ def test_each_cause_has_what_it_says() -> None:
         "NODE_FAIL: 3, PREEMPTED: {times: 4, exclude: true}, 75: 1}}"
     )
     assert rules(block) == {
-        "TIMEOUT": Rule(2, restart=False, changes=(("walltime", "x1.5"),)),
-        "OUT_OF_MEMORY": Rule(1, changes=(("mem", "x2"), ("queue", "big"))),
-        "NODE_FAIL": Rule(3, exclude=True),
-        "PREEMPTED": Rule(4, exclude=True),
-        "75": Rule(1),
+        "TIMEOUT": RetryRule(2, restart=False, changes=(("walltime", "x1.5"),)),
+        "OUT_OF_MEMORY": RetryRule(1, changes=(("mem", "x2"), ("queue", "big"))),
+        "NODE_FAIL": RetryRule(3, exclude=True),
+        "PREEMPTED": RetryRule(4, exclude=True),
+        "75": RetryRule(1),
     }
 
 

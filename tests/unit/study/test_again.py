@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtui.core.plan.changes import RESTART
-from mtui.core.spec.study_spec import Rule
+from mtui.core.spec.study_spec import RetryRule
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, grow, rules_of, try_again
 from mtui.core.study.causes import text_cause
@@ -64,8 +64,8 @@ def count(state: StudyState, *causes: str, tries: Tries | None = None) -> int:
 
 @pytest.mark.parametrize("cause", ENDS)
 def test_each_cause_has_its_own_rule(cause: str) -> None:
-    assert count(study(retry={cause: Rule(2)}), cause) == 2
-    others = {other: Rule(2) for other in ENDS if other != cause}
+    assert count(study(retry={cause: RetryRule(2)}), cause) == 2
+    others = {other: RetryRule(2) for other in ENDS if other != cause}
     expected = 2 if cause == "75" else 0  # an exit code without a rule of its own is a failure like others
     assert count(study(retry=others), cause) == expected
 
@@ -77,18 +77,18 @@ def test_without_a_rule_a_failure_stays_one() -> None:
 
 
 def test_causes_are_counted_apart() -> None:
-    rules = {"TIMEOUT": Rule(2), "NODE_FAIL": Rule(1)}
+    rules = {"TIMEOUT": RetryRule(2), "NODE_FAIL": RetryRule(1)}
     assert count(study(retry=rules), "TIMEOUT", "NODE_FAIL") == 3
 
 
 def test_exit_code_has_its_own_count_beside_that_of_failures() -> None:
-    rules = {"75": Rule(1), "FAILED": Rule(2)}
+    rules = {"75": RetryRule(1), "FAILED": RetryRule(2)}
     assert count(study(retry=rules), "75") == 1
     assert count(study(retry=rules), "FAILED", "75") == 3
 
 
 def test_person_starts_the_count_anew() -> None:
-    state = study(retry={"FAILED": Rule(1)})
+    state = study(retry={"FAILED": RetryRule(1)})
     assert count(state, "FAILED") == 1
     apply(state, retry(0))
     assert count(state, "FAILED") == 1
@@ -96,7 +96,7 @@ def test_person_starts_the_count_anew() -> None:
 
 
 def test_what_hangs_on_it_waits_on_while_it_is_tried_again() -> None:
-    state = study(retry={"FAILED": Rule(1)})
+    state = study(retry={"FAILED": RetryRule(1)})
     fail(state)
     assert state.status[1] is Status.BLOCKED
     assert again(state) is not None
@@ -104,7 +104,7 @@ def test_what_hangs_on_it_waits_on_while_it_is_tried_again() -> None:
 
 
 def test_event_says_which_rule_and_how_often() -> None:
-    state = study(retry={"TIMEOUT": Rule(3), "75": Rule(1)})
+    state = study(retry={"TIMEOUT": RetryRule(3), "75": RetryRule(1)})
     fail(state, "TIMEOUT")
     first = again(state)
     fail(state, "75")
@@ -114,23 +114,23 @@ def test_event_says_which_rule_and_how_often() -> None:
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST, Status.DEADLINE])
 def test_what_nobody_knows_the_cause_of_or_somebody_wanted_is_left_alone(status: Status) -> None:
-    state = study(retry=dict.fromkeys(ENDS, Rule(5)))
+    state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))
     apply(state, intend("s", (0, 1)), submitted("s"), started(0))
     apply(state, ev.Ended(at=at(), instance=0, attempt=1, status=status, exit_code=1))
     assert again(state) is None
 
 
 def test_what_a_person_has_ended_is_left_alone() -> None:
-    state = study(retry=dict.fromkeys(ENDS, Rule(5)))
+    state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))
     apply(state, intend("s", (0, 1)), submitted("s"), started(0), cancel(0))
     apply(state, ev.Ended(at=at(), instance=0, attempt=1, status=Status.TIMED_OUT))
     assert again(state) is None
-    withdrawn = state_of(study(retry=dict.fromkeys(ENDS, Rule(5))).plan, cancel(0))
+    withdrawn = state_of(study(retry=dict.fromkeys(ENDS, RetryRule(5))).plan, cancel(0))
     assert again(withdrawn) is None
 
 
 def test_what_has_not_failed_is_left_alone() -> None:
-    state = study(retry=dict.fromkeys(ENDS, Rule(5)))
+    state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))
     assert again(state) is None
     fail(state)
     assert again(state) is not None
@@ -148,7 +148,7 @@ def test_step_with_a_restart_command_is_restarted_after_its_time_is_over(restart
 
 
 def test_rule_of_the_study_counts_before_the_limit_of_restarts() -> None:
-    assert count(study(restart="go on", retry={"TIMEOUT": Rule(2)}), "TIMEOUT", tries=Tries(5)) == 2
+    assert count(study(restart="go on", retry={"TIMEOUT": RetryRule(2)}), "TIMEOUT", tries=Tries(5)) == 2
 
 
 def test_local_step_that_fails_has_as_many_tries_as_attempts_are_given() -> None:
@@ -157,7 +157,7 @@ def test_local_step_that_fails_has_as_many_tries_as_attempts_are_given() -> None
 
 
 def test_refused_submission_has_as_many_tries_as_attempts_are_given() -> None:
-    state = study(retry={"FAILED": Rule(9)})
+    state = study(retry={"FAILED": RetryRule(9)})
     for number in range(1, 4):
         apply(state, intend(f"s{number}", (0, number)), refused(f"s{number}"))
         found = again(state, Tries(attempts=3))
@@ -166,14 +166,16 @@ def test_refused_submission_has_as_many_tries_as_attempts_are_given() -> None:
 
 
 def test_all_rules_of_a_step_are_told() -> None:
-    found = rules_of(study(restart="x", retry={"75": Rule(1)}).plan.steps[0], Tries(2, 3))
+    found = rules_of(study(restart="x", retry={"75": RetryRule(1)}).plan.steps[0], Tries(2, 3))
     assert {cause: rule.times for cause, rule in found.items()} == {"75": 1, "TIMEOUT": 2, "REFUSED": 2}
 
 
 # --- with what
 
 
-def changes(rule: Rule, cause: str = "TIMEOUT", *, node: str = "n1", times: int = 1, **more: Any) -> dict[str, str]:
+def changes(
+    rule: RetryRule, cause: str = "TIMEOUT", *, node: str = "n1", times: int = 1, **more: Any
+) -> dict[str, str]:
     """The resources after so many retries by one rule."""
     state = study(retry={cause: rule}, **more)
     for _ in range(times):
@@ -183,17 +185,17 @@ def changes(rule: Rule, cause: str = "TIMEOUT", *, node: str = "n1", times: int 
 
 
 def test_resources_grow_with_each_attempt() -> None:
-    rule = Rule(3, changes=(("walltime", "x1.5"), ("mem", "x2"), ("nodes", "x2"), ("queue", "big")))
+    rule = RetryRule(3, changes=(("walltime", "x1.5"), ("mem", "x2"), ("nodes", "x2"), ("queue", "big")))
     found = changes(rule, times=2, walltime="01:00:00", mem="3G", nodes=1)
     assert found == {"walltime": "02:15:00", "mem": "12G", "nodes": "4", "queue": "big"}
 
 
 def test_what_a_step_does_not_ask_for_cannot_grow() -> None:
-    assert changes(Rule(1, changes=(("mem", "x2"), ("walltime", "x2")))) == {}
+    assert changes(RetryRule(1, changes=(("mem", "x2"), ("walltime", "x2")))) == {}
 
 
 def test_nodes_that_failed_are_left_out_from_then_on() -> None:
-    state = study(retry={"NODE_FAIL": Rule(5, exclude=True)}, exclude="bad1")
+    state = study(retry={"NODE_FAIL": RetryRule(5, exclude=True)}, exclude="bad1")
     for node in ("n1", "n2", "n1"):
         fail(state, "NODE_FAIL", node=node)
         assert again(state) is not None
@@ -201,7 +203,7 @@ def test_nodes_that_failed_are_left_out_from_then_on() -> None:
 
 
 def test_of_several_nodes_nobody_knows_which_one_failed() -> None:
-    assert changes(Rule(1, exclude=True), "NODE_FAIL", node="n[1-4]") == {}
+    assert changes(RetryRule(1, exclude=True), "NODE_FAIL", node="n[1-4]") == {}
 
 
 @pytest.mark.parametrize(
@@ -211,12 +213,12 @@ def test_of_several_nodes_nobody_knows_which_one_failed() -> None:
 def test_restart_command_runs_after_a_time_out_or_where_a_rule_says_so(
     cause: str, restart: bool | None, expected: bool
 ) -> None:
-    found = changes(Rule(1, restart), cause, restart="go on")
+    found = changes(RetryRule(1, restart), cause, restart="go on")
     assert (found.get(RESTART) == "true") is expected
 
 
 def test_restart_is_for_its_own_attempt_only() -> None:
-    state = study(restart="go on", retry={"TIMEOUT": Rule(1), "NODE_FAIL": Rule(1)})
+    state = study(restart="go on", retry={"TIMEOUT": RetryRule(1), "NODE_FAIL": RetryRule(1)})
     fail(state, "TIMEOUT")
     again(state)
     assert state.changes[0] == {RESTART: "true"}
@@ -226,7 +228,7 @@ def test_restart_is_for_its_own_attempt_only() -> None:
 
 
 def test_local_step_has_no_resources_to_change() -> None:
-    assert changes(Rule(1, changes=(("nodes", "2"),)), "FAILED", local=True) == {}
+    assert changes(RetryRule(1, changes=(("nodes", "2"),)), "FAILED", local=True) == {}
 
 
 @pytest.mark.parametrize(
