@@ -16,7 +16,7 @@ from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..plan.extend import widened
 from ..plan.packing import Packing
-from ..spec.study_spec import Pack
+from ..spec.study_spec import PackingOptions
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
 from ..store.study_file import Settings, StudyFile
@@ -32,11 +32,11 @@ from .event_log import EventLog
 Call = Callable[[], None]
 
 
-def _pack(settings: Settings) -> Pack | None:
+def _pack(settings: Settings) -> PackingOptions | None:
     """What is packed: as the study says, and all that can be in an allocation that is there already."""
     if not settings.inside:
         return settings.pack
-    return Pack(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
+    return PackingOptions(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
 
 
 class DriverContext:

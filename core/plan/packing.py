@@ -15,7 +15,7 @@ from functools import cached_property
 
 from ..errors import Refusal
 from ..packing.protocol import ResourceRequest
-from ..spec.study_spec import Pack
+from ..spec.study_spec import PackingOptions
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
 from .changes import UNCHANGED, restarts
@@ -60,11 +60,11 @@ class Share:
 class Packing:
     """The shares of a plan's instances. A step whose resources depend on no parameter is looked at once."""
 
-    def __init__(self, plan: Plan, pack: Pack | None) -> None:
+    def __init__(self, plan: Plan, pack: PackingOptions | None) -> None:
         self._plan = plan
         self._shared: dict[int, Share | Refusal] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
-        self.pack = pack or Pack()
+        self.pack = pack or PackingOptions()
         self.steps = frozenset(
             step.index
             for step in plan.steps

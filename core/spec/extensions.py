@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fields import Fields, shown
 from .problems import closest
-from .study_spec import Extensions, Pack
+from .study_spec import Extensions, PackingOptions
 from .walltime import WALLTIME, walltime_seconds
 from .yaml_tree import Mapping, Scalar, kind_of
 
@@ -50,17 +50,17 @@ def _node_hours(block: Fields) -> float:
     return 0.0
 
 
-def _pack(block: Fields, steps: tuple[str, ...]) -> Pack | None:
+def _pack(block: Fields, steps: tuple[str, ...]) -> PackingOptions | None:
     """`pack: true` or a mapping; None if it is false or missing."""
     if not block.has("pack"):
         return None
     if not isinstance(block.node.get("pack"), Mapping):
-        return Pack() if block.flag("pack", or_else=" or a mapping") else None
+        return PackingOptions() if block.flag("pack", or_else=" or a mapping") else None
     fields = block.mapping("pack", "mtui: pack")
     assert fields is not None
     fields.check_keys(_PACK_KEYS, warn=True)
-    default = Pack()
-    return Pack(
+    default = PackingOptions()
+    return PackingOptions(
         steps=_steps(fields, steps),
         nodes=_count(fields, "nodes", default.nodes),
         walltime=_duration(fields, "walltime", "a time that ends"),

@@ -118,7 +118,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Pack:
+class PackingOptions:
     """Which steps share allocations, and what these are like. 0 and empty: as mtui finds it."""
 
     steps: tuple[str, ...] = ()  # all that can, if none is named
@@ -137,7 +137,7 @@ class Extensions:
 
     submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
     array: int = 1000  # the most instances in one job array; 1: no arrays
-    pack: Pack | None = None  # None: each instance is a job or a task of an array
+    pack: PackingOptions | None = None  # None: each instance is a job or a task of an array
     site: str = ""  # the name or path of a site's profile, or `none`; empty: as the machine is recognised
     confirm: float = 0.0  # node-hours above which a start is confirmed; 0: as the site says
     on_end: str = ""  # a command that is run once the study is over

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import TRY_DOCTOR, StudyDirectoryError
 from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
-from ..spec.study_spec import Batch, Pack, RetryRule
+from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1
 
@@ -31,7 +31,7 @@ class Settings:
     attempts: int = 1  # tries at a submission that is refused, and at a local step that fails
     on_end: str = ""  # commands that a driver runs, see spec/study_spec.py
     on_failure: str = ""
-    pack: Pack | None = None  # whether and how instances share allocations
+    pack: PackingOptions | None = None  # whether and how instances share allocations
     dry: bool = False  # made by --dry, to look at its scripts: nobody has said yet that it is to run
     inside: str = ""  # the job in whose allocation this driver runs what it can; of one driver, not kept
 
@@ -121,7 +121,7 @@ def _settings(values: dict[str, Any]) -> Settings:
     if pack is None:
         return Settings(**values)
     steps: list[str] = pack.pop("steps")
-    return Settings(**values, pack=Pack(steps=tuple(steps), **pack))
+    return Settings(**values, pack=PackingOptions(steps=tuple(steps), **pack))
 
 
 def _plan(content: dict[str, Any]) -> Plan:

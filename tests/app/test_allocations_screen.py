@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
@@ -35,7 +35,7 @@ def _undriven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def packed(root: Path, *events: ev.Event) -> StudyDirectory:
     """A study of twelve instances, of which an allocation has the first four of `a`; two of these run."""
-    directory = write_slurm_study(root, STEPS, ROWS, 1.0, settings=Settings(pack=Pack()))
+    directory = write_slurm_study(root, STEPS, ROWS, 1.0, settings=Settings(pack=PackingOptions()))
     gift = tuple((index, 1) for index in range(4))
     append(directory, asked(), queued(), began(at=time.time()), given("g", *gift), taken("g"), runs(0), runs(1))
     append(directory, *events)
@@ -106,7 +106,10 @@ def test_the_cursor_stays_on_its_allocation_when_another_is_asked_for(tmp_path: 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [(Settings(), "No instances share an allocation here"), (Settings(pack=Pack()), "No allocation was asked for yet")],
+    [
+        (Settings(), "No instances share an allocation here"),
+        (Settings(pack=PackingOptions()), "No allocation was asked for yet"),
+    ],
 )
 def test_where_there_is_none_it_says_so(tmp_path: Path, settings: Settings, words: str) -> None:
     async def user(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport
 from mtui.core.study.slurm_answers import Seen
 from mtui.core.study.status import Status
@@ -49,7 +49,7 @@ class Place:
 class PackedWorld(StudyMachine):
     """The random world with allocations, which come, lose what they have, and go."""
 
-    settings: Pack
+    settings: PackingOptions
     places: dict[str, Place]
     late: list[str]  # requests that Slurm may still take
     asks: dict[str, Pool]  # calls under way
@@ -57,7 +57,9 @@ class PackedWorld(StudyMachine):
     @initialize(plan=plans(), everything=st.booleans(), allocations=st.integers(1, 3))
     def begin(self, plan: Plan, everything: bool, allocations: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         names = [step.name for step in plan.steps if step.scheduled]
-        self.settings = Pack(steps=() if everything else tuple(names[::2]) or ("none",), allocations=allocations)
+        self.settings = PackingOptions(
+            steps=() if everything else tuple(names[::2]) or ("none",), allocations=allocations
+        )
         self.places = {}
         self.late = []
         super().begin(plan)

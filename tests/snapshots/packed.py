@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
@@ -28,7 +28,7 @@ _POOL = ("--partition=regular",)
 
 
 def make_packed(root: Path) -> StudyDirectory:
-    settings = Settings(pack=Pack(allocations=2))
+    settings = Settings(pack=PackingOptions(allocations=2))
     directory = write_slurm_study(root, _STEPS, _ROWS, BEGAN, name="dock", settings=settings)
     append(directory, *sorted(_events(), key=lambda event: event.at))
     return directory

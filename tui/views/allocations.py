@@ -8,7 +8,7 @@ from math import inf
 from ...core.backends.slurm_text import reason_text
 from ...core.plan.model import Plan
 from ...core.plan.packing import Packing, Share
-from ...core.spec.study_spec import Pack
+from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text
 from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt
@@ -18,7 +18,7 @@ from .appearance import Group, group_of
 from .text import plural, safe
 
 # Whatever runs in an allocation has fitted into it: here nothing is refused.
-_ANYTHING = Pack(nodes=1_000_000, walltime="3650-00:00:00")
+_ANYTHING = PackingOptions(nodes=1_000_000, walltime="3650-00:00:00")
 _AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
 
 

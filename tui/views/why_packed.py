@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...core.errors import Refusal
 from ...core.plan.packing import ANY, Packing, Share
-from ...core.spec.study_spec import Pack
+from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from ...core.study.allocation import Allocation
 from ...core.study.attempt import Attempt
@@ -55,7 +55,7 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
 
 def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:
     """Why a ready instance that is to share an allocation has none yet; empty if it goes to Slurm by itself."""
-    pack = study.settings.pack or (Pack() if open_ones(state) else None)
+    pack = study.settings.pack or (PackingOptions() if open_ones(state) else None)
     if pack is None:
         return ""
     share = Packing(state.plan, pack).of(index, state.changes.get(index, {}))

@@ -16,7 +16,7 @@ from mtui.core.driver.allocations.packed_cancel import PackedCanceller
 from mtui.core.driver.allocations.scheduler import AllocationScheduler
 from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
 from mtui.core.study.causes import Cause, CauseCode
@@ -58,7 +58,7 @@ class Packed:
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Packed:
-    return Packed(tmp_path, Settings(pack=Pack(), submit_ahead=False))
+    return Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
 
 
 # --- requests

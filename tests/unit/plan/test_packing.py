@@ -13,7 +13,7 @@ from mtui.core.plan.expand import make_plan
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Pool, Share
 from mtui.core.spec.problems import Problems
-from mtui.core.spec.study_spec import Batch, Pack, Parameter, RunValue, Step, StudySpec
+from mtui.core.spec.study_spec import Batch, PackingOptions, Parameter, RunValue, Step, StudySpec
 
 PLACE = ("--partition=q", "--account=b")
 
@@ -27,15 +27,15 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -
 
 
 def share(
-    cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: Pack | None = None, **batch: str
+    cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: PackingOptions | None = None, **batch: str
 ) -> Share:
-    found = Packing(plan_of(cmd, run, **batch), pack or Pack(nodes=4)).of(0)
+    found = Packing(plan_of(cmd, run, **batch), pack or PackingOptions(nodes=4)).of(0)
     assert isinstance(found, Share), found
     return found
 
 
-def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: Pack | None = None) -> str:
-    found = Packing(plan_of(cmd, run), pack or Pack()).of(0)
+def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: PackingOptions | None = None) -> str:
+    found = Packing(plan_of(cmd, run), pack or PackingOptions()).of(0)
     assert isinstance(found, Refusal)
     return found.message
 
@@ -60,7 +60,7 @@ def test_nodes_without_procs_are_a_task_on_each() -> None:
     plan = make_plan(
         StudySpec("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
     )
-    found = Packing(plan, Pack(nodes=3)).of(0)
+    found = Packing(plan, PackingOptions(nodes=3)).of(0)
     assert isinstance(found, Share)
     assert found.ask == ResourceRequest(nodes=3, tasks=3)
 
@@ -104,18 +104,18 @@ def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
 @pytest.mark.parametrize(
     ("run", "pack", "why"),
     [
-        ({"nodes": 2}, Pack(), "it asks for 2 nodes, an allocation has 1"),
-        ({"procs": 5}, Pack(cores=4), "it asks for 5 cores, a node of an allocation has 4"),
-        ({"gpus": 4}, Pack(gpus=2), "it asks for 4 GPUs, a node of an allocation has 2"),
+        ({"nodes": 2}, PackingOptions(), "it asks for 2 nodes, an allocation has 1"),
+        ({"procs": 5}, PackingOptions(cores=4), "it asks for 5 cores, a node of an allocation has 4"),
+        ({"gpus": 4}, PackingOptions(gpus=2), "it asks for 4 GPUs, a node of an allocation has 2"),
         (
             {"walltime": "01:00:00"},
-            Pack(walltime="01:00:00"),
+            PackingOptions(walltime="01:00:00"),
             "its walltime does not fit into an allocation of 01:00:00",
         ),
-        ({}, Pack(steps=("other",)), "its step is not packed"),
+        ({}, PackingOptions(steps=("other",)), "its step is not packed"),
     ],
 )
-def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], pack: Pack, why: str) -> None:
+def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], pack: PackingOptions, why: str) -> None:
     assert why_not(run=run, pack=pack) == why
 
 
@@ -129,7 +129,7 @@ def test_instances_for_other_places_or_with_gpus_are_of_other_pools() -> None:
     assert plain == Pool(PLACE) == share(run={"walltime": "10", "procs": 3}).pool
     assert share(qos="debug").pool == Pool((*PLACE, "--qos=debug"))
     assert share(run={"gpus": 1}).pool == Pool(PLACE, gpus=1)
-    assert share(run={"gpus": 1}, pack=Pack(gpus=4)).pool == Pool(PLACE, gpus=4)
+    assert share(run={"gpus": 1}, pack=PackingOptions(gpus=4)).pool == Pool(PLACE, gpus=4)
 
 
 @pytest.mark.parametrize(
@@ -138,25 +138,25 @@ def test_instances_for_other_places_or_with_gpus_are_of_other_pools() -> None:
 )
 def test_walltime_of_an_allocation_has_room_for_the_longest(walltime: str, given: str, seconds: int) -> None:
     plan = plan_of("true", {"walltime": walltime} if walltime else {})
-    packing = Packing(plan, Pack(walltime=given))
+    packing = Packing(plan, PackingOptions(walltime=given))
     assert packing.seconds == seconds
     assert packing.takes(0)
 
 
 def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
     plan = plan_of("true", {"gpus": 1})
-    packing = Packing(plan, Pack(nodes=2))
+    packing = Packing(plan, PackingOptions(nodes=2))
     found = packing.of(0)
     assert isinstance(found, Share)
     head = ("--nodes=2", "--ntasks-per-node=1")
     tail = ("--time=01:00:00", "--gres=gpu:1", *PLACE)
     assert packing.request(found.pool) == (*head, "--exclusive", *tail)
-    packing = Packing(plan, Pack(nodes=2, cores=16))
+    packing = Packing(plan, PackingOptions(nodes=2, cores=16))
     assert packing.request(found.pool) == (*head, "--cpus-per-task=16", *tail)
 
 
 def test_retry_with_other_resources_counts() -> None:
-    packing = Packing(plan_of("true"), Pack())
+    packing = Packing(plan_of("true"), PackingOptions())
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
     assert isinstance(before, Share)
     assert after == replace(before, ask=ResourceRequest(tasks=3))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Share
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study import events as ev
 from mtui.core.study.causes import Cause, CauseCode
 from mtui.core.study.packing import Gift, Packer, TakeBack
@@ -19,9 +19,9 @@ A, B, ALL = (0, 1, 2), (3, 4, 5), 6
 class Study:
     """A state and what is asked of it; each event is a second after the one before."""
 
-    def __init__(self, pack: Pack | None = None, whole: Plan = CHAIN) -> None:
+    def __init__(self, pack: PackingOptions | None = None, whole: Plan = CHAIN) -> None:
         self.state = StudyState(whole)
-        self.packing = Packing(whole, pack or Pack())
+        self.packing = Packing(whole, pack or PackingOptions())
         self.at = 1000.0
 
     def packer(self) -> Packer:
@@ -97,7 +97,7 @@ def test_only_ready_ones_are_given_when_nothing_goes_ahead_and_no_more_than_the_
 
 
 def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -> None:
-    study = Study(Pack(allocations=3))
+    study = Study(PackingOptions(allocations=3))
     study.allocation("1", began=False)
     study.allocation("2")
     study.allocation("3")
@@ -105,7 +105,7 @@ def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -
 
 
 def test_child_goes_to_the_allocation_that_has_its_parents_and_waits_for_parents_in_two() -> None:
-    study = Study(Pack(allocations=2))
+    study = Study(PackingOptions(allocations=2))
     study.allocation("1")
     study.allocation("2")
     study.give(Gift("1", (0, 1)), Gift("2", (2,)))
@@ -126,11 +126,11 @@ def test_nothing_goes_ahead_to_an_allocation_that_works_down_a_list() -> None:
 
 def test_what_does_not_fit_into_what_is_left_waits_for_another_allocation() -> None:
     whole = plan(step("a", uses="X"), rows={"X": [1]})
-    study = Study(Pack(allocations=2), whole)
+    study = Study(PackingOptions(allocations=2), whole)
     study.allocation(seconds=20.0)  # an instance without a walltime needs more than that
     assert study.packer().gifts(0, ahead=True) == []
     assert len(study.packer().wanted(4)) == 1
-    ending = Study(Pack(), whole)
+    ending = Study(PackingOptions(), whole)
     ending.allocation()
     ending.do(ev.AllocationEnding, allocation="1")
     assert (ending.packer().gifts(0, ahead=True), len(ending.packer().wanted(4))) == ([], 1)
@@ -138,7 +138,7 @@ def test_what_does_not_fit_into_what_is_left_waits_for_another_allocation() -> N
 
 def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
     whole = plan(step("a", uses="X"), rows={"X": list(range(100))})
-    study = Study(Pack(allocations=2, more_after=600), whole)
+    study = Study(PackingOptions(allocations=2, more_after=600), whole)
     study.allocation()
     study.give_all()
     assert len(study.packer().wanted(4)) == 1  # 100 x a minute on 4 cores
@@ -149,7 +149,7 @@ def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
 
 
 def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None:
-    study = Study(Pack(allocations=2))
+    study = Study(PackingOptions(allocations=2))
     study.allocation("1")
     study.give(Gift("1", A))
     study.start(0)
@@ -160,7 +160,7 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
 
 
 def test_one_that_has_not_begun_loses_everything() -> None:
-    study = Study(Pack(allocations=2))
+    study = Study(PackingOptions(allocations=2))
     study.allocation("1", began=False)
     study.give_all()
     study.allocation("2")

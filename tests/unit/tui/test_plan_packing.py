@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from mtui.core.spec.study_spec import Extensions, Pack
+from mtui.core.spec.study_spec import Extensions, PackingOptions
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of
@@ -28,7 +28,7 @@ def study(run: str = "", all_of: str = "procs: 4", count: int = 100) -> str:
     )
 
 
-def said(text: str, pack: Pack | None) -> list[str]:
+def said(text: str, pack: PackingOptions | None) -> list[str]:
     """What the plan says between its totals and the directory."""
     lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, Extensions(pack=pack)).splitlines()
     first = next(number for number, line in enumerate(lines) if "on Slurm," in line)
@@ -43,13 +43,13 @@ IDLE = "  One is let go when all is done, or after 60 seconds without work."
 @pytest.mark.parametrize(
     ("pack", "size"),
     [
-        (Pack(), "1 at most at a time, of 1 whole node for at most 1:00:00"),
-        (Pack(walltime="4:00:00", nodes=2), "1 at most at a time, of 2 whole nodes for at most 4:00:00"),
-        (Pack(cores=16), "1 at most at a time, of 16 cores on 1 node for at most 1:00:00"),
-        (Pack(cores=16, nodes=2), "1 at most at a time, of 16 cores on each of 2 nodes for at most 1:00:00"),
+        (PackingOptions(), "1 at most at a time, of 1 whole node for at most 1:00:00"),
+        (PackingOptions(walltime="4:00:00", nodes=2), "1 at most at a time, of 2 whole nodes for at most 4:00:00"),
+        (PackingOptions(cores=16), "1 at most at a time, of 16 cores on 1 node for at most 1:00:00"),
+        (PackingOptions(cores=16, nodes=2), "1 at most at a time, of 16 cores on each of 2 nodes for at most 1:00:00"),
     ],
 )
-def test_what_goes_together_and_into_what(pack: Pack, size: str) -> None:
+def test_what_goes_together_and_into_what(pack: PackingOptions, size: str) -> None:
     assert said(study(), pack) == [
         f"100 instances of run and 1 of all share allocations: {size}, instead of 101 jobs.",
         IDLE,
@@ -58,14 +58,14 @@ def test_what_goes_together_and_into_what(pack: Pack, size: str) -> None:
 
 
 def test_when_another_is_asked_for() -> None:
-    lines = said(study(), Pack(allocations=3, idle=120, more_after=90))
+    lines = said(study(), PackingOptions(allocations=3, idle=120, more_after=90))
     assert "3 at most at a time" in lines[0]
     words = "Another is asked for when work would wait longer than 90 seconds; one is let go when all is done"
     assert lines[1] == f"  {words}, or after 2 minutes without work."
 
 
 def test_a_line_for_each_pool_with_what_tells_them_apart() -> None:
-    lines = said(study(all_of="procs: 1, gpus: 2, qos: long"), Pack(nodes=2))
+    lines = said(study(all_of="procs: 1, gpus: 2, qos: long"), PackingOptions(nodes=2))
     assert lines[0].startswith("100 instances of run share allocations: 1 at most at a time, of 2 whole nodes for")
     with_gpus = (
         "1 instance of all share allocations (--qos=long): 1 at most at a time, of 2 whole nodes with 2 GPUs each"
@@ -74,13 +74,13 @@ def test_a_line_for_each_pool_with_what_tells_them_apart() -> None:
 
 
 def test_what_is_not_packed_goes_by_itself() -> None:
-    lines = said(study(run=", nodes: $(N)"), Pack())
+    lines = said(study(run=", nodes: $(N)"), PackingOptions())
     assert lines[0].startswith("60 instances of run and 1 of all share allocations")
     assert lines[-1] == "  40 instances of run go to Slurm by themselves: it asks for 2 nodes, an allocation has 1."
 
 
 def test_of_packed_steps_no_arrays_are_told() -> None:
-    lines = said(study(), Pack(steps=("all",)))
+    lines = said(study(), PackingOptions(steps=("all",)))
     assert lines[:3] == [
         "At most 16.7 node-hours besides the allocations.",
         "To Slurm they go, as soon as they are ready together, as",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.plan.model import Plan
-from mtui.core.spec.study_spec import Pack
+from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
@@ -39,10 +39,10 @@ def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 104.0)
 
 
-PACK = Pack()
+PACK = PackingOptions()
 
 
-def why(directory: StudyDirectory, state: StudyState, index: int, pack: Pack | None = PACK) -> list[str]:
+def why(directory: StudyDirectory, state: StudyState, index: int, pack: PackingOptions | None = PACK) -> list[str]:
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(pack=pack), state.plan)
     return why_text(directory, study, state, index, PLAIN).splitlines()
 
@@ -114,12 +114,14 @@ ONE = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"
 WIDE = "study: [{name: a, description: d, run: {cmd: c, procs: 1, nodes: 2}}]\n"
 
 
-@pytest.mark.parametrize(("pack", "is_told"), [(Pack(), True), (Pack(nodes=2), False), (None, False)])
-def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: Pack | None, is_told: bool) -> None:
+@pytest.mark.parametrize(
+    ("pack", "is_told"), [(PackingOptions(), True), (PackingOptions(nodes=2), False), (None, False)]
+)
+def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: PackingOptions | None, is_told: bool) -> None:
     lines = why(directory, StudyState(plan_of(f"{HEAD}{SLURM}{WIDE}")), 0, pack)
     words = "  It does not share an allocation: it asks for 2 nodes, an allocation has 1."
     assert (words in lines) == is_told
-    assert ("  Its parents are done. It is about to be submitted." in lines) == (pack != Pack(nodes=2))
+    assert ("  Its parents are done. It is about to be submitted." in lines) == (pack != PackingOptions(nodes=2))
 
 
 # --- status

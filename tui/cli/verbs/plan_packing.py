@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ....core.plan.model import Plan
 from ....core.plan.packing import Packing, Pool, Share
-from ....core.spec.study_spec import Pack
+from ....core.spec.study_spec import PackingOptions
 from ...views.allocations import clock
 from ...views.text import plural, safe
 
@@ -26,7 +26,7 @@ class Packed:
     steps: set[int] = field(default_factory=set[int])  # with at least one instance that is packed
 
 
-def packed_of(plan: Plan, pack: Pack | None) -> Packed:
+def packed_of(plan: Plan, pack: PackingOptions | None) -> Packed:
     """What the pack block of a study makes of its plan."""
     packing = Packing(plan, pack)
     found = Packed(packing.seconds)
@@ -41,7 +41,7 @@ def packed_of(plan: Plan, pack: Pack | None) -> Packed:
     return found
 
 
-def packing_lines(plan: Plan, pack: Pack, packed: Packed) -> list[str]:
+def packing_lines(plan: Plan, pack: PackingOptions, packed: Packed) -> list[str]:
     """The packing of a study in words: a line for each pool, then the rules, then what is left out."""
     lines: list[str] = []
     common = set.intersection(*(set(pool.options) for pool in packed.pools)) if packed.pools else set[str]()
@@ -69,7 +69,7 @@ def packing_lines(plan: Plan, pack: Pack, packed: Packed) -> list[str]:
 
 def suggestion(plan: Plan) -> list[str]:
     """What to say of packing to a study that has no word on it: nothing unless it has many small instances."""
-    packing = Packing(plan, Pack(walltime=clock(_SHORT + 3600)))
+    packing = Packing(plan, PackingOptions(walltime=clock(_SHORT + 3600)))
     small: Counter[Pool] = Counter()
     for step in packing.steps:
         for index in plan.steps[step].instances:
@@ -89,7 +89,7 @@ def _is_small(share: Share) -> bool:
     return ask.seconds <= _SHORT and ask.tasks * ask.cpus <= _FEW_CORES and not ask.exclusive
 
 
-def _size(pack: Pack, pool: Pool) -> str:
+def _size(pack: PackingOptions, pool: Pool) -> str:
     """How large an allocation is: `2 whole nodes with 4 GPUs each`, `16 cores on 1 node`."""
     nodes = plural(pack.nodes, "node")
     if pack.cores:
