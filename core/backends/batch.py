@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from ..plan.model import Plan
-from ..spec.study_spec import Extensions
+from ..spec.study_spec import MtuiBlock
 from .base import Answer, Backend
 from .site import Site
 from .slurm import Slurm, require_slurm
@@ -49,7 +49,7 @@ class BatchSystem(Backend, Protocol):
 _SYSTEMS: dict[str, tuple[Callable[[], None], type[BatchSystem]]] = {"slurm": (require_slurm, Slurm)}
 
 
-def within_abilities(plan: Plan, mtui: Extensions) -> Extensions:
+def within_abilities(plan: Plan, mtui: MtuiBlock) -> MtuiBlock:
     """The study's own block without what the batch system of its plan cannot do."""
     if not plan.uses_slurm:
         return mtui

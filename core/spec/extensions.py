@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .fields import Fields, shown
 from .problems import closest
-from .study_spec import Extensions, PackingOptions
+from .study_spec import MtuiBlock, PackingOptions
 from .walltime import WALLTIME, walltime_seconds
 from .yaml_tree import Mapping, Scalar, kind_of
 
@@ -17,17 +17,17 @@ _PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "mor
 _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
 
-def read_extensions(top: Fields, steps: tuple[str, ...]) -> Extensions:
+def read_extensions(top: Fields, steps: tuple[str, ...]) -> MtuiBlock:
     """The block's values, each checked; defaults where it says nothing. `steps` are the names of the study's steps."""
     if not top.has("mtui"):
-        return Extensions()
+        return MtuiBlock()
     block = top.mapping("mtui", "mtui")
     if block is None:
-        return Extensions()
+        return MtuiBlock()
     block.check_keys(_KEYS, warn=True)
-    default = Extensions()
+    default = MtuiBlock()
     submit_ahead = block.flag("submit_ahead")
-    return Extensions(
+    return MtuiBlock(
         submit_ahead=default.submit_ahead if submit_ahead is None else submit_ahead,
         array=_count(block, "array", default.array, hint="1: no job arrays"),
         pack=_pack(block, steps),

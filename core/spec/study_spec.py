@@ -132,7 +132,7 @@ class PackingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Extensions:
+class MtuiBlock:
     """The `mtui` block: what a study says to this engine alone."""
 
     submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
@@ -160,6 +160,6 @@ class StudySpec:
     dependencies: tuple[Dependency, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     output_path: str = ""
-    mtui: Extensions = Extensions()
+    mtui: MtuiBlock = MtuiBlock()
     file: str = ""
     text: str = ""  # the whole file, for its copy in the study directory and for placing findings

@@ -10,7 +10,7 @@ from mtui.core.backends import batch
 from mtui.core.backends.batch import batch_system, require_batch_system, within_abilities
 from mtui.core.backends.slurm import Slurm
 from mtui.core.errors import BackendMissing
-from mtui.core.spec.study_spec import BATCH_SYSTEMS, Extensions, PackingOptions
+from mtui.core.spec.study_spec import BATCH_SYSTEMS, MtuiBlock, PackingOptions
 from tests.plans import plan, step
 from tests.unit.backends.fake import Fake
 
@@ -44,6 +44,6 @@ def test_a_machine_without_it_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_what_it_cannot_do_is_not_planned(able: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     for ability in ("arrays", "binds", "allocates"):
         monkeypatch.setattr(Slurm, ability, able)
-    wishes = Extensions(pack=PackingOptions(), array=50)
-    assert within_abilities(SLURM, wishes) == (wishes if able else Extensions(array=1, submit_ahead=False))
+    wishes = MtuiBlock(pack=PackingOptions(), array=50)
+    assert within_abilities(SLURM, wishes) == (wishes if able else MtuiBlock(array=1, submit_ahead=False))
     assert within_abilities(LOCAL, wishes) == wishes

@@ -8,13 +8,13 @@ import pytest
 
 from mtui.core.spec import Problems
 from mtui.core.spec.checks import parse_study
-from mtui.core.spec.study_spec import Extensions
+from mtui.core.spec.study_spec import MtuiBlock
 from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
 
 STEP = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"
 
 
-def read(block: str) -> Extensions:
+def read(block: str) -> MtuiBlock:
     problems = Problems("study.yaml")
     extensions = parse_study(f"{HEAD}{SLURM}{STEP}{dedent(block)}", problems).mtui
     assert problems.found == []
@@ -24,14 +24,14 @@ def read(block: str) -> Extensions:
 @pytest.mark.parametrize(
     ("block", "extensions"),
     [
-        ("", Extensions(submit_ahead=True, array=1000)),
-        ("mtui: {}", Extensions()),
-        ("mtui: {submit_ahead: false}", Extensions(submit_ahead=False)),
-        ("mtui: {submit_ahead: no, array: 1}", Extensions(submit_ahead=False, array=1)),
-        ("mtui: {array: 50000, submit_ahead: true}", Extensions(array=50_000)),
+        ("", MtuiBlock(submit_ahead=True, array=1000)),
+        ("mtui: {}", MtuiBlock()),
+        ("mtui: {submit_ahead: false}", MtuiBlock(submit_ahead=False)),
+        ("mtui: {submit_ahead: no, array: 1}", MtuiBlock(submit_ahead=False, array=1)),
+        ("mtui: {array: 50000, submit_ahead: true}", MtuiBlock(array=50_000)),
     ],
 )
-def test_block_says_what_this_engine_does(block: str, extensions: Extensions) -> None:
+def test_block_says_what_this_engine_does(block: str, extensions: MtuiBlock) -> None:
     assert read(block) == extensions
 
 

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from mtui.core.spec.study_spec import Extensions, PackingOptions
+from mtui.core.spec.study_spec import MtuiBlock, PackingOptions
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of
@@ -30,7 +30,7 @@ def study(run: str = "", all_of: str = "procs: 4", count: int = 100) -> str:
 
 def said(text: str, pack: PackingOptions | None) -> list[str]:
     """What the plan says between its totals and the directory."""
-    lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, Extensions(pack=pack)).splitlines()
+    lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, MtuiBlock(pack=pack)).splitlines()
     first = next(number for number, line in enumerate(lines) if "on Slurm," in line)
     last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
     return lines[first + 1 : last]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.spec.study_spec import Extensions
+from mtui.core.spec.study_spec import MtuiBlock
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
 from tests.unit.planning import HEAD, SLURM, plan_of
@@ -15,7 +15,7 @@ from tests.unit.planning import HEAD, SLURM, plan_of
 PLAIN = Paint(io.StringIO())
 
 
-def jobs(text: str, mtui: Extensions) -> list[str]:
+def jobs(text: str, mtui: MtuiBlock) -> list[str]:
     """What the plan says of jobs: the lines between the totals and the directory."""
     lines = plan_text(plan_of(f"{HEAD}{SLURM}{text}"), "s.yaml", [], PLAIN, mtui).splitlines()
     first = next(number for number, line in enumerate(lines) if "instance" in line and "on Slurm" in line)
@@ -36,20 +36,20 @@ ASK = "To Slurm they go, as soon as they are ready together, as"
 @pytest.mark.parametrize(
     ("text", "mtui", "line"),
     [
-        (sweep(), Extensions(), "  a: 1 array of 4"),
-        (sweep(), Extensions(array=2), "  a: 2 arrays of 2"),
-        (sweep(), Extensions(array=3), "  a: 1 array of 3 and 1 job of its own"),
-        (sweep(), Extensions(array=1), "  a: 4 jobs of their own (array: 1)"),
-        (sweep("walltime: $(W)"), Extensions(), "  a: 2 arrays of 2 (walltime differs)"),
-        (sweep("walltime: $(X), qos: $(X)"), Extensions(), "  a: 4 jobs of their own (walltime, qos differ)"),
+        (sweep(), MtuiBlock(), "  a: 1 array of 4"),
+        (sweep(), MtuiBlock(array=2), "  a: 2 arrays of 2"),
+        (sweep(), MtuiBlock(array=3), "  a: 1 array of 3 and 1 job of its own"),
+        (sweep(), MtuiBlock(array=1), "  a: 4 jobs of their own (array: 1)"),
+        (sweep("walltime: $(W)"), MtuiBlock(), "  a: 2 arrays of 2 (walltime differs)"),
+        (sweep("walltime: $(X), qos: $(X)"), MtuiBlock(), "  a: 4 jobs of their own (walltime, qos differ)"),
         (
             sweep(head="#SBATCH --output=x\\n"),
-            Extensions(),
+            MtuiBlock(),
             "  a: 4 jobs of their own ('--output=x' in cmd cannot be shared)",
         ),
     ],
 )
-def test_plan_says_how_instances_go_to_slurm(text: str, mtui: Extensions, line: str) -> None:
+def test_plan_says_how_instances_go_to_slurm(text: str, mtui: MtuiBlock, line: str) -> None:
     assert jobs(text, mtui) == [ASK, line]
 
 
@@ -64,18 +64,18 @@ CHAIN = (
     [
         (
             f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
-            Extensions(),
+            MtuiBlock(),
             ["What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."],
         ),
         (
             f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
-            Extensions(submit_ahead=False),
+            MtuiBlock(submit_ahead=False),
             ["Nothing is submitted before its parents are done (submit_ahead: false)."],
         ),
-        (f"{CHAIN}procs: 1}}}}]\n", Extensions(), []),
-        (f"{CHAIN}depends: [a]}}}}]\n", Extensions(), []),
+        (f"{CHAIN}procs: 1}}}}]\n", MtuiBlock(), []),
+        (f"{CHAIN}depends: [a]}}}}]\n", MtuiBlock(), []),
     ],
     ids=["ahead", "not ahead", "side by side", "local child"],
 )
-def test_plan_says_what_is_submitted_ahead(text: str, mtui: Extensions, lines: Sequence[str]) -> None:
+def test_plan_says_what_is_submitted_ahead(text: str, mtui: MtuiBlock, lines: Sequence[str]) -> None:
     assert jobs(text, mtui) == lines

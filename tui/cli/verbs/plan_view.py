@@ -12,7 +12,7 @@ from ....core.plan.parameters import ParameterTable
 from ....core.plan.script import header_resources
 from ....core.site.profile import Profile
 from ....core.spec.problems import Problem
-from ....core.spec.study_spec import Extensions
+from ....core.spec.study_spec import MtuiBlock
 from ....core.study.again import Tries, rules_of
 from ...views.step_words import above_words, retry_words
 from ...views.text import Paint, plural, safe, safe_lines, table
@@ -26,7 +26,7 @@ def plan_text(
     file: str,
     warnings: list[Problem],
     paint: Paint,
-    mtui: Extensions,
+    mtui: MtuiBlock,
     profile: Profile | None = None,
 ) -> str:
     """The whole answer of `mtui plan`; `mtui` is the study's own block, `profile` that of the site."""
@@ -83,7 +83,7 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
     return ", ".join(words)
 
 
-def _jobs(plan: Plan, mtui: Extensions, packed: Packed) -> list[str]:
+def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
     """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
     lines: list[str] = []
     alone = [step for step in plan.steps if step.scheduled and not step.skipped and step.index not in packed.steps]
