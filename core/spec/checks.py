@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import cross_checks
-from .extensions import read_extensions
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
 from .given import NOTHING_GIVEN, Given, set_entries
+from .mtui_block import read_extensions
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values

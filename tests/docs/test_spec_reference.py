@@ -7,7 +7,7 @@ import re
 import pytest
 
 from mtui.core.site import profile
-from mtui.core.spec import checks, extensions, retry_keys, slurm_keys, step_keys
+from mtui.core.spec import checks, mtui_block, retry_keys, slurm_keys, step_keys
 from mtui.core.spec.run_keys import RUN_KEYS
 from mtui.core.spec.study_spec import BATCH_SYSTEMS
 from tests.docs.markdown import tables
@@ -17,8 +17,8 @@ KEYS: dict[str, set[str]] = {
     "key of `run`": set(RUN_KEYS),
     "key of `env`": {"variables", "labels", "dependencies", "sources"},
     "key of `batch`": {*checks._BATCH_KEYS, *slurm_keys.BATCH_KEYS},
-    "key of `mtui`": set(extensions._KEYS),
-    "key of `pack`": set(extensions._PACK_KEYS),
+    "key of `mtui`": set(mtui_block._KEYS),
+    "key of `pack`": set(mtui_block._PACK_KEYS),
     "key of a step": set(step_keys._KEYS),
     "cause": {*retry_keys.CAUSES, "an exit code"},
     "key of a rule": {*retry_keys._KEYS, *retry_keys.IN_RULES},
