@@ -12,7 +12,7 @@ from . import cross_checks
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
 from .given import NOTHING_GIVEN, Given, set_entries
-from .mtui_block import read_extensions
+from .mtui_block import read_mtui_block
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
@@ -81,7 +81,7 @@ def parse_study(
         environment=entries,
         dependencies=dependencies,
         parameters=read_parameters(top, given, read),
-        mtui=read_extensions(top, tuple(step.name for step in steps)),
+        mtui=read_mtui_block(top, tuple(step.name for step in steps)),
         output_path=next((entry.value for entry in entries if entry.name == "OUTPUT_PATH"), ""),
         file=problems.file,
         text=text,

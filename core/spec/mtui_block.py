@@ -17,7 +17,7 @@ _PACK_KEYS = ("steps", "nodes", "walltime", "allocations", "cores", "gpus", "mor
 _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
 
-def read_extensions(top: Fields, steps: tuple[str, ...]) -> MtuiBlock:
+def read_mtui_block(top: Fields, steps: tuple[str, ...]) -> MtuiBlock:
     """The block's values, each checked; defaults where it says nothing. `steps` are the names of the study's steps."""
     if not top.has("mtui"):
         return MtuiBlock()
