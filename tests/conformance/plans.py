@@ -14,7 +14,7 @@ from mtui.core.plan.dump import plan_as_json
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.pgen import run_pgen
 from mtui.core.spec import Problem
-from mtui.core.spec.checks import load_study
+from mtui.core.spec.study_parser import load_study
 
 Row = Mapping[str, Any]  # an instance, as `mtui plan --json` prints it
 

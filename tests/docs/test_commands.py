@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from mtui.core.errors import UsageError
-from mtui.core.spec.checks import _TOP_KEYS, load_study
+from mtui.core.spec.study_parser import _TOP_KEYS, load_study
 from mtui.tui.cli.main import _with_verb
 from mtui.tui.cli.parser import VERBS, make_parser
 from tests.docs.markdown import Block, blocks, documents, read

@@ -7,16 +7,16 @@ import re
 import pytest
 
 from mtui.core.site import profile
-from mtui.core.spec import checks, mtui_block, retry_keys, slurm_keys, step_keys
+from mtui.core.spec import mtui_block, retry_keys, slurm_keys, step_keys, study_parser
 from mtui.core.spec.run_keys import RUN_KEYS
 from mtui.core.spec.study_spec import BATCH_SYSTEMS
 from tests.docs.markdown import tables
 
 KEYS: dict[str, set[str]] = {
-    "key of the file": set(checks._TOP_KEYS),
+    "key of the file": set(study_parser._TOP_KEYS),
     "key of `run`": set(RUN_KEYS),
     "key of `env`": {"variables", "labels", "dependencies", "sources"},
-    "key of `batch`": {*checks._BATCH_KEYS, *slurm_keys.BATCH_KEYS},
+    "key of `batch`": {*study_parser._BATCH_KEYS, *slurm_keys.BATCH_KEYS},
     "key of `mtui`": set(mtui_block._KEYS),
     "key of `pack`": set(mtui_block._PACK_KEYS),
     "key of a step": set(step_keys._KEYS),

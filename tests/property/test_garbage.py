@@ -20,7 +20,7 @@ from mtui.core.plan.cost import cost_of
 from mtui.core.plan.dump import plan_as_json
 from mtui.core.plan.expand import make_plan
 from mtui.core.spec import SpecError
-from mtui.core.spec.checks import load_study
+from mtui.core.spec.study_parser import load_study
 
 EXAMPLES = int(os.environ.get("MTUI_EXAMPLES", "150"))
 

@@ -9,7 +9,7 @@ from mtui.core.plan import Plan
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.script import render
 from mtui.core.spec import Problem, Problems, SpecError
-from mtui.core.spec.checks import parse_study
+from mtui.core.spec.study_parser import parse_study
 
 HEAD = "description: {name: t, description: d}\n"
 SLURM = "batch: {type: slurm, host: h, bank: '', queue: ''}\n"

@@ -6,8 +6,8 @@ import pytest
 
 from mtui.core.errors import UsageError
 from mtui.core.spec import Problems, SpecError
-from mtui.core.spec.checks import parse_study
 from mtui.core.spec.given import Given, given_words, read_given
+from mtui.core.spec.study_parser import parse_study
 from tests.unit.planning import HEAD
 
 STUDY = (

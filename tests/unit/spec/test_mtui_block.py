@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from mtui.core.spec import Problems
-from mtui.core.spec.checks import parse_study
+from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import MtuiBlock
 from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mtui.core.spec import Batch, Problems
-from mtui.core.spec.checks import parse_study
 from mtui.core.spec.problems import Place
+from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Dependency, DependencyKind, Parameter, StudySpec
 
 TEXT = """\

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from mtui.core.spec import Problems, SpecError, yaml_tree
-from mtui.core.spec.checks import load_study, parse_study
 from mtui.core.spec.fields import plain
+from mtui.core.spec.study_parser import load_study, parse_study
 from mtui.core.spec.yaml_tree import Mapping, Scalar, read_tree
 from tests.unit.planning import HEAD, told
 
