@@ -22,8 +22,8 @@ from .site.advice import advice
 from .site.find import find_profile
 from .site.profile import Profile
 from .spec import Problem, Problems, StudySpec
+from .spec.command_line_values import given_words, read_given
 from .spec.cross_checks import study_environment
-from .spec.given import given_words, read_given
 from .spec.study_parser import load_study
 from .store import dependencies
 from .store.layout import StudyDirectory, create, new_directory_name

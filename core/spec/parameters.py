@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import yaml_tree
+from .command_line_values import Given
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText
-from .given import Given
 from .problems import NOWHERE, Place, Problems
 from .ranges import RangeError, numbers
 from .study_spec import Parameter

@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import cross_checks
+from .command_line_values import NOTHING_GIVEN, Given, set_entries
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
-from .given import NOTHING_GIVEN, Given, set_entries
 from .mtui_block import read_mtui_block
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest

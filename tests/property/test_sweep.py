@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtui.core.spec import Problems
+from mtui.core.spec.command_line_values import read_given
 from mtui.core.spec.csv_table import read_table
 from mtui.core.spec.files import Unreadable
-from mtui.core.spec.given import read_given
 from mtui.core.spec.ranges import numbers
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.sweep import combine, count_rows

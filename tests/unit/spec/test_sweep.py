@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from mtui.core.spec import Problem, Problems, SpecError
+from mtui.core.spec.command_line_values import NOTHING_GIVEN, Given
 from mtui.core.spec.files import Unreadable
-from mtui.core.spec.given import NOTHING_GIVEN, Given
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Parameter
 from tests.unit.planning import HEAD

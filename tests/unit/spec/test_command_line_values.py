@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.errors import UsageError
 from mtui.core.spec import Problems, SpecError
-from mtui.core.spec.given import Given, given_words, read_given
+from mtui.core.spec.command_line_values import Given, given_words, read_given
 from mtui.core.spec.study_parser import parse_study
 from tests.unit.planning import HEAD
 
