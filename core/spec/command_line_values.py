@@ -17,7 +17,7 @@ _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})(?:\.\.({_NUMBER}))?")
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CommandLineValues:
     """Values of parameters, and of entries of `env`, by name."""
 
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
@@ -25,13 +25,13 @@ class Given:
     generator: bool = False  # a generator file (--pgen) stands in for all parameters
 
 
-NOTHING_GIVEN = Given()
+NOTHING_GIVEN = CommandLineValues()
 
 
-def read_given(params: Iterable[str], entries: Iterable[str], *, generator: bool = False) -> Given:
+def read_given(params: Iterable[str], entries: Iterable[str], *, generator: bool = False) -> CommandLineValues:
     """What the options say, each text the NAME=... of one. Raises UsageError."""
     parameters = {name: _values(name, text) for name, text in _pairs("--params", params, "1,2,3").items()}
-    return Given(parameters, _pairs("--set", entries, "VALUE"), generator)
+    return CommandLineValues(parameters, _pairs("--set", entries, "VALUE"), generator)
 
 
 def given_words(params: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def _values(name: str, text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def set_entries(entries: Sequence[EnvEntry], given: Given, problems: Problems) -> tuple[EnvEntry, ...]:
+def set_entries(entries: Sequence[EnvEntry], given: CommandLineValues, problems: Problems) -> tuple[EnvEntry, ...]:
     """The entries of `env` with the given texts in their places; each has to be there."""
     names = [entry.name for entry in entries]
     for name in given.entries:

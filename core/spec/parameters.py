@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import yaml_tree
-from .command_line_values import Given
+from .command_line_values import CommandLineValues
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText
 from .problems import NOWHERE, Place, Problems
@@ -35,7 +35,7 @@ class _Definition:
     broken: bool = False  # a mistake in the values is told already
 
 
-def read_parameters(top: Fields, given: Given, read: ReadText) -> tuple[Parameter, ...]:
+def read_parameters(top: Fields, given: CommandLineValues, read: ReadText) -> tuple[Parameter, ...]:
     """All parameters, with a value and a label for every row; none if there are mistakes in the file."""
     problems = top.problems
     node = top.node.get("mtui")
@@ -151,7 +151,7 @@ def _own(key: str, place: Place, item: Fields, files: TableFiles) -> _Definition
     return _Definition(key, place, values, label, broken=broken)
 
 
-def _from_command_line(given: Given) -> list[_Definition]:
+def _from_command_line(given: CommandLineValues) -> list[_Definition]:
     return [_Definition(key, NOWHERE, values) for key, values in given.parameters.items()]
 
 
@@ -210,7 +210,12 @@ def _column(key: str, item: Fields, files: TableFiles) -> tuple[str, ...] | None
 
 
 def _check_lengths(
-    groups: Sequence[Group], found: Mapping[str, _Definition], given: Given, problems: Problems, *, swept: bool
+    groups: Sequence[Group],
+    found: Mapping[str, _Definition],
+    given: CommandLineValues,
+    problems: Problems,
+    *,
+    swept: bool,
 ) -> bool:
     """Whether all lists of each group are of one length; `swept` if the study says itself what makes a group."""
     good = True
@@ -255,7 +260,7 @@ def _warn_of_maestro(maestros: Sequence[_Definition], problems: Problems) -> Non
             )
 
 
-def _warn_of_generator(block: Fields | None, given: Given, problems: Problems) -> None:
+def _warn_of_generator(block: Fields | None, given: CommandLineValues, problems: Problems) -> None:
     reason = "has no effect: --pgen gives all parameters"
     for key in ("sweep", "parameters") if block else ():
         assert block is not None

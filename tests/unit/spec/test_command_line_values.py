@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.errors import UsageError
 from mtui.core.spec import Problems, SpecError
-from mtui.core.spec.command_line_values import Given, given_words, read_given
+from mtui.core.spec.command_line_values import CommandLineValues, given_words, read_given
 from mtui.core.spec.study_parser import parse_study
 from tests.unit.planning import HEAD
 
@@ -69,13 +69,13 @@ def test_an_entry_takes_the_text_as_it_is_given() -> None:
 
 @pytest.mark.parametrize(("text", "raw"), [("20", 20), ("0.5", 0.5), ("020", "020"), ("1e3", "1e3"), ("nan", "nan")])
 def test_a_generator_gets_numbers_as_numbers(text: str, raw: object) -> None:
-    study = parse_study(STUDY, Problems("study.yaml"), Given(entries={"STEPS": text}))
+    study = parse_study(STUDY, Problems("study.yaml"), CommandLineValues(entries={"STEPS": text}))
     assert repr(study.environment[0].raw) == repr(raw)
 
 
 def test_an_entry_that_is_not_there_is_told_with_the_nearest_one() -> None:
     with pytest.raises(SpecError) as caught:
-        parse_study(STUDY, Problems("study.yaml"), Given(entries={"STEP": "1", "X": "2"}))
+        parse_study(STUDY, Problems("study.yaml"), CommandLineValues(entries={"STEP": "1", "X": "2"}))
     assert str(caught.value).split("\n") == [
         "study.yaml: --set STEP: env has no entry 'STEP'",
         "    hint: did you mean 'STEPS'?",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from mtui.core.spec import Problem, Problems, SpecError
-from mtui.core.spec.command_line_values import NOTHING_GIVEN, Given
+from mtui.core.spec.command_line_values import NOTHING_GIVEN, CommandLineValues
 from mtui.core.spec.files import Unreadable
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Parameter
@@ -22,7 +22,7 @@ ROWS = "B,C\nx,0.10\ny,0.20\nz,0.30\n"
 
 
 def read(
-    block: str, maestros: str = "", files: Files | None = None, given: Given = NOTHING_GIVEN
+    block: str, maestros: str = "", files: Files | None = None, given: CommandLineValues = NOTHING_GIVEN
 ) -> tuple[tuple[Parameter, ...], list[Problem]]:
     """The parameters of a study with these blocks (none if it is refused), and all that is said of it."""
 
@@ -46,13 +46,13 @@ def rows(parameters: tuple[Parameter, ...]) -> list[str]:
 def rows_of(
     block: str, maestros: str = "", files: Mapping[str, str] | None = None, **given: tuple[str, ...]
 ) -> list[str]:
-    parameters, problems = read(block, maestros, files, Given(given))
+    parameters, problems = read(block, maestros, files, CommandLineValues(given))
     assert problems == []
     return rows(parameters)
 
 
 def told(
-    block: str, maestros: str = "", files: Mapping[str, str] | None = None, given: Given = NOTHING_GIVEN
+    block: str, maestros: str = "", files: Mapping[str, str] | None = None, given: CommandLineValues = NOTHING_GIVEN
 ) -> list[str]:
     _, problems = read(block, maestros, files, given)
     return [problem.text("").removeprefix(": ").removeprefix(":").replace("\n    hint", "") for problem in problems]
@@ -209,13 +209,13 @@ def test_lists_that_go_row_by_row_are_of_one_length() -> None:
     row = "row i of a sweep takes value i of every parameter, so all need the same number"
     product = "for all combinations write mtui: {sweep: product}"
     assert told("", f"{A}, {C}") == [f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; {product}"]
-    assert told("", f"{A}, {B}", given=Given({"A": ("1",)})) == [
+    assert told("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)})) == [
         f"3:54: parameter 'B' has 2 values, but 'A' has 1: {row}; {product} (some are given by --params)"
     ]
     assert told("sweep: {zip: [[A, C]]}", f"{A}, {B}, {C}") == [
         "3:87: parameter 'C' has 3 values, but 'A' has 2: A, C go row by row, so all need the same number"
     ]
-    assert told("parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, Given({"B": ("x",)})) == [
+    assert told("parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, CommandLineValues({"B": ("x",)})) == [
         f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; {product} (some are given by --params)"
     ]
 
@@ -239,7 +239,7 @@ def test_more_rows_than_anybody_sweeps_are_refused_with_their_number() -> None:
 
 
 def test_a_generator_stands_in_for_all_of_it() -> None:
-    given = Given({"B": ("1",)}, generator=True)
+    given = CommandLineValues({"B": ("1",)}, generator=True)
     reason = "has no effect: --pgen gives all parameters"
     assert [
         line for line in told("sweep: product, parameters: {C: {range: [1, 2]}}", A, given=given) if "pgen" in line
@@ -248,5 +248,7 @@ def test_a_generator_stands_in_for_all_of_it() -> None:
         f"4:8: warning: mtui: 'sweep' {reason}",
         f"4:24: warning: mtui: 'parameters' {reason}",
     ]
-    assert told("", A, given=Given(generator=True)) == []
-    assert told("", f"{A}, {B}", given=Given({"A": ("1",)}, generator=True)) == [f"warning: --params {reason}"]
+    assert told("", A, given=CommandLineValues(generator=True)) == []
+    assert told("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)}, generator=True)) == [
+        f"warning: --params {reason}"
+    ]
