@@ -22,7 +22,7 @@ from .site.advice import advice
 from .site.find import find_profile
 from .site.profile import Profile
 from .spec import Problem, Problems, StudySpec
-from .spec.command_line_values import given_words, read_given
+from .spec.command_line_values import given_words, read_command_line_values
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
 from .store import dependencies
@@ -73,7 +73,9 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
 
     Raises SpecError with every problem of the file, PgenError or UsageError for a generator that fails.
     """
-    study, problems = load_study(spec, read_given(options.params, options.entries, generator=bool(options.pgen)))
+    study, problems = load_study(
+        spec, read_command_line_values(options.params, options.entries, generator=bool(options.pgen))
+    )
     cwd = str(Path.cwd())
     spec_root = os.path.abspath(spec.parent)  # noqa: PTH100
     if options.out:

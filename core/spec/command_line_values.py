@@ -28,7 +28,9 @@ class CommandLineValues:
 NOTHING_GIVEN = CommandLineValues()
 
 
-def read_given(params: Iterable[str], entries: Iterable[str], *, generator: bool = False) -> CommandLineValues:
+def read_command_line_values(
+    params: Iterable[str], entries: Iterable[str], *, generator: bool = False
+) -> CommandLineValues:
     """What the options say, each text the NAME=... of one. Raises UsageError."""
     parameters = {name: _values(name, text) for name, text in _pairs("--params", params, "1,2,3").items()}
     return CommandLineValues(parameters, _pairs("--set", entries, "VALUE"), generator)

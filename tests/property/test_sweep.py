@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtui.core.spec import Problems
-from mtui.core.spec.command_line_values import read_given
+from mtui.core.spec.command_line_values import read_command_line_values
 from mtui.core.spec.csv_table import read_table
 from mtui.core.spec.files import Unreadable
 from mtui.core.spec.ranges import numbers
@@ -84,7 +84,9 @@ def test_every_way_to_write_a_sweep_gives_its_rows(groups: Groups, data: st.Data
     }
     problems = Problems("specs/study.yaml")
     text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
-    found = parse_study(text, problems, read_given(params, []), lambda path, what: files.get(path) or Unreadable(what))
+    found = parse_study(
+        text, problems, read_command_line_values(params, []), lambda path, what: files.get(path) or Unreadable(what)
+    )
     assert [parameter.key for parameter in found.parameters] == list(lists)
     columns = [parameter.values for parameter in found.parameters]
     assert [dict(zip(lists, row, strict=True)) for row in zip(*columns, strict=True)] == loops(groups)

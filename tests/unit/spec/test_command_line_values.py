@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.errors import UsageError
 from mtui.core.spec import Problems, SpecError
-from mtui.core.spec.command_line_values import CommandLineValues, given_words, read_given
+from mtui.core.spec.command_line_values import CommandLineValues, given_words, read_command_line_values
 from mtui.core.spec.study_parser import parse_study
 from tests.unit.planning import HEAD
 
@@ -32,7 +32,7 @@ STUDY = (
     ],
 )
 def test_values_stand_between_commas_or_are_counted(text: str, values: str) -> None:
-    assert " ".join(read_given([text], []).parameters["A"]) == values
+    assert " ".join(read_command_line_values([text], []).parameters["A"]) == values
 
 
 @pytest.mark.parametrize(
@@ -55,13 +55,13 @@ def test_values_stand_between_commas_or_are_counted(text: str, values: str) -> N
 )
 def test_what_cannot_be_meant_is_refused(params: list[str], entries: list[str], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        read_given(params, entries)
+        read_command_line_values(params, entries)
     assert message in caught.value.message
     assert hint in caught.value.hint
 
 
 def test_an_entry_takes_the_text_as_it_is_given() -> None:
-    given = read_given([], ["STEPS=1.50", "ROOT=/a=b", "OUTPUT_PATH=/scratch"])
+    given = read_command_line_values([], ["STEPS=1.50", "ROOT=/a=b", "OUTPUT_PATH=/scratch"])
     study = parse_study(STUDY, Problems("study.yaml"), given)
     assert [entry.value for entry in study.environment] == ["1.50", "/a=b", "/scratch", "$(ROOT)/x"]
     assert study.output_path == "/scratch"
