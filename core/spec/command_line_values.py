@@ -25,7 +25,7 @@ class CommandLineValues:
     generator: bool = False  # a generator file (--pgen) stands in for all parameters
 
 
-NOTHING_GIVEN = CommandLineValues()
+NO_VALUES = CommandLineValues()
 
 
 def read_command_line_values(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import cross_checks
-from .command_line_values import NOTHING_GIVEN, CommandLineValues, set_entries
+from .command_line_values import NO_VALUES, CommandLineValues, set_entries
 from .fields import Fields, plain, warn_of_clock
 from .files import ReadText, Unreadable, read_nothing, read_text
 from .mtui_block import read_mtui_block
@@ -36,7 +36,7 @@ _BATCH_KEYS = ("type", "shell", "host", "bank", "queue", "nodes", "procs", "qos"
 _SLURM_REQUIRED = ("host", "bank", "queue")
 
 
-def load_study(path: Path, given: CommandLineValues = NOTHING_GIVEN) -> tuple[StudySpec, Problems]:
+def load_study(path: Path, given: CommandLineValues = NO_VALUES) -> tuple[StudySpec, Problems]:
     """The study of a spec file, with what the command line gave in its place; and its warnings.
 
     Raises SpecError with every problem of the file, also when the file cannot be read.
@@ -53,7 +53,7 @@ def _whole(message: str) -> Problem:
 
 
 def parse_study(
-    text: str, problems: Problems, given: CommandLineValues = NOTHING_GIVEN, read: ReadText = read_nothing
+    text: str, problems: Problems, given: CommandLineValues = NO_VALUES, read: ReadText = read_nothing
 ) -> StudySpec:
     """The study in a YAML text; `read` reads the tables that it names.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from mtui.core.spec import Problem, Problems, SpecError
-from mtui.core.spec.command_line_values import NOTHING_GIVEN, CommandLineValues
+from mtui.core.spec.command_line_values import NO_VALUES, CommandLineValues
 from mtui.core.spec.files import Unreadable
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Parameter
@@ -22,7 +22,7 @@ ROWS = "B,C\nx,0.10\ny,0.20\nz,0.30\n"
 
 
 def read(
-    block: str, maestros: str = "", files: Files | None = None, given: CommandLineValues = NOTHING_GIVEN
+    block: str, maestros: str = "", files: Files | None = None, given: CommandLineValues = NO_VALUES
 ) -> tuple[tuple[Parameter, ...], list[Problem]]:
     """The parameters of a study with these blocks (none if it is refused), and all that is said of it."""
 
@@ -52,7 +52,7 @@ def rows_of(
 
 
 def told(
-    block: str, maestros: str = "", files: Mapping[str, str] | None = None, given: CommandLineValues = NOTHING_GIVEN
+    block: str, maestros: str = "", files: Mapping[str, str] | None = None, given: CommandLineValues = NO_VALUES
 ) -> list[str]:
     _, problems = read(block, maestros, files, given)
     return [problem.text("").removeprefix(": ").removeprefix(":").replace("\n    hint", "") for problem in problems]
