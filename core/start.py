@@ -22,7 +22,7 @@ from .site.advice import advice
 from .site.find import find_profile
 from .site.profile import Profile
 from .spec import Problem, Problems, StudySpec
-from .spec.command_line_values import given_words, read_command_line_values
+from .spec.command_line_values import command_line_words, read_command_line_values
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
 from .store import dependencies
@@ -153,7 +153,7 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
 
     Raises StudyDirectoryError or DependencyError; what was made until then is removed again.
     """
-    given = given_words(options.params, options.entries)
+    given = command_line_words(options.params, options.entries)
     with ExitStack() as undo:
         directory, plan = _new_directory(planned, options, undo)
         study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)

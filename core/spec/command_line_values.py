@@ -36,7 +36,7 @@ def read_command_line_values(
     return CommandLineValues(parameters, _pairs("--set", entries, "VALUE"), generator)
 
 
-def given_words(params: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
+def command_line_words(params: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
     """The options again, as words of a command line."""
     pairs = [*(("--params", text) for text in params), *(("--set", text) for text in entries)]
     return tuple(word for pair in pairs for word in pair)

@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.errors import UsageError
 from mtui.core.spec import Problems, SpecError
-from mtui.core.spec.command_line_values import CommandLineValues, given_words, read_command_line_values
+from mtui.core.spec.command_line_values import CommandLineValues, command_line_words, read_command_line_values
 from mtui.core.spec.study_parser import parse_study
 from tests.unit.planning import HEAD
 
@@ -85,4 +85,4 @@ def test_an_entry_that_is_not_there_is_told_with_the_nearest_one() -> None:
 
 
 def test_options_are_kept_word_by_word() -> None:
-    assert given_words(["A=1", "B=2"], ["C=3"]) == ("--params", "A=1", "--params", "B=2", "--set", "C=3")
+    assert command_line_words(["A=1", "B=2"], ["C=3"]) == ("--params", "A=1", "--params", "B=2", "--set", "C=3")
