@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from . import yaml_tree
 from .command_line_values import CommandLineValues
 from .fields import Fields, plain, warn_of_clock
-from .files import ReadText
 from .problems import NOWHERE, Place, Problems
 from .ranges import RangeError, numbers
 from .study_spec import Parameter
 from .sweep import MOST_ROWS, Group, combine, count_rows, read_groups
 from .table_files import TableFiles
+from .text_files import ReadText
 from .yaml_tree import Scalar, TreeNode, kind_of
 
 _SOURCES = ("values", "range", "file")

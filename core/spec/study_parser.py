@@ -11,7 +11,6 @@ from pathlib import Path
 from . import cross_checks
 from .command_line_values import NO_VALUES, CommandLineValues, set_entries
 from .fields import Fields, plain, warn_of_clock
-from .files import ReadText, Unreadable, read_nothing, read_text
 from .mtui_block import read_mtui_block
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
@@ -29,6 +28,7 @@ from .study_spec import (
     Step,
     StudySpec,
 )
+from .text_files import ReadText, Unreadable, read_nothing, read_text
 from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os.path
 
 from .csv_table import read_table
-from .files import ReadText, Unreadable
 from .problems import Place, Problems, nearest
+from .text_files import ReadText, Unreadable
 
 _Columns = dict[str, tuple[str, ...]]
 

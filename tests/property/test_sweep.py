@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from mtui.core.spec import Problems
 from mtui.core.spec.command_line_values import read_command_line_values
 from mtui.core.spec.csv_table import read_table
-from mtui.core.spec.files import Unreadable
 from mtui.core.spec.ranges import numbers
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.sweep import combine, count_rows
+from mtui.core.spec.text_files import Unreadable
 
 EXAMPLES = int(os.environ.get("MTUI_EXAMPLES", "150"))
 TEXTS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="."), min_size=1, max_size=6)

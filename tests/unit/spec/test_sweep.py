@@ -8,9 +8,9 @@ import pytest
 
 from mtui.core.spec import Problem, Problems, SpecError
 from mtui.core.spec.command_line_values import NO_VALUES, CommandLineValues
-from mtui.core.spec.files import Unreadable
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Parameter
+from mtui.core.spec.text_files import Unreadable
 from tests.unit.planning import HEAD
 
 STEP = "study: [{name: a, description: d, run: {cmd: $(A) $(B) $(C)}}]\n"
