@@ -28,7 +28,7 @@ from .study_spec import (
     Step,
     StudySpec,
 )
-from .text_files import ReadText, Unreadable, read_nothing, read_text
+from .text_files import ReadText, UnreadableFile, read_nothing, read_text
 from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of, read_tree
 
 _TOP_KEYS = ("description", "env", "batch", "study", "global.parameters", "mtui")
@@ -43,7 +43,7 @@ def load_study(path: Path, given: CommandLineValues = NO_VALUES) -> tuple[StudyS
     """
     problems = Problems(str(path))
     text = read_text(str(path), "a study file")
-    if isinstance(text, Unreadable):
+    if isinstance(text, UnreadableFile):
         raise SpecError(str(path), [_whole(text.why)])
     return parse_study(text, problems, given, read_text), problems
 

@@ -6,7 +6,7 @@ import os.path
 
 from .csv_table import read_table
 from .problems import Place, Problems, nearest
-from .text_files import ReadText, Unreadable
+from .text_files import ReadText, UnreadableFile
 
 _Columns = dict[str, tuple[str, ...]]
 
@@ -17,7 +17,7 @@ class TableFiles:
     def __init__(self, read: ReadText, problems: Problems) -> None:
         self._read = read
         self._problems = problems
-        self._tables: dict[str, _Columns | Unreadable | None] = {}
+        self._tables: dict[str, _Columns | UnreadableFile | None] = {}
 
     def columns(self, file: str, place: Place) -> _Columns | None:
         """All columns; None after a mistake. `place` is where the study names the file."""
@@ -25,7 +25,7 @@ class TableFiles:
         if path not in self._tables:
             self._tables[path] = self._load(path)
         table = self._tables[path]
-        if isinstance(table, Unreadable):
+        if isinstance(table, UnreadableFile):
             hint = "no token is replaced here" if "$(" in file else "a path is relative to the study's file"
             self._problems.error(place, f"{file}: {table.why}", hint)
             return None
@@ -40,9 +40,9 @@ class TableFiles:
             self._problems.error(place, f"{what}: {file} has no column '{name}'", nearest(name, table))
         return table.get(name)
 
-    def _load(self, path: str) -> _Columns | Unreadable | None:
+    def _load(self, path: str) -> _Columns | UnreadableFile | None:
         text = self._read(path, "a CSV file")
-        if isinstance(text, Unreadable):
+        if isinstance(text, UnreadableFile):
             return text
         own = Problems(path)
         table = read_table(text, own)

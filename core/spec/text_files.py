@@ -8,30 +8,30 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableFile:
     """Why a file could not be read."""
 
     why: str
 
 
-ReadText = Callable[[str, str], str | Unreadable]
+ReadText = Callable[[str, str], str | UnreadableFile]
 
 
-def read_text(path: str, what: str) -> str | Unreadable:
+def read_text(path: str, what: str) -> str | UnreadableFile:
     """The text of a file; `what` it should be is for the message."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Unreadable("no such file")
+        return UnreadableFile("no such file")
     except IsADirectoryError:
-        return Unreadable(f"this is a directory, not {what}")
+        return UnreadableFile(f"this is a directory, not {what}")
     except UnicodeDecodeError as error:
-        return Unreadable(f"not UTF-8 text (byte {error.start}), as {what} has to be")
+        return UnreadableFile(f"not UTF-8 text (byte {error.start}), as {what} has to be")
     except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
-        return Unreadable(f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
+        return UnreadableFile(f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
 
 
-def read_nothing(path: str, what: str) -> str | Unreadable:
+def read_nothing(path: str, what: str) -> str | UnreadableFile:
     """For a study whose text is all that there is."""
     del path
-    return Unreadable(f"{what} cannot be read beside a text")
+    return UnreadableFile(f"{what} cannot be read beside a text")

@@ -21,7 +21,7 @@ from mtui.core.spec.csv_table import read_table
 from mtui.core.spec.ranges import numbers
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.sweep import combine, count_rows
-from mtui.core.spec.text_files import Unreadable
+from mtui.core.spec.text_files import UnreadableFile
 
 EXAMPLES = int(os.environ.get("MTUI_EXAMPLES", "150"))
 TEXTS = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="."), min_size=1, max_size=6)
@@ -85,7 +85,7 @@ def test_every_way_to_write_a_sweep_gives_its_rows(groups: Groups, data: st.Data
     problems = Problems("specs/study.yaml")
     text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
     found = parse_study(
-        text, problems, read_command_line_values(params, []), lambda path, what: files.get(path) or Unreadable(what)
+        text, problems, read_command_line_values(params, []), lambda path, what: files.get(path) or UnreadableFile(what)
     )
     assert [parameter.key for parameter in found.parameters] == list(lists)
     columns = [parameter.values for parameter in found.parameters]

@@ -10,7 +10,7 @@ from mtui.core.spec import Problem, Problems, SpecError
 from mtui.core.spec.command_line_values import NO_VALUES, CommandLineValues
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import Parameter
-from mtui.core.spec.text_files import Unreadable
+from mtui.core.spec.text_files import UnreadableFile
 from tests.unit.planning import HEAD
 
 STEP = "study: [{name: a, description: d, run: {cmd: $(A) $(B) $(C)}}]\n"
@@ -26,9 +26,9 @@ def read(
 ) -> tuple[tuple[Parameter, ...], list[Problem]]:
     """The parameters of a study with these blocks (none if it is refused), and all that is said of it."""
 
-    def read_text(path: str, what: str) -> str | Unreadable:
+    def read_text(path: str, what: str) -> str | UnreadableFile:
         assert what == "a CSV file"
-        return (files or {}).get(path) or Unreadable("no such file")
+        return (files or {}).get(path) or UnreadableFile("no such file")
 
     text = HEAD + STEP + (f"global.parameters: {{{maestros}}}\n" if maestros else "") + f"mtui: {{{block}}}\n"
     problems = Problems("specs/study.yaml")
