@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 
 from ..errors import Refusal
 from ..spec.cross_checks import check_uses, dependency_target, step_texts, workspace_references
-from ..spec.environment import Environment, build_environment
+from ..spec.environment_block import Environment, build_environment
 from ..spec.problems import Place, Problems
 from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from .environment import RESERVED, Environment, build_environment
+from .environment_block import RESERVED, Environment, build_environment
 from .problems import NOWHERE, Place, Problems, nearest
 from .study_spec import Parameter, Step, StudySpec
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words

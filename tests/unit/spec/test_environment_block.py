@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtui.core.spec import Dependency, EnvEntry
-from mtui.core.spec.environment import build_environment
+from mtui.core.spec.environment_block import build_environment
 from mtui.core.spec.study_spec import DependencyKind
 
 
