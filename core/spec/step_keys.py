@@ -23,7 +23,7 @@ from .yaml_tree import Mapping, Scalar, kind_of
 _KEYS = (*STEP_KEYS, "retry", "after", "group")
 
 
-def extend_steps(top: Fields, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+def read_step_blocks(top: Fields, steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """The steps with what the `mtui` block says of them."""
     node = top.node.get("mtui")
     if not isinstance(node, Mapping):

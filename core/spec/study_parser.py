@@ -16,7 +16,7 @@ from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
 from .slurm_keys import BATCH_KEYS, read_slurm_values
-from .step_keys import extend_steps
+from .step_keys import read_step_blocks
 from .study_spec import (
     BATCH_SYSTEMS,
     OTHER_SCHEDULERS,
@@ -72,7 +72,7 @@ def parse_study(
     entries, dependencies = _environment(top)
     entries = set_entries(entries, given, problems)
     batch = _batch(top)
-    steps = extend_steps(top, _steps(top))
+    steps = read_step_blocks(top, _steps(top))
     study = StudySpec(
         name=name,
         description=description,
