@@ -14,10 +14,10 @@ from pathlib import Path
 
 from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
-from .plan.model import Plan
 from .plan.parameters import ParameterTable
 from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
+from .plan.study_plan import Plan
 from .site.advice import advice
 from .site.find import find_profile
 from .site.profile import Profile

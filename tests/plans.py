@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part, plan_part
+from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import NOWHERE, Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RetryRule, Step, StudySpec
 

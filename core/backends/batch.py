@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
 from .base import Answer, Backend
 from .site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from pathlib import Path
 
-from ..plan.model import Instance
+from ..plan.study_plan import Instance
 from ..store.layout import StudyDirectory
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..errors import MtuiError
 from ..plan.expand import path_component
-from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
+from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch
 from ..start import PlanOptions, plan_study
 from .rows import Row

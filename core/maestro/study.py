@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from ..errors import StudyDirectoryError
-from ..plan.model import Instance, Plan
+from ..plan.study_plan import Instance, Plan
 from ..store.study_file import Settings, StudyFile
 from ..study import events as ev
 from ..study.causes import Cause, CauseCode

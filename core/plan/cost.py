@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ..spec.walltime import walltime_seconds
 from .changes import UNCHANGED
-from .model import Instance, Plan
 from .script import header_resources
+from .study_plan import Instance, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .model import Plan
 from .script import render
+from .study_plan import Plan
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:

@@ -20,9 +20,9 @@ from ..spec.problems import Place, Problems
 from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter
 from .launcher import LauncherError
-from .model import Instance, Plan, PlannedStep
 from .parameters import ParameterTable
 from .script import render_command
+from .study_plan import Instance, Plan, PlannedStep
 
 _UNSAFE = re.compile(r"[^-_.() a-zA-Z0-9]")
 _LONGEST_NAME = 255 - len(".restart.slurm.sh")  # bytes that a file name may have on every usual file system

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from .expand import Group, path_component
-from .model import Instance, Plan, PlannedStep
 from .parameters import ParameterTable
+from .study_plan import Instance, Plan, PlannedStep
 
 
 def extend_plan(plan: Plan, table: ParameterTable) -> Plan:

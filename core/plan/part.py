@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import UsageError
 from ..spec.problems import nearest
-from .model import Plan, PlannedStep
+from .study_plan import Plan, PlannedStep
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from ..spec.study_spec import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
 from .changes import UNCHANGED, restarts
 from .launcher import remove_launchers, replace_launchers
-from .model import Instance, Plan, PlannedStep
+from .study_plan import Instance, Plan, PlannedStep
 
 _FALSE = ("", "0", "false", "no", "off")
 # The order of the header's lines: Maestro's keys above and below those that name the job and its files, then our keys.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..plan.arrays import kind_of, varies
-from ..plan.model import Plan, PlannedStep
+from ..plan.study_plan import Plan, PlannedStep
 from ..spec.problems import NOWHERE, Place, Problem
 from ..spec.walltime import walltime_seconds, walltime_text
 from .profile import NodeType, Profile, Qos

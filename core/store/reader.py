@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..plan.model import Instance
+from ..plan.study_plan import Instance
 from ..study.state import StudyState
 from .checkpoint import load_state
 from .layout import StudyDirectory

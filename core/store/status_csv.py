@@ -7,7 +7,7 @@ import io
 import time
 from pathlib import Path
 
-from ..plan.model import Instance
+from ..plan.study_plan import Instance
 from ..study.attempt import Attempt
 from ..study.state import StudyState
 from ..study.status import LIVE, Status

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TRY_DOCTOR, StudyDirectoryError
-from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.parameters import ParameterTable
+from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1

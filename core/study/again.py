@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..plan.changes import RESTART, UNCHANGED
-from ..plan.model import Instance, Plan, PlannedStep
 from ..plan.script import header_resources
+from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.retry_keys import factor_of
 from ..spec.study_spec import RetryRule
 from ..spec.walltime import walltime_seconds, walltime_text

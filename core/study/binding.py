@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..plan.model import Instance
+from ..plan.study_plan import Instance
 from .state import StudyState
 from .status import DONE, OVER, Status
 

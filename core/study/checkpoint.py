@@ -16,7 +16,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from .durable_state import DurableState
 from .state import StudyState
 

@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from ..errors import Refusal
 from ..plan.changes import RESTART, check_change, in_words, restarts
 from ..plan.launcher import LauncherError
-from ..plan.model import Plan
 from ..plan.script import render
+from ..plan.study_plan import Plan
 from . import events as ev
 from .causes import Cause, CauseCode
 from .state import StudyState

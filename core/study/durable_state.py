@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from .allocations import Allocations
 from .attempt import Attempt
 from .causes import Cause

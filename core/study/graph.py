@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from ..plan.model import Instance, Plan, PlannedStep
+from ..plan.study_plan import Instance, Plan, PlannedStep
 
 
 class Kind(Enum):

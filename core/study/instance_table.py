@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from .attempt import Attempt
 from .causes import Cause, CauseCode
 from .durable_state import DurableState

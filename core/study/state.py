@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import fields
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from . import events as ev
 from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, text_cause

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from ..plan.model import Plan
+from ..plan.study_plan import Plan
 from .graph import Edges, Graph, Kind, Tally
 from .status import BAD, DONE, IN_SLURM, OVER, Status
 

@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults

@@ -6,7 +6,7 @@ import asyncio
 
 from textual.app import App, ComposeResult
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults

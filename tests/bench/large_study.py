@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.start import PlanOptions, create_study, plan_study
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal

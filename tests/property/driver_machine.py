@@ -8,8 +8,8 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mtui.core.plan.arrays import Kinds
-from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, try_again
 from mtui.core.study.binding import Start

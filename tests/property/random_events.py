@@ -7,7 +7,7 @@ from contextlib import suppress
 from random import Random
 
 from mtui.core.plan.extend import extend_plan
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.causes import Cause, CauseCode, exit_cause, text_cause
 from mtui.core.study.state import Impossible, StudyState

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 
-from mtui.core.plan.model import Plan
 from mtui.core.plan.part import Part
+from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step
 

@@ -7,7 +7,7 @@ import json
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.checkpoint import from_lines, to_lines
 from mtui.core.study.commands import Request, carry_out

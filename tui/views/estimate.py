@@ -15,7 +15,7 @@ from itertools import islice
 from math import ceil, sqrt
 from statistics import fmean, median
 
-from ...core.plan.model import Plan
+from ...core.plan.study_plan import Plan
 from ...core.study import events as ev
 from ...core.study.attempt import Attempt
 from ...core.study.state import StudyState

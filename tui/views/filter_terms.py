@@ -10,7 +10,7 @@ from fnmatch import translate
 from functools import cache
 
 from ...core.errors import MtuiError
-from ...core.plan.model import Plan
+from ...core.plan.study_plan import Plan
 from ...core.spec.problems import nearest
 from ...core.study.status import Status
 from .appearance import LOOKS, Group

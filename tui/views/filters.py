@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import compress
 from operator import and_
 
-from ...core.plan.model import Plan
+from ...core.plan.study_plan import Plan
 from ...core.spec.problems import nearest
 from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...core.plan.model import Instance, Plan
+from ...core.plan.study_plan import Instance, Plan
 from ...core.store.layout import StudyDirectory
 from ...core.study.status import OVER, UNSUCCESSFUL, Status
 

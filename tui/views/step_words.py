@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...core.plan.changes import in_words
-from ...core.plan.model import Plan, PlannedStep
+from ...core.plan.study_plan import Plan, PlannedStep
 from ...core.spec.study_spec import RetryRule
 
 

@@ -9,7 +9,7 @@ import pytest
 from mtui.core.plan import arrays
 from mtui.core.plan.arrays import Kinds, Shares, kind_of, shares_of
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
 

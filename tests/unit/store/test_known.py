@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.store import known as module
 from mtui.core.store.journal import Journal
 from mtui.core.store.known import glance, known, remember

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import StudyDirectoryError
-from mtui.core.plan.model import Instance, Plan
+from mtui.core.plan.study_plan import Instance, Plan
 from mtui.core.store.layout import StudyDirectory, create, new_directory_name, open_study, prepare
 from tests.plans import plan, step
 

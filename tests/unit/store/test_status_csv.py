@@ -11,7 +11,7 @@ import pytest
 from maestrowf.abstracts.enums import State
 from maestrowf.utils import csvtable_to_dict
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.store.status_csv import COLUMNS, status_table, write_status
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

@@ -9,7 +9,7 @@ from dataclasses import fields
 from itertools import count
 from typing import Any
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.attempt import Attempt
 from mtui.core.study.causes import text_cause

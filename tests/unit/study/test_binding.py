@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study.binding import Binding, Start
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import BAD, IN_SLURM, LIVE, Status

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study.graph import Graph, Tally
 from tests.plans import plan, step
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mtui.core.plan.model import Plan
 from mtui.core.plan.packing import Packing, Share
+from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study import events as ev
 from mtui.core.study.causes import Cause, CauseCode

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.views.event_text import EventLines

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.study.state import StudyState
 from mtui.core.study.status import Status
 from mtui.tui.views.appearance import LOOKS, Group, Look

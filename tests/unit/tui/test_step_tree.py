@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.tui.app.widgets.step_tree import depths, shares, waits_for
 from mtui.tui.views.appearance import Group
 from tests.plans import plan, step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.plan.model import Plan
+from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ....core.plan.model import Instance
+from ....core.plan.study_plan import Instance
 from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
 from ...views.open_study import OpenStudy
 from ..widgets.log_pane import LogPane

@@ -6,7 +6,7 @@ from textual import on
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
-from ....core.plan.model import Plan
+from ....core.plan.study_plan import Plan
 from ...views.filters import completions
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ....core.errors import EXIT_FINISHED, UsageError
-from ....core.plan.model import Instance
+from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
 from ....core.store.follow import Follower
 from ....core.store.layout import StudyDirectory, kept_output

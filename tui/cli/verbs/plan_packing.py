@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ....core.plan.model import Plan
 from ....core.plan.packing import Packing, Pool, Share
+from ....core.plan.study_plan import Plan
 from ....core.spec.study_spec import PackingOptions
 from ...views.allocations import clock
 from ...views.text import plural, safe

@@ -7,9 +7,9 @@ from dataclasses import replace
 from ....core.backends.batch import within_abilities
 from ....core.plan.arrays import Shares, shares_of
 from ....core.plan.cost import Cost, cost_of
-from ....core.plan.model import Plan, PlannedStep
 from ....core.plan.parameters import ParameterTable
 from ....core.plan.script import header_resources
+from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.site.profile import Profile
 from ....core.spec.problems import Problem
 from ....core.spec.study_spec import MtuiBlock

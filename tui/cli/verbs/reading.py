@@ -13,7 +13,7 @@ from ...views.opening import read_any
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ....core.plan.model import Instance, Plan
+    from ....core.plan.study_plan import Instance, Plan
     from ....core.study.state import StudyState
 
 _MOST_NAMES = 4  # of a step's instances, in a hint
