@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
-from .plan.parameters import ParameterTable
+from .plan.parameter_table import ParameterTable
 from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
 from .plan.study_plan import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import MtuiError
 from ..plan.expand import path_component
-from ..plan.parameters import ParameterTable
+from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch
 from ..start import PlanOptions, plan_study

@@ -3,7 +3,7 @@
 What makes plans and scripts is imported from its own module: whoever only reads a plan is quicker without it.
 """
 
-from .parameters import ParameterTable
+from .parameter_table import ParameterTable
 from .study_plan import Instance, Plan, PlannedStep
 
 __all__ = ["Instance", "ParameterTable", "Plan", "PlannedStep"]

@@ -20,7 +20,7 @@ from ..spec.problems import Place, Problems
 from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter
 from .launcher import LauncherError
-from .parameters import ParameterTable
+from .parameter_table import ParameterTable
 from .script import render_command
 from .study_plan import Instance, Plan, PlannedStep
 

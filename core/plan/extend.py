@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..errors import UsageError
 from .expand import Group, path_component
-from .parameters import ParameterTable
+from .parameter_table import ParameterTable
 from .study_plan import Instance, Plan, PlannedStep
 
 

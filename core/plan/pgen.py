@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import PgenError, UsageError
 from ..spec.study_spec import EnvEntry, Parameter
-from .parameters import ParameterTable
+from .parameter_table import ParameterTable
 
 DEADLINE = 600.0  # seconds; a generator may sample for a while, but must not hang a start for ever
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ..spec.study_spec import Batch, Dependency, RetryRule, RunValue
 from .changes import restarts
-from .parameters import ParameterTable
+from .parameter_table import ParameterTable
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TRY_DOCTOR, StudyDirectoryError
-from ..plan.parameters import ParameterTable
+from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.plan import Plan
 from mtui.core.plan.expand import path_component
-from mtui.core.plan.parameters import ParameterTable
+from mtui.core.plan.parameter_table import ParameterTable
 from tests.unit.planning import HEAD, commands, edges, names, plan_of, told
 
 SWEEP = """\
