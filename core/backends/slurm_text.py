@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..plan.script import directive_lines
+from ..plan.instance_script import directive_lines
 from ..study.status import Status
 from .base import Accepted, Answer, Attempt, Deferred, Job, Refused, Unclear
 

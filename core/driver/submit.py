@@ -13,7 +13,7 @@ from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..plan.arrays import Kinds
 from ..plan.changes import UNCHANGED
-from ..plan.script import header_resources
+from ..plan.instance_script import header_resources
 from ..store.layout import prepare
 from ..study import events as ev
 from ..study.binding import Start

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .changes import UNCHANGED
-from .script import directive_lines, header_resources, options, render
+from .instance_script import directive_lines, header_resources, options, render
 from .study_plan import Instance, Plan, PlannedStep
 
 # Options of a job's own: its files, what it waits for, an array that its author makes of it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..spec.walltime import walltime_seconds
 from .changes import UNCHANGED
-from .script import header_resources
+from .instance_script import header_resources
 from .study_plan import Instance, Plan
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .script import render
+from .instance_script import render
 from .study_plan import Plan
 
 

@@ -19,9 +19,9 @@ from ..spec.environment_block import Environment, build_environment
 from ..spec.problems import Place, Problems
 from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter
+from .instance_script import render_command
 from .launcher import LauncherError
 from .parameter_table import ParameterTable
-from .script import render_command
 from .study_plan import Instance, Plan, PlannedStep
 
 _UNSAFE = re.compile(r"[^-_.() a-zA-Z0-9]")

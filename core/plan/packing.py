@@ -19,7 +19,14 @@ from ..spec.study_spec import PackingOptions
 from ..spec.walltime import walltime_seconds, walltime_text
 from .arrays import OWN_OF_A_JOB, varies
 from .changes import UNCHANGED, restarts
-from .script import directive_lines, further_options, header_resources, part_options, place_options, render_command
+from .instance_script import (
+    directive_lines,
+    further_options,
+    header_resources,
+    part_options,
+    place_options,
+    render_command,
+)
 from .study_plan import Instance, Plan
 
 _HOUR = 3600  # seconds, the least that an allocation has if the study does not say

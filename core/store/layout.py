@@ -38,7 +38,7 @@ from ..claims import Claims
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
 from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
-from ..plan.script import render
+from ..plan.instance_script import render
 from ..plan.study_plan import Instance, Plan
 from .names import STUDY_FILE
 from .new_folder import make_folder

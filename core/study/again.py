@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..plan.changes import RESTART, UNCHANGED
-from ..plan.script import header_resources
+from ..plan.instance_script import header_resources
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.retry_keys import factor_of
 from ..spec.study_spec import RetryRule

@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 
 from ..errors import Refusal
 from ..plan.changes import RESTART, check_change, in_words, restarts
+from ..plan.instance_script import render
 from ..plan.launcher import LauncherError
-from ..plan.script import render
 from ..plan.study_plan import Plan
 from . import events as ev
 from .causes import Cause, CauseCode

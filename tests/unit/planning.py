@@ -7,7 +7,7 @@ from typing import Any
 
 from mtui.core.plan import Plan
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.script import render
+from mtui.core.plan.instance_script import render
 from mtui.core.spec import Problem, Problems, SpecError
 from mtui.core.spec.study_parser import parse_study
 

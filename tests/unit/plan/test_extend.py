@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtui.core.errors import UsageError
 from mtui.core.plan.extend import extend_plan, widened
-from mtui.core.plan.script import render
+from mtui.core.plan.instance_script import render
 from mtui.core.plan.study_plan import Plan
 from tests.plans import plan, step
 

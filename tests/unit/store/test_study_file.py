@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan import Plan
-from mtui.core.plan.script import render
+from mtui.core.plan.instance_script import render
 from mtui.core.spec import SpecError
 from mtui.core.start import PlanOptions, plan_study
 from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ....core.errors import Refusal
 from ....core.plan.changes import CHANGEABLE, RESTART
-from ....core.plan.script import header_resources
+from ....core.plan.instance_script import header_resources
 from ....core.study.commands import MARKS, check_changes
 from ...views.acting import Order, order_for
 from ...views.open_study import OpenStudy

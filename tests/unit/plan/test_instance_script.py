@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.script import render
+from mtui.core.plan.instance_script import render
 from tests.unit.planning import HEAD, SLURM, commands, headers, plan_of, told
 
 BATCH = "batch: {type: slurm, host: h, bank: m1, queue: regular%s}\n"
