@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..plan.arrays import kind_of, varies
+from ..plan.job_arrays import kind_of, varies
 from ..plan.study_plan import Plan, PlannedStep
 from ..spec.problems import NOWHERE, Place, Problem
 from ..spec.walltime import walltime_seconds, walltime_text

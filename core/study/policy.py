@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..plan.arrays import Kind, Kinds
+from ..plan.job_arrays import Kind, Kinds
 from ..plan.packing import Packing
 from .binding import Binding, Start
 from .state import StudyState

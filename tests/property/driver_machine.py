@@ -7,7 +7,7 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from mtui.core.plan.arrays import Kinds
+from mtui.core.plan.job_arrays import Kinds
 from mtui.core.plan.packing import Packing
 from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mtui.core.plan.arrays import Kinds
+from mtui.core.plan.job_arrays import Kinds
 from mtui.core.plan.packing import Packing
 from mtui.core.study import events as ev
 from mtui.core.study import policy

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
-from ....core.plan.arrays import Shares, shares_of
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
+from ....core.plan.job_arrays import Shares, shares_of
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.site.profile import Profile

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from mtui.core.plan import arrays
-from mtui.core.plan.arrays import Kinds, Shares, kind_of, shares_of
+from mtui.core.plan import job_arrays
 from mtui.core.plan.expand import make_plan
+from mtui.core.plan.job_arrays import Kinds, Shares, kind_of, shares_of
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
@@ -81,22 +81,22 @@ def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
 @pytest.mark.parametrize("cmd", ["true", "echo $(X)", "#SBATCH --mem=1G\n$(LAUNCHER) x $(W)"])
 def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, cmd: str) -> None:
     calls: list[int] = []
-    real = arrays.kind_of
-    monkeypatch.setattr(arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    real = job_arrays.kind_of
+    monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
     assert kinds(plan_of(cmd)) == [0, 0, 0, 0]
     assert len(calls) == 1
 
 
 def test_instance_that_waits_is_looked_at_once_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = arrays.kind_of
-    monkeypatch.setattr(arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    real = job_arrays.kind_of
+    monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
     found = Kinds(plan_of("true", {"walltime": "$(W)"}))
     first = [found.of(index) for index in range(4)]
     assert [found.of(index) for index in range(4)] == first
     assert len(calls) == 4
     assert found.of(0, {"walltime": "77"}) != first[0]
-    monkeypatch.setattr(arrays, "_RECENT", 2)
+    monkeypatch.setattr(job_arrays, "_RECENT", 2)
     assert [found.of(index) for index in range(4)] == first
 
 
