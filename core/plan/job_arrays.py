@@ -24,7 +24,7 @@ _OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # of each instan
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class JobShape:
     """What a job asks for. Instances of one kind can share an array, unless `alone` says why they cannot."""
 
     options: tuple[str, ...]  # its #SBATCH lines, without those that name its own files
@@ -43,11 +43,11 @@ class Kinds:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._shared: dict[int, Kind] = {}
-        self._recent: dict[int, Kind] = {}
+        self._shared: dict[int, JobShape] = {}
+        self._recent: dict[int, JobShape] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
 
-    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Kind:
+    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
         """The kind of an instance, with what retries have changed of its resources."""
         instance = self._plan.instances[index]
         if changes:
@@ -63,7 +63,7 @@ class Kinds:
         return self._shared[instance.step]
 
 
-def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Kind:
+def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
     """What an instance's job asks for."""
     script = render(plan, instance, changes).chosen(changes)
     lines = script.split("\n")
@@ -73,7 +73,7 @@ def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
     shared = [option for option in header if not option.startswith(_OURS)]
     alone = next((option for option in own if OWN_OF_A_JOB.search(option)), "")
     waits = any(_WAITS.search(option) for option in (*header, *own))
-    return Kind(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
+    return JobShape(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
 
 
 def varies(step: PlannedStep) -> bool:

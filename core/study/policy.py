@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from ..plan.job_arrays import Kind, Kinds
+from ..plan.job_arrays import JobShape, Kinds
 from ..plan.packing import Packing
 from .binding import Binding, Start
 from .state import StudyState
@@ -88,13 +88,13 @@ class _Choice:
                     for start in binding.starts(members, 1 if kind.alone else most):
                         yield self._take(step, start)
 
-    def _by_kind(self, step: int, waiting: dict[int, None]) -> list[tuple[Kind, list[int]]]:
+    def _by_kind(self, step: int, waiting: dict[int, None]) -> list[tuple[JobShape, list[int]]]:
         """As many as there is room for, each kind in the order of the plan."""
         state, packing = self._state, self._packing
         if not waiting or step in self._capacity.resting or (packing.takes_all(step) and not state.changes):
             return []
         room = min(self._free, self._room.get(self._limit_of(step), self._free))
-        found: dict[Kind, list[int]] = {}
+        found: dict[JobShape, list[int]] = {}
         for index in islice(waiting, max(0, room)):
             changes = state.changes.get(index, {})
             if not packing.takes(index, changes):
