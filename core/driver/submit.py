@@ -13,7 +13,7 @@ from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..plan.changes import UNCHANGED
 from ..plan.instance_script import header_resources
-from ..plan.job_arrays import Kinds
+from ..plan.job_arrays import JobShapes
 from ..store.layout import prepare
 from ..study import events as ev
 from ..study.binding import Start
@@ -54,7 +54,7 @@ class Submitter(DriverPart):
         self._queue = queue
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
-        self._kinds = Kinds(context.plan)
+        self._kinds = JobShapes(context.plan)
         self._site: Site | None = None  # once Slurm was asked
         self._asking = False
         self._windows: dict[str, Window] = {}

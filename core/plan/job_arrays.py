@@ -35,7 +35,7 @@ class JobShape:
 _RECENT = 5_000
 
 
-class Kinds:
+class JobShapes:
     """The kinds of a plan's instances. A step whose options depend on no parameter is looked at once.
 
     Of the others those that were asked for of late are kept: what waits is asked for again and again.
@@ -95,7 +95,7 @@ class Shares:
 
 def shares_of(plan: Plan, step: PlannedStep, most: int) -> Shares:
     """How a step's instances share arrays of at most `most` tasks, if all are ready at once."""
-    kinds = Kinds(plan)
+    kinds = JobShapes(plan)
     found = Counter(kinds.of(index) for index in step.instances)
     arrays: list[int] = []
     alone, why = 0, ""

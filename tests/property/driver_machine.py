@@ -7,7 +7,7 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from mtui.core.plan.job_arrays import Kinds
+from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.packing import Packing
 from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
@@ -61,7 +61,7 @@ class DriverMachine(RuleBasedStateMachine):
     def drive(self, state: StudyState) -> None:
         """A new driver begins with this state."""
         self.state = state
-        self.kinds = Kinds(self.plan)
+        self.kinds = JobShapes(self.plan)
         self.packing = self.pack()
         self.observer = Observer(state)
         self.answers: dict[str, Sbatch] = {}  # calls under way

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.plan import job_arrays
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.job_arrays import Kinds, Shares, kind_of, shares_of
+from mtui.core.plan.job_arrays import JobShapes, Shares, kind_of, shares_of
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
@@ -29,7 +29,7 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, count: int = 4,
 
 def kinds(plan: Plan) -> list[int]:
     """The kind of each instance, numbered by first sight."""
-    found = Kinds(plan)
+    found = JobShapes(plan)
     seen: dict[object, int] = {}
     return [seen.setdefault(found.of(instance.index), len(seen)) for instance in plan.instances]
 
@@ -72,7 +72,7 @@ def test_instances_that_ask_for_different_things_are_of_different_kinds(cmd: str
 
 def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
     plan = plan_of("true", {"walltime": "10"})
-    found = Kinds(plan)
+    found = JobShapes(plan)
     assert found.of(0, {"walltime": "20"}) == found.of(1, {"walltime": "20"}) != found.of(0)
     assert "#SBATCH --time=20" in found.of(0, {"walltime": "20"}).options
     assert found.of(0, {"walltime": "10"}) == found.of(0)
@@ -91,7 +91,7 @@ def test_instance_that_waits_is_looked_at_once_and_what_is_kept_is_bounded(monke
     calls: list[int] = []
     real = job_arrays.kind_of
     monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
-    found = Kinds(plan_of("true", {"walltime": "$(W)"}))
+    found = JobShapes(plan_of("true", {"walltime": "$(W)"}))
     first = [found.of(index) for index in range(4)]
     assert [found.of(index) for index in range(4)] == first
     assert len(calls) == 4
