@@ -51,19 +51,19 @@ class JobShapes:
         """The kind of an instance, with what retries have changed of its resources."""
         instance = self._plan.instances[index]
         if changes:
-            return kind_of(self._plan, instance, changes)
+            return job_shape_of(self._plan, instance, changes)
         if instance.step in self._varying:
             if index not in self._recent:
                 if len(self._recent) >= _RECENT:
                     self._recent.clear()
-                self._recent[index] = kind_of(self._plan, instance)
+                self._recent[index] = job_shape_of(self._plan, instance)
             return self._recent[index]
         if instance.step not in self._shared:
-            self._shared[instance.step] = kind_of(self._plan, instance)
+            self._shared[instance.step] = job_shape_of(self._plan, instance)
         return self._shared[instance.step]
 
 
-def kind_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
+def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
     """What an instance's job asks for."""
     script = render(plan, instance, changes).chosen(changes)
     lines = script.split("\n")

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..plan.job_arrays import kind_of, varies
+from ..plan.job_arrays import job_shape_of, varies
 from ..plan.study_plan import Plan, PlannedStep
 from ..spec.problems import NOWHERE, Place, Problem
 from ..spec.walltime import walltime_seconds, walltime_text
@@ -101,9 +101,9 @@ def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Pr
 def _jobs(plan: Plan, step: PlannedStep) -> Iterable[tuple[int, _Job]]:
     """The different jobs of a step, each with how many there are of it."""
     if not varies(step):
-        yield len(step.instances), _read(kind_of(plan, plan.instances[step.instances[0]]).options)
+        yield len(step.instances), _read(job_shape_of(plan, plan.instances[step.instances[0]]).options)
         return
-    kinds = Counter(kind_of(plan, plan.instances[index]).options for index in step.instances)
+    kinds = Counter(job_shape_of(plan, plan.instances[index]).options for index in step.instances)
     for options, number in kinds.items():
         yield number, _read(options)
 

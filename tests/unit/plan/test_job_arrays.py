@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.plan import job_arrays
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.job_arrays import JobShapes, Shares, kind_of, shares_of
+from mtui.core.plan.job_arrays import JobShapes, Shares, job_shape_of, shares_of
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
@@ -36,12 +36,12 @@ def kinds(plan: Plan) -> list[int]:
 
 def alone(cmd: str) -> str:
     plan = plan_of(cmd)
-    return kind_of(plan, plan.instances[0]).alone
+    return job_shape_of(plan, plan.instances[0]).alone
 
 
 def test_kind_has_the_header_and_the_directives_but_for_the_jobs_own_files() -> None:
     plan = plan_of("#SBATCH --mem=1G\necho\n#SBATCH --late", {"nodes": 2, "walltime": "10"})
-    kind = kind_of(plan, plan.instances[0])
+    kind = job_shape_of(plan, plan.instances[0])
     assert kind.options == (
         "#SBATCH --nodes=2",
         "#SBATCH --partition=q",
@@ -81,7 +81,7 @@ def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
 @pytest.mark.parametrize("cmd", ["true", "echo $(X)", "#SBATCH --mem=1G\n$(LAUNCHER) x $(W)"])
 def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, cmd: str) -> None:
     calls: list[int] = []
-    real = job_arrays.kind_of
+    real = job_arrays.job_shape_of
     monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
     assert kinds(plan_of(cmd)) == [0, 0, 0, 0]
     assert len(calls) == 1
@@ -89,7 +89,7 @@ def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch
 
 def test_instance_that_waits_is_looked_at_once_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    real = job_arrays.kind_of
+    real = job_arrays.job_shape_of
     monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
     found = JobShapes(plan_of("true", {"walltime": "$(W)"}))
     first = [found.of(index) for index in range(4)]
@@ -137,7 +137,7 @@ def test_lines_that_sbatch_does_not_read_keep_nothing_from_sharing(cmd: str) -> 
 )
 def test_dependency_that_the_author_gives_is_known(option: str, waits: bool) -> None:
     plan = plan_of(f"#SBATCH {option}\ntrue")
-    assert kind_of(plan, plan.instances[0]).waits is waits
+    assert job_shape_of(plan, plan.instances[0]).waits is waits
 
 
 # --- how a step goes to Slurm
