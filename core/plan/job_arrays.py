@@ -84,7 +84,7 @@ def varies(step: PlannedStep) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class ArraySplit:
     """How the instances of a step go to Slurm: the sizes of its arrays, jobs of their own, and why."""
 
     arrays: tuple[int, ...]
@@ -93,7 +93,7 @@ class Shares:
     by: tuple[str, ...] = ()  # the resources that differ, if there is more than one array
 
 
-def shares_of(plan: Plan, step: PlannedStep, most: int) -> Shares:
+def shares_of(plan: Plan, step: PlannedStep, most: int) -> ArraySplit:
     """How a step's instances share arrays of at most `most` tasks, if all are ready at once."""
     kinds = JobShapes(plan)
     found = Counter(kinds.of(index) for index in step.instances)
@@ -111,4 +111,4 @@ def shares_of(plan: Plan, step: PlannedStep, most: int) -> Shares:
         for index in step.instances:
             for key, value in header_resources(plan, plan.instances[index]).items():
                 differ.setdefault(key, set()).add(value)
-    return Shares(tuple(arrays), alone, why, tuple(key for key, values in differ.items() if len(values) > 1))
+    return ArraySplit(tuple(arrays), alone, why, tuple(key for key, values in differ.items() if len(values) > 1))

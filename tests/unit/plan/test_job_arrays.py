@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.plan import job_arrays
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.job_arrays import JobShapes, Shares, job_shape_of, shares_of
+from mtui.core.plan.job_arrays import ArraySplit, JobShapes, job_shape_of, shares_of
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
@@ -146,14 +146,14 @@ def test_dependency_that_the_author_gives_is_known(option: str, waits: bool) -> 
 @pytest.mark.parametrize(
     ("most", "shares"),
     [
-        (1000, Shares((10,), 0)),
-        (10, Shares((10,), 0)),
-        (4, Shares((4, 4, 2), 0)),
-        (3, Shares((3, 3, 3), 1)),
-        (1, Shares((), 10)),
+        (1000, ArraySplit((10,), 0)),
+        (10, ArraySplit((10,), 0)),
+        (4, ArraySplit((4, 4, 2), 0)),
+        (3, ArraySplit((3, 3, 3), 1)),
+        (1, ArraySplit((), 10)),
     ],
 )
-def test_step_is_shared_out_in_arrays_of_the_size_that_is_allowed(most: int, shares: Shares) -> None:
+def test_step_is_shared_out_in_arrays_of_the_size_that_is_allowed(most: int, shares: ArraySplit) -> None:
     plan = plan_of("true", count=10)
     assert shares_of(plan, plan.steps[0], most) == shares
 
@@ -166,9 +166,9 @@ def test_shares_tell_what_differs() -> None:
 
 def test_shares_tell_the_line_that_keeps_them_apart() -> None:
     plan = plan_of("#SBATCH --array=1-4\ntrue")
-    assert shares_of(plan, plan.steps[0], 1000) == Shares((), 4, "--array=1-4")
+    assert shares_of(plan, plan.steps[0], 1000) == ArraySplit((), 4, "--array=1-4")
 
 
 def test_step_without_instances_has_no_shares() -> None:
     plan = plan_of("true", count=0)
-    assert shares_of(plan, plan.steps[0], 1000) == Shares((), 0)
+    assert shares_of(plan, plan.steps[0], 1000) == ArraySplit((), 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....core.backends.batch import within_abilities
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
-from ....core.plan.job_arrays import Shares, shares_of
+from ....core.plan.job_arrays import ArraySplit, shares_of
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.site.profile import Profile
@@ -113,7 +113,7 @@ def _retries(plan: Plan) -> list[str]:
     return ["What fails is tried again by itself:", *lines] if lines else []
 
 
-def _shares(shares: Shares, most: int) -> str:
+def _shares(shares: ArraySplit, most: int) -> str:
     words: list[str] = []
     if shares.arrays:
         sizes = f"{shares.arrays[0]:,}" if len(set(shares.arrays)) == 1 else f"up to {max(shares.arrays):,}"
