@@ -93,7 +93,7 @@ class ArraySplit:
     by: tuple[str, ...] = ()  # the resources that differ, if there is more than one array
 
 
-def shares_of(plan: Plan, step: PlannedStep, most: int) -> ArraySplit:
+def split_into_arrays(plan: Plan, step: PlannedStep, most: int) -> ArraySplit:
     """How a step's instances share arrays of at most `most` tasks, if all are ready at once."""
     kinds = JobShapes(plan)
     found = Counter(kinds.of(index) for index in step.instances)

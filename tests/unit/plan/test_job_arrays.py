@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.plan import job_arrays
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.job_arrays import ArraySplit, JobShapes, job_shape_of, shares_of
+from mtui.core.plan.job_arrays import ArraySplit, JobShapes, job_shape_of, split_into_arrays
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RunValue, Step, StudySpec
@@ -155,20 +155,20 @@ def test_dependency_that_the_author_gives_is_known(option: str, waits: bool) -> 
 )
 def test_step_is_shared_out_in_arrays_of_the_size_that_is_allowed(most: int, shares: ArraySplit) -> None:
     plan = plan_of("true", count=10)
-    assert shares_of(plan, plan.steps[0], most) == shares
+    assert split_into_arrays(plan, plan.steps[0], most) == shares
 
 
 def test_shares_tell_what_differs() -> None:
     plan = plan_of("true", {"walltime": "$(W)", "nodes": "$(W)", "gpus": 1})
-    shares = shares_of(plan, plan.steps[0], 1000)
+    shares = split_into_arrays(plan, plan.steps[0], 1000)
     assert (shares.arrays, shares.alone, shares.why, set(shares.by)) == ((2, 2), 0, "", {"walltime", "nodes"})
 
 
 def test_shares_tell_the_line_that_keeps_them_apart() -> None:
     plan = plan_of("#SBATCH --array=1-4\ntrue")
-    assert shares_of(plan, plan.steps[0], 1000) == ArraySplit((), 4, "--array=1-4")
+    assert split_into_arrays(plan, plan.steps[0], 1000) == ArraySplit((), 4, "--array=1-4")
 
 
 def test_step_without_instances_has_no_shares() -> None:
     plan = plan_of("true", count=0)
-    assert shares_of(plan, plan.steps[0], 1000) == ArraySplit((), 0)
+    assert split_into_arrays(plan, plan.steps[0], 1000) == ArraySplit((), 0)

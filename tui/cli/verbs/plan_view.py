@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....core.backends.batch import within_abilities
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
-from ....core.plan.job_arrays import ArraySplit, shares_of
+from ....core.plan.job_arrays import ArraySplit, split_into_arrays
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.site.profile import Profile
@@ -89,7 +89,7 @@ def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
     alone = [step for step in plan.steps if step.scheduled and not step.skipped and step.index not in packed.steps]
     for step in alone:
         if len(step.instances) > 1:
-            lines.append(f"  {safe(step.name)}: {_shares(shares_of(plan, step, mtui.array), mtui.array)}")
+            lines.append(f"  {safe(step.name)}: {_shares(split_into_arrays(plan, step, mtui.array), mtui.array)}")
     if lines:
         lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
     scheduled = {step.index for step in alone}
