@@ -15,7 +15,7 @@ from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..plan.extend import widened
-from ..plan.packing import Packing
+from ..plan.shared_allocations import Packing
 from ..spec.study_spec import PackingOptions
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan.packing import Packing
+from ..plan.shared_allocations import Packing
 from ..study.policy import Capacity, Limits
 from ..study.state import StudyState
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..plan.packing import Pool
+from ..plan.shared_allocations import Pool
 from .causes import Cause
 from .status import IN_SLURM, LIVE, Status
 

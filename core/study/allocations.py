@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..plan.packing import Pool
+from ..plan.shared_allocations import Pool
 from . import events as ev
 from .allocation import Allocation
 from .status import LIVE, Impossible, Status

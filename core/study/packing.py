@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ..plan.packing import ANY, Packing, Pool, Share
+from ..plan.shared_allocations import ANY, Packing, Pool, Share
 from .allocation import Allocation
 from .causes import Cause, CauseCode
 from .state import StudyState

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..plan.job_arrays import JobShape, JobShapes
-from ..plan.packing import Packing
+from ..plan.shared_allocations import Packing
 from .binding import Binding, Start
 from .state import StudyState
 

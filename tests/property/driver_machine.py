@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mtui.core.plan.job_arrays import JobShapes
-from mtui.core.plan.packing import Packing
+from mtui.core.plan.shared_allocations import Packing
 from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, try_again

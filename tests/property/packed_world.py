@@ -8,7 +8,7 @@ from typing import Literal
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from mtui.core.plan.packing import Packing, Pool
+from mtui.core.plan.shared_allocations import Packing, Pool
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport

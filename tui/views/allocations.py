@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from ...core.backends.slurm_text import reason_text
-from ...core.plan.packing import Packing, Share
+from ...core.plan.shared_allocations import Packing, Share
 from ...core.plan.study_plan import Plan
 from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text

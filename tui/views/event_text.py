@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ...core.plan.changes import in_words
-from ...core.plan.packing import ANY
+from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
 from ...core.study import events as ev
 from ...core.study.allocation import Allocation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.errors import Refusal
-from ...core.plan.packing import ANY, Packing, Share
+from ...core.plan.shared_allocations import ANY, Packing, Share
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from ...core.study.allocation import Allocation

@@ -11,7 +11,7 @@ from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.changes import UNCHANGED
-from ...plan.packing import Share
+from ...plan.shared_allocations import Share
 from ...store.allocation_files import append
 from ...store.layout import prepare
 from ...study import events as ev

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from ...plan.packing import ANY
+from ...plan.shared_allocations import ANY
 from ...study import events as ev
 from ...study.allocation import Allocation
 from ...study.causes import Cause, CauseCode

@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...packing.batch_script import allocation_script
-from ...plan.packing import Pool
+from ...plan.shared_allocations import Pool
 from ...study import events as ev
 from ...study.allocation_watch import AllocationWatch
 from ...study.causes import text_cause

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.packing import Share
+from mtui.core.plan.shared_allocations import Share
 from mtui.core.study import events as ev
 from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
 from mtui.core.study.cause_text import cause_text

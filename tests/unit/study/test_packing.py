@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.plan.packing import Packing, Share
+from mtui.core.plan.shared_allocations import Packing, Share
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study import events as ev

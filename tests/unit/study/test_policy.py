@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.plan.job_arrays import JobShapes
-from mtui.core.plan.packing import Packing
+from mtui.core.plan.shared_allocations import Packing
 from mtui.core.study import events as ev
 from mtui.core.study import policy
 from mtui.core.study.binding import Start

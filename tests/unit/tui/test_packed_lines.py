@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.packing import ANY
+from mtui.core.plan.shared_allocations import ANY
 from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

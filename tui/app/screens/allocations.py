@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ....core.plan.packing import ANY
+from ....core.plan.shared_allocations import ANY
 from ....core.study.allocation import Allocation
 from ....core.study.cause_text import cause_text
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title

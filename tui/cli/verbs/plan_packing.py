@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ....core.plan.packing import Packing, Pool, Share
+from ....core.plan.shared_allocations import Packing, Pool, Share
 from ....core.plan.study_plan import Plan
 from ....core.spec.study_spec import PackingOptions
 from ...views.allocations import clock

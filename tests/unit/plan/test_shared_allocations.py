@@ -10,7 +10,7 @@ import pytest
 from mtui.core.errors import Refusal
 from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.packing import Packing, Pool, Share
+from mtui.core.plan.shared_allocations import Packing, Pool, Share
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, PackingOptions, Parameter, RunValue, Step, StudySpec
