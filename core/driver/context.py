@@ -15,7 +15,7 @@ from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..plan.extend import widened
-from ..plan.shared_allocations import Packing
+from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.layout import StudyDirectory
 from ..store.lease import Lease
@@ -65,7 +65,7 @@ class DriverContext:
         claims = directory.claims
         self.observer = Observer(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
         self.effects = Effects(log.emit, log.sync, self.post)
-        self.packing = Packing(self.plan, _pack(study.settings))
+        self.packing = PackingPlan(self.plan, _pack(study.settings))
         self._calls = calls
         self._closed = False
         self._submissions = 0

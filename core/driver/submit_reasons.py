@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan.shared_allocations import Packing
+from ..plan.shared_allocations import PackingPlan
 from ..study.policy import Capacity, Limits
 from ..study.state import StudyState
 
@@ -18,7 +18,7 @@ def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
     return "none was chosen"
 
 
-def why_no_job(state: StudyState, packing: Packing, limits: Limits, capacity: Capacity, paused: str) -> str:
+def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity: Capacity, paused: str) -> str:
     """Why nothing goes to Slurm; empty if nothing waits for that. `paused` says why Slurm takes no jobs now."""
     scheduled = [step for step in state.plan.steps if step.scheduled and not packing.takes_all(step.index)]
     ready = [step for step in scheduled if state.ready[step.index]]

@@ -64,7 +64,7 @@ class Share:
     ask: ResourceRequest
 
 
-class Packing:
+class PackingPlan:
     """The shares of a plan's instances. A step whose resources depend on no parameter is looked at once."""
 
     def __init__(self, plan: Plan, pack: PackingOptions | None) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ..plan.shared_allocations import ANY, Packing, Pool, Share
+from ..plan.shared_allocations import ANY, PackingPlan, Pool, Share
 from .allocation import Allocation
 from .causes import Cause, CauseCode
 from .state import StudyState
@@ -44,7 +44,7 @@ class TakeBack:
 class Packer:
     """Weighs one study at one moment; `now` is the wall clock, which the ends of allocations are told in."""
 
-    def __init__(self, state: StudyState, packing: Packing, now: float) -> None:
+    def __init__(self, state: StudyState, packing: PackingPlan, now: float) -> None:
         self._state = state
         self._packing = packing
         self._now = now

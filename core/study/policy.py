@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ..plan.job_arrays import JobShape, JobShapes
-from ..plan.shared_allocations import Packing
+from ..plan.shared_allocations import PackingPlan
 from .binding import Binding, Start
 from .state import StudyState
 
@@ -50,7 +50,7 @@ def next_local(state: StudyState, limits: Limits) -> list[int]:
 
 
 def next_submissions(
-    state: StudyState, kinds: JobShapes, packing: Packing, limits: Limits, capacity: Capacity
+    state: StudyState, kinds: JobShapes, packing: PackingPlan, limits: Limits, capacity: Capacity
 ) -> list[Start]:
     """What to submit to Slurm now as jobs of their own or in arrays. Asking changes nothing."""
     if not capacity.slurm_open or capacity.calls <= 0:
@@ -62,7 +62,7 @@ class _Choice:
     """One weighing: the room that is left while submissions are chosen one after the other."""
 
     def __init__(
-        self, state: StudyState, kinds: JobShapes, packing: Packing, limits: Limits, capacity: Capacity
+        self, state: StudyState, kinds: JobShapes, packing: PackingPlan, limits: Limits, capacity: Capacity
     ) -> None:
         self._state = state
         self._kinds = kinds

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mtui.core.plan.job_arrays import JobShapes
-from mtui.core.plan.shared_allocations import Packing
+from mtui.core.plan.shared_allocations import PackingPlan
 from mtui.core.plan.study_plan import Plan
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, try_again
@@ -73,8 +73,8 @@ class DriverMachine(RuleBasedStateMachine):
         self.epoch += 1
         self.emit(ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0"))
 
-    def pack(self) -> Packing:
-        return Packing(self.plan, None)
+    def pack(self) -> PackingPlan:
+        return PackingPlan(self.plan, None)
 
     def at(self) -> float:
         self.clock += 1

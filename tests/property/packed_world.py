@@ -8,7 +8,7 @@ from typing import Literal
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from mtui.core.plan.shared_allocations import Packing, Pool
+from mtui.core.plan.shared_allocations import PackingPlan, Pool
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport
@@ -64,8 +64,8 @@ class PackedWorld(StudyMachine):
         self.late = []
         super().begin(plan)
 
-    def pack(self) -> Packing:
-        return Packing(self.plan, self.settings)
+    def pack(self) -> PackingPlan:
+        return PackingPlan(self.plan, self.settings)
 
     def live(self) -> list[Place]:
         return [place for place in self.places.values() if place.state == "running"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from ...core.backends.slurm_text import reason_text
-from ...core.plan.shared_allocations import Packing, Share
+from ...core.plan.shared_allocations import PackingPlan, Share
 from ...core.plan.study_plan import Plan
 from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text
@@ -35,7 +35,7 @@ class Occupancy:
     """Works out the use of a study's open allocations. A look costs as much as these have instances."""
 
     def __init__(self, plan: Plan) -> None:
-        self._packing = Packing(plan, _ANYTHING)
+        self._packing = PackingPlan(plan, _ANYTHING)
         self._cores: dict[tuple[int, int], int] = {}  # by instance and attempt, of what ran at the last look
 
     def look(self, state: StudyState) -> dict[str, Use]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.errors import Refusal
-from ...core.plan.shared_allocations import ANY, Packing, Share
+from ...core.plan.shared_allocations import ANY, PackingPlan, Share
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from ...core.study.allocation import Allocation
@@ -48,7 +48,7 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
     last = state.last_attempt(index)
     if pack is None or state.status[index] in OVER or (last and last.allocation and not last.ended_at):
         return ""
-    packing = Packing(state.plan, pack)
+    packing = PackingPlan(state.plan, pack)
     share = packing.of(index, state.changes.get(index, {}))
     return share.message if isinstance(share, Refusal) and state.plan.instances[index].step in packing.steps else ""
 
@@ -58,7 +58,7 @@ def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -
     pack = study.settings.pack or (PackingOptions() if open_ones(state) else None)
     if pack is None:
         return ""
-    share = Packing(state.plan, pack).of(index, state.changes.get(index, {}))
+    share = PackingPlan(state.plan, pack).of(index, state.changes.get(index, {}))
     if not isinstance(share, Share):
         return ""
     own = [allocation for allocation in open_ones(state) if allocation.pool in (share.pool, ANY)]

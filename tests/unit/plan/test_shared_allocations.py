@@ -10,7 +10,7 @@ import pytest
 from mtui.core.errors import Refusal
 from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.shared_allocations import Packing, Pool, Share
+from mtui.core.plan.shared_allocations import PackingPlan, Pool, Share
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, PackingOptions, Parameter, RunValue, Step, StudySpec
@@ -29,13 +29,13 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -
 def share(
     cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: PackingOptions | None = None, **batch: str
 ) -> Share:
-    found = Packing(plan_of(cmd, run, **batch), pack or PackingOptions(nodes=4)).of(0)
+    found = PackingPlan(plan_of(cmd, run, **batch), pack or PackingOptions(nodes=4)).of(0)
     assert isinstance(found, Share), found
     return found
 
 
 def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: PackingOptions | None = None) -> str:
-    found = Packing(plan_of(cmd, run), pack or PackingOptions()).of(0)
+    found = PackingPlan(plan_of(cmd, run), pack or PackingOptions()).of(0)
     assert isinstance(found, Refusal)
     return found.message
 
@@ -60,7 +60,7 @@ def test_nodes_without_procs_are_a_task_on_each() -> None:
     plan = make_plan(
         StudySpec("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
     )
-    found = Packing(plan, PackingOptions(nodes=3)).of(0)
+    found = PackingPlan(plan, PackingOptions(nodes=3)).of(0)
     assert isinstance(found, Share)
     assert found.ask == ResourceRequest(nodes=3, tasks=3)
 
@@ -120,7 +120,7 @@ def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], 
 
 
 def test_without_the_block_nothing_is_packed() -> None:
-    packing = Packing(plan_of("true"), None)
+    packing = PackingPlan(plan_of("true"), None)
     assert (packing.steps, packing.takes(0), packing.takes_all(0)) == (frozenset(), False, False)
 
 
@@ -138,25 +138,25 @@ def test_instances_for_other_places_or_with_gpus_are_of_other_pools() -> None:
 )
 def test_walltime_of_an_allocation_has_room_for_the_longest(walltime: str, given: str, seconds: int) -> None:
     plan = plan_of("true", {"walltime": walltime} if walltime else {})
-    packing = Packing(plan, PackingOptions(walltime=given))
+    packing = PackingPlan(plan, PackingOptions(walltime=given))
     assert packing.seconds == seconds
     assert packing.takes(0)
 
 
 def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
     plan = plan_of("true", {"gpus": 1})
-    packing = Packing(plan, PackingOptions(nodes=2))
+    packing = PackingPlan(plan, PackingOptions(nodes=2))
     found = packing.of(0)
     assert isinstance(found, Share)
     head = ("--nodes=2", "--ntasks-per-node=1")
     tail = ("--time=01:00:00", "--gres=gpu:1", *PLACE)
     assert packing.request(found.pool) == (*head, "--exclusive", *tail)
-    packing = Packing(plan, PackingOptions(nodes=2, cores=16))
+    packing = PackingPlan(plan, PackingOptions(nodes=2, cores=16))
     assert packing.request(found.pool) == (*head, "--cpus-per-task=16", *tail)
 
 
 def test_retry_with_other_resources_counts() -> None:
-    packing = Packing(plan_of("true"), PackingOptions())
+    packing = PackingPlan(plan_of("true"), PackingOptions())
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
     assert isinstance(before, Share)
     assert after == replace(before, ask=ResourceRequest(tasks=3))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.plan.shared_allocations import Packing, Share
+from mtui.core.plan.shared_allocations import PackingPlan, Share
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study import events as ev
@@ -21,7 +21,7 @@ class Study:
 
     def __init__(self, pack: PackingOptions | None = None, whole: Plan = CHAIN) -> None:
         self.state = StudyState(whole)
-        self.packing = Packing(whole, pack or PackingOptions())
+        self.packing = PackingPlan(whole, pack or PackingOptions())
         self.at = 1000.0
 
     def packer(self) -> Packer:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.plan.job_arrays import JobShapes
-from mtui.core.plan.shared_allocations import Packing
+from mtui.core.plan.shared_allocations import PackingPlan
 from mtui.core.study import events as ev
 from mtui.core.study import policy
 from mtui.core.study.binding import Start
@@ -28,7 +28,7 @@ CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("c", "b", uses=
 
 
 def choose(state: StudyState, limits: Limits, capacity: Capacity) -> list[Start]:
-    return next_submissions(state, JobShapes(state.plan), Packing(state.plan, None), limits, capacity)
+    return next_submissions(state, JobShapes(state.plan), PackingPlan(state.plan, None), limits, capacity)
 
 
 def groups(state: StudyState, limits: Limits = NONE, capacity: Capacity = ARRAYS) -> list[list[int]]:

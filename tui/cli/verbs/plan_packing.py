@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ....core.plan.shared_allocations import Packing, Pool, Share
+from ....core.plan.shared_allocations import PackingPlan, Pool, Share
 from ....core.plan.study_plan import Plan
 from ....core.spec.study_spec import PackingOptions
 from ...views.allocations import clock
@@ -28,7 +28,7 @@ class Packed:
 
 def packed_of(plan: Plan, pack: PackingOptions | None) -> Packed:
     """What the pack block of a study makes of its plan."""
-    packing = Packing(plan, pack)
+    packing = PackingPlan(plan, pack)
     found = Packed(packing.seconds)
     for step in sorted(packing.steps):
         for index in plan.steps[step].instances:
@@ -69,7 +69,7 @@ def packing_lines(plan: Plan, pack: PackingOptions, packed: Packed) -> list[str]
 
 def suggestion(plan: Plan) -> list[str]:
     """What to say of packing to a study that has no word on it: nothing unless it has many small instances."""
-    packing = Packing(plan, PackingOptions(walltime=clock(_SHORT + 3600)))
+    packing = PackingPlan(plan, PackingOptions(walltime=clock(_SHORT + 3600)))
     small: Counter[Pool] = Counter()
     for step in packing.steps:
         for index in plan.steps[step].instances:
