@@ -57,7 +57,7 @@ ANY = Pool(("any",))  # of the allocation that a driver runs in: it takes whatev
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PoolShare:
     """What an instance takes of an allocation of a pool."""
 
     pool: Pool
@@ -69,7 +69,7 @@ class PackingPlan:
 
     def __init__(self, plan: Plan, pack: PackingOptions | None) -> None:
         self._plan = plan
-        self._shared: dict[int, Share | Refusal] = {}
+        self._shared: dict[int, PoolShare | Refusal] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
         self.pack = pack or PackingOptions()
         self.steps = frozenset(
@@ -86,7 +86,7 @@ class PackingPlan:
             own = self._plan.steps[step].instances
             for index in own if step in self._varying else own[:1]:
                 share = self._share(self._plan.instances[index], UNCHANGED, any_time=True)
-                longest = max(longest, share.ask.seconds if isinstance(share, Share) else 0)
+                longest = max(longest, share.ask.seconds if isinstance(share, PoolShare) else 0)
         return longest
 
     @cached_property
@@ -94,7 +94,7 @@ class PackingPlan:
         """The walltime of an allocation."""
         return walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
 
-    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> Share | Refusal:
+    def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> PoolShare | Refusal:
         """The share of an instance, with what retries have changed of its resources; or why it has none."""
         instance = self._plan.instances[index]
         if instance.step not in self.steps:
@@ -107,7 +107,7 @@ class PackingPlan:
 
     def takes(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> bool:
         """Whether an instance shares allocations instead of being a job."""
-        return self._plan.instances[index].step in self.steps and isinstance(self.of(index, changes), Share)
+        return self._plan.instances[index].step in self.steps and isinstance(self.of(index, changes), PoolShare)
 
     def takes_all(self, step: int) -> bool:
         """Whether all instances of a step share allocations, as far as that is known without looking at each."""
@@ -126,10 +126,10 @@ class PackingPlan:
     def cores(self, pool: Pool) -> int:
         """The most that an instance of a pool takes on a node, as the first one of each step tells."""
         shares = [self.of(self._plan.steps[step].instances[0]) for step in self.steps]
-        asks = [share.ask for share in shares if isinstance(share, Share) and share.pool == pool]
+        asks = [share.ask for share in shares if isinstance(share, PoolShare) and share.pool == pool]
         return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
 
-    def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> Share | Refusal:
+    def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> PoolShare | Refusal:
         plan, pack = self._plan, self.pack
         values = header_resources(plan, instance, changes)
         named = {"nodes": "nodes", "procs": "tasks", "cores per task": "cpus", "gpus": "gpus"}
@@ -167,7 +167,7 @@ class PackingPlan:
             return Refusal(f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}")
         gpus = (pack.gpus or ask.gpus) if ask.gpus else 0
         place = (option.replace('"', "") for option in place_options(values))
-        return Share(Pool((*place, *rest), gpus), ask)
+        return PoolShare(Pool((*place, *rest), gpus), ask)
 
 
 def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from ..plan.shared_allocations import ANY, PackingPlan, Pool, Share
+from ..plan.shared_allocations import ANY, PackingPlan, Pool, PoolShare
 from .allocation import Allocation
 from .causes import Cause, CauseCode
 from .state import StudyState
@@ -78,17 +78,17 @@ class Packer:
             free -= 1
         return [Gift(name, tuple(members)) for name, members in found.items()]
 
-    def ready(self) -> Iterator[tuple[int, Share]]:
+    def ready(self) -> Iterator[tuple[int, PoolShare]]:
         """The ready instances that share allocations, those far down the graph first."""
         state = self._state
         for step in state.deepest_first:
             if step in self._packing.steps:
                 for index in islice(state.ready[step], MOST_AT_ONCE):
                     share = self._packing.of(index, state.changes.get(index, {}))
-                    if isinstance(share, Share):
+                    if isinstance(share, PoolShare):
                         yield index, share
 
-    def _fits(self, allocation: Allocation, share: Share) -> bool:
+    def _fits(self, allocation: Allocation, share: PoolShare) -> bool:
         if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
         return share.ask.seconds <= self._left(allocation) - (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
@@ -112,7 +112,7 @@ class Packer:
             for index in islice(state.ahead[step], MOST_AT_ONCE):
                 holders = {self._holder(state.plan.instances[index].parents), *held} - {""}
                 share = self._packing.of(index, state.changes.get(index, {}))
-                if len(holders) == 1 and isinstance(share, Share):
+                if len(holders) == 1 and isinstance(share, PoolShare):
                     allocation = state.allocations.by_name.get(holders.pop() or "")
                     if allocation and allocation.graph and self._fits(allocation, share):
                         yield index, allocation.name
@@ -149,7 +149,7 @@ class Packer:
                 pools[pool] = None
         return [pool for pool in pools if not self.in_vain(pool)]
 
-    def _may(self, allocation: Allocation, share: Share) -> bool:
+    def _may(self, allocation: Allocation, share: PoolShare) -> bool:
         return not allocation.job or self._fits(allocation, share)
 
     def _wait(self, alive: list[Allocation], cores_of_a_node: int) -> bool:
@@ -160,7 +160,7 @@ class Packer:
             waiting = sum(counts[status] for status in _WAITING)
             instances = state.plan.steps[step].instances
             share = self._packing.of(instances[0]) if waiting else None
-            if isinstance(share, Share) and share.pool == alive[0].pool:
+            if isinstance(share, PoolShare) and share.pool == alive[0].pool:
                 number, seconds = state.ran[step]
                 each = seconds / number if number else share.ask.seconds or _GUESS
                 work += waiting * share.ask.tasks * share.ask.cpus * each
@@ -206,7 +206,7 @@ class Packer:
 
     def _is_late(self, index: int, left: float) -> bool:
         share = self._packing.of(index, self._state.changes.get(index, {}))
-        return isinstance(share, Share) and left < max(share.ask.seconds, 1)
+        return isinstance(share, PoolShare) and left < max(share.ask.seconds, 1)
 
     def _steal(self) -> Iterator[TakeBack]:
         for idle in self._open:

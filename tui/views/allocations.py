@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from ...core.backends.slurm_text import reason_text
-from ...core.plan.shared_allocations import PackingPlan, Share
+from ...core.plan.shared_allocations import PackingPlan, PoolShare
 from ...core.plan.study_plan import Plan
 from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text
@@ -56,7 +56,7 @@ class Occupancy:
 
     def _asks(self, index: int, attempt: Attempt, allocation: Allocation) -> int:
         share = self._packing.of(index, dict(attempt.changes))
-        if not isinstance(share, Share):
+        if not isinstance(share, PoolShare):
             return 1
         ask = share.ask
         if ask.exclusive:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...core.errors import Refusal
-from ...core.plan.shared_allocations import ANY, PackingPlan, Share
+from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from ...core.study.allocation import Allocation
@@ -59,7 +59,7 @@ def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -
     if pack is None:
         return ""
     share = PackingPlan(state.plan, pack).of(index, state.changes.get(index, {}))
-    if not isinstance(share, Share):
+    if not isinstance(share, PoolShare):
         return ""
     own = [allocation for allocation in open_ones(state) if allocation.pool in (share.pool, ANY)]
     if not own:

@@ -11,7 +11,7 @@ from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.changes import UNCHANGED
-from ...plan.shared_allocations import Share
+from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
 from ...store.layout import prepare
 from ...study import events as ev
@@ -85,7 +85,7 @@ class Dispatcher:
         plan, state = self._context.plan, self._context.state
         instance = plan.instances[index]
         share = self._context.packing.of(index, state.changes.get(index, UNCHANGED))
-        assert isinstance(share, Share)
+        assert isinstance(share, PoolShare)
         waits = self._unfinished(instance.parents)
         for funnel in plan.steps[instance.step].funnels:
             barrier = f"{submission}.{funnel}"

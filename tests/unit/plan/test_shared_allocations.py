@@ -10,7 +10,7 @@ import pytest
 from mtui.core.errors import Refusal
 from mtui.core.packing.protocol import ResourceRequest
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.shared_allocations import PackingPlan, Pool, Share
+from mtui.core.plan.shared_allocations import PackingPlan, Pool, PoolShare
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import Problems
 from mtui.core.spec.study_spec import Batch, PackingOptions, Parameter, RunValue, Step, StudySpec
@@ -28,9 +28,9 @@ def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -
 
 def share(
     cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: PackingOptions | None = None, **batch: str
-) -> Share:
+) -> PoolShare:
     found = PackingPlan(plan_of(cmd, run, **batch), pack or PackingOptions(nodes=4)).of(0)
-    assert isinstance(found, Share), found
+    assert isinstance(found, PoolShare), found
     return found
 
 
@@ -61,7 +61,7 @@ def test_nodes_without_procs_are_a_task_on_each() -> None:
         StudySpec("t", "d", (step,), Batch("slurm")), out="/o", spec_root="/s", cwd="/c", problems=Problems("t.yaml")
     )
     found = PackingPlan(plan, PackingOptions(nodes=3)).of(0)
-    assert isinstance(found, Share)
+    assert isinstance(found, PoolShare)
     assert found.ask == ResourceRequest(nodes=3, tasks=3)
 
 
@@ -147,7 +147,7 @@ def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
     plan = plan_of("true", {"gpus": 1})
     packing = PackingPlan(plan, PackingOptions(nodes=2))
     found = packing.of(0)
-    assert isinstance(found, Share)
+    assert isinstance(found, PoolShare)
     head = ("--nodes=2", "--ntasks-per-node=1")
     tail = ("--time=01:00:00", "--gres=gpu:1", *PLACE)
     assert packing.request(found.pool) == (*head, "--exclusive", *tail)
@@ -158,7 +158,7 @@ def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
 def test_retry_with_other_resources_counts() -> None:
     packing = PackingPlan(plan_of("true"), PackingOptions())
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
-    assert isinstance(before, Share)
+    assert isinstance(before, PoolShare)
     assert after == replace(before, ask=ResourceRequest(tasks=3))
     assert packing.of(0, {"nodes": "2"}) == Refusal("it asks for 2 nodes, an allocation has 1")
-    assert packing.of(0, {"queue": "other"}) == Share(Pool(("--partition=other", "--account=b")), ResourceRequest())
+    assert packing.of(0, {"queue": "other"}) == PoolShare(Pool(("--partition=other", "--account=b")), ResourceRequest())

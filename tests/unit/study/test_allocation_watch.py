@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.shared_allocations import Share
+from mtui.core.plan.shared_allocations import PoolShare
 from mtui.core.study import events as ev
 from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
 from mtui.core.study.cause_text import cause_text
@@ -92,7 +92,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
     for names, expected in (({"1": "77"}, "77"), ({}, "")):
         study = Study()
         pool = study.packing.of(0)
-        assert isinstance(pool, Share)
+        assert isinstance(pool, PoolShare)
         study.do(ev.AllocationIntended, allocation="1", pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
         watch = AllocationWatch(study.state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.plan.shared_allocations import PackingPlan, Share
+from mtui.core.plan.shared_allocations import PackingPlan, PoolShare
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.study import events as ev
@@ -34,7 +34,7 @@ class Study:
     def allocation(self, name: str = "1", *, began: bool = True, seconds: float = 3600.0, **more: bool) -> None:
         """Ask for one; it is in the queue, and begins if it is to."""
         pool = self.packing.of(0)
-        assert isinstance(pool, Share)
+        assert isinstance(pool, PoolShare)
         self.do(ev.AllocationIntended, allocation=name, pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         self.do(ev.AllocationQueued, allocation=name, job=f"10{name}")
         if began:
@@ -67,7 +67,7 @@ def test_allocation_is_asked_for_once_something_is_ready() -> None:
     study = Study()
     (pool,) = study.packer().wanted(4)
     share = study.packing.of(0)
-    assert isinstance(share, Share)
+    assert isinstance(share, PoolShare)
     assert pool == share.pool
     study.do(ev.AllocationIntended, allocation="1", pool=pool.options, gpus=0, nodes=1, seconds=3600)
     assert study.packer().wanted(4) == []
@@ -192,7 +192,7 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
         study.allocation(name, began=False)
         study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
     share = study.packing.of(0)
-    assert isinstance(share, Share)
+    assert isinstance(share, PoolShare)
     assert (study.packer().wanted(4), study.packer().in_vain(share.pool)) == ([], "3")
     assert study.packer().stuck(share.pool) == list(A)
 

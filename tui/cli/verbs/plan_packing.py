@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ....core.plan.shared_allocations import PackingPlan, Pool, Share
+from ....core.plan.shared_allocations import PackingPlan, Pool, PoolShare
 from ....core.plan.study_plan import Plan
 from ....core.spec.study_spec import PackingOptions
 from ...views.allocations import clock
@@ -33,7 +33,7 @@ def packed_of(plan: Plan, pack: PackingOptions | None) -> Packed:
     for step in sorted(packing.steps):
         for index in plan.steps[step].instances:
             share = packing.of(index)
-            if isinstance(share, Share):
+            if isinstance(share, PoolShare):
                 found.pools.setdefault(share.pool, Counter())[step] += 1
                 found.steps.add(step)
             else:
@@ -74,7 +74,7 @@ def suggestion(plan: Plan) -> list[str]:
     for step in packing.steps:
         for index in plan.steps[step].instances:
             share = packing.of(index)
-            if isinstance(share, Share) and _is_small(share):
+            if isinstance(share, PoolShare) and _is_small(share):
                 small[share.pool] += 1
     worth = [count for count in small.values() if count >= _MANY]
     if not worth:
@@ -84,7 +84,7 @@ def suggestion(plan: Plan) -> list[str]:
     return [f"{jobs:,} of these are small: {words}"]
 
 
-def _is_small(share: Share) -> bool:
+def _is_small(share: PoolShare) -> bool:
     ask = share.ask
     return ask.seconds <= _SHORT and ask.tasks * ask.cpus <= _FEW_CORES and not ask.exclusive
 
