@@ -15,8 +15,8 @@ from pathlib import Path
 from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.parameter_table import ParameterTable
-from .plan.part import Part, plan_part
 from .plan.pgen import parse_pargs, run_pgen
+from .plan.step_selection import Part, plan_part
 from .plan.study_plan import Plan
 from .site.advice import advice
 from .site.find import find_profile

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.part import Part, plan_part
+from mtui.core.plan.step_selection import Part, plan_part
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import NOWHERE, Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RetryRule, Step, StudySpec

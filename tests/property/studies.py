@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 
-from mtui.core.plan.part import Part
+from mtui.core.plan.step_selection import Part
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step

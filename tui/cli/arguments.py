@@ -51,7 +51,7 @@ def study_file(target: str) -> Path:
 
 
 def plan_options(arguments: argparse.Namespace) -> PlanOptions:
-    from ...core.plan.part import Part
+    from ...core.plan.step_selection import Part
     from ...core.start import PlanOptions
 
     return PlanOptions(

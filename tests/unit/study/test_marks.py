@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.part import Part
+from mtui.core.plan.step_selection import Part
 from mtui.core.study import events as ev
 from mtui.core.study.cause_text import cause_text
 from mtui.core.study.commands import Request, carry_out

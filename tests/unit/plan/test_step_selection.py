@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.errors import UsageError
-from mtui.core.plan.part import Part
+from mtui.core.plan.step_selection import Part
 from tests.plans import plan, step
 
 STEPS = (step("a"), step("b", "a"), step("c", "a_*"), step("d", "b", after=["c"]), step("e"))
