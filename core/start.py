@@ -16,7 +16,7 @@ from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.parameter_table import ParameterTable
 from .plan.pgen import parse_pargs, run_pgen
-from .plan.step_selection import Part, plan_part
+from .plan.step_selection import StepSelection, plan_part
 from .plan.study_plan import Plan
 from .site.advice import advice
 from .site.find import find_profile
@@ -48,7 +48,7 @@ class PlanOptions:
     python: str = sys.executable
     hashws: bool = False
     local: bool = False
-    part: Part = field(default_factory=Part)
+    part: StepSelection = field(default_factory=StepSelection)
     params: Sequence[str] = ()  # NAME=VALUES, instead of the file's
     entries: Sequence[str] = ()  # NAME=VALUE, of `env`
 

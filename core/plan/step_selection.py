@@ -11,7 +11,7 @@ from .study_plan import Plan, PlannedStep
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StepSelection:
     """The steps that a person has named. Nothing named: the whole study."""
 
     only: Sequence[str] = ()  # these and no others
@@ -22,7 +22,7 @@ class Part:
         return bool(self.only or self.start or self.until)
 
 
-def plan_part(plan: Plan, part: Part) -> Plan:
+def plan_part(plan: Plan, part: StepSelection) -> Plan:
     """The plan with the other steps marked as skipped. Raises UsageError for a name that is no step."""
     if not part:
         return plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 
-from mtui.core.plan.step_selection import Part
+from mtui.core.plan.step_selection import StepSelection
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step
@@ -45,4 +45,4 @@ def plans(draw: st.DrawFn) -> Plan:
             )
         )
     until = draw(st.sampled_from([(), (), (), ("s0",)]))
-    return plan(*steps, rows=values, part=Part(until=until))
+    return plan(*steps, rows=values, part=StepSelection(until=until))

@@ -51,7 +51,7 @@ def study_file(target: str) -> Path:
 
 
 def plan_options(arguments: argparse.Namespace) -> PlanOptions:
-    from ...core.plan.step_selection import Part
+    from ...core.plan.step_selection import StepSelection
     from ...core.start import PlanOptions
 
     return PlanOptions(
@@ -61,7 +61,7 @@ def plan_options(arguments: argparse.Namespace) -> PlanOptions:
         python=arguments.python,
         hashws=arguments.hashws,
         local=arguments.local,
-        part=Part(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
+        part=StepSelection(_names(arguments.only), _names(getattr(arguments, "from")), _names(arguments.until)),
         params=arguments.params,
         entries=arguments.entries,
     )

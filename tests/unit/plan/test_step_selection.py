@@ -5,36 +5,36 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.errors import UsageError
-from mtui.core.plan.step_selection import Part
+from mtui.core.plan.step_selection import StepSelection
 from tests.plans import plan, step
 
 STEPS = (step("a"), step("b", "a"), step("c", "a_*"), step("d", "b", after=["c"]), step("e"))
 
 
-def skipped(part: Part) -> dict[str, str]:
+def skipped(part: StepSelection) -> dict[str, str]:
     return {item.name: item.skipped for item in plan(*STEPS, part=part).steps if item.skipped}
 
 
 @pytest.mark.parametrize(
     ("part", "left"),
     [
-        (Part(), "abcde"),
-        (Part(only=["b"]), "b"),
-        (Part(only=["b", "e"]), "be"),
-        (Part(start=["b"]), "bd"),
-        (Part(start=["c"]), "cd"),
-        (Part(until=["c"]), "ac"),
-        (Part(until=["d"]), "abcd"),
-        (Part(start=["b"], until=["d"]), "bd"),
-        (Part(only=["a"], until=["d"]), "a"),
+        (StepSelection(), "abcde"),
+        (StepSelection(only=["b"]), "b"),
+        (StepSelection(only=["b", "e"]), "be"),
+        (StepSelection(start=["b"]), "bd"),
+        (StepSelection(start=["c"]), "cd"),
+        (StepSelection(until=["c"]), "ac"),
+        (StepSelection(until=["d"]), "abcd"),
+        (StepSelection(start=["b"], until=["d"]), "bd"),
+        (StepSelection(only=["a"], until=["d"]), "a"),
     ],
 )
-def test_what_is_left(part: Part, left: str) -> None:
+def test_what_is_left(part: StepSelection, left: str) -> None:
     assert {item.name for item in STEPS} - skipped(part).keys() == set(left)
 
 
 def test_each_says_why_it_is_skipped() -> None:
-    assert skipped(Part(start=["b"], until=["b"])) == {
+    assert skipped(StepSelection(start=["b"], until=["b"])) == {
         "a": "before --from b",
         "c": "before --from b",
         "d": "behind --until b",
@@ -42,8 +42,8 @@ def test_each_says_why_it_is_skipped() -> None:
     }
 
 
-@pytest.mark.parametrize("part", [Part(only=["bb"]), Part(start=["bb"]), Part(until=["bb"])])
-def test_name_that_is_no_step_is_told(part: Part) -> None:
+@pytest.mark.parametrize("part", [StepSelection(only=["bb"]), StepSelection(start=["bb"]), StepSelection(until=["bb"])])
+def test_name_that_is_no_step_is_told(part: StepSelection) -> None:
     with pytest.raises(UsageError, match="no step is called 'bb'") as caught:
         plan(*STEPS, part=part)
     assert caught.value.hint == "did you mean 'b'?"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.plan.step_selection import Part
+from mtui.core.plan.step_selection import StepSelection
 from mtui.core.study import events as ev
 from mtui.core.study.cause_text import cause_text
 from mtui.core.study.commands import Request, carry_out
@@ -152,26 +152,26 @@ def test_restart_has_to_be_there_to_be_asked_for() -> None:
 @pytest.mark.parametrize(
     ("part", "expected"),
     [
-        (Part(only=["b"]), ["skipped", "skipped", "ready", "ready", "skipped"]),
-        (Part(start=["b"]), ["skipped", "skipped", "ready", "ready", "waiting"]),
-        (Part(until=["b"]), ["ready", "ready", "waiting", "waiting", "skipped"]),
-        (Part(start=["b"], until=["b"]), ["skipped", "skipped", "ready", "ready", "skipped"]),
-        (Part(start=["all"]), ["skipped"] * 4 + ["ready"]),
+        (StepSelection(only=["b"]), ["skipped", "skipped", "ready", "ready", "skipped"]),
+        (StepSelection(start=["b"]), ["skipped", "skipped", "ready", "ready", "waiting"]),
+        (StepSelection(until=["b"]), ["ready", "ready", "waiting", "waiting", "skipped"]),
+        (StepSelection(start=["b"], until=["b"]), ["skipped", "skipped", "ready", "ready", "skipped"]),
+        (StepSelection(start=["all"]), ["skipped"] * 4 + ["ready"]),
     ],
 )
-def test_steps_that_are_not_to_be_run_count_as_done(part: Part, expected: list[str]) -> None:
+def test_steps_that_are_not_to_be_run_count_as_done(part: StepSelection, expected: list[str]) -> None:
     found = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2]}, part=part)
     assert status(StudyState(found)) == expected
 
 
 def test_part_in_which_nothing_is_left_is_over_at_once() -> None:
-    found = plan(step("a"), step("b", "a"), part=Part(start=["b"], until=["a"]))
+    found = plan(step("a"), step("b", "a"), part=StepSelection(start=["b"], until=["a"]))
     assert StudyState(found).outcome == "finished"
     assert StudyState(found).is_over
 
 
 def test_skipped_step_can_be_run_after_all_and_says_why_it_was_not() -> None:
-    found = plan(step("a"), step("b", "a"), step("c", "b"), part=Part(until=["a"]))
+    found = plan(step("a"), step("b", "a"), step("c", "b"), part=StepSelection(until=["a"]))
     state = StudyState(found)
     assert cause_text(state.cause(1)) == "behind --until a"
     run(state, 0)
