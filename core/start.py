@@ -16,7 +16,7 @@ from .errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError, UsageError
 from .plan.expand import make_plan
 from .plan.parameter_table import ParameterTable
 from .plan.pgen import parse_pargs, run_pgen
-from .plan.step_selection import StepSelection, plan_part
+from .plan.step_selection import StepSelection, select_steps
 from .plan.study_plan import Plan
 from .site.advice import advice
 from .site.find import find_profile
@@ -93,7 +93,7 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
         hashws=options.hashws,
         local=options.local,
     )
-    plan = plan_part(plan, options.part)
+    plan = select_steps(plan, options.part)
     _check_path(plan)
     profile = _profile(study, plan, spec)
     if profile:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from mtui.core.plan.expand import make_plan
-from mtui.core.plan.step_selection import StepSelection, plan_part
+from mtui.core.plan.step_selection import StepSelection, select_steps
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.problems import NOWHERE, Problems
 from mtui.core.spec.study_spec import Batch, Parameter, RetryRule, Step, StudySpec
@@ -55,4 +55,4 @@ def plan(
     made = make_plan(
         study, out=out, spec_root="/nowhere", cwd="/nowhere", problems=Problems("test.yaml"), hashws=hashws
     )
-    return plan_part(made, part or StepSelection())
+    return select_steps(made, part or StepSelection())

@@ -22,7 +22,7 @@ class StepSelection:
         return bool(self.only or self.start or self.until)
 
 
-def plan_part(plan: Plan, part: StepSelection) -> Plan:
+def select_steps(plan: Plan, part: StepSelection) -> Plan:
     """The plan with the other steps marked as skipped. Raises UsageError for a name that is no step."""
     if not part:
         return plan
