@@ -11,9 +11,9 @@ from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, R
 from ..backends.site import Site
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
-from ..plan.changes import UNCHANGED
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
+from ..plan.resource_changes import UNCHANGED
 from ..store.layout import prepare
 from ..study import events as ev
 from ..study.binding import Start

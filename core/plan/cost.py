@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..spec.walltime import walltime_seconds
-from .changes import UNCHANGED
 from .instance_script import header_resources
+from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan
 
 

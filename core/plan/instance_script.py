@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from ..spec.resources import OURS, RESOURCES
 from ..spec.study_spec import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
-from .changes import UNCHANGED, restarts
 from .launcher import remove_launchers, replace_launchers
+from .resource_changes import UNCHANGED, restarts
 from .study_plan import Instance, Plan, PlannedStep
 
 _FALSE = ("", "0", "false", "no", "off")

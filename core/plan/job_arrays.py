@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .changes import UNCHANGED
 from .instance_script import directive_lines, header_resources, options, render
+from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan, PlannedStep
 
 # Options of a job's own: its files, what it waits for, an array that its author makes of it.

@@ -17,7 +17,6 @@ from ..errors import Refusal
 from ..packing.protocol import ResourceRequest
 from ..spec.study_spec import PackingOptions
 from ..spec.walltime import walltime_seconds, walltime_text
-from .changes import UNCHANGED, restarts
 from .instance_script import (
     directive_lines,
     further_options,
@@ -27,6 +26,7 @@ from .instance_script import (
     render_command,
 )
 from .job_arrays import OWN_OF_A_JOB, varies
+from .resource_changes import UNCHANGED, restarts
 from .study_plan import Instance, Plan
 
 _HOUR = 3600  # seconds, the least that an allocation has if the study does not say

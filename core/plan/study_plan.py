@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..spec.study_spec import Batch, Dependency, RetryRule, RunValue
-from .changes import restarts
 from .parameter_table import ParameterTable
+from .resource_changes import restarts
 
 
 @dataclass(frozen=True, slots=True)

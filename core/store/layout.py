@@ -36,9 +36,9 @@ from pathlib import Path
 
 from ..claims import Claims
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
-from ..plan.changes import UNCHANGED
 from ..plan.expand import path_component
 from ..plan.instance_script import render
+from ..plan.resource_changes import UNCHANGED
 from ..plan.study_plan import Instance, Plan
 from .names import STUDY_FILE
 from .new_folder import make_folder

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..plan.changes import RESTART, UNCHANGED
 from ..plan.instance_script import header_resources
+from ..plan.resource_changes import RESTART, UNCHANGED
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.retry_keys import factor_of
 from ..spec.study_spec import RetryRule

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from ..errors import Refusal
-from ..plan.changes import RESTART, check_change, in_words, restarts
 from ..plan.instance_script import render
 from ..plan.launcher import LauncherError
+from ..plan.resource_changes import RESTART, check_change, in_words, restarts
 from ..plan.study_plan import Plan
 from . import events as ev
 from .causes import Cause, CauseCode

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from ...core.backends.usage import Usage
-from ...core.plan.changes import in_words
+from ...core.plan.resource_changes import in_words
 from ...core.study.attempt import Attempt
 from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from ...core.plan.changes import in_words
+from ...core.plan.resource_changes import in_words
 from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
 from ...core.study import events as ev

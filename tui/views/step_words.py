@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...core.plan.changes import in_words
+from ...core.plan.resource_changes import in_words
 from ...core.plan.study_plan import Plan, PlannedStep
 from ...core.spec.study_spec import RetryRule
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ...core.plan.changes import in_words
+from ...core.plan.resource_changes import in_words
 from ...core.store.layout import StudyDirectory
 from ...core.store.reader import last_lines, last_said
 from ...core.store.study_file import StudyFile

@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...packing.protocol import WorkItem, dispatch_text
-from ...plan.changes import UNCHANGED
+from ...plan.resource_changes import UNCHANGED
 from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
 from ...store.layout import prepare

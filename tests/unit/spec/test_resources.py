@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mtui.core.plan.changes import CHANGEABLE
+from mtui.core.plan.resource_changes import CHANGEABLE
 from mtui.core.spec.resources import RESOURCES, is_word
 from mtui.core.spec.retry_keys import IN_RULES
 

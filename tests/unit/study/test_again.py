@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.plan.changes import RESTART
+from mtui.core.plan.resource_changes import RESTART
 from mtui.core.spec.study_spec import RetryRule
 from mtui.core.study import events as ev
 from mtui.core.study.again import Tries, grow, rules_of, try_again

@@ -90,7 +90,7 @@ def _suggest(prefix: str, action: argparse.Action, parsed_args: argparse.Namespa
             steps, instances = _names(parsed_args)
             return bounded(dict.fromkeys([*steps, _FAILED, *instances]) if instances else (), prefix)
         case "KEY=VALUE":
-            from ....core.plan.changes import CHANGEABLE
+            from ....core.plan.resource_changes import CHANGEABLE
 
             return [f"{key.replace(' ', '-')}=" for key in CHANGEABLE]
         case _:

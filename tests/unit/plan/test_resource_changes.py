@@ -6,9 +6,9 @@ import pytest
 
 from mtui.core.errors import Refusal
 from mtui.core.plan import Plan
-from mtui.core.plan.changes import CHANGEABLE, check_change, in_words
 from mtui.core.plan.instance_script import header_resources, render
 from mtui.core.plan.launcher import LauncherError
+from mtui.core.plan.resource_changes import CHANGEABLE, check_change, in_words
 from tests.unit.planning import HEAD, plan_of
 
 BATCH = "batch: {type: slurm, host: h, bank: m1, queue: regular, qos: low, nodes: 9}\n"
