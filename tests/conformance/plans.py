@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtui.core.plan.dump import plan_as_json
 from mtui.core.plan.expand import make_plan
 from mtui.core.plan.pgen import run_pgen
+from mtui.core.plan.plan_json import plan_as_json
 from mtui.core.spec import Problem
 from mtui.core.spec.study_parser import load_study
 

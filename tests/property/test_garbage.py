@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mtui.core.plan.cost import cost_of
-from mtui.core.plan.dump import plan_as_json
 from mtui.core.plan.expand import make_plan
+from mtui.core.plan.plan_json import plan_as_json
 from mtui.core.spec import SpecError
 from mtui.core.spec.study_parser import load_study
 

@@ -39,7 +39,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
     planned = plan_study(study_file(arguments.target), plan_options(arguments))
     if arguments.json:
-        from ....core.plan.dump import plan_as_json
+        from ....core.plan.plan_json import plan_as_json
 
         for problem in planned.warnings:
             say_on_stderr(problem.text(planned.study.file))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mtui.core.plan.dump import plan_as_json
+from mtui.core.plan.plan_json import plan_as_json
 from tests.unit.planning import HEAD, SLURM, plan_of
 
 
