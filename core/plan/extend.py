@@ -25,7 +25,7 @@ def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
     if not fresh:
         return plan
     rows = _joined(old, table, fresh)
-    builder = _Builder(plan, rows)
+    builder = _PlanExtender(plan, rows)
     for step in plan.steps:
         builder.add(step)
     sizes = (*(plan.sizes or (len(plan.instances),)), len(builder.instances))
@@ -56,7 +56,7 @@ def _joined(old: ParameterTable, new: ParameterTable, rows: Sequence[int]) -> Pa
     return replace(old, values=more(old.values, new.values), labels=more(old.labels, new.labels))
 
 
-class _Builder:
+class _PlanExtender:
     """The steps and instances of the extended plan, step by step in topological order."""
 
     def __init__(self, plan: Plan, table: ParameterTable) -> None:
