@@ -14,7 +14,7 @@ from ..backends.batch import BatchSystem
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
-from ..plan.extend import widened
+from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.layout import StudyDirectory
@@ -128,7 +128,7 @@ class DriverContext:
                 continue
             before = self.state.size
             self.emit(ev.PlanExtended(at=time.time(), size=size))
-            wider = set(widened(self.plan, before))
+            wider = set(widened_funnels(self.plan, before))
             again = wider | self.state.below(wider)
             for index in sorted(again, reverse=True):
                 if index < before and self.state.status[index] is Status.FINISHED:

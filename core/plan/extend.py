@@ -38,7 +38,7 @@ def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
     )
 
 
-def widened(plan: Plan, size: int) -> list[int]:
+def widened_funnels(plan: Plan, size: int) -> list[int]:
     """Those of the first `size` instances that have parents beyond them: funnels over what was added since."""
     found: list[int] = []
     for step in plan.steps:

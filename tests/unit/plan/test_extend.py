@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtui.core.errors import UsageError
-from mtui.core.plan.extend import extend_plan, widened
+from mtui.core.plan.extend import extend_plan, widened_funnels
 from mtui.core.plan.instance_script import render
 from mtui.core.plan.study_plan import Plan
 from tests.plans import plan, step
@@ -48,7 +48,7 @@ def test_added_rows_make_the_plan_that_had_them_from_the_beginning() -> None:
     assert [item.name for item in found.instances[: len(old.instances)]] == [item.name for item in old.instances]
     assert found.sizes == (len(old.instances), len(whole.instances))
     assert all(item.index == index for index, item in enumerate(found.instances))
-    names = [found.instances[index].name for index in widened(found, len(old.instances))]
+    names = [found.instances[index].name for index in widened_funnels(found, len(old.instances))]
     assert names == ["mean_X.1", "all"]
 
 
@@ -65,7 +65,7 @@ def test_whatever_rows_are_added_in_whatever_steps(rows: list[tuple[int, int]], 
         for item in found.steps:
             assert [found.instances[index].step for index in item.instances] == [item.index] * len(item.instances)
             assert len(item.by_row) == (len(found.parameters.labels[0]) if item.used else 0)
-        assert widened(found, len(found.instances)) == []
+        assert widened_funnels(found, len(found.instances)) == []
 
 
 def test_rows_that_are_there_add_nothing() -> None:

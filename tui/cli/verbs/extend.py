@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ....core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
-from ....core.plan.extend import extend_plan, widened
+from ....core.plan.extend import extend_plan, widened_funnels
 from ....core.start import PlanOptions, plan_study
 from ....core.store.layout import StudyDirectory, require_place
 from ....core.store.reader import read_study
@@ -45,7 +45,7 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
         raise
     rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
     say(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
-    late = [index for index in widened(plan, len(study.plan.instances)) if state.status[index] in LIVE]
+    late = [index for index in widened_funnels(plan, len(study.plan.instances)) if state.status[index] in LIVE]
     if late:
         names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
         more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
