@@ -158,7 +158,7 @@ def _rows(
     combinations = table.combinations(step.used)
     number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
     width = len(str(len(number) - 1))
-    groups = [Group(table, step, steps[group]) for group in step.groups]
+    groups = [RowGroup(table, step, steps[group]) for group in step.groups]
     members: list[Instance] = []
     for row, combination in enumerate(combinations):
         index = number[combination]
@@ -178,7 +178,7 @@ def _rows(
     return members, tuple(number[combination] for combination in combinations)
 
 
-class Group:
+class RowGroup:
     """Those instances of a funnel's step that share the parameters of an instance: row by row."""
 
     def __init__(self, table: ParameterTable, step: PlannedStep, funnel: PlannedStep) -> None:

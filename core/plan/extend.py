@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..errors import UsageError
-from .expand import Group, path_component
+from .expand import RowGroup, path_component
 from .parameter_table import ParameterTable
 from .study_plan import Instance, Plan, PlannedStep
 
@@ -65,7 +65,7 @@ class _PlanExtender:
         self._first = len(plan.instances)
         self._names = {instance.name for instance in plan.instances}
         self._folders = {instance.workspace for instance in plan.instances}
-        self._groups: dict[tuple[int, int], Group] = {}
+        self._groups: dict[tuple[int, int], RowGroup] = {}
         self.steps: list[PlannedStep] = []
         self.instances: list[Instance] = list(plan.instances)
 
@@ -111,7 +111,7 @@ class _PlanExtender:
     def _of_groups(self, step: PlannedStep, row: int) -> Iterable[int]:
         for index in step.groups:
             if (step.index, index) not in self._groups:
-                self._groups[step.index, index] = Group(self._table, step, self.steps[index])
+                self._groups[step.index, index] = RowGroup(self._table, step, self.steps[index])
             yield from self._groups[step.index, index].of(row)
 
 
