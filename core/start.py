@@ -18,9 +18,9 @@ from .plan.parameter_table import ParameterTable
 from .plan.pgen import parse_pargs, run_pgen
 from .plan.step_selection import StepSelection, select_steps
 from .plan.study_plan import Plan
-from .site.advice import advice
-from .site.find import find_profile
-from .site.profile import Profile
+from .sites.advice import advice
+from .sites.find import find_profile
+from .sites.profile import Profile
 from .spec import Problem, Problems, StudySpec
 from .spec.command_line_values import command_line_words, read_command_line_values
 from .spec.cross_checks import study_environment

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mtui.core.site import profile
+from mtui.core.sites import profile
 from mtui.core.spec import mtui_block, retry_keys, slurm_keys, step_keys, study_parser
 from mtui.core.spec.run_keys import RUN_KEYS
 from mtui.core.spec.study_spec import BATCH_SYSTEMS

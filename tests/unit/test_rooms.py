@@ -23,14 +23,14 @@ FLOORS = {
     "core.packing": (),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.packing", "core.spec"),
-    "core.site": ("core.errors", "core.spec", "core.plan"),
+    "core.sites": ("core.errors", "core.spec", "core.plan"),
     "core.study": ("core.errors", "core.packing", "core.spec", "core.plan"),
     "core.store": ("core.errors", "core.packing", "core.spec", "core.plan", "core.study"),
     "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
-    "core.start": ("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
+    "core.start": ("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
     "core.maestro": ("core.errors", "core.spec", "core.plan", "core.start", "core.store", "core.study"),
     "core.doctor": (
-        *("core.errors", "core.spec", "core.plan", "core.site", "core.study", "core.store"),
+        *("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
         *("core.backends", "core.start"),
     ),
     "core.driver": (

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.site.advice import advice
-from mtui.core.site.find import find_profile
-from mtui.core.site.profile import Profile
+from mtui.core.sites.advice import advice
+from mtui.core.sites.find import find_profile
+from mtui.core.sites.profile import Profile
 from mtui.core.start import PlanOptions, plan_study
 from tests.unit.planning import HEAD, plan_of
 

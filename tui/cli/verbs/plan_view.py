@@ -10,7 +10,7 @@ from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
-from ....core.site.profile import Profile
+from ....core.sites.profile import Profile
 from ....core.spec.problems import Problem
 from ....core.spec.study_spec import MtuiBlock
 from ....core.study.again import Tries, rules_of
