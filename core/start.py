@@ -19,8 +19,8 @@ from .plan.pgen import parse_pargs, run_pgen
 from .plan.step_selection import StepSelection, select_steps
 from .plan.study_plan import Plan
 from .sites.advice import advice
-from .sites.find import find_profile
 from .sites.profile import Profile
+from .sites.profile_search import find_profile
 from .spec import Problem, Problems, StudySpec
 from .spec.command_line_values import command_line_words, read_command_line_values
 from .spec.cross_checks import study_environment

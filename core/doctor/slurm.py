@@ -13,7 +13,7 @@ from ..backends.site import Site
 from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
-from ..sites.find import find_profile
+from ..sites.profile_search import find_profile
 from .finding import Finding, Part, note, problem
 
 _OPTIONAL = ("sacct", "sacctmgr", "scontrol", "srun")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.sites.advice import advice
-from mtui.core.sites.find import find_profile
 from mtui.core.sites.profile import Profile
+from mtui.core.sites.profile_search import find_profile
 from mtui.core.start import PlanOptions, plan_study
 from tests.unit.planning import HEAD, plan_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import UsageError
-from mtui.core.sites.find import find_profile
 from mtui.core.sites.profile import NodeType, Profile, Qos, read_profile
+from mtui.core.sites.profile_search import find_profile
 from mtui.core.spec.problems import SpecError
 
 TEXT = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ....core.backends.slurm import Slurm, require_slurm
 from ....core.errors import EXIT_FINISHED, BackendMissing, UsageError
-from ....core.sites.find import find_profile
+from ....core.sites.profile_search import find_profile
 from ...views.text import safe
 
 _STARTERS = Path(__file__).with_name("starters")
