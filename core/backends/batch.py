@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 
 from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
-from .base import Answer, Backend
+from .backend import Answer, Backend
 from .site import Site
 from .slurm import Slurm, require_slurm
 from .slurm_text import SlurmView, Unobserved

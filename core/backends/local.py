@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .base import Accepted, Answer, Job, put_off_or_refuse
+from .backend import Accepted, Answer, Job, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..errors import BackendMissing
-from .base import Answer, Deferred, Job, Unclear, put_off_or_refuse
+from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
 from .command_log import CommandLog, answer_of
 from .site import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
 from .slurm_text import (

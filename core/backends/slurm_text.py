@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..plan.instance_script import directive_lines
 from ..study.status import Status
-from .base import Accepted, Answer, Attempt, Deferred, Job, Refused, Unclear
+from .backend import Accepted, Answer, Attempt, Deferred, Job, Refused, Unclear
 
 # Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.
 ALIVE: dict[str, Status] = {

@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ..backends.base import Backend
+from ..backends.backend import Backend
 from ..study import events as ev
 from ..study.attempt import Attempt
 from .context import DriverContext

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from ..backends.base import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
+from ..backends.backend import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
 from ..backends.site import Site
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger

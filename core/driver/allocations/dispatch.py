@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED

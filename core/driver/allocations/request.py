@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ...backends.base import Accepted, Answer, Deferred, Refused, Unclear
+from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...packing.batch_script import allocation_script
 from ...plan.shared_allocations import Pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mtui.core.backends.base import Attempt, Job
+from mtui.core.backends.backend import Attempt, Job
 
 
 class Fake:

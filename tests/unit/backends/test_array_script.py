@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.backends.base import Attempt, Job
+from mtui.core.backends.backend import Attempt, Job
 from mtui.core.backends.slurm_text import array_script, array_task
 
 RUNNER = Path(__file__).parents[3] / "core" / "backends" / "job.sh"

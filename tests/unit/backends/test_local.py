@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Accepted, Attempt, Deferred, Job, Refused
+from mtui.core.backends.backend import Accepted, Attempt, Deferred, Job, Refused
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.base import Accepted, Deferred, Refused, Unclear
+from mtui.core.backends.backend import Accepted, Deferred, Refused, Unclear
 from mtui.core.backends.slurm import Slurm, clean_environment, job_has_ended, require_slurm
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
 from mtui.core.errors import BackendMissing

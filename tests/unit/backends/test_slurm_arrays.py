@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.base import Accepted, Attempt, Job, Refused
+from mtui.core.backends.backend import Accepted, Attempt, Job, Refused
 from mtui.core.backends.site import Site
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Accepted, Attempt, Deferred, Job, Refused, Unclear
+from mtui.core.backends.backend import Accepted, Attempt, Deferred, Job, Refused, Unclear
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from mtui.core.backends.base import Accepted, Answer, Job
+from mtui.core.backends.backend import Accepted, Answer, Job
 from mtui.core.backends.local import Local
 from mtui.core.backends.site import Site
 from mtui.core.backends.slurm_text import SlurmView, Unobserved

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.backends.base import Deferred, Refused, Unclear
+from mtui.core.backends.backend import Deferred, Refused, Unclear
 from mtui.core.driver.allocations import in_job
 from mtui.core.driver.allocations.in_job import OwnAllocation
 from mtui.core.driver.allocations.packed_cancel import PackedCanceller

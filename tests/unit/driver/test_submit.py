@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.base import Deferred, Refused, Unclear
+from mtui.core.backends.backend import Deferred, Refused, Unclear
 from mtui.core.backends.site import Site
 from mtui.core.driver.slurm_poller import SlurmPoller
 from mtui.core.driver.submit import Submitter

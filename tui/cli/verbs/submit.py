@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....core.backends.base import Refused
+from ....core.backends.backend import Refused
 from ....core.backends.command_log import CommandLog, answer_of
 from ....core.backends.slurm import clean_environment, require_slurm
 from ....core.backends.slurm_text import sbatch_answer, sbatch_message
