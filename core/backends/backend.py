@@ -10,7 +10,7 @@ from ..errors import may_pass
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class AttemptFiles:
     """One attempt of one instance, as its runner needs it. All paths are absolute."""
 
     name: str  # "INSTANCE.NUMBER", the name of its claim and records
@@ -30,13 +30,13 @@ class Job:
 
     submission: str
     name: str
-    attempts: tuple[Attempt, ...]
+    attempts: tuple[AttemptFiles, ...]
     tasks: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
     after: str = ""  # what Slurm is to wait for, as sbatch's --dependency takes it
 
     @property
-    def only(self) -> Attempt:
+    def only(self) -> AttemptFiles:
         """The attempt of a job that is no array."""
         return self.attempts[0]
 

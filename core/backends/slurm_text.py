@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..plan.instance_script import directive_lines
 from ..study.status import Status
-from .backend import Accepted, Answer, Attempt, Deferred, Job, Refused, Unclear
+from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, Refused, Unclear
 
 # Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.
 ALIVE: dict[str, Status] = {
@@ -225,7 +225,7 @@ def array_script(job: Job, script: str, home: str, root: str) -> str:
     return "\n".join([*lines, *_call(words, home, job.options, script), ""])
 
 
-def array_task(attempt: Attempt, root: str) -> str:
+def array_task(attempt: AttemptFiles, root: str) -> str:
     """What the file of an array's task says: attempt, workspace, name of the script."""
     return f"{attempt.name} {attempt.workspace.removeprefix(root + '/')} {attempt.script.rpartition('/')[2]}\n"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from ..backends.backend import Accepted, Answer, Attempt, Backend, Deferred, Job, Refused, Unclear
+from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred, Job, Refused, Unclear
 from ..backends.site import Site
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
@@ -268,11 +268,11 @@ class Submitter(DriverPart):
             executor=self._threads if scheduled else None,
         )
 
-    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> Attempt:
+    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
         directory, plan = self._context.directory, self._context.plan
         instance = plan.instances[index]
         workspace = f"{directory.root}/{instance.workspace}"
-        return Attempt(
+        return AttemptFiles(
             name=attempt_name(index, number),
             workspace=workspace,
             script=f"{workspace}/{plan.script_of(instance, changes)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mtui.core.backends.backend import Attempt, Job
+from mtui.core.backends.backend import AttemptFiles, Job
 
 
 class Fake:
@@ -37,4 +37,4 @@ class Fake:
         return [line[20:] for line in self.log.read_text().splitlines()[1:]] if self.log.exists() else []
 
     def job(self) -> Job:
-        return Job("1-1", "mt.x.1-1:a", (Attempt("0.1", "/w d", str(self.script), "/w d/a.out", "/w d/a.err"),))
+        return Job("1-1", "mt.x.1-1:a", (AttemptFiles("0.1", "/w d", str(self.script), "/w d/a.out", "/w d/a.err"),))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.backends.backend import Attempt, Job
+from mtui.core.backends.backend import AttemptFiles, Job
 from mtui.core.backends.slurm_text import array_script, array_task
 
 RUNNER = Path(__file__).parents[3] / "core" / "backends" / "job.sh"
@@ -34,12 +34,12 @@ class Array:
         for task, attempt in zip(self.job.tasks, attempts, strict=True):
             (self.home / f"submit/1-1/{task}").write_text(array_task(attempt, str(root)), errors="surrogateescape")
 
-    def attempt(self, index: int, script: str) -> Attempt:
+    def attempt(self, index: int, script: str) -> AttemptFiles:
         workspace = self.root / "step" / f"X.{index}-(a)"
         workspace.mkdir(parents=True)
         path = workspace / f"step_X.{index}.slurm.sh"
         path.write_text(f"#!/bin/sh -e\n{script}\n")
-        return Attempt(f"{index}.1", str(workspace), str(path), f"{workspace}/step.out", f"{workspace}/step.err")
+        return AttemptFiles(f"{index}.1", str(workspace), str(path), f"{workspace}/step.out", f"{workspace}/step.err")
 
     def text(self, script: str = "#!/bin/sh -e\n") -> str:
         return array_script(self.job, script, str(self.home), str(self.root))
@@ -66,7 +66,7 @@ class Array:
 
 
 def test_options_of_the_array_come_after_ours_and_its_logs_are_links() -> None:
-    job = Job("1-1", "n", (Attempt("0.1", "/r/w", "/r/w/a.sh", "", ""),) * 2, (0, 1), ("#SBATCH -N 2",))
+    job = Job("1-1", "n", (AttemptFiles("0.1", "/r/w", "/r/w/a.sh", "", ""),) * 2, (0, 1), ("#SBATCH -N 2",))
     lines = array_script(job, "#!/bin/bash -l\n", "/r/.mtui", "/r").split("\n")
     assert lines[:6] == [
         "#!/bin/sh",
@@ -81,7 +81,7 @@ def test_options_of_the_array_come_after_ours_and_its_logs_are_links() -> None:
 
 @pytest.mark.parametrize(("option", "passed"), [("--signal=B:TERM@60", True), ("--signal=B:USR1@60", False)])
 def test_runner_of_a_task_hands_term_on_if_slurm_sends_it_to_the_runner_alone(option: str, passed: bool) -> None:
-    job = Job("1-1", "n", (Attempt("0.1", "/r/w", "/r/w/a.sh", "", ""),) * 2, (0, 1), (f"#SBATCH {option}",))
+    job = Job("1-1", "n", (AttemptFiles("0.1", "/r/w", "/r/w/a.sh", "", ""),) * 2, (0, 1), (f"#SBATCH {option}",))
     assert ("'' 1 /bin/sh" in array_script(job, "", "/r/.mtui", "/r")) is passed
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Accepted, Attempt, Deferred, Job, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, Refused
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 
@@ -36,7 +36,7 @@ class Here:
 
     def job(self, attempt: str = "3.1") -> Job:
         script, out, err = (str(self.workspace / f"a.{kind}") for kind in ("sh", "out", "err"))
-        return Job("1-1", "name", (Attempt(attempt, str(self.workspace), script, out, err),))
+        return Job("1-1", "name", (AttemptFiles(attempt, str(self.workspace), script, out, err),))
 
     def start(self, script: str, *, shebang: str = "#!/bin/sh", attempt: str = "3.1") -> str:
         (self.workspace / "a.sh").write_text(f"{shebang}\n{script}\n")

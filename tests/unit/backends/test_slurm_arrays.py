@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.backend import Accepted, Attempt, Job, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Job, Refused
 from mtui.core.backends.site import Site
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
@@ -29,13 +29,13 @@ class Study:
         fake.does("sbatch", f"cat > '{self.handed}'\necho 90")
 
     def array(self, *tasks: int, after: str = "") -> Job:
-        attempts: list[Attempt] = []
+        attempts: list[AttemptFiles] = []
         for index in range(len(tasks)):
             workspace = self.root / "s" / f"X.{index}"
             workspace.mkdir(parents=True)
             (workspace / "s.slurm.sh").write_text("#!/bin/bash\n#SBATCH --time=5\n#SBATCH --output=mine\ntrue\n")
             paths = (str(workspace / f"s.{kind}") for kind in ("slurm.sh", "out", "err"))
-            attempts.append(Attempt(f"{index}.1", str(workspace), *paths))
+            attempts.append(AttemptFiles(f"{index}.1", str(workspace), *paths))
         return Job("1-1", "mt.x.1-1:s", tuple(attempts), tasks, ("#SBATCH --time=5",), after)
 
 

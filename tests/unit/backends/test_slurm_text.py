@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Accepted, Attempt, Deferred, Job, Refused, Unclear
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, Refused, Unclear
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,
@@ -286,7 +286,7 @@ def test_accepted_job_is_known_by_its_id(stdout: str, job: str) -> None:
 
 # --- what is handed to sbatch
 
-JOB = Job("1-1", "mt.x.1-1:a", (Attempt("0.1", "/w", "/w/a.slurm.sh", "/w/a.out", "/w/a.err"),))
+JOB = Job("1-1", "mt.x.1-1:a", (AttemptFiles("0.1", "/w", "/w/a.slurm.sh", "/w/a.out", "/w/a.err"),))
 
 
 def test_directives_are_those_that_sbatch_would_read() -> None:
@@ -369,7 +369,7 @@ def test_call_of_the_runner_survives_the_shell_whatever_the_paths_are(tmp_path: 
     home.mkdir(parents=True)
     workspace.mkdir()
     (home / "job.sh").write_text("""printf '%s\\0' "$@" > "$2/seen"\n""")
-    job = Job("1-1", "n", (Attempt("0.1", str(workspace), f"{workspace}/a.sh", "", ""),))
+    job = Job("1-1", "n", (AttemptFiles("0.1", str(workspace), f"{workspace}/a.sh", "", ""),))
     script = tmp_path / "handed to sbatch"
     script.write_text(submit_script(job, "#!/bin/bash -l\n", str(home)), errors="surrogateescape")
     subprocess.run(["sh", "-n", script], check=True)
