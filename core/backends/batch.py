@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
 from .backend import Answer, Backend
-from .site import Site
+from .cluster_limits import Site
 from .slurm import Slurm, require_slurm
 from .slurm_text import SlurmView, Unobserved
 

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from ..errors import BackendMissing
 from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
+from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
 from .command_log import CommandLog, answer_of
-from .site import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
 from .slurm_text import (
     ENDED,
     SACCT_FORMAT,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..backends.site import Site
+from ..backends.cluster_limits import Site
 from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred, Job, Refused, Unclear
-from ..backends.site import Site
+from ..backends.cluster_limits import Site
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..plan.instance_script import header_resources

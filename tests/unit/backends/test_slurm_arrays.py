@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.backends import slurm as module
 from mtui.core.backends.backend import Accepted, AttemptFiles, Job, Refused
-from mtui.core.backends.site import Site
+from mtui.core.backends.cluster_limits import Site
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
 from tests.unit.backends.fake import Fake

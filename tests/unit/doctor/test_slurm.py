@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.site import Site
+from mtui.core.backends.cluster_limits import Site
 from mtui.core.doctor.finding import Level
 from mtui.core.doctor.slurm import SlurmFacts, ask_slurm, slurm_findings
 from tests.unit.backends.fake import Fake

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from mtui.core.backends.backend import Accepted, Answer, Job
+from mtui.core.backends.cluster_limits import Site
 from mtui.core.backends.local import Local
-from mtui.core.backends.site import Site
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
 from mtui.core.driver.context import Call, DriverContext
 from mtui.core.driver.event_log import EventLog

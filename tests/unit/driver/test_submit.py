@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends.backend import Deferred, Refused, Unclear
-from mtui.core.backends.site import Site
+from mtui.core.backends.cluster_limits import Site
 from mtui.core.driver.slurm_poller import SlurmPoller
 from mtui.core.driver.submit import Submitter
 from mtui.core.store.study_file import Settings

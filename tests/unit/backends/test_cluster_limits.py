@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.backends.site import Site, parse_config, parse_limits, site_of
+from mtui.core.backends.cluster_limits import Site, parse_config, parse_limits, site_of
 
 CONFIG = """\
 Configuration data as of 2026-11-22T23:41:22
