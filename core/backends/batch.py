@@ -10,7 +10,7 @@ from typing import ClassVar, Protocol
 from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
 from .backend import Answer, Backend
-from .cluster_limits import Site
+from .cluster_limits import ClusterLimits
 from .slurm import Slurm, require_slurm
 from .slurm_text import SlurmView, Unobserved
 
@@ -37,7 +37,7 @@ class BatchSystem(Backend, Protocol):
         """
         ...
 
-    def site(self) -> Site:
+    def site(self) -> ClusterLimits:
         """What it allows, as far as it can be asked."""
         ...
 

@@ -11,7 +11,7 @@ ACCOUNT_LIMITS = ("MaxSubmit", "GrpSubmit")
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class ClusterLimits:
     """Defaults are Slurm's own, for what could not be asked."""
 
     max_array: int = 1001  # tasks of an array are numbered below this
@@ -44,12 +44,12 @@ def parse_limits(text: str, columns: int) -> dict[str, int]:
     return found
 
 
-def site_of(config: str, qos: str, accounts: str) -> Site:
+def site_of(config: str, qos: str, accounts: str) -> ClusterLimits:
     """The site of what Slurm's programs print; empty texts for what could not be asked.
 
     `qos` has the columns Name and QOS_LIMITS, `accounts` Account, ACCOUNT_LIMITS and DefaultQOS.
     """
-    values, unknown = parse_config(config), Site()
+    values, unknown = parse_config(config), ClusterLimits()
 
     def number(key: str, otherwise: int) -> int:
         match = re.match(r"\d+", values.get(key, ""))
@@ -61,7 +61,7 @@ def site_of(config: str, qos: str, accounts: str) -> Site:
         if cells and cells[-1]:
             default_qos[name] = cells[-1]
             default_qos.setdefault("", cells[-1])
-    return Site(
+    return ClusterLimits(
         max_array=max(1, number("MaxArraySize", unknown.max_array)),
         max_jobs=number("MaxJobCount", unknown.max_jobs),
         min_job_age=float(number("MinJobAge", int(unknown.min_job_age))),

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from ..errors import BackendMissing
 from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
-from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, Site, site_of
+from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, site_of
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
@@ -100,7 +100,7 @@ class Slurm:
         # 0: squeue shows every task of an array, and does not cut their list.
         self._environment = {**clean_environment(os.environ), "SLURM_BITSTR_LEN": "0"}
 
-    def site(self) -> Site:
+    def site(self) -> ClusterLimits:
         """What the cluster allows, as far as it can be asked; of accounting soon or not at all."""
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"

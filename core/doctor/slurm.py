@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..backends.cluster_limits import Site
+from ..backends.cluster_limits import ClusterLimits
 from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
@@ -30,7 +30,7 @@ class SlurmFacts:
     took: float = 0.0  # seconds of the answer
     jobs: int = 0  # that squeue lists as the user's
     accounting: bool = True
-    site: Site = field(default_factory=Site)
+    site: ClusterLimits = field(default_factory=ClusterLimits)
     inside: str = ""  # the job that this process is in
     profile: str = ""  # of the site: its name and file
     unreadable: str = ""  # what is wrong with the site's profile
@@ -116,7 +116,7 @@ def _accounting(facts: SlurmFacts) -> Finding:
     return note("accounting", "sacct does not answer", then)
 
 
-def _limits(site: Site) -> Finding:
+def _limits(site: ClusterLimits) -> Finding:
     arrays = f"arrays of up to {site.max_array:,} tasks" if site.max_array > 1 else "no job arrays"
     limits = {**site.submit_limits, **site.account_limits}
     told = ", ".join(f"{name} {limit:,}" for name, limit in sorted(limits.items())[:6])

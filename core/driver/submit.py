@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred, Job, Refused, Unclear
-from ..backends.cluster_limits import Site
+from ..backends.cluster_limits import ClusterLimits
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..plan.instance_script import header_resources
@@ -55,7 +55,7 @@ class Submitter(DriverPart):
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
         self._kinds = JobShapes(context.plan)
-        self._site: Site | None = None  # once Slurm was asked
+        self._site: ClusterLimits | None = None  # once Slurm was asked
         self._asking = False
         self._windows: dict[str, Window] = {}
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
@@ -147,7 +147,7 @@ class Submitter(DriverPart):
             site = self._context.slurm.site()
         except Exception:  # a bug of ours: without its limits they are learned
             _log.warning("the limits of the cluster cannot be read", exc_info=True)
-            site = Site()
+            site = ClusterLimits()
 
         def take() -> None:
             self._site = site
@@ -161,7 +161,7 @@ class Submitter(DriverPart):
 
     def _capacity(self) -> Capacity:
         context, state, now = self._context, self._context.state, time.monotonic()
-        site = self._site or Site()
+        site = self._site or ClusterLimits()
         arrays, binds = (context.slurm.arrays, context.slurm.binds) if context.slurm else (False, False)
         is_open = now >= self._slurm_closed_until and not state.slurm_silent_since
         settings = context.study.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.backends.cluster_limits import Site, parse_config, parse_limits, site_of
+from mtui.core.backends.cluster_limits import ClusterLimits, parse_config, parse_limits, site_of
 
 CONFIG = """\
 Configuration data as of 2026-11-22T23:41:22
@@ -46,8 +46,8 @@ def test_site_is_what_its_programs_print() -> None:
 
 @pytest.mark.parametrize("config", ["", "garbage", "MaxArraySize =\nMaxJobCount = many\nMinJobAge = (null)\n"])
 def test_what_cannot_be_asked_is_as_slurm_has_it_by_default(config: str) -> None:
-    assert site_of(config, "", "") == Site()
-    assert (Site().max_array, Site().max_jobs, Site().min_job_age) == (1001, 10_000, 300.0)
+    assert site_of(config, "", "") == ClusterLimits()
+    assert (ClusterLimits().max_array, ClusterLimits().max_jobs, ClusterLimits().min_job_age) == (1001, 10_000, 300.0)
 
 
 def test_cluster_without_arrays_allows_one_task() -> None:
@@ -74,4 +74,4 @@ def test_limit_of_a_job_is_the_smallest_that_it_is_under(qos: str, account: str,
 
 
 def test_site_that_cannot_be_asked_has_a_limit_all_the_same() -> None:
-    assert Site().submit_limit("any", "any") == 5000
+    assert ClusterLimits().submit_limit("any", "any") == 5000

@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.backends import slurm as module
 from mtui.core.backends.backend import Accepted, AttemptFiles, Job, Refused
-from mtui.core.backends.cluster_limits import Site
+from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
 from tests.unit.backends.fake import Fake
@@ -141,7 +141,7 @@ def test_site_that_cannot_be_asked_is_as_slurm_has_it_by_default(
             fake.does(name, what)
         else:
             (fake.folder / name).unlink(missing_ok=True)
-    assert slurm.site() == Site()
+    assert slurm.site() == ClusterLimits()
 
 
 def test_user_without_a_name_is_no_hindrance(fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,4 +150,4 @@ def test_user_without_a_name_is_no_hindrance(fake: Fake, patient: Slurm, monkeyp
 
     monkeypatch.setattr(module.pwd, "getpwuid", nobody)
     fake.does("sacctmgr", "true")
-    assert patient.site() == Site()
+    assert patient.site() == ClusterLimits()

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.cluster_limits import Site
+from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.doctor.finding import Level
 from mtui.core.doctor.slurm import SlurmFacts, ask_slurm, slurm_findings
 from tests.unit.backends.fake import Fake
 
-GOOD = SlurmFacts(version="slurm 23", took=0.1, jobs=3, site=Site(submit_limits={"debug": 5}), profile="x (x.yaml)")
+GOOD = SlurmFacts(
+    version="slurm 23", took=0.1, jobs=3, site=ClusterLimits(submit_limits={"debug": 5}), profile="x (x.yaml)"
+)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from mtui.core.backends.backend import Accepted, Answer, Job
-from mtui.core.backends.cluster_limits import Site
+from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.local import Local
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
 from mtui.core.driver.context import Call, DriverContext
@@ -31,7 +31,7 @@ class FakeSlurm:
     allocates: ClassVar[bool] = True
 
     def __init__(self, home: Path = Path(), log: Path = Path()) -> None:  # noqa: ARG002
-        self.limits: Site | Exception = Site()
+        self.limits: ClusterLimits | Exception = ClusterLimits()
         self.answers: list[Answer] = []  # of the next submissions and requests
         self.refusals: list[str] = []  # of the next cancellations
         self.view: SlurmView | Unobserved | Exception = SlurmView({})
@@ -65,7 +65,7 @@ class FakeSlurm:
             raise self.view
         return self.view
 
-    def site(self) -> Site:
+    def site(self) -> ClusterLimits:
         if isinstance(self.limits, Exception):
             raise self.limits
         return self.limits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends.backend import Deferred, Refused, Unclear
-from mtui.core.backends.cluster_limits import Site
+from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.driver.slurm_poller import SlurmPoller
 from mtui.core.driver.submit import Submitter
 from mtui.core.store.study_file import Settings
@@ -177,7 +177,7 @@ def test_limits_that_cannot_be_read_are_logged_and_learned(tmp_path: Path, caplo
 
 def test_submit_limit_of_the_cluster_counts_other_jobs_of_the_user(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(4)}, settings=SINGLY)
-    context.fake_slurm.limits = Site(submit_limits={"": 3, "normal": 3}, default_qos={"": "normal"})
+    context.fake_slurm.limits = ClusterLimits(submit_limits={"": 3, "normal": 3}, default_qos={"": "normal"})
     study = Submissions(context)
     study.poller.other_jobs = {"normal": 1}
     assert study.step(answers=2) == [(0,), (1,)]
