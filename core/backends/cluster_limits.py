@@ -44,7 +44,7 @@ def parse_limits(text: str, columns: int) -> dict[str, int]:
     return found
 
 
-def site_of(config: str, qos: str, accounts: str) -> ClusterLimits:
+def read_cluster_limits(config: str, qos: str, accounts: str) -> ClusterLimits:
     """The site of what Slurm's programs print; empty texts for what could not be asked.
 
     `qos` has the columns Name and QOS_LIMITS, `accounts` Account, ACCOUNT_LIMITS and DefaultQOS.

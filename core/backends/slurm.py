@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from ..errors import BackendMissing
 from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
-from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, site_of
+from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
@@ -112,7 +112,7 @@ class Slurm:
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
             asked = [threads.submit(self._ask, *question) for question in questions]
             config, qos, accounts = (answer.result() for answer in asked)
-        return site_of(config, qos, accounts)
+        return read_cluster_limits(config, qos, accounts)
 
     def version(self) -> str:
         """As sbatch tells it: `slurm 23.02.7`; empty if it does not."""

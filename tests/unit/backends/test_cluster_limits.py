@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.backends.cluster_limits import ClusterLimits, parse_config, parse_limits, site_of
+from mtui.core.backends.cluster_limits import ClusterLimits, parse_config, parse_limits, read_cluster_limits
 
 CONFIG = """\
 Configuration data as of 2026-11-22T23:41:22
@@ -39,19 +39,19 @@ def test_lines_without_a_limit_are_passed_over(text: str) -> None:
 
 
 def test_site_is_what_its_programs_print() -> None:
-    site = site_of(CONFIG, QOS, ACCOUNTS)
+    site = read_cluster_limits(CONFIG, QOS, ACCOUNTS)
     assert (site.max_array, site.max_jobs, site.min_job_age) == (65001, 200_000, 600.0)
     assert site.default_qos == {"m1": "debug", "m3": "shared", "": "regular"}
 
 
 @pytest.mark.parametrize("config", ["", "garbage", "MaxArraySize =\nMaxJobCount = many\nMinJobAge = (null)\n"])
 def test_what_cannot_be_asked_is_as_slurm_has_it_by_default(config: str) -> None:
-    assert site_of(config, "", "") == ClusterLimits()
+    assert read_cluster_limits(config, "", "") == ClusterLimits()
     assert (ClusterLimits().max_array, ClusterLimits().max_jobs, ClusterLimits().min_job_age) == (1001, 10_000, 300.0)
 
 
 def test_cluster_without_arrays_allows_one_task() -> None:
-    assert site_of("MaxArraySize = 0\n", "", "").max_array == 1
+    assert read_cluster_limits("MaxArraySize = 0\n", "", "").max_array == 1
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_cluster_without_arrays_allows_one_task() -> None:
     ],
 )
 def test_limit_of_a_job_is_the_smallest_that_it_is_under(qos: str, account: str, limit: int) -> None:
-    assert site_of(CONFIG, QOS, ACCOUNTS).submit_limit(qos, account) == limit
+    assert read_cluster_limits(CONFIG, QOS, ACCOUNTS).submit_limit(qos, account) == limit
 
 
 def test_site_that_cannot_be_asked_has_a_limit_all_the_same() -> None:
