@@ -26,7 +26,7 @@ from .spec.command_line_values import command_line_words, read_command_line_valu
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
 from .store import dependencies
-from .store.layout import StudyDirectory, create, new_directory_name
+from .store.study_directory import StudyDirectory, create, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
 
 # As man sbatch has it ("filename pattern"); one of them anywhere in the path of an output file is replaced.
@@ -178,7 +178,7 @@ def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> t
 
 def write_all(directory: StudyDirectory, plan: Plan) -> None:
     """Write every workspace and script of a plan, as `--dry` does. Raises StudyDirectoryError."""
-    from .store.layout import prepare
+    from .store.study_directory import prepare
 
     try:
         for instance in plan.instances:

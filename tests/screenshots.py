@@ -16,7 +16,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from mtui.core.start import PlanOptions, create_study, plan_study
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from mtui.core.store.study_file import Settings, read_study_file
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp

@@ -17,8 +17,8 @@ from ..claims import attempt_name
 from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
-from ..store.layout import StudyDirectory
 from ..store.lease import Lease
+from ..store.study_directory import StudyDirectory
 from ..store.study_file import Settings, StudyFile
 from ..study import events as ev
 from ..study.again import Tries

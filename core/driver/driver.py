@@ -19,8 +19,8 @@ from ..backends.local import Local
 from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..errors import DriverError, StudyDirectoryError
-from ..store.layout import StudyDirectory, require_own, require_place
 from ..store.lease import Lease, Owner
+from ..store.study_directory import StudyDirectory, require_own, require_place
 from ..store.study_file import StudyFile, read_study_file
 from ..store.watch import Watch
 from ..study import events as ev

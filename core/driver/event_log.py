@@ -8,7 +8,7 @@ from typing import Protocol
 from ..debug_log import get_logger
 from ..store.checkpoint import load_state, write_checkpoint
 from ..store.journal import Journal
-from ..store.layout import StudyDirectory
+from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
 from ..study import events as ev
 from ..study.state import Impossible, StudyState

@@ -14,7 +14,7 @@ from ..debug_log import ChangeLogger, get_logger
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
-from ..store.layout import prepare
+from ..store.study_directory import prepare
 from ..study import events as ev
 from ..study.binding import Start
 from ..study.policy import Capacity, next_local, next_submissions

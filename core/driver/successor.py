@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..store.layout import StudyDirectory
+from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
 
 READY_FD = "MTUI_READY_FD"  # names the pipe on which the successor says that it follows

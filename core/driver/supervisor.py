@@ -42,9 +42,9 @@ from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.follow import Follower
 from ..store.journal import end_of_journal
-from ..store.layout import StudyDirectory
 from ..store.lease import Liveness, Owner, Standing, current_owner
 from ..store.reader import read_study
+from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
 from ..study.events import Event, PlanExtended
 from ..study.state import Impossible, StudyState

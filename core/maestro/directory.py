@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..plan.study_plan import Instance
-from ..store.layout import StudyDirectory
+from ..store.study_directory import StudyDirectory
 
 
 class MaestroDirectory(StudyDirectory):

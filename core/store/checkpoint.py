@@ -17,7 +17,7 @@ from typing import Any
 from ..study.checkpoint import Damaged, from_lines, to_lines
 from ..study.state import Impossible, StudyState
 from .journal import read_events
-from .layout import StudyDirectory
+from .study_directory import StudyDirectory
 from .study_file import StudyFile, without_collection
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from ..errors import StudyDirectoryError
 from ..study.status import Status
 from .journal import end_of_journal
-from .layout import StudyDirectory
 from .lease import Liveness, Owner, Standing, current_owner
 from .status_csv import COLUMNS
+from .study_directory import StudyDirectory
 
 _MOST = 200  # studies that are remembered; the oldest are forgotten
 _ENTRY = re.compile(r"[0-9a-f]{32}")

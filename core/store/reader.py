@@ -7,7 +7,7 @@ from pathlib import Path
 from ..plan.study_plan import Instance
 from ..study.state import StudyState
 from .checkpoint import load_state
-from .layout import StudyDirectory
+from .study_directory import StudyDirectory
 from .study_file import StudyFile, read_study_file
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.spec.study_spec import PackingOptions
-from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.store import inbox
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from mtui.core.study.commands import Request
 from mtui.core.study.status import Status
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from tests.app.app_helpers import FAILED, Desk, lines_of, visit
 from tests.unit.study import script
 from tests.unit.tui.directories import append

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mtui.core.store import inbox
-from mtui.core.store.layout import StudyDirectory
+from mtui.core.store.study_directory import StudyDirectory
 from tests.bench import bench_sweep, studies
 from tests.bench.place import LONG, Place
 from tests.bench.processes import SlurmCalls

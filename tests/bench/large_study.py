@@ -11,8 +11,8 @@ from mtui.core.plan.study_plan import Plan
 from mtui.core.start import PlanOptions, create_study, plan_study
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal
-from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Lease
+from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from mtui.core.store import inbox
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from tests import mtui
 from tests.faults.fake_slurm import FakeSlurm
 

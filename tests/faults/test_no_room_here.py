@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mtui.core.store.follow import Follower
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from tests import mtui
 
 # The first three processes cannot be made, as where a user's processes on a login node are limited.

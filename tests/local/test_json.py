@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mtui.core.backends.usage import Usage
-from mtui.core.store.layout import create
+from mtui.core.store.study_directory import create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from mtui.core.store.layout import open_study
+from mtui.core.store.study_directory import open_study
 from mtui.core.store.study_file import read_study_file
 from mtui.tui.app.app import MtuiApp
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Owner
+from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mtui.core.store.layout import StudyDirectory
 from mtui.core.store.lease import Liveness, Owner, Standing, current_owner
+from mtui.core.store.study_directory import StudyDirectory
 from tests import mtui
 from tests.terminal.screen import SECONDS, Terminal, environment
 from tests.waiting import wait_until

@@ -97,7 +97,7 @@ def _find_imports(path: Path) -> Iterator[tuple[int, str]]:
             submodules = {
                 found.stem for found in (ROOT / source.replace(".", "/")).glob("*") if found.suffix in ("", ".py")
             }
-            for alias in node.names:  # `from ..store import layout` means the module core.store.layout
+            for alias in node.names:  # `from ..store import layout` means the module core.store.study_directory
                 yield node.lineno, f"{source}.{alias.name}" if alias.name in submodules else source
 
 
@@ -129,16 +129,16 @@ def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest
         (tmp_path / "core" / "store" / f"{name}.py").touch()
     file = tmp_path / "core" / "spec" / "x.py"
     file.write_text(
-        "import mtui.core.store.layout\nfrom ..store import lease\nfrom ..store.lease import hold\n"
+        "import mtui.core.store.study_directory\nfrom ..store import lease\nfrom ..store.lease import hold\n"
         "from mtui.core.store import layout, thing\nfrom .model import Step\nfrom .. import store\n"
         "def f():\n    from ...tui import app\n    import textual.app\n"
     )
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     assert _imports(file) == [
-        (1, "core.store.layout"),
+        (1, "core.store.study_directory"),
         (2, "core.store.lease"),
         (3, "core.store.lease"),
-        (4, "core.store.layout"),
+        (4, "core.store.study_directory"),
         (4, "core.store"),
         (5, "core.spec.study_spec"),
         (6, "core.store"),

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from ...core.errors import EXIT_CODES, EXIT_FINISHED
-from ...core.store.layout import StudyDirectory
+from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ..views.open_study import OpenStudy
 from ..views.status_view import drives, failure_lines, failures, summary

@@ -13,7 +13,7 @@ from ...core.errors import UsageError
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
     from ...core.start import PlanOptions
-    from ...core.store.layout import StudyDirectory
+    from ...core.store.study_directory import StudyDirectory
 
 
 def say_on_stderr(text: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.follow import Follower
-from ...core.store.layout import StudyDirectory
 from ...core.store.reader import last_said
+from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 from ..views.as_json import tell

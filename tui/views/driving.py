@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ...core.driver import Purpose, Supervisor, SupervisorListener
 from ...core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
-from ...core.store.layout import StudyDirectory
+from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.study.events import Event
 from ...core.study.state import StudyState

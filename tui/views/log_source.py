@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core.plan.study_plan import Instance, Plan
-from ...core.store.layout import StudyDirectory
+from ...core.store.study_directory import StudyDirectory
 from ...core.study.status import OVER, UNSUCCESSFUL, Status
 
 DRIVER_LOG = "driver log"

@@ -13,7 +13,7 @@ from ...core.backends.slurm_text import reason_words
 from ...core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverLocation
 from ...core.maestro import MaestroDirectory
 from ...core.store import inbox
-from ...core.store.layout import StudyDirectory
+from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.study.cause_text import cause_text
 from ...core.study.events import PlanExtended

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core.errors import UsageError
-from ...core.store.layout import StudyDirectory, may_look_into, open_study
 from ...core.store.reader import read_study
+from ...core.store.study_directory import StudyDirectory, may_look_into, open_study
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 

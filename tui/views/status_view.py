@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
-from ...core.store.layout import StudyDirectory
 from ...core.store.lease import Liveness, Owner, Standing, current_owner
 from ...core.store.reader import last_said
+from ...core.store.study_directory import StudyDirectory
 from ...core.study.allocation import Allocation
 from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState

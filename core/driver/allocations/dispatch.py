@@ -13,7 +13,7 @@ from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
 from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
-from ...store.layout import prepare
+from ...store.study_directory import prepare
 from ...study import events as ev
 from ...study.packing import Gift, Packer
 from ...study.status import OVER

@@ -18,9 +18,9 @@ from mtui.core.driver.location import DriverLocation, Outcome
 from mtui.core.driver.supervisor import Clock
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
-from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.lease import Liveness, Owner, Standing
 from mtui.core.store.reader import read_study
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line

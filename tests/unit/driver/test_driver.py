@@ -15,8 +15,8 @@ from mtui.core.errors import DriverError
 from mtui.core.spec.study_spec import Step
 from mtui.core.store import inbox
 from mtui.core.store.journal import read_events
-from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.lease import Lease
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

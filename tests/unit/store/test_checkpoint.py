@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment
-from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.checkpoint import LAYOUT, VERSION

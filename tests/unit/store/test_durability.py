@@ -12,8 +12,8 @@ from mtui.core.errors import StudyBusyError, StudyDirectoryError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
 from mtui.core.store.journal import Journal
-from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.lease import Lease, current_owner
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import from_record, to_line

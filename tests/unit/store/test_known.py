@@ -14,9 +14,9 @@ from mtui.core.plan.study_plan import Plan
 from mtui.core.store import known as module
 from mtui.core.store.journal import Journal
 from mtui.core.store.known import glance, known, remember
-from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.lease import Lease, Standing
 from mtui.core.store.status_csv import write_status
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.layout import create
 from mtui.core.store.names import is_study, names_in
+from mtui.core.store.study_directory import create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from tests.plans import plan, step
 

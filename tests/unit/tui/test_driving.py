@@ -11,8 +11,8 @@ import pytest
 
 from mtui.core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverReleased, StudyOver
 from mtui.core.store import inbox
-from mtui.core.store.layout import StudyDirectory, open_study
 from mtui.core.store.lease import current_owner
+from mtui.core.store.study_directory import StudyDirectory, open_study
 from mtui.core.store.study_file import read_study_file
 from mtui.tui.views.driving import Driving
 from tests import mtui

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line

@@ -13,7 +13,7 @@ from typing import Any
 
 from mtui.core.store.history import History
 from mtui.core.store.journal import parse_lines
-from mtui.core.store.layout import create
+from mtui.core.store.study_directory import create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study.state import StudyState
 from mtui.tui.report.content import report_of

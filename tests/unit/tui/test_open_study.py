@@ -19,8 +19,8 @@ from mtui.core.driver.location import (
 )
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
-from mtui.core.store.layout import StudyDirectory, create
 from mtui.core.store.lease import Owner
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause

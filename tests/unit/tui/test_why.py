@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
-from mtui.core.store.layout import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState

@@ -23,8 +23,8 @@ from ....core.driver.location import (
     WatchEnded,
 )
 from ....core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
-from ....core.store.layout import StudyDirectory
 from ....core.store.reader import read_study
+from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ....core.study.events import Event
 from ....core.study.state import StudyState

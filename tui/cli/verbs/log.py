@@ -12,8 +12,8 @@ from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
 from ....core.store.follow import Follower
-from ....core.store.layout import StudyDirectory, kept_output
 from ....core.store.reader import last_lines
+from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
 from ....core.study.state import Impossible, StudyState
 from ....core.study.status import OVER, Status

@@ -12,7 +12,7 @@ from ...views.opening import require_ours
 from ..arguments import open_target
 
 if TYPE_CHECKING:
-    from ....core.store.layout import StudyDirectory
+    from ....core.store.study_directory import StudyDirectory
 
 
 def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:

@@ -21,7 +21,7 @@ from ..parser import refuse_plan_options
 if TYPE_CHECKING:  # imported where they are used: planning is not needed to resume
     from ....core.spec.problems import Problem
     from ....core.start import Planned, PlanOptions
-    from ....core.store.layout import StudyDirectory
+    from ....core.store.study_directory import StudyDirectory
     from ....core.store.study_file import StudyFile
 
 
@@ -148,8 +148,8 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
 def submit(arguments: argparse.Namespace) -> int:
     from ....core.backends.slurm import require_slurm
     from ....core.store import inbox
-    from ....core.store.layout import require_own, require_place
     from ....core.store.reader import read_study
+    from ....core.store.study_directory import require_own, require_place
     from ...views.opening import require_ours
     from ...views.status_view import drives
     from .submit import DriverRefused, submit_driver
@@ -209,7 +209,7 @@ def _only_check(spec: Path, options: PlanOptions) -> int:
 def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
     """Write all scripts into a temporary directory; the exit code."""
     from ....core.start import write_all
-    from ....core.store.layout import StudyDirectory
+    from ....core.store.study_directory import StudyDirectory
 
     plan = _planned(spec, options).plan
     try:

@@ -13,8 +13,8 @@ from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store import inbox
 from ....core.store.follow import Follower
-from ....core.store.layout import StudyDirectory, require_place
 from ....core.store.reader import read_study
+from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
 from ....core.study import commands
 from ....core.study import events as ev

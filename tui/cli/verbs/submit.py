@@ -14,7 +14,7 @@ from ....core.backends.command_log import CommandLog, answer_of
 from ....core.backends.slurm import clean_environment, require_slurm
 from ....core.backends.slurm_text import sbatch_answer, sbatch_message
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
-from ....core.store.layout import StudyDirectory
+from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
 

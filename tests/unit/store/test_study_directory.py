@@ -13,7 +13,7 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan.study_plan import Instance, Plan
-from mtui.core.store.layout import StudyDirectory, create, new_directory_name, open_study, prepare
+from mtui.core.store.study_directory import StudyDirectory, create, new_directory_name, open_study, prepare
 from tests.plans import plan, step
 
 NOW = time.struct_time((2031, 2, 3, 14, 5, 6, 0, 0, 0))
