@@ -178,10 +178,10 @@ def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> t
 
 def write_all(directory: StudyDirectory, plan: Plan) -> None:
     """Write every workspace and script of a plan, as `--dry` does. Raises StudyDirectoryError."""
-    from .store.study_directory import prepare
+    from .store.study_directory import prepare_attempt
 
     try:
         for instance in plan.instances:
-            prepare(directory, plan, instance, 1)
+            prepare_attempt(directory, plan, instance, 1)
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {error.filename}: {error.strerror}", TRY_DOCTOR) from None

@@ -14,7 +14,7 @@ from ..debug_log import ChangeLogger, get_logger
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
-from ..store.study_directory import prepare
+from ..store.study_directory import prepare_attempt
 from ..study import events as ev
 from ..study.binding import Start
 from ..study.policy import Capacity, next_local, next_submissions
@@ -256,7 +256,7 @@ class Submitter(DriverPart):
 
         def act() -> Answer:
             for index, number in members:
-                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+                prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
             crash_point("submit.prepared")
             return _submit(backend, job)
 

@@ -235,7 +235,7 @@ def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None
     return directory
 
 
-def prepare(
+def prepare_attempt(
     directory: StudyDirectory, plan: Plan, instance: Instance, attempt: int, changes: Mapping[str, str] = UNCHANGED
 ) -> None:
     """Make an instance's workspace, scripts and link; keep what earlier attempts had and wrote. Raises OSError.

@@ -13,7 +13,7 @@ from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
 from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
-from ...store.study_directory import prepare
+from ...store.study_directory import prepare_attempt
 from ...study import events as ev
 from ...study.packing import Gift, Packer
 from ...study.status import OVER
@@ -67,7 +67,7 @@ class Dispatcher:
 
         def act() -> Answer:
             for index, number in members:
-                prepare(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+                prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
             crash_point("give.prepared")
             try:
                 append(

@@ -13,7 +13,7 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan.study_plan import Instance, Plan
-from mtui.core.store.study_directory import StudyDirectory, create, new_directory_name, open_study, prepare
+from mtui.core.store.study_directory import StudyDirectory, create, new_directory_name, open_study, prepare_attempt
 from tests.plans import plan, step
 
 NOW = time.struct_time((2031, 2, 3, 14, 5, 6, 0, 0, 0))
@@ -138,7 +138,7 @@ def test_what_is_no_study_is_not_opened(made: StudyDirectory, name: str) -> None
 
 def test_prepared_instance_has_its_script_and_its_link(made: StudyDirectory) -> None:
     plan, instance = study(made)
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     assert set(contents(made.root)) == {"study.yaml", "a/X.2/a_X.2.slurm.sh"}
     script = made.root / "a/X.2/a_X.2.slurm.sh"
     assert script.read_text().startswith("#!/bin/bash\n#SBATCH ")
@@ -149,25 +149,25 @@ def test_prepared_instance_has_its_script_and_its_link(made: StudyDirectory) -> 
 
 def test_instance_without_parameters_needs_no_link(made: StudyDirectory) -> None:
     plan, _ = study(made)
-    prepare(made, plan, plan.instances[2], 1)
+    prepare_attempt(made, plan, plan.instances[2], 1)
     assert sorted(path.name for path in made.root.iterdir()) == [".mtui", "b", "study.yaml"]
 
 
 def test_preparing_again_changes_nothing(made: StudyDirectory) -> None:
     plan, instance = study(made)
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     made.stdout(instance).write_text("words")
     before = contents(made.root)
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     assert contents(made.root) == before
 
 
 def test_script_is_replaced_under_a_shell_that_reads_it(made: StudyDirectory) -> None:
     plan, instance = study(made)
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     with (made.root / "a/X.2/a_X.2.slurm.sh").open() as read_by_a_shell:
         first = read_by_a_shell.readline()
-        prepare(made, plan, instance, 1, {"procs": "7"})
+        prepare_attempt(made, plan, instance, 1, {"procs": "7"})
         script = first + read_by_a_shell.read()
         assert "--ntasks=1\n" in script
         assert script != (made.root / "a/X.2/a_X.2.slurm.sh").read_text()
@@ -177,9 +177,9 @@ def test_script_is_replaced_under_a_shell_that_reads_it(made: StudyDirectory) ->
 def test_script_shows_what_a_retry_has_changed(made: StudyDirectory) -> None:
     plan, instance = study(made)
     script = made.root / "a/X.2/a_X.2.slurm.sh"
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     before = script.read_text()
-    prepare(made, plan, instance, 2, {"procs": "7", "walltime": "0:10:00"})
+    prepare_attempt(made, plan, instance, 2, {"procs": "7", "walltime": "0:10:00"})
     assert script.read_text() == before.replace("--ntasks=1\n", "--ntasks=7\n").replace(
         "--job-name", "--time=0:10:00\n#SBATCH --job-name"
     )
@@ -188,13 +188,13 @@ def test_script_shows_what_a_retry_has_changed(made: StudyDirectory) -> None:
 def test_script_that_a_retry_writes_otherwise_is_kept_beside_it(made: StudyDirectory) -> None:
     plan, instance = study(made)
     script = made.root / "a/X.2/a_X.2.slurm.sh"
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     as_planned = script.read_text()
     script.write_text("echo edited by hand\n")
-    prepare(made, plan, instance, 2)
-    prepare(made, plan, instance, 2)  # was put off by a limit
-    prepare(made, plan, instance, 3)
-    prepare(made, plan, instance, 4, {"procs": "7"})
+    prepare_attempt(made, plan, instance, 2)
+    prepare_attempt(made, plan, instance, 2)  # was put off by a limit
+    prepare_attempt(made, plan, instance, 3)
+    prepare_attempt(made, plan, instance, 4, {"procs": "7"})
     found = contents(script.parent)
     assert found["a_X.2.slurm.1.sh"] == "echo edited by hand\n"
     assert found["a_X.2.slurm.3.sh"] == as_planned
@@ -205,7 +205,7 @@ def test_script_that_a_retry_writes_otherwise_is_kept_beside_it(made: StudyDirec
 def test_output_of_each_attempt_is_kept(made: StudyDirectory) -> None:
     plan, instance = study(made)
     for attempt in (1, 2, 3):
-        prepare(made, plan, instance, attempt)
+        prepare_attempt(made, plan, instance, attempt)
         made.stdout(instance).write_text(f"out of {attempt}")
         made.stderr(instance).write_text(f"err of {attempt}")
     found = contents(made.root / "a" / "X.2")
@@ -221,20 +221,20 @@ def test_output_of_each_attempt_is_kept(made: StudyDirectory) -> None:
 
 def test_attempt_that_is_prepared_twice_keeps_what_it_has_and_what_came_before(made: StudyDirectory) -> None:
     plan, instance = study(made)
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     made.stdout(instance).write_text("out of 1")
-    prepare(made, plan, instance, 2)  # was put off by a limit
-    prepare(made, plan, instance, 2)  # got no clear answer, and runs after all
+    prepare_attempt(made, plan, instance, 2)  # was put off by a limit
+    prepare_attempt(made, plan, instance, 2)  # got no clear answer, and runs after all
     made.stdout(instance).write_text("out of 2")
-    prepare(made, plan, instance, 2)
+    prepare_attempt(made, plan, instance, 2)
     assert made.stdout(instance).read_text() == "out of 2"
     assert (made.workspace(instance) / "a_X.2.1.out").read_text() == "out of 1"
 
 
 def test_second_attempt_of_one_that_never_wrote_is_no_error(made: StudyDirectory) -> None:
     plan, instance = study(made)
-    prepare(made, plan, instance, 1)
-    prepare(made, plan, instance, 2)
+    prepare_attempt(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 2)
     assert set(contents(made.root / "a" / "X.2")) == {"a_X.2.slurm.sh"}
 
 
@@ -250,14 +250,14 @@ def test_link_does_not_take_the_place_of_something_else(made: StudyDirectory, ki
         case _:
             there.symlink_to("elsewhere")
     before = there.lstat().st_ino
-    prepare(made, plan, instance, 1)
+    prepare_attempt(made, plan, instance, 1)
     assert there.lstat().st_ino == before
 
 
 def test_link_does_not_take_the_place_of_another_steps_directory(made: StudyDirectory) -> None:
     both = plan(step("a", uses="X"), step("a_X.2", uses="Y"), rows={"X": [1, 2], "Y": [3, 4]}, out=str(made.root))
     for instance in both.instances:
-        prepare(made, both, instance, 1)
+        prepare_attempt(made, both, instance, 1)
     assert not (made.root / "a_X.2").is_symlink()
     assert sorted(path.name for path in (made.root / "a" / "X.2").iterdir()) == ["a_X.2.slurm.sh"]
     assert sorted(path.name for path in (made.root / "a_X.2").iterdir()) == ["Y.3", "Y.4"]
@@ -265,7 +265,7 @@ def test_link_does_not_take_the_place_of_another_steps_directory(made: StudyDire
 
 def test_restart_script_stands_beside_the_script(made: StudyDirectory) -> None:
     restarting = plan(replace(step("a"), restart="echo again"), out=str(made.root))
-    prepare(made, restarting, restarting.instances[0], 1)
+    prepare_attempt(made, restarting, restarting.instances[0], 1)
     assert "echo again" in (made.root / "a" / "a.restart.slurm.sh").read_text()
 
 
@@ -273,13 +273,13 @@ def test_workspace_that_is_a_file_is_an_error(made: StudyDirectory) -> None:
     plan, instance = study(made)
     (made.root / "a").write_text("in the way")
     with pytest.raises(OSError, match="a"):
-        prepare(made, plan, instance, 1)
+        prepare_attempt(made, plan, instance, 1)
 
 
 def test_script_for_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
     directory = create(tmp_path / "\udce9tude", "", [])
     one = plan(step("a", cmd="cd $(WORKSPACE)"), out=str(directory.root))
-    prepare(directory, one, one.instances[0], 1)
+    prepare_attempt(directory, one, one.instances[0], 1)
     script = directory.workspace(one.instances[0]) / "a.slurm.sh"
     assert b"cd " + os.fsencode(directory.root) in script.read_bytes()
 
@@ -287,5 +287,5 @@ def test_script_for_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
 def test_longest_names_have_room_for_a_temporary_file(tmp_path: Path) -> None:
     directory = create(tmp_path / "out", "", [])
     one = plan(step("n" * 230), out=str(directory.root))
-    prepare(directory, one, one.instances[0], 1)
+    prepare_attempt(directory, one, one.instances[0], 1)
     assert (directory.workspace(one.instances[0]) / one.script_name(one.instances[0])).is_file()
