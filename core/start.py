@@ -26,7 +26,7 @@ from .spec.command_line_values import command_line_words, read_command_line_valu
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
 from .store import dependencies
-from .store.study_directory import StudyDirectory, create, new_directory_name
+from .store.study_directory import StudyDirectory, create_directory, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
 
 # As man sbatch has it ("filename pattern"); one of them anywhere in the path of an output file is replaced.
@@ -169,7 +169,7 @@ def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> t
     while True:
         dependencies.check_paths(planned.plan.dependencies)
         try:
-            return create(Path(planned.plan.out), planned.study.text, copies, undo), planned.plan
+            return create_directory(Path(planned.plan.out), planned.study.text, copies, undo), planned.plan
         except DirectoryTaken:
             if options.out:
                 raise

@@ -201,7 +201,7 @@ def require_place(directory: StudyDirectory, plan: Plan, *, moved: bool = False)
     )
 
 
-def create(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None = None) -> StudyDirectory:
+def create_directory(root: Path, spec_text: str, files: list[Path], undo: ExitStack | None = None) -> StudyDirectory:
     """Make the directory of a new study, with a copy of its spec and of other files that made it.
 
     Raises DirectoryTaken if it exists, StudyDirectoryError if it cannot be made; then nothing of it is left behind.

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from mtui.core.backends.usage import Usage
-from mtui.core.store.study_directory import create
+from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -159,7 +159,7 @@ def test_plan(folder: Path) -> None:
 def test_status(folder: Path, tmp_path: Path) -> None:
     state = StudyState(plan(step("a")))
     apply(state, asked(), queued(), began())
-    packed = json.loads(json.dumps(status_json(create(tmp_path / "packed", "", []), state)))
+    packed = json.loads(json.dumps(status_json(create_directory(tmp_path / "packed", "", []), state)))
     check("mtui status", told(folder, "status", "out"), told(folder, "status", "fine"), packed)
 
 
@@ -378,5 +378,5 @@ def test_attempts_that_an_allocation_gave_back_say_so(tmp_path: Path) -> None:
     state = StudyState(plan(step("a")))
     apply(state, asked(), queued(), began(), given("g", (0, 1)), taken("g"), runs(0), returned((0, 1)), over())
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), state.plan)
-    record: dict[str, Any] = why_json(create(tmp_path / "out", "", []), study, state, 0)
+    record: dict[str, Any] = why_json(create_directory(tmp_path / "out", "", []), study, state, 0)
     assert (record["attempts"][0]["ended_as"], record["attempts"][0]["backend"]) == ("returned", "pack")

@@ -15,7 +15,7 @@ from mtui.core.driver.context import Call, DriverContext
 from mtui.core.driver.event_log import EventLog
 from mtui.core.spec.study_spec import Step
 from mtui.core.store.lease import Lease, Owner
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -124,7 +124,7 @@ class FakeContext(DriverContext):
         rows: Mapping[str, Sequence[object]] | None = None,
         settings: Settings | None = None,
     ) -> None:
-        directory = create(folder / "out", "", [])
+        directory = create_directory(folder / "out", "", [])
         made = plan(*steps, rows=rows, out=str(directory.root))
         study = StudyFile("0a1b2c3d", 1.0, "s.yaml", settings or Settings(), made)
         self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()

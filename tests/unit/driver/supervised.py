@@ -20,7 +20,7 @@ from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
 from mtui.core.store.lease import Liveness, Owner, Standing
 from mtui.core.store.reader import read_study
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
@@ -114,7 +114,7 @@ class World(SupervisorListener):
     """The study, and what was reported of it."""
 
     def __init__(self, root: Path) -> None:
-        self.directory: StudyDirectory = create(root, "", [])
+        self.directory: StudyDirectory = create_directory(root, "", [])
         self.study = StudyFile("0a1b2c3d", 0.0, "s.yaml", Settings(throttle=7), SMALL)
         write_study_file(self.directory.study_file, self.study)
         self.clock = ScriptedClock()

@@ -16,7 +16,7 @@ from mtui.core.spec.study_spec import Step
 from mtui.core.store import inbox
 from mtui.core.store.journal import read_events
 from mtui.core.store.lease import Lease
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -32,7 +32,7 @@ class Study:
     """A study of steps on this machine, and its driver. `steps` has the parts that were stepped, in order."""
 
     def __init__(self, folder: Path, *steps: Step) -> None:
-        self.directory: StudyDirectory = create(folder / "out", "", [])
+        self.directory: StudyDirectory = create_directory(folder / "out", "", [])
         made = plan(*steps, out=str(self.directory.root))
         study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), made)
         write_study_file(self.directory.study_file, study)

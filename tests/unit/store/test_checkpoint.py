@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.checkpoint import LAYOUT, VERSION
@@ -22,7 +22,7 @@ from tests.unit.study.script import everything
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StudyDirectory:
-    return create(tmp_path / "out", "", [])
+    return create_directory(tmp_path / "out", "", [])
 
 
 @pytest.fixture

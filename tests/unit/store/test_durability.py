@@ -13,7 +13,7 @@ from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease, current_owner
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import from_record, to_line
@@ -26,7 +26,7 @@ EVENT = ev.StudyEnded(at=1.0, result="finished")
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StudyDirectory:
-    return create(tmp_path / "out", "", [])
+    return create_directory(tmp_path / "out", "", [])
 
 
 @pytest.fixture

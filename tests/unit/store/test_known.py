@@ -16,7 +16,7 @@ from mtui.core.store.journal import Journal
 from mtui.core.store.known import glance, known, remember
 from mtui.core.store.lease import Lease, Standing
 from mtui.core.store.status_csv import write_status
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -33,7 +33,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def made(root: Path, made_plan: Plan | None = None, spec: str = "s.yaml") -> StudyDirectory:
-    directory = create(root, "", [])
+    directory = create_directory(root, "", [])
     study = StudyFile("0a1b2c3d", 1.0, spec, Settings(), made_plan or plan(step("a"), out=str(root)))
     write_study_file(directory.study_file, study)
     return directory

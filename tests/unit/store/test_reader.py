@@ -9,7 +9,7 @@ import pytest
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, segment
 from mtui.core.store.reader import last_lines, read_study
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
@@ -18,7 +18,7 @@ from tests.plans import plan, step
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StudyDirectory:
-    directory = create(tmp_path / "out", "", [])
+    directory = create_directory(tmp_path / "out", "", [])
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a"), out=str(directory.root)))
     write_study_file(directory.study_file, study)
     return directory

@@ -13,7 +13,13 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan.study_plan import Instance, Plan
-from mtui.core.store.study_directory import StudyDirectory, create, new_directory_name, open_study, prepare_attempt
+from mtui.core.store.study_directory import (
+    StudyDirectory,
+    create_directory,
+    new_directory_name,
+    open_study,
+    prepare_attempt,
+)
 from tests.plans import plan, step
 
 NOW = time.struct_time((2031, 2, 3, 14, 5, 6, 0, 0, 0))
@@ -21,7 +27,7 @@ NOW = time.struct_time((2031, 2, 3, 14, 5, 6, 0, 0, 0))
 
 @pytest.fixture
 def made(tmp_path: Path) -> StudyDirectory:
-    return create(tmp_path / "out", "text: ä\n", [])
+    return create_directory(tmp_path / "out", "text: ä\n", [])
 
 
 def study(directory: StudyDirectory) -> tuple[Plan, Instance]:
@@ -67,7 +73,7 @@ def test_new_directory_is_named_as_maestro_does(
 def test_new_study_directory_has_its_rooms_and_a_copy_of_its_spec(tmp_path: Path) -> None:
     extra = tmp_path / "pgen.py"
     extra.write_text("# generator\n")
-    directory = create(tmp_path / "deep" / "er" / "out", "text: ä\n", [extra])
+    directory = create_directory(tmp_path / "deep" / "er" / "out", "text: ä\n", [extra])
     assert (directory.root / "study.yaml").read_text(encoding="utf-8") == "text: ä\n"
     assert (directory.root / "pgen.py").read_text() == "# generator\n"
     assert directory.spool == directory.home / "spool" / "new"
@@ -81,7 +87,7 @@ def test_new_study_directory_has_its_rooms_and_a_copy_of_its_spec(tmp_path: Path
 def test_home_of_a_study_is_private(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        directory = create(tmp_path / "out", "", [])
+        directory = create_directory(tmp_path / "out", "", [])
     finally:
         os.umask(before)
     assert stat.S_IMODE(directory.home.stat().st_mode) == 0o700
@@ -102,7 +108,7 @@ def test_what_exists_is_never_reused(tmp_path: Path, kind: str) -> None:
             out.symlink_to("nowhere")
     before = {str(path): path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
     with pytest.raises(StudyDirectoryError, match=r"out exists already"):
-        create(out, "", [])
+        create_directory(out, "", [])
     assert {str(path): path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
@@ -110,12 +116,12 @@ def test_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "out", tmp_path / "file" / "deeper" / "out"):
         with pytest.raises(StudyDirectoryError, match=r"cannot make .*file.*: Not a directory"):
-            create(out, "", [])
+            create_directory(out, "", [])
 
 
 def test_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(StudyDirectoryError, match=r"gone\.py"):
-        create(tmp_path / "out", "", [tmp_path / "gone.py"])
+        create_directory(tmp_path / "out", "", [tmp_path / "gone.py"])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -277,7 +283,7 @@ def test_workspace_that_is_a_file_is_an_error(made: StudyDirectory) -> None:
 
 
 def test_script_for_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
-    directory = create(tmp_path / "\udce9tude", "", [])
+    directory = create_directory(tmp_path / "\udce9tude", "", [])
     one = plan(step("a", cmd="cd $(WORKSPACE)"), out=str(directory.root))
     prepare_attempt(directory, one, one.instances[0], 1)
     script = directory.workspace(one.instances[0]) / "a.slurm.sh"
@@ -285,7 +291,7 @@ def test_script_for_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
 
 
 def test_longest_names_have_room_for_a_temporary_file(tmp_path: Path) -> None:
-    directory = create(tmp_path / "out", "", [])
+    directory = create_directory(tmp_path / "out", "", [])
     one = plan(step("n" * 230), out=str(directory.root))
     prepare_attempt(directory, one, one.instances[0], 1)
     assert (directory.workspace(one.instances[0]) / one.script_name(one.instances[0])).is_file()

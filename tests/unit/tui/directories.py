@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
@@ -16,7 +16,7 @@ def write_slurm_study(
 ) -> StudyDirectory:
     """The directory of a study on Slurm that nobody has driven yet, without asking for Slurm."""
     text = f"description: {{name: {name}, description: d}}\n{SLURM}study:\n{steps}\nglobal.parameters:\n{rows}\n"
-    directory = create(root, text, [])
+    directory = create_directory(root, text, [])
     study = StudyFile("0a1b2c3d", created, "study.yaml", settings or Settings(), plan_of(text))
     write_study_file(directory.study_file, study)
     return directory

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
@@ -27,7 +27,7 @@ class Reader:
     """A feed on a study, and what it gave."""
 
     def __init__(self, root: Path) -> None:
-        self.directory: StudyDirectory = create(root, "", [])
+        self.directory: StudyDirectory = create_directory(root, "", [])
         study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), PLAN)
         write_study_file(self.directory.study_file, study)
         self.calls = 0

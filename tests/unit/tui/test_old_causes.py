@@ -13,7 +13,7 @@ from typing import Any
 
 from mtui.core.store.history import History
 from mtui.core.store.journal import parse_lines
-from mtui.core.store.study_directory import create
+from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study.state import StudyState
 from mtui.tui.report.content import report_of
@@ -33,7 +33,7 @@ PLAIN = Paint(io.StringIO())
 
 def shown(root: Path) -> list[str]:
     """What is shown of the journal: the lines of a driver, history, why, status, report."""
-    directory = create(root / "out", "", [])
+    directory = create_directory(root / "out", "", [])
     shutil.copy(JOURNAL, directory.journal / "00000001.jsonl")
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), PLAN)
     state, lines = StudyState(PLAN), list[str]()

@@ -20,7 +20,7 @@ from mtui.core.driver.location import (
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
 from mtui.core.store.lease import Owner
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause
@@ -46,7 +46,7 @@ class Opened:
     """A study on a directory whose driver is played by the test."""
 
     def __init__(self, root: Path) -> None:
-        self.directory: StudyDirectory = create(root, "", [])
+        self.directory: StudyDirectory = create_directory(root, "", [])
         self.file = StudyFile("0a1b2c3d", NOW - 7200, "s.yaml", Settings(), PLAN)
         write_study_file(self.directory.study_file, self.file)
         self.study = OpenStudy(self.directory, self.file, lambda: None)

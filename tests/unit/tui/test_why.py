@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -30,7 +30,7 @@ TAKEN_OUT = "taken out of Slurm: a parent failed"
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StudyDirectory:
-    return create(tmp_path / "out", "", [])
+    return create_directory(tmp_path / "out", "", [])
 
 
 def why(directory: StudyDirectory, state: StudyState, index: int = 1) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
-from mtui.core.store.study_directory import StudyDirectory, create
+from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
@@ -31,7 +31,7 @@ PACKED = (asked(), queued(), began(), *GIFT)
 
 @pytest.fixture
 def directory(tmp_path: Path) -> StudyDirectory:
-    return create(tmp_path / "out", "", [])
+    return create_directory(tmp_path / "out", "", [])
 
 
 @pytest.fixture(autouse=True)
