@@ -135,7 +135,7 @@ def new_directory_name(study_name: str, output_path: str, cwd: str, now: time.st
     return os.path.join(os.path.normpath(parent), f"{path_component(study_name)}_{stamp}")  # noqa: PTH118
 
 
-def may_look_into(folder: Path) -> bool:
+def is_searchable(folder: Path) -> bool:
     """Whether nothing forbids to look for files in a folder, be it there or not."""
     try:
         (folder / "x").lstat()
@@ -157,7 +157,7 @@ def owner_of(path: Path) -> str:
 def open_study(path: Path) -> StudyDirectory:
     """The study in an existing directory; raises StudyDirectoryError if there is none."""
     directory = StudyDirectory(path.absolute())
-    if not may_look_into(directory.home):
+    if not is_searchable(directory.home):
         raise StudyDirectoryError(
             f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
         )

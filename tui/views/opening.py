@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ...core.errors import UsageError
 from ...core.store.reader import read_study
-from ...core.store.study_directory import StudyDirectory, may_look_into, open_study
+from ...core.store.study_directory import StudyDirectory, is_searchable, open_study
 from ...core.store.study_file import StudyFile
 from ...core.study.state import StudyState
 
@@ -15,7 +15,7 @@ READ_ONLY = "Maestro drives this study; mtui only shows it"
 
 def open_any(path: Path) -> StudyDirectory:
     """The study in a directory; raises StudyDirectoryError if there is none."""
-    if may_look_into(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
+    if is_searchable(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
         from ...core.maestro import find_maestro_study
 
         if found := find_maestro_study(path):
