@@ -11,8 +11,8 @@ import pytest
 from textual.app import App
 
 from mtui.core.driver.location import DrivenHere
-from mtui.core.store.known import remember
 from mtui.core.store.lease import current_owner
+from mtui.core.store.recent_studies import remember
 from mtui.core.store.study_directory import open_study
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp

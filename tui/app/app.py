@@ -21,7 +21,7 @@ from textual.screen import Screen
 
 from ...core.driver.location import DrivenHere
 from ...core.errors import MtuiError, Refusal
-from ...core.store.known import remember
+from ...core.store.recent_studies import remember
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.store.known import Glance, glance, known
+from ...core.store.recent_studies import Glance, glance, known
 from ...core.study.status import Status
 from .text import safe, table
 

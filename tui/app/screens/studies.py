@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from ....core.store.known import Glance, glance, known
+from ....core.store.recent_studies import Glance, glance, known
 from ....core.study.status import Status
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words

@@ -61,7 +61,7 @@ def _create(
     """A new study; the warnings about its file, which are told on stderr."""
     from ....core.backends.batch import require_batch_system, within_abilities
     from ....core.start import create_study, default_local_jobs
-    from ....core.store.known import remember
+    from ....core.store.recent_studies import remember
     from ....core.store.study_file import Settings
 
     options = plan_options(arguments)
@@ -102,7 +102,7 @@ def _allocation(arguments: argparse.Namespace) -> str:
 
 
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
-    from ....core.store.known import remember
+    from ....core.store.recent_studies import remember
     from ....core.store.study_file import read_study_file
     from ...views.opening import is_maestros, open_any, read_any, require_ours
 

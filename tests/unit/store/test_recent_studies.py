@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from mtui.core.plan.study_plan import Plan
-from mtui.core.store import known as module
+from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
-from mtui.core.store.known import glance, known, remember
 from mtui.core.store.lease import Lease, Standing
+from mtui.core.store.recent_studies import glance, known, remember
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
