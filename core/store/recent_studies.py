@@ -46,7 +46,7 @@ def remember(root: Path) -> None:
             old.unlink()
 
 
-def known() -> list[Path]:
+def list_recent_studies() -> list[Path]:
     """The directories of the user's studies, the one that was visited last first. Those that are gone are left out.
 
     A study is forgotten if its parent directory is there and it is not; else its file system may just be away.

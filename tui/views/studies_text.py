@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.store.recent_studies import Glance, glance, known
+from ...core.store.recent_studies import Glance, glance, list_recent_studies
 from ...core.study.status import Status
 from .text import safe, table
 
@@ -21,7 +21,7 @@ NO_STUDIES = (  # what is said where there is nothing to list, also by the app
 def studies_text() -> str:
     """One line per study: name, how many are done, who drives or how it ended, where it is."""
     rows = [("STUDY", "DONE", "DRIVER", "DIRECTORY")]
-    for root in known():
+    for root in list_recent_studies():
         seen = glance(root)
         counts = seen.counts or {}
         done = f"{counts.get(Status.FINISHED.value, 0):,}/{sum(counts.values()):,}" if counts else "?"
@@ -43,7 +43,7 @@ def studies_json() -> dict[str, object]:
                 "counts": seen.counts,
                 "last_change_at": seen.last_change,
             }
-            for root in known()
+            for root in list_recent_studies()
             for seen in (glance(root),)
         ]
     }

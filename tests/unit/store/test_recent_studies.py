@@ -14,7 +14,7 @@ from mtui.core.plan.study_plan import Plan
 from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease, Standing
-from mtui.core.store.recent_studies import glance, known, remember
+from mtui.core.store.recent_studies import glance, list_recent_studies, remember
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
@@ -56,12 +56,12 @@ def entries() -> list[Path]:
 
 
 def test_studies_are_known_the_last_visited_first(tmp_path: Path) -> None:
-    assert known() == []
+    assert list_recent_studies() == []
     for number, name in enumerate(("b", "c", "a")):
         visit(made(tmp_path / name).root, 1000 + number)
-    assert known() == [tmp_path / "a", tmp_path / "c", tmp_path / "b"]
+    assert list_recent_studies() == [tmp_path / "a", tmp_path / "c", tmp_path / "b"]
     remember(tmp_path / "b")
-    assert known() == [tmp_path / "b", tmp_path / "a", tmp_path / "c"]
+    assert list_recent_studies() == [tmp_path / "b", tmp_path / "a", tmp_path / "c"]
     assert len(entries()) == 3
 
 
@@ -69,7 +69,7 @@ def test_studies_are_known_the_last_visited_first(tmp_path: Path) -> None:
 def test_any_name_is_remembered(tmp_path: Path, name: str) -> None:
     made(tmp_path / name)
     remember(tmp_path / name)
-    assert known() == [tmp_path / name]
+    assert list_recent_studies() == [tmp_path / name]
 
 
 def test_study_is_the_same_from_wherever_it_was_visited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def test_study_is_the_same_from_wherever_it_was_visited(tmp_path: Path, monkeypa
     remember(Path("out"))
     monkeypatch.chdir(root / ".mtui")
     remember(Path(".."))
-    assert known() == [root]
+    assert list_recent_studies() == [root]
     assert len(entries()) == 1
 
 
@@ -87,7 +87,7 @@ def test_study_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
     for name in ("a", "b"):
         remember(made(tmp_path / name).root)
     shutil.rmtree(tmp_path / "a")
-    assert known() == [tmp_path / "b"]
+    assert list_recent_studies() == [tmp_path / "b"]
     assert len(entries()) == 1
 
 
@@ -95,9 +95,9 @@ def test_study_whose_file_system_is_away_is_not_shown_and_not_forgotten(tmp_path
     root = made(tmp_path / "scratch" / "out").root
     remember(root)
     (tmp_path / "scratch").rename(tmp_path / "away")
-    assert known() == []
+    assert list_recent_studies() == []
     (tmp_path / "away").rename(tmp_path / "scratch")
-    assert known() == [root]
+    assert list_recent_studies() == [root]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -105,21 +105,21 @@ def test_study_that_cannot_be_looked_at_is_not_forgotten(tmp_path: Path) -> None
     root = made(tmp_path / "closed" / "out").root
     remember(root)
     (tmp_path / "closed").chmod(0)
-    assert known() == []
+    assert list_recent_studies() == []
     (tmp_path / "closed").chmod(0o700)
-    assert known() == [root]
+    assert list_recent_studies() == [root]
 
 
 def test_directory_that_is_no_study_is_not_shown(tmp_path: Path) -> None:
     remember(tmp_path)
-    assert known() == []
+    assert list_recent_studies() == []
 
 
 def test_no_more_are_kept_than_a_list_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST", 3)
     for number in range(6):
         visit(made(tmp_path / str(number)).root, 1000 + number)
-    assert known() == [tmp_path / "5", tmp_path / "4", tmp_path / "3"]
+    assert list_recent_studies() == [tmp_path / "5", tmp_path / "4", tmp_path / "3"]
     assert len(entries()) == 3
 
 
@@ -130,7 +130,7 @@ def test_entry_that_makes_no_sense_is_passed_over(tmp_path: Path, home: Path, co
     (home / ("0" * 32)).write_bytes(content)
     (home / ("1" * 32)).mkdir()
     (home / "README").write_text("not ours")
-    assert known() == [root]
+    assert list_recent_studies() == [root]
 
 
 @pytest.mark.parametrize("place", ["file", "/dev/null", "/proc"])
@@ -139,7 +139,7 @@ def test_what_cannot_be_remembered_is_no_error(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / place))
     remember(tmp_path)
     remember(Path("\0"))
-    assert known() == []
+    assert list_recent_studies() == []
 
 
 def test_without_xdg_it_stands_below_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_without_xdg_it_stands_below_the_home(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("XDG_STATE_HOME", value)
         remember(made(tmp_path / f"out{value[:1]}").root)
     assert len(list((tmp_path / ".local" / "state" / "mtui" / "studies").iterdir())) == 2
-    assert len(known()) == 2
+    assert len(list_recent_studies()) == 2
 
 
 # --- a glance
