@@ -33,7 +33,7 @@ def _folder() -> Path:
     return (Path(state) if state.startswith("/") else Path.home() / ".local" / "state") / "mtui" / "studies"
 
 
-def remember(root: Path) -> None:
+def remember_study(root: Path) -> None:
     """Note that a study was started or opened. It is a convenience: what goes wrong here is passed over."""
     with suppress(OSError, RuntimeError, ValueError):  # RuntimeError: there is no home directory
         path = os.fsencode(os.path.abspath(root))  # noqa: PTH100

@@ -12,7 +12,7 @@ from textual.app import App
 
 from mtui.core.driver.location import DrivenHere
 from mtui.core.store.lease import current_owner
-from mtui.core.store.recent_studies import remember
+from mtui.core.store.recent_studies import remember_study
 from mtui.core.store.study_directory import open_study
 from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp
@@ -161,9 +161,9 @@ def test_a_retry_offers_what_the_jobs_ask_for(study: Path) -> None:
 
 def test_without_a_study_there_is_a_list_to_choose_from(study: Path, tmp_path: Path) -> None:
     other = write_slurm_study(tmp_path / "other", STEPS, ROWS, time.time(), name="another").root
-    remember(other)
+    remember_study(other)
     wait_until(lambda: time.time_ns() > other.stat().st_mtime_ns, 10, "the clock has moved")
-    remember(study)
+    remember_study(study)
 
     async def user(desk: Desk) -> None:
         assert isinstance(desk.app.screen, StudiesScreen)
@@ -194,7 +194,7 @@ def test_without_any_study_it_says_how_to_start_one() -> None:
 
 
 def test_a_study_that_is_damaged_does_not_open_and_says_why(study: Path) -> None:
-    remember(study)
+    remember_study(study)
 
     async def user(desk: Desk) -> None:
         await desk.see("sweep")

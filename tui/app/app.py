@@ -21,7 +21,7 @@ from textual.screen import Screen
 
 from ...core.driver.location import DrivenHere
 from ...core.errors import MtuiError, Refusal
-from ...core.store.recent_studies import remember
+from ...core.store.recent_studies import remember_study
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8
@@ -123,7 +123,7 @@ class MtuiApp(AppBase):
         try:
             directory = open_any(root)
             study = read_any(directory)[0] if is_maestros(directory) else read_study_file(directory.study_file)
-            remember(root)
+            remember_study(root)
         except MtuiError as error:
             self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
             return

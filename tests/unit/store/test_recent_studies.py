@@ -14,7 +14,7 @@ from mtui.core.plan.study_plan import Plan
 from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease, Standing
-from mtui.core.store.recent_studies import glance, list_recent_studies, remember
+from mtui.core.store.recent_studies import glance, list_recent_studies, remember_study
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
@@ -42,7 +42,7 @@ def made(root: Path, made_plan: Plan | None = None, spec: str = "s.yaml") -> Stu
 def visit(root: Path, at: float) -> None:
     """Remember a study as if it had been visited at that time."""
     before = set(entries())
-    remember(root)
+    remember_study(root)
     for entry in set(entries()) - before:
         os.utime(entry, (at, at))
 
@@ -60,7 +60,7 @@ def test_studies_are_known_the_last_visited_first(tmp_path: Path) -> None:
     for number, name in enumerate(("b", "c", "a")):
         visit(made(tmp_path / name).root, 1000 + number)
     assert list_recent_studies() == [tmp_path / "a", tmp_path / "c", tmp_path / "b"]
-    remember(tmp_path / "b")
+    remember_study(tmp_path / "b")
     assert list_recent_studies() == [tmp_path / "b", tmp_path / "a", tmp_path / "c"]
     assert len(entries()) == 3
 
@@ -68,24 +68,24 @@ def test_studies_are_known_the_last_visited_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["two words", "ä\n\x1b", "\udcff", "x" * 200])
 def test_any_name_is_remembered(tmp_path: Path, name: str) -> None:
     made(tmp_path / name)
-    remember(tmp_path / name)
+    remember_study(tmp_path / name)
     assert list_recent_studies() == [tmp_path / name]
 
 
 def test_study_is_the_same_from_wherever_it_was_visited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = made(tmp_path / "out").root
-    remember(root)
+    remember_study(root)
     monkeypatch.chdir(tmp_path)
-    remember(Path("out"))
+    remember_study(Path("out"))
     monkeypatch.chdir(root / ".mtui")
-    remember(Path(".."))
+    remember_study(Path(".."))
     assert list_recent_studies() == [root]
     assert len(entries()) == 1
 
 
 def test_study_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        remember(made(tmp_path / name).root)
+        remember_study(made(tmp_path / name).root)
     shutil.rmtree(tmp_path / "a")
     assert list_recent_studies() == [tmp_path / "b"]
     assert len(entries()) == 1
@@ -93,7 +93,7 @@ def test_study_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
 
 def test_study_whose_file_system_is_away_is_not_shown_and_not_forgotten(tmp_path: Path) -> None:
     root = made(tmp_path / "scratch" / "out").root
-    remember(root)
+    remember_study(root)
     (tmp_path / "scratch").rename(tmp_path / "away")
     assert list_recent_studies() == []
     (tmp_path / "away").rename(tmp_path / "scratch")
@@ -103,7 +103,7 @@ def test_study_whose_file_system_is_away_is_not_shown_and_not_forgotten(tmp_path
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_study_that_cannot_be_looked_at_is_not_forgotten(tmp_path: Path) -> None:
     root = made(tmp_path / "closed" / "out").root
-    remember(root)
+    remember_study(root)
     (tmp_path / "closed").chmod(0)
     assert list_recent_studies() == []
     (tmp_path / "closed").chmod(0o700)
@@ -111,7 +111,7 @@ def test_study_that_cannot_be_looked_at_is_not_forgotten(tmp_path: Path) -> None
 
 
 def test_directory_that_is_no_study_is_not_shown(tmp_path: Path) -> None:
-    remember(tmp_path)
+    remember_study(tmp_path)
     assert list_recent_studies() == []
 
 
@@ -126,7 +126,7 @@ def test_no_more_are_kept_than_a_list_can_hold(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("content", [b"", b"relative", b"\0", b"/nowhere/at/all", b"\xff"])
 def test_entry_that_makes_no_sense_is_passed_over(tmp_path: Path, home: Path, content: bytes) -> None:
     root = made(tmp_path / "out").root
-    remember(root)
+    remember_study(root)
     (home / ("0" * 32)).write_bytes(content)
     (home / ("1" * 32)).mkdir()
     (home / "README").write_text("not ours")
@@ -137,8 +137,8 @@ def test_entry_that_makes_no_sense_is_passed_over(tmp_path: Path, home: Path, co
 def test_what_cannot_be_remembered_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / place))
-    remember(tmp_path)
-    remember(Path("\0"))
+    remember_study(tmp_path)
+    remember_study(Path("\0"))
     assert list_recent_studies() == []
 
 
@@ -146,7 +146,7 @@ def test_without_xdg_it_stands_below_the_home(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("HOME", str(tmp_path))
     for value in ("", "relative/path"):
         monkeypatch.setenv("XDG_STATE_HOME", value)
-        remember(made(tmp_path / f"out{value[:1]}").root)
+        remember_study(made(tmp_path / f"out{value[:1]}").root)
     assert len(list((tmp_path / ".local" / "state" / "mtui" / "studies").iterdir())) == 2
     assert len(list_recent_studies()) == 2
 

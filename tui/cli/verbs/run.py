@@ -61,7 +61,7 @@ def _create(
     """A new study; the warnings about its file, which are told on stderr."""
     from ....core.backends.batch import require_batch_system, within_abilities
     from ....core.start import create_study, default_local_jobs
-    from ....core.store.recent_studies import remember
+    from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import Settings
 
     options = plan_options(arguments)
@@ -87,7 +87,7 @@ def _create(
     inside = _allocation(arguments)
     directory, study = create_study(planned, options, settings)
     if not dry:
-        remember(directory.root)
+        remember_study(directory.root)
     return directory, replace(study, settings=replace(settings, inside=inside)), planned.warnings
 
 
@@ -102,7 +102,7 @@ def _allocation(arguments: argparse.Namespace) -> str:
 
 
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
-    from ....core.store.recent_studies import remember
+    from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import read_study_file
     from ...views.opening import is_maestros, open_any, read_any, require_ours
 
@@ -111,12 +111,12 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     if is_maestros(directory):
         if arguments.no_ui or arguments.json or arguments.quiet or not has_terminal():
             require_ours(directory, "drive")
-        remember(directory.root)
+        remember_study(directory.root)
         return _drive(directory, read_any(directory)[0], arguments)
     study = read_study_file(directory.study_file)
     if not _confirm_dry_run(directory, study, yes=arguments.autoyes):
         raise UsageError("not started", f"mtui status {safe(str(target))} shows it")
-    remember(directory.root)
+    remember_study(directory.root)
     settings = study.settings
     study = replace(
         study,
