@@ -79,7 +79,7 @@ def _entries() -> list[tuple[int, Path]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class StudySummary:
     """How a study stands by its status.csv, which is a few seconds old at most while somebody drives it.
 
     `counts` are instances by status, in the words of study/status.py; Maestro's table does not tell all of them
@@ -109,7 +109,7 @@ _HEAD = 1 << 16  # of study.json, in which the study's name stands
 _NAME = re.compile(rb',"name":("(?:[^"\\]|\\.)*")')
 
 
-def glance(root: Path) -> Glance:
+def glance(root: Path) -> StudySummary:
     """How a study stands, without its plan and its journal. Never raises: what cannot be read is left out."""
     directory = StudyDirectory(root)
     driver, standing = None, None
@@ -125,7 +125,7 @@ def glance(root: Path) -> Glance:
     name = root.name
     with suppress(OSError):
         name = _study_name(directory.study_file, directory.study_file.stat().st_mtime_ns) or name
-    return Glance(name, counts and dict(counts), result, driver, standing, last_change)
+    return StudySummary(name, counts and dict(counts), result, driver, standing, last_change)
 
 
 @lru_cache(maxsize=_MOST)  # a list of studies looks again and again, and most of them have not changed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.store.recent_studies import Glance, glance, list_recent_studies
+from ...core.store.recent_studies import StudySummary, glance, list_recent_studies
 from ...core.study.status import Status
 from .text import safe, table
 
@@ -49,6 +49,6 @@ def studies_json() -> dict[str, object]:
     }
 
 
-def _driver(seen: Glance) -> str:
+def _driver(seen: StudySummary) -> str:
     """Who drives it now, in words; empty if nobody does."""
     return seen.driver.words if seen.driver and seen.standing and seen.standing.drives else ""

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from ....core.store.recent_studies import Glance, glance, list_recent_studies
+from ....core.store.recent_studies import StudySummary, glance, list_recent_studies
 from ....core.study.status import Status
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words
@@ -48,12 +48,12 @@ class StudyList(LineView):
         super().__init__(id=id)
         self.plain = plain
         self.roots: list[Path] = []
-        self.glances: dict[Path, Glance] = {}
+        self.glances: dict[Path, StudySummary] = {}
         self._here: Path | None = None
         self.is_read = False
         self._names = _SHORTEST  # the room that they take; the directories have the rest
 
-    def show(self, roots: list[Path], glances: dict[Path, Glance]) -> None:
+    def show(self, roots: list[Path], glances: dict[Path, StudySummary]) -> None:
         self.roots, self.glances, self.is_read = roots, glances, True
         if self._here not in roots:
             self._here = roots[0] if roots else None
