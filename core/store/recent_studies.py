@@ -109,7 +109,7 @@ _HEAD = 1 << 16  # of study.json, in which the study's name stands
 _NAME = re.compile(rb',"name":("(?:[^"\\]|\\.)*")')
 
 
-def glance(root: Path) -> StudySummary:
+def summarize_study(root: Path) -> StudySummary:
     """How a study stands, without its plan and its journal. Never raises: what cannot be read is left out."""
     directory = StudyDirectory(root)
     driver, standing = None, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...core.store.recent_studies import StudySummary, glance, list_recent_studies
+from ...core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
 from ...core.study.status import Status
 from .text import safe, table
 
@@ -22,7 +22,7 @@ def studies_text() -> str:
     """One line per study: name, how many are done, who drives or how it ended, where it is."""
     rows = [("STUDY", "DONE", "DRIVER", "DIRECTORY")]
     for root in list_recent_studies():
-        seen = glance(root)
+        seen = summarize_study(root)
         counts = seen.counts or {}
         done = f"{counts.get(Status.FINISHED.value, 0):,}/{sum(counts.values()):,}" if counts else "?"
         rows.append((safe(seen.name), done, "driven" if _driver(seen) else seen.result or "no driver", safe(str(root))))
@@ -44,7 +44,7 @@ def studies_json() -> dict[str, object]:
                 "last_change_at": seen.last_change,
             }
             for root in list_recent_studies()
-            for seen in (glance(root),)
+            for seen in (summarize_study(root),)
         ]
     }
 

@@ -14,7 +14,7 @@ from mtui.core.plan.study_plan import Plan
 from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease, Standing
-from mtui.core.store.recent_studies import glance, list_recent_studies, remember_study
+from mtui.core.store.recent_studies import list_recent_studies, remember_study, summarize_study
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
@@ -174,7 +174,7 @@ def test_glance_counts_by_status(tmp_path: Path) -> None:
     state.apply(ev.SubmitIntended(at=1.0, submission="s", backend="slurm", members=((4, 1),)))
     state.apply(hold(5))
     write_status(directory.status_csv, state, 9.0)
-    seen = glance(directory.root)
+    seen = summarize_study(directory.root)
     blocked = 3  # Maestro's table calls them failed
     assert seen.counts == {
         "waiting": 4,
@@ -192,16 +192,16 @@ def test_glance_sees_the_table_change(tmp_path: Path) -> None:
     one = plan(step("a"), out=str(tmp_path / "out"))
     directory = made(tmp_path / "out", one)
     state = StudyState(one)
-    assert glance(directory.root).counts is None
+    assert summarize_study(directory.root).counts is None
     write_status(directory.status_csv, state, 9.0)
-    first = glance(directory.root).counts
+    first = summarize_study(directory.root).counts
     assert first is not None
     assert first == {"waiting": 1}
     first["waiting"] = 77
-    assert glance(directory.root).counts == {"waiting": 1}
+    assert summarize_study(directory.root).counts == {"waiting": 1}
     run(state, 0)
     write_status(directory.status_csv, state, 9.0)
-    assert glance(directory.root).counts == {"finished": 1}
+    assert summarize_study(directory.root).counts == {"finished": 1}
 
 
 @pytest.mark.parametrize(
@@ -221,14 +221,14 @@ def test_glance_sees_the_table_change(tmp_path: Path) -> None:
 def test_table_that_is_damaged_counts_nothing(tmp_path: Path, data: bytes, counts: dict[str, int] | None) -> None:
     directory = made(tmp_path / "out")
     directory.status_csv.write_bytes(data)
-    assert glance(directory.root).counts == counts
+    assert summarize_study(directory.root).counts == counts
 
 
 def test_table_beyond_all_measure_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_BYTES", 100)
     directory = made(tmp_path / "out")
     write_status(directory.status_csv, StudyState(plan(step("a"))), 1.0)
-    assert glance(directory.root).counts is None
+    assert summarize_study(directory.root).counts is None
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_glance_knows_whether_a_study_is_over(tmp_path: Path, segments: list[lis
     directory = made(tmp_path / "out")
     for epoch, events in enumerate(segments, 1):
         write(directory, epoch, *events)
-    assert glance(directory.root).result == result
+    assert summarize_study(directory.root).result == result
 
 
 def test_torn_journal_tells_what_stands_before_the_tear(tmp_path: Path) -> None:
@@ -257,20 +257,20 @@ def test_torn_journal_tells_what_stands_before_the_tear(tmp_path: Path) -> None:
     path = directory.journal / "000001.jsonl"
     path.write_bytes(path.read_bytes() + b'{"v":1,"type":"driver_sta')
     os.utime(path, (5000, 5000))
-    seen = glance(directory.root)
+    seen = summarize_study(directory.root)
     assert (seen.result, seen.last_change) == ("failed", 5000)
 
 
 def test_glance_tells_who_drives(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
     lease = Lease.take(directory.owner)
-    seen = glance(directory.root)
+    seen = summarize_study(directory.root)
     assert seen.driver
     assert (seen.driver.pid, seen.driver.host, seen.standing) == (os.getpid(), socket.gethostname(), Standing.ALIVE)
     lease.release()
-    assert glance(directory.root).standing is Standing.RELEASED
+    assert summarize_study(directory.root).standing is Standing.RELEASED
     (directory.owner / "000002").write_text("{")
-    assert (glance(directory.root).driver, glance(directory.root).standing) == (None, None)
+    assert (summarize_study(directory.root).driver, summarize_study(directory.root).standing) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["a study", 'say "x", \\ä\n', '","name":"no"', "中\x1b[2J"])
@@ -278,7 +278,7 @@ def test_glance_tells_the_name(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
     directory = made(tmp_path / "out", replace(plan(step("a")), name=name), spec='x","name":"no",\\')
-    assert glance(directory.root).name == name
+    assert summarize_study(directory.root).name == name
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"v":1,"name":"\xff"}', b'{"v":1,"name":"\\x"}', None])
@@ -287,11 +287,11 @@ def test_without_a_name_the_directory_gives_it(tmp_path: Path, data: bytes | Non
     directory.study_file.unlink()
     if data is not None:
         directory.study_file.write_bytes(data)
-    assert glance(directory.root).name == "out"
+    assert summarize_study(directory.root).name == "out"
 
 
 def test_glance_at_nothing_is_no_error(tmp_path: Path) -> None:
-    seen = glance(tmp_path / "gone")
+    seen = summarize_study(tmp_path / "gone")
     assert (seen.name, seen.counts, seen.result, seen.driver, seen.standing, seen.last_change) == (
         "gone", None, "", None, None, 0.0,
     )  # fmt: skip
@@ -302,9 +302,9 @@ def test_glance_at_a_large_study_is_quick(tmp_path: Path) -> None:
     directory = made(tmp_path / "out", sweep)
     write_status(directory.status_csv, StudyState(sweep), 1.0)
     begun = time.process_time()
-    assert glance(directory.root).counts == {"waiting": 100_000}
+    assert summarize_study(directory.root).counts == {"waiting": 100_000}
     first, begun = time.process_time() - begun, time.process_time()
     for _ in range(10):
-        glance(directory.root)
+        summarize_study(directory.root)
     assert first < 2  # seconds; it takes about 0.1
     assert time.process_time() - begun < first

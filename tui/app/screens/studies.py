@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from ....core.store.recent_studies import StudySummary, glance, list_recent_studies
+from ....core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
 from ....core.study.status import Status
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words
@@ -147,6 +147,6 @@ class StudiesScreen(Screen[None]):
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _look(self) -> None:
         roots = list_recent_studies()
-        glances = {root: glance(root) for root in roots}
+        glances = {root: summarize_study(root) for root in roots}
         if not get_current_worker().is_cancelled:
             self.app.call_from_thread(self.query_one(StudyList).show, roots, glances)
