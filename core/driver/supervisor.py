@@ -40,8 +40,8 @@ from ..backends.slurm import job_has_ended
 from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
 from ..store import inbox
 from ..store.checkpoint import load_state
-from ..store.follow import Follower
 from ..store.journal import end_of_journal
+from ..store.journal_follower import Follower
 from ..store.lease import Liveness, Owner, Standing, current_owner
 from ..store.reader import read_study
 from ..store.study_directory import StudyDirectory

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mtui.core.store.follow import Follower
+from mtui.core.store.journal_follower import Follower
 from mtui.core.store.study_directory import open_study
 from tests import mtui
 

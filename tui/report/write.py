@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
-from ...core.store.follow import Follower
+from ...core.store.journal_follower import Follower
 from ...core.store.reader import last_said
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile

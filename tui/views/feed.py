@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from ...core.errors import MtuiError
 from ...core.store.checkpoint import load_state
-from ...core.store.follow import Follower
+from ...core.store.journal_follower import Follower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.study.events import Event

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import StudyDirectoryError
-from mtui.core.store.follow import Follower
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
+from mtui.core.store.journal_follower import Follower
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status

@@ -11,7 +11,7 @@ from pathlib import Path
 from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
-from ....core.store.follow import Follower
+from ....core.store.journal_follower import Follower
 from ....core.store.reader import last_lines
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file

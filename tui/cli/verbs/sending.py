@@ -12,7 +12,7 @@ from ....core.driver import Purpose, Supervisor, SupervisorListener
 from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store import inbox
-from ....core.store.follow import Follower
+from ....core.store.journal_follower import Follower
 from ....core.store.reader import read_study
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
