@@ -41,7 +41,7 @@ from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
 from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
-from ..store.journal_follower import Follower
+from ..store.journal_follower import JournalFollower
 from ..store.lease import Liveness, Owner, Standing, current_owner
 from ..store.reader import read_study
 from ..store.study_directory import StudyDirectory
@@ -339,7 +339,7 @@ class _Followed:
 
     def __init__(self, directory: StudyDirectory, study: StudyFile) -> None:
         self.state, read = load_state(directory, study)
-        self._follower = Follower(directory.journal, read)
+        self._follower = JournalFollower(directory.journal, read)
 
     def report_new(self, listener: Listener) -> bool:
         """Apply and report the new events; false if the plan was extended, so that all has to be read again."""

@@ -13,7 +13,7 @@ from .journal import parse_lines
 _LONGEST_LINE = 1 << 20  # bytes that are searched for the end of the last event
 
 
-class Follower:
+class JournalFollower:
     """Reads on where it stopped. Files are opened anew each time: network file systems show no more to an open one."""
 
     def __init__(self, journal: Path, read: Mapping[str, int] | None = None) -> None:
@@ -22,7 +22,7 @@ class Follower:
         self._offsets: dict[str, int] = dict(read or {})
 
     @classmethod
-    def from_now(cls, journal: Path) -> Follower:
+    def from_now(cls, journal: Path) -> JournalFollower:
         """One that passes over the events that are written already."""
         read: dict[str, int] = {}
         for path in journal.glob("*.jsonl"):

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mtui.core.store.journal_follower import Follower
+from mtui.core.store.journal_follower import JournalFollower
 from mtui.core.store.study_directory import open_study
 from tests import mtui
 
@@ -46,6 +46,6 @@ def test_local_steps_wait_until_there_is_room(tmp_path: Path) -> None:
     assert set(mtui.statuses(out).values()) == {"finished"}
     told = "no more local steps can be started for now, waiting: cannot be started here: Resource temporarily"
     assert done.stdout.count(told) == 1
-    events = [event.kind for event in Follower(open_study(out).journal).new_events()]
+    events = [event.kind for event in JournalFollower(open_study(out).journal).new_events()]
     assert events.count("submit_deferred") == 3
     assert events.count("submit_refused") == 0

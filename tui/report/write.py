@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
-from ...core.store.journal_follower import Follower
+from ...core.store.journal_follower import JournalFollower
 from ...core.store.reader import last_said
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
@@ -66,7 +66,7 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
 
 
 def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, state: StudyState) -> None:
-    follower = Follower.from_now(directory.journal)
+    follower = JournalFollower.from_now(directory.journal)
     pause = threading.Event()
     while not state.result:
         began = time.monotonic()

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from ...core.errors import MtuiError
 from ...core.store.checkpoint import load_state
-from ...core.store.journal_follower import Follower
+from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.study.events import Event
@@ -61,7 +61,7 @@ class Feed:
             return first, events
 
     def _run(self) -> None:
-        follower: Follower | None = None
+        follower: JournalFollower | None = None
         last = False
         while not last:
             last = self._ended.is_set()
@@ -71,7 +71,7 @@ class Feed:
             try:
                 if follower is None:
                     first, read = load_state(self._directory, self._study)
-                    follower = Follower(self._directory.journal, read)
+                    follower = JournalFollower(self._directory.journal, read)
                     with self._lock:
                         self._first = first
                     self._deliver()

@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
-from mtui.core.store.journal_follower import Follower
+from mtui.core.store.journal_follower import JournalFollower
 from mtui.core.study import events as ev
 from mtui.core.study.causes import text_cause
 from mtui.core.study.status import Status
@@ -169,7 +169,7 @@ def test_follower_gives_each_event_once_and_a_torn_line_when_it_is_whole(tmp_pat
     data = written(tmp_path, *EVENTS)
     path = segment(tmp_path, 1)
     path.write_bytes(b"")
-    follower = Follower(tmp_path)
+    follower = JournalFollower(tmp_path)
     found: list[ev.Event] = []
     for cut in range(0, len(data) + 1, 7):
         path.write_bytes(data[:cut])
@@ -181,7 +181,7 @@ def test_follower_gives_each_event_once_and_a_torn_line_when_it_is_whole(tmp_pat
 
 
 def test_follower_goes_on_into_the_next_drivers_segment(tmp_path: Path) -> None:
-    follower = Follower(tmp_path)
+    follower = JournalFollower(tmp_path)
     assert follower.new_events() == []
     written(tmp_path, EVENTS[0])
     assert follower.new_events() == [EVENTS[0]]
@@ -194,13 +194,13 @@ def test_follower_from_now_passes_over_what_is_written_and_takes_a_torn_line_whe
     path = segment(tmp_path, 1)
     lines = data.splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:2]) + lines[2][:5])
-    follower = Follower.from_now(tmp_path)
+    follower = JournalFollower.from_now(tmp_path)
     assert follower.new_events() == []
     path.write_bytes(data)
     assert follower.new_events() == EVENTS[2:]
     written(tmp_path, EVENTS[1], epoch=2)
     assert follower.new_events() == [EVENTS[1]]
-    assert Follower.from_now(tmp_path / "nowhere").new_events() == []
+    assert JournalFollower.from_now(tmp_path / "nowhere").new_events() == []
 
 
 def test_what_was_not_handed_over_is_dropped_when_another_goes_on(tmp_path: Path) -> None:

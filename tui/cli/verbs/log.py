@@ -11,7 +11,7 @@ from pathlib import Path
 from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
-from ....core.store.journal_follower import Follower
+from ....core.store.journal_follower import JournalFollower
 from ....core.store.reader import last_lines
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
@@ -51,10 +51,10 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
     out = sys.stdout.buffer
     clean = SafeLog() if sys.stdout.isatty() else None
     follow = follow and not is_maestros(directory)
-    follower = Follower.from_now(directory.journal)
+    follower = JournalFollower.from_now(directory.journal)
     if follow:
         state, read = load_state(directory, read_study_file(directory.study_file))
-        follower = Follower(directory.journal, read)
+        follower = JournalFollower(directory.journal, read)
     offset = 0
     pause = threading.Event()
     while True:

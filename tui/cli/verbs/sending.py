@@ -12,7 +12,7 @@ from ....core.driver import Purpose, Supervisor, SupervisorListener
 from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store import inbox
-from ....core.store.journal_follower import Follower
+from ....core.store.journal_follower import JournalFollower
 from ....core.store.reader import read_study
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
@@ -112,7 +112,7 @@ def _send(
     if verb in ("detach", "stop") and not drives(directory):
         hint = f"go on with: mtui --no-ui {directory.root}"
         raise UsageError(f"no driver is running, so there is none to {verb}", hint)
-    follower = Follower.from_now(directory.journal)
+    follower = JournalFollower.from_now(directory.journal)
     command = inbox.send(directory.inbox, verb, targets, options)
     driver = drives(directory)
     if driver:
@@ -146,7 +146,7 @@ def _agreed(verb: str, count: int, study: str, ask: Callable[[str], str]) -> boo
     return answer.strip().lower() in ("y", "yes")
 
 
-def _answer(follower: Follower, command: str, driver: str, seconds: float) -> Answer:
+def _answer(follower: JournalFollower, command: str, driver: str, seconds: float) -> Answer:
     """Wait for the driver's word on a command, and read what that changed."""
     until = time.monotonic() + seconds
     pause = threading.Event()
@@ -168,7 +168,7 @@ def _answer(follower: Follower, command: str, driver: str, seconds: float) -> An
     return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
 
 
-def _carry_out_here(directory: StudyDirectory, follower: Follower, command: str) -> Answer:
+def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, command: str) -> Answer:
     """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
     study = read_study_file(directory.study_file)
     outcome = Supervisor(directory, study, Purpose.COMMANDS, SupervisorListener()).run()
