@@ -40,7 +40,7 @@ from ..plan.expand import path_component
 from ..plan.instance_script import render
 from ..plan.resource_changes import UNCHANGED
 from ..plan.study_plan import Instance, Plan
-from .names import STUDY_FILE
+from .name_index import STUDY_FILE
 from .new_folder import make_folder
 
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")

@@ -110,7 +110,7 @@ def test_zsh_tells_the_whole_line(folder: Path) -> None:
 def test_nothing_slow_is_imported(folder: Path) -> None:
     assert suggested(folder, "mtui retry out sim_", "-X", "importtime") == SIMS
     loaded = {line.rpartition("|")[2].strip() for line in (folder / "stderr").read_text().splitlines()}
-    assert {"argcomplete", "mtui.core.store.names"} <= loaded
+    assert {"argcomplete", "mtui.core.store.name_index"} <= loaded
     slow = {"textual", "rich", "networkx", "watchfiles", "yaml", "asyncio", "mtui.core.study", "mtui.core.plan"}
     assert loaded & slow == set()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import argcomplete
 from argcomplete.shell_integration import shellcode
 
-from ....core.store.names import is_study, names_in
+from ....core.store.name_index import is_study, names_in
 from ..parser import VERBS, make_parser
 
 _MOST = 100  # suggestions; of more, bash asks whether it is to show them at all

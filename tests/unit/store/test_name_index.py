@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.names import is_study, names_in
+from mtui.core.store.name_index import is_study, names_in
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from tests.plans import plan, step
