@@ -43,9 +43,9 @@ from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
 from ..store.journal_follower import JournalFollower
 from ..store.lease import Liveness, Owner, Standing, current_owner
-from ..store.reader import read_study
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
+from ..store.study_reader import read_study
 from ..study.events import Event, PlanExtended
 from ..study.state import Impossible, StudyState
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver

@@ -16,9 +16,9 @@ from rich.segment import Segment
 from mtui.core.driver.location import DrivenElsewhere
 from mtui.core.store import status_csv
 from mtui.core.store.lease import Owner
-from mtui.core.store.reader import read_study
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import read_study_file
+from mtui.core.store.study_reader import read_study
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from mtui.tui.app.app import MtuiApp

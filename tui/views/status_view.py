@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
 from ...core.store.lease import Liveness, Owner, Standing, current_owner
-from ...core.store.reader import last_said
 from ...core.store.study_directory import StudyDirectory
+from ...core.store.study_reader import last_said
 from ...core.study.allocation import Allocation
 from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState

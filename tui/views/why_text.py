@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 
 from ...core.plan.resource_changes import in_words
-from ...core.store.reader import last_lines, last_said
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
+from ...core.store.study_reader import last_lines, last_said
 from ...core.study.attempt import Attempt
 from ...core.study.cause_text import cause_text
 from ...core.study.commands import FAILED

@@ -19,9 +19,9 @@ from mtui.core.driver.supervisor import Clock
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
 from mtui.core.store.lease import Liveness, Owner, Standing
-from mtui.core.store.reader import read_study
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
+from mtui.core.store.study_reader import read_study
 from mtui.core.study import events as ev
 from mtui.core.study.event_records import to_line
 from mtui.core.study.state import StudyState

@@ -23,9 +23,9 @@ from ....core.driver.location import (
     WatchEnded,
 )
 from ....core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
-from ....core.store.reader import read_study
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
+from ....core.store.study_reader import read_study
 from ....core.study.events import Event
 from ....core.study.state import StudyState
 from ...views.allocations import open_ones

@@ -12,9 +12,9 @@ from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
 from ....core.store.journal_follower import JournalFollower
-from ....core.store.reader import last_lines
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
+from ....core.store.study_reader import last_lines
 from ....core.study.state import Impossible, StudyState
 from ....core.study.status import OVER, Status
 from ...views.opening import is_maestros

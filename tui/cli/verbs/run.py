@@ -148,8 +148,8 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
 def submit(arguments: argparse.Namespace) -> int:
     from ....core.backends.slurm import require_slurm
     from ....core.store import inbox
-    from ....core.store.reader import read_study
     from ....core.store.study_directory import require_own, require_place
+    from ....core.store.study_reader import read_study
     from ...views.opening import require_ours
     from ...views.status_view import drives
     from .submit import DriverRefused, submit_driver

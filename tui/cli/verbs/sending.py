@@ -13,9 +13,9 @@ from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store import inbox
 from ....core.store.journal_follower import JournalFollower
-from ....core.store.reader import read_study
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
+from ....core.store.study_reader import read_study
 from ....core.study import commands
 from ....core.study import events as ev
 from ....core.study.state import StudyState

@@ -8,9 +8,9 @@ import pytest
 
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, segment
-from mtui.core.store.reader import last_lines, read_study
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
+from mtui.core.store.study_reader import last_lines, read_study
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.plans import plan, step
