@@ -18,7 +18,7 @@ def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     return study, state
 
 
-def last_said(directory: StudyDirectory, instance: Instance, count: int) -> tuple[Path, list[str]]:
+def read_last_output(directory: StudyDirectory, instance: Instance, count: int) -> tuple[Path, list[str]]:
     """The end of what an instance wrote to stderr, or to stdout if nothing to stderr, and the file in which it is."""
     for path in (directory.stderr(instance), directory.stdout(instance)):
         if lines := last_lines(path, count):

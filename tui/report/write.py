@@ -13,7 +13,7 @@ from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.store.study_reader import last_said
+from ...core.store.study_reader import read_last_output
 from ...core.study.state import StudyState
 from ..views.as_json import tell
 from ..views.opening import READ_ONLY, is_maestros, read_any
@@ -118,7 +118,7 @@ def _text(
 
 def _report(directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages) -> Report:
     def tail(index: int) -> tuple[str, list[str]]:
-        log, said = last_said(directory, study.plan.instances[index], _LINES)
+        log, said = read_last_output(directory, study.plan.instances[index], _LINES)
         return str(log), [log_line(line) for line in said]
 
     usage = usages.of(state)

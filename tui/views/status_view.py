@@ -12,7 +12,7 @@ from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
 from ...core.store.lease import Liveness, Owner, Standing, current_owner
 from ...core.store.study_directory import StudyDirectory
-from ...core.store.study_reader import last_said
+from ...core.store.study_reader import read_last_output
 from ...core.study.allocation import Allocation
 from ...core.study.cause_text import cause_text
 from ...core.study.state import StudyState
@@ -87,7 +87,7 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
         status = state.status[index]
         cause = cause_text(state.cause(index))
         lines.append(f"  {paint.status(status, safe(instance.name))}  {status.value}: {safe(cause)}")
-        log, said = last_said(directory, instance, 3)
+        log, said = read_last_output(directory, instance, 3)
         lines += [f"      {log_line(line)}" for line in said]
         if log.exists():
             lines.append(paint.dim(f"      {log}"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ...core.plan.resource_changes import in_words
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.store.study_reader import last_lines, last_said
+from ...core.store.study_reader import last_lines, read_last_output
 from ...core.study.attempt import Attempt
 from ...core.study.cause_text import cause_text
 from ...core.study.commands import FAILED
@@ -32,7 +32,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     why = _why(directory, study, state, index)
     words = f"{why.status.value}: {safe(cause_text(why.cause))}" if why.cause else why.status.value
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(why.status, words)}"]
-    log, tail = last_said(directory, instance, _LOG_LINES)
+    log, tail = read_last_output(directory, instance, _LOG_LINES)
     if tail and why.status in UNSUCCESSFUL:
         lines.append(f"  the end of {log.name}:")
         lines += [f"    {log_line(line)}" for line in tail]
