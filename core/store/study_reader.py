@@ -21,12 +21,12 @@ def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
 def read_last_output(directory: StudyDirectory, instance: Instance, count: int) -> tuple[Path, list[str]]:
     """The end of what an instance wrote to stderr, or to stdout if nothing to stderr, and the file in which it is."""
     for path in (directory.stderr(instance), directory.stdout(instance)):
-        if lines := last_lines(path, count):
+        if lines := read_last_lines(path, count):
             return path, lines
     return directory.stderr(instance), []
 
 
-def last_lines(path: Path, count: int) -> list[str]:
+def read_last_lines(path: Path, count: int) -> list[str]:
     """The last lines of a log that hold something; reads no more than its last 8 kB."""
     try:
         with path.open("rb") as file:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from ...core.plan.resource_changes import in_words
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.store.study_reader import last_lines, read_last_output
+from ...core.store.study_reader import read_last_lines, read_last_output
 from ...core.study.attempt import Attempt
 from ...core.study.cause_text import cause_text
 from ...core.study.commands import FAILED
@@ -75,8 +75,8 @@ def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
         ],
         "changes": dict(why.changes),
         "attempts": [_attempt_record(attempt) for attempt in why.attempts],
-        "stdout": last_lines(directory.stdout(instance), _LOG_LINES) if failed else [],
-        "stderr": last_lines(directory.stderr(instance), _LOG_LINES) if failed else [],
+        "stdout": read_last_lines(directory.stdout(instance), _LOG_LINES) if failed else [],
+        "stderr": read_last_lines(directory.stderr(instance), _LOG_LINES) if failed else [],
     }
 
 

@@ -10,7 +10,7 @@ from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, segment
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.core.store.study_reader import last_lines, read_study
+from mtui.core.store.study_reader import read_last_lines, read_study
 from mtui.core.study import events as ev
 from mtui.core.study.status import Status
 from tests.plans import plan, step
@@ -84,9 +84,9 @@ def test_study_with_a_damaged_journal_is_told(directory: StudyDirectory) -> None
 )
 def test_last_lines_of_a_log(tmp_path: Path, data: bytes, lines: list[str]) -> None:
     (tmp_path / "log").write_bytes(data)
-    assert last_lines(tmp_path / "log", 2) == lines
+    assert read_last_lines(tmp_path / "log", 2) == lines
 
 
 def test_log_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
-    assert last_lines(tmp_path / "log", 2) == []
-    assert last_lines(tmp_path, 2) == []
+    assert read_last_lines(tmp_path / "log", 2) == []
+    assert read_last_lines(tmp_path, 2) == []

@@ -14,7 +14,7 @@ from ....core.store.checkpoint import load_state
 from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
-from ....core.store.study_reader import last_lines
+from ....core.store.study_reader import read_last_lines
 from ....core.study.state import Impossible, StudyState
 from ....core.study.status import OVER, Status
 from ...views.opening import is_maestros
@@ -108,4 +108,4 @@ def _file(path: Path) -> dict[str, object]:
 
 
 def _output(path: Path) -> dict[str, object]:
-    return {**_file(path), "last_lines": last_lines(path, _LAST_LINES)}
+    return {**_file(path), "last_lines": read_last_lines(path, _LAST_LINES)}
