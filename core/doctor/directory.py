@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..store.watch import LOCAL_TYPES, file_system_type
+from ..store.file_watch import LOCAL_TYPES, file_system_type
 from .finding import Finding, Part, note, problem
 
 _NEWS_WITHIN = 2000  # milliseconds that the kernel has to tell of a new file

@@ -19,10 +19,10 @@ from ..backends.local import Local
 from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..errors import DriverError, StudyDirectoryError
+from ..store.file_watch import Watch
 from ..store.lease import Lease, Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
 from ..store.study_file import StudyFile, read_study_file
-from ..store.watch import Watch
 from ..study import events as ev
 from ..study.state import StudyState
 from .allocations.in_job import OwnAllocation

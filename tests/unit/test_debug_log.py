@@ -62,7 +62,7 @@ def test_full_disk_prints_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_warnings_never_reach_the_terminal() -> None:
-    code = "from mtui.core.debug_log import get_logger; get_logger('mtui.core.store.watch').warning('a reason')"
+    code = "from mtui.core.debug_log import get_logger; get_logger('mtui.core.store.file_watch').warning('a reason')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import watchfiles
 
-from mtui.core.store import watch as module
-from mtui.core.store.watch import LOCAL_TYPES, Watch, file_system_type
+from mtui.core.store import file_watch as module
+from mtui.core.store.file_watch import LOCAL_TYPES, Watch, file_system_type
 from tests.waiting import wait_until
 
 MOUNTS = r"""sysfs /sys sysfs rw 0 0
