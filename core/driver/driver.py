@@ -19,7 +19,7 @@ from ..backends.local import Local
 from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..errors import DriverError, StudyDirectoryError
-from ..store.file_watch import Watch
+from ..store.file_watch import FileWatch
 from ..store.lease import Lease, Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
 from ..store.study_file import StudyFile, read_study_file
@@ -255,7 +255,7 @@ class _Loop:
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)
         self.status = StatusWriter(context)
-        self._watch = Watch(context.directory.watched, lambda: context.post(_wake))
+        self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
         self._always: list[DriverPart] = [
             LeaseKeeper(context.lease, context.log),  # first: with the lease lost, nothing may be done at all
             CommandRunner(context, own_commands),  # before all decisions: a cancelled instance is not started

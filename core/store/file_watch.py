@@ -46,7 +46,7 @@ def is_local(path: Path) -> bool:
     return file_system_type(path, mounts) in LOCAL_TYPES
 
 
-class Watch:
+class FileWatch:
     """A thread that calls `wake` after a change in one of the directories, until `stop`.
 
     Of the last one the files count that grow, of the others only those that come and go.

@@ -11,7 +11,7 @@ import pytest
 import watchfiles
 
 from mtui.core.store import file_watch as module
-from mtui.core.store.file_watch import LOCAL_TYPES, Watch, file_system_type
+from mtui.core.store.file_watch import LOCAL_TYPES, FileWatch, file_system_type
 from tests.waiting import wait_until
 
 MOUNTS = r"""sysfs /sys sysfs rw 0 0
@@ -88,7 +88,7 @@ class Woken:
         for folder in (*self.folders, self.elsewhere):
             folder.mkdir()
         self.count = 0
-        self.watch = Watch(self.folders, self.wake)
+        self.watch = FileWatch(self.folders, self.wake)
 
     def wake(self) -> None:
         self.count += 1
