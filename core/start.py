@@ -25,7 +25,7 @@ from .spec import Problem, Problems, StudySpec
 from .spec.command_line_values import command_line_words, read_command_line_values
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
-from .store import dependencies
+from .store import study_dependencies
 from .store.study_directory import StudyDirectory, create_directory, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
 
@@ -157,7 +157,7 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
     with ExitStack() as undo:
         directory, plan = _new_directory(planned, options, undo)
         study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)
-        with dependencies.cloned(plan.dependencies):
+        with study_dependencies.cloned(plan.dependencies):
             write_study_file(directory.study_file, study)
         undo.pop_all()
     return directory, study
@@ -167,7 +167,7 @@ def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> t
     """The directory of a plan, and the plan: another one if another start was quicker to take its directory."""
     copies = [Path(options.pgen)] if options.pgen else []
     while True:
-        dependencies.check_paths(planned.plan.dependencies)
+        study_dependencies.check_paths(planned.plan.dependencies)
         try:
             return create_directory(Path(planned.plan.out), planned.study.text, copies, undo), planned.plan
         except DirectoryTaken:

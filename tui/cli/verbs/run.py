@@ -195,7 +195,7 @@ def submit(arguments: argparse.Namespace) -> int:
 def _only_check(spec: Path, options: PlanOptions) -> int:
     """Check what a start checks, create nothing; the exit code."""
     from ....core.backends.batch import require_batch_system
-    from ....core.store.dependencies import check_paths
+    from ....core.store.study_dependencies import check_paths
 
     planned = _planned(spec, options)
     check_paths(planned.plan.dependencies)

@@ -9,7 +9,7 @@ import pytest
 
 from mtui.core.errors import DependencyError
 from mtui.core.spec.study_spec import Dependency, DependencyKind
-from mtui.core.store.dependencies import check_paths, cloned
+from mtui.core.store.study_dependencies import check_paths, cloned
 
 
 def path(target: Path) -> Dependency:
