@@ -157,7 +157,7 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
     with ExitStack() as undo:
         directory, plan = _new_directory(planned, options, undo)
         study = StudyFile(secrets.token_hex(4), time.time(), planned.study.file, settings, plan, given)
-        with study_dependencies.cloned(plan.dependencies):
+        with study_dependencies.clone_repositories(plan.dependencies):
             write_study_file(directory.study_file, study)
         undo.pop_all()
     return directory, study

@@ -27,7 +27,7 @@ def check_paths(dependencies: Iterable[Dependency]) -> None:
 
 
 @contextmanager
-def cloned(dependencies: Iterable[Dependency]) -> Generator[None, None, None]:
+def clone_repositories(dependencies: Iterable[Dependency]) -> Generator[None, None, None]:
     """Clone each git dependency and check out what it asks for; raises DependencyError with git's words.
 
     If that fails, or what is done with the clones, everything that was made for them is removed again.

@@ -9,7 +9,7 @@ import pytest
 
 from mtui.core.errors import DependencyError
 from mtui.core.spec.study_spec import Dependency, DependencyKind
-from mtui.core.store.study_dependencies import check_paths, cloned
+from mtui.core.store.study_dependencies import check_paths, clone_repositories
 
 
 def path(target: Path) -> Dependency:
@@ -66,7 +66,7 @@ def test_place_of_a_clone_has_to_be_free(tmp_path: Path) -> None:
 def test_repository_is_cloned_at_what_was_asked_for(tmp_path: Path, source: Path, checkout: str, message: str) -> None:
     target = tmp_path / "clone of it"
     commit = told(source, "rev-parse", "first") if checkout == "HASH" else checkout
-    with cloned([path(tmp_path), git(source, target, commit)]):
+    with clone_repositories([path(tmp_path), git(source, target, commit)]):
         assert subject(target) == message
     assert subject(target) == message
 
@@ -79,7 +79,7 @@ def contents(folder: Path) -> list[str]:
 def test_failure_of_git_is_told_in_its_own_words_and_leaves_nothing(tmp_path: Path, source: Path, what: str) -> None:
     wrong = git(tmp_path / "gone", tmp_path / "c") if what == "source" else git(source, tmp_path / "c", "nosuch")
     before = contents(tmp_path)
-    with pytest.raises(DependencyError, match=r"'CODE': .*(gone|nosuch)"), cloned([wrong]):
+    with pytest.raises(DependencyError, match=r"'CODE': .*(gone|nosuch)"), clone_repositories([wrong]):
         pass
     assert contents(tmp_path) == before
 
@@ -88,14 +88,14 @@ def test_second_clone_that_fails_takes_the_first_with_it(tmp_path: Path, source:
     (tmp_path / "deps").mkdir()
     before = contents(tmp_path)
     both = [git(source, tmp_path / "deps" / "new" / "c"), git(source, tmp_path / "deps" / "new" / "d", "nosuch")]
-    with pytest.raises(DependencyError, match="nosuch"), cloned(both):
+    with pytest.raises(DependencyError, match="nosuch"), clone_repositories(both):
         pass
     assert contents(tmp_path) == before
 
 
 def test_clone_is_removed_if_the_study_cannot_start_after_all(tmp_path: Path, source: Path) -> None:
     before = contents(tmp_path)
-    with pytest.raises(KeyboardInterrupt), cloned([git(source, tmp_path / "a" / "c")]):
+    with pytest.raises(KeyboardInterrupt), clone_repositories([git(source, tmp_path / "a" / "c")]):
         assert subject(tmp_path / "a" / "c") == "two"
         raise KeyboardInterrupt
     assert contents(tmp_path) == before
@@ -112,7 +112,10 @@ def test_what_appears_in_the_way_of_a_clone_is_left_alone(tmp_path: Path, source
     if there == "full":
         (place / "precious").touch()
     before = contents(tmp_path)
-    with pytest.raises(DependencyError, match=r"'CODE' cannot be cloned: .*c exists"), cloned([git(source, place)]):
+    with (
+        pytest.raises(DependencyError, match=r"'CODE' cannot be cloned: .*c exists"),
+        clone_repositories([git(source, place)]),
+    ):
         pass
     assert contents(tmp_path) == before
 
@@ -120,12 +123,15 @@ def test_what_appears_in_the_way_of_a_clone_is_left_alone(tmp_path: Path, source
 def test_place_under_a_file_is_told(tmp_path: Path, source: Path) -> None:
     (tmp_path / "file").touch()
     wrong = git(source, tmp_path / "file" / "c")
-    with pytest.raises(DependencyError, match=r"'CODE': .*file.*: Not a directory"), cloned([wrong]):
+    with pytest.raises(DependencyError, match=r"'CODE': .*file.*: Not a directory"), clone_repositories([wrong]):
         pass
 
 
 def test_git_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DependencyError, match="git cannot be started"), cloned([git(tmp_path, tmp_path / "c")]):
+    with (
+        pytest.raises(DependencyError, match="git cannot be started"),
+        clone_repositories([git(tmp_path, tmp_path / "c")]),
+    ):
         pass
     assert contents(tmp_path) == []
