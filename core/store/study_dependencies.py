@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import DependencyError
 from ..spec.study_spec import Dependency, DependencyKind
-from .new_folder import make_folder
+from .folder_creation import make_folder
 
 
 def check_paths(dependencies: Iterable[Dependency]) -> None:

@@ -40,8 +40,8 @@ from ..plan.expand import path_component
 from ..plan.instance_script import render
 from ..plan.resource_changes import UNCHANGED
 from ..plan.study_plan import Instance, Plan
+from .folder_creation import make_folder
 from .name_index import STUDY_FILE
-from .new_folder import make_folder
 
 _FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
