@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..claims import attempt_name
-from ..store.spool import Unreadable, list_records, read_record, remove_records, start_before
+from ..store.spool import UnreadableRecord, list_records, read_record, remove_records, start_before
 from ..study import events as ev
 from ..study.job_reports import DuplicateReport
 from .cancel import Canceller
@@ -60,12 +60,12 @@ class Collector(DriverPart):
         if now < due and pause > _INCOMPLETE_YOUNG:
             return
         report = read_record(context.directory.spool / name)
-        if report is Unreadable.INCOMPLETE:
+        if report is UnreadableRecord.INCOMPLETE:
             if now >= due:
                 self._incomplete[name] = now + pause, min(2 * pause, _INCOMPLETE_MOST)
             return
         self._incomplete.pop(name, None)
-        if not isinstance(report, Unreadable) and context.observer.is_early(report):
+        if not isinstance(report, UnreadableRecord) and context.observer.is_early(report):
             return
         start = start_before(name)
         if start and start not in self._read and (context.directory.spool / start).exists():
@@ -76,7 +76,7 @@ class Collector(DriverPart):
             self._incomplete.pop(start, None)
             self._read[start] = None
         self._read[name] = None
-        if isinstance(report, Unreadable):
+        if isinstance(report, UnreadableRecord):
             context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
             return
         context.emit_all(context.observer.report(report, time.time(), time.monotonic()))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..study.job_reports import Report
-from .spool import Unreadable, parse_record
+from .spool import UnreadableRecord, parse_record
 
 _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
 
@@ -34,7 +34,7 @@ class SaysOver:
     why: str
 
 
-Word = Began | SaysOver | Report | Unreadable
+Word = Began | SaysOver | Report | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:
@@ -95,4 +95,4 @@ def _word(line: str) -> Word:
             case _:
                 return parse_record(line)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Unreadable.DAMAGED
+        return UnreadableRecord.DAMAGED

@@ -22,7 +22,7 @@ _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
 _log = get_logger(__name__)
 
 
-class Unreadable(Enum):
+class UnreadableRecord(Enum):
     INCOMPLETE = "it is being written, or there was no room for it"
     DAMAGED = "it cannot be understood"
 
@@ -43,18 +43,18 @@ def start_before(name: str) -> str:
     return f"{attempt}.start.{job}" if kind == "exit" else ""
 
 
-def read_record(path: Path) -> Report | Unreadable:
+def read_record(path: Path) -> Report | UnreadableRecord:
     """One record, or why there is none."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
         if not text.endswith("\n"):
-            return Unreadable.INCOMPLETE
+            return UnreadableRecord.INCOMPLETE
         return parse_record(text)
     except OSError:
-        return Unreadable.INCOMPLETE
+        return UnreadableRecord.INCOMPLETE
 
 
-def parse_record(text: str) -> Report | Unreadable:
+def parse_record(text: str) -> Report | UnreadableRecord:
     """The record in a line."""
     try:
         record: dict[str, Any] = json.loads(text)
@@ -73,9 +73,9 @@ def parse_record(text: str) -> Report | Unreadable:
             case "lost":
                 return LostReport(*place, at=at, cause=str(record.get("error", "")))
             case _:
-                return Unreadable.DAMAGED
+                return UnreadableRecord.DAMAGED
     except (ValueError, KeyError, TypeError):
-        return Unreadable.DAMAGED
+        return UnreadableRecord.DAMAGED
 
 
 def remove_records(spool: Path, names: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container
 from ...claims import attempt_name
 from ...packing.protocol import ABORT_TEXT, cancel_text
 from ...store.allocation_files import Began, Records, SaysOver, has_gift
-from ...store.spool import Unreadable
+from ...store.spool import UnreadableRecord
 from ...study import events as ev
 from ...study.allocation import Allocation
 from ...study.allocation_watch import AllocationWatch, Over
@@ -80,7 +80,7 @@ class AllocationTracker(DriverPart):
                     over.add(attempt_name(word.instance, word.attempt))
         self._cancel_orphans_within(over)
 
-    def _apply(self, allocation: Allocation, word: Began | SaysOver | Report | Unreadable) -> None:
+    def _apply(self, allocation: Allocation, word: Began | SaysOver | Report | UnreadableRecord) -> None:
         context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
@@ -95,7 +95,7 @@ class AllocationTracker(DriverPart):
                     )
             case Report():
                 self._apply_report(word)
-            case Unreadable():
+            case UnreadableRecord():
                 message = f"a record of allocation {allocation.name} cannot be read"
                 context.emit(ev.Anomaly(at=time.time(), message=message))
 

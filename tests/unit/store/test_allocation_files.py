@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
 from mtui.core.store.allocation_files import Began, Records, SaysOver, append, has_gift
-from mtui.core.store.spool import Unreadable
+from mtui.core.store.spool import UnreadableRecord
 from mtui.core.study.job_reports import StartReport
 
 START = b'{"v":1,"kind":"start","attempt":"7.2","job":"12","node":"n1","at":5.5}\n'
@@ -48,7 +48,7 @@ def test_line_that_a_crash_left_costs_only_itself(records: Path, line: str) -> N
     records.write_bytes(line.encode("latin-1") + b"\n" + START)
     found = Records(records).read()
     assert found[-1] == StartReport(7, 2, "12", "n1", at=5.5)
-    assert found[:-1] == ([Unreadable.DAMAGED] if line else [])
+    assert found[:-1] == ([UnreadableRecord.DAMAGED] if line else [])
 
 
 def test_gift_is_found_again(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.spool import Unreadable, list_records, read_record, remove_records
+from mtui.core.store.spool import UnreadableRecord, list_records, read_record, remove_records
 from mtui.core.study.job_reports import DuplicateReport, ExitReport, Report, StartReport
 
 EXIT = {"v": 1, "kind": "exit", "attempt": "3.1", "job": "7", "node": "n1", "code": 3, "signal": "USR1"}
@@ -65,7 +65,7 @@ def test_record_is_complete_with_the_end_of_its_line_and_not_before(tmp_path: Pa
     text = line()
     for size in range(len(text)):
         path.write_text(text[:size])
-        assert read_record(path) is Unreadable.INCOMPLETE
+        assert read_record(path) is UnreadableRecord.INCOMPLETE
     path.write_text(text)
     assert isinstance(read_record(path), Report)
 
@@ -78,15 +78,15 @@ def test_record_is_complete_with_the_end_of_its_line_and_not_before(tmp_path: Pa
 def test_complete_record_that_cannot_be_understood_is_damaged(tmp_path: Path, text: str) -> None:
     path = tmp_path / "3.1.exit.7"
     path.write_text(f"{text}\n")
-    assert read_record(path) is Unreadable.DAMAGED
+    assert read_record(path) is UnreadableRecord.DAMAGED
 
 
 def test_record_with_garbage_bytes_is_no_surprise(tmp_path: Path) -> None:
     path = tmp_path / "3.1.exit.7"
     path.write_bytes(b"\xff\xfe\0{\n")
-    assert read_record(path) is Unreadable.DAMAGED
+    assert read_record(path) is UnreadableRecord.DAMAGED
     path.write_bytes(b"\xff\xfe\0{")
-    assert read_record(path) is Unreadable.INCOMPLETE
+    assert read_record(path) is UnreadableRecord.INCOMPLETE
     path.write_bytes(line(node="N").replace("N", "\udcff").encode(errors="surrogateescape"))
     report = read_record(path)
     assert isinstance(report, ExitReport)
@@ -94,8 +94,8 @@ def test_record_with_garbage_bytes_is_no_surprise(tmp_path: Path) -> None:
 
 
 def test_record_that_is_gone_or_no_file_is_incomplete(tmp_path: Path) -> None:
-    assert read_record(tmp_path / "3.1.exit.7") is Unreadable.INCOMPLETE
-    assert read_record(tmp_path) is Unreadable.INCOMPLETE
+    assert read_record(tmp_path / "3.1.exit.7") is UnreadableRecord.INCOMPLETE
+    assert read_record(tmp_path) is UnreadableRecord.INCOMPLETE
 
 
 def test_removing_twice_or_what_was_never_there_is_no_error(tmp_path: Path) -> None:
@@ -107,4 +107,4 @@ def test_removing_twice_or_what_was_never_there_is_no_error(tmp_path: Path) -> N
 def test_record_of_an_unknown_kind_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "3.1.exit.7"
     path.write_text(line().replace('"exit"', '"other"'))
-    assert read_record(path) is Unreadable.DAMAGED
+    assert read_record(path) is UnreadableRecord.DAMAGED
