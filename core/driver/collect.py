@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..claims import attempt_name
-from ..store.spool import UnreadableRecord, list_records, read_record, remove_records, start_before
+from ..store.spool import UnreadableRecord, list_records, read_record, remove_records, start_record_of
 from ..study import events as ev
 from ..study.job_reports import DuplicateReport
 from .cancel import Canceller
@@ -67,7 +67,7 @@ class Collector(DriverPart):
         self._incomplete.pop(name, None)
         if not isinstance(report, UnreadableRecord) and context.observer.is_early(report):
             return
-        start = start_before(name)
+        start = start_record_of(name)
         if start and start not in self._read and (context.directory.spool / start).exists():
             # The job wrote it first, so it is as complete as it will ever be, whether it was listed or not. Read after
             # the end, it would look like a job that must not run.

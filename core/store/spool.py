@@ -37,7 +37,7 @@ def list_records(spool: Path, known: Container[str] = ()) -> list[str]:
     return sorted(names, key=lambda name: (".exit." in name, name))
 
 
-def start_before(name: str) -> str:
+def start_record_of(name: str) -> str:
     """The name of the record with which the job began whose exit record this is; empty if it is none."""
     attempt, kind, job = name.rsplit(".", 2)
     return f"{attempt}.start.{job}" if kind == "exit" else ""
