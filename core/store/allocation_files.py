@@ -57,7 +57,7 @@ def has_gift(path: Path, submission: str) -> bool:
     return f"\ngive\t{submission}\t" in text
 
 
-class Records:
+class RecordReader:
     """The records of one leader, read as they come. It is opened anew each time: so NFS shows what is there."""
 
     def __init__(self, path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 
 from ...claims import attempt_name
 from ...packing.protocol import ABORT_TEXT, cancel_text
-from ...store.allocation_files import Began, Records, SaysOver, has_gift
+from ...store.allocation_files import Began, RecordReader, SaysOver, has_gift
 from ...store.spool import UnreadableRecord
 from ...study import events as ev
 from ...study.allocation import Allocation
@@ -32,7 +32,7 @@ class AllocationTracker(DriverPart):
         self._context = context
         self._canceller = canceller
         self.watch = AllocationWatch(context.state)
-        self._records: dict[str, Records] = {}
+        self._records: dict[str, RecordReader] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
         self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
         self._has_changed = False
@@ -73,7 +73,7 @@ class AllocationTracker(DriverPart):
             records = self._records.get(allocation.name)
             if records is None:
                 path = context.directory.allocation_file(allocation.name, "records")
-                records = self._records[allocation.name] = Records(path)
+                records = self._records[allocation.name] = RecordReader(path)
             for word in records.read():
                 self._apply(allocation, word)
                 if isinstance(word, Report) and not isinstance(word, StartReport):

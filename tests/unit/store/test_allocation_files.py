@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
-from mtui.core.store.allocation_files import Began, Records, SaysOver, append, has_gift
+from mtui.core.store.allocation_files import Began, RecordReader, SaysOver, append, has_gift
 from mtui.core.store.spool import UnreadableRecord
 from mtui.core.study.job_reports import StartReport
 
@@ -20,7 +20,7 @@ def records(tmp_path: Path) -> Path:
 
 
 def test_records_are_read_as_they_come(records: Path) -> None:
-    reader = Records(records)
+    reader = RecordReader(records)
     assert reader.read() == []
     records.write_bytes(START[:20])
     assert reader.read() == []  # it is being written
@@ -35,7 +35,7 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
         '{"v":1,"kind":"began","job":"12","hosts":["n1","n2"],"cores":256,"left":59.5,"mode":"python","at":3}\n'
         '{"v":1,"kind":"began","job":"12","hosts":[],"cores":4,"left":null,"mode":"sh","at":3}\n'
     )
-    assert Records(records).read() == [
+    assert RecordReader(records).read() == [
         Began("12", ("n1", "n2"), 256, 59.5, graph=True, at=3.0),
         Began("12", (), 4, 0.0, graph=False, at=3.0),
     ]
@@ -46,7 +46,7 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
 )
 def test_line_that_a_crash_left_costs_only_itself(records: Path, line: str) -> None:
     records.write_bytes(line.encode("latin-1") + b"\n" + START)
-    found = Records(records).read()
+    found = RecordReader(records).read()
     assert found[-1] == StartReport(7, 2, "12", "n1", at=5.5)
     assert found[:-1] == ([UnreadableRecord.DAMAGED] if line else [])
 
