@@ -15,7 +15,7 @@ _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class LeaderStarted:
     """A leader stands ready. `seconds` are left of its walltime, 0 if there is no end."""
 
     job: str
@@ -34,7 +34,7 @@ class SaysOver:
     why: str
 
 
-Word = Began | SaysOver | Report | UnreadableRecord
+Word = LeaderStarted | SaysOver | Report | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:
@@ -82,7 +82,7 @@ def _word(line: str) -> Word:
         record: dict[str, Any] = json.loads(line)
         match record.get("kind"):
             case "began":
-                return Began(
+                return LeaderStarted(
                     job=str(record["job"]),
                     hosts=tuple(map(str, record["hosts"])),
                     cores=int(record["cores"]),

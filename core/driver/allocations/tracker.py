@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 
 from ...claims import attempt_name
 from ...packing.protocol import ABORT_TEXT, cancel_text
-from ...store.allocation_files import Began, RecordReader, SaysOver, has_gift
+from ...store.allocation_files import LeaderStarted, RecordReader, SaysOver, has_gift
 from ...store.spool import UnreadableRecord
 from ...study import events as ev
 from ...study.allocation import Allocation
@@ -80,11 +80,11 @@ class AllocationTracker(DriverPart):
                     over.add(attempt_name(word.instance, word.attempt))
         self._cancel_orphans_within(over)
 
-    def _apply(self, allocation: Allocation, word: Began | SaysOver | Report | UnreadableRecord) -> None:
+    def _apply(self, allocation: Allocation, word: LeaderStarted | SaysOver | Report | UnreadableRecord) -> None:
         context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
-            case Began():
+            case LeaderStarted():
                 if not allocation.began_at:
                     self._begin(allocation, word)
             case SaysOver():
@@ -99,7 +99,7 @@ class AllocationTracker(DriverPart):
                 message = f"a record of allocation {allocation.name} cannot be read"
                 context.emit(ev.Anomaly(at=time.time(), message=message))
 
-    def _begin(self, allocation: Allocation, word: Began) -> None:
+    def _begin(self, allocation: Allocation, word: LeaderStarted) -> None:
         self._context.emit(
             ev.AllocationBegan(
                 at=time.time(),

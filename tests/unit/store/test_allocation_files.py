@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
-from mtui.core.store.allocation_files import Began, RecordReader, SaysOver, append, has_gift
+from mtui.core.store.allocation_files import LeaderStarted, RecordReader, SaysOver, append, has_gift
 from mtui.core.store.spool import UnreadableRecord
 from mtui.core.study.job_reports import StartReport
 
@@ -36,8 +36,8 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
         '{"v":1,"kind":"began","job":"12","hosts":[],"cores":4,"left":null,"mode":"sh","at":3}\n'
     )
     assert RecordReader(records).read() == [
-        Began("12", ("n1", "n2"), 256, 59.5, graph=True, at=3.0),
-        Began("12", (), 4, 0.0, graph=False, at=3.0),
+        LeaderStarted("12", ("n1", "n2"), 256, 59.5, graph=True, at=3.0),
+        LeaderStarted("12", (), 4, 0.0, graph=False, at=3.0),
     ]
 
 
