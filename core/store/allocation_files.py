@@ -27,14 +27,14 @@ class LeaderStarted:
 
 
 @dataclass(frozen=True, slots=True)
-class SaysOver:
+class LeaderEnding:
     """A leader has ended, or says that it does."""
 
     job: str
     why: str
 
 
-Word = LeaderStarted | SaysOver | Report | UnreadableRecord
+Word = LeaderStarted | LeaderEnding | Report | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:
@@ -91,7 +91,7 @@ def _word(line: str) -> Word:
                     at=float(record.get("at", 0.0)),
                 )
             case "over":
-                return SaysOver(str(record.get("job", "")), str(record.get("why", "")))
+                return LeaderEnding(str(record.get("job", "")), str(record.get("why", "")))
             case _:
                 return parse_record(line)
     except (ValueError, KeyError, TypeError, AttributeError):

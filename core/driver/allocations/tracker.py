@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 
 from ...claims import attempt_name
 from ...packing.protocol import ABORT_TEXT, cancel_text
-from ...store.allocation_files import LeaderStarted, RecordReader, SaysOver, has_gift
+from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_gift
 from ...store.spool import UnreadableRecord
 from ...study import events as ev
 from ...study.allocation import Allocation
@@ -80,14 +80,14 @@ class AllocationTracker(DriverPart):
                     over.add(attempt_name(word.instance, word.attempt))
         self._cancel_orphans_within(over)
 
-    def _apply(self, allocation: Allocation, word: LeaderStarted | SaysOver | Report | UnreadableRecord) -> None:
+    def _apply(self, allocation: Allocation, word: LeaderStarted | LeaderEnding | Report | UnreadableRecord) -> None:
         context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
             case LeaderStarted():
                 if not allocation.began_at:
                     self._begin(allocation, word)
-            case SaysOver():
+            case LeaderEnding():
                 self.watch.says_over(allocation.name)
                 if not allocation.ending:
                     context.emit(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
-from mtui.core.store.allocation_files import LeaderStarted, RecordReader, SaysOver, append, has_gift
+from mtui.core.store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, append, has_gift
 from mtui.core.store.spool import UnreadableRecord
 from mtui.core.study.job_reports import StartReport
 
@@ -26,7 +26,7 @@ def test_records_are_read_as_they_come(records: Path) -> None:
     assert reader.read() == []  # it is being written
     with records.open("ab") as file:
         file.write(START[20:] + b'{"v":1,"kind":"over","job":"12","why":"idle"}\n')
-    assert reader.read() == [StartReport(7, 2, "12", "n1", at=5.5), SaysOver("12", "idle")]
+    assert reader.read() == [StartReport(7, 2, "12", "n1", at=5.5), LeaderEnding("12", "idle")]
     assert reader.read() == []
 
 
