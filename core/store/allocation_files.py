@@ -48,7 +48,7 @@ def append(path: Path, text: str) -> None:
         os.close(file)
 
 
-def has_gift(path: Path, submission: str) -> bool:
+def has_dispatch(path: Path, submission: str) -> bool:
     """Whether a list has a gift, from a driver that may have died over it. Raises OSError."""
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")

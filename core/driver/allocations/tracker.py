@@ -7,7 +7,7 @@ from collections.abc import Callable, Container
 
 from ...claims import attempt_name
 from ...packing.protocol import ABORT_TEXT, cancel_text
-from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_gift
+from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_dispatch
 from ...store.spool import UnreadableRecord
 from ...study import events as ev
 from ...study.allocation import Allocation
@@ -201,7 +201,7 @@ class AllocationTracker(DriverPart):
         allocation = self._context.state.allocations.by_name[name]
         self._context.emit(
             ev.Submitted(at=at, submission=submission, job=allocation.job)
-            if has_gift(self._context.directory.allocation_file(name, "list"), submission)
+            if has_dispatch(self._context.directory.allocation_file(name, "list"), submission)
             else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
         )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
-from mtui.core.store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, append, has_gift
+from mtui.core.store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, append, has_dispatch
 from mtui.core.store.spool import UnreadableRecord
 from mtui.core.study.job_reports import StartReport
 
@@ -53,9 +53,9 @@ def test_line_that_a_crash_left_costs_only_itself(records: Path, line: str) -> N
 
 def test_gift_is_found_again(tmp_path: Path) -> None:
     path = tmp_path / "1-1.list"
-    assert not has_gift(path, "1-2")
+    assert not has_dispatch(path, "1-2")
     append(path, dispatch_text("1-2", [WorkItem("0.1", ResourceRequest(), "a", "a.sh", "a")], {}))
     append(path, cancel_text(["0.1"]))
-    assert has_gift(path, "1-2")
-    assert not has_gift(path, "1-22")
-    assert not has_gift(path, "1")
+    assert has_dispatch(path, "1-2")
+    assert not has_dispatch(path, "1-22")
+    assert not has_dispatch(path, "1")
