@@ -42,7 +42,7 @@ from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
 from ..store.journal_follower import JournalFollower
-from ..store.lease import Liveness, Owner, Standing, current_owner
+from ..store.lease import LeaseState, Liveness, Owner, current_owner
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
 from ..store.study_reader import read_study
@@ -214,7 +214,7 @@ class Supervisor:
             if not standing.is_over:
                 result = self._result(commands)
                 return StudyOver(result) if result else lambda: self._watch(owner)
-            gone = owner if standing is Standing.DEAD else None
+            gone = owner if standing is LeaseState.DEAD else None
         if self._purpose is Purpose.ATTEND and not self._is_asked and commands in ([], self._failed_on):
             return self._idle
         return self._drive_unless_over(gone)
@@ -276,9 +276,9 @@ class Supervisor:
                 return lambda: self._watch(owner)
             if newer := self._newer_owner(owner.epoch):
                 return lambda: self._watch(newer)
-            if standing is Standing.DEAD:
+            if standing is LeaseState.DEAD:
                 return self._drive_unless_over(owner)
-            if standing is Standing.RELEASED:
+            if standing is LeaseState.RELEASED:
                 break
         state = followed.state if followed else read_study(self._directory)[1]
         if state.driver.stopped in (HANDED_OVER, BEGINS_ANEW) or state.driver.epoch > owner.epoch:
@@ -352,7 +352,7 @@ class _Followed:
         return True
 
 
-def _elsewhere(owner: Owner, liveness: Liveness, standing: Standing) -> DrivenElsewhere:
-    is_silent = standing is Standing.SILENT
+def _elsewhere(owner: Owner, liveness: Liveness, standing: LeaseState) -> DrivenElsewhere:
+    is_silent = standing is LeaseState.SILENT
     quiet_for = liveness.last_sign_ago if is_silent else liveness.quiet_for
     return DrivenElsewhere(owner, liveness.words, quiet_for // _QUIET_STEP * _QUIET_STEP, is_silent)

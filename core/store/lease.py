@@ -50,7 +50,7 @@ class Owner:
         return f"process {self.pid} on {self.host}{job} since {since}"
 
 
-class Standing(Enum):
+class LeaseState(Enum):
     """What is known of the holder."""
 
     ALIVE = "alive"
@@ -62,11 +62,11 @@ class Standing(Enum):
     @property
     def drives(self) -> bool:
         """Whether a reader is told that the study is driven. Nobody takes over but from one that is over."""
-        return self in (Standing.ALIVE, Standing.UNKNOWN)
+        return self in (LeaseState.ALIVE, LeaseState.UNKNOWN)
 
     @property
     def is_over(self) -> bool:
-        return self in (Standing.RELEASED, Standing.DEAD)
+        return self in (LeaseState.RELEASED, LeaseState.DEAD)
 
 
 JobEnded = Callable[[str], bool]
@@ -148,25 +148,25 @@ class Liveness:
         self._moved = False
         self._next_job_ask = 0.0
 
-    def standing(self) -> Standing:
+    def standing(self) -> LeaseState:
         owner, now = self._owner, time.monotonic()
         if _path(self._folder, owner.epoch, ".released").exists():
-            return Standing.RELEASED
+            return LeaseState.RELEASED
         if owner.host == this_host():
             alive = owner.boot == boot_id() and process_start(owner.pid) == owner.start
-            return Standing.ALIVE if alive else Standing.DEAD
+            return LeaseState.ALIVE if alive else LeaseState.DEAD
         beat = self._read_beat()
         if beat != self._beat:
             self._beat, self._still_since, self._moved = beat, now, True
         if now - self._still_since >= self._silent_after:
-            return Standing.DEAD
+            return LeaseState.DEAD
         if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
             self._next_job_ask = now + _JOB_ASK_EVERY
             if self._job_ended(owner.slurm_job):
-                return Standing.DEAD
+                return LeaseState.DEAD
         if self._moved:
-            return Standing.ALIVE
-        return Standing.SILENT if self.last_sign_ago > _OLD_BEAT else Standing.UNKNOWN
+            return LeaseState.ALIVE
+        return LeaseState.SILENT if self.last_sign_ago > _OLD_BEAT else LeaseState.UNKNOWN
 
     @property
     def words(self) -> str:
@@ -227,9 +227,9 @@ class Lease:
             before = current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
-                while (standing := liveness.standing()) in (Standing.UNKNOWN, Standing.SILENT):
+                while (standing := liveness.standing()) in (LeaseState.UNKNOWN, LeaseState.SILENT):
                     pause.wait(min(_ASK_EVERY, silent_after / 10))
-                if standing is Standing.ALIVE:
+                if standing is LeaseState.ALIVE:
                     raise StudyBusyError(
                         f"a driver holds this study: {before.words}",
                         "a study has one driver at a time; watch it with 'mtui DIR' or 'mtui status DIR'",

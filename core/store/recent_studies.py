@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import StudyDirectoryError
 from ..study.status import Status
 from .journal import end_of_journal
-from .lease import Liveness, Owner, Standing, current_owner
+from .lease import LeaseState, Liveness, Owner, current_owner
 from .status_csv import COLUMNS
 from .study_directory import StudyDirectory
 
@@ -90,7 +90,7 @@ class StudySummary:
     counts: dict[str, int] | None
     result: str  # how it ended; empty if it did not
     driver: Owner | None  # who drove last
-    standing: Standing | None  # of that driver, as far as one look can tell
+    standing: LeaseState | None  # of that driver, as far as one look can tell
     last_change: float  # wall clock seconds; 0 if not known
 
 

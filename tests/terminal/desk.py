@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mtui.core.store.lease import Liveness, Owner, Standing, current_owner
+from mtui.core.store.lease import LeaseState, Liveness, Owner, current_owner
 from mtui.core.store.study_directory import StudyDirectory
 from tests import mtui
 from tests.terminal.screen import SECONDS, Terminal, environment
@@ -65,7 +65,7 @@ class Desk:
         """The process that drives now."""
         folder = StudyDirectory(self.out).owner
         owner = current_owner(folder) if folder.is_dir() else None
-        return owner if owner and Liveness(folder, owner).standing() is Standing.ALIVE else None
+        return owner if owner and Liveness(folder, owner).standing() is LeaseState.ALIVE else None
 
     def wait_for_driver(self, *, other_than: int, seconds: float = SECONDS) -> int:
         """Wait until a process other than this one drives; its number."""

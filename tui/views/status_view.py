@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
-from ...core.store.lease import Liveness, Owner, Standing, current_owner
+from ...core.store.lease import LeaseState, Liveness, Owner, current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from ...core.study.allocation import Allocation
@@ -34,7 +34,7 @@ def drives(directory: StudyDirectory) -> str:
 def silent_driver(directory: StudyDirectory) -> str:
     """The driver on another host that has most likely ended without letting go, in words; empty if none has."""
     owner, liveness = _last_driver(directory)
-    if not owner or not liveness or liveness.standing() is not Standing.SILENT:
+    if not owner or not liveness or liveness.standing() is not LeaseState.SILENT:
         return ""
     return f"{owner.words}, no sign of life for {rough_words(liveness.last_sign_ago)}"
 

@@ -18,7 +18,7 @@ from mtui.core.driver.location import DriverLocation, Outcome
 from mtui.core.driver.supervisor import Clock
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
-from mtui.core.store.lease import Liveness, Owner, Standing
+from mtui.core.store.lease import LeaseState, Liveness, Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.store.study_reader import read_study
@@ -94,7 +94,7 @@ class PlayedLiveness(Liveness):
     def __init__(self, world: World, owner: Owner) -> None:
         self._world, self._played = world, owner
 
-    def standing(self) -> Standing:
+    def standing(self) -> LeaseState:
         return self._world.standings[self._played.epoch]
 
     @property
@@ -118,7 +118,7 @@ class World(SupervisorListener):
         self.study = StudyFile("0a1b2c3d", 0.0, "s.yaml", Settings(throttle=7), SMALL)
         write_study_file(self.directory.study_file, self.study)
         self.clock = ScriptedClock()
-        self.standings: dict[int, Standing] = {}  # by epoch
+        self.standings: dict[int, LeaseState] = {}  # by epoch
         self.quiet_for = 0.0
         self.judged: list[int] = []  # the epochs whose drivers were begun to be judged
         self.drives: deque[Callable[[PlayedDriver], str]] = deque()
@@ -136,7 +136,7 @@ class World(SupervisorListener):
     def take_lease(self, epoch: int = 0) -> int:
         """Another process, or a played driver, takes the next lease and writes that it started."""
         epoch = epoch or max(self.standings, default=0) + 1
-        self.standings[epoch] = Standing.ALIVE
+        self.standings[epoch] = LeaseState.ALIVE
         (self.directory.owner / f"{epoch:06d}").write_text(json.dumps(asdict(self.owner(epoch))))
         self.write(epoch, ev.DriverStarted(at=script.at(), epoch=epoch, host="elsewhere", pid=4711, version="1"))
         return epoch
@@ -149,9 +149,9 @@ class World(SupervisorListener):
         if result:
             self.write(epoch, ev.StudyEnded(at=script.at(), result=result))
         self.write(epoch, ev.DriverStopped(at=script.at(), reason=reason))
-        self.standings[epoch] = Standing.RELEASED
+        self.standings[epoch] = LeaseState.RELEASED
 
-    def judge(self, epoch: int, standing: Standing) -> Step:
+    def judge(self, epoch: int, standing: LeaseState) -> Step:
         return lambda: self.standings.update({epoch: standing})
 
     def extend(self) -> None:

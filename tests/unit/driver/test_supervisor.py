@@ -26,7 +26,7 @@ from mtui.core.driver.location import (
 from mtui.core.driver.successor import READY_FD, successor_command
 from mtui.core.driver.supervisor import HAND_OVER_LOOK, LOOK_EVERY, SUCCESSOR_WAIT, Clock
 from mtui.core.errors import DriverError, StudyBusyError
-from mtui.core.store.lease import Standing
+from mtui.core.store.lease import LeaseState
 from mtui.core.study import events as ev
 from mtui.core.study.state import StudyState
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
@@ -115,9 +115,9 @@ def test_study_that_is_over_does_not_wait_for_a_driver_that_has_only_to_end(worl
     assert world.run(RUN) == StudyOver("finished")
 
 
-@pytest.mark.parametrize(("standing", "is_gone"), [(Standing.DEAD, True), (Standing.RELEASED, False)])
+@pytest.mark.parametrize(("standing", "is_gone"), [(LeaseState.DEAD, True), (LeaseState.RELEASED, False)])
 def test_last_driver_that_is_over_at_first_sight_is_followed_at_once(
-    world: World, standing: Standing, is_gone: bool
+    world: World, standing: LeaseState, is_gone: bool
 ) -> None:
     world.standings[world.take_lease()] = standing
     world.drives.append(ends("finished"))
@@ -126,8 +126,8 @@ def test_last_driver_that_is_over_at_first_sight_is_followed_at_once(
     assert world.clock.waits == []
 
 
-@pytest.mark.parametrize("standing", [Standing.ALIVE, Standing.UNKNOWN, Standing.SILENT])
-def test_last_driver_that_may_live_is_watched(world: World, standing: Standing) -> None:
+@pytest.mark.parametrize("standing", [LeaseState.ALIVE, LeaseState.UNKNOWN, LeaseState.SILENT])
+def test_last_driver_that_may_live_is_watched(world: World, standing: LeaseState) -> None:
     world.standings[world.take_lease()] = standing
     outcome = world.run(RUN, lambda: world.supervisor.stop("signal SIGINT"))
     assert outcome == WatchEnded(world.owner(1))
@@ -173,7 +173,7 @@ def test_watched_driver_that_dies_is_followed(world: World, purpose: Purpose) ->
     epoch = world.take_lease()
     world.drives.append(ends("finished"))
     rest = [] if purpose is RUN else [lambda: leave(world)]
-    world.run(purpose, world.judge(epoch, Standing.DEAD), *rest)
+    world.run(purpose, world.judge(epoch, LeaseState.DEAD), *rest)
     assert world.drivers[0].gone == world.owner(epoch)
     assert world.locations[:2] == [elsewhere(world, 1), DrivenHere(world.owner(1))]
 
@@ -184,7 +184,7 @@ def test_watched_driver_that_died_after_the_study_was_over_is_not_followed(world
 
     def end_without_a_word() -> None:
         world.write(epoch, ev.StudyEnded(at=script.at(), result="failed"))
-        world.standings[epoch] = Standing.DEAD
+        world.standings[epoch] = LeaseState.DEAD
 
     rest = [] if purpose is RUN else [lambda: leave(world)]
     world.run(purpose, end_without_a_word, *rest)
@@ -196,7 +196,7 @@ def test_newer_driver_is_watched_in_place_of_the_one_before(world: World, purpos
     first = world.take_lease()
 
     def replace_driver() -> None:
-        world.standings[first] = Standing.DEAD
+        world.standings[first] = LeaseState.DEAD
         world.take_lease()
 
     rest = [] if purpose is RUN else [lambda: leave(world)]
@@ -250,7 +250,7 @@ def test_silence_of_a_driver_is_reported_in_steps(world: World) -> None:
 
 
 def test_driver_that_has_most_likely_ended_is_reported_with_its_last_sign(world: World) -> None:
-    world.standings[world.take_lease()] = Standing.SILENT
+    world.standings[world.take_lease()] = LeaseState.SILENT
     world.run(RUN, lambda: world.supervisor.stop("signal SIGINT"))
     assert world.locations == [replace(elsewhere(world, 1), quiet_for=7200.0, is_silent=True)]
 
@@ -267,7 +267,7 @@ def test_rows_that_were_added_while_watching_are_known_when_taking_over(world: W
         RUN,
         extend,
         lambda: world.write(epoch, script.submitted("s")),
-        world.judge(epoch, Standing.DEAD),
+        world.judge(epoch, LeaseState.DEAD),
     )
     assert world.heard == ["submitted"], "what is of unknown instances is read with the plan"
     assert world.drivers[0].study.plan == LARGE

@@ -13,7 +13,7 @@ import pytest
 from mtui.core.plan.study_plan import Plan
 from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
-from mtui.core.store.lease import Lease, Standing
+from mtui.core.store.lease import Lease, LeaseState
 from mtui.core.store.recent_studies import list_recent_studies, remember_study, summarize_study
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
@@ -266,9 +266,9 @@ def test_glance_tells_who_drives(tmp_path: Path) -> None:
     lease = Lease.take(directory.owner)
     seen = summarize_study(directory.root)
     assert seen.driver
-    assert (seen.driver.pid, seen.driver.host, seen.standing) == (os.getpid(), socket.gethostname(), Standing.ALIVE)
+    assert (seen.driver.pid, seen.driver.host, seen.standing) == (os.getpid(), socket.gethostname(), LeaseState.ALIVE)
     lease.release()
-    assert summarize_study(directory.root).standing is Standing.RELEASED
+    assert summarize_study(directory.root).standing is LeaseState.RELEASED
     (directory.owner / "000002").write_text("{")
     assert (summarize_study(directory.root).driver, summarize_study(directory.root).standing) == (None, None)
 
