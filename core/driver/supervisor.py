@@ -210,7 +210,7 @@ class Supervisor:
         owner = current_owner(self._directory.owner)
         gone: Owner | None = None
         if owner:
-            standing = self._liveness_of(owner).standing()
+            standing = self._liveness_of(owner).judge()
             if not standing.is_over:
                 result = self._result(commands)
                 return StudyOver(result) if result else lambda: self._watch(owner)
@@ -264,14 +264,14 @@ class Supervisor:
         self._is_outdated = True
         is_successor = self._succeeds == owner.epoch
         liveness = self._liveness_of(owner)
-        standing = liveness.standing()
+        standing = liveness.judge()
         while True:
             self._report(_elsewhere(owner, liveness, standing), followed.state if followed else None)
             self._clock.wait(HAND_OVER_LOOK if is_successor else LOOK_EVERY)
             self._is_asked = False  # it is driven
             if self._is_ending:
                 return WatchEnded(owner)
-            standing = liveness.standing()  # before the journal is read: what the driver wrote last is read after
+            standing = liveness.judge()  # before the journal is read: what the driver wrote last is read after
             if followed and not followed.report_new(self._listener):
                 return lambda: self._watch(owner)
             if newer := self._newer_owner(owner.epoch):

@@ -148,7 +148,7 @@ class Liveness:
         self._moved = False
         self._next_job_ask = 0.0
 
-    def standing(self) -> LeaseState:
+    def judge(self) -> LeaseState:
         owner, now = self._owner, time.monotonic()
         if _path(self._folder, owner.epoch, ".released").exists():
             return LeaseState.RELEASED
@@ -227,7 +227,7 @@ class Lease:
             before = current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
-                while (standing := liveness.standing()) in (LeaseState.UNKNOWN, LeaseState.SILENT):
+                while (standing := liveness.judge()) in (LeaseState.UNKNOWN, LeaseState.SILENT):
                     pause.wait(min(_ASK_EVERY, silent_after / 10))
                 if standing is LeaseState.ALIVE:
                     raise StudyBusyError(

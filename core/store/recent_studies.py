@@ -115,7 +115,7 @@ def summarize_study(root: Path) -> StudySummary:
     driver, standing = None, None
     with suppress(StudyDirectoryError, OSError):
         driver = current_owner(directory.owner)
-        standing = Liveness(directory.owner, driver).standing() if driver else None
+        standing = Liveness(directory.owner, driver).judge() if driver else None
     result, last_change = end_of_journal(directory.journal)
     counts: dict[str, int] | None = None
     with suppress(OSError):

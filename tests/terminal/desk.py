@@ -65,7 +65,7 @@ class Desk:
         """The process that drives now."""
         folder = StudyDirectory(self.out).owner
         owner = current_owner(folder) if folder.is_dir() else None
-        return owner if owner and Liveness(folder, owner).standing() is LeaseState.ALIVE else None
+        return owner if owner and Liveness(folder, owner).judge() is LeaseState.ALIVE else None
 
     def wait_for_driver(self, *, other_than: int, seconds: float = SECONDS) -> int:
         """Wait until a process other than this one drives; its number."""

@@ -28,13 +28,13 @@ _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 def drives(directory: StudyDirectory) -> str:
     """Who drives the study now, in words; empty if nobody does."""
     _, liveness = _last_driver(directory)
-    return liveness.words if liveness and liveness.standing().drives else ""
+    return liveness.words if liveness and liveness.judge().drives else ""
 
 
 def silent_driver(directory: StudyDirectory) -> str:
     """The driver on another host that has most likely ended without letting go, in words; empty if none has."""
     owner, liveness = _last_driver(directory)
-    if not owner or not liveness or liveness.standing() is not LeaseState.SILENT:
+    if not owner or not liveness or liveness.judge() is not LeaseState.SILENT:
         return ""
     return f"{owner.words}, no sign of life for {rough_words(liveness.last_sign_ago)}"
 

@@ -120,7 +120,7 @@ def test_suspended_driver_is_alive_and_named_as_such(tmp_path: Path) -> None:
         process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         liveness = Liveness(tmp_path, owner)
-        assert liveness.standing() is LeaseState.ALIVE
+        assert liveness.judge() is LeaseState.ALIVE
         assert liveness.words == f"{owner.words}, which is suspended: fg, or kill -CONT {process.pid}"
         elsewhere = put(tmp_path, replace(owner, host="elsewhere"))
         assert Liveness(tmp_path, elsewhere).words == elsewhere.words
@@ -175,7 +175,7 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
         return ended
 
     liveness = Liveness(tmp_path, owner, job_ended=job_ended)
-    assert liveness.standing() is standing
+    assert liveness.judge() is standing
     assert asked == ["12"]
 
 
@@ -184,12 +184,12 @@ def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_pat
     beat = tmp_path / "000001.beat"
     os.utime(beat, (time.time() - 600, time.time() - 600))
     liveness = Liveness(tmp_path, owner, silent_after=60)
-    assert liveness.standing() is LeaseState.SILENT
+    assert liveness.judge() is LeaseState.SILENT
     assert 599 < liveness.last_sign_ago < 660
     with beating(tmp_path, owner), pytest.raises(StudyBusyError):  # its clock may be wrong by as much
         Lease.take(tmp_path, silent_after=60)
     beat.write_text("a later one\n")
-    assert liveness.standing() is LeaseState.ALIVE
+    assert liveness.judge() is LeaseState.ALIVE
     os.utime(beat, (time.time() - 600, time.time() - 600))
     assert Lease.take(tmp_path, silent_after=0.3).owner.epoch == 2
 
@@ -197,7 +197,7 @@ def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_pat
 def test_age_of_an_owner_without_a_heartbeat_counts_from_its_begin(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, since=time.time() - 300))
     (tmp_path / "000001.beat").unlink()
-    assert Liveness(tmp_path, owner).standing() is LeaseState.SILENT
+    assert Liveness(tmp_path, owner).judge() is LeaseState.SILENT
 
 
 def test_owner_that_is_known_to_be_gone_is_followed_at_once_and_no_other_is(tmp_path: Path) -> None:
