@@ -105,7 +105,7 @@ class Driver:
         require_place(self._directory, self._study.plan, moved=only_commands)
         with open_debug_log(self._directory.debug_log):
             while True:
-                lease = Lease.take(self._directory.owner, gone=gone, job_ended=job_has_ended)
+                lease = Lease.acquire(self._directory.owner, gone=gone, job_ended=job_has_ended)
                 outcome = self._hold(lease, only_commands)
                 if outcome != _EXTENDED:
                     return outcome

@@ -209,7 +209,7 @@ class Lease:
         self._next_beat = 0.0
 
     @classmethod
-    def take(
+    def acquire(
         cls,
         folder: Path,
         *,

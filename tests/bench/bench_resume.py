@@ -25,7 +25,7 @@ from tests.mtui import COMMAND
 
 def write_journal(directory: StudyDirectory, instances: int) -> None:
     """A journal in which all instances went through."""
-    lease = Lease.take(directory.owner)
+    lease = Lease.acquire(directory.owner)
     owner = lease.owner
     journal = Journal(directory.journal, owner.epoch)
     journal.append(ev.DriverStarted(at=0.0, epoch=owner.epoch, host=owner.host, pid=owner.pid, version="0"))

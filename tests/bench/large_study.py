@@ -114,7 +114,7 @@ def make_large(folder: Path, rows: int) -> Large:
     directory, study = create_study(plan_study(spec, options), options, Settings())
     began = time.time() - rows * 0.3 - 330
     write_study_file(directory.study_file, replace(study, created=began))
-    first = Lease.take(directory.owner)
+    first = Lease.acquire(directory.owner)
     past = Journal(directory.journal, first.owner.epoch)
     count = 0
     for event in history(study.plan, began):
@@ -123,7 +123,7 @@ def make_large(folder: Path, rows: int) -> Large:
     past.close()
     write_checkpoint(directory, study, *load_state(directory, study))  # as a driver leaves it
     first.release()
-    lease = Lease.take(directory.owner)
+    lease = Lease.acquire(directory.owner)
     journal = Journal(directory.journal, lease.owner.epoch)
     large = Large(directory, study.plan, count, journal)
     owner = lease.owner

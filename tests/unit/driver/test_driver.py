@@ -130,7 +130,7 @@ def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: p
     monkeypatch.setattr(driver.Collector, "step", fail)
     with pytest.raises(DriverError, match="No space left"):
         study.driver.run()
-    Lease.take(study.directory.owner).release()
+    Lease.acquire(study.directory.owner).release()
 
 
 def test_crash_points_are_listed_once() -> None:

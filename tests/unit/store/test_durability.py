@@ -157,7 +157,7 @@ def test_lease_is_taken_though_the_link_that_was_made_is_reported_as_failed(
 
     monkeypatch.setattr(os, "link", made_and_failed)
 
-    lease = Lease.take(tmp_path)
+    lease = Lease.acquire(tmp_path)
 
     assert current_owner(tmp_path) == lease.owner
 
@@ -167,13 +167,13 @@ def test_lease_that_another_was_quicker_to_take_is_not_taken(tmp_path: Path, mon
 
     def too_late(source: Path, target: Path) -> None:
         monkeypatch.setattr(os, "link", link)
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
         link(source, target)
 
     monkeypatch.setattr(os, "link", too_late)
 
     with pytest.raises(StudyBusyError):
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
 
     assert [path.name for path in tmp_path.iterdir() if path.name.isdigit()] == ["000001"]
 

@@ -65,7 +65,7 @@ def beating(folder: Path, owner: Owner) -> Iterator[None]:
 
 
 def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path) -> None:
-    lease = Lease.take(tmp_path)
+    lease = Lease.acquire(tmp_path)
     assert (lease.owner.epoch, lease.owner.pid, lease.owner.host) == (1, os.getpid(), this_host())
     assert lease.before is None
     assert current_owner(tmp_path) == lease.owner
@@ -73,9 +73,9 @@ def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path)
 
 
 def test_second_driver_is_refused_and_told_who_holds_the_study(tmp_path: Path) -> None:
-    owner = Lease.take(tmp_path).owner
+    owner = Lease.acquire(tmp_path).owner
     with pytest.raises(StudyBusyError) as caught:
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner.since))
     assert f"process {os.getpid()} on {this_host()} since {since}" in caught.value.message
     assert caught.value.hint
@@ -83,33 +83,33 @@ def test_second_driver_is_refused_and_told_who_holds_the_study(tmp_path: Path) -
 
 def test_owner_inside_of_a_slurm_job_is_named_with_its_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "4711")
-    Lease.take(tmp_path)
+    Lease.acquire(tmp_path)
     with pytest.raises(StudyBusyError, match=r"\(Slurm job 4711\)"):
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
 
 
 def test_driver_that_let_go_is_followed_at_once(tmp_path: Path) -> None:
-    first = Lease.take(tmp_path)
+    first = Lease.acquire(tmp_path)
     first.release()
-    second = Lease.take(tmp_path, silent_after=60)
+    second = Lease.acquire(tmp_path, silent_after=60)
     assert (second.owner.epoch, second.before) == (2, first.owner)
 
 
 def test_owner_on_another_host_that_let_go_is_followed_at_once(tmp_path: Path) -> None:
     put(tmp_path, ELSEWHERE)
     (tmp_path / "000001.released").touch()
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
 def test_dead_process_of_this_host_is_followed_at_once(tmp_path: Path) -> None:
     pid, start = ended_process()
     put(tmp_path, replace(HERE, pid=pid, start=start))
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
 def test_process_id_that_was_used_again_is_not_taken_for_the_owner(tmp_path: Path) -> None:
     put(tmp_path, replace(HERE, start="1"))
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
 def test_suspended_driver_is_alive_and_named_as_such(tmp_path: Path) -> None:
@@ -134,26 +134,26 @@ def test_zombie_counts_as_dead(tmp_path: Path) -> None:
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     put(tmp_path, replace(HERE, pid=process.pid, start=process_start(os.getpid())))
     assert process_start(process.pid) == ""
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
     process.wait()
 
 
 def test_owner_from_before_a_reboot_is_followed_at_once(tmp_path: Path) -> None:
     put(tmp_path, replace(HERE, boot="an earlier one"))
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
 def test_owner_on_another_host_is_refused_while_its_heartbeat_moves(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     with beating(tmp_path, owner), pytest.raises(StudyBusyError, match="on elsewhere"):
-        Lease.take(tmp_path, silent_after=60)
+        Lease.acquire(tmp_path, silent_after=60)
 
 
 @pytest.mark.parametrize("beat", ["7\n", ""])
 def test_owner_on_another_host_is_followed_after_it_was_silent_long_enough(tmp_path: Path, beat: str) -> None:
     put(tmp_path, ELSEWHERE, beat)
     begin = time.monotonic()
-    assert Lease.take(tmp_path, silent_after=0.3).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=0.3).owner.epoch == 2
     assert time.monotonic() - begin >= 0.3
 
 
@@ -161,7 +161,7 @@ def test_owner_on_another_host_without_a_heartbeat_file_is_given_the_same_time(t
     put(tmp_path, ELSEWHERE)
     (tmp_path / "000001.beat").unlink()
     begin = time.monotonic()
-    assert Lease.take(tmp_path, silent_after=0.3).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=0.3).owner.epoch == 2
     assert time.monotonic() - begin >= 0.3
 
 
@@ -187,11 +187,11 @@ def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_pat
     assert liveness.judge() is LeaseState.SILENT
     assert 599 < liveness.last_sign_ago < 660
     with beating(tmp_path, owner), pytest.raises(StudyBusyError):  # its clock may be wrong by as much
-        Lease.take(tmp_path, silent_after=60)
+        Lease.acquire(tmp_path, silent_after=60)
     beat.write_text("a later one\n")
     assert liveness.judge() is LeaseState.ALIVE
     os.utime(beat, (time.time() - 600, time.time() - 600))
-    assert Lease.take(tmp_path, silent_after=0.3).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=0.3).owner.epoch == 2
 
 
 def test_age_of_an_owner_without_a_heartbeat_counts_from_its_begin(tmp_path: Path) -> None:
@@ -202,22 +202,22 @@ def test_age_of_an_owner_without_a_heartbeat_counts_from_its_begin(tmp_path: Pat
 
 def test_owner_that_is_known_to_be_gone_is_followed_at_once_and_no_other_is(tmp_path: Path) -> None:
     gone = put(tmp_path, ELSEWHERE)
-    assert Lease.take(tmp_path, gone=gone, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, gone=gone, silent_after=60).owner.epoch == 2
     with pytest.raises(StudyBusyError):
-        Lease.take(tmp_path, gone=gone)
+        Lease.acquire(tmp_path, gone=gone)
 
 
 def test_clock_of_the_other_host_does_not_matter(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, since=time.time() + 1e6))
     os.utime(tmp_path / "000001.beat", (1, 1))
     with beating(tmp_path, owner), pytest.raises(StudyBusyError):
-        Lease.take(tmp_path, silent_after=60)
+        Lease.acquire(tmp_path, silent_after=60)
 
 
 def race(folder: Path, ready: Barrier, over: Event, results: Any) -> None:
     ready.wait()
     try:
-        lease = Lease.take(folder)
+        lease = Lease.acquire(folder)
     except StudyBusyError:
         results.put(0)
     else:
@@ -246,7 +246,7 @@ def test_exactly_one_of_twenty_processes_gets_the_lease(tmp_path: Path, left_by:
 
 
 def test_heartbeat_counts_up_when_it_is_due_and_not_before(tmp_path: Path) -> None:
-    lease = Lease.take(tmp_path)
+    lease = Lease.acquire(tmp_path)
     now = time.monotonic()
 
     def beat(at: float) -> str:
@@ -261,17 +261,17 @@ def test_heartbeat_moves_well_before_others_call_it_silent() -> None:
 
 
 def test_lease_is_lost_once_another_has_a_higher_epoch(tmp_path: Path) -> None:
-    first = Lease.take(tmp_path)
+    first = Lease.acquire(tmp_path)
     assert not first.is_lost()
     first.release()
     assert not first.is_lost()
-    second = Lease.take(tmp_path)
+    second = Lease.acquire(tmp_path)
     assert first.is_lost()
     assert not second.is_lost()
 
 
 def test_lease_is_lost_when_its_directory_is_gone(tmp_path: Path) -> None:
-    lease = Lease.take(tmp_path)
+    lease = Lease.acquire(tmp_path)
     for path in tmp_path.iterdir():
         path.unlink()
     tmp_path.rmdir()
@@ -281,7 +281,7 @@ def test_lease_is_lost_when_its_directory_is_gone(tmp_path: Path) -> None:
 def test_heartbeat_into_a_directory_that_is_gone_is_an_error(tmp_path: Path) -> None:
     folder = tmp_path / "owner"
     folder.mkdir()
-    lease = Lease.take(folder)
+    lease = Lease.acquire(folder)
     folder.rename(tmp_path / "moved")
     with pytest.raises(FileNotFoundError):
         lease.beat(time.monotonic() + 60)
@@ -306,12 +306,12 @@ def test_highest_epoch_is_the_current_one(tmp_path: Path) -> None:
 def test_damaged_owner_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "000001").write_text(text, errors="surrogateescape")
     with pytest.raises(StudyDirectoryError, match="who drives"):
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
 
 
 def test_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(StudyDirectoryError, match="who drives"):
-        Lease.take(tmp_path / "gone")
+        Lease.acquire(tmp_path / "gone")
 
 
 def test_lease_that_cannot_be_kept_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -320,9 +320,9 @@ def test_lease_that_cannot_be_kept_is_let_go(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(Lease, "beat", full)
     with pytest.raises(StudyDirectoryError, match="No space left"):
-        Lease.take(tmp_path)
+        Lease.acquire(tmp_path)
     monkeypatch.undo()
-    assert Lease.take(tmp_path, silent_after=60).owner.epoch == 2
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
 @pytest.mark.parametrize("name", ["plain", "two words", "a) b (c", "x) R 1 1 1"])

@@ -263,7 +263,7 @@ def test_torn_journal_tells_what_stands_before_the_tear(tmp_path: Path) -> None:
 
 def test_glance_tells_who_drives(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
-    lease = Lease.take(directory.owner)
+    lease = Lease.acquire(directory.owner)
     seen = summarize_study(directory.root)
     assert seen.driver
     assert (seen.driver.pid, seen.driver.host, seen.standing) == (os.getpid(), socket.gethostname(), LeaseState.ALIVE)
