@@ -42,7 +42,7 @@ from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
 from ..store.journal_follower import JournalFollower
-from ..store.lease import LeaseState, Liveness, Owner, current_owner
+from ..store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
 from ..store.study_reader import read_study
@@ -207,7 +207,7 @@ class Supervisor:
         if self._is_ending:
             return WatchEnded()
         commands = inbox.waiting(self._directory.inbox)  # before the journal: it has a command that left the inbox
-        owner = current_owner(self._directory.owner)
+        owner = read_current_owner(self._directory.owner)
         gone: Owner | None = None
         if owner:
             standing = self._liveness_of(owner).judge()
@@ -313,7 +313,7 @@ class Supervisor:
 
     def _newer_owner(self, epoch: int) -> Owner | None:
         with suppress(StudyDirectoryError):  # a network file system that is away for a moment
-            owner = current_owner(self._directory.owner)
+            owner = read_current_owner(self._directory.owner)
             return owner if owner and owner.epoch > epoch else None
         return None
 

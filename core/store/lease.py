@@ -108,7 +108,7 @@ def _path(folder: Path, epoch: int, suffix: str = "") -> Path:
     return folder / f"{epoch:06d}{suffix}"
 
 
-def current_owner(folder: Path) -> Owner | None:
+def read_current_owner(folder: Path) -> Owner | None:
     """The holder of the highest epoch, whether it still drives or not. Raises StudyDirectoryError."""
     try:
         epochs = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
@@ -224,7 +224,7 @@ class Lease:
         """
         pause = threading.Event()
         while True:
-            before = current_owner(folder)
+            before = read_current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
                 while (standing := liveness.judge()) in (LeaseState.UNKNOWN, LeaseState.SILENT):

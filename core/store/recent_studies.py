@@ -20,7 +20,7 @@ from pathlib import Path
 from ..errors import StudyDirectoryError
 from ..study.status import Status
 from .journal import end_of_journal
-from .lease import LeaseState, Liveness, Owner, current_owner
+from .lease import LeaseState, Liveness, Owner, read_current_owner
 from .status_csv import COLUMNS
 from .study_directory import StudyDirectory
 
@@ -114,7 +114,7 @@ def summarize_study(root: Path) -> StudySummary:
     directory = StudyDirectory(root)
     driver, standing = None, None
     with suppress(StudyDirectoryError, OSError):
-        driver = current_owner(directory.owner)
+        driver = read_current_owner(directory.owner)
         standing = Liveness(directory.owner, driver).judge() if driver else None
     result, last_change = end_of_journal(directory.journal)
     counts: dict[str, int] | None = None

@@ -11,7 +11,7 @@ import pytest
 from textual.app import App
 
 from mtui.core.driver.location import DrivenHere
-from mtui.core.store.lease import current_owner
+from mtui.core.store.lease import read_current_owner
 from mtui.core.store.recent_studies import remember_study
 from mtui.core.store.study_directory import open_study
 from mtui.core.study.status import Status
@@ -233,7 +233,7 @@ def test_the_study_goes_on_when_somebody_leaves(tmp_path: Path) -> None:
 
     visit(out, user)
     owner = open_study(out).owner
-    wait_until(lambda: (found := current_owner(owner)) and found.pid != os.getpid(), 40, "another drives")
+    wait_until(lambda: (found := read_current_owner(owner)) and found.pid != os.getpid(), 40, "another drives")
     visit(out, again)
 
 
@@ -248,7 +248,7 @@ def test_an_app_that_ends_without_leaving_hands_over_too(tmp_path: Path) -> None
     visit(out, user)
     owner = open_study(out).owner
     try:
-        wait_until(lambda: (found := current_owner(owner)) and found.pid != os.getpid(), 40, "another drives")
+        wait_until(lambda: (found := read_current_owner(owner)) and found.pid != os.getpid(), 40, "another drives")
     finally:
         go.touch()
     wait_until(lambda: mtui.status(out)["result"] == "finished", 40, "it ends")

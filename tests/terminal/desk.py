@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mtui.core.store.lease import LeaseState, Liveness, Owner, current_owner
+from mtui.core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from mtui.core.store.study_directory import StudyDirectory
 from tests import mtui
 from tests.terminal.screen import SECONDS, Terminal, environment
@@ -64,7 +64,7 @@ class Desk:
     def driver(self) -> Owner | None:
         """The process that drives now."""
         folder = StudyDirectory(self.out).owner
-        owner = current_owner(folder) if folder.is_dir() else None
+        owner = read_current_owner(folder) if folder.is_dir() else None
         return owner if owner and Liveness(folder, owner).judge() is LeaseState.ALIVE else None
 
     def wait_for_driver(self, *, other_than: int, seconds: float = SECONDS) -> int:

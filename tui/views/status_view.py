@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
-from ...core.store.lease import LeaseState, Liveness, Owner, current_owner
+from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from ...core.study.allocation import Allocation
@@ -40,7 +40,7 @@ def silent_driver(directory: StudyDirectory) -> str:
 
 
 def _last_driver(directory: StudyDirectory) -> tuple[Owner | None, Liveness | None]:
-    owner = current_owner(directory.owner) if directory.owner.exists() else None
+    owner = read_current_owner(directory.owner) if directory.owner.exists() else None
     return owner, Liveness(directory.owner, owner) if owner else None
 
 

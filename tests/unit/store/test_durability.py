@@ -12,7 +12,7 @@ from mtui.core.errors import StudyBusyError, StudyDirectoryError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
 from mtui.core.store.journal import Journal
-from mtui.core.store.lease import Lease, current_owner
+from mtui.core.store.lease import Lease, read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.core.study import events as ev
@@ -159,7 +159,7 @@ def test_lease_is_taken_though_the_link_that_was_made_is_reported_as_failed(
 
     lease = Lease.acquire(tmp_path)
 
-    assert current_owner(tmp_path) == lease.owner
+    assert read_current_owner(tmp_path) == lease.owner
 
 
 def test_lease_that_another_was_quicker_to_take_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,16 @@ import pytest
 
 from mtui.core.errors import StudyBusyError, StudyDirectoryError
 from mtui.core.store import lease as module
-from mtui.core.store.lease import Lease, LeaseState, Liveness, Owner, boot_id, current_owner, process_start, this_host
+from mtui.core.store.lease import (
+    Lease,
+    LeaseState,
+    Liveness,
+    Owner,
+    boot_id,
+    process_start,
+    read_current_owner,
+    this_host,
+)
 
 HERE = Owner(1, this_host(), boot_id(), os.getpid(), process_start(os.getpid()), time.time())
 ELSEWHERE = replace(HERE, host="elsewhere", boot="another boot")
@@ -68,7 +77,7 @@ def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path)
     lease = Lease.acquire(tmp_path)
     assert (lease.owner.epoch, lease.owner.pid, lease.owner.host) == (1, os.getpid(), this_host())
     assert lease.before is None
-    assert current_owner(tmp_path) == lease.owner
+    assert read_current_owner(tmp_path) == lease.owner
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000001.beat"]
 
 
@@ -291,13 +300,13 @@ def test_heartbeat_into_a_directory_that_is_gone_is_an_error(tmp_path: Path) -> 
 
 
 def test_nobody_has_driven_a_new_study(tmp_path: Path) -> None:
-    assert current_owner(tmp_path) is None
+    assert read_current_owner(tmp_path) is None
 
 
 def test_highest_epoch_is_the_current_one(tmp_path: Path) -> None:
     for epoch in (2, 10, 9):
         put(tmp_path, replace(HERE, epoch=epoch))
-    owner = current_owner(tmp_path)
+    owner = read_current_owner(tmp_path)
     assert owner is not None
     assert owner.epoch == 10
 

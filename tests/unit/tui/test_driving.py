@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverReleased, StudyOver
 from mtui.core.store import inbox
-from mtui.core.store.lease import current_owner
+from mtui.core.store.lease import read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, open_study
 from mtui.core.store.study_file import read_study_file
 from mtui.tui.views.driving import Driving
@@ -86,7 +86,7 @@ def wheel(tmp_path: Path) -> Iterator[Wheel]:
 
 
 def _own(directory: StudyDirectory) -> bool:
-    owner = current_owner(directory.owner)
+    owner = read_current_owner(directory.owner)
     return owner is not None and owner.pid == os.getpid()
 
 
@@ -105,10 +105,10 @@ def test_it_drives_when_nobody_does_and_stops_at_the_end(wheel: Wheel) -> None:
 def test_a_finished_study_is_not_driven(wheel: Wheel) -> None:
     wheel.go.touch()
     assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 0
-    owner = current_owner(wheel.directory.owner)
+    owner = read_current_owner(wheel.directory.owner)
     wheel.take()
     wheel.wait(StudyOver, "finished")
-    assert current_owner(wheel.directory.owner) == owner
+    assert read_current_owner(wheel.directory.owner) == owner
 
 
 def test_a_driver_that_lives_is_watched_and_followed_when_it_is_killed(wheel: Wheel) -> None:
@@ -171,7 +171,7 @@ def test_leaving_hands_the_study_to_a_driver_in_the_background(wheel: Wheel) -> 
     driving.detach()
     assert driving.join(40)
     assert not _own(wheel.directory), "another took it"
-    owner = current_owner(wheel.directory.owner)
+    owner = read_current_owner(wheel.directory.owner)
     assert owner
     wheel.take()
     wheel.wait(DrivenElsewhere, f"process {owner.pid} ")
