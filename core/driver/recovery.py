@@ -6,7 +6,7 @@ import time
 
 from ..backends.slurm import job_has_ended
 from ..claims import attempt_name
-from ..store.lease import holder
+from ..store.lease import read_owner
 from ..study import events as ev
 from ..study.status import Status
 from .allocations.tracker import AllocationTracker
@@ -54,7 +54,7 @@ def _recover_local_start(context: DriverContext, submission: str, attempt: str, 
         context.emit(ev.SubmitMissed(at=at, submission=submission))
         return
     epoch = submission.partition("-")[0]
-    starter = holder(context.directory.owner, int(epoch)) if epoch.isdecimal() else None
+    starter = read_owner(context.directory.owner, int(epoch)) if epoch.isdecimal() else None
     node = starter.host if starter else context.host
     context.emit(ev.Submitted(at=at, submission=submission, job=pid, node=node))
 

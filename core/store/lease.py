@@ -120,7 +120,7 @@ def read_current_owner(folder: Path) -> Owner | None:
         raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint) from None
 
 
-def holder(folder: Path, epoch: int) -> Owner | None:
+def read_owner(folder: Path, epoch: int) -> Owner | None:
     """Who held an epoch; None if nothing tells."""
     try:
         return Owner(**json.loads(_path(folder, epoch).read_text(encoding="utf-8")))
