@@ -27,7 +27,7 @@ class CommandRunner(DriverPart):
     def step(self) -> None:
         """Carry out every pending command, in the order in which they were sent."""
         context = self._context
-        for path in inbox.waiting(context.directory.inbox):
+        for path in inbox.pending_commands(context.directory.inbox):
             request = inbox.read(path)
             if request is None:
                 continue

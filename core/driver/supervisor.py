@@ -206,7 +206,9 @@ class Supervisor:
         """Find out who drives."""
         if self._is_ending:
             return WatchEnded()
-        commands = inbox.waiting(self._directory.inbox)  # before the journal: it has a command that left the inbox
+        commands = inbox.pending_commands(
+            self._directory.inbox
+        )  # before the journal: it has a command that left the inbox
         owner = read_current_owner(self._directory.owner)
         gone: Owner | None = None
         if owner:
@@ -226,7 +228,7 @@ class Supervisor:
 
     def _drive_unless_over(self, gone: Owner | None = None) -> _Phase:
         self._is_asked = False
-        result = self._result(inbox.waiting(self._directory.inbox))
+        result = self._result(inbox.pending_commands(self._directory.inbox))
         return StudyOver(result) if result else lambda: self._drive(gone)
 
     def _drive(self, gone: Owner | None = None) -> _Phase:
@@ -324,7 +326,7 @@ class Supervisor:
     def _keep_failure(self, error: Exception) -> None:
         """Report an error; this process drives again when it is asked to, or by a new command."""
         self._is_asked = False
-        self._failed_on = inbox.waiting(self._directory.inbox)
+        self._failed_on = inbox.pending_commands(self._directory.inbox)
         is_bug = not isinstance(error, MtuiError)
         self._report(CannotDrive(f"{type(error).__name__}: {error}" if is_bug else str(error), is_bug))
 

@@ -39,7 +39,7 @@ def send(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str,
     return command
 
 
-def waiting(inbox: Path) -> list[Path]:
+def pending_commands(inbox: Path) -> list[Path]:
     """The commands that nobody has taken yet, oldest first."""
     try:
         return sorted(path for path in (inbox / "new").iterdir() if not path.name.startswith("."))

@@ -109,7 +109,7 @@ def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: p
         assert desk.marked() == set(), "what was acted on is marked no longer"
 
     visit(own, user)
-    [path] = inbox.waiting(open_study(own).inbox)
+    [path] = inbox.pending_commands(open_study(own).inbox)
     request = inbox.read(path)
     assert isinstance(request, Request)
     assert (request.verb, request.targets) == ("retry", FAILED)

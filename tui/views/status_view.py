@@ -99,7 +99,7 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
 def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
     """The whole answer of `mtui status`; `given` stood in for values of the study's file when it was started."""
     driver = drives(directory)
-    commands = len(inbox.waiting(directory.inbox))
+    commands = len(inbox.pending_commands(directory.inbox))
     lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
     if is_maestros(directory):
         written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(directory.status_csv.stat().st_mtime))

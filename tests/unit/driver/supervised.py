@@ -169,7 +169,7 @@ class World(SupervisorListener):
         inbox.send(self.directory.inbox, verb, ("a_X.1",), {})
 
     def forget_commands(self) -> None:
-        for path in inbox.waiting(self.directory.inbox):
+        for path in inbox.pending_commands(self.directory.inbox):
             inbox.put_away(path)
 
     # --- what is supervised

@@ -158,7 +158,7 @@ def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
         inbox.send(wheel.directory.inbox, "retry", ("a",), {})
         wheel.wait(StudyOver, "finished")
         assert mtui.instance(wheel.out, "a")["status"] == "finished"
-        assert inbox.waiting(wheel.directory.inbox) == []
+        assert inbox.pending_commands(wheel.directory.inbox) == []
     finally:
         wheel.end()
 

@@ -168,7 +168,7 @@ def submit(arguments: argparse.Namespace) -> int:
         study, state = read_study(directory)
         require_own(directory)
         require_place(directory, study.plan)
-        if state.result and not inbox.waiting(directory.inbox):
+        if state.result and not inbox.pending_commands(directory.inbox):
             raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")
         driver = drives(directory)
         if driver:
