@@ -42,5 +42,5 @@ class CommandRunner(DriverPart):
             crash_point("command.journalled")
             context.log.sync()  # before it is put away: else a crash would lose it
             crash_point("command.synced")
-            inbox.put_away(path)
+            inbox.archive_command(path)
             crash_point("command.put_away")

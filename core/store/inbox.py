@@ -72,7 +72,7 @@ def _option(value: object) -> str | int:
     raise TypeError(f"an option is {value!r}")
 
 
-def put_away(path: Path) -> None:
+def archive_command(path: Path) -> None:
     """Move a taken command out of the way; if that fails it is found done by its id."""
     try:
         path.rename(path.parent.parent / "done" / path.name)

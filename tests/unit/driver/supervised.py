@@ -170,7 +170,7 @@ class World(SupervisorListener):
 
     def forget_commands(self) -> None:
         for path in inbox.pending_commands(self.directory.inbox):
-            inbox.put_away(path)
+            inbox.archive_command(path)
 
     # --- what is supervised
 

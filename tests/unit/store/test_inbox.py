@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import Refusal, StudyDirectoryError
-from mtui.core.store.inbox import pending_commands, put_away, read, send
+from mtui.core.store.inbox import archive_command, pending_commands, read, send
 from mtui.core.study.commands import Request
 
 
@@ -37,8 +37,8 @@ def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None
 
 def test_command_that_was_put_away_waits_no_more_and_is_kept(inbox: Path) -> None:
     first, second = (send(inbox, "hold", (), {}) for _ in range(2))
-    put_away(inbox / "new" / first)
-    put_away(inbox / "new" / first)  # by a driver that was slower
+    archive_command(inbox / "new" / first)
+    archive_command(inbox / "new" / first)  # by a driver that was slower
     assert [path.name for path in pending_commands(inbox)] == [second]
     assert [path.name for path in (inbox / "done").iterdir()] == [first]
 
