@@ -24,7 +24,7 @@ _log = get_logger(__name__)
 VERSION = 1
 
 
-def send(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
+def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
     """Drop a command; its id. Raises StudyDirectoryError if it cannot be written."""
     host = socket.gethostname().replace("/", "_")
     command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"

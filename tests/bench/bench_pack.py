@@ -107,7 +107,7 @@ def _answer_time(ended: Callable[[], int | None], directory: StudyDirectory) -> 
     """Seconds until the driver has carried a command out."""
 
     def send_and_wait() -> None:
-        command = inbox.send(directory.inbox, "update", (), {"local_jobs": 2})
+        command = inbox.send_command(directory.inbox, "update", (), {"local_jobs": 2})
         done = directory.inbox / "done" / command
         wait_until(lambda: done.exists() or ended() is not None, LONG, "the command is carried out")
 

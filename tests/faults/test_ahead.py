@@ -31,7 +31,7 @@ def test_children_are_bound_while_something_happens_all_the_time(tmp_path: Path)
     def keep_it_busy() -> None:
         verbs = ["hold", "release"]
         while not enough.wait(0.1):
-            inbox.send(open_study(out).inbox, verbs[0], ("other",), {})
+            inbox.send_command(open_study(out).inbox, verbs[0], ("other",), {})
             verbs.reverse()
 
     busy = threading.Thread(target=keep_it_busy)
@@ -39,7 +39,7 @@ def test_children_are_bound_while_something_happens_all_the_time(tmp_path: Path)
         driver.wait_for("submit_intended", count=2)
         busy.start()
         driver.wait_for("held", count=5)  # there was no room for the third one in all that time
-        inbox.send(open_study(out).inbox, "update", (), {"throttle": 0})
+        inbox.send_command(open_study(out).inbox, "update", (), {"throttle": 0})
         driver.wait_for("submit_intended", count=LENGTH)
     finally:
         enough.set()

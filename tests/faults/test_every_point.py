@@ -109,7 +109,7 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
         return set(VICTIMS) <= set(trace.read_text().split()) and _is_bound(out, "hangs_on_it")
 
     wait_until(victims_run, 90, f"{point}: the victims run with one bound to them, or the driver is dead")
-    inbox.send(StudyDirectory(out).inbox, "cancel", VICTIMS, {})
+    inbox.send_command(StudyDirectory(out).inbox, "cancel", VICTIMS, {})
     if first.wait(90) != -9:
         return f"{point}: the driver was not killed there, it ended with {first.process.returncode}"
     second = mtui.run("--no-ui", out, env=env, timeout=180)

@@ -216,7 +216,7 @@ def test_command_that_was_obeyed_is_not_obeyed_again_by_the_next_driver(tmp_path
     out = tmp_path / "out"
     first = mtui.Driver("-o", out, spec, log=tmp_path / "first", env={**os.environ, "MTUI_FAULT": "command.synced"})
     wait_until(trace.read_text, 20, "the payload runs")
-    inbox.send(out / ".mtui" / "inbox", "stop", (), {})
+    inbox.send_command(out / ".mtui" / "inbox", "stop", (), {})
     assert first.wait() == -signal.SIGKILL
     second = mtui.Driver(out, log=tmp_path / "second")
     second.wait_for("driver_started")

@@ -113,7 +113,7 @@ class OpenStudy:
         with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
         words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
         names = acting.targets(self.state, order.indices)
-        command = inbox.send(self.directory.inbox, order.verb, names, dict(options or {}))
+        command = inbox.send_command(self.directory.inbox, order.verb, names, dict(options or {}))
         sent = Sent(command, words, time.time())
         self.sent = [*self.sent[-_MOST_SENT:], sent]
         self.feed.wake()

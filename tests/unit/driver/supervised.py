@@ -166,7 +166,7 @@ class World(SupervisorListener):
         self.directory.owner.with_name("away").rename(self.directory.owner)
 
     def send(self, verb: str = "retry") -> None:
-        inbox.send(self.directory.inbox, verb, ("a_X.1",), {})
+        inbox.send_command(self.directory.inbox, verb, ("a_X.1",), {})
 
     def forget_commands(self) -> None:
         for path in inbox.pending_commands(self.directory.inbox):

@@ -77,7 +77,7 @@ def test_commands_alone_start_and_retry_nothing(study: Study) -> None:
 
 
 def test_command_counts_before_anything_is_started(study: Study) -> None:
-    inbox.send(study.directory.inbox, "cancel", ("a",), {})
+    inbox.send_command(study.directory.inbox, "cancel", ("a",), {})
     assert study.driver.run() == "cancelled"
     assert "submit_intended" not in study.journal()
 

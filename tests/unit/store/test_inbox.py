@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import Refusal, StudyDirectoryError
-from mtui.core.store.inbox import archive_command, pending_commands, read, send
+from mtui.core.store.inbox import archive_command, pending_commands, read, send_command
 from mtui.core.study.commands import Request
 
 
@@ -23,20 +23,20 @@ def inbox(tmp_path: Path) -> Path:
 
 def test_command_is_read_as_it_was_sent(inbox: Path) -> None:
     options = {"throttle": 3, "walltime": "1:30:00", "nodes": ""}
-    command = send(inbox, "cancel", ("a_X.1", "b*", "ä"), options)
+    command = send_command(inbox, "cancel", ("a_X.1", "b*", "ä"), options)
     (path,) = pending_commands(inbox)
     assert read(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
     assert list((inbox / "tmp").iterdir()) == []
 
 
 def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None:
-    sent = [send(inbox, "hold", (str(number),), {}) for number in range(20)]
+    sent = [send_command(inbox, "hold", (str(number),), {}) for number in range(20)]
     assert [path.name for path in pending_commands(inbox)] == sent
     assert len(set(sent)) == 20
 
 
 def test_command_that_was_put_away_waits_no_more_and_is_kept(inbox: Path) -> None:
-    first, second = (send(inbox, "hold", (), {}) for _ in range(2))
+    first, second = (send_command(inbox, "hold", (), {}) for _ in range(2))
     archive_command(inbox / "new" / first)
     archive_command(inbox / "new" / first)  # by a driver that was slower
     assert [path.name for path in pending_commands(inbox)] == [second]
@@ -51,7 +51,7 @@ def test_hidden_files_are_no_commands(inbox: Path) -> None:
 def test_study_without_an_inbox_has_no_commands_and_takes_none(tmp_path: Path) -> None:
     assert pending_commands(tmp_path) == []
     with pytest.raises(StudyDirectoryError, match="cannot write a command"):
-        send(tmp_path, "hold", (), {})
+        send_command(tmp_path, "hold", (), {})
 
 
 RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {}}
@@ -78,7 +78,7 @@ def test_what_is_no_command_is_passed_over_with_a_reason(inbox: Path, text: str,
 
 
 def test_command_of_another_user_does_not_count(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    send(inbox, "cancel", ("*",), {})
+    send_command(inbox, "cancel", ("*",), {})
     (path,) = pending_commands(inbox)
     monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
     assert read(path) == Refusal("it belongs to another user")
@@ -92,7 +92,7 @@ def test_command_that_is_gone_was_taken_by_somebody(inbox: Path) -> None:
 def test_command_waits_while_the_file_system_is_in_trouble(
     inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, answer: str | None
 ) -> None:
-    send(inbox, "cancel", ("*",), {})
+    send_command(inbox, "cancel", ("*",), {})
     (path,) = pending_commands(inbox)
 
     def no_text(*_: object, **__: object) -> str:

@@ -155,7 +155,7 @@ def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
         wheel.take()
         wheel.wait(StudyOver, "failed")
         wheel.go.touch()
-        inbox.send(wheel.directory.inbox, "retry", ("a",), {})
+        inbox.send_command(wheel.directory.inbox, "retry", ("a",), {})
         wheel.wait(StudyOver, "finished")
         assert mtui.instance(wheel.out, "a")["status"] == "finished"
         assert inbox.pending_commands(wheel.directory.inbox) == []

@@ -113,7 +113,7 @@ def _send(
         hint = f"go on with: mtui --no-ui {directory.root}"
         raise UsageError(f"no driver is running, so there is none to {verb}", hint)
     follower = JournalFollower.from_now(directory.journal)
-    command = inbox.send(directory.inbox, verb, targets, options)
+    command = inbox.send_command(directory.inbox, verb, targets, options)
     driver = drives(directory)
     if driver:
         answer = _answer(follower, command, driver, _ACKNOWLEDGED)
