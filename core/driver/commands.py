@@ -28,7 +28,7 @@ class CommandRunner(DriverPart):
         """Carry out every pending command, in the order in which they were sent."""
         context = self._context
         for path in inbox.pending_commands(context.directory.inbox):
-            request = inbox.read(path)
+            request = inbox.read_command(path)
             if request is None:
                 continue
             if isinstance(request, Refusal):

@@ -48,7 +48,7 @@ def pending_commands(inbox: Path) -> list[Path]:
         return []
 
 
-def read(path: Path) -> Request | Refusal | None:
+def read_command(path: Path) -> Request | Refusal | None:
     """The command of a file, or why it does not count; None if it cannot be read just now, or is gone."""
     try:
         if path.stat().st_uid != os.getuid():

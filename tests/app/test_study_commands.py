@@ -110,7 +110,7 @@ def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: p
 
     visit(own, user)
     [path] = inbox.pending_commands(open_study(own).inbox)
-    request = inbox.read(path)
+    request = inbox.read_command(path)
     assert isinstance(request, Request)
     assert (request.verb, request.targets) == ("retry", FAILED)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.errors import Refusal, StudyDirectoryError
-from mtui.core.store.inbox import archive_command, pending_commands, read, send_command
+from mtui.core.store.inbox import archive_command, pending_commands, read_command, send_command
 from mtui.core.study.commands import Request
 
 
@@ -25,7 +25,7 @@ def test_command_is_read_as_it_was_sent(inbox: Path) -> None:
     options = {"throttle": 3, "walltime": "1:30:00", "nodes": ""}
     command = send_command(inbox, "cancel", ("a_X.1", "b*", "ä"), options)
     (path,) = pending_commands(inbox)
-    assert read(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
+    assert read_command(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
     assert list((inbox / "tmp").iterdir()) == []
 
 
@@ -74,18 +74,18 @@ RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {
 def test_what_is_no_command_is_passed_over_with_a_reason(inbox: Path, text: str, reason: str) -> None:
     path = inbox / "new" / "x"
     path.write_text(text, errors="surrogateescape")
-    assert reason in str(read(path))
+    assert reason in str(read_command(path))
 
 
 def test_command_of_another_user_does_not_count(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     send_command(inbox, "cancel", ("*",), {})
     (path,) = pending_commands(inbox)
     monkeypatch.setattr(os, "getuid", lambda: path.stat().st_uid + 1)
-    assert read(path) == Refusal("it belongs to another user")
+    assert read_command(path) == Refusal("it belongs to another user")
 
 
 def test_command_that_is_gone_was_taken_by_somebody(inbox: Path) -> None:
-    assert read(inbox / "new" / "gone") is None
+    assert read_command(inbox / "new" / "gone") is None
 
 
 @pytest.mark.parametrize(("number", "answer"), [(errno.ESTALE, None), (errno.EACCES, "it cannot be read: ")])
@@ -99,6 +99,6 @@ def test_command_waits_while_the_file_system_is_in_trouble(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "read_text", no_text)
-    assert read(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
+    assert read_command(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
-    assert isinstance(read(path), Request)
+    assert isinstance(read_command(path), Request)

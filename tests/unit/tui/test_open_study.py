@@ -107,7 +107,7 @@ def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     assert sent.words == "hold a_X.0"
     assert opened.study.way(sent) == ("sent, not yet seen", "state--queued")
     [path] = inbox.pending_commands(opened.directory.inbox)
-    request = inbox.read(path)
+    request = inbox.read_command(path)
     assert isinstance(request, Request)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
@@ -147,7 +147,7 @@ def test_a_command_names_whole_steps_and_what_it_changes(opened: Opened) -> None
         opened.tell(script.ended(index, Status.FAILED))
     sent = opened.study.send(opened.order("retry", 0, 1, 2), {"walltime": "02:00:00"})
     assert sent.words == "retry 3 instances with walltime 02:00:00"
-    request = inbox.read(inbox.pending_commands(opened.directory.inbox)[0])
+    request = inbox.read_command(inbox.pending_commands(opened.directory.inbox)[0])
     assert isinstance(request, Request)
     assert (request.targets, dict(request.options)) == (("a",), {"walltime": "02:00:00"})
 
