@@ -90,7 +90,7 @@ class EventLog:
 
     def drop(self) -> None:
         """Forget events that are not flushed yet: another driver went on from what the journal says."""
-        self._journal.drop()
+        self._journal.discard()
 
     def close(self) -> None:
         """Sync and close the journal. Raises StudyDirectoryError."""

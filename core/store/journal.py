@@ -71,7 +71,7 @@ class Journal:
             raise self._broken(error) from None
         self._unsynced = False
 
-    def drop(self) -> None:
+    def discard(self) -> None:
         """Forget what is not handed over yet: another driver went on from what the file holds."""
         self._buffer.clear()
 

@@ -208,7 +208,7 @@ def test_what_was_not_handed_over_is_dropped_when_another_goes_on(tmp_path: Path
     journal.append(EVENTS[0])
     journal.flush()
     journal.append(EVENTS[1])
-    journal.drop()
+    journal.discard()
     journal.close()
     assert list(read_events(tmp_path)) == EVENTS[:1]
 
