@@ -13,7 +13,7 @@ from ..study import events as ev
 from ..study.causes import Cause, CauseCode
 from ..study.state import Impossible, StudyState
 from ..study.status import OVER, Status
-from .directory import MaestroDirectory
+from .maestro_directory import MaestroDirectory
 from .plan import plan_of_maestro
 from .rows import Row, parse_rows
 
