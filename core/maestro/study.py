@@ -14,7 +14,7 @@ from ..study.causes import Cause, CauseCode
 from ..study.state import Impossible, StudyState
 from ..study.status import OVER, Status
 from .maestro_directory import MaestroDirectory
-from .plan import plan_of_maestro
+from .maestro_plan import plan_of_maestro
 from .rows import Row, parse_rows
 
 _ENDS = {
