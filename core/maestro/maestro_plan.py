@@ -12,7 +12,7 @@ from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch
 from ..start import PlanOptions, plan_study
-from .rows import Row
+from .status_rows import Row
 
 
 def plan_of_maestro(root: Path, rows: Sequence[Row]) -> tuple[Plan, str, bool]:

@@ -15,7 +15,7 @@ from ..study.state import Impossible, StudyState
 from ..study.status import OVER, Status
 from .maestro_directory import MaestroDirectory
 from .maestro_plan import plan_of_maestro
-from .rows import Row, parse_rows
+from .status_rows import Row, parse_rows
 
 _ENDS = {
     "FINISHED": Status.FINISHED,
