@@ -1,6 +1,6 @@
 """Studies that Maestro runs or has run: read, shown, and never touched."""
 
 from .maestro_directory import MaestroDirectory, find_maestro_study
-from .study import read_maestro_study
+from .maestro_study import read_maestro_study
 
 __all__ = ["MaestroDirectory", "find_maestro_study", "read_maestro_study"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.maestro.maestro_plan import plan_of_maestro
+from mtui.core.maestro.maestro_study import state_of_rows
 from mtui.core.maestro.status_rows import parse_rows
-from mtui.core.maestro.study import state_of_rows
 from mtui.core.study.state import StudyState
 from tests.plans import plan, step
 
