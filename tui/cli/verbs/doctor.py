@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mtui import __version__
 
-from ....core.doctor.directory import check_directory
+from ....core.doctor.directory_check import check_directory
 from ....core.doctor.finding import Finding, Level, Part
 from ....core.doctor.machine import check_machine
 from ....core.doctor.slurm import check_slurm

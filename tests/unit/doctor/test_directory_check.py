@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.doctor.directory import DirectoryFacts, check_directory, directory_findings, try_directory
+from mtui.core.doctor.directory_check import DirectoryFacts, check_directory, directory_findings, try_directory
 from mtui.core.doctor.finding import Level
 
 GOOD = DirectoryFacts("/here", "ext4", sync=0.001)
