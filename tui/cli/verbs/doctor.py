@@ -14,7 +14,7 @@ from mtui import __version__
 
 from ....core.doctor.directory_check import check_directory
 from ....core.doctor.finding import Finding, Level, Part
-from ....core.doctor.machine import check_machine
+from ....core.doctor.machine_check import check_machine
 from ....core.doctor.slurm import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ...views.as_json import tell

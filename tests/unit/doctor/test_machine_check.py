@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.doctor.finding import Level
-from mtui.core.doctor.machine import MachineFacts, kills_at_logout, look_at_machine, machine_findings
+from mtui.core.doctor.machine_check import MachineFacts, kills_at_logout, look_at_machine, machine_findings
 
 GOOD = MachineFacts(files=1024, processes=-1, local_jobs=4, ends_at_logout=False)
 
