@@ -15,7 +15,7 @@ from mtui import __version__
 from ....core.doctor.directory_check import check_directory
 from ....core.doctor.finding import Finding, Level, Part
 from ....core.doctor.machine_check import check_machine
-from ....core.doctor.slurm import check_slurm
+from ....core.doctor.slurm_check import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ...views.as_json import tell
 from ...views.text import Paint, plural, safe

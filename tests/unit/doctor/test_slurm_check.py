@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.doctor.finding import Level
-from mtui.core.doctor.slurm import SlurmFacts, ask_slurm, slurm_findings
+from mtui.core.doctor.slurm_check import SlurmFacts, ask_slurm, slurm_findings
 from tests.unit.backends.fake import Fake
 
 GOOD = SlurmFacts(
