@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..store.file_watch import LOCAL_TYPES, file_system_type
-from .finding import Finding, Part, note, problem
+from .finding import Finding, FindingGroup, note, problem
 
 _NEWS_WITHIN = 2000  # milliseconds that the kernel has to tell of a new file
 _LEAST_ROOM = 100 << 20  # bytes; a study of thousands of instances writes some tens of megabytes besides its output
@@ -38,9 +38,9 @@ class DirectoryFacts:
     files: int = 1 << 40  # that can still be made; -1 where there is no such limit
 
 
-def check_directory(path: Path) -> Part:
+def check_directory(path: Path) -> FindingGroup:
     """Try everything in a folder that is removed again, and say what it means."""
-    return Part(f"Directory {path}", directory_findings(try_directory(path)))
+    return FindingGroup(f"Directory {path}", directory_findings(try_directory(path)))
 
 
 def try_directory(path: Path) -> DirectoryFacts:

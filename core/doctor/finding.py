@@ -26,7 +26,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FindingGroup:
     """The findings about one thing: the terminal, Slurm, a directory, this machine."""
 
     title: str

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..backends.slurm import user_name
 from ..start import default_local_jobs
-from .finding import Finding, Part, note, problem
+from .finding import Finding, FindingGroup, note, problem
 
 _LEAST_FILES = 256  # open at once; a driver with an app needs less than half of it
 _LEAST_PROCESSES = 100
@@ -28,8 +28,8 @@ class MachineFacts:
     unwritable: tuple[str, ...] = ()  # of the user's own folders
 
 
-def check_machine(environment: Mapping[str, str]) -> Part:
-    return Part("This machine", machine_findings(look_at_machine(environment)))
+def check_machine(environment: Mapping[str, str]) -> FindingGroup:
+    return FindingGroup("This machine", machine_findings(look_at_machine(environment)))
 
 
 def look_at_machine(environment: Mapping[str, str]) -> MachineFacts:

@@ -14,7 +14,7 @@ from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
 from ..sites.profile_search import find_profile
-from .finding import Finding, Part, note, problem
+from .finding import Finding, FindingGroup, note, problem
 
 _OPTIONAL = ("sacct", "sacctmgr", "scontrol", "srun")
 
@@ -36,9 +36,9 @@ class SlurmFacts:
     unreadable: str = ""  # what is wrong with the site's profile
 
 
-def check_slurm(environment: Mapping[str, str]) -> Part:
+def check_slurm(environment: Mapping[str, str]) -> FindingGroup:
     """Ask Slurm what a driver asks it. Takes as long as the controller does, some seconds at most if it is well."""
-    return Part("Slurm", slurm_findings(ask_slurm(environment)))
+    return FindingGroup("Slurm", slurm_findings(ask_slurm(environment)))
 
 
 def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:

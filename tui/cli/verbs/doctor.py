@@ -13,7 +13,7 @@ from pathlib import Path
 from mtui import __version__
 
 from ....core.doctor.directory_check import check_directory
-from ....core.doctor.finding import Finding, Level, Part
+from ....core.doctor.finding import Finding, FindingGroup, Level
 from ....core.doctor.machine_check import check_machine
 from ....core.doctor.slurm_check import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
@@ -40,19 +40,19 @@ def doctor(arguments: argparse.Namespace) -> int:
     return EXIT_ERROR if bad else EXIT_FINISHED
 
 
-def _checks(directory: Path) -> Iterator[Part]:
+def _checks(directory: Path) -> Iterator[FindingGroup]:
     yield check_terminal(os.environ)
     yield check_slurm(os.environ)
     yield check_directory(directory)
     yield check_machine(os.environ)
 
 
-def _tell(parts: Iterator[Part], paint: Paint) -> list[Part]:
+def _tell(parts: Iterator[FindingGroup], paint: Paint) -> list[FindingGroup]:
     """Print each part as it is known: Slurm may take its time."""
     print(
         f"mtui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}", flush=True
     )
-    found: list[Part] = []
+    found: list[FindingGroup] = []
     for part in parts:
         print("\n".join(["", *part_lines(part, paint)]), flush=True)
         found.append(part)
@@ -70,7 +70,7 @@ def _summary(notes: int, problems: int) -> str:
     return "mtui can work here" + (f"; {plural(notes, 'note')}" if notes else "")
 
 
-def part_lines(part: Part, paint: Paint) -> list[str]:
+def part_lines(part: FindingGroup, paint: Paint) -> list[str]:
     """A heading, and for each finding a line with its level; below it what mtui does about it."""
     lines = [paint.bold(safe(part.title))]
     width = max((len(finding.subject) for finding in part.findings), default=0)
@@ -91,7 +91,7 @@ def _finding_lines(finding: Finding, width: int, paint: Paint) -> list[str]:
     ]
 
 
-def record_of(parts: Sequence[Part]) -> dict[str, object]:
+def record_of(parts: Sequence[FindingGroup]) -> dict[str, object]:
     """The findings for programs."""
     return {
         "findings": [

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ....core.doctor.finding import Finding, Part, note
+from ....core.doctor.finding import Finding, FindingGroup, note
 from ...views.environment import editor_command, has_utf8, pager_command
 from ..arguments import has_terminal
 
@@ -37,8 +37,8 @@ class TerminalFacts:
     missing: tuple[str, ...] = ()
 
 
-def check_terminal(environment: Mapping[str, str]) -> Part:
-    return Part("Terminal", terminal_findings(look_at_terminal(environment)))
+def check_terminal(environment: Mapping[str, str]) -> FindingGroup:
+    return FindingGroup("Terminal", terminal_findings(look_at_terminal(environment)))
 
 
 def look_at_terminal(environment: Mapping[str, str]) -> TerminalFacts:
