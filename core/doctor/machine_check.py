@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..backends.slurm import user_name
-from ..start import default_local_jobs
+from ..study_creation import default_local_jobs
 from .finding import Finding, FindingGroup, note, problem
 
 _LEAST_FILES = 256  # open at once; a driver with an app needs less than half of it

@@ -11,7 +11,7 @@ from ..plan.expand import path_component
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch
-from ..start import PlanOptions, plan_study
+from ..study_creation import PlanOptions, plan_study
 from .status_rows import Row
 
 

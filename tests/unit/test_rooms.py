@@ -27,11 +27,11 @@ FLOORS = {
     "core.study": ("core.errors", "core.packing", "core.spec", "core.plan"),
     "core.store": ("core.errors", "core.packing", "core.spec", "core.plan", "core.study"),
     "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
-    "core.start": ("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
-    "core.maestro": ("core.errors", "core.spec", "core.plan", "core.start", "core.store", "core.study"),
+    "core.study_creation": ("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
+    "core.maestro": ("core.errors", "core.spec", "core.plan", "core.study_creation", "core.store", "core.study"),
     "core.doctor": (
         *("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
-        *("core.backends", "core.start"),
+        *("core.backends", "core.study_creation"),
     ),
     "core.driver": (
         "core.errors",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ...core.errors import UsageError
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
-    from ...core.start import PlanOptions
     from ...core.store.study_directory import StudyDirectory
+    from ...core.study_creation import PlanOptions
 
 
 def say_on_stderr(text: str) -> None:
@@ -52,7 +52,7 @@ def study_file(target: str) -> Path:
 
 def plan_options(arguments: argparse.Namespace) -> PlanOptions:
     from ...core.plan.step_selection import StepSelection
-    from ...core.start import PlanOptions
+    from ...core.study_creation import PlanOptions
 
     return PlanOptions(
         out=arguments.out,

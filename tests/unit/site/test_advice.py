@@ -9,7 +9,7 @@ import pytest
 from mtui.core.sites.advice import advice
 from mtui.core.sites.profile import Profile
 from mtui.core.sites.profile_search import find_profile
-from mtui.core.start import PlanOptions, plan_study
+from mtui.core.study_creation import PlanOptions, plan_study
 from tests.unit.planning import HEAD, plan_of
 
 

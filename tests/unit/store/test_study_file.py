@@ -12,8 +12,8 @@ from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan import Plan
 from mtui.core.plan.instance_script import render
 from mtui.core.spec import SpecError
-from mtui.core.start import PlanOptions, plan_study
 from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
+from mtui.core.study_creation import PlanOptions, plan_study
 from tests.conftest import SHARED
 from tests.plans import plan, step
 

@@ -63,7 +63,7 @@ def update(arguments: argparse.Namespace) -> int:
 
 
 def extend(arguments: argparse.Namespace) -> int:
-    from ....core.start import PlanOptions
+    from ....core.study_creation import PlanOptions
     from .extend import extend
 
     options = PlanOptions(

@@ -35,7 +35,7 @@ def studies(arguments: argparse.Namespace) -> int:
 
 
 def plan(arguments: argparse.Namespace) -> int:
-    from ....core.start import plan_study
+    from ....core.study_creation import plan_study
 
     planned = plan_study(study_file(arguments.target), plan_options(arguments))
     if arguments.json:

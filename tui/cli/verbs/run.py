@@ -20,9 +20,9 @@ from ..parser import refuse_plan_options
 
 if TYPE_CHECKING:  # imported where they are used: planning is not needed to resume
     from ....core.spec.problems import Problem
-    from ....core.start import Planned, PlanOptions
     from ....core.store.study_directory import StudyDirectory
     from ....core.store.study_file import StudyFile
+    from ....core.study_creation import Planned, PlanOptions
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
         return (_scripts_elsewhere if arguments.dry else _only_check)(spec, plan_options(arguments))
     directory, study, warnings = _create(spec, arguments, dry=arguments.dry)
     if arguments.dry:
-        from ....core.start import write_all
+        from ....core.study_creation import write_all
 
         write_all(directory, study.plan)
         print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
@@ -60,9 +60,9 @@ def _create(
 ) -> tuple[StudyDirectory, StudyFile, Sequence[Problem]]:
     """A new study; the warnings about its file, which are told on stderr."""
     from ....core.backends.batch import require_batch_system, within_abilities
-    from ....core.start import create_study, default_local_jobs
     from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import Settings
+    from ....core.study_creation import create_study, default_local_jobs
 
     options = plan_options(arguments)
     planned = _planned(spec, options)
@@ -208,8 +208,8 @@ def _only_check(spec: Path, options: PlanOptions) -> int:
 
 def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
     """Write all scripts into a temporary directory; the exit code."""
-    from ....core.start import write_all
     from ....core.store.study_directory import StudyDirectory
+    from ....core.study_creation import write_all
 
     plan = _planned(spec, options).plan
     try:
@@ -225,7 +225,7 @@ def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
 
 def _planned(spec: Path, options: PlanOptions) -> Planned:
     """The plan of a study file; warnings about it are printed on stderr."""
-    from ....core.start import plan_study
+    from ....core.study_creation import plan_study
 
     planned = plan_study(spec, options)
     for problem in planned.warnings:
