@@ -54,7 +54,7 @@ class PlanOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedStudy:
     """A plan that was made of a spec file, and what is doubtful in the file."""
 
     study: StudySpec
@@ -68,7 +68,7 @@ class Planned:
         return self.study.mtui.confirm or (self.profile.confirm if self.profile else 0.0)
 
 
-def plan_study(spec: Path, options: PlanOptions) -> Planned:
+def plan_study(spec: Path, options: PlanOptions) -> PlannedStudy:
     """Read and plan a spec file; writes nothing.
 
     Raises SpecError with every problem of the file, PgenError or UsageError for a generator that fails.
@@ -98,7 +98,7 @@ def plan_study(spec: Path, options: PlanOptions) -> Planned:
     profile = _profile(study, plan, spec)
     if profile:
         problems.found += advice(plan, profile, {step.name: step.place for step in study.steps})
-    return Planned(study, plan, problems.warnings, profile)
+    return PlannedStudy(study, plan, problems.warnings, profile)
 
 
 def _check_path(plan: Plan) -> None:
@@ -148,7 +148,7 @@ def _parameters(study: StudySpec, options: PlanOptions, out: str, spec_root: str
     )
 
 
-def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> tuple[StudyDirectory, StudyFile]:
+def create_study(planned: PlannedStudy, options: PlanOptions, settings: Settings) -> tuple[StudyDirectory, StudyFile]:
     """Make the directory of a planned study, with everything that a driver needs.
 
     Raises StudyDirectoryError or DependencyError; what was made until then is removed again.
@@ -163,7 +163,7 @@ def create_study(planned: Planned, options: PlanOptions, settings: Settings) -> 
     return directory, study
 
 
-def _new_directory(planned: Planned, options: PlanOptions, undo: ExitStack) -> tuple[StudyDirectory, Plan]:
+def _new_directory(planned: PlannedStudy, options: PlanOptions, undo: ExitStack) -> tuple[StudyDirectory, Plan]:
     """The directory of a plan, and the plan: another one if another start was quicker to take its directory."""
     copies = [Path(options.pgen)] if options.pgen else []
     while True:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported where they are used: planning is not needed to res
     from ....core.spec.problems import Problem
     from ....core.store.study_directory import StudyDirectory
     from ....core.store.study_file import StudyFile
-    from ....core.study_creation import Planned, PlanOptions
+    from ....core.study_creation import PlannedStudy, PlanOptions
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -223,7 +223,7 @@ def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
     return EXIT_FINISHED
 
 
-def _planned(spec: Path, options: PlanOptions) -> Planned:
+def _planned(spec: Path, options: PlanOptions) -> PlannedStudy:
     """The plan of a study file; warnings about it are printed on stderr."""
     from ....core.study_creation import plan_study
 
@@ -236,7 +236,7 @@ def _planned(spec: Path, options: PlanOptions) -> Planned:
 # --- questions before a start
 
 
-def _confirm_cost(planned: Planned, *, yes: bool) -> bool:
+def _confirm_cost(planned: PlannedStudy, *, yes: bool) -> bool:
     """Whether to start. Raises UsageError if the user has to be asked and stdin is no terminal."""
     from ....core.plan.cost import cost_of
 
