@@ -15,9 +15,9 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import open_study
 from mtui.core.store.study_file import Settings, read_study_file
-from mtui.core.study.status import Status
 from mtui.core.study_creation import PlanOptions, create_study, plan_study
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.themes import LIGHT

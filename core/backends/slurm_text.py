@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..engine.status import Status
 from ..plan.instance_script import directive_lines
-from ..study.status import Status
 from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, Refused, Unclear
 
 # Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.

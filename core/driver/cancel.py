@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ..backends.backend import Backend
-from ..study import events as ev
-from ..study.attempt import Attempt
+from ..engine import events as ev
+from ..engine.attempt import Attempt
 from .context import DriverContext
 from .effects import Effect
 from .part import DriverPart

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from ..claims import attempt_name
+from ..engine import events as ev
+from ..engine.job_reports import DuplicateReport
 from ..store.spool import UnreadableRecord, list_records, read_record, remove_records, start_record_of
-from ..study import events as ev
-from ..study.job_reports import DuplicateReport
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point

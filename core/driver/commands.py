@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from ..engine import events as ev
+from ..engine.commands import carry_out
 from ..errors import Refusal
 from ..store import inbox
-from ..study import events as ev
-from ..study.commands import carry_out
 from .context import DriverContext
 from .crash_points import crash_point
 from .part import DriverPart

@@ -14,17 +14,17 @@ from ..backends.batch import BatchSystem
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
+from ..engine import events as ev
+from ..engine.again import Tries
+from ..engine.observer import Observer
+from ..engine.policy import Limits
+from ..engine.status import Status
 from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.lease import Lease
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import Settings, StudyFile
-from ..study import events as ev
-from ..study.again import Tries
-from ..study.observer import Observer
-from ..study.policy import Limits
-from ..study.status import Status
 from .crash_points import crash_point
 from .effects import Effects
 from .event_log import EventLog

@@ -2,7 +2,7 @@
 
 One loop on one thread. Everything that happens elsewhere (a record in the spool, an answer of sbatch, a poll of
 Slurm, the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
-What to start is decided in study/policy.py, what the world means in study/observer.py.
+What to start is decided in engine/policy.py, what the world means in engine/observer.py.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from ..backends.batch import batch_system
 from ..backends.local import Local
 from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
+from ..engine import events as ev
+from ..engine.state import StudyState
 from ..errors import DriverError, StudyDirectoryError
 from ..store.file_watch import FileWatch
 from ..store.lease import Lease, Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
 from ..store.study_file import StudyFile, read_study_file
-from ..study import events as ev
-from ..study.state import StudyState
 from .allocations.in_job import OwnAllocation
 from .allocations.packed_cancel import PackedCanceller
 from .allocations.scheduler import AllocationScheduler

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from ..study import events as ev
+from ..engine import events as ev
 from .crash_points import crash_point
 
 A = TypeVar("A")

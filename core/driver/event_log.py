@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from ..debug_log import get_logger
+from ..engine import events as ev
+from ..engine.state import Impossible, StudyState
 from ..store.checkpoint import load_state, write_checkpoint
 from ..store.journal import Journal
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
-from ..study import events as ev
-from ..study.state import Impossible, StudyState
 
 _log = get_logger(__name__)
 

@@ -11,9 +11,9 @@ import subprocess
 import time
 from contextlib import suppress
 
-from ..study import events as ev
-from ..study.cause_text import cause_text
-from ..study.status import UNSUCCESSFUL
+from ..engine import events as ev
+from ..engine.cause_text import cause_text
+from ..engine.status import UNSUCCESSFUL
 from .context import DriverContext
 from .crash_points import crash_point
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from ..engine.state import StudyState
 from ..store.lease import Owner
-from ..study.state import StudyState
 
 
 @dataclass(frozen=True, slots=True)

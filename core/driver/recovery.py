@@ -6,9 +6,9 @@ import time
 
 from ..backends.slurm import job_has_ended
 from ..claims import attempt_name
+from ..engine import events as ev
+from ..engine.status import Status
 from ..store.lease import read_owner
-from ..study import events as ev
-from ..study.status import Status
 from .allocations.tracker import AllocationTracker
 from .collect import Collector
 from .context import DriverContext

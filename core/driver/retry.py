@@ -1,14 +1,14 @@
-"""Runs failed instances again automatically, as the study's rules say (study/again.py)."""
+"""Runs failed instances again automatically, as the study's rules say (engine/again.py)."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-from ..study import events as ev
-from ..study.again import try_again
-from ..study.commands import check_changes
-from ..study.status import UNSUCCESSFUL, Status
+from ..engine import events as ev
+from ..engine.again import try_again
+from ..engine.commands import check_changes
+from ..engine.status import UNSUCCESSFUL, Status
 from .context import DriverContext
 from .crash_points import crash_point
 from .hooks import HookRunner

@@ -11,9 +11,9 @@ from ..backends.batch import BatchSystem
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
-from ..study import events as ev
-from ..study.observer import Seen
-from ..study.status import Status
+from ..engine import events as ev
+from ..engine.observer import Seen
+from ..engine.status import Status
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
 from .collect import Collector

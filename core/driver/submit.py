@@ -11,15 +11,15 @@ from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred
 from ..backends.cluster_limits import ClusterLimits
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
+from ..engine import events as ev
+from ..engine.binding import Start
+from ..engine.policy import Capacity, next_local, next_submissions
+from ..engine.status import LIVE
+from ..engine.window import Window
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
 from ..store.study_directory import prepare_attempt
-from ..study import events as ev
-from ..study.binding import Start
-from ..study.policy import Capacity, next_local, next_submissions
-from ..study.status import LIVE
-from ..study.window import Window
 from .context import DriverContext
 from .crash_points import crash_point
 from .effects import Effect

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..engine.policy import Capacity, Limits
+from ..engine.state import StudyState
 from ..plan.shared_allocations import PackingPlan
-from ..study.policy import Capacity, Limits
-from ..study.state import StudyState
 
 
 def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:

@@ -37,6 +37,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..backends.slurm import job_has_ended
+from ..engine.events import Event, PlanExtended
+from ..engine.state import Impossible, StudyState
 from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
 from ..store import inbox
 from ..store.checkpoint import load_state
@@ -46,8 +48,6 @@ from ..store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
 from ..store.study_reader import read_study
-from ..study.events import Event, PlanExtended
-from ..study.state import Impossible, StudyState
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
 from .event_log import Listener
 from .location import (

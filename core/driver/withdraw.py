@@ -11,9 +11,9 @@ from itertools import chain, islice
 
 from ..claims import attempt_name
 from ..debug_log import get_logger
-from ..study import events as ev
-from ..study.causes import Cause, CauseCode
-from ..study.state import StudyState
+from ..engine import events as ev
+from ..engine.causes import Cause, CauseCode
+from ..engine.state import StudyState
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point

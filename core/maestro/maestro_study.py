@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from ..engine import events as ev
+from ..engine.causes import Cause, CauseCode
+from ..engine.state import Impossible, StudyState
+from ..engine.status import OVER, Status
 from ..errors import StudyDirectoryError
 from ..plan.study_plan import Instance, Plan
 from ..store.study_file import Settings, StudyFile
-from ..study import events as ev
-from ..study.causes import Cause, CauseCode
-from ..study.state import Impossible, StudyState
-from ..study.status import OVER, Status
 from .maestro_directory import MaestroDirectory
 from .maestro_plan import plan_of_maestro
 from .status_rows import Row, parse_rows

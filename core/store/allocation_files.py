@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..study.job_reports import Report
+from ..engine.job_reports import Report
 from .spool import UnreadableRecord, parse_record
 
 _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..study import events as ev
-from ..study.event_records import from_record
+from ..engine import events as ev
+from ..engine.event_records import from_record
 
 _MOST = 200  # events; the last ones
 _OF_INSTANCES = re.compile(rb'"(?:instance|submission|instances|members)":')

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
+from ..engine.commands import Request
 from ..errors import Refusal, StudyDirectoryError, may_pass
-from ..study.commands import Request
 
 _log = get_logger(__name__)
 

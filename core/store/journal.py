@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..engine import events as ev
+from ..engine.event_records import UnknownEvent, from_record, to_line
 from ..errors import StudyDirectoryError
-from ..study import events as ev
-from ..study.event_records import UnknownEvent, from_record, to_line
 
 _TAIL = 1 << 13  # bytes: the last events
 _BUFFER = 1 << 16  # bytes that are kept before they are handed over

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..study import events as ev
+from ..engine import events as ev
 from .journal import parse_lines
 
 _LONGEST_LINE = 1 << 20  # bytes that are searched for the end of the last event

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ..engine.status import Status
 from ..errors import StudyDirectoryError
-from ..study.status import Status
 from .journal import end_of_journal
 from .lease import LeaseState, Liveness, Owner, read_current_owner
 from .status_csv import COLUMNS
@@ -82,7 +82,7 @@ def _entries() -> list[tuple[int, Path]]:
 class StudySummary:
     """How a study stands by its status.csv, which is a few seconds old at most while somebody drives it.
 
-    `counts` are instances by status, in the words of study/status.py; Maestro's table does not tell all of them
+    `counts` are instances by status, in the words of engine/status.py; Maestro's table does not tell all of them
     apart, so `failed` holds the blocked ones too. None if there is no table, or it cannot be understood.
     """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
-from ..study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from ..engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")

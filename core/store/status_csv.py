@@ -7,10 +7,10 @@ import io
 import time
 from pathlib import Path
 
+from ..engine.attempt import Attempt
+from ..engine.state import StudyState
+from ..engine.status import LIVE, Status
 from ..plan.study_plan import Instance
-from ..study.attempt import Attempt
-from ..study.state import StudyState
-from ..study.status import LIVE, Status
 
 COLUMNS = (
     "Step Name",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..engine.state import StudyState
 from ..plan.study_plan import Instance
-from ..study.state import StudyState
 from .checkpoint import load_state
 from .study_directory import StudyDirectory
 from .study_file import StudyFile, read_study_file

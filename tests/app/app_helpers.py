@@ -14,9 +14,9 @@ from textual._context import visible_screen_stack
 from textual.app import App
 from textual.pilot import Pilot
 
+from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import open_study
 from mtui.core.store.study_file import read_study_file
-from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.widgets.grid import StatusGrid

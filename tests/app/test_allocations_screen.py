@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
 from mtui.tui.app.screens.allocations import AllocationsScreen
 from mtui.tui.app.screens.detail import DetailScreen
 from mtui.tui.app.screens.study import StudyScreen

@@ -11,10 +11,10 @@ import pytest
 from textual.app import App
 
 from mtui.core.driver.location import DrivenHere
+from mtui.core.engine.status import Status
 from mtui.core.store.lease import read_current_owner
 from mtui.core.store.recent_studies import remember_study
 from mtui.core.store.study_directory import open_study
-from mtui.core.study.status import Status
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.run import farewell
 from mtui.tui.app.screens.dialogs import RetryScreen

@@ -11,9 +11,9 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.grid import StatusGrid
 from mtui.tui.views.view import Sort, StudyView

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.study.status import Status
+from mtui.core.engine.status import Status
 from mtui.tui.app.screens.dialogs import ConfirmScreen, RetryScreen
 from mtui.tui.app.screens.study import StudyScreen
 from tests import mtui

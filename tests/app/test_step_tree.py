@@ -6,9 +6,9 @@ import asyncio
 
 from textual.app import App, ComposeResult
 
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.step_tree import StepTree
 from mtui.tui.views.view import StudyView

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine.commands import Request
+from mtui.core.engine.status import Status
 from mtui.core.store import inbox
 from mtui.core.store.study_directory import open_study
-from mtui.core.study.commands import Request
-from mtui.core.study.status import Status
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen
 from mtui.tui.app.screens.study import StudyScreen
 from tests.app.app_helpers import FAILED, SIMS, Desk, visit

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 from textual.app import App
 
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.timeline import Timeline

@@ -9,12 +9,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.status import Status
 from mtui.core.study_creation import PlanOptions, create_study, plan_study
 from tests.bench import studies
 from tests.bench.place import Place

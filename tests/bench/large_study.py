@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
 from mtui.core.study_creation import PlanOptions, create_study, plan_study
 
 _BASE = ("s0", "s1", "s2")  # finished in every row

@@ -8,10 +8,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields
 
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.events import TYPES, Event
-from mtui.core.study.status import IN_SLURM, TABLE, UNSUCCESSFUL, Status, Verb
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.events import TYPES, Event
+from mtui.core.engine.status import IN_SLURM, TABLE, UNSUCCESSFUL, Status, Verb
 from mtui.tui.cli.parser import make_parser
 from tests.conformance import deviations
 from tests.docs.markdown import ROOT, read

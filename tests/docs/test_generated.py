@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mtui.core.study.status import Status
+from mtui.core.engine.status import Status
 from tests.docs.markdown import documents, read, tables
 from tests.docs.parts import PARTS, renewed
 

@@ -8,9 +8,9 @@ import pytest
 
 from mtui.core.backends.slurm import Slurm
 from mtui.core.driver import Driver
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from mtui.core.study_creation import PlanOptions, create_study, plan_study
 from tests import mtui
 from tests.faults.fake_slurm import FakeSlurm

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver import Driver
+from mtui.core.engine.events import Event
+from mtui.core.engine.state import StudyState
 from mtui.core.store.study_file import Settings
-from mtui.core.study.events import Event
-from mtui.core.study.state import StudyState
 from mtui.core.study_creation import PlanOptions, create_study, plan_study
 from tests import mtui
 

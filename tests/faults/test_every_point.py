@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mtui.core.driver.crash_points import POINTS
+from mtui.core.engine.status import Status
 from mtui.core.store import inbox
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_reader import read_study
-from mtui.core.study.status import Status
 from tests import mtui
 from tests.slurm.cluster import Cluster
 from tests.waiting import wait_until

@@ -111,7 +111,7 @@ def test_nothing_slow_is_imported(folder: Path) -> None:
     assert suggested(folder, "mtui retry out sim_", "-X", "importtime") == SIMS
     loaded = {line.rpartition("|")[2].strip() for line in (folder / "stderr").read_text().splitlines()}
     assert {"argcomplete", "mtui.core.store.name_index"} <= loaded
-    slow = {"textual", "rich", "networkx", "watchfiles", "yaml", "asyncio", "mtui.core.study", "mtui.core.plan"}
+    slow = {"textual", "rich", "networkx", "watchfiles", "yaml", "asyncio", "mtui.core.engine", "mtui.core.plan"}
     assert loaded & slow == set()
 
 

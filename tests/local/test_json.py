@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from mtui.core.backends.usage import Usage
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from mtui.tui.cli.parser import VERBS
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of

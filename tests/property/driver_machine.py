@@ -7,22 +7,22 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.again import Tries, try_again
+from mtui.core.engine.binding import Start
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.commands import TARGETED, Request, carry_out
+from mtui.core.engine.event_records import to_line
+from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.engine.job_reports import DuplicateReport
+from mtui.core.engine.observer import Observer
+from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
 from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.shared_allocations import PackingPlan
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.again import Tries, try_again
-from mtui.core.study.binding import Start
-from mtui.core.study.causes import text_cause
-from mtui.core.study.commands import TARGETED, Request, carry_out
-from mtui.core.study.event_records import to_line
-from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.study.job_reports import DuplicateReport
-from mtui.core.study.observer import Observer
-from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import OVER, UNSUCCESSFUL, Status
 from tests.property.studies import plans
 from tests.property.world import HOST, PURGED_AFTER, World
 from tests.property.world import Request as Sbatch

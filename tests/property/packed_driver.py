@@ -6,15 +6,15 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from mtui.core.claims import REVOKED
-from mtui.core.study import events as ev
-from mtui.core.study.allocation import Allocation
-from mtui.core.study.allocation_watch import AllocationWatch, Over
-from mtui.core.study.causes import BY_COMMAND, Cause, CauseCode, text_cause
-from mtui.core.study.job_reports import Report
-from mtui.core.study.packing import Gift, Packer
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import OVER, Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.allocation import Allocation
+from mtui.core.engine.allocation_watch import AllocationWatch, Over
+from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
+from mtui.core.engine.job_reports import Report
+from mtui.core.engine.packing import Gift, Packer
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import OVER, Status
 from tests.property.packed_world import Began, Key, PackedWorld, Place
 
 

@@ -8,12 +8,12 @@ from typing import Literal
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from mtui.core.engine.job_reports import ExitReport, LostReport, Report, StartReport
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PackingPlan, Pool
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
-from mtui.core.study.job_reports import ExitReport, LostReport, Report, StartReport
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.status import Status
 from tests.property.studies import plans
 from tests.property.test_state_machine import StudyMachine
 from tests.property.world import HOST

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import Cause, CauseCode, exit_cause, text_cause
+from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from mtui.core.plan.extend import extend_plan
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.causes import Cause, CauseCode, exit_cause, text_cause
-from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from tests.plans import plan, step
 
 _STEPS = (step("a", uses="X"), step("b", "a", uses="X"), step("sum", "b_*"), step("here", local=True, after=["a_*"]))

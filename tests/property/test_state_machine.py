@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 
-from mtui.core.study.status import BAD, DONE, IN_SLURM, LIVE, OVER, Status
+from mtui.core.engine.status import BAD, DONE, IN_SLURM, LIVE, OVER, Status
 from tests.property.world_machine import WorldMachine, replay
 from tests.unit.study.script import everything, words
 

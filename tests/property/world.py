@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtui.core.claims import REVOKED
-from mtui.core.study.job_reports import DuplicateReport, ExitReport, Report, StartReport
-from mtui.core.study.observer import NEVER
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.status import Status
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, Report, StartReport
+from mtui.core.engine.observer import NEVER
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.status import Status
 
 HOST = "here"
 PURGED_AFTER = 300.0  # seconds after its end, a job counts as done for whatever is then bound to it

@@ -7,13 +7,13 @@ import json
 import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.checkpoint import from_lines, to_lines
+from mtui.core.engine.commands import Request, carry_out
+from mtui.core.engine.event_records import from_record
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.checkpoint import from_lines, to_lines
-from mtui.core.study.commands import Request, carry_out
-from mtui.core.study.event_records import from_record
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.property.driver_machine import DriverMachine
 from tests.property.world import Job
 from tests.property.world import Request as Sbatch

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 from mtui.core.store.lease import Owner
 from mtui.core.store.study_directory import StudyDirectory
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
 from tests.unit.tui.directories import append, write_slurm_study
 
 BEGAN = 1_767_348_000.0  # 2026-01-02 10:00:00 UTC

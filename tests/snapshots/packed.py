@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
 from tests.snapshots.alloy import BEGAN
 from tests.unit.tui.directories import append, write_slurm_study
 

@@ -14,13 +14,13 @@ import pytest
 from rich.segment import Segment
 
 from mtui.core.driver.location import DrivenElsewhere
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.store import status_csv
 from mtui.core.store.lease import Owner
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import read_study_file
 from mtui.core.store.study_reader import read_study
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane

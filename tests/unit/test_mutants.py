@@ -65,7 +65,7 @@ def test_the_change_is_shown_line_by_line() -> None:
 
 def test_a_copy_is_changed_and_the_tree_is_not(tmp_path: Path) -> None:
     copy = Copy.create(tmp_path)
-    name = "core/study/window.py"
+    name = "core/engine/window.py"
     before = (ROOT / name).read_text()
     with copy.changed(name, "raise SystemExit(3)\n"):
         assert (copy.root / name).read_text() == "raise SystemExit(3)\n"

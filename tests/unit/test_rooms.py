@@ -24,13 +24,13 @@ FLOORS = {
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.packing", "core.spec"),
     "core.sites": ("core.errors", "core.spec", "core.plan"),
-    "core.study": ("core.errors", "core.packing", "core.spec", "core.plan"),
-    "core.store": ("core.errors", "core.packing", "core.spec", "core.plan", "core.study"),
-    "core.backends": ("core.errors", "core.spec", "core.plan", "core.study"),
-    "core.study_creation": ("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
-    "core.maestro": ("core.errors", "core.spec", "core.plan", "core.study_creation", "core.store", "core.study"),
+    "core.engine": ("core.errors", "core.packing", "core.spec", "core.plan"),
+    "core.store": ("core.errors", "core.packing", "core.spec", "core.plan", "core.engine"),
+    "core.backends": ("core.errors", "core.spec", "core.plan", "core.engine"),
+    "core.study_creation": ("core.errors", "core.spec", "core.plan", "core.sites", "core.engine", "core.store"),
+    "core.maestro": ("core.errors", "core.spec", "core.plan", "core.study_creation", "core.store", "core.engine"),
     "core.doctor": (
-        *("core.errors", "core.spec", "core.plan", "core.sites", "core.study", "core.store"),
+        *("core.errors", "core.spec", "core.plan", "core.sites", "core.engine", "core.store"),
         *("core.backends", "core.study_creation"),
     ),
     "core.driver": (
@@ -38,7 +38,7 @@ FLOORS = {
         "core.packing",
         "core.spec",
         "core.plan",
-        "core.study",
+        "core.engine",
         "core.store",
         "core.backends",
     ),
@@ -53,7 +53,7 @@ INTERFACE = {
 LEAVES = ("core.claims", "core.debug_log")  # modules that import nothing of ours, and that every package may import
 ALLOWED = {room: {"core", "mtui", *LEAVES, *below} for room, below in FLOORS.items()}
 ALLOWED |= {room: {*FLOORS, "tui", *below} for room, below in INTERFACE.items()}
-PURE = ("core.spec", "core.plan", "core.study")
+PURE = ("core.spec", "core.plan", "core.engine")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
 RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
 NO_TEXTUAL = ("tui/views", "tui/report")  # what is shown is worked out without the app

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from textual.app import SuspendNotSupported
 
-from ...core.study.status import Status
+from ...core.engine.status import Status
 from ..views.environment import editor_command, pager_command, shell_command
 from ..views.open_study import OpenStudy
 from .app_base import AppBase

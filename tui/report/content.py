@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from ...core.backends.usage import Usage
+from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
+from ...core.engine.state import StudyState
+from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
-from ...core.study.attempt import Attempt
-from ...core.study.cause_text import cause_text
-from ...core.study.state import StudyState
-from ...core.study.status import UNSUCCESSFUL, Status
 from ..views.appearance import Group, group_of
 from ..views.estimate import span_words
 

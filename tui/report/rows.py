@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 
 from ...core.backends.usage import Usage
+from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
+from ...core.engine.state import StudyState
 from ...core.plan.resource_changes import in_words
-from ...core.study.attempt import Attempt
-from ...core.study.cause_text import cause_text
-from ...core.study.state import StudyState
 
 _HEADS = (
     "instance", "step", "attempt", "status", "exit_code", "cause", "job", "node", "allocation", "queued_at",

@@ -9,12 +9,12 @@ import time
 from pathlib import Path
 
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
+from ...core.engine.state import StudyState
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
-from ...core.study.state import StudyState
 from ..views.as_json import tell
 from ..views.opening import READ_ONLY, is_maestros, read_any
 from ..views.text import log_line, say

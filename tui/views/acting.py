@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from ...core.engine import commands
+from ...core.engine.state import StudyState
+from ...core.engine.status import LIVE, Status
 from ...core.errors import Refusal
-from ...core.study import commands
-from ...core.study.state import StudyState
-from ...core.study.status import LIVE, Status
 from .text import plural, safe
 
 _MOST_NAMES = 6

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from math import inf
 
 from ...core.backends.slurm_text import reason_text
+from ...core.engine.allocation import Allocation
+from ...core.engine.attempt import Attempt
+from ...core.engine.state import StudyState
+from ...core.engine.status import Status
 from ...core.plan.shared_allocations import PackingPlan, PoolShare
 from ...core.plan.study_plan import Plan
 from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text
-from ...core.study.allocation import Allocation
-from ...core.study.attempt import Attempt
-from ...core.study.state import StudyState
-from ...core.study.status import Status
 from .appearance import Group, group_of
 from .text import plural, safe
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ...core.study.status import Status
+from ...core.engine.status import Status
 
 
 class Group(Enum):

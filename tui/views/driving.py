@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from ...core.driver import Purpose, Supervisor, SupervisorListener
 from ...core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
+from ...core.engine.events import Event
+from ...core.engine.state import StudyState
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.study.events import Event
-from ...core.study.state import StudyState
 from .event_text import EventLines
 
 

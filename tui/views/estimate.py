@@ -15,11 +15,11 @@ from itertools import islice
 from math import ceil, sqrt
 from statistics import fmean, median
 
+from ...core.engine import events as ev
+from ...core.engine.attempt import Attempt
+from ...core.engine.state import StudyState
+from ...core.engine.status import IN_SLURM, OVER, Status
 from ...core.plan.study_plan import Plan
-from ...core.study import events as ev
-from ...core.study.attempt import Attempt
-from ...core.study.state import StudyState
-from ...core.study.status import IN_SLURM, OVER, Status
 
 _SAMPLES = 200  # durations that are kept for each step
 _RECENT = 2000  # ends that are looked at when a state is taken up

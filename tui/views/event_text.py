@@ -8,16 +8,16 @@ import sys
 import time
 from collections.abc import Callable
 
+from ...core.engine import events as ev
+from ...core.engine.allocation import Allocation
+from ...core.engine.cause_text import cause_text
+from ...core.engine.causes import Cause
+from ...core.engine.event_records import to_record
+from ...core.engine.state import StudyState
+from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.plan.resource_changes import in_words
 from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
-from ...core.study import events as ev
-from ...core.study.allocation import Allocation
-from ...core.study.cause_text import cause_text
-from ...core.study.causes import Cause
-from ...core.study.event_records import to_record
-from ...core.study.state import StudyState
-from ...core.study.status import UNSUCCESSFUL, Status
 from .allocations import clock, hosts, title
 from .status_view import summary
 from .text import Paint, plural, safe, say

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from ...core.engine.events import Event
+from ...core.engine.state import Impossible, StudyState
 from ...core.errors import MtuiError
 from ...core.store.checkpoint import load_state
 from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.study.events import Event
-from ...core.study.state import Impossible, StudyState
 
 _LOOK_EVERY = 0.5  # seconds between two looks while nobody says that there is something new
 _LOOK_LONGEST = 3.0  # the same where a look itself takes long

@@ -9,10 +9,10 @@ from decimal import Decimal
 from fnmatch import translate
 from functools import cache
 
+from ...core.engine.status import Status
 from ...core.errors import MtuiError
 from ...core.plan.study_plan import Plan
 from ...core.spec.problems import nearest
-from ...core.study.status import Status
 from .appearance import LOOKS, Group
 
 Test = Callable[[str], bool]

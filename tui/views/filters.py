@@ -14,11 +14,11 @@ from functools import cached_property
 from itertools import compress
 from operator import and_
 
+from ...core.engine.cause_text import cause_text
+from ...core.engine.state import StudyState
+from ...core.engine.status import Status
 from ...core.plan.study_plan import Plan
 from ...core.spec.problems import nearest
-from ...core.study.cause_text import cause_text
-from ...core.study.state import StudyState
-from ...core.study.status import Status
 from . import filter_terms as ft
 from .filter_terms import FilterError
 

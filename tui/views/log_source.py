@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...core.engine.status import OVER, UNSUCCESSFUL, Status
 from ...core.plan.study_plan import Instance, Plan
 from ...core.store.study_directory import StudyDirectory
-from ...core.study.status import OVER, UNSUCCESSFUL, Status
 
 DRIVER_LOG = "driver log"
 SOURCES = ("stdout", "stderr", "script", DRIVER_LOG)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 
 from ...core.driver.location import DriverLocation, NotKnown
+from ...core.engine.events import Event
+from ...core.engine.state import StudyState
 from ...core.errors import MtuiError
 from ...core.maestro import MaestroDirectory, read_maestro_study
 from ...core.store.study_file import StudyFile
-from ...core.study.events import Event
-from ...core.study.state import StudyState
 
 _LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 from ...core.backends.slurm_text import reason_words
 from ...core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverLocation
+from ...core.engine.cause_text import cause_text
+from ...core.engine.events import PlanExtended
+from ...core.engine.state import StudyState
+from ...core.engine.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from ...core.maestro import MaestroDirectory
 from ...core.store import inbox
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ...core.study.cause_text import cause_text
-from ...core.study.events import PlanExtended
-from ...core.study.state import StudyState
-from ...core.study.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from . import acting
 from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of

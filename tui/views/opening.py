@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...core.engine.state import StudyState
 from ...core.errors import UsageError
 from ...core.store.study_directory import StudyDirectory, is_searchable, open_study
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_study
-from ...core.study.state import StudyState
 
 READ_ONLY = "Maestro drives this study; mtui only shows it"
 

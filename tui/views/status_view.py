@@ -8,15 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from ...core.engine.allocation import Allocation
+from ...core.engine.cause_text import cause_text
+from ...core.engine.state import StudyState
+from ...core.engine.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from ...core.plan.cost import nodes_asked
 from ...core.store import inbox
 from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
-from ...core.study.allocation import Allocation
-from ...core.study.cause_text import cause_text
-from ...core.study.state import StudyState
-from ...core.study.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from .allocations import Occupancy, Use, left, open_ones, stands
 from .estimate import rough_words
 from .opening import READ_ONLY, is_maestros

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...core.engine.status import Status
 from ...core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
-from ...core.study.status import Status
 from .text import safe, table
 
 NO_STUDIES = (  # what is said where there is nothing to list, also by the app

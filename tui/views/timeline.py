@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
 
-from ...core.study.attempt import Attempt
-from ...core.study.state import StudyState
-from ...core.study.status import LIVE, OVER, Status
+from ...core.engine.attempt import Attempt
+from ...core.engine.state import StudyState
+from ...core.engine.status import LIVE, OVER, Status
 from .appearance import GROUP_GLYPHS, Group, group_of
 
 BLANK = "blank"  # the kind of cells in which nothing happens; every other kind is the word of a Group

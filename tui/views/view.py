@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ...core.engine.state import StudyState
+from ...core.engine.status import UNSUCCESSFUL
 from ...core.plan.study_plan import Plan, PlannedStep
-from ...core.study.state import StudyState
-from ...core.study.status import UNSUCCESSFUL
 from .appearance import Group, group_of
 from .filters import Filter, parse
 

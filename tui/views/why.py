@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...core.backends.slurm_text import reason_text
+from ...core.engine.again import Tries, rules_of
+from ...core.engine.attempt import Attempt
+from ...core.engine.causes import Cause
+from ...core.engine.commands import FAILED
+from ...core.engine.state import StudyState
+from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
-from ...core.study.again import Tries, rules_of
-from ...core.study.attempt import Attempt
-from ...core.study.causes import Cause
-from ...core.study.commands import FAILED
-from ...core.study.state import StudyState
-from ...core.study.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from .reason import Kind, Next, Reason
 from .step_words import retry_words
 from .text import plural, safe

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...core.engine.allocation import Allocation
+from ...core.engine.attempt import Attempt
+from ...core.engine.state import StudyState
+from ...core.engine.status import OVER, Status
 from ...core.errors import Refusal
 from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
-from ...core.study.allocation import Allocation
-from ...core.study.attempt import Attempt
-from ...core.study.state import StudyState
-from ...core.study.status import OVER, Status
 from .allocations import not_begun, open_ones, time_left, title
 from .reason import Kind, Reason
 from .text import safe

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
+from ...core.engine.commands import FAILED
+from ...core.engine.state import StudyState
+from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.plan.resource_changes import in_words
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_lines, read_last_output
-from ...core.study.attempt import Attempt
-from ...core.study.cause_text import cause_text
-from ...core.study.commands import FAILED
-from ...core.study.state import StudyState
-from ...core.study.status import UNSUCCESSFUL, Status
 from .allocations import kind_of
 from .opening import is_maestros
 from .reason import Kind, Next, Reason

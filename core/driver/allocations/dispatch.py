@@ -9,14 +9,14 @@ from functools import partial
 
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
+from ...engine import events as ev
+from ...engine.packing import Gift, Packer
+from ...engine.status import OVER
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
 from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
 from ...store.study_directory import prepare_attempt
-from ...study import events as ev
-from ...study.packing import Gift, Packer
-from ...study.status import OVER
 from ..context import DriverContext
 from ..crash_points import crash_point
 from ..effects import Effect

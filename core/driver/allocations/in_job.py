@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
+from ...engine import events as ev
+from ...engine.allocation import Allocation
+from ...engine.causes import Cause, CauseCode
+from ...engine.status import Status
 from ...plan.shared_allocations import ANY
-from ...study import events as ev
-from ...study.allocation import Allocation
-from ...study.causes import Cause, CauseCode
-from ...study.status import Status
 from ..context import DriverContext
 from ..part import DriverPart
 from .tracker import AllocationTracker

@@ -8,11 +8,11 @@ from contextlib import suppress
 
 from ...claims import attempt_name
 from ...debug_log import get_logger
+from ...engine import events as ev
+from ...engine.causes import Cause
+from ...engine.state import StudyState
+from ...engine.status import Status
 from ...store.allocation_files import append
-from ...study import events as ev
-from ...study.causes import Cause
-from ...study.state import StudyState
-from ...study.status import Status
 from ..context import DriverContext
 from ..crash_points import crash_point
 

@@ -6,10 +6,10 @@ import time
 from contextlib import suppress
 
 from ...claims import attempt_name
+from ...engine import events as ev
+from ...engine.causes import BY_COMMAND
+from ...engine.status import Status
 from ...packing.protocol import cancel_text
-from ...study import events as ev
-from ...study.causes import BY_COMMAND
-from ...study.status import Status
 from ..context import DriverContext
 from ..part import DriverPart
 from .members import NOT_BEGUN, append_to_list, last_attempt_name

@@ -9,13 +9,13 @@ from functools import partial
 
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
+from ...engine import events as ev
+from ...engine.allocation_watch import AllocationWatch
+from ...engine.causes import text_cause
+from ...engine.packing import Packer
+from ...engine.status import Status
 from ...packing.batch_script import allocation_script
 from ...plan.shared_allocations import Pool
-from ...study import events as ev
-from ...study.allocation_watch import AllocationWatch
-from ...study.causes import text_cause
-from ...study.packing import Packer
-from ...study.status import Status
 from ..context import DriverContext
 from ..effects import Effect
 

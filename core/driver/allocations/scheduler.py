@@ -1,6 +1,6 @@
 """Uses allocations: dispatches instances to them, requests and releases them, returns what others should run.
 
-What to do is decided in study/packing.py; this part carries it out.
+What to do is decided in engine/packing.py; this part carries it out.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from ...engine import events as ev
+from ...engine.allocation import Allocation
+from ...engine.packing import Packer
 from ...packing.protocol import END_TEXT
-from ...study import events as ev
-from ...study.allocation import Allocation
-from ...study.packing import Packer
 from ..cancel import Canceller
 from ..context import DriverContext
 from ..part import DriverPart

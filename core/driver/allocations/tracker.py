@@ -6,16 +6,16 @@ import time
 from collections.abc import Callable, Container
 
 from ...claims import attempt_name
+from ...engine import events as ev
+from ...engine.allocation import Allocation
+from ...engine.allocation_watch import AllocationWatch, Over
+from ...engine.causes import Cause, CauseCode, text_cause
+from ...engine.job_reports import Report, StartReport
+from ...engine.slurm_answers import Seen
+from ...engine.status import Status
 from ...packing.protocol import ABORT_TEXT, cancel_text
 from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_dispatch
 from ...store.spool import UnreadableRecord
-from ...study import events as ev
-from ...study.allocation import Allocation
-from ...study.allocation_watch import AllocationWatch, Over
-from ...study.causes import Cause, CauseCode, text_cause
-from ...study.job_reports import Report, StartReport
-from ...study.slurm_answers import Seen
-from ...study.status import Status
 from ..cancel import Canceller
 from ..context import DriverContext
 from ..part import DriverPart

@@ -26,7 +26,7 @@ from mtui.core.backends.slurm_text import (
     sbatch_answer,
     submit_script,
 )
-from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL, Status
+from mtui.core.engine.status import IN_SLURM, UNSUCCESSFUL, Status
 
 # --- states
 

@@ -13,12 +13,12 @@ from mtui.core.backends.local import Local
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
 from mtui.core.driver.context import Call, DriverContext
 from mtui.core.driver.event_log import EventLog
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.spec.study_spec import Step
 from mtui.core.store.lease import Lease, Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from tests.plans import plan
 from tests.unit.study.script import intend, submitted
 

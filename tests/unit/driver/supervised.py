@@ -16,15 +16,15 @@ import pytest
 from mtui.core.driver import Driver, Listener, Purpose, Supervisor, SupervisorListener
 from mtui.core.driver.location import DriverLocation, Outcome
 from mtui.core.driver.supervisor import Clock
+from mtui.core.engine import events as ev
+from mtui.core.engine.event_records import to_line
+from mtui.core.engine.state import StudyState
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
 from mtui.core.store.lease import LeaseState, Liveness, Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.store.study_reader import read_study
-from mtui.core.study import events as ev
-from mtui.core.study.event_records import to_line
-from mtui.core.study.state import StudyState
 from tests.plans import plan, step
 from tests.unit.study import script
 

@@ -16,11 +16,11 @@ from mtui.core.driver.allocations.packed_cancel import PackedCanceller
 from mtui.core.driver.allocations.scheduler import AllocationScheduler
 from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.study.script import cancel, started

@@ -10,7 +10,7 @@ import pytest
 from mtui.core.driver import collect
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.collect import Collector
-from mtui.core.study.status import Status
+from mtui.core.engine.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 

@@ -11,6 +11,8 @@ import pytest
 
 from mtui.core.driver import Driver, driver
 from mtui.core.driver.crash_points import POINTS
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError
 from mtui.core.spec.study_spec import Step
 from mtui.core.store import inbox
@@ -18,8 +20,6 @@ from mtui.core.store.journal import read_events
 from mtui.core.store.lease import Lease
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from tests.plans import plan, step
 
 PARTS = (

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mtui.core.driver.effects import Effect, Effects
-from mtui.core.study import events as ev
+from mtui.core.engine import events as ev
 
 
 class Trace:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver.context import DriverContext
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from mtui.core.store.checkpoint import load_state
 from mtui.core.store.journal import read_events
-from mtui.core.study import events as ev
-from mtui.core.study.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext
 from tests.unit.study.script import ended, intend, refused, started

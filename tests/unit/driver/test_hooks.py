@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtui.core.driver.hooks import HookRunner
+from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings
-from mtui.core.study.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext
 from tests.unit.study.script import cancel, ended, started

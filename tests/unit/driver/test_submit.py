@@ -11,9 +11,9 @@ from mtui.core.backends.backend import Deferred, Refused, Unclear
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.driver.slurm_poller import SlurmPoller
 from mtui.core.driver.submit import Submitter
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings
-from mtui.core.study import events as ev
-from mtui.core.study.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.driver.test_slurm_poller import poller_of

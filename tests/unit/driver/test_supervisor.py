@@ -25,10 +25,10 @@ from mtui.core.driver.location import (
 )
 from mtui.core.driver.successor import READY_FD, successor_command
 from mtui.core.driver.supervisor import HAND_OVER_LOOK, LOOK_EVERY, SUCCESSOR_WAIT, Clock
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError, StudyBusyError
 from mtui.core.store.lease import LeaseState
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
 from tests.unit.study import script
 

@@ -8,8 +8,8 @@ import pytest
 
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.withdraw import Withdrawer
-from mtui.core.study import events as ev
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.study.script import ended, started

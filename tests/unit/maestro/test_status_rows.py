@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine.state import StudyState
 from mtui.core.maestro.maestro_plan import plan_of_maestro
 from mtui.core.maestro.maestro_study import state_of_rows
 from mtui.core.maestro.status_rows import parse_rows
-from mtui.core.study.state import StudyState
 from tests.plans import plan, step
 
 HEAD = "Step Name,Job ID,Workspace,State,Run Time,Elapsed Time,Start Time,Submit Time,End Time,Number Restarts,Params\n"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine.job_reports import StartReport
 from mtui.core.packing.protocol import ResourceRequest, WorkItem, cancel_text, dispatch_text
 from mtui.core.store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, append, has_dispatch
 from mtui.core.store.spool import UnreadableRecord
-from mtui.core.study.job_reports import StartReport
 
 START = b'{"v":1,"kind":"start","attempt":"7.2","job":"12","node":"n1","at":5.5}\n'
 

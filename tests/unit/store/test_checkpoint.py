@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.checkpoint import LAYOUT, VERSION
+from mtui.core.engine.event_records import to_line
+from mtui.core.engine.status import Status
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.checkpoint import LAYOUT, VERSION
-from mtui.core.study.event_records import to_line
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import everything
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.event_records import from_record, to_line
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.errors import StudyBusyError, StudyDirectoryError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
@@ -15,10 +19,6 @@ from mtui.core.store.journal import Journal
 from mtui.core.store.lease import Lease, read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.event_records import from_record, to_line
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 EVENT = ev.StudyEnded(at=1.0, result="finished")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.event_records import to_line
+from mtui.core.engine.status import Status
 from mtui.core.store.history import History
-from mtui.core.study import events as ev
-from mtui.core.study.event_records import to_line
-from mtui.core.study.status import Status
 from mtui.tui.views.event_text import history_text
 from tests.unit.study import script
 

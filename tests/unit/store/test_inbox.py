@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine.commands import Request
 from mtui.core.errors import Refusal, StudyDirectoryError
 from mtui.core.store.inbox import archive_command, pending_commands, read_command, send_command
-from mtui.core.study.commands import Request
 
 
 @pytest.fixture

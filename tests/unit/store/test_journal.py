@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
 from mtui.core.store.journal_follower import JournalFollower
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
 
 EVENTS: list[ev.Event] = [
     ev.DriverStarted(at=1.5, epoch=1, host="login01", pid=7, version="0.1.0"),

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.core.store import recent_studies as module
 from mtui.core.store.journal import Journal
@@ -18,9 +21,6 @@ from mtui.core.store.recent_studies import list_recent_studies, remember_study, 
 from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import hold, run
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, Report, StartReport
 from mtui.core.store.spool import UnreadableRecord, list_records, read_record, remove_records
-from mtui.core.study.job_reports import DuplicateReport, ExitReport, Report, StartReport
 
 EXIT = {"v": 1, "kind": "exit", "attempt": "3.1", "job": "7", "node": "n1", "code": 3, "signal": "USR1"}
 

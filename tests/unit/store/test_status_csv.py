@@ -11,11 +11,11 @@ import pytest
 from maestrowf.abstracts.enums import State
 from maestrowf.utils import csvtable_to_dict
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import OVER, Status
 from mtui.core.plan.study_plan import Plan
 from mtui.core.store.status_csv import COLUMNS, status_table, write_status
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import OVER, Status
 from tests.plans import plan, step
 
 T0 = time.mktime((2031, 2, 3, 14, 0, 0, 0, 0, -1))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, segment
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.store.study_reader import read_last_lines, read_study
-from mtui.core.study import events as ev
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mtui.core.study import events as ev
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.observer import Seen
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.observer import Seen
+from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import Watched, intend, submitted
 

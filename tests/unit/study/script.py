@@ -9,17 +9,17 @@ from dataclasses import fields
 from itertools import count
 from typing import Any
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.attempt import Attempt
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.durable_state import DurableState
+from mtui.core.engine.graph import Tally
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.engine.observer import Observer
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.attempt import Attempt
-from mtui.core.study.causes import text_cause
-from mtui.core.study.durable_state import DurableState
-from mtui.core.study.graph import Tally
-from mtui.core.study.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
-from mtui.core.study.observer import Observer
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 
 _clock = count(1)
 # The classes of reports, by the word that a record has for them.

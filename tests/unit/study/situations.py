@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.study.status import IN_SLURM, UNSUCCESSFUL
+from mtui.core.engine.status import IN_SLURM, UNSUCCESSFUL
 from tests.plans import plan, step
 from tests.unit.study.script import intend, submitted
 

@@ -6,9 +6,9 @@ from operator import attrgetter
 
 import pytest
 
-from mtui.core.study.graph import Edges, Graph, Kind
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import UNSUCCESSFUL, Status
+from mtui.core.engine.graph import Edges, Graph, Kind
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import UNSUCCESSFUL, Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, cancel, hold, intend, release, retry, run, state_of, submitted
 

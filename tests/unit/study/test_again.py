@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.again import Tries, grow, rules_of, try_again
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
 from mtui.core.spec.study_spec import RetryRule
-from mtui.core.study import events as ev
-from mtui.core.study.again import Tries, grow, rules_of, try_again
-from mtui.core.study.causes import text_cause
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, at, cancel, intend, refused, retry, started, state_of, submitted
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.allocation_watch import MOST_RETURNS, AllocationWatch, Over
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
+from mtui.core.engine.packing import Gift
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
-from mtui.core.study import events as ev
-from mtui.core.study.allocation_watch import MOST_RETURNS, AllocationWatch, Over
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.expectation import LOST_WAIT, UNCLEAR_WAIT
-from mtui.core.study.packing import Gift
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.status import Status
 from tests.unit.study.test_packing import Study
 
 AT = 5000.0

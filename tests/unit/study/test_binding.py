@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from mtui.core.engine.binding import Binding, Start
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study.binding import Binding, Start
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import BAD, IN_SLURM, LIVE, Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     apply,

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.study import checkpoint
-from mtui.core.study import events as ev
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import IN_SLURM, LIVE, Status
+from mtui.core.engine import checkpoint
+from mtui.core.engine import events as ev
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.status import IN_SLURM, LIVE, Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     ahead,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.causes import Cause, CauseCode, cause_record, exit_cause, job_cause, read_cause, text_cause
-from mtui.core.study.event_records import from_record, to_record
-from mtui.core.study.events import Returned
-from mtui.core.study.status import Status
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.causes import Cause, CauseCode, cause_record, exit_cause, job_cause, read_cause, text_cause
+from mtui.core.engine.event_records import from_record, to_record
+from mtui.core.engine.events import Returned
+from mtui.core.engine.status import Status
 
 LAUNCH = "Slurm could not run the script on n1: killed by a signal, or its output directory is missing"
 LEFT = "and it left no exit record"

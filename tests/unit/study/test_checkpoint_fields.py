@@ -9,10 +9,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from mtui.core.study.checkpoint import CODECS, LAYOUT, Damaged, codec_of, from_lines, layout_of, to_lines
-from mtui.core.study.durable_state import DurableState
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
+from mtui.core.engine.checkpoint import CODECS, LAYOUT, Damaged, codec_of, from_lines, layout_of, to_lines
+from mtui.core.engine.durable_state import DurableState
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import everything, run, state_of
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.event_records import UnknownEvent, from_record, to_line, to_record
+from mtui.core.engine.events import TYPES, AllocationEvent, Event
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.store.journal import parse_lines
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.event_records import UnknownEvent, from_record, to_line, to_record
-from mtui.core.study.events import TYPES, AllocationEvent, Event
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mtui.core.study.expectation import Expectation, Expectations
-from mtui.core.study.slurm_answers import Awaited
+from mtui.core.engine.expectation import Expectation, Expectations
+from mtui.core.engine.slurm_answers import Awaited
 
 
 def awaiting(awaited: Awaited, deadline: float) -> Expectations:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.checkpoint import from_lines, to_lines
+from mtui.core.engine.event_records import from_record, to_line
+from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store.journal import parse_lines
-from mtui.core.study import events as ev
-from mtui.core.study.checkpoint import from_lines, to_lines
-from mtui.core.study.event_records import from_record, to_line
-from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, at, everything, intend, run, submitted
 

@@ -6,8 +6,8 @@ import random
 
 import pytest
 
+from mtui.core.engine.graph import Graph, Tally
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study.graph import Graph, Tally
 from tests.plans import plan, step
 
 ROWS = {"X": [1, 2, 3]}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from mtui.core.study import events as ev
-from mtui.core.study.state import Impossible, StudyState
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import (
     cancel,

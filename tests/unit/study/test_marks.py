@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.cause_text import cause_text
+from mtui.core.engine.commands import Request, carry_out
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.step_selection import StepSelection
-from mtui.core.study import events as ev
-from mtui.core.study.cause_text import cause_text
-from mtui.core.study.commands import Request, carry_out
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, deferred, hold, intend, run, started, submitted
 

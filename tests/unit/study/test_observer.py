@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.study.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
-from mtui.core.study.status import Status
+from mtui.core.engine.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
+from mtui.core.engine.status import Status
 from tests.unit.study.observing import end, local, over, running
 from tests.unit.study.script import attempt, cancel, ended, intend, retry, submitted
 

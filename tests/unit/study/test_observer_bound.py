@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.claims import REVOKED
-from mtui.core.study import events as ev
-from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.study.observer import NEVER
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.engine.observer import NEVER
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.status import Status
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
 from tests.unit.study.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
 from tests.unit.study.situations import PAIR

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.study import events as ev
-from mtui.core.study.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.study.observer import Observer
-from mtui.core.study.slurm_answers import Seen
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.engine.observer import Observer
+from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
 from tests.unit.study.script import Watched, at, cancel, intend, submitted, unclear
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.study import events as ev
-from mtui.core.study.observer import REPORT_WAIT, VERDICT_WAIT, Seen
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.observer import REPORT_WAIT, VERDICT_WAIT, Seen
+from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
 from tests.unit.study.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.packing import Gift, Packer, TakeBack
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PackingPlan, PoolShare
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
-from mtui.core.study import events as ev
-from mtui.core.study.causes import Cause, CauseCode
-from mtui.core.study.packing import Gift, Packer, TakeBack
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 
 CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2, 3]})

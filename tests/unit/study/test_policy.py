@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine import policy
+from mtui.core.engine.binding import Start
+from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.shared_allocations import PackingPlan
-from mtui.core.study import events as ev
-from mtui.core.study import policy
-from mtui.core.study.binding import Start
-from mtui.core.study.policy import Capacity, Limits, next_local, next_submissions
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, at, deferred, ended, everything, hold, intend, run, submitted, unclear
 

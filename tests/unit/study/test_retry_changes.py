@@ -6,12 +6,12 @@ import json
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.commands import Request, carry_out, check_changes
+from mtui.core.engine.event_records import from_record, to_line
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import Step
-from mtui.core.study import events as ev
-from mtui.core.study.commands import Request, carry_out, check_changes
-from mtui.core.study.event_records import from_record, to_line
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import apply, attempt, everything, intend, missed, run, unclear, words
 

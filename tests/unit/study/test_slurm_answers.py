@@ -6,8 +6,8 @@ from operator import attrgetter
 
 import pytest
 
-from mtui.core.study.slurm_answers import ACTIONS, Awaited, JobAction, JobAnswer, Seen, answer_of
-from mtui.core.study.status import LIVE, UNSUCCESSFUL, Status
+from mtui.core.engine.slurm_answers import ACTIONS, Awaited, JobAction, JobAnswer, Seen, answer_of
+from mtui.core.engine.status import LIVE, UNSUCCESSFUL, Status
 
 
 def test_every_answer_has_an_action_whatever_is_awaited() -> None:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from mtui.core.study.status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
+from mtui.core.engine.status import BAD, IN_SLURM, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb, allowed
 
 
 def reachable() -> set[Status]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.status import Status
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.status import Status
 
 
 def asked(name: str = "1-1", at: float = 1.0, nodes: int = 1, seconds: int = 3600) -> ev.AllocationIntended:

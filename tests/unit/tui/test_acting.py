@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.engine.commands import resolve
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
-from mtui.core.study.commands import resolve
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.acting import VERBS, Order, order_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script

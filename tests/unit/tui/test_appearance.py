@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from mtui.core.study.status import Status
+from mtui.core.engine.status import Status
 from mtui.tui.views.appearance import BAR_GLYPHS, GROUP_GLYPHS, LOOKS, Group
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.study.commands import FAILED
+from mtui.core.engine.commands import FAILED
 from mtui.tui.cli.verbs import completion
 from mtui.tui.cli.verbs.completion import bounded, with_verb
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.estimate import Estimate, Estimator, span_words
 from tests.plans import plan, step
 

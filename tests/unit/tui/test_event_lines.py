@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from mtui.tui.views.event_text import EventLines
 from tests.plans import plan, step
 from tests.unit.study.script import ended, hold, intend, submitted, unbound

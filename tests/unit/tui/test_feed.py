@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.event_records import to_line
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.event_records import to_line
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.feed import Feed, apply
 from tests.plans import plan, step
 from tests.unit.study import script

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.appearance import LOOKS, Group, Look
 from mtui.tui.views.filters import FilterError, completions, parse
 from tests.plans import plan, step

@@ -11,11 +11,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mtui.core.engine.state import StudyState
 from mtui.core.store.history import History
 from mtui.core.store.journal import parse_lines
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study.state import StudyState
 from mtui.tui.report.content import report_of
 from mtui.tui.report.rows import table_of_attempts
 from mtui.tui.views.event_text import EventLines, history_text

@@ -17,15 +17,15 @@ from mtui.core.driver.location import (
     NotKnown,
     StudyOver,
 )
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.commands import Request
+from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
 from mtui.core.store.lease import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.commands import Request
-from mtui.core.study.status import Status
 from mtui.tui.views.acting import Order, order_for
 from mtui.tui.views.driving import Driving
 from mtui.tui.views.open_study import OpenStudy, Sent

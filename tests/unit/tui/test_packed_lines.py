@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import ANY
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.event_text import EventLines
 from tests.plans import plan, step
 from tests.unit.tui.packed import asked, began, ending, given, over, queued, returned, runs, shown, taken

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views import timeline as tl
 from mtui.tui.views.acting import Order, order_for
 from mtui.tui.views.allocations import Occupancy, Use, clock, left, not_begun, open_words, stands

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.study.attempt import Attempt
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
+from mtui.core.engine.attempt import Attempt
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.tui.views import timeline as tl
 from mtui.tui.views.appearance import Group
 from tests.plans import plan, step

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.tui.views.filters import FilterError
 from mtui.tui.views.view import Sort, StudyView
 from tests.plans import plan, step

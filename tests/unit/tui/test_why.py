@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.views.status_view import status_json, status_text, summary
 from mtui.tui.views.text import Paint
 from mtui.tui.views.why_text import why_text

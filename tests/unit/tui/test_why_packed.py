@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.engine import events as ev
+from mtui.core.engine.state import StudyState
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.state import StudyState
 from mtui.tui.views.status_view import status_json, status_text
 from mtui.tui.views.text import Paint
 from mtui.tui.views.why_text import why_text

@@ -10,9 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from ....core.engine.allocation import Allocation
+from ....core.engine.cause_text import cause_text
 from ....core.plan.shared_allocations import ANY
-from ....core.study.allocation import Allocation
-from ....core.study.cause_text import cause_text
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
 from ...views.open_study import OpenStudy
 from ...views.text import plural, safe

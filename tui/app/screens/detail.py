@@ -14,8 +14,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from ....core.engine.status import Status
 from ....core.store.history import History, InstanceEvent
-from ....core.study.status import Status
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.event_text import history_text

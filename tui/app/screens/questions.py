@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ....core.engine.commands import MARKS, check_changes
 from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
-from ....core.study.commands import MARKS, check_changes
 from ...views.acting import Order, order_for
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase

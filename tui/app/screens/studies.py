@@ -15,8 +15,8 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
+from ....core.engine.status import Status
 from ....core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
-from ....core.study.status import Status
 from ...views.appearance import Group, by_group
 from ...views.estimate import rough_words
 from ...views.studies_text import NO_STUDIES

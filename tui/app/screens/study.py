@@ -14,8 +14,8 @@ from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
+from ....core.engine.status import UNSUCCESSFUL
 from ....core.errors import MtuiError, Refusal
-from ....core.study.status import UNSUCCESSFUL
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from ..clipboard import copy_menu

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ....core.study.status import Status
+from ....core.engine.status import Status
 from ...views.appearance import by_group
 from ...views.open_study import OpenStudy, Sent
 from ..widgets.bars import Counts, Head, Progress, WordLine, Words

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ....core.study.attempt import Attempt
-from ....core.study.cause_text import cause_text
-from ....core.study.state import StudyState
+from ....core.engine.attempt import Attempt
+from ....core.engine.cause_text import cause_text
+from ....core.engine.state import StudyState
 from ...views import timeline as tl
 from ...views.appearance import LOOKS, Group
 from ...views.estimate import span_words

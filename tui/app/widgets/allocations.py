@@ -10,8 +10,8 @@ from textual.events import Click
 from textual.geometry import Size
 from textual.message import Message
 
-from ....core.study.allocation import Allocation
-from ....core.study.cause_text import cause_text
+from ....core.engine.allocation import Allocation
+from ....core.engine.cause_text import cause_text
 from ...views.allocations import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, Group
 from ...views.open_study import OpenStudy

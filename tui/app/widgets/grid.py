@@ -17,7 +17,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from ....core.study.state import StudyState
+from ....core.engine.state import StudyState
 from ...views.appearance import LOOKS
 from ...views.view import StudyView
 from .lines import LineView, fit

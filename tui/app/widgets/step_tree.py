@@ -15,8 +15,8 @@ from textual.events import Click, Resize
 from textual.geometry import Size
 from textual.message import Message
 
+from ....core.engine.state import StudyState
 from ....core.plan.study_plan import Plan, PlannedStep
-from ....core.study.state import StudyState
 from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
 from ...views.step_words import above_words
 from ...views.text import plural

@@ -12,9 +12,9 @@ from textual.events import Click, Resize
 from textual.geometry import Size
 from textual.message import Message
 
-from ....core.study.attempt import Attempt
-from ....core.study.state import StudyState
-from ....core.study.status import LIVE
+from ....core.engine.attempt import Attempt
+from ....core.engine.state import StudyState
+from ....core.engine.status import LIVE
 from ...views import timeline as tl
 from ...views.appearance import LOOKS
 from ...views.estimate import span_words

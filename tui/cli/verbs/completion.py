@@ -20,7 +20,7 @@ from ....core.store.name_index import is_study, names_in
 from ..parser import VERBS, make_parser
 
 _MOST = 100  # suggestions; of more, bash asks whether it is to show them at all
-_FAILED = "failed"  # as in core/study/commands.py, which takes its time to be imported
+_FAILED = "failed"  # as in core/engine/commands.py, which takes its time to be imported
 _SEPARATOR = re.compile(r"[._\-]")
 _FIRST_WORD = re.compile(r"\s*\S+\s+(\S*)(\s?)")
 _SEVERAL_COMMANDS = re.compile(r"[;&|(\n]")

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ....core.engine.status import LIVE
 from ....core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ....core.plan.extend import extend_plan, widened_funnels
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import write_study_file
 from ....core.store.study_reader import read_study
-from ....core.study.status import LIVE
 from ....core.study_creation import PlanOptions, plan_study
 from ...views.text import plural, safe, say
 from .sending import order

@@ -22,12 +22,12 @@ from ....core.driver.location import (
     StudyOver,
     WatchEnded,
 )
+from ....core.engine.events import Event
+from ....core.engine.state import StudyState
 from ....core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ....core.store.study_reader import read_study
-from ....core.study.events import Event
-from ....core.study.state import StudyState
 from ...views.allocations import open_ones
 from ...views.estimate import rough_words
 from ...views.event_text import EventLines, EventRecords

@@ -8,6 +8,8 @@ from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
+from ....core.engine.state import Impossible, StudyState
+from ....core.engine.status import OVER, Status
 from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
@@ -15,8 +17,6 @@ from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_last_lines
-from ....core.study.state import Impossible, StudyState
-from ....core.study.status import OVER, Status
 from ...views.opening import is_maestros
 from ...views.text import SafeLog
 

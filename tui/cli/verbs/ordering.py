@@ -23,7 +23,7 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 
 def order(arguments: argparse.Namespace) -> int:
-    from ....core.study.commands import ALL, FAILED
+    from ....core.engine.commands import ALL, FAILED
     from .sending import order
 
     whole = not arguments.targets

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
+from ....core.engine.again import Tries, rules_of
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays
@@ -13,7 +14,6 @@ from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.sites.profile import Profile
 from ....core.spec.problems import Problem
 from ....core.spec.study_spec import MtuiBlock
-from ....core.study.again import Tries, rules_of
 from ...views.step_words import above_words, retry_words
 from ...views.text import Paint, plural, safe, safe_lines, table
 from .plan_packing import Packed, packed_of, packing_lines, suggestion

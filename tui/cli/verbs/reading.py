@@ -13,8 +13,8 @@ from ...views.opening import read_any
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+    from ....core.engine.state import StudyState
     from ....core.plan.study_plan import Instance, Plan
-    from ....core.study.state import StudyState
 
 _MOST_NAMES = 4  # of a step's instances, in a hint
 _MOST_LABELS = 4  # whose orders are tried
@@ -106,8 +106,8 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _instance(state: StudyState, name: str) -> Instance:
+    from ....core.engine.status import BAD
     from ....core.spec.problems import nearest
-    from ....core.study.status import BAD
 
     names = {instance.name: instance for instance in state.plan.instances}
     if name in names:

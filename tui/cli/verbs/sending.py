@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 
 from ....core.driver import Purpose, Supervisor, SupervisorListener
 from ....core.driver.location import DrivenByAnother, DriverReleased
+from ....core.engine import commands
+from ....core.engine import events as ev
+from ....core.engine.state import StudyState
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store import inbox
 from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_study
-from ....core.study import commands
-from ....core.study import events as ev
-from ....core.study.state import StudyState
 from ...views.as_json import tell
 from ...views.status_view import drives, silent_driver
 from ...views.text import plural, safe, say

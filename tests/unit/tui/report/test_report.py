@@ -11,11 +11,11 @@ from html.parser import HTMLParser
 import pytest
 
 from mtui.core.backends.usage import Usage
+from mtui.core.engine import events as ev
+from mtui.core.engine.causes import text_cause
+from mtui.core.engine.state import StudyState
+from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings, StudyFile
-from mtui.core.study import events as ev
-from mtui.core.study.causes import text_cause
-from mtui.core.study.state import StudyState
-from mtui.core.study.status import Status
 from mtui.tui.report.content import Report, report_of
 from mtui.tui.report.html import page
 from mtui.tui.report.markdown import markdown
