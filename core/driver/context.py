@@ -15,9 +15,9 @@ from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..engine import events as ev
-from ..engine.again import Tries
 from ..engine.observer import Observer
 from ..engine.policy import Limits
+from ..engine.retry_policy import Tries
 from ..engine.status import Status
 from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan

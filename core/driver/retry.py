@@ -1,4 +1,4 @@
-"""Runs failed instances again automatically, as the study's rules say (engine/again.py)."""
+"""Runs failed instances again automatically, as the study's rules say (engine/retry_policy.py)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 
 from ..engine import events as ev
-from ..engine.again import try_again
 from ..engine.commands import check_changes
+from ..engine.retry_policy import try_again
 from ..engine.status import UNSUCCESSFUL, Status
 from .context import DriverContext
 from .crash_points import crash_point

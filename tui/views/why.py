@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...core.backends.slurm_text import reason_text
-from ...core.engine.again import Tries, rules_of
 from ...core.engine.attempt import Attempt
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
+from ...core.engine.retry_policy import Tries, rules_of
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile

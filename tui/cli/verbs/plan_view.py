@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
-from ....core.engine.again import Tries, rules_of
+from ....core.engine.retry_policy import Tries, rules_of
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays

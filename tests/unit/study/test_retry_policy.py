@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.again import Tries, grow, rules_of, try_again
 from mtui.core.engine.causes import text_cause
+from mtui.core.engine.retry_policy import Tries, grow, rules_of, try_again
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
