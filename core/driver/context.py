@@ -17,7 +17,7 @@ from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.observer import Observer
 from ..engine.policy import Limits
-from ..engine.retry_policy import Tries
+from ..engine.retry_policy import RetryLimits
 from ..engine.status import Status
 from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
@@ -74,10 +74,10 @@ class DriverContext:
     # --- settings
 
     @property
-    def tries(self) -> Tries:
+    def tries(self) -> RetryLimits:
         """How often failures are tried again, where the study has no rule of its own."""
         settings = self.study.settings
-        return Tries(settings.rlimit if self.state.rlimit is None else self.state.rlimit, settings.attempts)
+        return RetryLimits(settings.rlimit if self.state.rlimit is None else self.state.rlimit, settings.attempts)
 
     @property
     def limits(self) -> Limits:

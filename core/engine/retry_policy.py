@@ -35,14 +35,14 @@ _POWER = {"K": -1, "": 0, "M": 0, "G": 1, "T": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Tries:
+class RetryLimits:
     """Maestro's limits, for causes of which a step's own rules say nothing."""
 
     restarts: int = 1  # of a step that timed out and has a restart command; 0: no limit
     attempts: int = 1  # at a submission that is refused, and at a local step that fails
 
 
-def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retried | None:
+def try_again(state: StudyState, index: int, tries: RetryLimits, at: float) -> ev.Retried | None:
     """The event that lets an instance run again by itself; None if it is to stay as it is."""
     last = state.last_attempt(index)
     if (
@@ -65,7 +65,7 @@ def try_again(state: StudyState, index: int, tries: Tries, at: float) -> ev.Retr
     return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
 
 
-def rules_of(step: PlannedStep, tries: Tries) -> dict[str, RetryRule]:
+def rules_of(step: PlannedStep, tries: RetryLimits) -> dict[str, RetryRule]:
     """Every rule that counts for a step, by cause."""
     rules = dict(step.retry)
     for cause in ("TIMEOUT", "FAILED", _REFUSED):
@@ -87,12 +87,12 @@ def _causes(attempt: Attempt) -> Iterator[str]:
         yield _REFUSED
 
 
-def _ruled_by(step: PlannedStep, attempt: Attempt, tries: Tries) -> str:
+def _ruled_by(step: PlannedStep, attempt: Attempt, tries: RetryLimits) -> str:
     """The cause whose rule counts for the end of an attempt; empty if none does."""
     return next((cause for cause in _causes(attempt) if _rule(step, cause, tries)), "")
 
 
-def _rule(step: PlannedStep, cause: str, tries: Tries) -> RetryRule | None:
+def _rule(step: PlannedStep, cause: str, tries: RetryLimits) -> RetryRule | None:
     if cause in step.retry:
         return step.retry[cause]
     if cause == "TIMEOUT" and step.restart and step.scheduled:
@@ -101,7 +101,7 @@ def _rule(step: PlannedStep, cause: str, tries: Tries) -> RetryRule | None:
     return further if cause == _REFUSED or (cause == "FAILED" and not step.scheduled) else None
 
 
-def _failures(step: PlannedStep, attempts: list[Attempt], cause: str, tries: Tries) -> int:
+def _failures(step: PlannedStep, attempts: list[Attempt], cause: str, tries: RetryLimits) -> int:
     """How many attempts ended of that cause since a person let the instance run."""
     count = 0
     for attempt in reversed(attempts):

@@ -10,7 +10,7 @@ from ...core.backends.slurm_text import reason_text
 from ...core.engine.attempt import Attempt
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
-from ...core.engine.retry_policy import Tries, rules_of
+from ...core.engine.retry_policy import RetryLimits, rules_of
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
@@ -160,7 +160,7 @@ def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
     """What the study says of trying it again, and how often it was."""
     step = state.plan.step_of(state.plan.instances[index])
     rlimit = study.settings.rlimit if state.rlimit is None else state.rlimit
-    rules = rules_of(step, Tries(rlimit, study.settings.attempts))
+    rules = rules_of(step, RetryLimits(rlimit, study.settings.attempts))
     made = sum(attempt.automatic for attempt in state.attempts.get(index, []))
     words = [f"It was tried again {plural(made, 'time')} by itself."] if made else []
     if rules:

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
-from mtui.core.engine.retry_policy import Tries, grow, rules_of, try_again
+from mtui.core.engine.retry_policy import RetryLimits, grow, rules_of, try_again
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
@@ -45,15 +45,15 @@ def fail(state: StudyState, cause: str = "FAILED", *, node: str = "n1", index: i
     apply(state, made, submitted(name), started(index, number, node=node), ended)
 
 
-def again(state: StudyState, tries: Tries | None = None, index: int = 0) -> ev.Retried | None:
+def again(state: StudyState, tries: RetryLimits | None = None, index: int = 0) -> ev.Retried | None:
     """What the study says; it is taken in."""
-    event = try_again(state, index, tries or Tries(), at())
+    event = try_again(state, index, tries or RetryLimits(), at())
     if event:
         apply(state, event)
     return event
 
 
-def count(state: StudyState, *causes: str, tries: Tries | None = None) -> int:
+def count(state: StudyState, *causes: str, tries: RetryLimits | None = None) -> int:
     """How often an instance that goes on failing of these causes, in turn, is tried again."""
     for made in range(20):
         fail(state, causes[made % len(causes)])
@@ -142,31 +142,31 @@ def test_what_has_not_failed_is_left_alone() -> None:
 
 @pytest.mark.parametrize(("restarts", "expected"), [(1, 1), (3, 3), (0, 20)])
 def test_step_with_a_restart_command_is_restarted_after_its_time_is_over(restarts: int, expected: int) -> None:
-    assert count(study(restart="go on"), "TIMEOUT", tries=Tries(restarts)) == expected
-    assert count(study(), "TIMEOUT", tries=Tries(restarts)) == 0
-    assert count(study(restart="go on"), "FAILED", tries=Tries(restarts)) == 0
+    assert count(study(restart="go on"), "TIMEOUT", tries=RetryLimits(restarts)) == expected
+    assert count(study(), "TIMEOUT", tries=RetryLimits(restarts)) == 0
+    assert count(study(restart="go on"), "FAILED", tries=RetryLimits(restarts)) == 0
 
 
 def test_rule_of_the_study_counts_before_the_limit_of_restarts() -> None:
-    assert count(study(restart="go on", retry={"TIMEOUT": RetryRule(2)}), "TIMEOUT", tries=Tries(5)) == 2
+    assert count(study(restart="go on", retry={"TIMEOUT": RetryRule(2)}), "TIMEOUT", tries=RetryLimits(5)) == 2
 
 
 def test_local_step_that_fails_has_as_many_tries_as_attempts_are_given() -> None:
-    assert count(study(local=True), "FAILED", tries=Tries(attempts=3)) == 2
-    assert count(study(), "FAILED", tries=Tries(attempts=3)) == 0
+    assert count(study(local=True), "FAILED", tries=RetryLimits(attempts=3)) == 2
+    assert count(study(), "FAILED", tries=RetryLimits(attempts=3)) == 0
 
 
 def test_refused_submission_has_as_many_tries_as_attempts_are_given() -> None:
     state = study(retry={"FAILED": RetryRule(9)})
     for number in range(1, 4):
         apply(state, intend(f"s{number}", (0, number)), refused(f"s{number}"))
-        found = again(state, Tries(attempts=3))
+        found = again(state, RetryLimits(attempts=3))
         assert (found is None) is (number == 3)
     assert state.status[0] is Status.FAILED
 
 
 def test_all_rules_of_a_step_are_told() -> None:
-    found = rules_of(study(restart="x", retry={"75": RetryRule(1)}).plan.steps[0], Tries(2, 3))
+    found = rules_of(study(restart="x", retry={"75": RetryRule(1)}).plan.steps[0], RetryLimits(2, 3))
     assert {cause: rule.times for cause, rule in found.items()} == {"75": 1, "TIMEOUT": 2, "REFUSED": 2}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
-from ....core.engine.retry_policy import Tries, rules_of
+from ....core.engine.retry_policy import RetryLimits, rules_of
 from ....core.plan.cost import Cost, cost_of
 from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays
@@ -106,7 +106,7 @@ def _retries(plan: Plan) -> list[str]:
     """What is tried again by itself: the same rules of several steps in one line."""
     by_words: dict[str, list[str]] = {}
     for step in plan.steps:
-        if rules := rules_of(step, Tries()):
+        if rules := rules_of(step, RetryLimits()):
             words = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
             by_words.setdefault(words, []).append(safe(step.name))
     lines = [f"  {', '.join(names)}: {safe(words)}" for words, names in by_words.items()]
