@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..engine import events as ev
 from ..engine.commands import check_changes
-from ..engine.retry_policy import try_again
+from ..engine.retry_policy import decide_retry
 from ..engine.status import UNSUCCESSFUL, Status
 from .context import DriverContext
 from .crash_points import crash_point
@@ -29,7 +29,7 @@ class Retrier(DriverPart):
         context, state = self._context, self._context.state
         failed, self._failed = self._failed, []
         for index in failed:
-            again = try_again(state, index, context.tries, time.time())
+            again = decide_retry(state, index, context.tries, time.time())
             refusal = check_changes(state, [index], dict(again.changes)) if again else None
             if again and not refusal:
                 crash_point("retry.judged")

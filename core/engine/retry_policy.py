@@ -42,7 +42,7 @@ class RetryLimits:
     attempts: int = 1  # at a submission that is refused, and at a local step that fails
 
 
-def try_again(state: StudyState, index: int, tries: RetryLimits, at: float) -> ev.Retried | None:
+def decide_retry(state: StudyState, index: int, tries: RetryLimits, at: float) -> ev.Retried | None:
     """The event that lets an instance run again by itself; None if it is to stay as it is."""
     last = state.last_attempt(index)
     if (

@@ -16,7 +16,7 @@ from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, V
 from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.observer import Observer
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
-from mtui.core.engine.retry_policy import RetryLimits, try_again
+from mtui.core.engine.retry_policy import RetryLimits, decide_retry
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
@@ -158,9 +158,9 @@ class DriverMachine(RuleBasedStateMachine):
     def judge(self) -> None:
         """What failed is tried again by itself, as the study says, before anything else begins."""
         for index, status in enumerate(self.state.status):
-            if status in UNSUCCESSFUL and (again := try_again(self.state, index, RetryLimits(), self.at())):
+            if status in UNSUCCESSFUL and (again := decide_retry(self.state, index, RetryLimits(), self.at())):
                 self.emit(again)
-                assert try_again(self.state, index, RetryLimits(), self.at()) is None
+                assert decide_retry(self.state, index, RetryLimits(), self.at()) is None
 
     def start(self, limits: Limits, capacity: Capacity) -> None:
         self.judge()

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
-from mtui.core.engine.retry_policy import RetryLimits, grow, rules_of, try_again
+from mtui.core.engine.retry_policy import RetryLimits, decide_retry, grow, rules_of
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
@@ -47,7 +47,7 @@ def fail(state: StudyState, cause: str = "FAILED", *, node: str = "n1", index: i
 
 def again(state: StudyState, tries: RetryLimits | None = None, index: int = 0) -> ev.Retried | None:
     """What the study says; it is taken in."""
-    event = try_again(state, index, tries or RetryLimits(), at())
+    event = decide_retry(state, index, tries or RetryLimits(), at())
     if event:
         apply(state, event)
     return event
