@@ -15,7 +15,7 @@ from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..engine import events as ev
-from ..engine.observer import Observer
+from ..engine.job_observer import Observer
 from ..engine.policy import Limits
 from ..engine.retry_policy import RetryLimits
 from ..engine.status import Status

@@ -12,7 +12,7 @@ from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved,
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
-from ..engine.observer import Seen
+from ..engine.job_observer import Seen
 from ..engine.status import Status
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller

@@ -1,4 +1,4 @@
-"""Turns what Slurm shows of allocations into events, as observer.py does for jobs of their own.
+"""Turns what Slurm shows of allocations into events, as job_observer.py does for jobs of their own.
 
 Whether an allocation is over is for Slurm alone to say: only then nothing of it runs any more, and what it had not
 brought to an end can be made again elsewhere.

@@ -13,8 +13,8 @@ from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, Request, carry_out
 from mtui.core.engine.event_records import to_line
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.engine.job_observer import Observer
 from mtui.core.engine.job_reports import DuplicateReport
-from mtui.core.engine.observer import Observer
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
 from mtui.core.engine.slurm_answers import Seen

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtui.core.claims import REVOKED
+from mtui.core.engine.job_observer import NEVER
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, Report, StartReport
-from mtui.core.engine.observer import NEVER
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 

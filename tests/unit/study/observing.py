@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
-from mtui.core.engine.observer import Seen
+from mtui.core.engine.job_observer import Seen
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import Watched, intend, submitted

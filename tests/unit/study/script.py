@@ -14,8 +14,8 @@ from mtui.core.engine.attempt import Attempt
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.graph import Tally
+from mtui.core.engine.job_observer import Observer
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
-from mtui.core.engine.observer import Observer
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status

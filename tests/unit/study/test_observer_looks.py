@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.engine.observer import Observer
+from mtui.core.engine.job_observer import Observer
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running

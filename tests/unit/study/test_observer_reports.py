@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.observer import REPORT_WAIT, VERDICT_WAIT, Seen
+from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, Seen
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
 from tests.unit.study.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear

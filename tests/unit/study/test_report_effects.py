@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine.expectation import REPORT_WAIT
+from mtui.core.engine.job_observer import Observer
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
-from mtui.core.engine.observer import Observer
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, over
 from tests.unit.study.script import intend, started, state_of, submitted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.engine.observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
+from mtui.core.engine.job_observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import end, local, over, running
 from tests.unit.study.script import attempt, cancel, ended, intend, retry, submitted
