@@ -15,7 +15,7 @@ from ..backends.local import Local
 from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..engine import events as ev
-from ..engine.job_observer import Observer
+from ..engine.job_observer import JobObserver
 from ..engine.policy import Limits
 from ..engine.retry_policy import RetryLimits
 from ..engine.status import Status
@@ -63,7 +63,7 @@ class DriverContext:
         self.slurm = slurm
         self.local = local
         claims = directory.claims
-        self.observer = Observer(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
+        self.observer = JobObserver(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
         self.effects = Effects(log.emit, log.sync, self.post)
         self.packing = PackingPlan(self.plan, _pack(study.settings))
         self._calls = calls

@@ -27,7 +27,7 @@ _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
 _VERDICTS = {status.value: status for status in (Status.TIMED_OUT, Status.OUT_OF_MEMORY)}
 
 
-class Observer:
+class JobObserver:
     """Watches the live attempts of a study. Every method returns the events that follow, in order."""
 
     def __init__(self, state: StudyState, claimed: Callable[[int, int], bool] | None = None) -> None:

@@ -13,7 +13,7 @@ from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, Request, carry_out
 from mtui.core.engine.event_records import to_line
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.engine.job_observer import Observer
+from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
@@ -63,7 +63,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.state = state
         self.kinds = JobShapes(self.plan)
         self.packing = self.pack()
-        self.observer = Observer(state)
+        self.observer = JobObserver(state)
         self.answers: dict[str, Sbatch] = {}  # calls under way
         self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
         self.taken: set[str] = set()

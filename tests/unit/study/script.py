@@ -14,7 +14,7 @@ from mtui.core.engine.attempt import Attempt
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.graph import Tally
-from mtui.core.engine.job_observer import Observer
+from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import StudyState
@@ -159,7 +159,7 @@ class Watched:
     def __init__(self, plan: Plan, *events: ev.Event) -> None:
         self.state = StudyState(plan)
         self.claimed = True  # whether a claim is taken of which no record tells
-        self.observer = Observer(self.state, lambda *_: self.claimed)
+        self.observer = JobObserver(self.state, lambda *_: self.claimed)
         self.told: list[ev.Event] = []
         self.now = 100.0
         self.take(events)

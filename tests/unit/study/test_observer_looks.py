@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
-from mtui.core.engine.job_observer import Observer
+from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
@@ -178,7 +178,7 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
     watched = pending("7_1")
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     if taken_up:
-        watched.observer = Observer(watched.state)
+        watched.observer = JobObserver(watched.state)
         watched.observer.take_up(watched.now)
     assert watched.observer.wants_look
     assert watched.observer.look(lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []  # too old

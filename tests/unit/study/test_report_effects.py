@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine.expectation import REPORT_WAIT
-from mtui.core.engine.job_observer import Observer
+from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, over
@@ -29,7 +29,7 @@ REPORTS = (
     ids=["earlier", "no time given", "by a clock that is ahead"],
 )
 def test_event_has_the_time_of_its_report(report: Report, written_at: float, expected: float) -> None:
-    observer = Observer(state_of(ONE, intend("s", (0, 1)), submitted("s", "7")))
+    observer = JobObserver(state_of(ONE, intend("s", (0, 1)), submitted("s", "7")))
     fields = {name: getattr(report, name) for name in ("code", "owner", "cause") if hasattr(report, name)}
     timed = type(report)(report.instance, report.attempt, report.job, report.node, at=written_at, **fields)
 
@@ -40,7 +40,7 @@ def test_event_has_the_time_of_its_report(report: Report, written_at: float, exp
 
 
 def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
-    observer = Observer(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
+    observer = JobObserver(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
     assert observer.look(lambda _: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, True) == []
     assert observer.deadline() == 5.0 + REPORT_WAIT
 
