@@ -148,7 +148,7 @@ class DriverContext:
             case ev.Ended():
                 self.observer.forget([event.instance])
             case ev.CancelSent():
-                self.observer.told_to_end(event.instances, time.monotonic())
+                self.observer.note_cancel_sent(event.instances, time.monotonic())
             case ev.SubmitIntended() | ev.Unbound() | ev.Returned():
                 self.observer.forget(index for index, _ in event.members)
             case _:

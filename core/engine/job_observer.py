@@ -83,7 +83,7 @@ class JobObserver:
                 if self._state.status[instance] not in _WAITING:
                     expected.cancel_sent_at = None
 
-    def told_to_end(self, instances: Iterable[int], now: float) -> None:
+    def note_cancel_sent(self, instances: Iterable[int], now: float) -> None:
         """Slurm took the request to end their jobs. What has not begun leaves no record: only Slurm can tell."""
         for index in instances:
             if index in self._state.live_slurm and self._state.status[index] in _WAITING:
@@ -101,7 +101,7 @@ class JobObserver:
             if attempt.exit_code is not None:
                 self._await(index, Awaited.VERDICT, now + VERDICT_WAIT)
             if attempt.cancelled and index not in self._state.to_cancel:
-                self.told_to_end([index], now)
+                self.note_cancel_sent([index], now)
 
     def forget(self, instances: Iterable[int]) -> None:
         """These are over: drop what was kept of them."""

@@ -98,7 +98,7 @@ class DriverMachine(RuleBasedStateMachine):
             case ev.Started() | ev.Observed():
                 self.observer.touch(event.instance, self.now)
             case ev.CancelSent():
-                self.observer.told_to_end(event.instances, self.now)
+                self.observer.note_cancel_sent(event.instances, self.now)
             case ev.Ended():
                 self.observer.forget([event.instance])
                 key = (event.instance, event.attempt)
