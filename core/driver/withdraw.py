@@ -73,7 +73,7 @@ class Withdrawer(DriverPart):
     def _too_late(self, index: int) -> None:
         """Its job has begun. A held one keeps running; one whose parents failed must not."""
         state = self._context.state
-        self._context.observer.began(index)
+        self._context.observer.note_began(index)
         if index in state.held:
             self._context.emit(ev.Released(at=time.time(), instance=index))
         if index in state.to_unbind:

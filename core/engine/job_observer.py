@@ -69,7 +69,7 @@ class JobObserver:
         """Bound instances whose jobs Slurm will not begin: they have to be bound again, or are blocked."""
         return {index for index in self._expected.never_satisfied() if self._state.status[index] in _WAITING}
 
-    def began(self, instance: int) -> None:
+    def note_began(self, instance: int) -> None:
         """The claim of a bound instance is taken by its job: it began after all."""
         with self._expected.change(instance) as expected:
             expected.never_satisfied, expected.has_begun = False, True

@@ -249,7 +249,7 @@ class DriverMachine(RuleBasedStateMachine):
                     self.world.cancel(self.world.jobs[last.job], record=False)
                 self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause=text_cause("a test")))
                 continue
-            self.observer.began(index)
+            self.observer.note_began(index)
             if index in self.state.held:
                 self.emit(ev.Released(at=self.at(), instance=index))
             if index in self.state.to_unbind:
