@@ -51,7 +51,7 @@ class JobObserver:
         """When `tick` has something to do next."""
         return self._expected.deadline()
 
-    def take_strays(self) -> list[str]:
+    def take_orphans(self) -> list[str]:
         """Slurm jobs that showed up and must not run: of an instance that is over, or duplicates without a claim."""
         strays, self._strays = self._strays, []
         return strays

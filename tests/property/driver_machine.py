@@ -118,7 +118,7 @@ class DriverMachine(RuleBasedStateMachine):
     def emit_all(self, events: list[ev.Event]) -> None:
         for event in events:
             self.emit(event)
-        self.end_strays(self.observer.take_strays())
+        self.end_strays(self.observer.take_orphans())
 
     def end_strays(self, strays: list[str]) -> None:
         for stray in strays:

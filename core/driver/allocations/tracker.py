@@ -120,7 +120,7 @@ class AllocationTracker(DriverPart):
             self._early.append(report)
             return
         context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
-        self._canceller.cancel_orphans(context.observer.take_strays())
+        self._canceller.cancel_orphans(context.observer.take_orphans())
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
         """Have leaders end attempts that must not run, except those that are over by now."""

@@ -190,7 +190,7 @@ def test_owner_is_followed_though_yet_another_twin_was_followed() -> None:
     watched = pending("9")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
     assert attempt(watched.state, 0).job == "7"
-    assert watched.observer.take_strays() == ["9"]
+    assert watched.observer.take_orphans() == ["9"]
     assert kinds(watched.report("twin", job="9", owner="7")) == ["anomaly"]
 
 
@@ -202,34 +202,34 @@ def test_twin_that_does_not_know_the_owner_is_noted() -> None:
 def test_job_that_lost_its_claim_is_a_stray() -> None:
     watched = pending("8")
     watched.report("start", job="7")
-    assert watched.observer.take_strays() == ["8"]
-    assert watched.observer.take_strays() == []
+    assert watched.observer.take_orphans() == ["8"]
+    assert watched.observer.take_orphans() == []
 
 
 def test_job_that_starts_for_an_attempt_that_is_over_is_a_stray() -> None:
     watched = running("7")
     watched.take([ended(0, Status.LOST)])
     assert watched.report("start", job="7") == []
-    assert watched.observer.take_strays() == ["7"]
+    assert watched.observer.take_orphans() == ["7"]
 
 
 def test_job_with_the_claim_is_no_stray() -> None:
     watched = running("7")
     watched.report("start", job="7")
     watched.report("exit", job="7", code=1)
-    assert watched.observer.take_strays() == []
+    assert watched.observer.take_orphans() == []
 
 
 def test_process_of_a_local_step_is_never_taken_for_a_stray_job() -> None:
     watched = local()
     assert kinds(watched.report("exit", job="4712")) == ["started", "ended"]
-    assert watched.observer.take_strays() == []
+    assert watched.observer.take_orphans() == []
 
 
 def test_job_that_counted_as_missed_and_turns_up_is_followed_and_no_stray() -> None:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"), missed("s"))
     assert kinds(watched.report("start", job="12")) == ["started"]
-    assert watched.observer.take_strays() == []
+    assert watched.observer.take_orphans() == []
     assert watched.state.status[0] is Status.RUNNING
 
 
