@@ -56,7 +56,7 @@ class JobObserver:
         strays, self._strays = self._strays, []
         return strays
 
-    def take_strays_within(self) -> dict[str, list[str]]:
+    def take_orphans_in_allocations(self) -> dict[str, list[str]]:
         """Attempts that began and must not run, by the allocation that has them."""
         strays, self._strays_within = self._strays_within, {}
         return strays

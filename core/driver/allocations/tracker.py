@@ -124,7 +124,7 @@ class AllocationTracker(DriverPart):
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
         """Have leaders end attempts that must not run, except those that are over by now."""
-        for name, attempts in self._context.observer.take_strays_within().items():
+        for name, attempts in self._context.observer.take_orphans_in_allocations().items():
             if running := [attempt for attempt in attempts if attempt not in over]:
                 append_to_list(self._context, name, cancel_text(running))
 
