@@ -146,7 +146,7 @@ class JobObserver:
         at = min(at, report.at or at)  # by a clock that is ahead of ours, it would be in the future
         match report:
             case StartReport():
-                self._stray(attempt, report.job)
+                self._note_orphan(attempt, report.job)
                 self._stop_awaiting(index, Awaited.VERDICT)
                 return [_started(report, at)]
             case ExitReport():
@@ -161,7 +161,7 @@ class JobObserver:
     def _exit(self, report: ExitReport, attempt: Attempt, at: float, now: float) -> list[ev.Event]:
         """An attempt ended: finally, or as far as the job knows."""
         index = report.instance
-        self._stray(attempt, report.job)
+        self._note_orphan(attempt, report.job)
         self._stop_awaiting(index, Awaited.REPORT)
         # Nobody knew that this job runs: its submission counted as missed, or its start record was lost.
         found: list[ev.Event] = [] if attempt.job == report.job else [_started(report, at)]
@@ -190,7 +190,7 @@ class JobObserver:
             self._stop_awaiting(index, Awaited.REPORT)
             node = report.node if attempt.backend == "local" else ""
             found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=node))
-            self._stray(attempt, report.owner)
+            self._note_orphan(attempt, report.owner)
         return found
 
     def _stray_start(self, report: StartReport) -> None:
@@ -201,7 +201,7 @@ class JobObserver:
         else:
             self._strays.append(report.job)
 
-    def _stray(self, attempt: Attempt, owner: str) -> None:
+    def _note_orphan(self, attempt: Attempt, owner: str) -> None:
         """The claim is taken by `owner`, so the job that was followed until now can only lose it."""
         if attempt.in_queue and attempt.job not in ("", owner):
             self._strays.append(attempt.job)
