@@ -140,7 +140,7 @@ class JobObserver:
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
             if isinstance(report, StartReport):
-                self._stray_start(report)
+                self._note_orphan_start(report)
             return []  # of an attempt that is over: a record that was read before, or a late duplicate's
         self.touch(index, now)
         at = min(at, report.at or at)  # by a clock that is ahead of ours, it would be in the future
@@ -193,7 +193,7 @@ class JobObserver:
             self._note_orphan(attempt, report.owner)
         return found
 
-    def _stray_start(self, report: StartReport) -> None:
+    def _note_orphan_start(self, report: StartReport) -> None:
         """An attempt began that is over. Of an allocation only itself is to end, unless that is over as well."""
         allocation = self._state.allocations.of_job(report.job)
         if allocation and not allocation.is_over:
