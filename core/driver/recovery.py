@@ -25,7 +25,7 @@ def recover_study(context: DriverContext, tracker: AllocationTracker, collector:
     collector.read_spool()
     _recover_submissions(context)
     _recover_local_steps(context, collector)
-    context.observer.take_up(time.monotonic())
+    context.observer.resume(time.monotonic())
     if context.state.slurm_silent_since:
         context.emit(ev.SlurmAnswers(at=time.time()))  # the silence was another driver's; the first poll decides
 

@@ -94,7 +94,7 @@ class JobObserver:
         """A submission became unclear at `now`."""
         self._unclear.add(submission, now)
 
-    def take_up(self, now: float) -> None:
+    def resume(self, now: float) -> None:
         """After a change of driver: go on waiting for what the one before waited for."""
         for index in self._state.live_slurm:
             attempt = self._state.attempts[index][-1]

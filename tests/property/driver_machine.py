@@ -210,7 +210,7 @@ class DriverMachine(RuleBasedStateMachine):
             attempt = self.state.attempts[index][-1]
             assert attempt.node == HOST, "the next driver would not find its process"
             self.adopted[index] = (attempt.number, attempt.job)
-        self.observer.take_up(self.now)
+        self.observer.resume(self.now)
 
     # --- what the driver does
 

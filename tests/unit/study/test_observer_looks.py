@@ -179,7 +179,7 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     if taken_up:
         watched.observer = JobObserver(watched.state)
-        watched.observer.take_up(watched.now)
+        watched.observer.resume(watched.now)
     assert watched.observer.wants_look
     assert watched.observer.look(lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []  # too old
     watched.pass_time(1)

@@ -120,7 +120,7 @@ def test_verdicts_are_waited_for_after_a_change_of_driver() -> None:
     watched.report("exit", code=3)
     successor = Watched(ONE)
     successor.take(watched.told)
-    successor.observer.take_up(successor.now)
+    successor.observer.resume(successor.now)
     assert successor.observer.wants_look
     successor.pass_time(VERDICT_WAIT)
     assert end(successor.tick()) == (Status.FAILED, 3, "exit code 3 on n1")
