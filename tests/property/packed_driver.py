@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
-from mtui.core.engine.allocation_watch import AllocationWatch, Over
+from mtui.core.engine.allocation_observer import AllocationWatch, Over
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
 from mtui.core.engine.packing import Gift, Packer

@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...engine import events as ev
-from ...engine.allocation_watch import AllocationWatch
+from ...engine.allocation_observer import AllocationWatch
 from ...engine.causes import text_cause
 from ...engine.packing import Packer
 from ...engine.status import Status

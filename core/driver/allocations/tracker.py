@@ -8,7 +8,7 @@ from collections.abc import Callable, Container
 from ...claims import attempt_name
 from ...engine import events as ev
 from ...engine.allocation import Allocation
-from ...engine.allocation_watch import AllocationWatch, Over
+from ...engine.allocation_observer import AllocationWatch, Over
 from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import Report, StartReport
 from ...engine.slurm_answers import Seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_watch import MOST_RETURNS, AllocationWatch, Over
+from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationWatch, Over
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
