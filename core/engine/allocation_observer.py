@@ -47,7 +47,7 @@ class AllocationExpectation:
     leader_ended: bool = False  # Slurm's word is awaited
 
 
-class AllocationWatch:
+class AllocationObserver:
     """Watches the open allocations of a study. Times are the driver's monotonic clock, `at` its wall clock."""
 
     def __init__(self, state: StudyState) -> None:

@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
-from mtui.core.engine.allocation_observer import AllocationWatch, Over
+from mtui.core.engine.allocation_observer import AllocationObserver, Over
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
 from mtui.core.engine.packing import Gift, Packer
@@ -22,7 +22,7 @@ class PackedDriver(PackedWorld):
     """The driver in small, with the part that shares allocations."""
 
     def drive(self, state: StudyState) -> None:
-        self.watch = AllocationWatch(state)
+        self.watch = AllocationObserver(state)
         self.asks = {}
         self.gifts: dict[str, tuple[Gift, dict[Key, frozenset[Key]]]] = {}  # that are being written
         self.read: dict[str, int] = {}

@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...engine import events as ev
-from ...engine.allocation_observer import AllocationWatch
+from ...engine.allocation_observer import AllocationObserver
 from ...engine.causes import text_cause
 from ...engine.packing import Packer
 from ...engine.status import Status
@@ -28,7 +28,7 @@ _DEFER_WAIT = 30.0  # seconds until an allocation is requested again that Slurm 
 class AllocationRequester:
     """Requests the allocations of one study, on a thread of its own."""
 
-    def __init__(self, context: DriverContext, watch: AllocationWatch) -> None:
+    def __init__(self, context: DriverContext, watch: AllocationObserver) -> None:
         self._context = context
         self._watch = watch
         self._thread = ThreadPoolExecutor(1, "mtui-allocation")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container
 from ...claims import attempt_name
 from ...engine import events as ev
 from ...engine.allocation import Allocation
-from ...engine.allocation_observer import AllocationWatch, Over
+from ...engine.allocation_observer import AllocationObserver, Over
 from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import Report, StartReport
 from ...engine.slurm_answers import Seen
@@ -31,7 +31,7 @@ class AllocationTracker(DriverPart):
     def __init__(self, context: DriverContext, canceller: Canceller) -> None:
         self._context = context
         self._canceller = canceller
-        self.watch = AllocationWatch(context.state)
+        self.watch = AllocationObserver(context.state)
         self._records: dict[str, RecordReader] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
         self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end

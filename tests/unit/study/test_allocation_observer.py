@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationWatch, Over
+from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationObserver, Over
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
@@ -18,7 +18,7 @@ from tests.unit.study.test_packing import Study
 AT = 5000.0
 
 
-def look(watch: AllocationWatch, shown: dict[str, Seen], now: float, names: dict[str, str] | None = None):
+def look(watch: AllocationObserver, shown: dict[str, Seen], now: float, names: dict[str, str] | None = None):
     """A look that begins and ends at `now`."""
     return watch.look(shown.get, lambda name: (names or {}).get(name, ""), now, AT, now)
 
@@ -31,7 +31,7 @@ def study() -> Study:
 
 
 def test_why_it_waits_is_told_once(study: Study) -> None:
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     shown = {"101": Seen(Status.PENDING, ended=False, reason="Priority")}
     ((observed,), overs) = look(watch, shown, 1.0)
     assert (observed, overs) == (
@@ -43,7 +43,7 @@ def test_why_it_waits_is_told_once(study: Study) -> None:
 
 
 def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -> None:
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     watch.touch("1", 3.0)
     assert look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 2.0) == ([], [])
     assert len(look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 4.0)[1]) == 1
@@ -62,7 +62,7 @@ def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -
 def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, node: str, cause: str) -> None:
     study.give_all()
     study.start(0)
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     (over,) = look(watch, {"101": Seen(status, ended=True, node=node)}, 1.0)[1]
     assert (over.status, cause_text(over.cause)) == (status, cause)
     for event in watch.end(over, AT):
@@ -76,13 +76,13 @@ def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, no
 
 
 def test_end_in_order_has_no_cause(study: Study) -> None:
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     (over,) = look(watch, {"101": Seen(Status.FINISHED, ended=True)}, 1.0)[1]
     assert watch.end(over, AT) == [ev.AllocationOver(at=AT, allocation="1", status=Status.FINISHED)]
 
 
 def test_one_that_slurm_forgot_is_lost_after_a_while(study: Study) -> None:
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     assert look(watch, {}, 1.0) == ([], [])
     assert look(watch, {}, LOST_WAIT)[1] == []
     assert [over.status for over in look(watch, {}, LOST_WAIT + 1.0)[1]] == [Status.LOST]
@@ -95,7 +95,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
         assert isinstance(pool, PoolShare)
         study.do(ev.AllocationIntended, allocation="1", pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
-        watch = AllocationWatch(study.state)
+        watch = AllocationObserver(study.state)
         watch.doubt("1", 10.0)
         assert watch.wants_look
         events, overs = look(watch, {}, 10.0 + UNCLEAR_WAIT, names)
@@ -106,7 +106,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
 
 def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever() -> None:
     study = Study()
-    watch = AllocationWatch(study.state)
+    watch = AllocationObserver(study.state)
     for number in range(1, MOST_RETURNS + 1):
         study.allocation(str(number))
         study.give(Gift(str(number), (0,)))
