@@ -29,7 +29,7 @@ MOST_RETURNS = 3  # attempts of an instance in a row that may begin and be lost 
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class AllocationEnd:
     """What became of an allocation."""
 
     allocation: Allocation
@@ -83,20 +83,20 @@ class AllocationObserver:
         asked: float,
         at: float,
         now: float,
-    ) -> tuple[list[ev.Event], list[Over]]:
+    ) -> tuple[list[ev.Event], list[AllocationEnd]]:
         """A poll of Slurm that was begun at `asked`: the events that follow, and which allocations are over.
 
         `seen` gives a job's state by its id, `find` the id of the job of an allocation, empty if there is none.
         """
         events: list[ev.Event] = []
-        overs: list[Over] = []
+        overs: list[AllocationEnd] = []
         for allocation in self._state.allocations.open():
             expected = self._expect(allocation.name)
             if expected.last_heard >= asked:
                 continue
             if expected.unclear_since is not None:
                 found = self._look_for(allocation, find(allocation.name), asked, at)
-                if isinstance(found, Over):
+                if isinstance(found, AllocationEnd):
                     overs.append(found)
                 elif found:
                     events.append(found)
@@ -107,7 +107,7 @@ class AllocationObserver:
                     continue
                 expected.missing_since = None
                 if view.ended:
-                    overs.append(Over(allocation, view.status, _job_cause(allocation, view)))
+                    overs.append(AllocationEnd(allocation, view.status, _job_cause(allocation, view)))
                 elif (view.status, view.reason) != (allocation.status, allocation.reason):
                     status = view.status if view.status in IN_SLURM else Status.RUNNING
                     observed = ev.AllocationObserved(
@@ -116,7 +116,7 @@ class AllocationObserver:
                     events.append(observed)
         return events, overs
 
-    def end(self, over: Over, at: float) -> list[ev.Event]:
+    def end(self, over: AllocationEnd, at: float) -> list[ev.Event]:
         """The events with which an allocation ends: what it had is made again, or ends as it did."""
         allocation, state = over.allocation, self._state
         self._expected.pop(allocation.name, None)
@@ -147,7 +147,7 @@ class AllocationObserver:
             number += attempt.returned
         return number
 
-    def _look_for(self, allocation: Allocation, job: str, asked: float, at: float) -> ev.Event | Over | None:
+    def _look_for(self, allocation: Allocation, job: str, asked: float, at: float) -> ev.Event | AllocationEnd | None:
         expected = self._expect(allocation.name)
         since = asked if expected.unclear_since is None else expected.unclear_since
         is_found = bool(job or allocation.job)
@@ -156,15 +156,15 @@ class AllocationObserver:
         expected.unclear_since = None
         if is_found:
             return ev.AllocationQueued(at=at, allocation=allocation.name, job=allocation.job or job)
-        return Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NOT_REQUESTED))
+        return AllocationEnd(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NOT_REQUESTED))
 
-    def _missing(self, allocation: Allocation, now: float) -> list[Over]:
+    def _missing(self, allocation: Allocation, now: float) -> list[AllocationEnd]:
         expected = self._expect(allocation.name)
         if expected.missing_since is None:
             expected.missing_since = now
         if now - expected.missing_since < LOST_WAIT:
             return []
-        return [Over(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
+        return [AllocationEnd(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
 
 
 def _job_cause(allocation: Allocation, view: Seen) -> Cause:

@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
-from mtui.core.engine.allocation_observer import AllocationObserver, Over
+from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserver
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
 from mtui.core.engine.packing import Gift, Packer
@@ -199,7 +199,7 @@ class PackedDriver(PackedWorld):
         place = self.places.get(name)
         return place.job if place and not place.forgotten else ""
 
-    def end_allocation(self, over: Over) -> None:
+    def end_allocation(self, over: AllocationEnd) -> None:
         waiting = [i for i in over.allocation.members if self.state.status[i] in (Status.BOUND, Status.PENDING)]
         self.take_from(sorted(waiting, reverse=True))
         self.emit_all(self.watch.end(over, self.at()))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container
 from ...claims import attempt_name
 from ...engine import events as ev
 from ...engine.allocation import Allocation
-from ...engine.allocation_observer import AllocationObserver, Over
+from ...engine.allocation_observer import AllocationEnd, AllocationObserver
 from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import Report, StartReport
 from ...engine.slurm_answers import Seen
@@ -34,7 +34,9 @@ class AllocationTracker(DriverPart):
         self.watch = AllocationObserver(context.state)
         self._records: dict[str, RecordReader] = {}
         self._early: list[Report] = []  # of attempts that the journal does not know yet
-        self._fenced: dict[str, tuple[Over, float]] = {}  # over for Slurm: until when their leaders have time to end
+        self._fenced: dict[
+            str, tuple[AllocationEnd, float]
+        ] = {}  # over for Slurm: until when their leaders have time to end
         self._has_changed = False
         self._read_due = 0.0
 
@@ -142,9 +144,9 @@ class AllocationTracker(DriverPart):
 
     def end_allocation(self, allocation: Allocation, status: Status, cause: Cause) -> None:
         """End an allocation that is known to be over otherwise than from Slurm."""
-        self._fence_or_end(Over(allocation, status, cause), time.time())
+        self._fence_or_end(AllocationEnd(allocation, status, cause), time.time())
 
-    def _fence_or_end(self, over: Over, at: float) -> None:
+    def _fence_or_end(self, over: AllocationEnd, at: float) -> None:
         """End an allocation once nothing of it runs any more.
 
         Where Slurm has lost a node, its leader may still be there, and work: it has to kill everything, and gets the
@@ -166,7 +168,7 @@ class AllocationTracker(DriverPart):
                 del self._fenced[name]
                 self._end(over, time.time())
 
-    def _end(self, over: Over, at: float) -> None:
+    def _end(self, over: AllocationEnd, at: float) -> None:
         """Return what has not begun, and end the rest as the allocation ended."""
         self.read_records()
         state, name = self._context.state, over.allocation.name

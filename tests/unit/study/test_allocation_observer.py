@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationObserver, Over
+from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationEnd, AllocationObserver
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
@@ -111,7 +111,9 @@ def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever
         study.allocation(str(number))
         study.give(Gift(str(number), (0,)))
         study.do(ev.Started, instance=0, attempt=number, job=f"10{number}", node="n1")
-        over = Over(study.state.allocations.by_name[str(number)], Status.NODE_FAILED, Cause(CauseCode.NODE_FAILED))
+        over = AllocationEnd(
+            study.state.allocations.by_name[str(number)], Status.NODE_FAILED, Cause(CauseCode.NODE_FAILED)
+        )
         for event in watch.end(over, AT):
             study.state.apply(event)
     assert study.state.status[0] is Status.NODE_FAILED
