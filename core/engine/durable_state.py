@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..plan.study_plan import Plan
-from .allocations import Allocations
+from .allocation_table import Allocations
 from .attempt import Attempt
 from .causes import Cause
 from .status import Status
