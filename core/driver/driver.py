@@ -271,7 +271,7 @@ class _Loop:
         if not only_commands:
             # Last: all failures of this turn are known. Before the outcome: a retry keeps the study from being over.
             self._always.append(Retrier(context, self.hooks))
-            # Allocations first: they count as jobs under the submit limits, and what they take needs no job.
+            # AllocationTable first: they count as jobs under the submit limits, and what they take needs no job.
             self._starting = [self.scheduler, Submitter(context, poller)]
 
     def begin(self) -> None:

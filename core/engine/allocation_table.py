@@ -11,7 +11,7 @@ from .status import LIVE, Impossible, Status
 
 
 @dataclass(slots=True)
-class Allocations:
+class AllocationTable:
     """All allocations by name, in the order in which they were asked for."""
 
     by_name: dict[str, Allocation] = field(default_factory=dict[str, Allocation])

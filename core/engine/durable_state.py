@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..plan.study_plan import Plan
-from .allocation_table import Allocations
+from .allocation_table import AllocationTable
 from .attempt import Attempt
 from .causes import Cause
 from .status import Status
@@ -54,7 +54,7 @@ class DurableState:
     live_slurm: dict[int, None] = field(default_factory=dict[int, None])  # Slurm has their jobs, or may have them
     live_local: dict[int, None] = field(default_factory=dict[int, None])
     live_packed: dict[int, None] = field(default_factory=dict[int, None])  # assigned to allocations
-    allocations: Allocations = field(default_factory=Allocations)
+    allocations: AllocationTable = field(default_factory=AllocationTable)
     submissions: dict[str, tuple[tuple[int, int], ...]] = field(
         default_factory=dict[str, tuple[tuple[int, int], ...]]
     )  # without an answer so far: (instance, attempt)
