@@ -12,7 +12,7 @@ from itertools import islice
 
 from ..plan.job_arrays import JobShape, JobShapes
 from ..plan.shared_allocations import PackingPlan
-from .binding import Binding, Start
+from .slurm_dependencies import Binding, Start
 from .state import StudyState
 
 MOST_AT_ONCE = 1000  # instances that one turn submits: the driver looks up in between

@@ -8,7 +8,6 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.binding import Start
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, Request, carry_out
 from mtui.core.engine.event_records import to_line
@@ -18,6 +17,7 @@ from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
 from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_dependencies import Start
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
 from mtui.core.plan.job_arrays import JobShapes

@@ -9,8 +9,8 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine import policy
-from mtui.core.engine.binding import Start
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.engine.slurm_dependencies import Start
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.job_arrays import JobShapes

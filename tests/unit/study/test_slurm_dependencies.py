@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.engine.binding import Binding, Start
+from mtui.core.engine.slurm_dependencies import Binding, Start
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
