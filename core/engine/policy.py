@@ -12,7 +12,7 @@ from itertools import islice
 
 from ..plan.job_arrays import JobShape, JobShapes
 from ..plan.shared_allocations import PackingPlan
-from .slurm_dependencies import Binding, Start
+from .slurm_dependencies import DependencyPlanner, Start
 from .state import StudyState
 
 MOST_AT_ONCE = 1000  # instances that one turn submits: the driver looks up in between
@@ -83,7 +83,7 @@ class _Choice:
                     yield self._take(step, Start(tuple(members[first : first + size])))
         if not self._capacity.ahead:
             return
-        binding = Binding(state, self._capacity.doubtful)
+        binding = DependencyPlanner(state, self._capacity.doubtful)
         for step in reversed(scheduled):
             for kind, members in self._by_kind(step, state.ahead[step]):
                 if not kind.waits:

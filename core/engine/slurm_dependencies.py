@@ -39,7 +39,7 @@ class _Parents:
         return _after("", [*self.jobs, *(f"{array}_{task}" for array, task in self.tasks)])
 
 
-class Binding:
+class DependencyPlanner:
     """Binds instances to the jobs of their parents, as a state shows them at this moment.
 
     Nothing is bound to `doubtful` ones: what Slurm has forgotten counts for it as done, also if it failed.

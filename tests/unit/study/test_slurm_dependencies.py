@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.engine.slurm_dependencies import Binding, Start
+from mtui.core.engine.slurm_dependencies import DependencyPlanner, Start
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
@@ -50,7 +50,7 @@ def arrays(plan: Plan, **jobs: Sequence[int]) -> StudyState:
 
 
 def bind(state: StudyState, step: int, most: int = 1000, doubtful: Sequence[int] = ()) -> list[Start]:
-    return Binding(state, doubtful).starts(state.plan.steps[step].instances, most)
+    return DependencyPlanner(state, doubtful).starts(state.plan.steps[step].instances, most)
 
 
 # --- tasks that correspond
