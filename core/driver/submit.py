@@ -13,7 +13,7 @@ from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.policy import Capacity, next_local, next_submissions
-from ..engine.slurm_dependencies import Start
+from ..engine.slurm_dependencies import PlannedSubmission
 from ..engine.status import LIVE
 from ..engine.window import Window
 from ..plan.instance_script import header_resources
@@ -90,7 +90,7 @@ class Submitter(DriverPart):
         """Start as much as policy and limits allow."""
         context, state = self._context, self._context.state
         is_open = time.monotonic() >= self._local_closed_until
-        starts = [Start((index,)) for index in next_local(state, context.limits)] if is_open else []
+        starts = [PlannedSubmission((index,)) for index in next_local(state, context.limits)] if is_open else []
         if self._reasons.is_on and not starts:
             self._reasons.report("no local step started", why_no_local_step(state, context.limits, is_open))
         context.effects.perform([self._effect(start, scheduled=False) for start in starts])
@@ -227,7 +227,7 @@ class Submitter(DriverPart):
 
     # --- one submission
 
-    def _effect(self, start: Start, *, scheduled: bool) -> Effect[Answer]:
+    def _effect(self, start: PlannedSubmission, *, scheduled: bool) -> Effect[Answer]:
         context = self._context
         numbers = [context.state.next_attempt(index) for index in start.members]
         members = tuple(zip(start.members, numbers, strict=True))

@@ -12,7 +12,7 @@ from itertools import islice
 
 from ..plan.job_arrays import JobShape, JobShapes
 from ..plan.shared_allocations import PackingPlan
-from .slurm_dependencies import DependencyPlanner, Start
+from .slurm_dependencies import DependencyPlanner, PlannedSubmission
 from .state import StudyState
 
 MOST_AT_ONCE = 1000  # instances that one turn submits: the driver looks up in between
@@ -51,7 +51,7 @@ def next_local(state: StudyState, limits: Limits) -> list[int]:
 
 def next_submissions(
     state: StudyState, kinds: JobShapes, packing: PackingPlan, limits: Limits, capacity: Capacity
-) -> list[Start]:
+) -> list[PlannedSubmission]:
     """What to submit to Slurm now as jobs of their own or in arrays. Asking changes nothing."""
     if not capacity.slurm_open or capacity.calls <= 0:
         return []
@@ -73,14 +73,14 @@ class _Choice:
             self._free = min(self._free, limits.throttle - len(state.live_slurm) - len(state.live_packed))
         self._room = dict(capacity.room)
 
-    def starts(self) -> Iterator[Start]:
+    def starts(self) -> Iterator[PlannedSubmission]:
         state, most = self._state, self._capacity.array
         scheduled = [step for step in state.deepest_first if state.plan.steps[step].scheduled]
         for step in scheduled:
             for kind, members in self._by_kind(step, state.ready[step]):
                 size = 1 if kind.alone else most
                 for first in range(0, len(members), size):
-                    yield self._take(step, Start(tuple(members[first : first + size])))
+                    yield self._take(step, PlannedSubmission(tuple(members[first : first + size])))
         if not self._capacity.ahead:
             return
         binding = DependencyPlanner(state, self._capacity.doubtful)
@@ -103,7 +103,7 @@ class _Choice:
                 found.setdefault(self._kinds.of(index, changes), []).append(index)
         return [(kind, sorted(members)) for kind, members in found.items()]
 
-    def _take(self, step: int, start: Start) -> Start:
+    def _take(self, step: int, start: PlannedSubmission) -> PlannedSubmission:
         self._free -= len(start.members)
         if (limit := self._limit_of(step)) in self._room:
             self._room[limit] -= len(start.members)

@@ -20,7 +20,7 @@ _MOST_JOBS = 500  # that one submission may name; beyond that its parents' ends 
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class PlannedSubmission:
     """Instances to be submitted together: several are the `tasks` of an array. `after`: see SubmitIntended."""
 
     members: tuple[int, ...]
@@ -50,13 +50,13 @@ class DependencyPlanner:
         self._doubtful = doubtful
         self._funnels: dict[tuple[int, frozenset[Status]], tuple[str, ...] | None] = {}
 
-    def starts(self, members: Iterable[int], most: int) -> list[Start]:
+    def starts(self, members: Iterable[int], most: int) -> list[PlannedSubmission]:
         """The submissions of these instances of one step, each of at most `most` tasks.
 
         Instances that cannot be bound now are left out.
         """
         found = {index: parents for index in members if (parents := self._parents(index))}
-        starts: list[Start] = []
+        starts: list[PlannedSubmission] = []
         grouped: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, list[int]]] = {}
         same: dict[_Parents, list[int]] = {}
         for index, parents in found.items():
@@ -74,15 +74,15 @@ class DependencyPlanner:
                     tasks = {task: own[layer] for task, own in sorted(by_task.items()) if layer < len(own)}
                     for numbers, own in _chunks(tasks, most):
                         if len(own) == 1:  # no array: `aftercorr` would mean all of the parents' tasks
-                            starts.append(Start(own, after=found[own[0]].after()))
+                            starts.append(PlannedSubmission(own, after=found[own[0]].after()))
                         else:
-                            starts.append(Start(own, numbers, _after(":".join(arrays), jobs)))
+                            starts.append(PlannedSubmission(own, numbers, _after(":".join(arrays), jobs)))
             else:
                 for own in by_task.values():
                     same.setdefault(found[own[0]], []).extend(own)
         for parents, own in same.items():
             for first in range(0, len(own), most):
-                starts.append(Start(tuple(own[first : first + most]), after=parents.after()))
+                starts.append(PlannedSubmission(tuple(own[first : first + most]), after=parents.after()))
         return starts
 
     def _parents(self, index: int) -> _Parents | None:

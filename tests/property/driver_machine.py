@@ -17,7 +17,7 @@ from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
 from mtui.core.engine.slurm_answers import Seen
-from mtui.core.engine.slurm_dependencies import Start
+from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
 from mtui.core.plan.job_arrays import JobShapes
@@ -165,7 +165,7 @@ class DriverMachine(RuleBasedStateMachine):
     def start(self, limits: Limits, capacity: Capacity) -> None:
         self.judge()
         for index in next_local(self.state, limits):
-            submission = self.intend(Start((index,)), "local")
+            submission = self.intend(PlannedSubmission((index,)), "local")
             job = self.world.submit(submission, local=True)[0]
             self.emit(ev.Submitted(at=self.at(), submission=submission.submission, job=job.id, node=HOST))
         # What Slurm forgets counts as done for what is bound to it.
@@ -178,7 +178,7 @@ class DriverMachine(RuleBasedStateMachine):
             submission = self.intend(start, "slurm")
             self.answers[submission.submission] = submission
 
-    def intend(self, start: Start, backend: str) -> Sbatch:
+    def intend(self, start: PlannedSubmission, backend: str) -> Sbatch:
         members = tuple((index, self.state.next_attempt(index)) for index in start.members)
         assert not self.used.keys() & set(members), "an attempt number is used for a second attempt"
         self.submissions += 1

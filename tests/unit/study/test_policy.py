@@ -10,7 +10,7 @@ import pytest
 from mtui.core.engine import events as ev
 from mtui.core.engine import policy
 from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
-from mtui.core.engine.slurm_dependencies import Start
+from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.job_arrays import JobShapes
@@ -27,7 +27,7 @@ MIXED = plan(step("far", uses="X"), step("near", uses="X", local=True), rows={"X
 CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("c", "b", uses="X"), rows={"X": range(4)})
 
 
-def choose(state: StudyState, limits: Limits, capacity: Capacity) -> list[Start]:
+def choose(state: StudyState, limits: Limits, capacity: Capacity) -> list[PlannedSubmission]:
     return next_submissions(state, JobShapes(state.plan), PackingPlan(state.plan, None), limits, capacity)
 
 
@@ -215,7 +215,7 @@ def test_what_waits_for_jobs_in_slurm_is_submitted_ahead_if_that_is_allowed() ->
     state = StudyState(CHAIN)
     in_slurm(state, "10", 0, 1, 2, 3)
     assert choose(state, Limits(), ARRAYS) == []
-    assert choose(state, Limits(), AHEAD) == [Start((4, 5, 6, 7), (0, 1, 2, 3), "aftercorr:10")]
+    assert choose(state, Limits(), AHEAD) == [PlannedSubmission((4, 5, 6, 7), (0, 1, 2, 3), "aftercorr:10")]
 
 
 def test_what_is_ready_goes_before_what_goes_ahead_and_that_from_the_top() -> None:
@@ -252,7 +252,10 @@ def test_step_with_a_dependency_of_its_own_waits_for_its_parents(line: str) -> N
 def test_what_cannot_share_goes_ahead_alone() -> None:
     state = StudyState(plan(step("a"), step("b", "a", uses="X", cmd="#SBATCH -o x.log\ntrue"), rows={"X": [1, 2]}))
     in_slurm(state, "10", 0)
-    assert choose(state, Limits(), AHEAD) == [Start((1,), after="afterok:10"), Start((2,), after="afterok:10")]
+    assert choose(state, Limits(), AHEAD) == [
+        PlannedSubmission((1,), after="afterok:10"),
+        PlannedSubmission((2,), after="afterok:10"),
+    ]
 
 
 def test_local_steps_never_go_ahead() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.engine.slurm_dependencies import DependencyPlanner, Start
+from mtui.core.engine.slurm_dependencies import DependencyPlanner, PlannedSubmission
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
@@ -49,7 +49,7 @@ def arrays(plan: Plan, **jobs: Sequence[int]) -> StudyState:
     return state
 
 
-def bind(state: StudyState, step: int, most: int = 1000, doubtful: Sequence[int] = ()) -> list[Start]:
+def bind(state: StudyState, step: int, most: int = 1000, doubtful: Sequence[int] = ()) -> list[PlannedSubmission]:
     return DependencyPlanner(state, doubtful).starts(state.plan.steps[step].instances, most)
 
 
@@ -58,35 +58,38 @@ def bind(state: StudyState, step: int, most: int = 1000, doubtful: Sequence[int]
 
 def test_instances_whose_parents_are_tasks_of_one_array_are_its_mirror() -> None:
     state = arrays(CHAIN, j10=range(4))
-    assert bind(state, 1) == [Start((4, 5, 6, 7), (0, 1, 2, 3), "aftercorr:10")]
+    assert bind(state, 1) == [PlannedSubmission((4, 5, 6, 7), (0, 1, 2, 3), "aftercorr:10")]
 
 
 def test_mirror_has_the_numbers_of_its_parents_whatever_they_are() -> None:
     state = StudyState(CHAIN)
     submit(state, "10", [0, 2, 3], [5, 7, 90])
-    assert bind(state, 1) == [Start((4, 6, 7), (5, 7, 90), "aftercorr:10")]
+    assert bind(state, 1) == [PlannedSubmission((4, 6, 7), (5, 7, 90), "aftercorr:10")]
 
 
 def test_bound_array_can_be_bound_to() -> None:
     state = arrays(CHAIN, j10=range(4))
     submit(state, "11", range(4, 8), range(4), "aftercorr:10")
-    assert bind(state, 2) == [Start((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:11")]
+    assert bind(state, 2) == [PlannedSubmission((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:11")]
 
 
 def test_parents_in_several_arrays_make_an_array_for_each() -> None:
     state = arrays(CHAIN, j10=[0, 1], j11=[2, 3])
-    assert bind(state, 1) == [Start((4, 5), (0, 1), "aftercorr:10"), Start((6, 7), (0, 1), "aftercorr:11")]
+    assert bind(state, 1) == [
+        PlannedSubmission((4, 5), (0, 1), "aftercorr:10"),
+        PlannedSubmission((6, 7), (0, 1), "aftercorr:11"),
+    ]
 
 
 def test_parents_in_different_arrays_correspond_in_both() -> None:
     state = arrays(CORNER, j21=range(4), j20=range(4, 8))
-    assert bind(state, 2) == [Start((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:20:21")]
+    assert bind(state, 2) == [PlannedSubmission((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:20:21")]
 
 
 def test_parents_of_different_numbers_are_named_one_by_one() -> None:
     state = arrays(CORNER, j20=range(4), j21=[5, 6, 7, 4])
     assert bind(state, 2) == [
-        Start((8 + row,), after=f"afterok:20_{row}:21_{(row + 3) % 4}") for row in range(4)
+        PlannedSubmission((8 + row,), after=f"afterok:20_{row}:21_{(row + 3) % 4}") for row in range(4)
     ]  # fmt: skip
 
 
@@ -94,9 +97,9 @@ def test_parent_that_finished_needs_no_mention() -> None:
     state = arrays(CORNER, j20=range(4), j21=range(4, 8))
     apply(state, ended(0), ended(5), ended(6))
     assert sorted(bind(state, 2), key=lambda start: start.members) == [
-        Start((8,), after="afterok:21_0"),
-        Start((9, 10), (1, 2), "aftercorr:20"),
-        Start((11,), after="afterok:20_3:21_3"),
+        PlannedSubmission((8,), after="afterok:21_0"),
+        PlannedSubmission((9, 10), (1, 2), "aftercorr:20"),
+        PlannedSubmission((11,), after="afterok:20_3:21_3"),
     ]
 
 
@@ -128,7 +131,10 @@ def test_instance_alone_is_bound_to_the_one_task(plan: Plan, jobs: Sequence[int]
 
 def test_without_arrays_each_is_bound_to_the_jobs_of_its_parents() -> None:
     state = arrays(CORNER, j10=[0], j11=[1], j20=[4], j21=[5])
-    assert bind(state, 2, most=1) == [Start((8,), after="afterok:10:20"), Start((9,), after="afterok:11:21")]
+    assert bind(state, 2, most=1) == [
+        PlannedSubmission((8,), after="afterok:10:20"),
+        PlannedSubmission((9,), after="afterok:11:21"),
+    ]
 
 
 # --- several children of each parent
@@ -137,20 +143,26 @@ def test_without_arrays_each_is_bound_to_the_jobs_of_its_parents() -> None:
 def test_several_children_of_each_of_many_parents_are_layers() -> None:
     state = arrays(TWICE, j10=range(3))
     assert bind(state, 1) == [
-        Start((3, 5, 7), (0, 1, 2), "aftercorr:10"),
-        Start((4, 6, 8), (0, 1, 2), "aftercorr:10"),
+        PlannedSubmission((3, 5, 7), (0, 1, 2), "aftercorr:10"),
+        PlannedSubmission((4, 6, 8), (0, 1, 2), "aftercorr:10"),
     ]
 
 
 def test_many_children_of_each_of_few_parents_are_an_array_for_each_parent() -> None:
     state = arrays(OFTEN, j10=range(2))
-    assert bind(state, 1) == [Start((2, 3, 4), after="afterok:10_0"), Start((5, 6, 7), after="afterok:10_1")]
+    assert bind(state, 1) == [
+        PlannedSubmission((2, 3, 4), after="afterok:10_0"),
+        PlannedSubmission((5, 6, 7), after="afterok:10_1"),
+    ]
 
 
 def test_children_of_a_single_parent_are_one_array() -> None:
     state = arrays(OFTEN, j10=[0])
-    assert bind(state, 1) == [Start((2, 3, 4), after="afterok:10")]
-    assert bind(state, 1, most=2) == [Start((2, 3), after="afterok:10"), Start((4,), after="afterok:10")]
+    assert bind(state, 1) == [PlannedSubmission((2, 3, 4), after="afterok:10")]
+    assert bind(state, 1, most=2) == [
+        PlannedSubmission((2, 3), after="afterok:10"),
+        PlannedSubmission((4,), after="afterok:10"),
+    ]
 
 
 # --- funnels
@@ -158,20 +170,20 @@ def test_children_of_a_single_parent_are_one_array() -> None:
 
 def test_funnel_hangs_on_whole_arrays_and_single_jobs() -> None:
     state = arrays(FUNNEL, j10=[0, 1], j11=[2], j12=[3])
-    assert bind(state, 1) == [Start((4,), after="afterok:10:11:12")]
+    assert bind(state, 1) == [PlannedSubmission((4,), after="afterok:10:11:12")]
     apply(state, ended(2))
-    assert bind(state, 1) == [Start((4,), after="afterok:10:12")]
+    assert bind(state, 1) == [PlannedSubmission((4,), after="afterok:10:12")]
 
 
 def test_instances_behind_one_funnel_are_one_array() -> None:
     state = arrays(plan(step("a", uses="X"), step("b", "a_*", uses="Y"), rows={"X": [1, 2], "Y": [1, 2]}), j10=[0, 1])
-    assert bind(state, 1) == [Start((2, 3), after="afterok:10")]
+    assert bind(state, 1) == [PlannedSubmission((2, 3), after="afterok:10")]
 
 
 def test_funnel_beside_direct_parents_is_added_to_them() -> None:
     both = plan(step("a", uses="X"), step("b", uses="X"), step("c", "a", "b_*", uses="X"), rows=ROWS)
     state = arrays(both, j10=range(4), j20=range(4, 8))
-    assert bind(state, 2) == [Start((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:10,afterok:20")]
+    assert bind(state, 2) == [PlannedSubmission((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:10,afterok:20")]
 
 
 def test_array_in_which_a_task_failed_is_named_task_by_task() -> None:
@@ -180,7 +192,7 @@ def test_array_in_which_a_task_failed_is_named_task_by_task() -> None:
     assert bind(state, 1) == []
     apply(state, retry(1))
     submit(state, "11", [1])
-    assert bind(state, 1) == [Start((4,), after="afterok:10_0:11:10_2:10_3")]
+    assert bind(state, 1) == [PlannedSubmission((4,), after="afterok:10_0:11:10_2:10_3")]
 
 
 def test_array_from_which_a_task_was_taken_out_is_named_task_by_task() -> None:
@@ -190,7 +202,7 @@ def test_array_from_which_a_task_was_taken_out_is_named_task_by_task() -> None:
     apply(state, ended(1, Status.FAILED), unbound((3, 1)), retry(1))
     submit(state, "12", [1])
     submit(state, "13", [3], after="afterok:12")
-    assert bind(state, 2) == [Start((4,), after="afterok:11_0:13")]
+    assert bind(state, 2) == [PlannedSubmission((4,), after="afterok:11_0:13")]
 
 
 def test_what_slurm_would_not_begin_is_not_bound_again() -> None:
@@ -236,7 +248,7 @@ def test_parent_without_a_job_or_whose_script_ended_is_not_bound_to() -> None:
 
 def test_nothing_is_bound_to_what_is_in_doubt() -> None:
     state = arrays(CHAIN, j10=range(4))
-    assert bind(state, 1, doubtful=[1]) == [Start((4, 6, 7), (0, 2, 3), "aftercorr:10")]
+    assert bind(state, 1, doubtful=[1]) == [PlannedSubmission((4, 6, 7), (0, 2, 3), "aftercorr:10")]
     assert bind(arrays(FUNNEL, j10=range(4)), 1, doubtful=[1]) == []
 
 
@@ -244,7 +256,7 @@ def test_nothing_is_bound_to_what_is_about_to_leave_slurm() -> None:
     state = arrays(CHAIN, j10=range(4))
     submit(state, "11", range(4, 8), range(4), "aftercorr:10")
     apply(state, hold(4))
-    assert bind(state, 2) == [Start((9, 10, 11), (1, 2, 3), "aftercorr:11")]
+    assert bind(state, 2) == [PlannedSubmission((9, 10, 11), (1, 2, 3), "aftercorr:11")]
 
 
 def test_instance_whose_parents_are_all_done_is_not_bound() -> None:
