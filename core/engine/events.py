@@ -1,4 +1,4 @@
-"""Everything that can happen to a study: one small value each, kept in the journal (see event_records.py).
+"""Everything that can happen to a study: one small value each, kept in the journal (see event_codec.py).
 
 The journal keeps these for ever, so a type or field that was released is never renamed or removed.
 """

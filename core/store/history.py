@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..engine import events as ev
-from ..engine.event_records import from_record
+from ..engine.event_codec import from_record
 
 _MOST = 200  # events; the last ones
 _OF_INSTANCES = re.compile(rb'"(?:instance|submission|instances|members)":')

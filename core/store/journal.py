@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import events as ev
-from ..engine.event_records import UnknownEvent, from_record, to_line
+from ..engine.event_codec import UnknownEvent, from_record, to_line
 from ..errors import StudyDirectoryError
 
 _TAIL = 1 << 13  # bytes: the last events

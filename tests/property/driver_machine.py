@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, Request, carry_out
-from mtui.core.engine.event_records import to_line
+from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport

@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 from mtui.core.engine import events as ev
 from mtui.core.engine.checkpoint import from_lines, to_lines
 from mtui.core.engine.commands import Request, carry_out
-from mtui.core.engine.event_records import from_record
+from mtui.core.engine.event_codec import from_record
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan

@@ -12,7 +12,7 @@ from ...core.engine import events as ev
 from ...core.engine.allocation import Allocation
 from ...core.engine.cause_text import cause_text
 from ...core.engine.causes import Cause
-from ...core.engine.event_records import to_record
+from ...core.engine.event_codec import to_record
 from ...core.engine.state import StudyState
 from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.plan.resource_changes import in_words

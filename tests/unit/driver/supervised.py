@@ -17,7 +17,7 @@ from mtui.core.driver import Driver, Listener, Purpose, Supervisor, SupervisorLi
 from mtui.core.driver.location import DriverLocation, Outcome
 from mtui.core.driver.supervisor import Clock
 from mtui.core.engine import events as ev
-from mtui.core.engine.event_records import to_line
+from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox

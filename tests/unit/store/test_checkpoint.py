@@ -10,7 +10,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.checkpoint import LAYOUT, VERSION
-from mtui.core.engine.event_records import to_line
+from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.status import Status
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment

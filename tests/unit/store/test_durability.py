@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.event_records import from_record, to_line
+from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.errors import StudyBusyError, StudyDirectoryError

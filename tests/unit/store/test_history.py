@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.event_records import to_line
+from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.status import Status
 from mtui.core.store.history import History
 from mtui.tui.views.event_text import history_text

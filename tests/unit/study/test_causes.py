@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode, cause_record, exit_cause, job_cause, read_cause, text_cause
-from mtui.core.engine.event_records import from_record, to_record
+from mtui.core.engine.event_codec import from_record, to_record
 from mtui.core.engine.events import Returned
 from mtui.core.engine.status import Status
 

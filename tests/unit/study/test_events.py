@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
-from mtui.core.engine.event_records import UnknownEvent, from_record, to_line, to_record
+from mtui.core.engine.event_codec import UnknownEvent, from_record, to_line, to_record
 from mtui.core.engine.events import TYPES, AllocationEvent, Event
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status

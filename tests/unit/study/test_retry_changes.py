@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.commands import Request, carry_out, check_changes
-from mtui.core.engine.event_records import from_record, to_line
+from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import Step

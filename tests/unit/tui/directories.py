@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.event_records import to_line
+from mtui.core.engine.event_codec import to_line
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from tests.unit.planning import SLURM, plan_of
