@@ -1,6 +1,6 @@
 """The durable state of a study: all that its events add up to, and so all that a checkpoint stores.
 
-A checkpoint is generated from the fields of DurableState (checkpoint.py). What can be worked out from the fields is
+A checkpoint is generated from the fields of DurableState (state_codec.py). What can be worked out from the fields is
 not one of them: its owner is StatusIndex (status_index.py).
 """
 

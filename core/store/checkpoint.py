@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..engine.checkpoint import Damaged, from_lines, to_lines
 from ..engine.state import Impossible, StudyState
+from ..engine.state_codec import Damaged, from_lines, to_lines
 from .journal import read_events
 from .study_directory import StudyDirectory
 from .study_file import StudyFile, without_collection

@@ -10,9 +10,9 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.checkpoint import from_lines, to_lines
 from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.state_codec import from_lines, to_lines
 from tests.property.random_events import random_events
 from tests.unit.study.script import everything
 

@@ -8,10 +8,10 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.checkpoint import from_lines, to_lines
 from mtui.core.engine.commands import Request, carry_out
 from mtui.core.engine.event_codec import from_record
 from mtui.core.engine.state import StudyState
+from mtui.core.engine.state_codec import from_lines, to_lines
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from tests.property.driver_machine import DriverMachine

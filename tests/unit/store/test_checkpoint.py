@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.checkpoint import LAYOUT, VERSION
 from mtui.core.engine.event_codec import to_line
+from mtui.core.engine.state_codec import LAYOUT, VERSION
 from mtui.core.engine.status import Status
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from mtui.core.engine import checkpoint
 from mtui.core.engine import events as ev
+from mtui.core.engine import state_codec
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import IN_SLURM, LIVE, Status
@@ -316,10 +316,10 @@ NEXT = (
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_state_is_the_same_from_its_checkpoint_now_and_later(name: str) -> None:
     state = SITUATIONS[name]()
-    lines = [line.encode() for line in checkpoint.to_lines(state)]
-    kept = checkpoint.from_lines(state.plan, lines)
+    lines = [line.encode() for line in state_codec.to_lines(state)]
+    kept = state_codec.from_lines(state.plan, lines)
     assert everything(kept) == everything(state)
-    assert [json.loads(line) for line in checkpoint.to_lines(kept)] == [json.loads(line) for line in lines]
+    assert [json.loads(line) for line in state_codec.to_lines(kept)] == [json.loads(line) for line in lines]
     for event in NEXT:
         outcomes: list[str] = []
         for each in (state, kept):

@@ -9,9 +9,9 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from mtui.core.engine.checkpoint import CODECS, LAYOUT, Damaged, codec_of, from_lines, layout_of, to_lines
 from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.state import StudyState
+from mtui.core.engine.state_codec import CODECS, LAYOUT, Damaged, codec_of, from_lines, layout_of, to_lines
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import everything, run, state_of

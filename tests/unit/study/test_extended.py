@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.checkpoint import from_lines, to_lines
 from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.state_codec import from_lines, to_lines
 from mtui.core.engine.status import Status
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store.journal import parse_lines
