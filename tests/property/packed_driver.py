@@ -9,9 +9,9 @@ from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
 from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserver
+from mtui.core.engine.allocation_policy import Gift, Packer
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
-from mtui.core.engine.packing import Gift, Packer
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import OVER, Status

@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...engine import events as ev
-from ...engine.packing import Gift, Packer
+from ...engine.allocation_policy import Gift, Packer
 from ...engine.status import OVER
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED

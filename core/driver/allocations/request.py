@@ -11,8 +11,8 @@ from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...engine import events as ev
 from ...engine.allocation_observer import AllocationObserver
+from ...engine.allocation_policy import Packer
 from ...engine.causes import text_cause
-from ...engine.packing import Packer
 from ...engine.status import Status
 from ...packing.batch_script import allocation_script
 from ...plan.shared_allocations import Pool

@@ -1,6 +1,6 @@
 """Uses allocations: dispatches instances to them, requests and releases them, returns what others should run.
 
-What to do is decided in engine/packing.py; this part carries it out.
+What to do is decided in engine/allocation_policy.py; this part carries it out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
-from ...engine.packing import Packer
+from ...engine.allocation_policy import Packer
 from ...packing.protocol import END_TEXT
 from ..cancel import Canceller
 from ..context import DriverContext

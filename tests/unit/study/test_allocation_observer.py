@@ -6,14 +6,14 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationEnd, AllocationObserver
+from mtui.core.engine.allocation_policy import Gift
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
-from mtui.core.engine.packing import Gift
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
-from tests.unit.study.test_packing import Study
+from tests.unit.study.test_allocation_policy import Study
 
 AT = 5000.0
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mtui.core.engine import events as ev
+from mtui.core.engine.allocation_policy import Gift, Packer, TakeBack
 from mtui.core.engine.causes import Cause, CauseCode
-from mtui.core.engine.packing import Gift, Packer, TakeBack
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PackingPlan, PoolShare
