@@ -41,7 +41,7 @@ class TakeBack:
     cause: Cause
 
 
-class Packer:
+class AllocationPolicy:
     """Weighs one study at one moment; `now` is the wall clock, which the ends of allocations are told in."""
 
     def __init__(self, state: StudyState, packing: PackingPlan, now: float) -> None:

@@ -9,7 +9,7 @@ from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
 from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserver
-from mtui.core.engine.allocation_policy import Gift, Packer
+from mtui.core.engine.allocation_policy import AllocationPolicy, Gift
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
 from mtui.core.engine.slurm_answers import Seen
@@ -29,8 +29,8 @@ class PackedDriver(PackedWorld):
         self.early: list[Report] = []
         super().drive(state)
 
-    def packer(self) -> Packer:
-        return Packer(self.state, self.packing, self.clock)
+    def packer(self) -> AllocationPolicy:
+        return AllocationPolicy(self.state, self.packing, self.clock)
 
     def end_strays(self, strays: list[str]) -> None:
         jobs = {place.job: place for place in self.places.values()}

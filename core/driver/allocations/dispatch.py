@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...engine import events as ev
-from ...engine.allocation_policy import Gift, Packer
+from ...engine.allocation_policy import AllocationPolicy, Gift
 from ...engine.status import OVER
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
@@ -40,7 +40,7 @@ class Dispatcher:
         state = self._context.state
         return self._ahead_due if any(state.ahead[step] for step in self._context.packing.steps) else None
 
-    def dispatch(self, packer: Packer) -> None:
+    def dispatch(self, packer: AllocationPolicy) -> None:
         """Dispatch what can be dispatched now."""
         now = time.monotonic()
         if now < self._closed_until:

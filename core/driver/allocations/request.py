@@ -11,7 +11,7 @@ from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...debug_log import ChangeLogger, get_logger
 from ...engine import events as ev
 from ...engine.allocation_observer import AllocationObserver
-from ...engine.allocation_policy import Packer
+from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import text_cause
 from ...engine.status import Status
 from ...packing.batch_script import allocation_script
@@ -35,7 +35,7 @@ class AllocationRequester:
         self._closed_until = 0.0
         self._reasons = ChangeLogger(_log)
 
-    def request(self, packer: Packer) -> None:
+    def request(self, packer: AllocationPolicy) -> None:
         """Request what is wanted now."""
         context = self._context
         if context.study.settings.inside or context.slurm is None:
@@ -109,12 +109,12 @@ class AllocationRequester:
                 self._watch.doubt(name, now)
             case Refused():
                 self._no_allocation(name, Status.FAILED, answer.message)
-                self._refuse(Packer(context.state, context.packing, at), pool, answer.message)
+                self._refuse(AllocationPolicy(context.state, context.packing, at), pool, answer.message)
 
     def _no_allocation(self, name: str, status: Status, message: str) -> None:
         self._context.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=text_cause(message)))
 
-    def _refuse(self, packer: Packer, pool: Pool, message: str) -> None:
+    def _refuse(self, packer: AllocationPolicy, pool: Pool, message: str) -> None:
         """What waits for allocations that there will not be has failed."""
         context = self._context
         if stuck := packer.stuck(pool):

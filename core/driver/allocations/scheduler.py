@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
-from ...engine.allocation_policy import Packer
+from ...engine.allocation_policy import AllocationPolicy
 from ...packing.protocol import END_TEXT
 from ..cancel import Canceller
 from ..context import DriverContext
@@ -58,7 +58,7 @@ class AllocationScheduler(DriverPart):
         is_due = self._tracker.take_change() or now >= self._due
         if is_due:
             self._due = now + _EVERY
-        packer = Packer(self._context.state, self._context.packing, time.time())
+        packer = AllocationPolicy(self._context.state, self._context.packing, time.time())
         self._dispatcher.dispatch(packer)
         if is_due or self._is_any_ready:
             self._requester.request(packer)

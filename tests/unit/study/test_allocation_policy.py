@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_policy import Gift, Packer, TakeBack
+from mtui.core.engine.allocation_policy import AllocationPolicy, Gift, TakeBack
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
@@ -24,8 +24,8 @@ class Study:
         self.packing = PackingPlan(whole, pack or PackingOptions())
         self.at = 1000.0
 
-    def packer(self) -> Packer:
-        return Packer(self.state, self.packing, self.at)
+    def packer(self) -> AllocationPolicy:
+        return AllocationPolicy(self.state, self.packing, self.at)
 
     def do(self, event: type[ev.Event], **fields: object) -> None:
         self.at += 1
