@@ -25,7 +25,7 @@ _WAITING = (Status.WAITING, Status.READY, Status.HELD, Status.BOUND, Status.PEND
 
 
 @dataclass(frozen=True, slots=True)
-class Gift:
+class Assignment:
     """Instances that an allocation is to have."""
 
     allocation: str
@@ -52,7 +52,7 @@ class AllocationPolicy:
 
     # --- giving
 
-    def gifts(self, throttle: int, *, ahead: bool) -> list[Gift]:
+    def gifts(self, throttle: int, *, ahead: bool) -> list[Assignment]:
         """What to give now; `ahead`: also what waits for others in the same allocation."""
         state = self._state
         if not self._open:
@@ -76,7 +76,7 @@ class AllocationPolicy:
                 break
             found.setdefault(allocation, []).append(index)
             free -= 1
-        return [Gift(name, tuple(members)) for name, members in found.items()]
+        return [Assignment(name, tuple(members)) for name, members in found.items()]
 
     def ready(self) -> Iterator[tuple[int, PoolShare]]:
         """The ready instances that share allocations, those far down the graph first."""

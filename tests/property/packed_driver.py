@@ -9,7 +9,7 @@ from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation import Allocation
 from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserver
-from mtui.core.engine.allocation_policy import AllocationPolicy, Gift
+from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import Report
 from mtui.core.engine.slurm_answers import Seen
@@ -24,7 +24,7 @@ class PackedDriver(PackedWorld):
     def drive(self, state: StudyState) -> None:
         self.watch = AllocationObserver(state)
         self.asks = {}
-        self.gifts: dict[str, tuple[Gift, dict[Key, frozenset[Key]]]] = {}  # that are being written
+        self.gifts: dict[str, tuple[Assignment, dict[Key, frozenset[Key]]]] = {}  # that are being written
         self.read: dict[str, int] = {}
         self.early: list[Report] = []
         super().drive(state)

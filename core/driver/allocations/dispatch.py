@@ -10,7 +10,7 @@ from functools import partial
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from ...claims import attempt_name
 from ...engine import events as ev
-from ...engine.allocation_policy import AllocationPolicy, Gift
+from ...engine.allocation_policy import AllocationPolicy, Assignment
 from ...engine.status import OVER
 from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
@@ -53,7 +53,7 @@ class Dispatcher:
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def _gift(self, gift: Gift) -> Effect[Answer]:
+    def _gift(self, gift: Assignment) -> Effect[Answer]:
         context, state = self._context, self._context.state
         submission = context.new_submission()
         members = tuple((index, state.next_attempt(index)) for index in gift.members)

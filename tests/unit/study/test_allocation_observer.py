@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationEnd, AllocationObserver
-from mtui.core.engine.allocation_policy import Gift
+from mtui.core.engine.allocation_policy import Assignment
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
@@ -109,7 +109,7 @@ def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever
     watch = AllocationObserver(study.state)
     for number in range(1, MOST_RETURNS + 1):
         study.allocation(str(number))
-        study.give(Gift(str(number), (0,)))
+        study.give(Assignment(str(number), (0,)))
         study.do(ev.Started, instance=0, attempt=number, job=f"10{number}", node="n1")
         over = AllocationEnd(
             study.state.allocations.by_name[str(number)], Status.NODE_FAILED, Cause(CauseCode.NODE_FAILED)

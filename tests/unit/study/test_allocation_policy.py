@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_policy import AllocationPolicy, Gift, TakeBack
+from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment, TakeBack
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
@@ -40,7 +40,7 @@ class Study:
         if began:
             self.do(ev.AllocationBegan, allocation=name, job=f"10{name}", cores=4, seconds=seconds, **more)
 
-    def give(self, *gifts: Gift) -> None:
+    def give(self, *gifts: Assignment) -> None:
         for gift in gifts:
             members = tuple((index, self.state.next_attempt(index)) for index in gift.members)
             name = f"s{self.at}"
@@ -79,7 +79,7 @@ def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> 
     study.allocation(began=False)
     for expected in (A, B, (ALL,)):
         gifts = study.packer().gifts(0, ahead=True)
-        assert gifts == [Gift("1", expected)]
+        assert gifts == [Assignment("1", expected)]
         study.give(*gifts)
     assert study.packer().gifts(0, ahead=True) == []
     assert study.words() == ["pending"] * 3 + ["bound"] * 4
@@ -90,10 +90,10 @@ def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> 
 def test_only_ready_ones_are_given_when_nothing_goes_ahead_and_no_more_than_the_throttle() -> None:
     study = Study()
     study.allocation()
-    assert study.packer().gifts(2, ahead=False) == [Gift("1", A[:2])]
-    study.give(Gift("1", A))
+    assert study.packer().gifts(2, ahead=False) == [Assignment("1", A[:2])]
+    study.give(Assignment("1", A))
     assert study.packer().gifts(0, ahead=False) == []
-    assert study.packer().gifts(4, ahead=True) == [Gift("1", B[:1])]
+    assert study.packer().gifts(4, ahead=True) == [Assignment("1", B[:1])]
 
 
 def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -> None:
@@ -101,20 +101,20 @@ def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -
     study.allocation("1", began=False)
     study.allocation("2")
     study.allocation("3")
-    assert study.packer().gifts(0, ahead=True) == [Gift("2", (0, 2)), Gift("3", (1,))]
+    assert study.packer().gifts(0, ahead=True) == [Assignment("2", (0, 2)), Assignment("3", (1,))]
 
 
 def test_child_goes_to_the_allocation_that_has_its_parents_and_waits_for_parents_in_two() -> None:
     study = Study(PackingOptions(allocations=2))
     study.allocation("1")
     study.allocation("2")
-    study.give(Gift("1", (0, 1)), Gift("2", (2,)))
-    assert study.packer().gifts(0, ahead=True) == [Gift("1", (3, 4)), Gift("2", (5,))]
+    study.give(Assignment("1", (0, 1)), Assignment("2", (2,)))
+    assert study.packer().gifts(0, ahead=True) == [Assignment("1", (3, 4)), Assignment("2", (5,))]
     study.give_all()
     assert study.words()[ALL] == "waiting"
     study.start(2, 5)
     study.finish(2, 5)
-    assert study.packer().gifts(0, ahead=True) == [Gift("1", (ALL,))]
+    assert study.packer().gifts(0, ahead=True) == [Assignment("1", (ALL,))]
 
 
 def test_nothing_goes_ahead_to_an_allocation_that_works_down_a_list() -> None:
@@ -151,7 +151,7 @@ def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
 def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None:
     study = Study(PackingOptions(allocations=2))
     study.allocation("1")
-    study.give(Gift("1", A))
+    study.give(Assignment("1", A))
     study.start(0)
     study.allocation("2")
     assert study.packer().take_back() == [TakeBack("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
@@ -169,7 +169,7 @@ def test_one_that_has_not_begun_loses_everything() -> None:
     study.do(ev.Returned, members=tuple((index, 1) for index in A), cause=back.cause)
     assert sorted(study.state.to_unbind) == list(B)  # what hung on them there
     assert study.words()[:3] == ["ready"] * 3
-    assert study.packer().gifts(0, ahead=True) == [Gift("2", A)]
+    assert study.packer().gifts(0, ahead=True) == [Assignment("2", A)]
 
 
 def test_allocations_are_let_go_when_everything_is_over() -> None:
