@@ -52,7 +52,7 @@ class AllocationPolicy:
 
     # --- giving
 
-    def gifts(self, throttle: int, *, ahead: bool) -> list[Assignment]:
+    def assignments(self, throttle: int, *, ahead: bool) -> list[Assignment]:
         """What to give now; `ahead`: also what waits for others in the same allocation."""
         state = self._state
         if not self._open:

@@ -111,8 +111,8 @@ class PackedDriver(PackedWorld):
     @rule(throttle=st.integers(0, 3), ahead=st.booleans())
     def give(self, throttle: int, ahead: bool) -> None:
         packer = self.packer()
-        gifts = packer.gifts(throttle, ahead=ahead)
-        assert packer.gifts(throttle, ahead=ahead) == gifts, "asking changes something"
+        gifts = packer.assignments(throttle, ahead=ahead)
+        assert packer.assignments(throttle, ahead=ahead) == gifts, "asking changes something"
         for gift in gifts:
             members = tuple((index, self.state.next_attempt(index)) for index in gift.members)
             assert not self.used.keys() & set(members), "an attempt number is used for a second attempt"

@@ -45,7 +45,7 @@ class Dispatcher:
         now = time.monotonic()
         if now < self._closed_until:
             return
-        gifts = packer.gifts(self._context.limits.throttle, ahead=now >= self._ahead_due)
+        gifts = packer.assignments(self._context.limits.throttle, ahead=now >= self._ahead_due)
         if now >= self._ahead_due:
             self._ahead_due = now + _AHEAD_EVERY
         self._context.effects.perform([self._gift(gift) for gift in gifts])

@@ -48,7 +48,7 @@ class Study:
             self.do(ev.Submitted, submission=name, job=self.state.allocations.by_name[gift.allocation].job)
 
     def give_all(self) -> None:
-        while gifts := self.packer().gifts(0, ahead=True):
+        while gifts := self.packer().assignments(0, ahead=True):
             self.give(*gifts)
 
     def start(self, *indices: int) -> None:
@@ -71,17 +71,17 @@ def test_allocation_is_asked_for_once_something_is_ready() -> None:
     assert pool == share.pool
     study.do(ev.AllocationIntended, allocation="1", pool=pool.options, gpus=0, nodes=1, seconds=3600)
     assert study.packer().wanted(4) == []
-    assert study.packer().gifts(0, ahead=True) == []  # Slurm has not answered yet
+    assert study.packer().assignments(0, ahead=True) == []  # Slurm has not answered yet
 
 
 def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> None:
     study = Study()
     study.allocation(began=False)
     for expected in (A, B, (ALL,)):
-        gifts = study.packer().gifts(0, ahead=True)
+        gifts = study.packer().assignments(0, ahead=True)
         assert gifts == [Assignment("1", expected)]
         study.give(*gifts)
-    assert study.packer().gifts(0, ahead=True) == []
+    assert study.packer().assignments(0, ahead=True) == []
     assert study.words() == ["pending"] * 3 + ["bound"] * 4
     assert sorted(study.state.allocations.by_name["1"].members) == [*A, *B, ALL]
     assert study.state.live_slurm == {}
@@ -90,10 +90,10 @@ def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> 
 def test_only_ready_ones_are_given_when_nothing_goes_ahead_and_no_more_than_the_throttle() -> None:
     study = Study()
     study.allocation()
-    assert study.packer().gifts(2, ahead=False) == [Assignment("1", A[:2])]
+    assert study.packer().assignments(2, ahead=False) == [Assignment("1", A[:2])]
     study.give(Assignment("1", A))
-    assert study.packer().gifts(0, ahead=False) == []
-    assert study.packer().gifts(4, ahead=True) == [Assignment("1", B[:1])]
+    assert study.packer().assignments(0, ahead=False) == []
+    assert study.packer().assignments(4, ahead=True) == [Assignment("1", B[:1])]
 
 
 def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -> None:
@@ -101,7 +101,7 @@ def test_running_allocations_share_evenly_and_come_before_those_in_the_queue() -
     study.allocation("1", began=False)
     study.allocation("2")
     study.allocation("3")
-    assert study.packer().gifts(0, ahead=True) == [Assignment("2", (0, 2)), Assignment("3", (1,))]
+    assert study.packer().assignments(0, ahead=True) == [Assignment("2", (0, 2)), Assignment("3", (1,))]
 
 
 def test_child_goes_to_the_allocation_that_has_its_parents_and_waits_for_parents_in_two() -> None:
@@ -109,12 +109,12 @@ def test_child_goes_to_the_allocation_that_has_its_parents_and_waits_for_parents
     study.allocation("1")
     study.allocation("2")
     study.give(Assignment("1", (0, 1)), Assignment("2", (2,)))
-    assert study.packer().gifts(0, ahead=True) == [Assignment("1", (3, 4)), Assignment("2", (5,))]
+    assert study.packer().assignments(0, ahead=True) == [Assignment("1", (3, 4)), Assignment("2", (5,))]
     study.give_all()
     assert study.words()[ALL] == "waiting"
     study.start(2, 5)
     study.finish(2, 5)
-    assert study.packer().gifts(0, ahead=True) == [Assignment("1", (ALL,))]
+    assert study.packer().assignments(0, ahead=True) == [Assignment("1", (ALL,))]
 
 
 def test_nothing_goes_ahead_to_an_allocation_that_works_down_a_list() -> None:
@@ -128,12 +128,12 @@ def test_what_does_not_fit_into_what_is_left_waits_for_another_allocation() -> N
     whole = plan(step("a", uses="X"), rows={"X": [1]})
     study = Study(PackingOptions(allocations=2), whole)
     study.allocation(seconds=20.0)  # an instance without a walltime needs more than that
-    assert study.packer().gifts(0, ahead=True) == []
+    assert study.packer().assignments(0, ahead=True) == []
     assert len(study.packer().wanted(4)) == 1
     ending = Study(PackingOptions(), whole)
     ending.allocation()
     ending.do(ev.AllocationEnding, allocation="1")
-    assert (ending.packer().gifts(0, ahead=True), len(ending.packer().wanted(4))) == ([], 1)
+    assert (ending.packer().assignments(0, ahead=True), len(ending.packer().wanted(4))) == ([], 1)
 
 
 def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
@@ -169,7 +169,7 @@ def test_one_that_has_not_begun_loses_everything() -> None:
     study.do(ev.Returned, members=tuple((index, 1) for index in A), cause=back.cause)
     assert sorted(study.state.to_unbind) == list(B)  # what hung on them there
     assert study.words()[:3] == ["ready"] * 3
-    assert study.packer().gifts(0, ahead=True) == [Assignment("2", A)]
+    assert study.packer().assignments(0, ahead=True) == [Assignment("2", A)]
 
 
 def test_allocations_are_let_go_when_everything_is_over() -> None:
