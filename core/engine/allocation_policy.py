@@ -33,7 +33,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeBack:
+class Withdrawal:
     """Instances that an allocation has not begun and is not to begin."""
 
     allocation: str
@@ -183,20 +183,20 @@ class AllocationPolicy:
 
     # --- taking back, letting go
 
-    def take_back(self) -> list[TakeBack]:
+    def take_back(self) -> list[Withdrawal]:
         """What allocations have that others should have: no time is left for it, or another has nothing to do."""
-        found: list[TakeBack] = []
+        found: list[Withdrawal] = []
         for allocation in self._open:
             if not allocation.began_at:
                 continue
             if not allocation.graph:
-                found.append(TakeBack(allocation.name, self._bound_in(allocation), Cause(CauseCode.NO_WAITING)))
+                found.append(Withdrawal(allocation.name, self._bound_in(allocation), Cause(CauseCode.NO_WAITING)))
             left = self._left(allocation)
             if left >= self._packing.longest + 1:
                 continue
             late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]
             cause = Cause(CauseCode.NO_TIME_LEFT, job=allocation.job)
-            found.append(TakeBack(allocation.name, tuple(late), cause))
+            found.append(Withdrawal(allocation.name, tuple(late), cause))
         return [back for back in (*found, *self._steal()) if back.members]
 
     def _bound_in(self, allocation: Allocation) -> tuple[int, ...]:
@@ -208,7 +208,7 @@ class AllocationPolicy:
         share = self._packing.of(index, self._state.changes.get(index, {}))
         return isinstance(share, PoolShare) and left < max(share.ask.seconds, 1)
 
-    def _steal(self) -> Iterator[TakeBack]:
+    def _steal(self) -> Iterator[Withdrawal]:
         for idle in self._open:
             if not idle.began_at or not idle.takes or idle.members:
                 continue
@@ -220,7 +220,7 @@ class AllocationPolicy:
             # One that has not begun loses everything: what it has could run at once.
             keep = max(1, len(waiting) // 2) if richest.began_at else 0
             cause = Cause(CauseCode.IDLE_ALLOCATION, job=idle.job)
-            yield TakeBack(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
+            yield Withdrawal(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
 
     def _of(self, allocation: Allocation, status: Status) -> tuple[int, ...]:
         return tuple(index for index in allocation.members if self._state.status[index] is status)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment, TakeBack
+from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment, Withdrawal
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
@@ -154,7 +154,7 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
     study.give(Assignment("1", A))
     study.start(0)
     study.allocation("2")
-    assert study.packer().take_back() == [TakeBack("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
+    assert study.packer().take_back() == [Withdrawal("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
     study.start(1, 2)
     assert study.packer().take_back() == []
 
