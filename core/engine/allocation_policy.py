@@ -183,7 +183,7 @@ class AllocationPolicy:
 
     # --- taking back, letting go
 
-    def take_back(self) -> list[Withdrawal]:
+    def withdrawals(self) -> list[Withdrawal]:
         """What allocations have that others should have: no time is left for it, or another has nothing to do."""
         found: list[Withdrawal] = []
         for allocation in self._open:

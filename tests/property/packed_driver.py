@@ -212,7 +212,7 @@ class PackedDriver(PackedWorld):
 
     @rule()
     def take_back(self) -> None:
-        for back in self.packer().take_back():
+        for back in self.packer().withdrawals():
             self.take_from(list(back.members))
 
     @precondition(lambda self: self.state.to_cancel.keys() & self.state.live_packed.keys())

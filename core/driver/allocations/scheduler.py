@@ -63,7 +63,7 @@ class AllocationScheduler(DriverPart):
         if is_due or self._is_any_ready:
             self._requester.request(packer)
         if is_due:
-            for back in packer.take_back():
+            for back in packer.withdrawals():
                 return_instances(self._context, back.members, back.cause)
             self._release(packer.let_go())
 

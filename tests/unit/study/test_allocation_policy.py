@@ -154,9 +154,9 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
     study.give(Assignment("1", A))
     study.start(0)
     study.allocation("2")
-    assert study.packer().take_back() == [Withdrawal("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
+    assert study.packer().withdrawals() == [Withdrawal("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
     study.start(1, 2)
-    assert study.packer().take_back() == []
+    assert study.packer().withdrawals() == []
 
 
 def test_one_that_has_not_begun_loses_everything() -> None:
@@ -164,7 +164,7 @@ def test_one_that_has_not_begun_loses_everything() -> None:
     study.allocation("1", began=False)
     study.give_all()
     study.allocation("2")
-    (back,) = study.packer().take_back()
+    (back,) = study.packer().withdrawals()
     assert back.members == A
     study.do(ev.Returned, members=tuple((index, 1) for index in A), cause=back.cause)
     assert sorted(study.state.to_unbind) == list(B)  # what hung on them there
@@ -215,11 +215,11 @@ def test_what_was_given_with_something_to_wait_for_is_taken_from_one_that_cannot
     study.allocation(began=False)
     study.give_all()
     study.do(ev.AllocationBegan, allocation="1", job="101", cores=4, graph=False)
-    assert [set(back.members) for back in study.packer().take_back()] == [{*B, ALL}]
+    assert [set(back.members) for back in study.packer().withdrawals()] == [{*B, ALL}]
     study.start(0)
     study.finish(0)
     assert study.words()[3] == "pending"
-    assert [set(back.members) for back in study.packer().take_back()] == [{*B, ALL}]
+    assert [set(back.members) for back in study.packer().withdrawals()] == [{*B, ALL}]
 
 
 def test_what_does_not_fit_any_more_is_taken_back() -> None:
@@ -227,7 +227,7 @@ def test_what_does_not_fit_any_more_is_taken_back() -> None:
     study.allocation()
     study.give_all()
     study.at += 3599
-    (back,) = study.packer().take_back()
+    (back,) = study.packer().withdrawals()
     assert (back.members, back.cause) == (A, Cause(CauseCode.NO_TIME_LEFT, job="101"))
 
 
