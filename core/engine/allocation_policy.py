@@ -225,7 +225,7 @@ class AllocationPolicy:
     def _of(self, allocation: Allocation, status: Status) -> tuple[int, ...]:
         return tuple(index for index in allocation.members if self._state.status[index] is status)
 
-    def let_go(self) -> list[Allocation]:
+    def releasable(self) -> list[Allocation]:
         """The allocations that nothing of the study will need any more, unless somebody asks for it."""
         state = self._state
         for step in self._packing.steps:

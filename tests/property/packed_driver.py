@@ -235,7 +235,7 @@ class PackedDriver(PackedWorld):
 
     @rule()
     def let_go(self) -> None:
-        for allocation in self.packer().let_go():
+        for allocation in self.packer().releasable():
             self.emit(ev.AllocationEnding(at=self.at(), allocation=allocation.name))
             place = self.places.get(allocation.name)
             if place and place.state == "queued":

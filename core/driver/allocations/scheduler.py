@@ -65,7 +65,7 @@ class AllocationScheduler(DriverPart):
         if is_due:
             for back in packer.withdrawals():
                 return_instances(self._context, back.members, back.cause)
-            self._release(packer.let_go())
+            self._release(packer.releasable())
 
     def close(self) -> None:
         self._dispatcher.close()

@@ -178,10 +178,10 @@ def test_allocations_are_let_go_when_everything_is_over() -> None:
     study.give_all()
     study.start(*A, *B)
     study.finish(*A, *B)
-    assert study.packer().let_go() == []
+    assert study.packer().releasable() == []
     study.start(ALL)
     study.finish(ALL)
-    assert [allocation.name for allocation in study.packer().let_go()] == ["1"]
+    assert [allocation.name for allocation in study.packer().releasable()] == ["1"]
     assert study.state.allocations.by_name["1"].done == 7
 
 
