@@ -147,7 +147,7 @@ class AllocationPolicy:
                 continue
             if all(own.status is not Status.SUBMITTING for own in alive) and self._wait(alive, cores_of_a_node):
                 pools[pool] = None
-        return [pool for pool in pools if not self.in_vain(pool)]
+        return [pool for pool in pools if not self.never_began(pool)]
 
     def _may(self, allocation: Allocation, share: PoolShare) -> bool:
         return not allocation.job or self._fits(allocation, share)
@@ -168,7 +168,7 @@ class AllocationPolicy:
         cores = sum(own.cores or own.nodes * known for own in alive)
         return work / max(1, cores) > self._packing.pack.more_after
 
-    def in_vain(self, pool: Pool) -> str:
+    def never_began(self, pool: Pool) -> str:
         """The last allocation of a pool if the last few never began; else empty. A person's retry gives it new ones."""
         since = self._state.retried_at
         asked = [own for own in self._state.allocations.by_name.values() if own.asked_at >= since]

@@ -63,7 +63,7 @@ class PackedDriver(PackedWorld):
             self.asks[name] = pool
         packer = self.packer()
         for pool in {share.pool for _, share in packer.ready()}:
-            if packer.in_vain(pool):
+            if packer.never_began(pool):
                 self.submissions += 1
                 name = f"{self.epoch}-{self.submissions}"
                 members = tuple((index, self.state.next_attempt(index)) for index in packer.stuck(pool))

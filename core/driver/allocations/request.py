@@ -50,7 +50,7 @@ class AllocationRequester:
         cores = context.packing.pack.cores or _GUESS_CORES
         context.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
         for pool in {share.pool for _, share in packer.ready()}:
-            if name := packer.in_vain(pool):
+            if name := packer.never_began(pool):
                 where = context.directory.allocation_file(name, "out").relative_to(context.directory.root)
                 self._refuse(packer, pool, f"several allocations ended before they could begin: see {where}")
 

@@ -193,7 +193,7 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
         study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
     share = study.packing.of(0)
     assert isinstance(share, PoolShare)
-    assert (study.packer().wanted(4), study.packer().in_vain(share.pool)) == ([], "3")
+    assert (study.packer().wanted(4), study.packer().never_began(share.pool)) == ([], "3")
     assert study.packer().stuck(share.pool) == list(A)
 
 
