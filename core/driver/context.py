@@ -16,9 +16,9 @@ from ..backends.slurm_text import job_tag
 from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.job_observer import JobObserver
-from ..engine.policy import Limits
 from ..engine.retry_policy import RetryLimits
 from ..engine.status import Status
+from ..engine.submission_policy import Limits
 from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions

@@ -2,7 +2,7 @@
 
 One loop on one thread. Everything that happens elsewhere (a record in the spool, an answer of sbatch, a poll of
 Slurm, the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
-What to start is decided in engine/policy.py, what the world means in engine/job_observer.py.
+What to start is decided in engine/submission_policy.py, what the world means in engine/job_observer.py.
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from ..backends.cluster_limits import ClusterLimits
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
-from ..engine.policy import Capacity, next_local, next_submissions
 from ..engine.slurm_dependencies import PlannedSubmission
 from ..engine.status import LIVE
+from ..engine.submission_policy import Capacity, next_local, next_submissions
 from ..engine.window import Window
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes

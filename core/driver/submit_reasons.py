@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..engine.policy import Capacity, Limits
 from ..engine.state import StudyState
+from ..engine.submission_policy import Capacity, Limits
 from ..plan.shared_allocations import PackingPlan
 
 

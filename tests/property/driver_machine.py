@@ -14,12 +14,12 @@ from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport
-from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
+from mtui.core.engine.submission_policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.shared_allocations import PackingPlan
 from mtui.core.plan.study_plan import Plan

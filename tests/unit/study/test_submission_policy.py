@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine import policy
-from mtui.core.engine.policy import Capacity, Limits, next_local, next_submissions
+from mtui.core.engine import submission_policy
 from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
+from mtui.core.engine.submission_policy import Capacity, Limits, next_local, next_submissions
 from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.shared_allocations import PackingPlan
 from tests.plans import plan, step
@@ -146,7 +146,7 @@ def test_steps_share_the_room_of_their_submit_limit(
 
 
 def test_one_turn_submits_no_more_than_it_can_look_up_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(submission_policy, "MOST_AT_ONCE", 3)
     assert groups(StudyState(MIXED)) == [[0, 1, 2]]
 
 
