@@ -15,7 +15,7 @@ from ..engine import events as ev
 from ..engine.slurm_dependencies import PlannedSubmission
 from ..engine.status import LIVE
 from ..engine.submission_policy import Capacity, next_local, next_submissions
-from ..engine.window import Window
+from ..engine.submit_limit import Window
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED

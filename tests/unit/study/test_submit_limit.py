@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mtui.core.engine.window import FORGET_AFTER, UNKNOWN, Window
+from mtui.core.engine.submit_limit import FORGET_AFTER, UNKNOWN, Window
 
 LATER = 100.0  # seconds, after which nothing lingers
 
