@@ -15,7 +15,7 @@ from ..engine import events as ev
 from ..engine.slurm_dependencies import PlannedSubmission
 from ..engine.status import LIVE
 from ..engine.submission_policy import Capacity, next_local, next_submissions
-from ..engine.submit_limit import Window
+from ..engine.submit_limit import SubmitLimit
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
@@ -57,7 +57,7 @@ class Submitter(DriverPart):
         self._kinds = JobShapes(context.plan)
         self._site: ClusterLimits | None = None  # once Slurm was asked
         self._asking = False
-        self._windows: dict[str, Window] = {}
+        self._windows: dict[str, SubmitLimit] = {}
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
@@ -154,7 +154,7 @@ class Submitter(DriverPart):
             names = {name: index for index, name in enumerate(self._limit_of)}
             for name, step in names.items():
                 qos, account = self._qos_and_account(step)
-                self._windows[name] = Window(site.submit_limit(qos, account))
+                self._windows[name] = SubmitLimit(site.submit_limit(qos, account))
             self._ahead_due = 0.0  # there may be room
 
         self._context.post(take)

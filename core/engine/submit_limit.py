@@ -16,7 +16,7 @@ _LONGEST_LINGER = 60.0
 _ALONE = 30.0  # seconds until the next try, if the limit is filled by others
 
 
-class Window:
+class SubmitLimit:
     """The window of one submit limit. Counts are of this study's jobs; `now` is the driver's monotonic clock."""
 
     def __init__(self, limit: int | None = None) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from mtui.core.engine.submit_limit import FORGET_AFTER, UNKNOWN, Window
+from mtui.core.engine.submit_limit import FORGET_AFTER, UNKNOWN, SubmitLimit
 
 LATER = 100.0  # seconds, after which nothing lingers
 
@@ -29,13 +29,13 @@ LATER = 100.0  # seconds, after which nothing lingers
 )
 def test_room_under_a_limit_is_what_is_left(limit: int | None, live: int, others: int, room: int) -> None:
     if limit is None:
-        assert Window(limit).room(live, others, 0.0) >= room
+        assert SubmitLimit(limit).room(live, others, 0.0) >= room
     else:
-        assert Window(limit).room(live, others, 0.0) == room
+        assert SubmitLimit(limit).room(live, others, 0.0) == room
 
 
 def test_refusal_halves_what_lies_between_what_fits_and_what_does_not() -> None:
-    window = Window()
+    window = SubmitLimit()
     window.refused(128, 0, 0.0)
     assert window.room(0, 0, 1.0) == 64
     window.accepted(64)
@@ -49,7 +49,7 @@ def test_refusal_halves_what_lies_between_what_fits_and_what_does_not() -> None:
 
 
 def test_smaller_one_of_what_is_stated_and_what_was_learned_counts() -> None:
-    window = Window(100)
+    window = SubmitLimit(100)
     window.refused(101, 0, 0.0)
     window.refused(60, 50, 0.0)  # others had more than the last look showed
     assert window.room(20, 0, 1.0) == 10
@@ -57,7 +57,7 @@ def test_smaller_one_of_what_is_stated_and_what_was_learned_counts() -> None:
 
 
 def test_one_is_tried_now_and_then_where_others_fill_the_queue() -> None:
-    window = Window()
+    window = SubmitLimit()
     window.refused(1, 0, 0.0)
     assert window.room(0, 0, 1.0) == 0
     due = window.due(1.0)
@@ -67,7 +67,7 @@ def test_one_is_tried_now_and_then_where_others_fill_the_queue() -> None:
 
 
 def test_refusal_of_fewer_than_once_fitted_counts() -> None:
-    window = Window()
+    window = SubmitLimit()
     window.accepted(100)
     window.refused(50, 0, 0.0)
     assert 0 < window.room(0, 0, 1.0) < 50
@@ -75,14 +75,14 @@ def test_refusal_of_fewer_than_once_fitted_counts() -> None:
 
 
 def test_what_was_refused_and_fits_now_is_no_limit_any_more() -> None:
-    window = Window()
+    window = SubmitLimit()
     window.refused(50, 0, 0.0)
     window.accepted(50)
     assert window.room(50, 0, 1.0) > 1000
 
 
 def test_what_was_learned_is_forgotten_after_a_while() -> None:
-    window = Window(1000)
+    window = SubmitLimit(1000)
     window.refused(10, 1000, 5.0)
     assert window.room(0, 0, 5.0 + FORGET_AFTER - 1) < 10
     assert window.room(0, 0, 5.0 + FORGET_AFTER) == 1000
@@ -95,7 +95,7 @@ def test_what_was_learned_is_forgotten_after_a_while() -> None:
 
 
 def test_job_that_has_ended_counts_for_a_moment_still() -> None:
-    window = Window(10)
+    window = SubmitLimit(10)
     assert window.due(0.0) is None
     window.ended(0.0)
     assert window.room(9, 0, 0.0) == 0
@@ -106,7 +106,7 @@ def test_job_that_has_ended_counts_for_a_moment_still() -> None:
 
 
 def test_refusal_below_the_limit_that_is_stated_means_that_ended_ones_count_longer() -> None:
-    window = Window(10)
+    window = SubmitLimit(10)
     waits: list[float] = []
     for now in (0.0, 1000.0, 2000.0, 3000.0):
         window.ended(now)
@@ -127,7 +127,7 @@ def test_refusal_below_the_limit_that_is_stated_means_that_ended_ones_count_long
 class Site:
     """A queue with a limit that changes with time, and a study that submits through its window, 0.1 s a turn."""
 
-    window: Window
+    window: SubmitLimit
     limit: Callable[[float], int]
     jobs: int = 50_000
     most: int = 1000  # in one array
@@ -178,26 +178,26 @@ class Site:
 
 @pytest.mark.parametrize("linger", [0.0, 0.3])
 def test_study_goes_through_a_limit_that_is_known_without_a_refusal(linger: float) -> None:
-    site = Site(Window(100), lambda _: 100, linger=linger).through()
+    site = Site(SubmitLimit(100), lambda _: 100, linger=linger).through()
     assert site.refusals == []
     assert site.idle_share < 0.3
 
 
 def test_study_learns_for_how_long_slurm_counts_what_has_ended() -> None:
-    site = Site(Window(100), lambda _: 100, linger=5.0).through()
+    site = Site(SubmitLimit(100), lambda _: 100, linger=5.0).through()
     assert len(site.refusals) <= 10
     assert site.idle_share < 0.3
 
 
 def test_study_goes_through_a_limit_that_nobody_told_with_few_refusals() -> None:
-    site = Site(Window(), lambda _: 100).through()
+    site = Site(SubmitLimit(), lambda _: 100).through()
     # About log2(1000) to find it, and once more whenever it was forgotten.
     assert len(site.refusals) <= 12 * (1 + site.now / FORGET_AFTER)
     assert site.idle_share < 0.3
 
 
 def test_window_that_has_found_the_limit_keeps_below_it() -> None:
-    site = Site(Window(), lambda _: 100).until(100)
+    site = Site(SubmitLimit(), lambda _: 100).until(100)
     before = len(site.refusals)
     site.until(FORGET_AFTER - 10)
     assert len(site.refusals) - before <= 3
@@ -205,12 +205,12 @@ def test_window_that_has_found_the_limit_keeps_below_it() -> None:
 
 @pytest.mark.parametrize(("first", "then"), [(100, 30), (30, 300)], ids=["less", "more"])
 def test_limit_that_changes_meanwhile_is_found_again(first: int, then: int) -> None:
-    site = Site(Window(), lambda now: first if now < 300 else then, jobs=30_000).through()
+    site = Site(SubmitLimit(), lambda now: first if now < 300 else then, jobs=30_000).through()
     assert site.now > 300
     # Where the limit falls below what is in the queue, each job that ends until then costs a refusal.
     assert len(site.refusals) <= 12 * (2 + site.now / FORGET_AFTER) + max(0, first - then)
 
 
 def test_other_jobs_of_the_user_are_left_their_place() -> None:
-    site = Site(Window(100), lambda _: 100, jobs=5000, others=lambda now: 40 if now < 50 else 5).through()
+    site = Site(SubmitLimit(100), lambda _: 100, jobs=5000, others=lambda now: 40 if now < 50 else 5).through()
     assert site.refusals == []
