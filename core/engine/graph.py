@@ -8,7 +8,7 @@ from enum import Enum
 from ..plan.study_plan import Instance, Plan, PlannedStep
 
 
-class Kind(Enum):
+class EdgeKind(Enum):
     """What has to become of a parent for the edge from it to be free."""
 
     ANY = "all edges"
@@ -19,7 +19,7 @@ class Kind(Enum):
 class Edges:
     """Edges of a plan, downwards. A funnel is an edge between two steps, not between instances."""
 
-    def __init__(self, plan: Plan, kind: Kind = Kind.ANY) -> None:
+    def __init__(self, plan: Plan, kind: EdgeKind = EdgeKind.ANY) -> None:
         self.plan = plan
         self.children: list[list[int]] = [[] for _ in plan.instances]  # by direct edges
         self.funnel_users: list[list[int]] = [[] for _ in plan.steps]  # steps that wait for all of a step
@@ -27,7 +27,7 @@ class Edges:
         for step in plan.steps:
             for funnel in self.funnels(step):
                 self.funnel_users[funnel].append(step.index)
-        for step in plan.steps if kind is not Kind.AFTER or any(self._chosen) else ():
+        for step in plan.steps if kind is not EdgeKind.AFTER or any(self._chosen) else ():
             for index in step.instances:
                 for parent in self.parents(plan.instances[index]):
                     self.children[parent].append(index)
@@ -49,11 +49,11 @@ class Edges:
         return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]
 
 
-def _chosen(step: PlannedStep, kind: Kind) -> frozenset[int] | None:
+def _chosen(step: PlannedStep, kind: EdgeKind) -> frozenset[int] | None:
     """The steps above a step to which its edges are of a kind; None if all are."""
-    if kind is Kind.ANY or (kind is Kind.SUCCESS and not step.after):
+    if kind is EdgeKind.ANY or (kind is EdgeKind.SUCCESS and not step.after):
         return None
-    if kind is Kind.AFTER:
+    if kind is EdgeKind.AFTER:
         return frozenset(step.after)
     return frozenset(step.above) - frozenset(step.after)
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..plan.study_plan import Plan
-from .graph import Edges, Graph, Kind, Tally
+from .graph import EdgeKind, Edges, Graph, Tally
 from .status import BAD, DONE, IN_SLURM, OVER, Status
 
 
@@ -25,12 +25,12 @@ class StatusIndex:
             Counter(status[index] for index in step.instances) for step in plan.steps
         ]
         has_after = any(step.after for step in plan.steps)
-        edges = Edges(plan, Kind.SUCCESS) if has_after else self.graph
+        edges = Edges(plan, EdgeKind.SUCCESS) if has_after else self.graph
         self.unfinished_above = Tally(edges, [each not in DONE for each in status])
         self.failed_above = Tally(edges, [each in BAD for each in status])
         self.unbindable_above = Tally(edges, [not self.is_bindable(i, each) for i, each in enumerate(status)])
         self.unfinished_after_parents = (
-            Tally(Edges(plan, Kind.AFTER), [each not in OVER for each in status]) if has_after else None
+            Tally(Edges(plan, EdgeKind.AFTER), [each not in OVER for each in status]) if has_after else None
         )
 
     def count(self, index: int, source: Status, target: Status) -> None:

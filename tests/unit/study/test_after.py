@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import pytest
 
-from mtui.core.engine.graph import Edges, Graph, Kind
+from mtui.core.engine.graph import EdgeKind, Edges, Graph
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import UNSUCCESSFUL, Status
 from tests.plans import plan, step
@@ -105,6 +105,6 @@ def test_cancelled_ones_are_over_as_well() -> None:
 
 def test_edges_by_kind() -> None:
     found = plan(step("a"), step("b"), step("c", "a", after=["b_*"]))
-    assert [Edges(found, kind).children for kind in Kind] == [[[2], [], []], [[2], [], []], [[], [], []]]
-    assert [Edges(found, kind).funnel_users for kind in Kind] == [[[], [2], []], [[], [], []], [[], [2], []]]
+    assert [Edges(found, kind).children for kind in EdgeKind] == [[[2], [], []], [[2], [], []], [[], [], []]]
+    assert [Edges(found, kind).funnel_users for kind in EdgeKind] == [[[], [2], []], [[], [], []], [[], [2], []]]
     assert Graph(found).below([1]) == {2}
