@@ -104,20 +104,20 @@ class Verb(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class TransitionRule:
     """From which states a verb is possible, and into which it leads."""
 
     sources: frozenset[Status]
     targets: frozenset[Status]
 
 
-def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> Rule:
-    return Rule(frozenset(sources), frozenset(targets))
+def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> TransitionRule:
+    return TransitionRule(frozenset(sources), frozenset(targets))
 
 
 _UNSUBMITTED = (Status.WAITING, Status.READY, Status.BLOCKED)  # as its parents are by now
 
-TABLE: dict[Verb, Rule] = {
+TABLE: dict[Verb, TransitionRule] = {
     Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
     Verb.RELOCK: _rule({Status.READY}, Status.WAITING),
     Verb.BLOCK: _rule({Status.WAITING, Status.READY, Status.HELD}, Status.BLOCKED),
@@ -139,8 +139,8 @@ TABLE: dict[Verb, Rule] = {
     Verb.REFUSE: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.FAILED),
     # A job's own report may overtake sbatch's answer, so the unanswered states count as sources; and one whose
     # submission counted as missed may turn up after all, while its instance waits to be submitted again.
-    Verb.OBSERVE: Rule(LIVE | {Status.WAITING, Status.READY, Status.HELD}, IN_SLURM),
-    Verb.END: Rule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
+    Verb.OBSERVE: TransitionRule(LIVE | {Status.WAITING, Status.READY, Status.HELD}, IN_SLURM),
+    Verb.END: TransitionRule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
 }
 
 
