@@ -15,7 +15,7 @@ from . import events as ev
 from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, Expectations
-from .job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, Seen, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -123,7 +123,7 @@ class JobObserver:
 
     # --- reports of jobs and processes
 
-    def is_early(self, report: Report) -> bool:
+    def is_early(self, report: JobReport) -> bool:
         """Whether a record is of an attempt that the journal does not know (yet).
 
         So it is if the end of the journal was lost with its machine. The record has to wait: the attempt will be
@@ -134,7 +134,7 @@ class JobObserver:
         last = self._state.last_attempt(report.instance)
         return report.attempt > (last.number if last else 0)
 
-    def report(self, report: Report, at: float, now: float) -> list[ev.Event]:
+    def report(self, report: JobReport, at: float, now: float) -> list[ev.Event]:
         """A record from the spool, or from the leader of an allocation."""
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
@@ -394,5 +394,5 @@ class JobObserver:
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
 
 
-def _started(report: Report, at: float) -> ev.Started:
+def _started(report: JobReport, at: float) -> ev.Started:
     return ev.Started(at=at, instance=report.instance, attempt=report.attempt, job=report.job, node=report.node)

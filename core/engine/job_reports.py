@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class JobReport:
     """A record of an attempt, with the job (or process) and the node that wrote it."""
 
     instance: int
@@ -17,12 +17,12 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class StartReport(Report):
+class StartReport(JobReport):
     """The job has taken the claim, and its script begins."""
 
 
 @dataclass(frozen=True, slots=True)
-class ExitReport(Report):
+class ExitReport(JobReport):
     """The script ended."""
 
     code: int = 0
@@ -32,14 +32,14 @@ class ExitReport(Report):
 
 
 @dataclass(frozen=True, slots=True)
-class DuplicateReport(Report):
+class DuplicateReport(JobReport):
     """The job found its claim taken, and ran nothing."""
 
     owner: str = ""  # the job that has the claim; empty if it is not known
 
 
 @dataclass(frozen=True, slots=True)
-class LostReport(Report):
+class LostReport(JobReport):
     """The allocation could not bring the attempt to its end, by no fault of the attempt."""
 
     cause: str = ""

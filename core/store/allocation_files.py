@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..engine.job_reports import Report
+from ..engine.job_reports import JobReport
 from .spool import UnreadableRecord, parse_record
 
 _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
@@ -34,7 +34,7 @@ class LeaderEnding:
     why: str
 
 
-Word = LeaderStarted | LeaderEnding | Report | UnreadableRecord
+Word = LeaderStarted | LeaderEnding | JobReport | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:

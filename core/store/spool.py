@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
-from ..engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from ..engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
@@ -43,7 +43,7 @@ def start_record_of(name: str) -> str:
     return f"{attempt}.start.{job}" if kind == "exit" else ""
 
 
-def read_record(path: Path) -> Report | UnreadableRecord:
+def read_record(path: Path) -> JobReport | UnreadableRecord:
     """One record, or why there is none."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
@@ -54,7 +54,7 @@ def read_record(path: Path) -> Report | UnreadableRecord:
         return UnreadableRecord.INCOMPLETE
 
 
-def parse_record(text: str) -> Report | UnreadableRecord:
+def parse_record(text: str) -> JobReport | UnreadableRecord:
     """The record in a line."""
     try:
         record: dict[str, Any] = json.loads(text)

@@ -11,7 +11,7 @@ from mtui.core.engine.allocation import Allocation
 from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserver
 from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
-from mtui.core.engine.job_reports import Report
+from mtui.core.engine.job_reports import JobReport
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import OVER, Status
@@ -26,7 +26,7 @@ class PackedDriver(PackedWorld):
         self.asks = {}
         self.gifts: dict[str, tuple[Assignment, dict[Key, frozenset[Key]]]] = {}  # that are being written
         self.read: dict[str, int] = {}
-        self.early: list[Report] = []
+        self.early: list[JobReport] = []
         super().drive(state)
 
     def packer(self) -> AllocationPolicy:
@@ -167,7 +167,7 @@ class PackedDriver(PackedWorld):
                 self.read[place.name] = self.read.get(place.name, 0) + 1
                 self.take_record(allocation, place, record)
 
-    def take_record(self, allocation: Allocation, place: Place, record: Report | Began | None) -> None:
+    def take_record(self, allocation: Allocation, place: Place, record: JobReport | Began | None) -> None:
         self.watch.touch(place.name, self.now)
         match record:
             case Began(seconds, graph) if not allocation.began_at:
@@ -181,7 +181,7 @@ class PackedDriver(PackedWorld):
                 self.watch.says_over(place.name)
                 if not allocation.ending:
                     self.emit(ev.AllocationEnding(at=self.at(), allocation=place.name))
-            case Report():
+            case JobReport():
                 if self.observer.is_early(record):
                     self.early.append(record)
                 else:

@@ -8,7 +8,7 @@ from typing import Literal
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from mtui.core.engine.job_reports import ExitReport, LostReport, Report, StartReport
+from mtui.core.engine.job_reports import ExitReport, JobReport, LostReport, StartReport
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PackingPlan, Pool
@@ -43,7 +43,7 @@ class Place:
     running: set[Key] = field(default_factory=set[Key])
     gone: set[Key] = field(default_factory=set[Key])  # begun once, or dropped
     done: set[Key] = field(default_factory=set[Key])
-    records: list[Report | Began | None] = field(default_factory=list["Report | Began | None"])  # None: it is over
+    records: list[JobReport | Began | None] = field(default_factory=list["Report | Began | None"])  # None: it is over
 
 
 class PackedWorld(StudyMachine):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mtui.core.claims import REVOKED
 from mtui.core.engine.job_observer import NEVER
-from mtui.core.engine.job_reports import DuplicateReport, ExitReport, Report, StartReport
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, StartReport
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.status import Status
 
@@ -58,7 +58,7 @@ class World:
         self.arrays = 0
         self.jobs: dict[str, Job] = {}
         self.claims: dict[tuple[int, int], str] = {}
-        self.spool: dict[str, Report] = {}
+        self.spool: dict[str, JobReport] = {}
         self.runs: Counter[tuple[int, int]] = Counter()  # how often the payload of an attempt was begun
         self.succeeded: set[tuple[int, int]] = set()
         self.child_exits: list[tuple[int, int, str, int]] = []  # that the driver which started it hears of

@@ -10,7 +10,7 @@ from ...engine import events as ev
 from ...engine.allocation import Allocation
 from ...engine.allocation_observer import AllocationEnd, AllocationObserver
 from ...engine.causes import Cause, CauseCode, text_cause
-from ...engine.job_reports import Report, StartReport
+from ...engine.job_reports import JobReport, StartReport
 from ...engine.slurm_answers import Seen
 from ...engine.status import Status
 from ...packing.protocol import ABORT_TEXT, cancel_text
@@ -33,7 +33,7 @@ class AllocationTracker(DriverPart):
         self._canceller = canceller
         self.watch = AllocationObserver(context.state)
         self._records: dict[str, RecordReader] = {}
-        self._early: list[Report] = []  # of attempts that the journal does not know yet
+        self._early: list[JobReport] = []  # of attempts that the journal does not know yet
         self._fenced: dict[
             str, tuple[AllocationEnd, float]
         ] = {}  # over for Slurm: until when their leaders have time to end
@@ -78,11 +78,11 @@ class AllocationTracker(DriverPart):
                 records = self._records[allocation.name] = RecordReader(path)
             for word in records.read():
                 self._apply(allocation, word)
-                if isinstance(word, Report) and not isinstance(word, StartReport):
+                if isinstance(word, JobReport) and not isinstance(word, StartReport):
                     over.add(attempt_name(word.instance, word.attempt))
         self._cancel_orphans_within(over)
 
-    def _apply(self, allocation: Allocation, word: LeaderStarted | LeaderEnding | Report | UnreadableRecord) -> None:
+    def _apply(self, allocation: Allocation, word: LeaderStarted | LeaderEnding | JobReport | UnreadableRecord) -> None:
         context = self._context
         self.watch.touch(allocation.name, time.monotonic())
         match word:
@@ -95,7 +95,7 @@ class AllocationTracker(DriverPart):
                     context.emit(
                         ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=text_cause(word.why))
                     )
-            case Report():
+            case JobReport():
                 self._apply_report(word)
             case UnreadableRecord():
                 message = f"a record of allocation {allocation.name} cannot be read"
@@ -116,7 +116,7 @@ class AllocationTracker(DriverPart):
         )
         self._has_changed = True
 
-    def _apply_report(self, report: Report) -> None:
+    def _apply_report(self, report: JobReport) -> None:
         context = self._context
         if context.observer.is_early(report):
             self._early.append(report)

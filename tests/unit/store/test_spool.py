@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.engine.job_reports import DuplicateReport, ExitReport, Report, StartReport
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, StartReport
 from mtui.core.store.spool import UnreadableRecord, list_records, read_record, remove_records
 
 EXIT = {"v": 1, "kind": "exit", "attempt": "3.1", "job": "7", "node": "n1", "code": 3, "signal": "USR1"}
@@ -67,7 +67,7 @@ def test_record_is_complete_with_the_end_of_its_line_and_not_before(tmp_path: Pa
         path.write_text(text[:size])
         assert read_record(path) is UnreadableRecord.INCOMPLETE
     path.write_text(text)
-    assert isinstance(read_record(path), Report)
+    assert isinstance(read_record(path), JobReport)
 
 
 @pytest.mark.parametrize(

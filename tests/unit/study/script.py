@@ -15,7 +15,7 @@ from mtui.core.engine.causes import text_cause
 from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.graph import Tally
 from mtui.core.engine.job_observer import JobObserver
-from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from mtui.core.engine.slurm_answers import Seen
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
@@ -23,7 +23,7 @@ from mtui.core.plan.study_plan import Plan
 
 _clock = count(1)
 # The classes of reports, by the word that a record has for them.
-REPORTS: dict[str, type[Report]] = {
+REPORTS: dict[str, type[JobReport]] = {
     "start": StartReport,
     "exit": ExitReport,
     "twin": DuplicateReport,

@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.engine.expectation import REPORT_WAIT
 from mtui.core.engine.job_observer import JobObserver
-from mtui.core.engine.job_reports import DuplicateReport, ExitReport, LostReport, Report, StartReport
+from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, over
 from tests.unit.study.script import intend, started, state_of, submitted
@@ -28,7 +28,7 @@ REPORTS = (
     [(900.0, 900.0), (0.0, READ_AT), (1100.0, READ_AT)],
     ids=["earlier", "no time given", "by a clock that is ahead"],
 )
-def test_event_has_the_time_of_its_report(report: Report, written_at: float, expected: float) -> None:
+def test_event_has_the_time_of_its_report(report: JobReport, written_at: float, expected: float) -> None:
     observer = JobObserver(state_of(ONE, intend("s", (0, 1)), submitted("s", "7")))
     fields = {name: getattr(report, name) for name in ("code", "owner", "cause") if hasattr(report, name)}
     timed = type(report)(report.instance, report.attempt, report.job, report.node, at=written_at, **fields)
