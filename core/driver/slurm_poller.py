@@ -12,7 +12,7 @@ from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved,
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
-from ..engine.job_observer import Seen
+from ..engine.job_observer import SeenJob
 from ..engine.status import Status
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
@@ -145,7 +145,7 @@ class SlurmPoller(DriverPart):
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
-        def seen(job: str) -> Seen | None:
+        def seen(job: str) -> SeenJob | None:
             shown = answer.jobs.get(job) or answer.accounted.get(job)
             return _seen(shown) if shown else None
 
@@ -194,11 +194,11 @@ def _summary(answer: Answer) -> str:
     return f"jobs in the queue: {listed}; {accounted}"
 
 
-def _seen(job: SlurmJob) -> Seen:
+def _seen(job: SlurmJob) -> SeenJob:
     if job.state in ENDED:
-        return Seen(ENDED[job.state], True, job.reason, job.node, job.exit_code)
+        return SeenJob(ENDED[job.state], True, job.reason, job.node, job.exit_code)
     # A state that nobody knows yet is a job that lives: the next poll may show more.
-    return Seen(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
+    return SeenJob(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
 
 
 def _number(job: str) -> int:

@@ -13,7 +13,7 @@ from . import events as ev
 from .allocation import Allocation
 from .causes import Cause, CauseCode
 from .expectation import LOST_WAIT, UNCLEAR_WAIT
-from .slurm_answers import Seen
+from .slurm_answers import SeenJob
 from .state import StudyState
 from .status import IN_SLURM, Status
 
@@ -78,7 +78,7 @@ class AllocationObserver:
 
     def look(
         self,
-        seen: Callable[[str], Seen | None],
+        seen: Callable[[str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -167,7 +167,7 @@ class AllocationObserver:
         return [AllocationEnd(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
 
 
-def _job_cause(allocation: Allocation, view: Seen) -> Cause:
+def _job_cause(allocation: Allocation, view: SeenJob) -> Cause:
     """Why the job of an allocation ended."""
     unneeded = view.status is Status.CANCELLED and allocation.ending and not allocation.began_at
     code = CauseCode.ALLOCATION_UNNEEDED if unneeded else _CODES.get(view.status, CauseCode.ALLOCATION_FAILED)

@@ -16,7 +16,7 @@ from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
-from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, Seen, answer_of
+from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
 from .unclear_submissions import UnclearSubmissions
@@ -227,7 +227,7 @@ class JobObserver:
 
     def look(
         self,
-        seen: Callable[[str], Seen | None],
+        seen: Callable[[str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -240,7 +240,7 @@ class JobObserver:
         submission, empty if there is none.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # one that Slurm still shows will not end of them
-        not_shown = Seen(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
+        not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.look(find, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
@@ -265,7 +265,7 @@ class JobObserver:
             self._await(index, Awaited.NOTHING)
         return found
 
-    def _shown(self, index: int, view: Seen) -> JobAnswer:
+    def _shown(self, index: int, view: SeenJob) -> JobAnswer:
         """The answer of a poll that shows the job of an instance."""
         if index in self._expected:
             with self._expected.change(index) as expected:
@@ -280,7 +280,7 @@ class JobObserver:
             return JobAnswer.CANCELLED
         return JobAnswer.MISSING if now - since < LOST_WAIT else JobAnswer.LOST
 
-    def _is_unsatisfiable(self, index: int, view: Seen) -> bool:
+    def _is_unsatisfiable(self, index: int, view: SeenJob) -> bool:
         """Whether Slurm will not begin a job because of what it was bound to: it says so, or cancelled it unasked.
 
         That may be so of one whose parents are all finished here: Slurm can have another opinion of their ends.
@@ -295,7 +295,7 @@ class JobObserver:
         """Whether nobody requested the end of an instance, and its claim is not known to be taken."""
         return not self._state.attempts[index][-1].cancelled and not self._expected.get(index).has_begun
 
-    def _act_on(self, index: int, answer: JobAnswer, view: Seen, at: float, now: float) -> list[ev.Event]:
+    def _act_on(self, index: int, answer: JobAnswer, view: SeenJob, at: float, now: float) -> list[ev.Event]:
         """What follows from the answer of a poll about the job of an instance."""
         match ACTIONS[self._expected.get(index).awaited, answer]:
             case JobAction.WAIT:
@@ -325,7 +325,7 @@ class JobObserver:
             case JobAction.LOSE:
                 return self._lose(index, view.reason != _NO_ACCOUNTING, at)
 
-    def _observe(self, index: int, view: Seen, at: float) -> list[ev.Event]:
+    def _observe(self, index: int, view: SeenJob, at: float) -> list[ev.Event]:
         """How Slurm shows a live job, if that is new."""
         attempt, known, status = self._state.attempts[index][-1], self._state.status[index], view.status
         if status is Status.PENDING and known in _BEGUN:
@@ -336,7 +336,7 @@ class JobObserver:
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
-    def _end_as_shown(self, index: int, view: Seen, *, reported: bool) -> Callable[[float], ev.Ended]:
+    def _end_as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
         """The end that Slurm shows, by its time; with the exit code and cause that the job has reported, if it has."""
         attempt = self._state.attempts[index][-1]
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
@@ -346,7 +346,7 @@ class JobObserver:
             cause = attempt.cause or cause
         return lambda at: self._ended(at, index, number, status, code, cause, view.node)
 
-    def _finish_unreported(self, index: int, view: Seen, at: float, now: float) -> list[ev.Event]:
+    def _finish_unreported(self, index: int, view: SeenJob, at: float, now: float) -> list[ev.Event]:
         """A job that ended well without a report, as on a full disk. If not even its claim is taken, it ran nothing.
 
         A job script of which only the beginning arrived is such a job. A claim that is not there yet may be on its way.

@@ -16,7 +16,7 @@ _QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SeenJob:
     """How Slurm shows one job: alive or ended as `status`, with its reason and (from accounting) exit code."""
 
     status: Status
@@ -89,7 +89,7 @@ ACTIONS = {
 }
 
 
-def answer_of(view: Seen) -> JobAnswer:
+def answer_of(view: SeenJob) -> JobAnswer:
     """The answer of a poll that shows the job."""
     if view.ended:
         return JobAnswer.FINISHED if view.status is Status.FINISHED else JobAnswer.FAILED

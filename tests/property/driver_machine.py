@@ -15,7 +15,7 @@ from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, V
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
@@ -68,7 +68,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
         self.taken: set[str] = set()
         self.adopted: dict[int, tuple[int, str]] = {}
-        self.look: tuple[float, dict[str, Seen]] | None = None
+        self.look: tuple[float, dict[str, SeenJob]] | None = None
         self.world.child_exits.clear()
         self.epoch += 1
         self.emit(ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0"))
@@ -150,7 +150,7 @@ class DriverMachine(RuleBasedStateMachine):
             return ""
         return min(jobs, key=lambda job: ("_" in job.id or not self.world.owns_claim(job), job.id)).array
 
-    def looked(self, asked: float, shown: dict[str, Seen]) -> None:
+    def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
         self.looked_at = asked
         self.read_spool()
         self.emit_all(self.observer.look(shown.get, self.find, asked, self.at(), self.now, accounting=True))
@@ -268,7 +268,7 @@ class DriverMachine(RuleBasedStateMachine):
             self.world.spool.pop(name, None)
         self.taken.clear()
 
-    def snapshot(self) -> dict[str, Seen]:
+    def snapshot(self) -> dict[str, SeenJob]:
         return self.world.snapshot()
 
     @precondition(lambda self: self.look is None)

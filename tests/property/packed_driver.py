@@ -12,7 +12,7 @@ from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserv
 from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import JobReport
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import OVER, Status
 from tests.property.packed_world import Began, Key, PackedWorld, Place
@@ -187,7 +187,7 @@ class PackedDriver(PackedWorld):
                 else:
                     self.emit_all(self.observer.report(record, self.at(), self.now))
 
-    def looked(self, asked: float, shown: dict[str, Seen]) -> None:
+    def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
         super().looked(asked, shown)
         self.read_records()
         events, overs = self.watch.look(shown.get, self.find_place, asked, self.at(), self.now)

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from mtui.core.engine.job_reports import ExitReport, JobReport, LostReport, StartReport
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PackingPlan, Pool
 from mtui.core.plan.study_plan import Plan
@@ -164,11 +164,11 @@ class PackedWorld(StudyMachine):
         self.clock += seconds
         self.pass_time(seconds, look)
 
-    def snapshot(self) -> dict[str, Seen]:
+    def snapshot(self) -> dict[str, SeenJob]:
         shown = super().snapshot()
         for place in self.places.values():
             if not place.forgotten:
                 over = place.state == "over"
                 alive = Status.RUNNING if place.state == "running" else Status.PENDING
-                shown[place.job] = Seen(place.verdict if over else alive, over)
+                shown[place.job] = SeenJob(place.verdict if over else alive, over)
         return shown

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mtui.core.claims import REVOKED
 from mtui.core.engine.job_observer import NEVER
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, StartReport
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 
 HOST = "here"
@@ -154,19 +154,19 @@ class World:
             self._over(job, Status.CANCELLED, None)
             job.forgotten = "_" in job.id  # of an array, Slurm keeps no record of what never began
 
-    def snapshot(self) -> dict[str, Seen]:
+    def snapshot(self) -> dict[str, SeenJob]:
         """What squeue and sacct show of all jobs at this moment."""
-        shown: dict[str, Seen] = {}
+        shown: dict[str, SeenJob] = {}
         for job in self.jobs.values():
             if job.local or job.forgotten:
                 continue
             if job.state == "over":
                 reason = job.reason or ("by 0" if job.verdict is Status.CANCELLED else "")
-                shown[job.id] = Seen(job.verdict, ended=True, reason=reason, exit_code=job.code)
+                shown[job.id] = SeenJob(job.verdict, ended=True, reason=reason, exit_code=job.code)
             elif job.state == "running":
-                shown[job.id] = Seen(Status.RUNNING, ended=False)
+                shown[job.id] = SeenJob(Status.RUNNING, ended=False)
             else:
-                shown[job.id] = Seen(Status.PENDING, ended=False, reason="" if self.may_begin(job) else "Dependency")
+                shown[job.id] = SeenJob(Status.PENDING, ended=False, reason="" if self.may_begin(job) else "Dependency")
         return shown
 
     def named(self, submission: str) -> list[Job]:

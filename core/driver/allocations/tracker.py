@@ -11,7 +11,7 @@ from ...engine.allocation import Allocation
 from ...engine.allocation_observer import AllocationEnd, AllocationObserver
 from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import JobReport, StartReport
-from ...engine.slurm_answers import Seen
+from ...engine.slurm_answers import SeenJob
 from ...engine.status import Status
 from ...packing.protocol import ABORT_TEXT, cancel_text
 from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_dispatch
@@ -133,7 +133,7 @@ class AllocationTracker(DriverPart):
     # --- ends
 
     def apply_poll(
-        self, seen: Callable[[str], Seen | None], find: Callable[[str], str], asked: float, at: float
+        self, seen: Callable[[str], SeenJob | None], find: Callable[[str], str], asked: float, at: float
     ) -> None:
         """Apply a poll of Slurm that was started at `asked` (monotonic); `seen` and `find` as for AllocationWatch."""
         self.read_records()  # what leaders reported before this poll counts before it

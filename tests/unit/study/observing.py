@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
-from mtui.core.engine.job_observer import Seen
+from mtui.core.engine.job_observer import SeenJob
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.study.script import Watched, intend, submitted
@@ -13,12 +13,12 @@ ONE = plan(step("a"))
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
 HERE = plan(step("a", local=True))
 
-RUNNING = Seen(Status.RUNNING, ended=False)
-PENDING = Seen(Status.PENDING, ended=False)
+RUNNING = SeenJob(Status.RUNNING, ended=False)
+PENDING = SeenJob(Status.PENDING, ended=False)
 
 
-def over(status: Status, *, code: int | None = None, reason: str = "", node: str = "n1") -> Seen:
-    return Seen(status, ended=True, reason=reason, node=node, exit_code=code)
+def over(status: Status, *, code: int | None = None, reason: str = "", node: str = "n1") -> SeenJob:
+    return SeenJob(status, ended=True, reason=reason, node=node, exit_code=code)
 
 
 def pending(job: str = "7") -> Watched:

@@ -16,7 +16,7 @@ from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.graph import Tally
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
@@ -191,7 +191,7 @@ class Watched:
 
     def look(
         self,
-        jobs: Mapping[str, Seen] | None = None,
+        jobs: Mapping[str, SeenJob] | None = None,
         names: Mapping[str, str] | None = None,
         *,
         asked: float | None = None,

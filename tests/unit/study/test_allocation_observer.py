@@ -10,7 +10,7 @@ from mtui.core.engine.allocation_policy import Assignment
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
 from tests.unit.study.test_allocation_policy import Study
@@ -18,7 +18,7 @@ from tests.unit.study.test_allocation_policy import Study
 AT = 5000.0
 
 
-def look(watch: AllocationObserver, shown: dict[str, Seen], now: float, names: dict[str, str] | None = None):
+def look(watch: AllocationObserver, shown: dict[str, SeenJob], now: float, names: dict[str, str] | None = None):
     """A look that begins and ends at `now`."""
     return watch.look(shown.get, lambda name: (names or {}).get(name, ""), now, AT, now)
 
@@ -32,7 +32,7 @@ def study() -> Study:
 
 def test_why_it_waits_is_told_once(study: Study) -> None:
     watch = AllocationObserver(study.state)
-    shown = {"101": Seen(Status.PENDING, ended=False, reason="Priority")}
+    shown = {"101": SeenJob(Status.PENDING, ended=False, reason="Priority")}
     ((observed,), overs) = look(watch, shown, 1.0)
     assert (observed, overs) == (
         ev.AllocationObserved(at=AT, allocation="1", status=Status.PENDING, reason="Priority"),
@@ -45,8 +45,8 @@ def test_why_it_waits_is_told_once(study: Study) -> None:
 def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -> None:
     watch = AllocationObserver(study.state)
     watch.touch("1", 3.0)
-    assert look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 2.0) == ([], [])
-    assert len(look(watch, {"101": Seen(Status.CANCELLED, ended=True)}, 4.0)[1]) == 1
+    assert look(watch, {"101": SeenJob(Status.CANCELLED, ended=True)}, 2.0) == ([], [])
+    assert len(look(watch, {"101": SeenJob(Status.CANCELLED, ended=True)}, 4.0)[1]) == 1
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, no
     study.give_all()
     study.start(0)
     watch = AllocationObserver(study.state)
-    (over,) = look(watch, {"101": Seen(status, ended=True, node=node)}, 1.0)[1]
+    (over,) = look(watch, {"101": SeenJob(status, ended=True, node=node)}, 1.0)[1]
     assert (over.status, cause_text(over.cause)) == (status, cause)
     for event in watch.end(over, AT):
         study.state.apply(event)
@@ -77,7 +77,7 @@ def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, no
 
 def test_end_in_order_has_no_cause(study: Study) -> None:
     watch = AllocationObserver(study.state)
-    (over,) = look(watch, {"101": Seen(Status.FINISHED, ended=True)}, 1.0)[1]
+    (over,) = look(watch, {"101": SeenJob(Status.FINISHED, ended=True)}, 1.0)[1]
     assert watch.end(over, AT) == [ev.AllocationOver(at=AT, allocation="1", status=Status.FINISHED)]
 
 

@@ -10,7 +10,7 @@ from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import NEVER
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
 from tests.unit.study.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
@@ -42,11 +42,11 @@ def freed() -> Watched:
 
 def test_bound_job_is_bound_while_slurm_calls_it_pending() -> None:
     watched = bound()
-    assert watched.look({"10": RUNNING, "11": Seen(Status.PENDING, ended=False, reason="Dependency")}) != []
+    assert watched.look({"10": RUNNING, "11": SeenJob(Status.PENDING, ended=False, reason="Dependency")}) != []
     assert words(watched.state) == "running, bound"
     watched.pass_time(10)
-    assert watched.look({"10": RUNNING, "11": Seen(Status.PENDING, ended=False, reason="Dependency")}) == []
-    (event,) = watched.look({"10": RUNNING, "11": Seen(Status.PENDING, ended=False, reason="JobHeldUser")})
+    assert watched.look({"10": RUNNING, "11": SeenJob(Status.PENDING, ended=False, reason="Dependency")}) == []
+    (event,) = watched.look({"10": RUNNING, "11": SeenJob(Status.PENDING, ended=False, reason="JobHeldUser")})
     assert isinstance(event, ev.Observed)
     assert (event.status, event.reason) == (Status.BOUND, "JobHeldUser")
 
@@ -59,7 +59,7 @@ def test_bound_job_that_slurm_shows_running_runs() -> None:
 
 def test_freed_job_is_pending_for_slurms_own_reason() -> None:
     watched = freed()
-    watched.look({"11": Seen(Status.PENDING, ended=False, reason="Priority")})
+    watched.look({"11": SeenJob(Status.PENDING, ended=False, reason="Priority")})
     assert (words(watched.state), attempt(watched.state, 1).reason) == ("finished, pending", "Priority")
 
 
@@ -68,10 +68,10 @@ def test_freed_job_is_pending_for_slurms_own_reason() -> None:
 
 @pytest.mark.parametrize(
     "view",
-    [Seen(Status.PENDING, ended=False, reason=NEVER), GONE, over(Status.CANCELLED, node="")],
+    [SeenJob(Status.PENDING, ended=False, reason=NEVER), GONE, over(Status.CANCELLED, node="")],
     ids=["pending", "cancelled", "cancelled by nobody"],
 )
-def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_anew(view: Seen) -> None:
+def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_anew(view: SeenJob) -> None:
     watched = bound()
     assert watched.observer.never() == set()
     assert watched.look({"10": PENDING, "11": view}) == []
@@ -111,7 +111,7 @@ def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:
 
 
 @pytest.mark.parametrize("view", [GONE, over(Status.CANCELLED, node=""), None], ids=["never", "no reason", "forgotten"])
-def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: Seen | None) -> None:
+def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: SeenJob | None) -> None:
     watched = bound(cancel(1))
     for _ in range(2):
         watched.look({"10": PENDING} if view is None else {"10": PENDING, "11": view})
@@ -120,8 +120,10 @@ def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: Seen | None) -> 
     assert (words(watched.state), watched.observer.never()) == ("pending, cancelled", set())
 
 
-@pytest.mark.parametrize("view", [GONE, Seen(Status.PENDING, ended=False, reason=NEVER)], ids=["cancelled", "pending"])
-def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(view: Seen) -> None:
+@pytest.mark.parametrize(
+    "view", [GONE, SeenJob(Status.PENDING, ended=False, reason=NEVER)], ids=["cancelled", "pending"]
+)
+def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(view: SeenJob) -> None:
     """The script ended with 0 though a process of it was out of memory: finished here, failed for Slurm."""
     watched = freed()
     watched.look({"10": over(Status.OUT_OF_MEMORY), "11": view})
@@ -166,7 +168,7 @@ def test_instance_is_in_doubt_from_the_first_sign_of_its_end_to_the_last() -> No
 
 
 @pytest.mark.parametrize("view", [over(Status.FAILED), None], ids=["ended", "gone"])
-def test_instance_that_slurm_shows_ended_or_no_more_is_in_doubt(view: Seen | None) -> None:
+def test_instance_that_slurm_shows_ended_or_no_more_is_in_doubt(view: SeenJob | None) -> None:
     watched = bound()
     watched.look({"11": PENDING} if view is None else {"10": view, "11": PENDING})
     assert watched.observer.doubtful() == {0}

@@ -7,7 +7,7 @@ import pytest
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
-from mtui.core.engine.slurm_answers import Seen
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
 from tests.unit.study.script import Watched, at, cancel, intend, submitted, unclear
@@ -19,7 +19,7 @@ def test_requeued_job_is_alive_though_its_script_told_of_an_end() -> None:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(1)
-    (event,) = watched.look({"7": Seen(Status.PENDING, ended=False, reason="BeginTime")})
+    (event,) = watched.look({"7": SeenJob(Status.PENDING, ended=False, reason="BeginTime")})
     assert isinstance(event, ev.Observed)
     assert (event.status, event.reason) == (Status.REQUEUED, "BeginTime")
     watched.pass_time(10 * VERDICT_WAIT)
@@ -41,15 +41,15 @@ def test_requeued_job_may_be_seen_first_when_it_runs_again() -> None:
 @pytest.mark.parametrize("known", [Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED])
 def test_job_that_had_begun_and_is_pending_was_requeued(known: Status) -> None:
     watched = pending()
-    watched.look({"7": Seen(known, ended=False)})
+    watched.look({"7": SeenJob(known, ended=False)})
     watched.pass_time(10)
-    watched.look({"7": Seen(Status.PENDING, ended=False, reason="BeginTime")})
+    watched.look({"7": SeenJob(Status.PENDING, ended=False, reason="BeginTime")})
     assert watched.state.status[0] is Status.REQUEUED
 
 
 def test_job_whose_nodes_could_not_be_configured_is_pending_again() -> None:
     watched = pending()
-    watched.look({"7": Seen(Status.CONFIGURING, ended=False)})
+    watched.look({"7": SeenJob(Status.CONFIGURING, ended=False)})
     watched.pass_time(10)
     watched.look({"7": PENDING})
     assert watched.state.status[0] is Status.PENDING
@@ -59,7 +59,7 @@ def test_end_that_slurm_took_back_is_none() -> None:
     watched = running()
     assert watched.look({"7": over(Status.NODE_FAILED)}) == []
     watched.pass_time(1)
-    watched.look({"7": Seen(Status.PENDING, ended=False, reason="BeginTime")})
+    watched.look({"7": SeenJob(Status.PENDING, ended=False, reason="BeginTime")})
     watched.pass_time(REPORT_WAIT)
     assert watched.tick() == []
     assert watched.state.status[0] is Status.REQUEUED
@@ -73,7 +73,7 @@ def test_end_that_slurm_took_back_is_none() -> None:
 )
 def test_new_state_is_told_once(status: Status) -> None:
     watched = pending()
-    view = Seen(status, ended=False, reason="why")
+    view = SeenJob(status, ended=False, reason="why")
     (event,) = watched.look({"7": view})
     assert isinstance(event, ev.Observed)
     assert (event.status, event.reason) == (status, "why")
@@ -84,7 +84,7 @@ def test_new_state_is_told_once(status: Status) -> None:
 def test_new_reason_is_told() -> None:
     watched = pending()
     for reason in ("Priority", "Resources"):
-        assert kinds(watched.look({"7": Seen(Status.PENDING, ended=False, reason=reason)})) == ["observed"]
+        assert kinds(watched.look({"7": SeenJob(Status.PENDING, ended=False, reason=reason)})) == ["observed"]
         watched.pass_time(1)
 
 
@@ -126,7 +126,9 @@ def test_completed_job_has_finished_though_it_left_no_record() -> None:
     ],
     ids=["code", "no code", "time limit", "cancelled", "deadline"],
 )
-def test_end_that_slurm_shows_waits_for_the_jobs_own_word(view: Seen, expected: tuple[Status, int | None, str]) -> None:
+def test_end_that_slurm_shows_waits_for_the_jobs_own_word(
+    view: SeenJob, expected: tuple[Status, int | None, str]
+) -> None:
     watched = running()
     assert watched.look({"7": view}) == []
     assert watched.observer.deadline() == watched.now + REPORT_WAIT

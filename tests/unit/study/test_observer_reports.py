@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, Seen
+from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, SeenJob
 from mtui.core.engine.status import Status
 from tests.unit.study.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
 from tests.unit.study.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
@@ -92,7 +92,7 @@ def test_cleaning_up_of_slurm_is_waited_for() -> None:
     watched.report("exit", code=137)
     for _ in range(5):
         watched.pass_time(VERDICT_WAIT - 1)
-        assert watched.look({"7": Seen(Status.COMPLETING, ended=False)}) == []
+        assert watched.look({"7": SeenJob(Status.COMPLETING, ended=False)}) == []
         assert watched.tick() == []
     watched.pass_time(1)
     assert end(watched.look({"7": over(Status.OUT_OF_MEMORY)}))[0] is Status.OUT_OF_MEMORY

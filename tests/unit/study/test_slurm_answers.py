@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import pytest
 
-from mtui.core.engine.slurm_answers import ACTIONS, Awaited, JobAction, JobAnswer, Seen, answer_of
+from mtui.core.engine.slurm_answers import ACTIONS, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from mtui.core.engine.status import LIVE, UNSUCCESSFUL, Status
 
 
@@ -40,10 +40,10 @@ def test_job_that_reported_its_failure_never_counts_as_lost() -> None:
 )
 def test_live_job_is_answered_by_its_status(status: Status, answer: JobAnswer) -> None:
     assert status in LIVE
-    assert answer_of(Seen(status, ended=False)) is answer
+    assert answer_of(SeenJob(status, ended=False)) is answer
 
 
 @pytest.mark.parametrize("status", sorted(UNSUCCESSFUL, key=attrgetter("value")))
 def test_job_that_ended_otherwise_than_well_has_failed(status: Status) -> None:
-    assert answer_of(Seen(status, ended=True)) is JobAnswer.FAILED
-    assert answer_of(Seen(Status.FINISHED, ended=True)) is JobAnswer.FINISHED
+    assert answer_of(SeenJob(status, ended=True)) is JobAnswer.FAILED
+    assert answer_of(SeenJob(Status.FINISHED, ended=True)) is JobAnswer.FINISHED
