@@ -45,7 +45,7 @@ class Request:
     options: tuple[tuple[str, str | int], ...] = ()
 
 
-def resolve(plan: Plan, state: StudyState, targets: Iterable[str]) -> tuple[list[int], list[str]]:
+def resolve_targets(plan: Plan, state: StudyState, targets: Iterable[str]) -> tuple[list[int], list[str]]:
     """The instances that targets mean, in plan order, and the targets that mean none."""
     found: set[int] = set()
     unknown: list[str] = []
@@ -141,7 +141,7 @@ _Verdict = tuple[ev.Event | None, str]
 
 
 def _targeted(state: StudyState, request: Request, at: float) -> _Result | Refusal:
-    indices, unknown = resolve(state.plan, state, request.targets)
+    indices, unknown = resolve_targets(state.plan, state, request.targets)
     if unknown:
         return Refusal(f"no instance or step is called {', '.join(unknown)}")
     resources = {key: str(value) for key, value in request.options} if request.verb in ("retry", "rerun") else {}

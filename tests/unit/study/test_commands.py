@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.commands import Request, carry_out, resolve
+from mtui.core.engine.commands import Request, carry_out, resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
@@ -41,14 +41,14 @@ def order(state: StudyState, verb: str, *targets: str, command: str = "c1", **op
     ],
 )
 def test_targets_are_names_steps_and_globs(targets: Sequence[str], indices: list[int], unknown: list[str]) -> None:
-    assert resolve(PLAN, StudyState(PLAN), targets) == (indices, unknown)
+    assert resolve_targets(PLAN, StudyState(PLAN), targets) == (indices, unknown)
 
 
 def test_failed_means_what_failed_itself() -> None:
     state = StudyState(PLAN)
     run(state, 0, Status.TIMED_OUT)
     run(state, 1)
-    assert resolve(PLAN, state, ["failed"]) == ([0], [])
+    assert resolve_targets(PLAN, state, ["failed"]) == ([0], [])
 
 
 def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.engine.commands import resolve
+from mtui.core.engine.commands import resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
@@ -123,12 +123,12 @@ def test_a_step_whose_name_is_also_that_of_an_instance_is_named_one_by_one() -> 
     odd = plan(step("a", uses="X"), step("a_X.1", uses="X"), rows={"X": [1, 2]})
     state = StudyState(odd)
     for chosen in ({0, 1}, {2, 3}, {0, 1, 2, 3}, {1, 2}):
-        found, unknown = resolve(odd, state, targets(state, chosen))
+        found, unknown = resolve_targets(odd, state, targets(state, chosen))
         assert (set(found), unknown) == (chosen, [])
 
 
 @pytest.mark.parametrize("chosen", [set(EVERYTHING), {A, B, ALL}, set(range(B, B + 10)), {A + 1, *range(B, B + 10)}])
 def test_the_names_mean_just_those_instances(chosen: set[int]) -> None:
     state = _state()
-    found, unknown = resolve(PLAN, state, targets(state, chosen))
+    found, unknown = resolve_targets(PLAN, state, targets(state, chosen))
     assert (set(found), unknown) == (chosen, [])

@@ -95,7 +95,7 @@ def _send(
 ) -> Answer:
     """Send a command, with `ask` only if a person agrees. Raises UsageError; StudyDirectoryError for a copy."""
     require_place(directory, state.plan, moved=True)
-    indices, unknown = commands.resolve(state.plan, state, targets)
+    indices, unknown = commands.resolve_targets(state.plan, state, targets)
     if unknown:
         known = ", ".join(step.name for step in state.plan.steps[:8])
         raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
