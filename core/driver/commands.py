@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from ..engine import events as ev
-from ..engine.commands import carry_out
+from ..engine.commands import apply_command
 from ..errors import Refusal
 from ..store import inbox
 from .context import DriverContext
@@ -35,7 +35,7 @@ class CommandRunner(DriverPart):
                 message = f"a command was passed over, {path.name}: {request.message}"
                 context.emit(ev.Anomaly(at=time.time(), message=message))
             else:
-                events = carry_out(context.state, request, time.time())
+                events = apply_command(context.state, request, time.time())
                 context.emit_all(events)
                 if events and request.verb in self._own:  # one that was carried out before is only put away
                     self._own[request.verb]()

@@ -66,7 +66,7 @@ def resolve_targets(plan: Plan, state: StudyState, targets: Iterable[str]) -> tu
     return sorted(found), unknown
 
 
-def carry_out(state: StudyState, request: Request, at: float) -> list[ev.Event]:
+def apply_command(state: StudyState, request: Request, at: float) -> list[ev.Event]:
     """The events of a command; nothing for one that was done before."""
     known = state.commands.get(request.command)
     if known and known.outcome:
