@@ -33,7 +33,7 @@ _CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # where the option has 
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CommandRequest:
     """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED.
 
     `options` are the limits of `update`, the resources that `retry` and `rerun` change, or the reason of a mark.
@@ -66,7 +66,7 @@ def resolve_targets(plan: Plan, state: StudyState, targets: Iterable[str]) -> tu
     return sorted(found), unknown
 
 
-def apply_command(state: StudyState, request: Request, at: float) -> list[ev.Event]:
+def apply_command(state: StudyState, request: CommandRequest, at: float) -> list[ev.Event]:
     """The events of a command; nothing for one that was done before."""
     known = state.commands.get(request.command)
     if known and known.outcome:
@@ -123,7 +123,7 @@ def check_changes(state: StudyState, indices: Collection[int], changes: Mapping[
     return None
 
 
-def _update(request: Request, at: float) -> _Result | Refusal:
+def _update(request: CommandRequest, at: float) -> _Result | Refusal:
     values: dict[str, int] = {}
     for key, value in request.options:
         number = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else -1
@@ -140,7 +140,7 @@ def _update(request: Request, at: float) -> _Result | Refusal:
 _Verdict = tuple[ev.Event | None, str]
 
 
-def _targeted(state: StudyState, request: Request, at: float) -> _Result | Refusal:
+def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result | Refusal:
     indices, unknown = resolve_targets(state.plan, state, request.targets)
     if unknown:
         return Refusal(f"no instance or step is called {', '.join(unknown)}")

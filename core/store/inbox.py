@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
-from ..engine.commands import Request
+from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
 
 _log = get_logger(__name__)
@@ -48,7 +48,7 @@ def pending_commands(inbox: Path) -> list[Path]:
         return []
 
 
-def read_command(path: Path) -> Request | Refusal | None:
+def read_command(path: Path) -> CommandRequest | Refusal | None:
     """The command of a file, or why it does not count; None if it cannot be read just now, or is gone."""
     try:
         if path.stat().st_uid != os.getuid():
@@ -57,7 +57,7 @@ def read_command(path: Path) -> Request | Refusal | None:
         if record["v"] != VERSION:
             return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
-        return Request(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
+        return CommandRequest(str(record["command"]), str(record["verb"]), tuple(map(str, record["targets"])), options)
     except FileNotFoundError:
         return None
     except OSError as error:

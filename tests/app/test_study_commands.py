@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.engine.commands import Request
+from mtui.core.engine.commands import CommandRequest
 from mtui.core.engine.status import Status
 from mtui.core.store import inbox
 from mtui.core.store.study_directory import open_study
@@ -111,7 +111,7 @@ def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: p
     visit(own, user)
     [path] = inbox.pending_commands(open_study(own).inbox)
     request = inbox.read_command(path)
-    assert isinstance(request, Request)
+    assert isinstance(request, CommandRequest)
     assert (request.verb, request.targets) == ("retry", FAILED)
 
 

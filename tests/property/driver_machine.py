@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
-from mtui.core.engine.commands import TARGETED, Request, apply_command
+from mtui.core.engine.commands import TARGETED, CommandRequest, apply_command
 from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
@@ -308,7 +308,7 @@ class DriverMachine(RuleBasedStateMachine):
         names = [*(instance.name for instance in self.plan.instances), *(item.name for item in self.plan.steps), "*"]
         self.commands += 1
         changes = data.draw(st.sampled_from(CHANGES)) if verb in ("retry", "rerun") else ()
-        request = Request(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),), changes)
+        request = CommandRequest(f"c{self.commands}", verb, (data.draw(st.sampled_from(names)),), changes)
         self.emit_all(apply_command(self.state, request, self.at()))
         assert self.state.commands[request.command].outcome
 

@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.commands import Request, apply_command
+from mtui.core.engine.commands import CommandRequest, apply_command
 from mtui.core.engine.event_codec import from_record
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.state_codec import from_lines, to_lines
@@ -160,7 +160,7 @@ class WorldMachine(DriverMachine):
             del self.answers[name]
             self.accepted(request, (self.world.named(name) or self.world.submit(request))[-1].array)
         self.commands += 1
-        self.emit_all(apply_command(self.state, Request(f"c{self.commands}", "release", ("*",)), self.at()))
+        self.emit_all(apply_command(self.state, CommandRequest(f"c{self.commands}", "release", ("*",)), self.at()))
         if self.cancellable():
             self.send_cancels(record=True)
         self.unbind_these(sorted(self.state.to_unbind.keys() | self.observer.never()))

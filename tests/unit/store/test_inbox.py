@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.engine.commands import Request
+from mtui.core.engine.commands import CommandRequest
 from mtui.core.errors import Refusal, StudyDirectoryError
 from mtui.core.store.inbox import archive_command, pending_commands, read_command, send_command
 
@@ -25,7 +25,7 @@ def test_command_is_read_as_it_was_sent(inbox: Path) -> None:
     options = {"throttle": 3, "walltime": "1:30:00", "nodes": ""}
     command = send_command(inbox, "cancel", ("a_X.1", "b*", "ä"), options)
     (path,) = pending_commands(inbox)
-    assert read_command(path) == Request(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
+    assert read_command(path) == CommandRequest(command, "cancel", ("a_X.1", "b*", "ä"), tuple(options.items()))
     assert list((inbox / "tmp").iterdir()) == []
 
 
@@ -101,4 +101,4 @@ def test_command_waits_while_the_file_system_is_in_trouble(
     monkeypatch.setattr(Path, "read_text", no_text)
     assert read_command(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
-    assert isinstance(read_command(path), Request)
+    assert isinstance(read_command(path), CommandRequest)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.commands import Request, apply_command, resolve_targets
+from mtui.core.engine.commands import CommandRequest, apply_command, resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
@@ -18,7 +18,7 @@ PLAN = plan(step("a", uses="X"), step("b", "a_*"), step("c", "b"), rows={"X": [1
 
 def order(state: StudyState, verb: str, *targets: str, command: str = "c1", **options: int) -> ev.CommandDone:
     """Carry a command out; its last event."""
-    events = apply_command(state, Request(command, verb, targets, tuple(options.items())), at=1.0)
+    events = apply_command(state, CommandRequest(command, verb, targets, tuple(options.items())), at=1.0)
     apply(state, *events)
     last = events[-1]
     assert isinstance(last, ev.CommandDone)
@@ -123,12 +123,12 @@ def test_unknown_command_is_refused(verb: str) -> None:
 def test_command_that_arrives_twice_is_carried_out_once() -> None:
     state = StudyState(PLAN)
     order(state, "hold", "b")
-    apply(state, *apply_command(state, Request("c2", "release", ("b",)), at=2.0))
-    assert apply_command(state, Request("c1", "hold", ("b",)), at=3.0) == []
+    apply(state, *apply_command(state, CommandRequest("c2", "release", ("b",)), at=2.0))
+    assert apply_command(state, CommandRequest("c1", "hold", ("b",)), at=3.0) == []
 
 
 def test_command_that_a_driver_died_over_is_carried_out_to_the_end() -> None:
-    request = Request("c1", "hold", ("*",))
+    request = CommandRequest("c1", "hold", ("*",))
     whole = apply_command(StudyState(PLAN), request, at=1.0)
     for cut in range(1, len(whole)):
         state = StudyState(PLAN)

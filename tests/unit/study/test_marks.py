@@ -6,7 +6,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
-from mtui.core.engine.commands import Request, apply_command
+from mtui.core.engine.commands import CommandRequest, apply_command
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.step_selection import StepSelection
@@ -20,7 +20,7 @@ A1, A2, B1, B2, ALL = range(5)
 def order(state: StudyState, verb: str, *targets: str, **options: str) -> str:
     """Carry a command out; what came of it."""
     events = apply_command(
-        state, Request(f"{verb} {targets} {len(state.commands)}", verb, targets, tuple(options.items())), 1.0
+        state, CommandRequest(f"{verb} {targets} {len(state.commands)}", verb, targets, tuple(options.items())), 1.0
     )
     apply(state, *events)
     last = events[-1]

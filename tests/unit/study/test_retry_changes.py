@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.commands import Request, apply_command, check_changes
+from mtui.core.engine.commands import CommandRequest, apply_command, check_changes
 from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
@@ -30,7 +30,7 @@ def failed() -> StudyState:
 def retry(state: StudyState, *targets: str, **changes: str | int) -> ev.CommandDone:
     """Carry out a retry; its last event."""
     options = tuple((key.replace("_", " "), value) for key, value in changes.items())
-    events = apply_command(state, Request(f"c{len(state.commands)}", "retry", targets, options), at=1.0)
+    events = apply_command(state, CommandRequest(f"c{len(state.commands)}", "retry", targets, options), at=1.0)
     apply(state, *events)
     last = events[-1]
     assert isinstance(last, ev.CommandDone)
@@ -146,7 +146,7 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
 )
 def test_limits_that_cannot_be_are_refused(options: dict[str, str | int], told: str) -> None:
     state = StudyState(PLAN)
-    events = apply_command(state, Request("c", "update", (), tuple(options.items())), at=1.0)
+    events = apply_command(state, CommandRequest("c", "update", (), tuple(options.items())), at=1.0)
     apply(state, *events)
     assert (state.commands["c"].outcome, state.commands["c"].message) == ("refused", told)
     assert (state.throttle, state.local_jobs) == (None, None)
@@ -154,7 +154,7 @@ def test_limits_that_cannot_be_are_refused(options: dict[str, str | int], told: 
 
 def test_limits_may_come_as_text() -> None:
     state = StudyState(PLAN)
-    apply(state, *apply_command(state, Request("c", "update", (), (("throttle", "3"),)), at=1.0))
+    apply(state, *apply_command(state, CommandRequest("c", "update", (), (("throttle", "3"),)), at=1.0))
     assert state.throttle == 3
 
 
@@ -163,7 +163,7 @@ def test_replay_gives_the_same_changes() -> None:
     before = StudyState(PLAN)
     for name in ("a_X.1", "a_X.2", "here", "w"):
         run(before, NAMES[name], Status.FAILED)
-    events = apply_command(state, Request("c", "retry", ("*",), (("walltime", "10"), ("nodes", 2))), at=1.0)
+    events = apply_command(state, CommandRequest("c", "retry", ("*",), (("walltime", "10"), ("nodes", 2))), at=1.0)
     apply(state, *events)
     apply(before, *(from_record(json.loads(to_line(event))) for event in events))
     assert everything(before)["changes"] == everything(state)["changes"]

@@ -19,7 +19,7 @@ from mtui.core.driver.location import (
 )
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
-from mtui.core.engine.commands import Request
+from mtui.core.engine.commands import CommandRequest
 from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
@@ -108,7 +108,7 @@ def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     assert opened.study.way(sent) == ("sent, not yet seen", "state--queued")
     [path] = inbox.pending_commands(opened.directory.inbox)
     request = inbox.read_command(path)
-    assert isinstance(request, Request)
+    assert isinstance(request, CommandRequest)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
     assert opened.study.way(sent) == ("seen, not yet done", "state--running")
@@ -148,7 +148,7 @@ def test_a_command_names_whole_steps_and_what_it_changes(opened: Opened) -> None
     sent = opened.study.send(opened.order("retry", 0, 1, 2), {"walltime": "02:00:00"})
     assert sent.words == "retry 3 instances with walltime 02:00:00"
     request = inbox.read_command(inbox.pending_commands(opened.directory.inbox)[0])
-    assert isinstance(request, Request)
+    assert isinstance(request, CommandRequest)
     assert (request.targets, dict(request.options)) == (("a",), {"walltime": "02:00:00"})
 
 

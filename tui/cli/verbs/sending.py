@@ -106,9 +106,9 @@ def _send(
     if ask and not _agreed(verb, len(indices), state.plan.name, ask):
         return Answer(_DECLINED, "", len(indices))
     if verb in commands.TARGETED and not drives(directory) and not inbox.pending_commands(directory.inbox):
-        last = commands.apply_command(state, commands.Request("", verb, targets, tuple(options.items())), time.time())[
-            -1
-        ]
+        last = commands.apply_command(
+            state, commands.CommandRequest("", verb, targets, tuple(options.items())), time.time()
+        )[-1]
         if isinstance(last, ev.CommandDone) and last.outcome == "refused":
             return Answer("refused", last.message, len(indices))
     if verb in ("detach", "stop") and not drives(directory):
