@@ -31,7 +31,7 @@ from .allocations.scheduler import AllocationScheduler
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
 from .collect import Collector
-from .commands import CommandRunner
+from .command_runner import CommandRunner
 from .context import Call, DriverContext
 from .crash_points import crash_point
 from .event_log import EventLog, Listener
