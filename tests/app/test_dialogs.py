@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from mtui.core.errors import Refusal
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.app.themes import variable_defaults
-from mtui.tui.views.acting import Order
+from mtui.tui.views.instance_commands import Order
 from tests.app.app_helpers import lines_of, press
 
 ORDER = Order(

@@ -19,7 +19,7 @@ from ...core.maestro import MaestroDirectory
 from ...core.store import inbox
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from . import acting
+from . import instance_commands
 from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
 from .driving import Driving, why_not_driven
@@ -107,12 +107,12 @@ class OpenStudy:
 
     # --- commands
 
-    def send(self, order: acting.Order, options: Mapping[str, str] | None = None) -> Sent:
+    def send(self, order: instance_commands.Order, options: Mapping[str, str] | None = None) -> Sent:
         """Send an order; raises StudyDirectoryError if it cannot be written, UsageError if nothing takes it."""
         require_ours(self.directory, order.verb)
         with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
         words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
-        names = acting.targets(self.state, order.indices)
+        names = instance_commands.targets(self.state, order.indices)
         command = inbox.send_command(self.directory.inbox, order.verb, names, dict(options or {}))
         sent = Sent(command, words, time.time())
         self.sent = [*self.sent[-_MOST_SENT:], sent]

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ....core.errors import Refusal
-from ...views.acting import Order
+from ...views.instance_commands import Order
 from ...views.text import safe
 
 

@@ -8,7 +8,7 @@ from ....core.engine.commands import MARKS, check_changes
 from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
-from ...views.acting import Order, order_for
+from ...views.instance_commands import Order, order_for
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen

@@ -8,7 +8,7 @@ from mtui.core.engine.commands import resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
-from mtui.tui.views.acting import VERBS, Order, order_for, targets
+from mtui.tui.views.instance_commands import VERBS, Order, order_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script
 
