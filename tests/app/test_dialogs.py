@@ -13,13 +13,13 @@ from textual.screen import ModalScreen
 from mtui.core.errors import Refusal
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen, RetryScreen
 from mtui.tui.app.themes import variable_defaults
-from mtui.tui.views.instance_commands import Order
+from mtui.tui.views.instance_commands import InstanceCommand
 from tests.app.app_helpers import lines_of, press
 
-ORDER = Order(
+ORDER = InstanceCommand(
     "cancel", (1, 2), "Cancel 2 instances?", ("a_X.1  (running)", "a_X.2  (held)", "", "1 job will be ended.")
 )
-AGAIN = Order("retry", (1,), "Retry 1 instance?", ("a_X.1  (timed out)",))
+AGAIN = InstanceCommand("retry", (1,), "Retry 1 instance?", ("a_X.1  (timed out)",))
 RESOURCES = {"walltime": "00:10:00", "nodes": "", "cores per task": "several"}
 CHOICES = [("one", "the first"), ("two", "the second"), ("three", "[bold]the third[/nothing]\x1b[2J")]
 
@@ -104,7 +104,7 @@ def test_the_question_says_what_and_how_many() -> None:
 
 
 def test_names_in_a_question_are_no_markup() -> None:
-    odd = Order("hold", (1,), "Hold 1 instance?", ("a_X.[/x][red]  (ready)",))
+    odd = InstanceCommand("hold", (1,), "Hold 1 instance?", ("a_X.[/x][red]  (ready)",))
     _answer(ConfirmScreen(odd), [], "a_X.[/x][red]  (ready)")
 
 

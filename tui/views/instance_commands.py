@@ -31,7 +31,7 @@ _TITLES = {"rerun": "Run again {}, with all that follows?", "done": "Mark {} as 
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class InstanceCommand:
     """A command that can be given: the instances to which it applies, and what a dialog has to say."""
 
     verb: str
@@ -40,7 +40,7 @@ class Order:
     lines: tuple[str, ...]
 
 
-def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | Refusal:
+def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> InstanceCommand | Refusal:
     """The order, or why there is none."""
     able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
     if not able:
@@ -49,7 +49,7 @@ def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> Order | R
     names = [f"{safe(state.plan.instances[index].name)}  ({state.status[index].value})" for index in able[:_MOST_NAMES]]
     if len(able) > _MOST_NAMES:
         names.append(f"and {len(able) - _MOST_NAMES:,} more: {_tally(state, able[_MOST_NAMES:])}")
-    return Order(verb, able, title, (*names, "", *_consequences(state, verb, able)))
+    return InstanceCommand(verb, able, title, (*names, "", *_consequences(state, verb, able)))
 
 
 def _tally(state: StudyState, indices: Iterable[int]) -> str:

@@ -107,7 +107,7 @@ class OpenStudy:
 
     # --- commands
 
-    def send(self, order: instance_commands.Order, options: Mapping[str, str] | None = None) -> Sent:
+    def send(self, order: instance_commands.InstanceCommand, options: Mapping[str, str] | None = None) -> Sent:
         """Send an order; raises StudyDirectoryError if it cannot be written, UsageError if nothing takes it."""
         require_ours(self.directory, order.verb)
         with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())

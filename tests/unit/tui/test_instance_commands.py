@@ -8,7 +8,7 @@ from mtui.core.engine.commands import resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
-from mtui.tui.views.instance_commands import VERBS, Order, order_for, targets
+from mtui.tui.views.instance_commands import VERBS, InstanceCommand, order_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script
 
@@ -17,9 +17,9 @@ A, B, ALL = 0, 10, 20
 EVERYTHING = range(len(PLAN.instances))
 
 
-def _order(state: StudyState, verb: str, *indices: int) -> Order:
+def _order(state: StudyState, verb: str, *indices: int) -> InstanceCommand:
     order = order_for(state, verb, indices)
-    assert isinstance(order, Order), order
+    assert isinstance(order, InstanceCommand), order
     return order
 
 

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 from ....core.errors import Refusal
-from ...views.instance_commands import Order
+from ...views.instance_commands import InstanceCommand
 from ...views.text import safe
 
 
@@ -28,7 +28,7 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("left,right,h,l,tab", "other", "Other button", show=False, id="confirm.other"),
     ]
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: InstanceCommand) -> None:
         super().__init__()
         self._order = order
 
@@ -70,7 +70,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
 
     def __init__(
         self,
-        order: Order,
+        order: InstanceCommand,
         resources: Mapping[str, str],
         check: Callable[[dict[str, str]], Refusal | None],
         heading: str = "Ask for (empty: as before)",

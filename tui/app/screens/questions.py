@@ -8,7 +8,7 @@ from ....core.engine.commands import MARKS, check_changes
 from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
-from ...views.instance_commands import Order, order_for
+from ...views.instance_commands import InstanceCommand, order_for
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
@@ -16,7 +16,9 @@ from .dialogs import ConfirmScreen, RetryScreen
 _MOST_ASKED = 200  # instances whose resources are compared before a retry
 
 
-async def ask_and_send(app: AppBase, study: OpenStudy, verb: str, indices: Iterable[int]) -> Order | Refusal | None:
+async def ask_and_send(
+    app: AppBase, study: OpenStudy, verb: str, indices: Iterable[int]
+) -> InstanceCommand | Refusal | None:
     """Send a command for instances, after its question.
 
     The order that was sent; a refusal if it applies to none of them; None if the user declined. Raises MtuiError if it
@@ -32,7 +34,7 @@ async def ask_and_send(app: AppBase, study: OpenStudy, verb: str, indices: Itera
     return order
 
 
-async def ask_for(app: AppBase, order: Order, study: OpenStudy) -> dict[str, str] | None:
+async def ask_for(app: AppBase, order: InstanceCommand, study: OpenStudy) -> dict[str, str] | None:
     """The resources of a retry, the reason of a mark, nothing of other commands; None if it is not to be done."""
     if order.verb in MARKS:
         return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))
