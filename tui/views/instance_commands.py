@@ -40,7 +40,7 @@ class InstanceCommand:
     lines: tuple[str, ...]
 
 
-def order_for(state: StudyState, verb: str, indices: Iterable[int]) -> InstanceCommand | Refusal:
+def command_for(state: StudyState, verb: str, indices: Iterable[int]) -> InstanceCommand | Refusal:
     """The order, or why there is none."""
     able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
     if not able:

@@ -8,7 +8,7 @@ from mtui.core.engine.commands import resolve_targets
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
-from mtui.tui.views.instance_commands import VERBS, InstanceCommand, order_for, targets
+from mtui.tui.views.instance_commands import VERBS, InstanceCommand, command_for, targets
 from tests.plans import plan, step
 from tests.unit.study import script
 
@@ -18,7 +18,7 @@ EVERYTHING = range(len(PLAN.instances))
 
 
 def _order(state: StudyState, verb: str, *indices: int) -> InstanceCommand:
-    order = order_for(state, verb, indices)
+    order = command_for(state, verb, indices)
     assert isinstance(order, InstanceCommand), order
     return order
 
@@ -49,11 +49,11 @@ def test_an_order_reaches_those_for_which_it_changes_something(verb: str, able: 
 @pytest.mark.parametrize("verb", VERBS)
 def test_there_is_no_order_for_nobody(verb: str) -> None:
     over = A + 1 if verb == "rerun" else A  # one that runs cannot be run again, all else is for what is not done
-    refusal = order_for(_state(), verb, [over])
+    refusal = command_for(_state(), verb, [over])
     assert isinstance(refusal, Refusal)
     assert refusal.message.startswith("there is nothing to ")
     assert verb in refusal.message
-    assert order_for(_state(), verb, []) == refusal
+    assert command_for(_state(), verb, []) == refusal
 
 
 def test_the_title_says_what_and_how_many() -> None:

@@ -27,7 +27,7 @@ from mtui.core.store.lease import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.driving import Driving
-from mtui.tui.views.instance_commands import InstanceCommand, order_for
+from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from mtui.tui.views.open_study import OpenStudy, Sent
 from tests.plans import plan, step
 from tests.unit.study import script
@@ -73,7 +73,7 @@ class Opened:
         self.take(lambda: self.study.state.last_event_at == last)
 
     def order(self, verb: str, *indices: int) -> InstanceCommand:
-        order = order_for(self.study.state, verb, indices)
+        order = command_for(self.study.state, verb, indices)
         assert isinstance(order, InstanceCommand)
         return order
 

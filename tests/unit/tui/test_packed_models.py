@@ -14,7 +14,7 @@ from mtui.tui.views import timeline as tl
 from mtui.tui.views.allocations import Occupancy, Use, clock, left, not_begun, open_words, stands
 from mtui.tui.views.estimate import Estimator
 from mtui.tui.views.filters import parse
-from mtui.tui.views.instance_commands import InstanceCommand, order_for
+from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from tests.plans import plan, step
 from tests.unit.planning import HEAD, SLURM, plan_of
 from tests.unit.study.script import apply, state_of
@@ -173,7 +173,7 @@ def test_instances_by_their_allocation() -> None:
 
 def test_cancelling_tells_jobs_from_instances_in_allocations() -> None:
     state = state_of(SWEEP, *GIVEN)
-    order = order_for(state, "cancel", range(2))
+    order = command_for(state, "cancel", range(2))
     assert isinstance(order, InstanceCommand)
     assert "2 instances will be ended in an allocation, which goes on." in order.lines
     assert not any("job" in line for line in order.lines)

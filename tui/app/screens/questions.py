@@ -8,7 +8,7 @@ from ....core.engine.commands import MARKS, check_changes
 from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
-from ...views.instance_commands import InstanceCommand, order_for
+from ...views.instance_commands import InstanceCommand, command_for
 from ...views.open_study import OpenStudy
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
@@ -24,7 +24,7 @@ async def ask_and_send(
     The order that was sent; a refusal if it applies to none of them; None if the user declined. Raises MtuiError if it
     cannot be sent.
     """
-    order = order_for(study.state, verb, indices)
+    order = command_for(study.state, verb, indices)
     if isinstance(order, Refusal):
         return order
     options = await ask_for(app, order, study)
