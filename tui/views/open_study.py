@@ -24,7 +24,7 @@ from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
 from .driving import Driving, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
-from .feed import Feed, apply
+from .journal_feed import Feed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
 from .opening import require_ours
 from .text import plural, safe

@@ -14,7 +14,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.tui.views.feed import Feed, apply
+from mtui.tui.views.journal_feed import Feed, apply
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.directories import append
