@@ -20,7 +20,7 @@ _LOOK_LONGEST = 3.0  # the same where a look itself takes long
 _GATHER = 0.1  # seconds over which events are gathered: the eye sees no more, and the line is spared
 
 
-class Feed:
+class JournalFeed:
     """Reads what is in the journal, then what is added. `deliver` is called on this thread when there is something.
 
     The state belongs to whoever takes it with `first`; after that this thread only hands over events.

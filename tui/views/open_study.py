@@ -24,7 +24,7 @@ from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
 from .driving import Driving, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
-from .journal_feed import Feed, apply
+from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
 from .opening import require_ours
 from .text import plural, safe
@@ -72,9 +72,9 @@ class OpenStudy:
         self._occupancy = Occupancy(study.plan)
         self._used: tuple[float, dict[str, Use]] | None = None
         if isinstance(self.directory, MaestroDirectory):
-            self.feed: Feed | MaestroFeed = MaestroFeed(self.directory, study, self._changed)
+            self.feed: JournalFeed | MaestroFeed = MaestroFeed(self.directory, study, self._changed)
         else:
-            self.feed = Feed(self.directory, study, self._changed)
+            self.feed = JournalFeed(self.directory, study, self._changed)
 
     def start(self) -> None:
         self.feed.start()

@@ -14,7 +14,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.tui.views.journal_feed import Feed, apply
+from mtui.tui.views.journal_feed import JournalFeed, apply
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.directories import append
@@ -31,7 +31,7 @@ class Reader:
         study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), PLAN)
         write_study_file(self.directory.study_file, study)
         self.calls = 0
-        self.feed = Feed(self.directory, study, self._called)
+        self.feed = JournalFeed(self.directory, study, self._called)
         self.state: StudyState | None = None
         self.events: list[ev.Event] = []
 
