@@ -24,7 +24,7 @@ from mtui.core.store.study_reader import read_study
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.views.driving import Driving
+from mtui.tui.views.driver_thread import Driving
 from tests.app.app_helpers import Desk, rows_of
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed

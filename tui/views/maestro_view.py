@@ -68,7 +68,7 @@ class MaestroFeed:
 
 
 class MaestroAtHelm:
-    """In the place of Driving (driving.py): nothing is ever driven from here."""
+    """In the place of Driving (driver_thread.py): nothing is ever driven from here."""
 
     def __init__(self, directory: MaestroDirectory) -> None:
         self._directory = directory

@@ -22,7 +22,7 @@ from ...core.store.study_file import StudyFile
 from . import instance_commands
 from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
-from .driving import Driving, why_not_driven
+from .driver_thread import Driving, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed

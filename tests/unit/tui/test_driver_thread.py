@@ -14,7 +14,7 @@ from mtui.core.store import inbox
 from mtui.core.store.lease import read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, open_study
 from mtui.core.store.study_file import read_study_file
-from mtui.tui.views.driving import Driving
+from mtui.tui.views.driver_thread import Driving
 from tests import mtui
 from tests.waiting import wait_until
 
