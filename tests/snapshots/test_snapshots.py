@@ -24,7 +24,7 @@ from mtui.core.store.study_reader import read_study
 from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.views.driver_thread import Driving
+from mtui.tui.views.driver_thread import DriverThread
 from tests.app.app_helpers import Desk, rows_of
 from tests.snapshots.alloy import BEGAN, NOW, make_alloy
 from tests.snapshots.packed import make_packed
@@ -92,7 +92,7 @@ class _FrozenTimeline(TimelineScreen):
 def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """One time and zone, one place, one driver: nothing on the screen may depend on where the test runs."""
 
-    def driven(driving: Driving) -> None:
+    def driven(driving: DriverThread) -> None:
         owner = Owner(1, "login1", "", 4711, "", NOW)
         driving.location = DrivenElsewhere(owner, "process 4711 on login1 since 2026-01-02 10:00:00")
 
@@ -103,7 +103,7 @@ def _frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(time, "time", lambda: NOW)
-    monkeypatch.setattr(Driving, "start", driven)
+    monkeypatch.setattr(DriverThread, "start", driven)
     monkeypatch.setattr("mtui.tui.app.app.TimelineScreen", _FrozenTimeline)
     yield
     monkeypatch.undo()

@@ -19,7 +19,7 @@ from ...core.store.study_file import StudyFile
 from .event_text import EventLines
 
 
-class Driving(SupervisorListener):
+class DriverThread(SupervisorListener):
     """The thread. `changed` is called on it whenever `location` changes, `listener` with each event of its driver."""
 
     def __init__(

@@ -22,7 +22,7 @@ from ...core.store.study_file import StudyFile
 from . import instance_commands
 from .allocations import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
-from .driver_thread import Driving, why_not_driven
+from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
@@ -55,9 +55,9 @@ class OpenStudy:
         self._changed = changed
         self._read(study)
         if isinstance(directory, MaestroDirectory):
-            self.driving: Driving | MaestroAtHelm = MaestroAtHelm(directory)
+            self.driving: DriverThread | MaestroAtHelm = MaestroAtHelm(directory)
         else:
-            self.driving = Driving(directory, study, changed, lambda: self.feed.wake())
+            self.driving = DriverThread(directory, study, changed, lambda: self.feed.wake())
 
     def _read(self, study: StudyFile) -> None:
         """Begin to read."""

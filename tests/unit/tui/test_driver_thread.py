@@ -14,7 +14,7 @@ from mtui.core.store import inbox
 from mtui.core.store.lease import read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, open_study
 from mtui.core.store.study_file import read_study_file
-from mtui.tui.views.driver_thread import Driving
+from mtui.tui.views.driver_thread import DriverThread
 from tests import mtui
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ class Wheel:
         self.folder = folder
         self.spec = mtui.write_study(folder / "s.yaml", steps.format(go=self.go))
         self.out = folder / "out"
-        self._driving: list[Driving] = []
+        self._driving: list[DriverThread] = []
         self.changes = 0
         self.heard = 0
 
@@ -39,7 +39,7 @@ class Wheel:
         return open_study(self.out)
 
     @property
-    def driving(self) -> Driving:
+    def driving(self) -> DriverThread:
         return self._driving[-1]
 
     def make(self) -> None:
@@ -50,14 +50,14 @@ class Wheel:
     def driver(self, *words: str | Path) -> mtui.Driver:
         return mtui.Driver(*words, log=self.folder / "driver.txt")
 
-    def take(self) -> Driving:
+    def take(self) -> DriverThread:
         def changed() -> None:
             self.changes += 1
 
         def listener() -> None:
             self.heard += 1
 
-        driving = Driving(self.directory, read_study_file(self.directory.study_file), changed, listener)
+        driving = DriverThread(self.directory, read_study_file(self.directory.study_file), changed, listener)
         self._driving.append(driving)
         driving.start()
         return driving

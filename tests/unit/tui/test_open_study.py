@@ -26,7 +26,7 @@ from mtui.core.store import inbox
 from mtui.core.store.lease import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
-from mtui.tui.views.driver_thread import Driving
+from mtui.tui.views.driver_thread import DriverThread
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from mtui.tui.views.open_study import OpenStudy, Sent
 from tests.plans import plan, step
@@ -55,7 +55,7 @@ class Opened:
         self.take(lambda: self.study.is_read)
 
     def locate(self, location: DriverLocation) -> None:
-        assert isinstance(self.study.driving, Driving)
+        assert isinstance(self.study.driving, DriverThread)
         self.study.driving.location = location
 
     def take(self, condition: Callable[[], object]) -> None:
