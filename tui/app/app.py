@@ -26,7 +26,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8
 from ..views.open_study import OpenStudy
-from ..views.opening import is_maestros, open_any, read_any
+from ..views.study_opening import is_maestros, open_any, read_any
 from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase

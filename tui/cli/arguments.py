@@ -29,7 +29,7 @@ def has_terminal() -> bool:
 
 
 def open_target(arguments: argparse.Namespace) -> StudyDirectory:
-    from ..views.opening import open_any
+    from ..views.study_opening import open_any
 
     target = Path(arguments.target)
     if not target.exists():

@@ -16,7 +16,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
 from ..views.as_json import tell
-from ..views.opening import READ_ONLY, is_maestros, read_any
+from ..views.study_opening import READ_ONLY, is_maestros, read_any
 from ..views.text import log_line, say
 from .content import Report, report_of
 from .html import page

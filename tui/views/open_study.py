@@ -26,7 +26,7 @@ from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
-from .opening import require_ours
+from .study_opening import require_ours
 from .text import plural, safe
 from .view import StudyView
 

@@ -19,7 +19,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from .allocations import Occupancy, Use, left, open_ones, stands
 from .estimate import rough_words
-from .opening import READ_ONLY, is_maestros
+from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands

@@ -15,9 +15,9 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_lines, read_last_output
 from .allocations import kind_of
-from .opening import is_maestros
 from .reason import Kind, Next, Reason
 from .status_view import drives
+from .study_opening import is_maestros
 from .text import Paint, log_line, safe
 from .why import Why, span, why_of
 from .why_packed import returned_words

@@ -17,7 +17,7 @@ from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_last_lines
-from ...views.opening import is_maestros
+from ...views.study_opening import is_maestros
 from ...views.text import SafeLog
 
 _CHUNK = 1 << 16

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ....core.errors import UsageError
-from ...views.opening import require_ours
+from ...views.study_opening import require_ours
 from ..arguments import open_target
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import EXIT_FINISHED, UsageError
 from ...views.as_json import tell
-from ...views.opening import read_any
+from ...views.study_opening import read_any
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick

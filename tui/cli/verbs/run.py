@@ -104,7 +104,7 @@ def _allocation(arguments: argparse.Namespace) -> str:
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import read_study_file
-    from ...views.opening import is_maestros, open_any, read_any, require_ours
+    from ...views.study_opening import is_maestros, open_any, read_any, require_ours
 
     directory = open_any(target)
     refuse_plan_options(arguments)
@@ -150,8 +150,8 @@ def submit(arguments: argparse.Namespace) -> int:
     from ....core.store import inbox
     from ....core.store.study_directory import require_own, require_place
     from ....core.store.study_reader import read_study
-    from ...views.opening import require_ours
     from ...views.status_view import drives
+    from ...views.study_opening import require_ours
     from .submit import DriverRefused, submit_driver
 
     target = Path(arguments.target)
