@@ -29,12 +29,12 @@ def has_terminal() -> bool:
 
 
 def open_target(arguments: argparse.Namespace) -> StudyDirectory:
-    from ..views.study_opening import open_any
+    from ..views.study_opening import open_any_study
 
     target = Path(arguments.target)
     if not target.exists():
         raise UsageError(f"no such directory: {target}", "mtui studies lists yours")
-    return open_any(target)
+    return open_any_study(target)
 
 
 def study_file(target: str) -> Path:

@@ -13,7 +13,7 @@ from ...core.store.study_reader import read_study
 READ_ONLY = "Maestro drives this study; mtui only shows it"
 
 
-def open_any(path: Path) -> StudyDirectory:
+def open_any_study(path: Path) -> StudyDirectory:
     """The study in a directory; raises StudyDirectoryError if there is none."""
     if is_searchable(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
         from ...core.maestro import find_maestro_study

@@ -104,9 +104,9 @@ def _allocation(arguments: argparse.Namespace) -> str:
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import read_study_file
-    from ...views.study_opening import is_maestros, open_any, read_any, require_ours
+    from ...views.study_opening import is_maestros, open_any_study, read_any, require_ours
 
-    directory = open_any(target)
+    directory = open_any_study(target)
     refuse_plan_options(arguments)
     if is_maestros(directory):
         if arguments.no_ui or arguments.json or arguments.quiet or not has_terminal():
