@@ -26,7 +26,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8
 from ..views.open_study import OpenStudy
-from ..views.study_opening import is_maestros, open_any_study, read_any
+from ..views.study_opening import is_maestros, open_any_study, read_any_study
 from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase
@@ -122,7 +122,7 @@ class MtuiApp(AppBase):
         """Open a study from the list."""
         try:
             directory = open_any_study(root)
-            study = read_any(directory)[0] if is_maestros(directory) else read_study_file(directory.study_file)
+            study = read_any_study(directory)[0] if is_maestros(directory) else read_study_file(directory.study_file)
             remember_study(root)
         except MtuiError as error:
             self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)

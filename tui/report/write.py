@@ -16,7 +16,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
 from ..views.as_json import tell
-from ..views.study_opening import READ_ONLY, is_maestros, read_any
+from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, say
 from .content import Report, report_of
 from .html import page
@@ -32,7 +32,7 @@ _REFRESH = 10  # seconds after which a page that is rewritten is read again
 
 def tell_report(directory: StudyDirectory) -> int:
     """Print the report as one record for programs; the exit code."""
-    study, state = read_any(directory)
+    study, state = read_any_study(directory)
     tell(record_of(_report(directory, study, state, _Usages())))
     return EXIT_FINISHED
 
@@ -55,7 +55,7 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
     if path and path.is_dir():
         raise UsageError(f"{path} is a directory", "give the path of a file with -o")
     usages = _Usages()
-    study, state = read_any(directory)
+    study, state = read_any_study(directory)
     with contextlib.suppress(KeyboardInterrupt) if watch else contextlib.nullcontext():
         _write(path, _text(directory, study, state, usages, form, watch=watch))
         if path:
@@ -73,7 +73,7 @@ def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, st
         while not follower.new_events() and time.monotonic() - began < 6 * _EVERY:
             pause.wait(1.0)
         began = time.monotonic()
-        study, state = read_any(directory)
+        study, state = read_any_study(directory)
         _write(path, _text(directory, study, state, usages, form, watch=True))
         pause.wait(0.0 if state.result else max(_EVERY, 10 * (time.monotonic() - began)))
     say(f"The study is over: {state.result}.")

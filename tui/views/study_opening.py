@@ -28,7 +28,7 @@ def is_maestros(directory: StudyDirectory) -> bool:
     return not directory.home.exists()
 
 
-def read_any(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
+def read_any_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
     """The study as it stands now. Raises StudyDirectoryError."""
     if is_maestros(directory):
         from ...core.maestro import MaestroDirectory, read_maestro_study

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import EXIT_FINISHED, UsageError
 from ...views.as_json import tell
-from ...views.study_opening import read_any
+from ...views.study_opening import read_any_study
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where they are used: --help has to be quick
@@ -58,7 +58,7 @@ def status(arguments: argparse.Namespace) -> int:
     from ...views.text import Paint
 
     directory = open_target(arguments)
-    study, state = read_any(directory)
+    study, state = read_any_study(directory)
     if arguments.json:
         tell(status_json(directory, state, study.given))
     else:
@@ -71,7 +71,7 @@ def why(arguments: argparse.Namespace) -> int:
     from ...views.why_text import why_json, why_text
 
     directory = open_target(arguments)
-    study, state = read_any(directory)
+    study, state = read_any_study(directory)
     instance = _instance(state, arguments.instance)
     if arguments.json:
         tell(why_json(directory, study, state, instance.index))
@@ -86,7 +86,7 @@ def log(arguments: argparse.Namespace) -> int:
     if arguments.json and arguments.follow:
         raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
     directory = open_target(arguments)
-    _, state = read_any(directory)
+    _, state = read_any_study(directory)
     instance = _instance(state, arguments.instance)
     if arguments.json:
         tell(log_json(directory, state, instance))

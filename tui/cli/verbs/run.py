@@ -104,7 +104,7 @@ def _allocation(arguments: argparse.Namespace) -> str:
 def _go_on(target: Path, arguments: argparse.Namespace) -> int:
     from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import read_study_file
-    from ...views.study_opening import is_maestros, open_any_study, read_any, require_ours
+    from ...views.study_opening import is_maestros, open_any_study, read_any_study, require_ours
 
     directory = open_any_study(target)
     refuse_plan_options(arguments)
@@ -112,7 +112,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
         if arguments.no_ui or arguments.json or arguments.quiet or not has_terminal():
             require_ours(directory, "drive")
         remember_study(directory.root)
-        return _drive(directory, read_any(directory)[0], arguments)
+        return _drive(directory, read_any_study(directory)[0], arguments)
     study = read_study_file(directory.study_file)
     if not _confirm_dry_run(directory, study, yes=arguments.autoyes):
         raise UsageError("not started", f"mtui status {safe(str(target))} shows it")
