@@ -25,8 +25,8 @@ from ...core.store.recent_studies import remember_study
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8
-from ..views.open_study import OpenStudy
 from ..views.study_opening import is_maestros, open_any_study, read_any_study
+from ..views.study_session import OpenStudy
 from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..views.open_study import OpenStudy
+from ..views.study_session import OpenStudy
 from ..views.text import plural, safe
 from .app_base import AppBase
 

@@ -15,7 +15,7 @@ from textual.app import SuspendNotSupported
 
 from ...core.engine.status import Status
 from ..views.environment import editor_command, pager_command, shell_command
-from ..views.open_study import OpenStudy
+from ..views.study_session import OpenStudy
 from .app_base import AppBase
 
 _COME_BACK = "mtui: a shell; exit comes back"

@@ -11,8 +11,8 @@ import threading
 from ...core.errors import EXIT_CODES, EXIT_FINISHED
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
-from ..views.open_study import OpenStudy
 from ..views.status_view import drives, failure_lines, failures, summary
+from ..views.study_session import OpenStudy
 from ..views.text import Paint, safe
 from .app import MtuiApp
 

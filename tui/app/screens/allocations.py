@@ -14,7 +14,7 @@ from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ....core.plan.shared_allocations import ANY
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ...views.text import plural, safe
 from ..app_base import AppBase
 from ..widgets.allocations import AllocationList

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ...views.text import safe
 from ..app_base import AppBase
 from ..external_programs import page

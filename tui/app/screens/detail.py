@@ -19,7 +19,7 @@ from ....core.store.history import History, InstanceEvent
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.event_text import history_text
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ...views.text import Paint, plural, safe
 from ...views.why_text import why_text
 from ..app_base import AppBase

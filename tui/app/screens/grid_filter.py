@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...views.appearance import Group, by_group
 from ...views.filters import FilterError
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ..widgets.bars import WordLine
 from ..widgets.grid import StatusGrid
 

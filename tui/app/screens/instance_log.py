@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ....core.plan.study_plan import Instance
 from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ..widgets.log_pane import LogPane
 
 

@@ -9,7 +9,7 @@ from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
 from ...views.instance_commands import InstanceCommand, command_for
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
 

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input
 
 from ....core.engine.status import UNSUCCESSFUL
 from ....core.errors import MtuiError, Refusal
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page

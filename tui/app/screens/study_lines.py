@@ -6,7 +6,7 @@ import time
 
 from ....core.engine.status import Status
 from ...views.appearance import by_group
-from ...views.open_study import OpenStudy, Sent
+from ...views.study_session import OpenStudy, Sent
 from ..widgets.bars import Counts, Head, Progress, WordLine, Words
 
 

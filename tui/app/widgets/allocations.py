@@ -14,7 +14,7 @@ from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ...views.allocations import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, Group
-from ...views.open_study import OpenStudy
+from ...views.study_session import OpenStudy
 from .lines import LineView, fit
 from .step_tree import bar
 

@@ -28,7 +28,7 @@ from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.driver_thread import DriverThread
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
-from mtui.tui.views.open_study import OpenStudy, Sent
+from mtui.tui.views.study_session import OpenStudy, Sent
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.directories import append
