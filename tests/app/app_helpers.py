@@ -21,7 +21,7 @@ from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.widgets.grid import StatusGrid
 from mtui.tui.app.widgets.step_tree import StepTree
-from mtui.tui.views.study_session import OpenStudy
+from mtui.tui.views.study_session import StudySession
 from tests import mtui
 
 DEADLINE = 30.0  # seconds
@@ -72,7 +72,7 @@ class Desk:
         self.pilot = pilot
 
     @property
-    def study(self) -> OpenStudy:
+    def study(self) -> StudySession:
         assert self.app.study is not None
         return self.app.study
 

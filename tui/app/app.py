@@ -26,7 +26,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
 from ..views.environment import has_utf8
 from ..views.study_opening import is_maestros, open_any_study, read_any_study
-from ..views.study_session import OpenStudy
+from ..views.study_session import StudySession
 from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase
@@ -75,7 +75,7 @@ class MtuiApp(AppBase):
         self.animation_level = "none"  # over SSH every frame is kilobytes
         self._kept = preferences.read()
         self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
-        self.study: OpenStudy | None = None
+        self.study: StudySession | None = None
         self.notice = notice
         self._first = (directory, study) if directory and study else None
         self._leaving = False
@@ -109,7 +109,7 @@ class MtuiApp(AppBase):
             self.push_screen(StudiesScreen())
 
     def _open(self, directory: StudyDirectory, study: StudyFile) -> None:
-        self.study = OpenStudy(directory, study, self._tell_news)
+        self.study = StudySession(directory, study, self._tell_news)
         self.push_screen(StudyScreen(self.study, plain=self.plain))
         self.study.start()
 
@@ -130,7 +130,7 @@ class MtuiApp(AppBase):
         self.call_from_thread(self._open, directory, study)
 
     @work(thread=True, exit_on_error=False, group="reload", exclusive=True)
-    def _reload(self, study: OpenStudy) -> None:
+    def _reload(self, study: StudySession) -> None:
         """The study has more rows than when it was opened."""
         try:
             extended = read_study_file(study.directory.study_file)
@@ -139,7 +139,7 @@ class MtuiApp(AppBase):
             return
         self.call_from_thread(self._show_anew, study, replace(extended, settings=study.study.settings))
 
-    def _show_anew(self, study: OpenStudy, extended: StudyFile) -> None:
+    def _show_anew(self, study: StudySession, extended: StudyFile) -> None:
         if study is not self.study or len(extended.plan.instances) <= len(study.plan.instances):
             return
         while not isinstance(self.screen, StudyScreen):
@@ -175,7 +175,7 @@ class MtuiApp(AppBase):
         self._wait_for_hand_over(self.study)
 
     @work(thread=True, exit_on_error=False)
-    def _wait_for_hand_over(self, study: OpenStudy) -> None:
+    def _wait_for_hand_over(self, study: StudySession) -> None:
         if study.driving.join(_HAND_OVER):
             self.call_from_thread(self._left)
         else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..views.study_session import OpenStudy
+from ..views.study_session import StudySession
 from ..views.text import plural, safe
 from .app_base import AppBase
 
 
-async def copy_menu(app: AppBase, study: OpenStudy, index: int | None, log: Sequence[str] = ()) -> None:
+async def copy_menu(app: AppBase, study: StudySession, index: int | None, log: Sequence[str] = ()) -> None:
     """Let a person choose, copy it, and show what it was: not every terminal can copy."""
     text = await app.pick("Copy", copy_choices(study, index, log))
     if text is not None:
@@ -19,7 +19,7 @@ async def copy_menu(app: AppBase, study: OpenStudy, index: int | None, log: Sequ
         app.notify(f"copied: {safe(shown)}", markup=False)
 
 
-def copy_choices(study: OpenStudy, index: int | None, log: Sequence[str]) -> list[tuple[str, str]]:
+def copy_choices(study: StudySession, index: int | None, log: Sequence[str]) -> list[tuple[str, str]]:
     """Each text with the words by which it is chosen: about the instance `index`, the study, and the log shown."""
     found: list[tuple[str, str]] = []
     root = str(study.directory.root)

@@ -15,7 +15,7 @@ from textual.app import SuspendNotSupported
 
 from ...core.engine.status import Status
 from ..views.environment import editor_command, pager_command, shell_command
-from ..views.study_session import OpenStudy
+from ..views.study_session import StudySession
 from .app_base import AppBase
 
 _COME_BACK = "mtui: a shell; exit comes back"
@@ -29,7 +29,7 @@ def page(app: AppBase, path: Path | None) -> None:
     _lend(app, [*pager_command(), str(path)])
 
 
-def edit_script(app: AppBase, study: OpenStudy, index: int) -> None:
+def edit_script(app: AppBase, study: StudySession, index: int) -> None:
     """The script of an instance in the editor."""
     instance = study.plan.instances[index]
     path = study.directory.workspace(instance) / study.plan.script_name(instance)
@@ -40,7 +40,7 @@ def edit_script(app: AppBase, study: OpenStudy, index: int) -> None:
     app.notify("a retry writes this script anew, as it was planned, and keeps yours beside it", markup=False)
 
 
-async def open_shell(app: AppBase, study: OpenStudy, index: int) -> None:
+async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
     """A shell in the instance's workspace, here or on the node where its job runs."""
     workspace = study.directory.workspace(study.plan.instances[index])
     if not workspace.exists():

@@ -12,7 +12,7 @@ from ...core.errors import EXIT_CODES, EXIT_FINISHED
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ..views.status_view import drives, failure_lines, failures, summary
-from ..views.study_session import OpenStudy
+from ..views.study_session import StudySession
 from ..views.text import Paint, safe
 from .app import MtuiApp
 
@@ -38,7 +38,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
     return app.return_code or EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
 
 
-def farewell(study: OpenStudy) -> str:
+def farewell(study: StudySession) -> str:
     """How the study stands, who drives it, and how to come back."""
     study.take()
     state, directory = study.state, study.directory

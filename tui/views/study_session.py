@@ -46,7 +46,7 @@ class Sent:
     at: float
 
 
-class OpenStudy:
+class StudySession:
     """One study, open. `changed` is called from other threads when there is something to `take`."""
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:

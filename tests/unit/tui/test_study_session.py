@@ -28,7 +28,7 @@ from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.driver_thread import DriverThread
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
-from mtui.tui.views.study_session import OpenStudy, Sent
+from mtui.tui.views.study_session import Sent, StudySession
 from tests.plans import plan, step
 from tests.unit.study import script
 from tests.unit.tui.directories import append
@@ -49,7 +49,7 @@ class Opened:
         self.directory: StudyDirectory = create_directory(root, "", [])
         self.file = StudyFile("0a1b2c3d", NOW - 7200, "s.yaml", Settings(), PLAN)
         write_study_file(self.directory.study_file, self.file)
-        self.study = OpenStudy(self.directory, self.file, lambda: None)
+        self.study = StudySession(self.directory, self.file, lambda: None)
         self.locate(elsewhere("process 7 on login1"))
         self.study.feed.start()
         self.take(lambda: self.study.is_read)

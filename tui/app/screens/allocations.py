@@ -14,7 +14,7 @@ from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ....core.plan.shared_allocations import ANY
 from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ...views.text import plural, safe
 from ..app_base import AppBase
 from ..widgets.allocations import AllocationList
@@ -35,7 +35,7 @@ class AllocationsScreen(Screen[str | None]):
 
     app: AppBase
 
-    def __init__(self, study: OpenStudy, *, plain: bool) -> None:
+    def __init__(self, study: StudySession, *, plain: bool) -> None:
         super().__init__()
         self.study = study
         self._plain = plain

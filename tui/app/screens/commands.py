@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ...views.text import safe
 from ..app_base import AppBase
 from ..external_programs import page
@@ -30,7 +30,7 @@ class CommandList(LineView):
         Binding("down,j", "scroll_by(1)", "Down", show=False, id="commands.down"),
     ]
 
-    def __init__(self, study: OpenStudy, *, id: str | None = None) -> None:
+    def __init__(self, study: StudySession, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.study = study
         self._lines: list[list[tuple[str, str]]] = []
@@ -87,7 +87,7 @@ class CommandsScreen(Screen[None]):
 
     app: AppBase
 
-    def __init__(self, study: OpenStudy) -> None:
+    def __init__(self, study: StudySession) -> None:
         super().__init__()
         self.study = study
 

@@ -19,7 +19,7 @@ from ....core.store.history import History, InstanceEvent
 from ...views.allocations import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.event_text import history_text
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ...views.text import Paint, plural, safe
 from ...views.why_text import why_text
 from ..app_base import AppBase
@@ -62,7 +62,7 @@ class DetailScreen(Screen[int | None]):
 
     app: AppBase
 
-    def __init__(self, study: OpenStudy, index: int, *, plain: bool) -> None:
+    def __init__(self, study: StudySession, index: int, *, plain: bool) -> None:
         super().__init__()
         self.study = study
         self.index = index

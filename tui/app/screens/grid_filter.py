@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...views.appearance import Group, by_group
 from ...views.filters import FilterError
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ..widgets.bars import WordLine
 from ..widgets.grid import StatusGrid
 
@@ -18,7 +18,7 @@ _REAPPLY_EVERY = 1.0  # seconds: what the filter costs grows with the study
 class GridFilter:
     """Writes to the view of the study and the grid; `notice` shows mistakes in a filter, and that nothing was found."""
 
-    def __init__(self, study: OpenStudy, grid: StatusGrid, notice: WordLine) -> None:
+    def __init__(self, study: StudySession, grid: StatusGrid, notice: WordLine) -> None:
         self._study = study
         self._grid = grid
         self._notice = notice

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ....core.plan.study_plan import Instance
 from ...views.log_source import DRIVER_LOG, SOURCES, missing_words, source_path, usual_source
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ..widgets.log_pane import LogPane
 
 
 class InstanceLog:
     """Shows the chosen one of SOURCES, or the usual one for the status of the instance. `index` is None without one."""
 
-    def __init__(self, study: OpenStudy, pane: LogPane) -> None:
+    def __init__(self, study: StudySession, pane: LogPane) -> None:
         self.words = ""  # source and name of the file that is shown
         self._study = study
         self._pane = pane

@@ -9,7 +9,7 @@ from ....core.errors import Refusal
 from ....core.plan.instance_script import header_resources
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
 from ...views.instance_commands import InstanceCommand, command_for
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
 
@@ -17,7 +17,7 @@ _MOST_ASKED = 200  # instances whose resources are compared before a retry
 
 
 async def ask_and_send(
-    app: AppBase, study: OpenStudy, verb: str, indices: Iterable[int]
+    app: AppBase, study: StudySession, verb: str, indices: Iterable[int]
 ) -> InstanceCommand | Refusal | None:
     """Send a command for instances, after its question.
 
@@ -34,7 +34,7 @@ async def ask_and_send(
     return order
 
 
-async def ask_for(app: AppBase, order: InstanceCommand, study: OpenStudy) -> dict[str, str] | None:
+async def ask_for(app: AppBase, order: InstanceCommand, study: StudySession) -> dict[str, str] | None:
     """The resources of a retry, the reason of a mark, nothing of other commands; None if it is not to be done."""
     if order.verb in MARKS:
         return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))
@@ -54,7 +54,7 @@ def _anything(changes: dict[str, str]) -> Refusal | None:
     return None
 
 
-def _resources(study: OpenStudy, indices: list[int]) -> Mapping[str, str]:
+def _resources(study: StudySession, indices: list[int]) -> Mapping[str, str]:
     """What the jobs of instances ask for: the value, or `several` where they differ."""
     found: dict[str, str] = {}
     if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input
 
 from ....core.engine.status import UNSUCCESSFUL
 from ....core.errors import MtuiError, Refusal
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from ..app_base import AppBase
 from ..clipboard import copy_menu
 from ..external_programs import edit_script, open_shell, page
@@ -50,7 +50,7 @@ class StudyScreen(Screen[None]):
 
     app: AppBase
 
-    def __init__(self, study: OpenStudy, *, plain: bool) -> None:
+    def __init__(self, study: StudySession, *, plain: bool) -> None:
         super().__init__()
         self.study = study
         self._plain = plain

@@ -6,14 +6,14 @@ import time
 
 from ....core.engine.status import Status
 from ...views.appearance import by_group
-from ...views.study_session import OpenStudy, Sent
+from ...views.study_session import Sent, StudySession
 from ..widgets.bars import Counts, Head, Progress, WordLine, Words
 
 
 class StudyLines:
     """They may change with time alone, so they are shown again every second."""
 
-    def __init__(self, study: OpenStudy, head: Head, who: WordLine, counts: Counts, notice: WordLine) -> None:
+    def __init__(self, study: StudySession, head: Head, who: WordLine, counts: Counts, notice: WordLine) -> None:
         self._study = study
         self._head = head
         self._who = who

@@ -14,7 +14,7 @@ from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ...views.allocations import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, Group
-from ...views.study_session import OpenStudy
+from ...views.study_session import StudySession
 from .lines import LineView, fit
 from .step_tree import bar
 
@@ -47,7 +47,7 @@ class AllocationList(LineView):
             super().__init__()
             self.allocation = allocation
 
-    def __init__(self, study: OpenStudy, *, plain: bool, id: str | None = None) -> None:
+    def __init__(self, study: StudySession, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.study = study
         self.plain = plain
