@@ -67,7 +67,9 @@ def test_the_commands_and_their_answers_are_listed(own: Path) -> None:
         assert isinstance(desk.app.screen, CommandsScreen)
         await desk.see("nobody has asked for anything yet", "this study does not use Slurm")
         await desk.press("escape", "n", "r", "y")
-        await desk.until(lambda: desk.study.way(desk.study.sent[-1])[0].startswith("done"), "the command is done")
+        await desk.until(
+            lambda: desk.study.describe_progress(desk.study.sent[-1])[0].startswith("done"), "the command is done"
+        )
         await desk.press("C")
         await desk.see(f"done: 1 to run again  retry {FAILED[0]}")
         await desk.press("escape")

@@ -86,7 +86,9 @@ def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Pat
         await desk.see("Retry 2 instances?")
         await desk.press("y")
         assert desk.study.sent[-1].words == "retry 2 instances"
-        await desk.until(lambda: desk.study.way(desk.study.sent[-1])[0].startswith("done"), "the command is done")
+        await desk.until(
+            lambda: desk.study.describe_progress(desk.study.sent[-1])[0].startswith("done"), "the command is done"
+        )
         await desk.see("done: 2 to run again")
         await desk.until(lambda: desk.study.state.result == "finished", "the study is over")
         await desk.see("11/11", "100 %", "the study is over: finished")

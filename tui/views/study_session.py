@@ -124,7 +124,7 @@ class StudySession:
             return safe(self.plan.instances[next(iter(indices))].name)
         return plural(len(indices), "instance")
 
-    def way(self, sent: Sent) -> tuple[str, str]:
+    def describe_progress(self, sent: Sent) -> tuple[str, str]:
         """How far a command has come, and the class of its colour."""
         command = self.state.commands.get(sent.command)
         if command is None:

@@ -78,7 +78,7 @@ class Opened:
         return order
 
     def way(self, sent: Sent) -> str:
-        return self.study.way(sent)[0]
+        return self.study.describe_progress(sent)[0]
 
     def taken(self, sent: Sent) -> None:
         command = ev.CommandTaken(at=script.at(), command=sent.command, verb="hold", targets=("a_X.0",))
@@ -105,22 +105,25 @@ def _said(words: list[tuple[str, str]]) -> str:
 def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     sent = opened.study.send(opened.order("hold", 0))
     assert sent.words == "hold a_X.0"
-    assert opened.study.way(sent) == ("sent, not yet seen", "state--queued")
+    assert opened.study.describe_progress(sent) == ("sent, not yet seen", "state--queued")
     [path] = inbox.pending_commands(opened.directory.inbox)
     request = inbox.read_command(path)
     assert isinstance(request, CommandRequest)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
-    assert opened.study.way(sent) == ("seen, not yet done", "state--running")
+    assert opened.study.describe_progress(sent) == ("seen, not yet done", "state--running")
     opened.done(sent, "done", "1 held")
-    assert opened.study.way(sent) == ("done: 1 held", "state--done")
+    assert opened.study.describe_progress(sent) == ("done: 1 held", "state--done")
 
 
 def test_a_command_that_is_refused_says_why(opened: Opened) -> None:
     sent = opened.study.send(opened.order("hold", 0, 1))
     assert sent.words == "hold 2 instances"
     opened.done(sent, "refused", "2 held already\x1b[2J")
-    assert opened.study.way(sent) == ("refused: 2 held already\N{REPLACEMENT CHARACTER}[2J", "state--failed")
+    assert opened.study.describe_progress(sent) == (
+        "refused: 2 held already\N{REPLACEMENT CHARACTER}[2J",
+        "state--failed",
+    )
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class CommandList(LineView):
             lines.append((command.taken_at, [(f"{told}  ", kind), (words, "")]))
         for sent in own.values():
             if sent.command not in state.commands:
-                way, kind = self.study.way(sent)
+                way, kind = self.study.describe_progress(sent)
                 lines.append((sent.at, [(f"{way}  ", kind), (sent.words, "")]))
         lines.sort(key=lambda line: line[0])
         clock = [time.strftime(" %H:%M:%S  ", time.localtime(at)) for at, _ in lines]

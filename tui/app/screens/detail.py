@@ -96,7 +96,7 @@ class DetailScreen(Screen[int | None]):
             self.query_one("#text", Static).update(self._text())
             self._read(self._history)
         if self.study.sent:
-            words, kind = self.study.way(self.study.sent[-1])
+            words, kind = self.study.describe_progress(self.study.sent[-1])
             self.query_one("#notice", WordLine).say([(f" {self.study.sent[-1].words}: ", "line--faint"), (words, kind)])
 
     @work(thread=True, exclusive=True, exit_on_error=False)

@@ -53,7 +53,7 @@ class StudyLines:
         if not self._study.sent or self._study.sent[-1] is self._final:
             return
         sent = self._study.sent[-1]
-        words, kind = self._study.way(sent)
+        words, kind = self._study.describe_progress(sent)
         clock = time.strftime("%H:%M:%S", time.localtime(sent.at))
         self._notice.say([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
         command = self._study.state.commands.get(sent.command)
