@@ -24,7 +24,7 @@ from mtui.core.store.study_file import Settings, StudyFile
 from mtui.tui.cli.parser import VERBS
 from mtui.tui.report.content import report_of
 from mtui.tui.report.record import record_of
-from mtui.tui.views.reason import Kind
+from mtui.tui.views.reason import ReasonKind
 from mtui.tui.views.status_view import status_json
 from mtui.tui.views.why_text import why_json
 from tests import mtui
@@ -297,7 +297,7 @@ def test_events(folder: Path) -> None:
 
 
 def test_kinds_of_reasons() -> None:
-    assert [row[0].strip("`") for row in tables("mtui why")["kind"]] == [kind.value for kind in Kind]
+    assert [row[0].strip("`") for row in tables("mtui why")["kind"]] == [kind.value for kind in ReasonKind]
 
 
 def test_exit_codes_are_told_of_every_verb() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Kind(str, Enum):
+class ReasonKind(str, Enum):
     """What a reason is about. The value is the word that programs read, so it never changes."""
 
     HELD = "held"  # somebody holds it
@@ -41,7 +41,7 @@ class Next:
 class Reason:
     """`words` are a sentence that is safe to show, `instances` those that it speaks of, by index."""
 
-    kind: Kind
+    kind: ReasonKind
     words: str
     instances: tuple[int, ...] = ()
     next: tuple[Next, ...] = ()

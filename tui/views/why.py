@@ -14,7 +14,7 @@ from ...core.engine.retry_policy import RetryLimits, rules_of
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
-from .reason import Kind, Next, Reason
+from .reason import Next, Reason, ReasonKind
 from .step_words import retry_words
 from .text import plural, safe
 from .why_packed import no_allocation, not_packed, where_packed
@@ -38,7 +38,7 @@ def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now
     last = state.last_attempt(index)
     reasons = _reasons(study, state, index, driven, now)
     if why := not_packed(study, state, index):
-        reasons.append(Reason(Kind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
+        reasons.append(Reason(ReasonKind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
     if status in UNSUCCESSFUL or (last and last.automatic):
         reasons += _again(study, state, index)
     changes = state.changes.get(index, {})
@@ -51,7 +51,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
     status = state.status[index]
     last = state.last_attempt(index)
     if index >= state.size:
-        return [Reason(Kind.NO_DRIVER, "It was added to the study. A driver takes it in.", next=(Next(),))]
+        return [Reason(ReasonKind.NO_DRIVER, "It was added to the study. A driver takes it in.", next=(Next(),))]
     if status in (Status.WAITING, Status.READY, Status.HELD):
         return _waits(study, state, index, driven, now)
     if last and last.allocation and status in LIVE:
@@ -62,15 +62,15 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         return [*_held(state, index), _blocked(state, index)]
     if status in UNSUCCESSFUL:
         again = Next("retry", state.plan.instances[index].name)
-        return [Reason(Kind.FAILED, _HINTS.get(status, ""), next=(again,))]
+        return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
     if status is Status.BOUND and last:
         words = f"Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):"
-        return [Reason(Kind.PARENTS, words, tuple(state.open_parents(index)))]
+        return [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
     if status in (Status.SUBMITTING, Status.UNCLEAR):
         words = "It was handed to Slurm; the answer was lost or is not there yet. It is being looked up."
-        return [Reason(Kind.SUBMITTING, words)]
+        return [Reason(ReasonKind.SUBMITTING, words)]
     return []
 
 
@@ -79,38 +79,38 @@ def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: f
     open_parents = state.open_parents(index)
     if open_parents:
         words = f"It waits for {plural(len(open_parents), 'parent')}:"
-        reasons.append(Reason(Kind.PARENTS, words, tuple(open_parents)))
+        reasons.append(Reason(ReasonKind.PARENTS, words, tuple(open_parents)))
     elif state.status[index] is Status.READY:
         kind, words = _why_not_started(study, state, index, now)
         reasons.append(Reason(kind, f"Its parents are done. {words}"))
     if not driven:
-        reasons.append(Reason(Kind.NO_DRIVER, "No driver is running, so nothing starts.", next=(Next(),)))
+        reasons.append(Reason(ReasonKind.NO_DRIVER, "No driver is running, so nothing starts.", next=(Next(),)))
     return reasons
 
 
 def _held(state: StudyState, index: int) -> list[Reason]:
     if index not in state.held:
         return []
-    return [Reason(Kind.HELD, "It is held.", next=(Next("release", state.plan.instances[index].name),))]
+    return [Reason(ReasonKind.HELD, "It is held.", next=(Next("release", state.plan.instances[index].name),))]
 
 
-def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[Kind, str]:
+def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[ReasonKind, str]:
     if not state.plan.step_of(state.plan.instances[index]).scheduled:
         slots = plural(state.local_jobs or study.settings.local_jobs, "slot")
         words = f"It waits for one of {slots} for local steps; {len(state.live_local)} are taken."
-        return Kind.LOCAL_SLOTS, words
+        return ReasonKind.LOCAL_SLOTS, words
     if state.slurm_silent_since:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
-        return Kind.SLURM_SILENT, f"Slurm does not answer since {since}: {safe(state.slurm_message)}"
+        return ReasonKind.SLURM_SILENT, f"Slurm does not answer since {since}: {safe(state.slurm_message)}"
     throttle = study.settings.throttle if state.throttle is None else state.throttle
     there = len(state.live_slurm) + len(state.live_packed)
     if throttle and there >= throttle:
-        return Kind.THROTTLE, f"The throttle lets {throttle:,} into Slurm at once, and {there:,} are there."
+        return ReasonKind.THROTTLE, f"The throttle lets {throttle:,} into Slurm at once, and {there:,} are there."
     if state.deferred:
-        return Kind.SUBMIT_LIMIT, f"Slurm takes no more jobs for now: {safe(state.deferred)}"
+        return ReasonKind.SUBMIT_LIMIT, f"Slurm takes no more jobs for now: {safe(state.deferred)}"
     if why := no_allocation(study, state, index, now):
-        return Kind.ALLOCATION, why
-    return Kind.SUBMITTING, "It is about to be submitted."
+        return ReasonKind.ALLOCATION, why
+    return ReasonKind.SUBMITTING, "It is about to be submitted."
 
 
 def _blocked(state: StudyState, index: int) -> Reason:
@@ -131,7 +131,7 @@ def _blocked(state: StudyState, index: int) -> Reason:
                 todo.append(parent)
     words = f"It hangs on {plural(len(roots), 'instance')} that did not finish:"
     first = [Next("why", state.plan.instances[root].name) for root in list(roots)[:1]]
-    return Reason(Kind.FAILED_ABOVE, words, tuple(roots), (*first, Next("retry", FAILED)) if first else ())
+    return Reason(ReasonKind.FAILED_ABOVE, words, tuple(roots), (*first, Next("retry", FAILED)) if first else ())
 
 
 _HINTS = {
@@ -148,11 +148,11 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
     on = f" on {last.node}" if last.node else ""
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
-        return [Reason(Kind.SLURM, f"Slurm has it as {where}{why}.")]
-    reasons = [Reason(Kind.RUNNING, f"It runs as {where}{on}, for {span(now - last.started_at)} now.")]
+        return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}.")]
+    reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, for {span(now - last.started_at)} now.")]
     if last.backend == "local" and last.node != driver_host:
         words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
-        reasons.append(Reason(Kind.RUNNING, words))
+        reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
 
 
@@ -166,7 +166,7 @@ def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
     if rules:
         how = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
         words.append(f"The study tries its failures again: {how}.")
-    return [Reason(Kind.RETRIES, sentence) for sentence in words]
+    return [Reason(ReasonKind.RETRIES, sentence) for sentence in words]
 
 
 def span(seconds: float) -> str:

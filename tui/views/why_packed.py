@@ -13,7 +13,7 @@ from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from .allocations import not_begun, open_ones, time_left, title
-from .reason import Kind, Reason
+from .reason import Reason, ReasonKind
 from .text import safe
 
 
@@ -26,20 +26,20 @@ def where_packed(
     on = f" on {safe(last.node)}" if last.node else ""
     match status:
         case Status.SUBMITTING | Status.UNCLEAR:
-            return [Reason(Kind.SUBMITTING, f"It is being given to {name}.")]
+            return [Reason(ReasonKind.SUBMITTING, f"It is being given to {name}.")]
         case Status.BOUND:
-            parents = Reason(Kind.PARENTS, f"It waits in {name} for its parents there:", tuple(open_parents))
-            return [parents, Reason(Kind.ALLOCATION, f"The allocation itself {waits}.")] if waits else [parents]
+            parents = Reason(ReasonKind.PARENTS, f"It waits in {name} for its parents there:", tuple(open_parents))
+            return [parents, Reason(ReasonKind.ALLOCATION, f"The allocation itself {waits}.")] if waits else [parents]
         case Status.PENDING:
             words = f"It waits in {name}, which {waits}." if waits else f"It waits in {name} for a free slot."
-            reasons = [Reason(Kind.ALLOCATION, words)]
+            reasons = [Reason(ReasonKind.ALLOCATION, words)]
             if allocation.ending:
-                reasons.append(Reason(Kind.ALLOCATION, "What that allocation does not begin goes to another."))
+                reasons.append(Reason(ReasonKind.ALLOCATION, "What that allocation does not begin goes to another."))
             return reasons
         case Status.RUNNING:
-            return [Reason(Kind.RUNNING, f"It runs in {name}{on}, {ran}.")]
+            return [Reason(ReasonKind.RUNNING, f"It runs in {name}{on}, {ran}.")]
         case _:
-            return [Reason(Kind.ALLOCATION, f"It is in {name}{on}.")]
+            return [Reason(ReasonKind.ALLOCATION, f"It is in {name}{on}.")]
 
 
 def not_packed(study: StudyFile, state: StudyState, index: int) -> str:

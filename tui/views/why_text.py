@@ -15,7 +15,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_lines, read_last_output
 from .allocations import kind_of
-from .reason import Kind, Next, Reason
+from .reason import Next, Reason, ReasonKind
 from .status_view import drives
 from .study_opening import is_maestros
 from .text import Paint, log_line, safe
@@ -87,7 +87,7 @@ def _why(directory: StudyDirectory, study: StudyFile, state: StudyState, index: 
 def _reason_lines(directory: StudyDirectory, state: StudyState, reason: Reason) -> list[str]:
     lines = [f"  {reason.words}", *_names(state, reason.instances)] if reason.words else []
     commands = ", then ".join(_command(directory, step) for step in _next(directory, reason))
-    if reason.kind is Kind.NO_DRIVER and commands:
+    if reason.kind is ReasonKind.NO_DRIVER and commands:
         return [f"{lines[0]}  next: {commands}"]
     return [*lines, f"  next: {commands}"] if commands else lines
 
