@@ -16,7 +16,7 @@ from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.grid import StatusGrid
-from mtui.tui.views.view import Sort, StudyView
+from mtui.tui.views.status_grid import Sort, StudyView
 from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
 from tests.unit.study import script

@@ -26,9 +26,9 @@ from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
+from .status_grid import StudyView
 from .study_opening import require_ours
 from .text import plural, safe
-from .view import StudyView
 
 STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
 _ESTIMATE_EVERY = 1.0  # seconds: nobody reads faster, and each change is written to the terminal

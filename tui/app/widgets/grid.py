@@ -19,7 +19,7 @@ from textual.strip import Strip
 
 from ....core.engine.state import StudyState
 from ...views.appearance import LOOKS
-from ...views.view import StudyView
+from ...views.status_grid import StudyView
 from .lines import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column

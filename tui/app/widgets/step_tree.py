@@ -18,9 +18,9 @@ from textual.message import Message
 from ....core.engine.state import StudyState
 from ....core.plan.study_plan import Plan, PlannedStep
 from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
+from ...views.status_grid import StudyView
 from ...views.step_words import above_words
 from ...views.text import plural
-from ...views.view import StudyView
 from .lines import LineView, fit
 
 _MOST_INDENT = 6  # levels; deeper ones stand no further right

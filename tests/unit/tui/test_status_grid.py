@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.tui.views.filters import FilterError
-from mtui.tui.views.view import Sort, StudyView
+from mtui.tui.views.status_grid import Sort, StudyView
 from tests.plans import plan, step
 from tests.unit.study import script
 
