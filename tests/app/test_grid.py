@@ -16,7 +16,7 @@ from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.grid import StatusGrid
-from mtui.tui.views.status_grid import Sort, StudyView
+from mtui.tui.views.status_grid import GridView, Sort
 from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
 from tests.unit.study import script
@@ -38,7 +38,7 @@ class Grid(App[None]):
     def __init__(self, plan: Plan, *, plain: bool = True) -> None:
         super().__init__()
         self.state = StudyState(plan)
-        self.view = StudyView(plan)
+        self.view = GridView(plan)
         self.grid = StatusGrid(self.view, self.state, plain=plain)
         self.grid.is_read = True
         self.heard: list[Any] = []

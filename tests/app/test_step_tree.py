@@ -11,7 +11,7 @@ from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.step_tree import StepTree
-from mtui.tui.views.status_grid import StudyView
+from mtui.tui.views.status_grid import GridView
 from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
 from tests.unit.study import script
@@ -33,7 +33,7 @@ class _Steps(App[None]):
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.state = StudyState(plan)
-        self.steps = StepTree(StudyView(plan), self.state, plain=True)
+        self.steps = StepTree(GridView(plan), self.state, plain=True)
         self.steps.is_read = True
         self.heard: list[int] = []
 

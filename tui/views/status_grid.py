@@ -41,7 +41,7 @@ class Sort:
         return f"{what}, descending" if self.descending else what
 
 
-class StudyView:
+class GridView:
     """What of a study is shown. It holds no state of instances: that is asked of the StudyState given."""
 
     def __init__(self, plan: Plan) -> None:

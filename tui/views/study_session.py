@@ -26,7 +26,7 @@ from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroAtHelm, MaestroFeed
-from .status_grid import StudyView
+from .status_grid import GridView
 from .study_opening import require_ours
 from .text import plural, safe
 
@@ -66,7 +66,7 @@ class StudySession:
         self.is_outdated = False  # the plan has more rows by now
         self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal was read once
         self.is_read = False
-        self.view = StudyView(study.plan)
+        self.view = GridView(study.plan)
         self.estimator = Estimator(study.plan)
         self._estimated: tuple[float, Estimate] | None = None
         self._occupancy = Occupancy(study.plan)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.tui.views.filters import FilterError
-from mtui.tui.views.status_grid import Sort, StudyView
+from mtui.tui.views.status_grid import GridView, Sort
 from tests.plans import plan, step
 from tests.unit.study import script
 
@@ -23,8 +23,8 @@ MESH = {2: 1, 10: 2, 9: 3}
 SIM = 4  # the first of six
 
 
-def _view() -> tuple[StudyView, StudyState]:
-    return StudyView(PLAN), StudyState(PLAN)
+def _view() -> tuple[GridView, StudyState]:
+    return GridView(PLAN), StudyState(PLAN)
 
 
 # --- rows and cells
@@ -55,18 +55,18 @@ def test_the_place_of_an_instance_leads_back_to_it() -> None:
 
 
 def test_a_study_without_parameters_has_one_row() -> None:
-    view = StudyView(plan(step("a"), step("b", "a")))
+    view = GridView(plan(step("a"), step("b", "a")))
     assert (view.row_count, view.parameters, view.order) == (1, [], [0])
     assert [view.cell(0, column) for column in (0, 1)] == [0, 1]
 
 
 def test_a_study_without_instances_has_no_rows_and_no_columns() -> None:
-    view = StudyView(plan(step("a", uses="A"), rows={"A": []}))
+    view = GridView(plan(step("a", uses="A"), rows={"A": []}))
     assert (view.row_count, view.order, view.steps, view.shown_instances()) == (0, [], [], set())
 
 
 def test_a_step_without_instances_has_no_column() -> None:
-    view = StudyView(plan(step("a", uses="A"), step("b"), rows={"A": []}))
+    view = GridView(plan(step("a", uses="A"), step("b"), rows={"A": []}))
     assert [step.name for step in view.steps] == ["b"]
     assert view.place(0) == (0, 0)
     assert view.cell(0, 0) == 0
@@ -139,7 +139,7 @@ def test_an_empty_filter_shows_everything() -> None:
 
 def test_numbers_are_sorted_by_size_and_before_texts() -> None:
     values = ["10", "9", "b", "1e3", "-1", "a", "10"]
-    view = StudyView(plan(step("s", uses="A"), rows={"A": values}))
+    view = GridView(plan(step("s", uses="A"), rows={"A": values}))
     state = StudyState(view.plan)
     view.set_sort(Sort("A"), state)
     assert [values[row] for row in view.order] == ["-1", "9", "10", "10", "1e3", "a", "b"]
@@ -157,7 +157,7 @@ def test_rows_of_one_value_keep_their_order() -> None:
 
 @given(st.lists(st.text() | st.floats().map(str) | st.integers().map(str), min_size=1, max_size=12))
 def test_any_values_can_be_sorted(values: list[str]) -> None:
-    view = StudyView(plan(step("s", uses="AN"), rows={"A": values, "N": range(len(values))}))
+    view = GridView(plan(step("s", uses="AN"), rows={"A": values, "N": range(len(values))}))
     for descending in (False, True):
         view.set_sort(Sort("A", descending=descending), StudyState(view.plan))
         assert sorted(view.order) == list(range(view.row_count))
@@ -196,7 +196,7 @@ def test_filter_and_order_hold_together() -> None:
 # --- from one to the next
 
 
-def _way(view: StudyView, state: StudyState, step: int, count: int) -> list[int]:
+def _way(view: GridView, state: StudyState, step: int, count: int) -> list[int]:
     """Whom one meets in so many steps from nowhere."""
     found: list[int] = []
     for _ in range(count):

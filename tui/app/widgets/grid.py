@@ -19,7 +19,7 @@ from textual.strip import Strip
 
 from ....core.engine.state import StudyState
 from ...views.appearance import LOOKS
-from ...views.status_grid import StudyView
+from ...views.status_grid import GridView
 from .lines import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column
@@ -75,7 +75,7 @@ class StatusGrid(LineView):
     class Marked(Message):
         """The marks changed."""
 
-    def __init__(self, view: StudyView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
+    def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = view
         self.state = state

@@ -18,7 +18,7 @@ from textual.message import Message
 from ....core.engine.state import StudyState
 from ....core.plan.study_plan import Plan, PlannedStep
 from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
-from ...views.status_grid import StudyView
+from ...views.status_grid import GridView
 from ...views.step_words import above_words
 from ...views.text import plural
 from .lines import LineView, fit
@@ -83,7 +83,7 @@ class StepTree(LineView):
     class Chosen(Moved):
         """Enter: go on in the grid."""
 
-    def __init__(self, view: StudyView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
+    def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = view
         self.state = state
