@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import cell_len
 
-from mtui.tui.views.tail import MOST_LINES
+from mtui.tui.views.file_tail import MOST_LINES
 from tests.app.log_desk import Desk, numbered, on_screen
 
 # --- moving

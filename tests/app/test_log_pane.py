@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.screen import ModalScreen, Screen
 
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.views.tail import MOST_LINES, Tail
+from mtui.tui.views.file_tail import MOST_LINES, Tail
 from tests.app.log_desk import Desk, numbered, on_screen
 
 # --- what is shown

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import accumulate
 
 from .ansi import PLAIN, Ink, carry, plain, spans
-from .tail import Tail
+from .file_tail import Tail
 
 
 class LogView:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from mtui.tui.app.widgets.log_reader import LogReader
-from mtui.tui.views.tail import Tail
+from mtui.tui.views.file_tail import Tail
 
 
 class Answers:

@@ -16,9 +16,9 @@ from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from ...views.file_tail import Tail
 from ...views.log_search import Hit, Search
 from ...views.log_view import LogView
-from ...views.tail import Tail
 from ...views.text import safe
 from .log_paint import LogPaint
 from .log_reader import LogReader

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ...views.tail import Tail
+from ...views.file_tail import Tail
 
 _LATE = 3.0  # seconds without an answer until that is shown
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mtui.tui.views.ansi import plain
+from mtui.tui.views.file_tail import LONGEST, MOST_LINES, WINDOW, Tail
 from mtui.tui.views.log_view import LogView
-from mtui.tui.views.tail import LONGEST, MOST_LINES, WINDOW, Tail
 
 
 @pytest.fixture
