@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.screen import ModalScreen, Screen
 
 from mtui.tui.app.widgets.log_pane import LogPane
-from mtui.tui.views.file_tail import MOST_LINES, Tail
+from mtui.tui.views.file_tail import MOST_LINES, FileTail
 from tests.app.log_desk import Desk, numbered, on_screen
 
 # --- what is shown
@@ -190,7 +190,7 @@ async def test_nobody_looks_at_a_file_that_nobody_sees(desk: Desk) -> None:
 
 @on_screen(width=80)
 async def test_a_file_system_that_hangs_holds_up_nothing(desk: Desk) -> None:
-    class Hung(Tail):
+    class Hung(FileTail):
         def poll(self) -> bool:
             released.wait()
             return super().poll()

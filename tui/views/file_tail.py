@@ -17,7 +17,7 @@ LONGEST = 1 << 16  # bytes kept of one line
 _SEAL = 64  # bytes before the position, to notice that the file was written anew and is longer than before
 
 
-class Tail:
+class FileTail:
     """The last lines of a file. Lines have numbers, counted from the first that was ever read; they never go down."""
 
     def __init__(self, path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import accumulate
 
 from .ansi import PLAIN, Ink, carry, plain, spans
-from .file_tail import Tail
+from .file_tail import FileTail
 
 
 class LogView:
@@ -52,7 +52,7 @@ class LogView:
         self._uneven.clear()
         self._tops = [0]
 
-    def take(self, tail: Tail) -> int:
+    def take(self, tail: FileTail) -> int:
         """Take over what the tail's last poll changed; returns how many rows went at the top."""
         gone = min(tail.first - self.first, len(self.lines))
         rows_gone = self.top_of(self.first + gone)

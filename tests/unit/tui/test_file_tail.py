@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtui.tui.views.ansi import plain
-from mtui.tui.views.file_tail import LONGEST, MOST_LINES, WINDOW, Tail
+from mtui.tui.views.file_tail import LONGEST, MOST_LINES, WINDOW, FileTail
 from mtui.tui.views.log_view import LogView
 
 
@@ -24,15 +24,15 @@ def append(path: Path, data: bytes) -> None:
         out.write(data)
 
 
-def polled(path: Path) -> Tail:
-    tail = Tail(path)
+def polled(path: Path) -> FileTail:
+    tail = FileTail(path)
     tail.poll()
     return tail
 
 
 def test_grows_line_by_line(log: Path) -> None:
     log.write_bytes(b"one\ntwo\n")
-    tail = Tail(log)
+    tail = FileTail(log)
     assert tail.poll()
     assert tail.lines == [b"one", b"two"]
     assert not tail.poll()
@@ -51,7 +51,7 @@ def test_grows_line_by_line(log: Path) -> None:
 
 
 def test_missing_then_there_then_gone(log: Path) -> None:
-    tail = Tail(log)
+    tail = FileTail(log)
     assert not tail.poll()
     assert tail.missing
     log.touch()
@@ -161,7 +161,7 @@ def test_holds_no_more_than_it_may(log: Path) -> None:
 def test_a_sparse_file_of_10_gb(log: Path) -> None:
     log.touch()
     os.truncate(log, 10 * 1000**3)
-    tail = Tail(log)
+    tail = FileTail(log)
     tracemalloc.start()
     assert tail.poll()
     assert tracemalloc.get_traced_memory()[1] < 8 * WINDOW
@@ -215,7 +215,7 @@ def test_a_directory_is_a_problem(tmp_path: Path) -> None:
 
 def test_a_pipe_is_a_problem_and_nobody_waits(log: Path) -> None:
     os.mkfifo(log)
-    tail = Tail(log)
+    tail = FileTail(log)
     assert tail.poll()
     assert "regular file" in tail.problem
     assert not tail.poll()
@@ -254,7 +254,7 @@ def test_an_unreadable_file_is_a_problem_and_what_was_read_stays(log: Path, monk
 # --- the lines as a view takes them over
 
 
-def viewed(tail: Tail, width: int = 0) -> LogView:
+def viewed(tail: FileTail, width: int = 0) -> LogView:
     view = LogView(len)
     view.wrap_at(width)
     view.take(tail)
@@ -277,7 +277,7 @@ def test_a_view_follows_the_tail_and_carries_colours(log: Path) -> None:
 
 
 def test_a_view_that_takes_one_by_one_is_as_one_that_takes_all(log: Path) -> None:
-    tail = Tail(log)
+    tail = FileTail(log)
     view = viewed(tail, width=7)
     for number in range(40):
         append(log, b"\x1b[3%dm" % (number % 8) + b"word " * (number % 9) + b"\n" * (number % 3))

@@ -7,19 +7,19 @@ import threading
 from pathlib import Path
 
 from mtui.tui.app.widgets.log_reader import LogReader
-from mtui.tui.views.file_tail import Tail
+from mtui.tui.views.file_tail import FileTail
 
 
 class Answers:
     """What a reader has delivered; `wait` returns the next, in the order of arrival."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[Tail, bool]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[FileTail, bool]] = queue.SimpleQueue()
 
-    def __call__(self, tail: Tail, changed: bool) -> None:
+    def __call__(self, tail: FileTail, changed: bool) -> None:
         self._queue.put((tail, changed))
 
-    def wait(self) -> tuple[Tail, bool]:
+    def wait(self) -> tuple[FileTail, bool]:
         return self._queue.get(timeout=60)
 
 
@@ -50,7 +50,7 @@ def test_an_answer_about_the_earlier_file_does_not_count(tmp_path: Path) -> None
 def test_a_read_that_takes_seconds_is_late(tmp_path: Path) -> None:
     released = threading.Event()
 
-    class Hung(Tail):
+    class Hung(FileTail):
         def poll(self) -> bool:
             released.wait()
             return super().poll()

@@ -16,7 +16,7 @@ from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...views.file_tail import Tail
+from ...views.file_tail import FileTail
 from ...views.log_search import Hit, Search
 from ...views.log_view import LogView
 from ...views.text import safe
@@ -72,7 +72,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     class Polled(Message, bubble=False):
         """A look at the file is over."""
 
-        def __init__(self, tail: Tail, changed: bool) -> None:
+        def __init__(self, tail: FileTail, changed: bool) -> None:
             super().__init__()
             self.tail = tail
             self.changed = changed

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ...views.file_tail import Tail
+from ...views.file_tail import FileTail
 
 _LATE = 3.0  # seconds without an answer until that is shown
 
@@ -17,9 +17,9 @@ _LATE = 3.0  # seconds without an answer until that is shown
 class LogReader:
     """Reads one file at a time. Everything but `deliver` is called on the app's thread."""
 
-    def __init__(self, deliver: Callable[[Tail, bool], object]) -> None:
+    def __init__(self, deliver: Callable[[FileTail, bool], object]) -> None:
         """`deliver` is called on the thread that has read, with the tail, and whether it changed."""
-        self.tail: Tail | None = None
+        self.tail: FileTail | None = None
         self.has_answer = False  # whether the tail was read at least once
         self.begun_at: float | None = None  # monotonic, of the read under way
         self._deliver = deliver
@@ -38,7 +38,7 @@ class LogReader:
 
     def open(self, path: Path | None) -> None:
         """Read another file from now on; what is still read of the earlier one counts no longer."""
-        self.tail = Tail(path) if path is not None else None
+        self.tail = FileTail(path) if path is not None else None
         self.begun_at = None
         self.has_answer = False
 
@@ -50,14 +50,14 @@ class LogReader:
             threading.Thread(target=run, args=(self._poll, self.tail), name="log", daemon=True).start()
             self.begun_at = time.monotonic()
 
-    def finish(self, tail: Tail) -> bool:
+    def finish(self, tail: FileTail) -> bool:
         """A tail was delivered; whether it is the current one."""
         if tail is not self.tail:
             return False
         self.begun_at = None
         return True
 
-    def _poll(self, tail: Tail) -> None:
+    def _poll(self, tail: FileTail) -> None:
         changed = tail.poll()
         with suppress(RuntimeError):  # the app has ended meanwhile
             self._deliver(tail, changed)
