@@ -18,7 +18,7 @@ from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.plan.resource_changes import in_words
 from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
-from .allocations import clock, hosts, title
+from .allocation_text import clock, hosts, title
 from .status_view import summary
 from .text import Paint, plural, safe, say
 

@@ -17,7 +17,7 @@ from ...core.store import inbox
 from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
-from .allocations import Occupancy, Use, left, open_ones, stands
+from .allocation_text import Occupancy, Use, left, open_ones, stands
 from .estimate import rough_words
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table

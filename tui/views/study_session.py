@@ -20,7 +20,7 @@ from ...core.store import inbox
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from . import instance_commands
-from .allocations import Occupancy, Use, kind_of, open_words, waits_for
+from .allocation_text import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
 from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words

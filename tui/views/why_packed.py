@@ -12,7 +12,7 @@ from ...core.errors import Refusal
 from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
-from .allocations import not_begun, open_ones, time_left, title
+from .allocation_text import not_begun, open_ones, time_left, title
 from .reason import Reason, ReasonKind
 from .text import safe
 

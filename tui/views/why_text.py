@@ -14,7 +14,7 @@ from ...core.plan.resource_changes import in_words
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_lines, read_last_output
-from .allocations import kind_of
+from .allocation_text import kind_of
 from .reason import Next, Reason, ReasonKind
 from .status_view import drives
 from .study_opening import is_maestros

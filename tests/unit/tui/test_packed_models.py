@@ -11,7 +11,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.views import timeline as tl
-from mtui.tui.views.allocations import Occupancy, Use, clock, left, not_begun, open_words, stands
+from mtui.tui.views.allocation_text import Occupancy, Use, clock, left, not_begun, open_words, stands
 from mtui.tui.views.estimate import Estimator
 from mtui.tui.views.filters import parse
 from mtui.tui.views.instance_commands import InstanceCommand, command_for

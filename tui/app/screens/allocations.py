@@ -13,7 +13,7 @@ from textual.widgets import Footer
 from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ....core.plan.shared_allocations import ANY
-from ...views.allocations import clock, group, hosts, not_begun, open_ones, open_words, title
+from ...views.allocation_text import clock, group, hosts, not_begun, open_ones, open_words, title
 from ...views.study_session import StudySession
 from ...views.text import plural, safe
 from ..app_base import AppBase

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Static
 
 from ....core.engine.status import Status
 from ....core.store.history import History, InstanceEvent
-from ...views.allocations import open_ones, stands
+from ...views.allocation_text import open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.event_text import history_text
 from ...views.study_session import StudySession

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
-from ...views.allocations import Use, group, hosts, left, not_begun, open_ones, stands
+from ...views.allocation_text import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, Group
 from ...views.study_session import StudySession
 from .lines import LineView, fit

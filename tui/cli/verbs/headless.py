@@ -28,7 +28,7 @@ from ....core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ....core.store.study_reader import read_study
-from ...views.allocations import open_ones
+from ...views.allocation_text import open_ones
 from ...views.estimate import rough_words
 from ...views.event_text import EventLines, EventRecords
 from ...views.status_view import failure_lines, failures, summary

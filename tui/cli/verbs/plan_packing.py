@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ....core.plan.shared_allocations import PackingPlan, Pool, PoolShare
 from ....core.plan.study_plan import Plan
 from ....core.spec.study_spec import PackingOptions
-from ...views.allocations import clock
+from ...views.allocation_text import clock
 from ...views.text import plural, safe
 
 _MOST_REASONS = 8
