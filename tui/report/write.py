@@ -15,7 +15,7 @@ from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
-from ..views.as_json import tell
+from ..views.json_output import tell
 from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, say
 from .content import Report, report_of

@@ -17,7 +17,7 @@ from ....core.doctor.finding import Finding, FindingGroup, Level
 from ....core.doctor.machine_check import check_machine
 from ....core.doctor.slurm_check import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
-from ...views.as_json import tell
+from ...views.json_output import tell
 from ...views.text import Paint, plural, safe
 from .terminal_check import check_terminal
 

@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from ....core.errors import EXIT_FINISHED, UsageError
-from ...views.as_json import tell
+from ...views.json_output import tell
 from ...views.study_opening import read_any_study
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
