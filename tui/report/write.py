@@ -15,7 +15,7 @@ from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
-from ..views.json_output import tell
+from ..views.json_output import print_json
 from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, say
 from .content import Report, report_of
@@ -33,7 +33,7 @@ _REFRESH = 10  # seconds after which a page that is rewritten is read again
 def tell_report(directory: StudyDirectory) -> int:
     """Print the report as one record for programs; the exit code."""
     study, state = read_any_study(directory)
-    tell(record_of(_report(directory, study, state, _Usages())))
+    print_json(record_of(_report(directory, study, state, _Usages())))
     return EXIT_FINISHED
 
 

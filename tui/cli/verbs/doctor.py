@@ -17,7 +17,7 @@ from ....core.doctor.finding import Finding, FindingGroup, Level
 from ....core.doctor.machine_check import check_machine
 from ....core.doctor.slurm_check import check_slurm
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
-from ...views.json_output import tell
+from ...views.json_output import print_json
 from ...views.text import Paint, plural, safe
 from .terminal_check import check_terminal
 
@@ -33,7 +33,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     parts = _checks(directory)
     if arguments.json:
         found = list(parts)
-        tell(record_of(found))
+        print_json(record_of(found))
     else:
         found = _tell(parts, Paint(sys.stdout))
     bad = sum(finding.level is Level.PROBLEM for part in found for finding in part.findings)

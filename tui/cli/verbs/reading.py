@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 from ....core.errors import EXIT_FINISHED, UsageError
-from ...views.json_output import tell
+from ...views.json_output import print_json
 from ...views.study_opening import read_any_study
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
@@ -24,7 +24,7 @@ def studies(arguments: argparse.Namespace) -> int:
     from ...views.studies_text import studies_json, studies_text
 
     if arguments.json:
-        tell(studies_json())
+        print_json(studies_json())
         return EXIT_FINISHED
     if has_terminal():
         from ...app.run import run_app
@@ -43,7 +43,7 @@ def plan(arguments: argparse.Namespace) -> int:
 
         for problem in planned.warnings:
             say_on_stderr(problem.text(planned.study.file))
-        tell(plan_as_json(planned.plan))
+        print_json(plan_as_json(planned.plan))
         return EXIT_FINISHED
     from ...views.text import Paint
     from .plan_view import plan_text
@@ -60,7 +60,7 @@ def status(arguments: argparse.Namespace) -> int:
     directory = open_target(arguments)
     study, state = read_any_study(directory)
     if arguments.json:
-        tell(status_json(directory, state, study.given))
+        print_json(status_json(directory, state, study.given))
     else:
         print(status_text(directory, state, Paint(sys.stdout), study.given))
     return EXIT_FINISHED
@@ -74,7 +74,7 @@ def why(arguments: argparse.Namespace) -> int:
     study, state = read_any_study(directory)
     instance = _instance(state, arguments.instance)
     if arguments.json:
-        tell(why_json(directory, study, state, instance.index))
+        print_json(why_json(directory, study, state, instance.index))
         return EXIT_FINISHED
     print(why_text(directory, study, state, instance.index, Paint(sys.stdout)))
     return EXIT_FINISHED
@@ -89,7 +89,7 @@ def log(arguments: argparse.Namespace) -> int:
     _, state = read_any_study(directory)
     instance = _instance(state, arguments.instance)
     if arguments.json:
-        tell(log_json(directory, state, instance))
+        print_json(log_json(directory, state, instance))
         return EXIT_FINISHED
     path = log_file(directory, state, instance, arguments)
     return show_log(directory, state, instance, path, follow=arguments.follow)

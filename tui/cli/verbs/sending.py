@@ -19,7 +19,7 @@ from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_study
-from ...views.json_output import tell
+from ...views.json_output import print_json
 from ...views.status_view import drives, silent_driver
 from ...views.text import plural, safe, say
 from ..arguments import say_on_stderr
@@ -66,7 +66,7 @@ def order(
     _, state = read_study(directory)
     answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
     if as_json:
-        tell(
+        print_json(
             {
                 "study": state.plan.name,
                 "directory": str(directory.root),
