@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.bars import Counts, Head, Progress, WordLine
-from mtui.tui.views.appearance import Group
+from mtui.tui.views.appearance import StatusGroup
 from tests.app.app_helpers import lines_of
 
-SOME = {Group.RUNNING: 12, Group.WAITING: 80, Group.DONE: 900, Group.FAILED: 8}
+SOME = {StatusGroup.RUNNING: 12, StatusGroup.WAITING: 80, StatusGroup.DONE: 900, StatusGroup.FAILED: 8}
 
 
 class Bars(App[None]):
@@ -26,7 +26,7 @@ class Bars(App[None]):
         self.head = Head(plain=plain)
         self.words = WordLine()
         self.counts = Counts(plain=plain)
-        self.heard: list[Group | None] = []
+        self.heard: list[StatusGroup | None] = []
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return variable_defaults(dark=True)
@@ -164,7 +164,7 @@ def test_every_group_that_is_there_is_counted() -> None:
 
 
 def test_where_there_is_less_room_the_words_get_shorter() -> None:
-    many = dict.fromkeys(Group, 10_000)
+    many = dict.fromkeys(StatusGroup, 10_000)
 
     async def user(app: Bars, pilot: Pilot[None]) -> None:
         app.counts.show(many, 70_000, "", [])
@@ -183,6 +183,6 @@ def test_a_click_on_a_count_asks_for_that_group() -> None:
             await pilot.click(Counts, offset=(lines_of(app)[2].index(word), 0))
         await pilot.click(Counts, offset=(95, 0))
         await pilot.pause()
-        assert app.heard == [Group.FAILED, Group.RUNNING, None]
+        assert app.heard == [StatusGroup.FAILED, StatusGroup.RUNNING, None]
 
     _use(user)

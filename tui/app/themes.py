@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
-from ..views.appearance import Group
+from ..views.appearance import StatusGroup
 
 DARK, LIGHT, MONO = "mtui-dark", "mtui-light", "mtui-mono"
 
@@ -17,7 +17,7 @@ def _states(
     running: str, queued: str, waiting: str, done: str, failed: str, cancelled: str, blocked: str
 ) -> dict[str, str]:
     colours = (running, queued, waiting, done, failed, cancelled, blocked)
-    return {f"state-{group.value}": colour for group, colour in zip(Group, colours, strict=True)}
+    return {f"state-{group.value}": colour for group, colour in zip(StatusGroup, colours, strict=True)}
 
 
 _DARK_STATES = _states("#56b4e9", "#f0e442", "#8b949e", "#2fbf8f", "#ff6a3d", "#cc79a7", "#b08968")

@@ -14,7 +14,7 @@ from ...core.engine.cause_text import cause_text
 from ...core.engine.state import StudyState
 from ...core.engine.status import UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
-from ..views.appearance import Group, group_of
+from ..views.appearance import StatusGroup, group_of
 from ..views.estimate import span_words
 
 _MOST_GROUPS = 30  # of failures
@@ -43,7 +43,7 @@ class Spread:
 class StepLine:
     name: str
     instances: int
-    counts: Mapping[Group, int]
+    counts: Mapping[StatusGroup, int]
     ran: Spread | None
     queued: Spread | None
     again: int  # attempts beyond the first ones
@@ -73,7 +73,7 @@ class Bar:
     """An attempt on the timeline; times in seconds since 1970, 0 if it did not come to that."""
 
     name: str
-    group: Group
+    group: StatusGroup
     queued: float
     started: float
     ended: float
@@ -98,7 +98,7 @@ class Report:
     directory: str
     spec: str
     result: str  # empty while it goes on
-    counts: Mapping[Group, int]
+    counts: Mapping[StatusGroup, int]
     began: float
     until: float
     steps: Sequence[StepLine]
@@ -150,12 +150,12 @@ def report_of(
     )
 
 
-def _by_group(counts: Mapping[Status, int], late: int) -> dict[Group, int]:
+def _by_group(counts: Mapping[Status, int], late: int) -> dict[StatusGroup, int]:
     """Counts by group; `late` instances were added to the study, and count as skipped until a driver takes them in."""
-    found: Counter[Group] = Counter({Group.WAITING: late, group_of(Status.SKIPPED): -late})
+    found: Counter[StatusGroup] = Counter({StatusGroup.WAITING: late, group_of(Status.SKIPPED): -late})
     for status, count in counts.items():
         found[group_of(status)] += count
-    return {group: found[group] for group in Group if found[group]}
+    return {group: found[group] for group in StatusGroup if found[group]}
 
 
 def _step_line(state: StudyState, index: int) -> StepLine:
@@ -227,8 +227,8 @@ def _chosen(bars: list[Bar]) -> list[Bar]:
     """Of very many every so many-th, and those that failed before the others."""
     if len(bars) <= _MOST_BARS:
         return bars
-    failed = [bar for bar in bars if bar.group is Group.FAILED][: _MOST_BARS // 2]
-    others = [bar for bar in bars if bar.group is not Group.FAILED]
+    failed = [bar for bar in bars if bar.group is StatusGroup.FAILED][: _MOST_BARS // 2]
+    others = [bar for bar in bars if bar.group is not StatusGroup.FAILED]
     room = _MOST_BARS - len(failed)
     kept = [others[number * len(others) // room] for number in range(min(room, len(others)))]
     return sorted([*failed, *kept], key=lambda bar: (bar.queued or bar.started, bar.name))

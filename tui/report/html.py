@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from ..views.appearance import Group
+from ..views.appearance import StatusGroup
 from ..views.estimate import span_words
 from ..views.timeline import axis
 from .content import Bar, Failure, Need, Report, Spread, StepLine
 
 _COLOURS = {  # on white, on black
-    Group.DONE: ("#1a7f37", "#3fb950"),
-    Group.FAILED: ("#cf222e", "#ff7b72"),
-    Group.CANCELLED: ("#8250df", "#bc8cff"),
-    Group.BLOCKED: ("#9a6700", "#d29922"),
-    Group.RUNNING: ("#0969da", "#58a6ff"),
-    Group.QUEUED: ("#57606a", "#8b949e"),
-    Group.WAITING: ("#afb8c1", "#484f58"),
+    StatusGroup.DONE: ("#1a7f37", "#3fb950"),
+    StatusGroup.FAILED: ("#cf222e", "#ff7b72"),
+    StatusGroup.CANCELLED: ("#8250df", "#bc8cff"),
+    StatusGroup.BLOCKED: ("#9a6700", "#d29922"),
+    StatusGroup.RUNNING: ("#0969da", "#58a6ff"),
+    StatusGroup.QUEUED: ("#57606a", "#8b949e"),
+    StatusGroup.WAITING: ("#afb8c1", "#484f58"),
 }
 _WIDTH, _LEFT, _ROW = 1000, 230, 14  # of the timeline, in units of the drawing
 _LOW = 0.5  # a share below this is marked
@@ -85,7 +85,9 @@ def _head(report: Report) -> str:
     total = sum(report.counts.values())
     told = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
     result = report.result or "under way"
-    kind = Group.DONE if result == "finished" else Group.RUNNING if not report.result else Group.FAILED
+    kind = (
+        StatusGroup.DONE if result == "finished" else StatusGroup.RUNNING if not report.result else StatusGroup.FAILED
+    )
     shares = "".join(
         f'<span class="{group.value}" style="flex: {count}" title="{count:,} {group.value}"></span>'
         for group, count in report.counts.items()
@@ -236,7 +238,7 @@ def _bar(bar: Bar, number: int, start: float, scale: float) -> str:
     if bar.queued:
         waited = (bar.started or bar.ended) - bar.queued
         words += f", waited {span_words(waited)}"
-        parts.append(rect(Group.QUEUED.value, bar.queued, bar.started or bar.ended, "0.45"))
+        parts.append(rect(StatusGroup.QUEUED.value, bar.queued, bar.started or bar.ended, "0.45"))
     if bar.started:
         words += f", ran {span_words(bar.ended - bar.started)}"
         parts.append(rect(bar.group.value, bar.started, bar.ended, "1"))

@@ -14,7 +14,7 @@ from ...core.plan.shared_allocations import PackingPlan, PoolShare
 from ...core.plan.study_plan import Plan
 from ...core.spec.study_spec import PackingOptions
 from ...core.spec.walltime import walltime_text
-from .appearance import Group, group_of
+from .appearance import StatusGroup, group_of
 from .text import plural, safe
 
 # Whatever runs in an allocation has fitted into it: here nothing is refused.
@@ -93,7 +93,7 @@ def stands(allocation: Allocation) -> str:
     return allocation.status.value
 
 
-def group(allocation: Allocation) -> Group:
+def group(allocation: Allocation) -> StatusGroup:
     return group_of(allocation.status)
 
 

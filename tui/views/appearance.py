@@ -12,7 +12,7 @@ from enum import Enum
 from ...core.engine.status import Status
 
 
-class Group(Enum):
+class StatusGroup(Enum):
     """What people count and filter by; the value is the word for it."""
 
     RUNNING = "running"
@@ -28,67 +28,67 @@ class Group(Enum):
 class Look:
     """How one status is shown in a cell. `word` has at most 8 letters."""
 
-    group: Group
+    group: StatusGroup
     glyph: str
     plain: str  # the glyph where only ASCII can be shown
     word: str
 
 
 LOOKS: dict[Status, Look] = {
-    Status.WAITING: Look(Group.WAITING, "∙", ".", "wait"),
-    Status.READY: Look(Group.WAITING, "◦", ":", "ready"),
-    Status.HELD: Look(Group.WAITING, "⊟", "H", "held"),
-    Status.SUBMITTING: Look(Group.QUEUED, "⋯", "~", "submit"),
-    Status.UNCLEAR: Look(Group.QUEUED, "?", "?", "unclear"),
-    Status.BOUND: Look(Group.QUEUED, "◌", "b", "bound"),
-    Status.PENDING: Look(Group.QUEUED, "⋯", "q", "queued"),
-    Status.CONFIGURING: Look(Group.QUEUED, "⋯", "q", "config"),
-    Status.REQUEUED: Look(Group.QUEUED, "⋯", "q", "requeued"),
-    Status.RUNNING: Look(Group.RUNNING, "▸", ">", "run"),
-    Status.SUSPENDED: Look(Group.RUNNING, "▸", "z", "suspend"),
-    Status.COMPLETING: Look(Group.RUNNING, "▸", ">", "ending"),
-    Status.FINISHED: Look(Group.DONE, "✓", "=", "done"),
-    Status.SKIPPED: Look(Group.DONE, "↷", "s", "skipped"),
-    Status.FAILED: Look(Group.FAILED, "✗", "x", "FAIL"),
-    Status.TIMED_OUT: Look(Group.FAILED, "✗", "T", "TIMEOUT"),
-    Status.OUT_OF_MEMORY: Look(Group.FAILED, "✗", "M", "MEMORY"),
-    Status.NODE_FAILED: Look(Group.FAILED, "✗", "N", "NODE"),
-    Status.PREEMPTED: Look(Group.FAILED, "✗", "P", "PREEMPT"),
-    Status.DEADLINE: Look(Group.FAILED, "✗", "D", "DEADLINE"),
-    Status.LOST: Look(Group.FAILED, "✗", "L", "LOST"),
-    Status.CANCELLED: Look(Group.CANCELLED, "⊘", "-", "cancel"),
-    Status.BLOCKED: Look(Group.BLOCKED, "⊠", "#", "blocked"),
+    Status.WAITING: Look(StatusGroup.WAITING, "∙", ".", "wait"),
+    Status.READY: Look(StatusGroup.WAITING, "◦", ":", "ready"),
+    Status.HELD: Look(StatusGroup.WAITING, "⊟", "H", "held"),
+    Status.SUBMITTING: Look(StatusGroup.QUEUED, "⋯", "~", "submit"),
+    Status.UNCLEAR: Look(StatusGroup.QUEUED, "?", "?", "unclear"),
+    Status.BOUND: Look(StatusGroup.QUEUED, "◌", "b", "bound"),
+    Status.PENDING: Look(StatusGroup.QUEUED, "⋯", "q", "queued"),
+    Status.CONFIGURING: Look(StatusGroup.QUEUED, "⋯", "q", "config"),
+    Status.REQUEUED: Look(StatusGroup.QUEUED, "⋯", "q", "requeued"),
+    Status.RUNNING: Look(StatusGroup.RUNNING, "▸", ">", "run"),
+    Status.SUSPENDED: Look(StatusGroup.RUNNING, "▸", "z", "suspend"),
+    Status.COMPLETING: Look(StatusGroup.RUNNING, "▸", ">", "ending"),
+    Status.FINISHED: Look(StatusGroup.DONE, "✓", "=", "done"),
+    Status.SKIPPED: Look(StatusGroup.DONE, "↷", "s", "skipped"),
+    Status.FAILED: Look(StatusGroup.FAILED, "✗", "x", "FAIL"),
+    Status.TIMED_OUT: Look(StatusGroup.FAILED, "✗", "T", "TIMEOUT"),
+    Status.OUT_OF_MEMORY: Look(StatusGroup.FAILED, "✗", "M", "MEMORY"),
+    Status.NODE_FAILED: Look(StatusGroup.FAILED, "✗", "N", "NODE"),
+    Status.PREEMPTED: Look(StatusGroup.FAILED, "✗", "P", "PREEMPT"),
+    Status.DEADLINE: Look(StatusGroup.FAILED, "✗", "D", "DEADLINE"),
+    Status.LOST: Look(StatusGroup.FAILED, "✗", "L", "LOST"),
+    Status.CANCELLED: Look(StatusGroup.CANCELLED, "⊘", "-", "cancel"),
+    Status.BLOCKED: Look(StatusGroup.BLOCKED, "⊠", "#", "blocked"),
 }
 
 GROUP_GLYPHS = {
-    Group.RUNNING: ("▸", ">"),
-    Group.QUEUED: ("⋯", "q"),
-    Group.WAITING: ("∙", "."),
-    Group.DONE: ("✓", "="),
-    Group.FAILED: ("✗", "x"),
-    Group.CANCELLED: ("⊘", "-"),
-    Group.BLOCKED: ("⊠", "#"),
+    StatusGroup.RUNNING: ("▸", ">"),
+    StatusGroup.QUEUED: ("⋯", "q"),
+    StatusGroup.WAITING: ("∙", "."),
+    StatusGroup.DONE: ("✓", "="),
+    StatusGroup.FAILED: ("✗", "x"),
+    StatusGroup.CANCELLED: ("⊘", "-"),
+    StatusGroup.BLOCKED: ("⊠", "#"),
 }
 
 # What a bar of shares is drawn with: a line that gets thinner from what is done to what has not begun.
 BAR_GLYPHS = {
-    Group.RUNNING: ("╍", ">"),
-    Group.QUEUED: ("┄", "q"),
-    Group.WAITING: ("─", "."),
-    Group.DONE: ("━", "="),
-    Group.FAILED: ("✗", "x"),
-    Group.CANCELLED: ("⊘", "-"),
-    Group.BLOCKED: ("⊠", "#"),
+    StatusGroup.RUNNING: ("╍", ">"),
+    StatusGroup.QUEUED: ("┄", "q"),
+    StatusGroup.WAITING: ("─", "."),
+    StatusGroup.DONE: ("━", "="),
+    StatusGroup.FAILED: ("✗", "x"),
+    StatusGroup.CANCELLED: ("⊘", "-"),
+    StatusGroup.BLOCKED: ("⊠", "#"),
 }
 
 
-def group_of(status: Status) -> Group:
+def group_of(status: Status) -> StatusGroup:
     return LOOKS[status].group
 
 
-def by_group(counts: dict[Status, int]) -> dict[Group, int]:
+def by_group(counts: dict[Status, int]) -> dict[StatusGroup, int]:
     """Counts per state added up per group, in the order of Group; groups without any are left out."""
-    found = dict.fromkeys(Group, 0)
+    found = dict.fromkeys(StatusGroup, 0)
     for status, count in counts.items():
         found[LOOKS[status].group] += count
     return {group: count for group, count in found.items() if count}

@@ -13,7 +13,7 @@ from ...core.engine.status import Status
 from ...core.errors import MtuiError
 from ...core.plan.study_plan import Plan
 from ...core.spec.problems import nearest
-from .appearance import LOOKS, Group
+from .appearance import LOOKS, StatusGroup
 
 Test = Callable[[str], bool]
 
@@ -92,14 +92,14 @@ def is_glob(text: str) -> bool:
 def _known_states() -> dict[str, frozenset[Status]]:
     """What the words for states mean. A group's word means the whole group, also where a state is called so."""
     words = {status.value: frozenset({status}) for status in Status}
-    words |= {group.value: frozenset(s for s, look in LOOKS.items() if look.group is group) for group in Group}
+    words |= {group.value: frozenset(s for s, look in LOOKS.items() if look.group is group) for group in StatusGroup}
     return words
 
 
 @cache
 def state_words() -> tuple[str, ...]:
     """The words for states as one term can hold them, groups first."""
-    groups = [group.value for group in Group]
+    groups = [group.value for group in StatusGroup]
     return tuple(word.replace(" ", "_") for word in (*groups, *sorted(_known_states().keys() - {*groups})))
 
 

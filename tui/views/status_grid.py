@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ...core.engine.state import StudyState
 from ...core.engine.status import UNSUCCESSFUL
 from ...core.plan.study_plan import Plan, PlannedStep
-from .appearance import Group, group_of
+from .appearance import StatusGroup, group_of
 from .filters import Filter, parse
 
 BY_ROW = ""  # the sort key of the order in the study file
@@ -21,7 +21,15 @@ BY_ROW = ""  # the sort key of the order in the study file
 _URGENCY = {
     group: place
     for place, group in enumerate(
-        (Group.FAILED, Group.CANCELLED, Group.BLOCKED, Group.RUNNING, Group.QUEUED, Group.WAITING, Group.DONE)
+        (
+            StatusGroup.FAILED,
+            StatusGroup.CANCELLED,
+            StatusGroup.BLOCKED,
+            StatusGroup.RUNNING,
+            StatusGroup.QUEUED,
+            StatusGroup.WAITING,
+            StatusGroup.DONE,
+        )
     )
 }
 

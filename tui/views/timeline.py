@@ -15,7 +15,7 @@ from itertools import accumulate, groupby, pairwise
 from ...core.engine.attempt import Attempt
 from ...core.engine.state import StudyState
 from ...core.engine.status import LIVE, OVER, Status
-from .appearance import GROUP_GLYPHS, Group, group_of
+from .appearance import GROUP_GLYPHS, StatusGroup, group_of
 
 BLANK = "blank"  # the kind of cells in which nothing happens; every other kind is the word of a Group
 
@@ -161,12 +161,12 @@ def bar(
         free = last + 1
         outcome = _outcome(attempt, status if is_last else None)
         started = attempt.started_at
-        if not attempt.ended_at and outcome is Group.QUEUED:
+        if not attempt.ended_at and outcome is StatusGroup.QUEUED:
             started = 0.0  # Slurm put it back into its queue
         solid = max(first, axis.column(started)) if started else last + 1
         for column in range(first, min(last + 1, axis.width)):
             running = column >= solid
-            kind = outcome if running else Group.QUEUED
+            kind = outcome if running else StatusGroup.QUEUED
             cells[column] = ((_RUNNING if running else _QUEUED)[pick], kind.value)
         if attempt.ended_at and last < axis.width:
             cells[last] = (GROUP_GLYPHS[outcome][pick], outcome.value)
@@ -179,18 +179,18 @@ def glyphs(*, plain: bool = False) -> tuple[str, str]:
     return _QUEUED[plain], _RUNNING[plain]
 
 
-def _outcome(attempt: Attempt, status: Status | None) -> Group:
+def _outcome(attempt: Attempt, status: Status | None) -> StatusGroup:
     """What became of an attempt; `status` is that of the instance if it is the last one."""
     if not attempt.ended_at:
-        return Group.QUEUED if status is None else group_of(status)
+        return StatusGroup.QUEUED if status is None else group_of(status)
     if attempt.outcome is not None:  # its own: the instance may have run again, or have been marked by hand
         return group_of(attempt.outcome)
     if status is not None and status in OVER and status is not Status.BLOCKED:
         return group_of(status)
     if attempt.allocation and not attempt.started_at:
-        return Group.QUEUED  # it was taken back, and given to another allocation
+        return StatusGroup.QUEUED  # it was taken back, and given to another allocation
     # An attempt that failed itself was retried by somebody; one that was returned failed through no fault of its own.
-    return Group.CANCELLED if attempt.cancelled or attempt.returned else Group.FAILED
+    return StatusGroup.CANCELLED if attempt.cancelled or attempt.returned else StatusGroup.FAILED
 
 
 # --- how many at once

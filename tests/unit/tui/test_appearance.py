@@ -5,12 +5,12 @@ from __future__ import annotations
 import unicodedata
 
 from mtui.core.engine.status import Status
-from mtui.tui.views.appearance import BAR_GLYPHS, GROUP_GLYPHS, LOOKS, Group
+from mtui.tui.views.appearance import BAR_GLYPHS, GROUP_GLYPHS, LOOKS, StatusGroup
 
 
 def test_every_state_and_group_has_a_look() -> None:
     assert set(LOOKS) == set(Status)
-    assert set(GROUP_GLYPHS) == set(BAR_GLYPHS) == set(Group)
+    assert set(GROUP_GLYPHS) == set(BAR_GLYPHS) == set(StatusGroup)
 
 
 def test_every_glyph_takes_one_cell() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
-from mtui.tui.views.appearance import LOOKS, Group, Look
+from mtui.tui.views.appearance import LOOKS, Look, StatusGroup
 from mtui.tui.views.filters import FilterError, completions, parse
 from tests.plans import plan, step
 from tests.unit.study import script
@@ -85,8 +85,8 @@ def test_a_word_for_a_state(word: str, states: set[Status]) -> None:
     assert parse(f"state:{word}", PLAN).states == states
 
 
-@pytest.mark.parametrize("group", Group)
-def test_the_word_of_a_group_means_all_of_it(group: Group) -> None:
+@pytest.mark.parametrize("group", StatusGroup)
+def test_the_word_of_a_group_means_all_of_it(group: StatusGroup) -> None:
     states = {status for status, look in LOOKS.items() if look.group is group}
     assert parse(f"state:{group.value}", PLAN).states == states
     assert parse(f"!state:{group.value}", PLAN).states == set(Status) - states

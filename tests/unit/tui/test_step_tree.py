@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.app.widgets.step_tree import depths, shares, waits_for
-from mtui.tui.views.appearance import Group
+from mtui.tui.views.appearance import StatusGroup
 from tests.plans import plan, step
 
 DIAMOND = plan(
@@ -47,27 +47,27 @@ def test_what_a_step_waits_for_is_told_in_words() -> None:
 
 
 def test_shares_are_in_proportion() -> None:
-    assert shares({Group.DONE: 50, Group.RUNNING: 25, Group.WAITING: 25}, 8) == {
-        Group.DONE: 4,
-        Group.RUNNING: 2,
-        Group.WAITING: 2,
+    assert shares({StatusGroup.DONE: 50, StatusGroup.RUNNING: 25, StatusGroup.WAITING: 25}, 8) == {
+        StatusGroup.DONE: 4,
+        StatusGroup.RUNNING: 2,
+        StatusGroup.WAITING: 2,
     }
 
 
-@pytest.mark.parametrize("group", Group)
-def test_one_among_many_is_seen(group: Group) -> None:
-    many = Group.DONE if group is not Group.DONE else Group.WAITING
+@pytest.mark.parametrize("group", StatusGroup)
+def test_one_among_many_is_seen(group: StatusGroup) -> None:
+    many = StatusGroup.DONE if group is not StatusGroup.DONE else StatusGroup.WAITING
     assert shares({many: 100_000, group: 1}, 10) == {many: 9, group: 1}
 
 
 def test_nothing_has_no_shares() -> None:
     assert shares({}, 10) == {}
-    assert shares({Group.DONE: 0}, 10) == {}
-    assert shares({Group.DONE: 3}, 0) == {}
+    assert shares({StatusGroup.DONE: 0}, 10) == {}
+    assert shares({StatusGroup.DONE: 3}, 0) == {}
 
 
-@given(st.dictionaries(st.sampled_from(Group), st.integers(0, 10**6)), st.integers(7, 80))
-def test_a_bar_is_as_wide_as_asked_for_and_hides_no_group(counts: dict[Group, int], width: int) -> None:
+@given(st.dictionaries(st.sampled_from(StatusGroup), st.integers(0, 10**6)), st.integers(7, 80))
+def test_a_bar_is_as_wide_as_asked_for_and_hides_no_group(counts: dict[StatusGroup, int], width: int) -> None:
     cells = shares(counts, width)
     present = {group for group, count in counts.items() if count}
     assert set(cells) == present
@@ -75,8 +75,8 @@ def test_a_bar_is_as_wide_as_asked_for_and_hides_no_group(counts: dict[Group, in
     assert sum(cells.values()) == (width if present else 0)
 
 
-@given(st.dictionaries(st.sampled_from(Group), st.integers(1, 10**6), min_size=1), st.integers(7, 80))
-def test_more_never_gets_less_of_a_bar(counts: dict[Group, int], width: int) -> None:
+@given(st.dictionaries(st.sampled_from(StatusGroup), st.integers(1, 10**6), min_size=1), st.integers(7, 80))
+def test_more_never_gets_less_of_a_bar(counts: dict[StatusGroup, int], width: int) -> None:
     cells = shares(counts, width)
     for one in counts:
         for other in counts:
@@ -84,12 +84,12 @@ def test_more_never_gets_less_of_a_bar(counts: dict[Group, int], width: int) -> 
 
 
 def test_failures_stand_between_what_is_done_and_what_is_to_come() -> None:
-    assert list(shares(dict.fromkeys(Group, 5), 14)) == [
-        Group.DONE,
-        Group.FAILED,
-        Group.CANCELLED,
-        Group.BLOCKED,
-        Group.RUNNING,
-        Group.QUEUED,
-        Group.WAITING,
+    assert list(shares(dict.fromkeys(StatusGroup, 5), 14)) == [
+        StatusGroup.DONE,
+        StatusGroup.FAILED,
+        StatusGroup.CANCELLED,
+        StatusGroup.BLOCKED,
+        StatusGroup.RUNNING,
+        StatusGroup.QUEUED,
+        StatusGroup.WAITING,
     ]

@@ -14,7 +14,7 @@ from mtui.core.engine.attempt import Attempt
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.tui.views import timeline as tl
-from mtui.tui.views.appearance import Group
+from mtui.tui.views.appearance import StatusGroup
 from tests.plans import plan, step
 
 NOON = 1_795_262_400.0  # 12:00 UTC
@@ -105,7 +105,7 @@ def test_the_kinds_are_words_of_groups() -> None:
     axis = _bare(10, 10)
     pieces = tl.bar(axis, [_attempt(1, 3, 6)], Status.OUT_OF_MEMORY, NOON + 9, plain=True)
     assert pieces == [(" ", "blank"), ("..", "queued"), ("###x", "failed"), ("   ", "blank")]
-    assert {kind for _, kind in pieces} <= {tl.BLANK, *(group.value for group in Group)}
+    assert {kind for _, kind in pieces} <= {tl.BLANK, *(group.value for group in StatusGroup)}
 
 
 def test_several_attempts_on_one_line() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from ...views.appearance import Group, by_group
+from ...views.appearance import StatusGroup, by_group
 from ...views.filters import FilterError
 from ...views.study_session import StudySession
 from ..widgets.bars import WordLine
@@ -58,7 +58,9 @@ class GridFilter:
         place = _CYCLE.index(text) if text in _CYCLE else 0
         counts = by_group(self._study.state.counts)
         following = (_CYCLE[(place + step) % len(_CYCLE)] for step in range(1, len(_CYCLE) + 1))
-        self.set(next(choice for choice in following if not choice or counts.get(Group(choice.partition(":")[2]))))
+        self.set(
+            next(choice for choice in following if not choice or counts.get(StatusGroup(choice.partition(":")[2])))
+        )
 
     def reapply(self) -> None:
         """Apply the filter to the current states, not too often."""

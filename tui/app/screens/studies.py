@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 
 from ....core.engine.status import Status
 from ....core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
-from ...views.appearance import Group, by_group
+from ...views.appearance import StatusGroup, by_group
 from ...views.estimate import rough_words
 from ...views.studies_text import NO_STUDIES
 from ..app_base import AppBase
@@ -105,7 +105,7 @@ class StudyList(LineView):
         counts = by_group({Status(word): count for word, count in (seen.counts or {}).items()})
         total = sum(counts.values())
         segments += bar(self, counts, _BAR, plain=self.plain) or [Segment(" " * _BAR, faint)]
-        tally = "" if seen.counts is None else f"   {counts.get(Group.DONE, 0):,}/{total:,}"
+        tally = "" if seen.counts is None else f"   {counts.get(StatusGroup.DONE, 0):,}/{total:,}"
         segments.append(Segment(fit(tally, _TALLY + 2), faint))
         driven = seen.standing is not None and seen.standing.drives
         words, kind = ("driven", "state--running") if driven else (seen.result, "line--faint")

@@ -15,7 +15,7 @@ from ....core.engine.attempt import Attempt
 from ....core.engine.cause_text import cause_text
 from ....core.engine.state import StudyState
 from ...views import timeline as tl
-from ...views.appearance import LOOKS, Group
+from ...views.appearance import LOOKS, StatusGroup
 from ...views.estimate import span_words
 from ...views.text import plural, safe
 from ..widgets.bars import WordLine, Words
@@ -91,8 +91,8 @@ class TimelineScreen(Screen[int | None]):
         if self.size.width < 110:
             return []
         queued, running = tl.glyphs(plain=self._plain)
-        kinds = ((queued * 2, Group.QUEUED), (running * 2, Group.RUNNING), (running * 2, Group.DONE),
-                 (running * 2, Group.FAILED))  # fmt: skip
+        kinds = ((queued * 2, StatusGroup.QUEUED), (running * 2, StatusGroup.RUNNING), (running * 2, StatusGroup.DONE),
+                 (running * 2, StatusGroup.FAILED))  # fmt: skip
         return [(f"{text} {group.value}  ", f"state--{group.value}") for text, group in kinds]
 
 

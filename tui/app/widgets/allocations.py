@@ -13,7 +13,7 @@ from textual.message import Message
 from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
 from ...views.allocation_text import Use, group, hosts, left, not_begun, open_ones, stands
-from ...views.appearance import GROUP_GLYPHS, Group
+from ...views.appearance import GROUP_GLYPHS, StatusGroup
 from ...views.study_session import StudySession
 from .lines import LineView, fit
 from .step_tree import bar
@@ -157,7 +157,7 @@ class AllocationList(LineView):
         free = allocation.cores - use.busy
         return [
             Segment(has, self.rich_style),
-            *(bar(self, {Group.RUNNING: use.busy, Group.WAITING: free}, _BAR, plain=self.plain)
+            *(bar(self, {StatusGroup.RUNNING: use.busy, StatusGroup.WAITING: free}, _BAR, plain=self.plain)
               or [Segment(" " * _BAR, self.rich_style)]),
             Segment(f"{f'{use.busy:,}/{allocation.cores:,}':>{_CORES}}{counts}", self.rich_style),
         ]  # fmt: skip

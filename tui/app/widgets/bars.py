@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual.events import Click
 from textual.message import Message
 
-from ...views.appearance import GROUP_GLYPHS, Group
+from ...views.appearance import GROUP_GLYPHS, StatusGroup
 from ...views.text import safe
 from .lines import LineView, fit
 from .step_tree import bar
@@ -61,7 +61,7 @@ class Progress:
     """What the first line says of a study."""
 
     name: str
-    counts: dict[Group, int]
+    counts: dict[StatusGroup, int]
     done: int
     total: int
     words: Words
@@ -112,13 +112,13 @@ def _percent(part: int, whole: int) -> str:
 
 
 _SHORT = {
-    Group.RUNNING: "run",
-    Group.QUEUED: "queue",
-    Group.WAITING: "wait",
-    Group.DONE: "done",
-    Group.FAILED: "fail",
-    Group.CANCELLED: "cancel",
-    Group.BLOCKED: "block",
+    StatusGroup.RUNNING: "run",
+    StatusGroup.QUEUED: "queue",
+    StatusGroup.WAITING: "wait",
+    StatusGroup.DONE: "done",
+    StatusGroup.FAILED: "fail",
+    StatusGroup.CANCELLED: "cancel",
+    StatusGroup.BLOCKED: "block",
 }
 
 
@@ -131,26 +131,26 @@ class Counts(LineView, can_focus=False):
     class Clicked(Message):
         """Somebody wants to see a group, None for all."""
 
-        def __init__(self, group: Group | None) -> None:
+        def __init__(self, group: StatusGroup | None) -> None:
             super().__init__()
             self.group = group
 
     def __init__(self, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
         self.plain = plain
-        self._counts: dict[Group, int] = {}
+        self._counts: dict[StatusGroup, int] = {}
         self._total = 0
         self._chosen: str = ""
         self._right: Words = []
 
-    def show(self, counts: dict[Group, int], total: int, chosen: str, right: Words) -> None:
+    def show(self, counts: dict[StatusGroup, int], total: int, chosen: str, right: Words) -> None:
         """`chosen` is the word of the group that the filter names; `right` what else is to be told."""
         self._counts, self._total, self._chosen, self._right = counts, total, chosen, right
         self.repaint()
 
-    def _parts(self) -> list[tuple[Group | None, str]]:
-        for words in ({group: group.value for group in Group}, _SHORT, dict.fromkeys(Group, "")):
-            parts: list[tuple[Group | None, str]] = [(None, f" all {self._total:,} ")]
+    def _parts(self) -> list[tuple[StatusGroup | None, str]]:
+        for words in ({group: group.value for group in StatusGroup}, _SHORT, dict.fromkeys(StatusGroup, "")):
+            parts: list[tuple[StatusGroup | None, str]] = [(None, f" all {self._total:,} ")]
             for group, count in self._counts.items():
                 glyph = GROUP_GLYPHS[group][1 if self.plain else 0]
                 parts.append((group, f" {glyph} {words[group]} {count:,} ".replace("  ", " ")))

@@ -16,10 +16,10 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...views.appearance import Group
+from ...views.appearance import StatusGroup
 from ...views.text import safe
 
-STATE_CLASSES = {f"state--{group.value}" for group in Group}
+STATE_CLASSES = {f"state--{group.value}" for group in StatusGroup}
 _MANY = 150  # dirty regions; from here on painting all costs less
 
 
@@ -49,7 +49,7 @@ class LineView(ScrollView, can_focus=True):
     LineView:focus > .line--cursor {
         background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold;
     }
-    """ + "\n".join(f"LineView > .state--{group.value} {{ color: $state-{group.value}; }}" for group in Group)
+    """ + "\n".join(f"LineView > .state--{group.value} {{ color: $state-{group.value}; }}" for group in StatusGroup)
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -17,7 +17,7 @@ from textual.message import Message
 
 from ....core.engine.state import StudyState
 from ....core.plan.study_plan import Plan, PlannedStep
-from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, Group, by_group
+from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, StatusGroup, by_group
 from ...views.status_grid import GridView
 from ...views.step_words import above_words
 from ...views.text import plural
@@ -25,7 +25,15 @@ from .lines import LineView, fit
 
 _MOST_INDENT = 6  # levels; deeper ones stand no further right
 # Where failures stand in a bar: in the middle of what is over, never lost at an edge.
-_BAR_ORDER = (Group.DONE, Group.FAILED, Group.CANCELLED, Group.BLOCKED, Group.RUNNING, Group.QUEUED, Group.WAITING)
+_BAR_ORDER = (
+    StatusGroup.DONE,
+    StatusGroup.FAILED,
+    StatusGroup.CANCELLED,
+    StatusGroup.BLOCKED,
+    StatusGroup.RUNNING,
+    StatusGroup.QUEUED,
+    StatusGroup.WAITING,
+)
 
 
 def depths(plan: Plan) -> list[int]:
@@ -37,7 +45,7 @@ def depths(plan: Plan) -> list[int]:
     return found
 
 
-def shares(counts: dict[Group, int], width: int) -> dict[Group, int]:
+def shares(counts: dict[StatusGroup, int], width: int) -> dict[StatusGroup, int]:
     """Cells of a bar for each group: in proportion, but never none for a group that is there."""
     total = sum(counts.values())
     if not total or width <= 0:
@@ -138,7 +146,7 @@ class StepTree(LineView):
         step, width = self.view.steps[place], self.size.width
         counts = by_group(self.state.step_counts[step.index]) if self.is_read else {}
         total = len(step.instances)
-        tally = f"{counts.get(Group.DONE, 0):,}/{total:,}"
+        tally = f"{counts.get(StatusGroup.DONE, 0):,}/{total:,}"
         room = max(3, min(12, width // 4))
         mark = "*" if step.funnels or step.groups else "+" if len(step.parents) > 1 else " "
         indent = min(self._depths[step.index], _MOST_INDENT)
@@ -176,7 +184,7 @@ class StepTree(LineView):
 _DETAIL = 4  # lines at the foot of the tree: an empty one, name, what it waits for, counts
 
 
-def bar(view: LineView, counts: dict[Group, int], width: int, *, plain: bool) -> list[Segment]:
+def bar(view: LineView, counts: dict[StatusGroup, int], width: int, *, plain: bool) -> list[Segment]:
     """A bar of shares as segments: each group's glyph in its colour, so that it can be read without colour."""
     glyph = 1 if plain else 0
     return [

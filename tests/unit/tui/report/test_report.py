@@ -20,7 +20,7 @@ from mtui.tui.report.content import Report, report_of
 from mtui.tui.report.html import page
 from mtui.tui.report.markdown import markdown
 from mtui.tui.report.rows import table_of_attempts
-from mtui.tui.views.appearance import Group
+from mtui.tui.views.appearance import StatusGroup
 from tests.plans import plan, step
 
 BEGAN = 1_700_000_000.0
@@ -85,10 +85,10 @@ def test_it_says_what_became_of_every_step() -> None:
     report = made(state_of())
     sim, everything = report.steps
     assert (sim.name, sim.instances, sim.again) == ("sim", 4, 1)
-    assert sim.counts == {Group.DONE: 2, Group.FAILED: 2}
+    assert sim.counts == {StatusGroup.DONE: 2, StatusGroup.FAILED: 2}
     assert sim.ran and (sim.ran.least, sim.ran.middle, sim.ran.most) == (5, 5, 5)
     assert sim.queued and sim.queued.middle == 4
-    assert (everything.counts, everything.ran) == ({Group.BLOCKED: 1}, None)
+    assert (everything.counts, everything.ran) == ({StatusGroup.BLOCKED: 1}, None)
     assert (report.result, report.took, report.blocked) == ("failed", 100, 1)
 
 
