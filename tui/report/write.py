@@ -17,7 +17,7 @@ from ...core.store.study_file import StudyFile
 from ...core.store.study_reader import read_last_output
 from ..views.json_output import print_json
 from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
-from ..views.text import log_line, say
+from ..views.text import log_line, print_text
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown
@@ -59,7 +59,7 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
     with contextlib.suppress(KeyboardInterrupt) if watch else contextlib.nullcontext():
         _write(path, _text(directory, study, state, usages, form, watch=watch))
         if path:
-            say(f"Written: {path}")
+            print_text(f"Written: {path}")
         if path and watch:
             _go_on(directory, path, form, usages, state)
     return EXIT_FINISHED
@@ -76,7 +76,7 @@ def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, st
         study, state = read_any_study(directory)
         _write(path, _text(directory, study, state, usages, form, watch=True))
         pause.wait(0.0 if state.result else max(_EVERY, 10 * (time.monotonic() - began)))
-    say(f"The study is over: {state.result}.")
+    print_text(f"The study is over: {state.result}.")
 
 
 class _Usages:

@@ -20,7 +20,7 @@ from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
 from .allocation_text import clock, hosts, title
 from .status_view import summary
-from .text import Paint, plural, safe, say
+from .text import Paint, plural, print_text, safe
 
 # What a command does to an instance, by the kind of the event.
 _COMMANDED = {
@@ -41,10 +41,10 @@ class EventLines:
     What is not said on stdout has no colours, and lines as long as they are.
     """
 
-    def __init__(self, quiet: bool, write: Callable[[str], None] = say) -> None:
+    def __init__(self, quiet: bool, write: Callable[[str], None] = print_text) -> None:
         self._quiet = quiet
         self._write = write
-        in_terminal = write is say and sys.stdout.isatty()
+        in_terminal = write is print_text and sys.stdout.isatty()
         self._paint = Paint(sys.stdout if in_terminal else None)
         self._width = shutil.get_terminal_size().columns if in_terminal else sys.maxsize
         self._told_deferred = ""
@@ -213,7 +213,7 @@ class EventRecords:
         if isinstance(index, int):
             record["name"] = state.plan.instances[index].name
         record["counts"] = {status.value: count for status, count in state.counts.items() if count}
-        say(json.dumps(record, ensure_ascii=True))
+        print_text(json.dumps(record, ensure_ascii=True))
 
 
 def history_text(found: InstanceEvent, index: int) -> str:

@@ -61,7 +61,7 @@ class SafeLog:
 _C1 = {code: "?" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
-def say(text: str) -> None:
+def print_text(text: str) -> None:
     """Print a line; a terminal or reader that went away must not stop a study."""
     try:
         print(text, flush=True)

@@ -15,7 +15,7 @@ from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import write_study_file
 from ....core.store.study_reader import read_study
 from ....core.study_creation import PlanOptions, plan_study
-from ...views.text import plural, safe, say
+from ...views.text import plural, print_text, safe
 from .sending import order
 
 
@@ -44,12 +44,14 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
         claim.unlink(missing_ok=True)
         raise
     rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
-    say(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
+    print_text(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
     late = [index for index in widened_funnels(plan, len(study.plan.instances)) if state.status[index] in LIVE]
     if late:
         names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
         more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
-        say(f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}")
+        print_text(
+            f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}"
+        )
     order(directory, "extend", (), {})
     return EXIT_FINISHED
 

@@ -32,7 +32,7 @@ from ...views.allocation_text import open_ones
 from ...views.estimate import rough_words
 from ...views.event_text import EventLines, EventRecords
 from ...views.status_view import failure_lines, failures, summary
-from ...views.text import Paint, plural, safe, say
+from ...views.text import Paint, plural, print_text, safe
 from .submit import submit_next
 
 _RESULT_WORDS = {"finished": "is finished", "failed": "has failed", "cancelled": "is cancelled"}
@@ -42,7 +42,7 @@ Talk = Callable[[str], None]
 
 def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: bool) -> int:
     """Drive a study, or watch the one that drives it, to its end or until Ctrl-C or SIGTERM; the exit code."""
-    talk = _say_nothing if as_json else say
+    talk = _say_nothing if as_json else print_text
     if not quiet:
         talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
     printer = _Printer(EventRecords() if as_json else EventLines(quiet), talk)

@@ -21,7 +21,7 @@ from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_study
 from ...views.json_output import print_json
 from ...views.status_view import drives, silent_driver
-from ...views.text import plural, safe, say
+from ...views.text import plural, print_text, safe
 from ..arguments import say_on_stderr
 
 _ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
@@ -79,9 +79,9 @@ def order(
             }
         )
     elif answer.outcome in ("done", "refused"):
-        say(f"{answer.outcome}: {safe(answer.message)}" if answer.message else answer.outcome)
+        print_text(f"{answer.outcome}: {safe(answer.message)}" if answer.message else answer.outcome)
     elif answer.message:
-        say(answer.message)
+        print_text(answer.message)
     return EXIT_FINISHED if answer.outcome in _SENT else EXIT_ERROR
 
 
