@@ -32,7 +32,7 @@ from . import preferences, themes
 from .app_base import AppBase
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
-from .screens.allocations import AllocationsScreen
+from .screens.allocations_screen import AllocationsScreen
 from .screens.commands import CommandsScreen
 from .screens.detail import DetailScreen
 from .screens.dialogs import PickScreen
