@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mtui.core.driver.location import StudyOver
-from mtui.tui.app.screens.commands import CommandsScreen
+from mtui.tui.app.screens.commands_screen import CommandsScreen
 from mtui.tui.app.screens.detail import DetailScreen
 from mtui.tui.app.screens.help import HelpScreen
 from mtui.tui.app.screens.study import StudyScreen

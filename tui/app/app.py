@@ -33,7 +33,7 @@ from .app_base import AppBase
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
 from .screens.allocations_screen import AllocationsScreen
-from .screens.commands import CommandsScreen
+from .screens.commands_screen import CommandsScreen
 from .screens.detail import DetailScreen
 from .screens.dialogs import PickScreen
 from .screens.help import HelpScreen
