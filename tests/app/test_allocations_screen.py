@@ -14,7 +14,7 @@ from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.tui.app.screens.allocations_screen import AllocationsScreen
-from mtui.tui.app.screens.detail import DetailScreen
+from mtui.tui.app.screens.instance_screen import DetailScreen
 from mtui.tui.app.screens.study import StudyScreen
 from tests.app.app_helpers import Desk, visit
 from tests.unit.tui.directories import append, write_slurm_study

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mtui.core.driver.location import StudyOver
 from mtui.tui.app.screens.commands_screen import CommandsScreen
-from mtui.tui.app.screens.detail import DetailScreen
 from mtui.tui.app.screens.help import HelpScreen
+from mtui.tui.app.screens.instance_screen import DetailScreen
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane

@@ -34,9 +34,9 @@ from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
 from .screens.allocations_screen import AllocationsScreen
 from .screens.commands_screen import CommandsScreen
-from .screens.detail import DetailScreen
 from .screens.dialogs import PickScreen
 from .screens.help import HelpScreen
+from .screens.instance_screen import DetailScreen
 from .screens.questions import ask_and_send
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
