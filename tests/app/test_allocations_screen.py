@@ -14,7 +14,7 @@ from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.tui.app.screens.allocations_screen import AllocationsScreen
-from mtui.tui.app.screens.instance_screen import DetailScreen
+from mtui.tui.app.screens.instance_screen import InstanceScreen
 from mtui.tui.app.screens.study import StudyScreen
 from tests.app.app_helpers import Desk, visit
 from tests.unit.tui.directories import append, write_slurm_study
@@ -145,7 +145,7 @@ def test_an_instance_says_where_it_is(tmp_path: Path) -> None:
         await desk.see("a_X.3  pending: for a free slot there", "allocation 401")
         await desk.press("enter")
         await desk.see("It waits in allocation 401 for a free slot.")
-        assert isinstance(desk.app.screen, DetailScreen)
+        assert isinstance(desk.app.screen, InstanceScreen)
         append(directory, ev.AllocationEnding(at=9.0, allocation="1-1", cause=text_cause("idle")))
         await desk.see("What that allocation does not begin goes to another.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from mtui.core.driver.location import StudyOver
 from mtui.tui.app.screens.commands_screen import CommandsScreen
 from mtui.tui.app.screens.help import HelpScreen
-from mtui.tui.app.screens.instance_screen import DetailScreen
+from mtui.tui.app.screens.instance_screen import InstanceScreen
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
@@ -42,7 +42,7 @@ def test_the_help_tells_every_key_of_the_pane_and_of_the_screen(ran: Path) -> No
 def test_the_detail_screen_tells_everything_and_goes_up_and_down(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n", "enter")
-        assert isinstance(desk.app.screen, DetailScreen)
+        assert isinstance(desk.app.screen, InstanceScreen)
         await desk.see(FAILED[0], "exit code 3", "no room for 20", "SIZE = 20", "SEED = a", "mesh_SIZE.20 (finished)",
                        "report (1 instance, with all others of this step)")  # fmt: skip
         await desk.press("G")

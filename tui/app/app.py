@@ -36,7 +36,7 @@ from .screens.allocations_screen import AllocationsScreen
 from .screens.commands_screen import CommandsScreen
 from .screens.dialogs import PickScreen
 from .screens.help import HelpScreen
-from .screens.instance_screen import DetailScreen
+from .screens.instance_screen import InstanceScreen
 from .screens.questions import ask_and_send
 from .screens.studies import StudiesScreen
 from .screens.study import StudyScreen
@@ -248,8 +248,8 @@ class MtuiApp(AppBase):
 
     @work
     async def show_instance(self, index: int) -> None:
-        if self.study is not None and not isinstance(self.screen, DetailScreen):  # the key was pressed twice
-            await self.push_screen_wait(DetailScreen(self.study, index, plain=self.plain))
+        if self.study is not None and not isinstance(self.screen, InstanceScreen):  # the key was pressed twice
+            await self.push_screen_wait(InstanceScreen(self.study, index, plain=self.plain))
 
     @work
     async def show_timeline(self) -> None:

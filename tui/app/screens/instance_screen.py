@@ -31,7 +31,7 @@ _MOST_NAMES = 12
 _MOST_SCRIPT = 200  # lines
 
 
-class DetailScreen(Screen[int | None]):
+class InstanceScreen(Screen[int | None]):
     """One instance. Closes with the instance to go to, or None."""
 
     BINDING_GROUP_TITLE = "Instance"
