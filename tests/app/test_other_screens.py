@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mtui.core.driver.location import StudyOver
 from mtui.tui.app.screens.commands_screen import CommandsScreen
-from mtui.tui.app.screens.help import HelpScreen
+from mtui.tui.app.screens.help_screen import HelpScreen
 from mtui.tui.app.screens.instance_screen import InstanceScreen
 from mtui.tui.app.screens.study import StudyScreen
 from mtui.tui.app.screens.timeline import TimelineScreen

@@ -8,7 +8,7 @@ import pytest
 from textual.command import CommandPalette
 
 from mtui.tui.app.screens.dialogs import PickScreen
-from mtui.tui.app.screens.help import HelpScreen
+from mtui.tui.app.screens.help_screen import HelpScreen
 from mtui.tui.app.screens.study import StudyScreen
 from tests.app.app_helpers import Desk, visit
 from tests.unit.study import script

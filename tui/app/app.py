@@ -35,7 +35,7 @@ from .palette import Actions, Instances
 from .screens.allocations_screen import AllocationsScreen
 from .screens.commands_screen import CommandsScreen
 from .screens.dialogs import PickScreen
-from .screens.help import HelpScreen
+from .screens.help_screen import HelpScreen
 from .screens.instance_screen import InstanceScreen
 from .screens.questions import ask_and_send
 from .screens.studies import StudiesScreen

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from ..views.text import safe
 from .app_base import AppBase
-from .screens.help import key_words
+from .screens.help_screen import key_words
 from .screens.study import StudyScreen
 from .themes import THEMES
 
