@@ -38,7 +38,7 @@ from .screens.dialogs import PickScreen
 from .screens.help_screen import HelpScreen
 from .screens.instance_screen import InstanceScreen
 from .screens.questions import ask_and_send
-from .screens.studies import StudiesScreen
+from .screens.studies_screen import StudiesScreen
 from .screens.study import StudyScreen
 from .screens.timeline import TimelineScreen
 from .terminal import Guard
