@@ -18,7 +18,7 @@ from mtui.core.engine.status import Status
 from mtui.core.store.study_directory import open_study
 from mtui.core.store.study_file import read_study_file
 from mtui.tui.app.app import MtuiApp
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from mtui.tui.app.widgets.grid import StatusGrid
 from mtui.tui.app.widgets.step_tree import StepTree
 from mtui.tui.views.study_session import StudySession

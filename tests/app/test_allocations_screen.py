@@ -15,7 +15,7 @@ from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import Settings
 from mtui.tui.app.screens.allocations_screen import AllocationsScreen
 from mtui.tui.app.screens.instance_screen import InstanceScreen
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from tests.app.app_helpers import Desk, visit
 from tests.unit.tui.directories import append, write_slurm_study
 from tests.unit.tui.packed import asked, began, ends, given, over, queued, returned, runs, shown, taken

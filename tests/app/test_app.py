@@ -19,7 +19,7 @@ from mtui.tui.app.app import MtuiApp
 from mtui.tui.app.run import farewell
 from mtui.tui.app.screens.dialogs import RetryScreen
 from mtui.tui.app.screens.studies_screen import StudiesScreen
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from tests import mtui
 from tests.app.app_helpers import Desk, rows_of, visit
 from tests.unit.study import script

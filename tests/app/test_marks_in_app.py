@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.engine.status import Status
 from mtui.tui.app.screens.dialogs import ConfirmScreen, RetryScreen
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from tests import mtui
 from tests.app.app_helpers import Desk, visit
 

@@ -9,7 +9,7 @@ from textual.command import CommandPalette
 
 from mtui.tui.app.screens.dialogs import PickScreen
 from mtui.tui.app.screens.help_screen import HelpScreen
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from tests.app.app_helpers import Desk, visit
 from tests.unit.study import script
 from tests.unit.tui.directories import append, write_slurm_study

@@ -11,7 +11,7 @@ from mtui.core.engine.status import Status
 from mtui.core.store import inbox
 from mtui.core.store.study_directory import open_study
 from mtui.tui.app.screens.dialogs import ConfirmScreen, PickScreen
-from mtui.tui.app.screens.study import StudyScreen
+from mtui.tui.app.screens.study_screen import StudyScreen
 from tests.app.app_helpers import FAILED, SIMS, Desk, visit
 
 # --- marks and order

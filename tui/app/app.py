@@ -39,7 +39,7 @@ from .screens.help_screen import HelpScreen
 from .screens.instance_screen import InstanceScreen
 from .screens.questions import ask_and_send
 from .screens.studies_screen import StudiesScreen
-from .screens.study import StudyScreen
+from .screens.study_screen import StudyScreen
 from .screens.timeline import TimelineScreen
 from .terminal import Guard
 from .typed_ahead import TypedAhead

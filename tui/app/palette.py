@@ -11,7 +11,7 @@ from textual.content import Content
 from ..views.text import safe
 from .app_base import AppBase
 from .screens.help_screen import key_words
-from .screens.study import StudyScreen
+from .screens.study_screen import StudyScreen
 from .themes import THEMES
 
 _MOST_INSTANCES = 30  # shown of those that match
