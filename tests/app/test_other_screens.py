@@ -10,7 +10,7 @@ from mtui.tui.app.screens.commands_screen import CommandsScreen
 from mtui.tui.app.screens.help_screen import HelpScreen
 from mtui.tui.app.screens.instance_screen import InstanceScreen
 from mtui.tui.app.screens.study_screen import StudyScreen
-from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.screens.timeline_screen import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
 from mtui.tui.views.appearance import LOOKS
 from tests.app.app_helpers import FAILED, SIMS, Desk, visit

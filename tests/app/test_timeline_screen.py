@@ -12,7 +12,7 @@ from textual.app import App
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
-from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.screens.timeline_screen import TimelineScreen
 from mtui.tui.app.themes import variable_defaults
 from mtui.tui.app.widgets.timeline import Timeline
 from tests.app.app_helpers import press

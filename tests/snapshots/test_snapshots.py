@@ -22,7 +22,7 @@ from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import read_study_file
 from mtui.core.store.study_reader import read_study
 from mtui.tui.app.app import MtuiApp
-from mtui.tui.app.screens.timeline import TimelineScreen
+from mtui.tui.app.screens.timeline_screen import TimelineScreen
 from mtui.tui.app.widgets.log_pane import LogPane
 from mtui.tui.views.driver_thread import DriverThread
 from tests.app.app_helpers import Desk, rows_of

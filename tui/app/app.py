@@ -40,7 +40,7 @@ from .screens.instance_screen import InstanceScreen
 from .screens.questions import ask_and_send
 from .screens.studies_screen import StudiesScreen
 from .screens.study_screen import StudyScreen
-from .screens.timeline import TimelineScreen
+from .screens.timeline_screen import TimelineScreen
 from .terminal import Guard
 from .typed_ahead import TypedAhead
 
