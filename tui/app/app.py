@@ -33,11 +33,11 @@ from .app_base import AppBase
 from .narrow_update import NarrowUpdate
 from .palette import Actions, Instances
 from .screens.allocations_screen import AllocationsScreen
+from .screens.command_dialogs import ask_and_send
 from .screens.commands_screen import CommandsScreen
 from .screens.dialogs import PickScreen
 from .screens.help_screen import HelpScreen
 from .screens.instance_screen import InstanceScreen
-from .screens.questions import ask_and_send
 from .screens.studies_screen import StudiesScreen
 from .screens.study_screen import StudyScreen
 from .screens.timeline_screen import TimelineScreen

@@ -25,9 +25,9 @@ from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
 from ..widgets.log_pane import LogPane
 from ..widgets.step_tree import StepTree
+from .command_dialogs import ask_and_send
 from .grid_filter import GridFilter
 from .instance_log import InstanceLog
-from .questions import ask_and_send
 from .study_keys import KEYS
 from .study_lines import StudyLines
 
