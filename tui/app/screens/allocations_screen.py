@@ -17,7 +17,7 @@ from ...views.allocation_text import clock, group, hosts, not_begun, open_ones, 
 from ...views.study_session import StudySession
 from ...views.text import plural, safe
 from ..app_base import AppBase
-from ..widgets.allocations import AllocationList
+from ..widgets.allocation_list import AllocationList
 from ..widgets.bars import WordLine, Words
 
 _EVERY = 1.0  # seconds: time is left by the second
