@@ -14,7 +14,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.tui.app.screens.timeline_screen import TimelineScreen
 from mtui.tui.app.themes import variable_defaults
-from mtui.tui.app.widgets.timeline import Timeline
+from mtui.tui.app.widgets.timeline_chart import Timeline
 from tests.app.app_helpers import press
 from tests.plans import plan, step
 

@@ -19,7 +19,7 @@ from ...views.appearance import LOOKS, StatusGroup
 from ...views.estimate import span_words
 from ...views.text import plural, safe
 from ..widgets.bars import WordLine, Words
-from ..widgets.timeline import Timeline, ran
+from ..widgets.timeline_chart import Timeline, ran
 
 _EVERY = 1.0  # seconds between two looks at the state
 
