@@ -14,7 +14,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.tui.app.screens.timeline_screen import TimelineScreen
 from mtui.tui.app.themes import variable_defaults
-from mtui.tui.app.widgets.timeline_chart import Timeline
+from mtui.tui.app.widgets.timeline_chart import TimelineChart
 from tests.app.app_helpers import press
 from tests.plans import plan, step
 
@@ -49,8 +49,8 @@ class _App(App[None]):
         self.push_screen(TimelineScreen(lambda: self.state, lambda: NOON + self.now, plain=True), self.chosen.append)
 
     @property
-    def timeline(self) -> Timeline:
-        return self.screen.query_one(Timeline)
+    def timeline(self) -> TimelineChart:
+        return self.screen.query_one(TimelineChart)
 
     def lines(self) -> list[str]:
         rows = range(self.timeline.size.height)

@@ -19,7 +19,7 @@ from ...views.appearance import LOOKS, StatusGroup
 from ...views.estimate import span_words
 from ...views.text import plural, safe
 from ..widgets.bars import WordLine, Words
-from ..widgets.timeline_chart import Timeline, ran
+from ..widgets.timeline_chart import TimelineChart, ran
 
 _EVERY = 1.0  # seconds between two looks at the state
 
@@ -46,12 +46,12 @@ class TimelineScreen(Screen[int | None]):
 
     def compose(self) -> ComposeResult:
         yield WordLine(id="timeline-title")
-        yield Timeline(self._get_state(), self._clock(), plain=self._plain)
+        yield TimelineChart(self._get_state(), self._clock(), plain=self._plain)
         yield WordLine(id="timeline-subject")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.timeline = self.query_one(Timeline)
+        self.timeline = self.query_one(TimelineChart)
         self.set_interval(_EVERY, self._tick)
         self.call_after_refresh(self._tick)
 
@@ -62,7 +62,7 @@ class TimelineScreen(Screen[int | None]):
     def on_timeline_moved(self) -> None:
         self._say()
 
-    def on_timeline_chosen(self, event: Timeline.Chosen) -> None:
+    def on_timeline_chosen(self, event: TimelineChart.Chosen) -> None:
         self.dismiss(event.index)
 
     def action_close(self) -> None:

@@ -27,7 +27,7 @@ _NARROWEST_LABEL = 12
 _SHORTEST = 10.0  # seconds on the screen at least
 
 
-class Timeline(LineView):
+class TimelineChart(LineView):
     """The bars. The cursor stands on an instance and stays on it when others begin."""
 
     BINDING_GROUP_TITLE = "Timeline"
