@@ -17,7 +17,7 @@ from ...views.text import safe
 from ..app_base import AppBase
 from ..external_programs import page
 from ..widgets.bars import WordLine
-from ..widgets.lines import LineView, fit
+from ..widgets.line_view import LineView, fit
 from ..widgets.log_pane import LogPane
 
 

@@ -22,7 +22,7 @@ from ...views.estimate import rough_words
 from ...views.studies_text import NO_STUDIES
 from ..app_base import AppBase
 from ..widgets.bars import WordLine
-from ..widgets.lines import LineView, fit
+from ..widgets.line_view import LineView, fit
 from ..widgets.step_tree import bar
 
 _LOOK_EVERY = 5.0  # seconds

@@ -15,7 +15,7 @@ from ....core.engine.cause_text import cause_text
 from ...views.allocation_text import Use, group, hosts, left, not_begun, open_ones, stands
 from ...views.appearance import GROUP_GLYPHS, StatusGroup
 from ...views.study_session import StudySession
-from .lines import LineView, fit
+from .line_view import LineView, fit
 from .step_tree import bar
 
 _JOB, _STATE, _NODES, _LEFT, _BAR, _CORES, _RUN, _WAIT, _DONE = 10, 12, 6, 10, 8, 9, 5, 7, 7  # columns

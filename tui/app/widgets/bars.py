@@ -12,7 +12,7 @@ from textual.message import Message
 
 from ...views.appearance import GROUP_GLYPHS, StatusGroup
 from ...views.text import safe
-from .lines import LineView, fit
+from .line_view import LineView, fit
 from .step_tree import bar
 
 Words = list[tuple[str, str]]  # text and the component class that colours it, "" for none

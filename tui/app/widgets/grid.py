@@ -20,7 +20,7 @@ from textual.strip import Strip
 from ....core.engine.state import StudyState
 from ...views.appearance import LOOKS
 from ...views.status_grid import GridView
-from .lines import LineView, fit
+from .line_view import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column
 _WIDEST_LABEL = 18

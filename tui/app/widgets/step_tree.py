@@ -21,7 +21,7 @@ from ...views.appearance import BAR_GLYPHS, GROUP_GLYPHS, StatusGroup, by_group
 from ...views.status_grid import GridView
 from ...views.step_words import above_words
 from ...views.text import plural
-from .lines import LineView, fit
+from .line_view import LineView, fit
 
 _MOST_INDENT = 6  # levels; deeper ones stand no further right
 # Where failures stand in a bar: in the middle of what is over, never lost at an edge.

@@ -18,7 +18,7 @@ from ....core.engine.status import LIVE
 from ...views import timeline as tl
 from ...views.appearance import LOOKS
 from ...views.estimate import span_words
-from .lines import LineView, fit
+from .line_view import LineView, fit
 
 _COST_SHARE = 50  # after work of a second, so many seconds pass until it is done again
 _HEAD_LINES = 2  # how many run at once, and the axis

@@ -9,7 +9,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 
-from mtui.tui.app.widgets.lines import _differences, fit
+from mtui.tui.app.widgets.line_view import _differences, fit
 
 WIDE = "日本語"  # three characters, six cells
 RED = Style(color="red")
