@@ -62,11 +62,11 @@ class MtuiApp(AppBase):
         Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Tells how to leave"),
     ]  # fmt: skip
 
-    class News(Message):
+    class StudyChanged(Message):
         """Something happened to the study. Many of them count as one."""
 
         def can_replace(self, message: Message) -> bool:
-            return isinstance(message, MtuiApp.News)
+            return isinstance(message, MtuiApp.StudyChanged)
 
     def __init__(
         self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = ""
@@ -115,7 +115,7 @@ class MtuiApp(AppBase):
 
     def _tell_news(self) -> None:
         """Called on other threads."""
-        self.post_message(self.News())
+        self.post_message(self.StudyChanged())
 
     @work(thread=True, exit_on_error=False)
     def open_path(self, root: Path) -> None:
