@@ -49,7 +49,7 @@ class Grid(App[None]):
     def compose(self) -> ComposeResult:
         yield self.grid
 
-    def on_status_grid_moved(self, event: StatusGrid.Moved) -> None:
+    def on_status_grid_moved(self, event: StatusGrid.CellHighlighted) -> None:
         self.heard.append(event.index)
 
     def on_status_grid_chosen(self, event: StatusGrid.Chosen) -> None:

@@ -150,7 +150,7 @@ class StudyScreen(Screen[None]):
         self._log.show(self.grid.index)
         self._say_subject()
 
-    @on(StatusGrid.Moved)
+    @on(StatusGrid.CellHighlighted)
     def _cursor_moved(self) -> None:
         self.steps.go_to(self.grid.column)
         self._say_subject()

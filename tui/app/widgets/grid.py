@@ -58,7 +58,7 @@ class StatusGrid(LineView):
     StatusGrid > .grid--head { color: $faint; text-style: bold; }
     """
 
-    class Moved(Message):
+    class CellHighlighted(Message):
         """The cursor stands on another instance, None if there is none."""
 
         def __init__(self, index: int | None) -> None:
@@ -259,7 +259,7 @@ class StatusGrid(LineView):
         self._show_cursor()
         self.repaint()
         if self.index != before or not order:
-            self.post_message(self.Moved(self.index))
+            self.post_message(self.CellHighlighted(self.index))
 
     def _show_cursor(self) -> None:
         """Scroll if the cursor is off the screen: half a page, because each scroll paints the whole widget."""
