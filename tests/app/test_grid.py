@@ -52,7 +52,7 @@ class Grid(App[None]):
     def on_status_grid_moved(self, event: StatusGrid.CellHighlighted) -> None:
         self.heard.append(event.index)
 
-    def on_status_grid_chosen(self, event: StatusGrid.Chosen) -> None:
+    def on_status_grid_chosen(self, event: StatusGrid.CellSelected) -> None:
         self.heard.append(("chosen", event.index))
 
     def on_status_grid_marked(self) -> None:

@@ -162,8 +162,8 @@ class StudyScreen(Screen[None]):
     def _marks_changed(self) -> None:
         self._tick()
 
-    @on(StatusGrid.Chosen)
-    def _chosen(self, event: StatusGrid.Chosen) -> None:
+    @on(StatusGrid.CellSelected)
+    def _chosen(self, event: StatusGrid.CellSelected) -> None:
         if self.study.is_read:
             self.app.show_instance(event.index)
 

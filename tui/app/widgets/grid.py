@@ -65,7 +65,7 @@ class StatusGrid(LineView):
             super().__init__()
             self.index = index
 
-    class Chosen(Message):
+    class CellSelected(Message):
         """Somebody wants to see everything about an instance."""
 
         def __init__(self, index: int) -> None:
@@ -153,7 +153,7 @@ class StatusGrid(LineView):
 
     def action_choose(self) -> None:
         if self.index is not None:
-            self.post_message(self.Chosen(self.index))
+            self.post_message(self.CellSelected(self.index))
 
     def action_mark(self) -> None:
         if self.index is None:
