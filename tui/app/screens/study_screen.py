@@ -158,7 +158,7 @@ class StudyScreen(Screen[None]):
             self._subject_timer.stop()
         self._subject_timer = self.set_timer(_SETTLED, self._show_log)
 
-    @on(StatusGrid.Marked)
+    @on(StatusGrid.MarksChanged)
     def _marks_changed(self) -> None:
         self._tick()
 

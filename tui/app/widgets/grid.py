@@ -72,7 +72,7 @@ class StatusGrid(LineView):
             super().__init__()
             self.index = index
 
-    class Marked(Message):
+    class MarksChanged(Message):
         """The marks changed."""
 
     def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
@@ -183,7 +183,7 @@ class StatusGrid(LineView):
 
     def _marked(self) -> None:
         self.repaint()
-        self.post_message(self.Marked())
+        self.post_message(self.MarksChanged())
 
     def action_range_off(self) -> None:
         self._anchor = None
