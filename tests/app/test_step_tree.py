@@ -43,7 +43,7 @@ class _Steps(App[None]):
     def compose(self) -> ComposeResult:
         yield self.steps
 
-    def on_step_tree_moved(self, event: StepTree.Moved) -> None:
+    def on_step_tree_moved(self, event: StepTree.StepHighlighted) -> None:
         self.heard.append(event.column)
 
     def on_step_tree_chosen(self, event: StepTree.Chosen) -> None:

@@ -167,8 +167,8 @@ class StudyScreen(Screen[None]):
         if self.study.is_read:
             self.app.show_instance(event.index)
 
-    @on(StepTree.Moved)
-    def _step_moved(self, event: StepTree.Moved) -> None:
+    @on(StepTree.StepHighlighted)
+    def _step_moved(self, event: StepTree.StepHighlighted) -> None:
         self.grid.go_to_column(event.column)
 
     @on(StepTree.Chosen)

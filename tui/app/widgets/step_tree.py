@@ -81,14 +81,14 @@ class StepTree(LineView):
         Binding("enter", "choose", "To the grid", id="steps.choose", tooltip="Go to this step's column in the grid"),
     ]
 
-    class Moved(Message):
+    class StepHighlighted(Message):
         """The cursor stands on another step; `column` counts as the grid does."""
 
         def __init__(self, column: int) -> None:
             super().__init__()
             self.column = column
 
-    class Chosen(Moved):
+    class Chosen(StepHighlighted):
         """Enter: go on in the grid."""
 
     def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
@@ -114,7 +114,7 @@ class StepTree(LineView):
 
     def action_move(self, down: int) -> None:
         self.go_to(self.column + down)
-        self.post_message(self.Moved(self.column))
+        self.post_message(self.StepHighlighted(self.column))
 
     def action_choose(self) -> None:
         self.post_message(self.Chosen(self.column))
@@ -123,7 +123,7 @@ class StepTree(LineView):
         place = event.y + self.scroll_offset.y
         if event.y < self.size.height - _DETAIL and place < len(self.view.steps):
             self.go_to(place)
-            self.post_message(self.Moved(self.column))
+            self.post_message(self.StepHighlighted(self.column))
 
     def on_mount(self) -> None:
         self.virtual_size = Size(10, len(self.view.steps) + _DETAIL)
