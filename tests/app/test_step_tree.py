@@ -46,7 +46,7 @@ class _Steps(App[None]):
     def on_step_tree_moved(self, event: StepTree.StepHighlighted) -> None:
         self.heard.append(event.column)
 
-    def on_step_tree_chosen(self, event: StepTree.Chosen) -> None:
+    def on_step_tree_chosen(self, event: StepTree.StepSelected) -> None:
         self.heard.append(event.column + 100)
 
 

@@ -171,8 +171,8 @@ class StudyScreen(Screen[None]):
     def _step_moved(self, event: StepTree.StepHighlighted) -> None:
         self.grid.go_to_column(event.column)
 
-    @on(StepTree.Chosen)
-    def _step_chosen(self, event: StepTree.Chosen) -> None:
+    @on(StepTree.StepSelected)
+    def _step_chosen(self, event: StepTree.StepSelected) -> None:
         self.grid.go_to_column(event.column)
         self.action_page("grid")
 

@@ -88,7 +88,7 @@ class StepTree(LineView):
             super().__init__()
             self.column = column
 
-    class Chosen(StepHighlighted):
+    class StepSelected(StepHighlighted):
         """Enter: go on in the grid."""
 
     def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
@@ -117,7 +117,7 @@ class StepTree(LineView):
         self.post_message(self.StepHighlighted(self.column))
 
     def action_choose(self) -> None:
-        self.post_message(self.Chosen(self.column))
+        self.post_message(self.StepSelected(self.column))
 
     def on_click(self, event: Click) -> None:
         place = event.y + self.scroll_offset.y
