@@ -37,7 +37,7 @@ class AllocationList(LineView):
         Binding("enter", "choose", "Instances", id="allocations.choose", tooltip="Show its instances in the grid"),
     ]
 
-    class Moved(Message):
+    class AllocationHighlighted(Message):
         """The cursor stands on another allocation."""
 
     class Chosen(Message):
@@ -102,7 +102,7 @@ class AllocationList(LineView):
         if not self.scroll_offset.y <= place < self.scroll_offset.y + height:
             self.scroll_to(y=max(0, place - height // 2), animate=False, immediate=True)
         self.repaint()
-        self.post_message(self.Moved())
+        self.post_message(self.AllocationHighlighted())
 
     # --- lines
 
