@@ -59,7 +59,7 @@ class AllocationsScreen(Screen[str | None]):
     def on_allocation_list_moved(self) -> None:
         self._say()
 
-    def on_allocation_list_chosen(self, event: AllocationList.Chosen) -> None:
+    def on_allocation_list_chosen(self, event: AllocationList.AllocationSelected) -> None:
         self.dismiss(f"alloc:{event.allocation.job or event.allocation.name}")
 
     def action_close(self) -> None:

@@ -40,7 +40,7 @@ class AllocationList(LineView):
     class AllocationHighlighted(Message):
         """The cursor stands on another allocation."""
 
-    class Chosen(Message):
+    class AllocationSelected(Message):
         """Somebody wants to see the instances of an allocation."""
 
         def __init__(self, allocation: Allocation) -> None:
@@ -83,7 +83,7 @@ class AllocationList(LineView):
 
     def action_choose(self) -> None:
         if self.chosen:
-            self.post_message(self.Chosen(self.chosen))
+            self.post_message(self.AllocationSelected(self.chosen))
 
     def on_click(self, event: Click) -> None:
         place = event.y - 1 + self.scroll_offset.y
