@@ -56,7 +56,7 @@ class TimelineChart(LineView):
     Timeline > .timeline--guide { color: $foreground 30%; }
     """
 
-    class Moved(Message):
+    class BarHighlighted(Message):
         """The cursor stands on another instance, or what stands there has changed."""
 
     class Chosen(Message):
@@ -178,7 +178,7 @@ class TimelineChart(LineView):
         self.window = window
         self._measure()
         self.repaint()
-        self.post_message(self.Moved())
+        self.post_message(self.BarHighlighted())
 
     def _bar_of_cursor(self) -> tuple[float, float]:
         attempts = self._state.attempts[self.index] if self.index is not None else []
@@ -225,7 +225,7 @@ class TimelineChart(LineView):
             span = self.window[1] - self.window[0]
             self._show_window((first - span / 4, first + span * 3 / 4))
         self.repaint()
-        self.post_message(self.Moved())
+        self.post_message(self.BarHighlighted())
 
     def _show_cursor(self) -> None:
         top = self.scroll_offset.y
