@@ -62,7 +62,7 @@ class TimelineScreen(Screen[int | None]):
     def on_timeline_moved(self) -> None:
         self._say()
 
-    def on_timeline_chosen(self, event: TimelineChart.Chosen) -> None:
+    def on_timeline_chosen(self, event: TimelineChart.BarSelected) -> None:
         self.dismiss(event.index)
 
     def action_close(self) -> None:

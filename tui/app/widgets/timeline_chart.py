@@ -59,7 +59,7 @@ class TimelineChart(LineView):
     class BarHighlighted(Message):
         """The cursor stands on another instance, or what stands there has changed."""
 
-    class Chosen(Message):
+    class BarSelected(Message):
         """Somebody wants to go to an instance."""
 
         def __init__(self, index: int) -> None:
@@ -146,7 +146,7 @@ class TimelineChart(LineView):
 
     def action_choose(self) -> None:
         if self.index is not None:
-            self.post_message(self.Chosen(self.index))
+            self.post_message(self.BarSelected(self.index))
 
     def action_whole(self) -> None:
         self._show_window(None)
