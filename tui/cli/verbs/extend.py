@@ -16,7 +16,7 @@ from ....core.store.study_file import write_study_file
 from ....core.store.study_reader import read_study
 from ....core.study_creation import PlanOptions, plan_study
 from ...views.text import plural, print_text, safe
-from .sending import order
+from .send_command import order
 
 
 def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -> int:

@@ -24,7 +24,7 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 def order(arguments: argparse.Namespace) -> int:
     from ....core.engine.commands import ALL, FAILED
-    from .sending import order
+    from .send_command import order
 
     whole = not arguments.targets
     targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
@@ -50,7 +50,7 @@ def _changes(words: Sequence[str]) -> dict[str, str]:
 
 
 def update(arguments: argparse.Namespace) -> int:
-    from .sending import order
+    from .send_command import order
 
     given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
     given["rlimit"] = arguments.rlimit
@@ -77,6 +77,6 @@ def extend(arguments: argparse.Namespace) -> int:
 
 
 def detach(arguments: argparse.Namespace) -> int:
-    from .sending import order
+    from .send_command import order
 
     return order(_ours(arguments), arguments.verb, (), {}, as_json=arguments.json)
