@@ -16,7 +16,7 @@ from ....core.store.study_file import write_study_file
 from ....core.store.study_reader import read_study
 from ....core.study_creation import PlanOptions, plan_study
 from ...views.text import plural, print_text, safe
-from .send_command import order
+from .send_command import send_and_print
 
 
 def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -> int:
@@ -52,7 +52,7 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
         print_text(
             f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}"
         )
-    order(directory, "extend", (), {})
+    send_and_print(directory, "extend", (), {})
     return EXIT_FINISHED
 
 

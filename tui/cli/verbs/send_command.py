@@ -50,7 +50,7 @@ _SENT = ("done", _WAITING)  # the outcomes with which all is well
 _CHANGES = (ev.Held, ev.Released, ev.Retried, ev.CancelRequested, ev.Marked)
 
 
-def order(
+def send_and_print(
     directory: StudyDirectory,
     verb: str,
     targets: tuple[str, ...],

@@ -24,7 +24,7 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 def order(arguments: argparse.Namespace) -> int:
     from ....core.engine.commands import ALL, FAILED
-    from .send_command import order
+    from .send_command import send_and_print
 
     whole = not arguments.targets
     targets = tuple(arguments.targets) or ((FAILED,) if arguments.verb == "retry" else (ALL,))
@@ -34,7 +34,7 @@ def order(arguments: argparse.Namespace) -> int:
         options["restart"] = "true"
     if arguments.because:
         options["reason"] = arguments.because
-    return order(_ours(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)
+    return send_and_print(_ours(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)
 
 
 def _changes(words: Sequence[str]) -> dict[str, str]:
@@ -50,7 +50,7 @@ def _changes(words: Sequence[str]) -> dict[str, str]:
 
 
 def update(arguments: argparse.Namespace) -> int:
-    from .send_command import order
+    from .send_command import send_and_print
 
     given = {"throttle": arguments.throttle, "local_jobs": arguments.local_jobs, "poll": arguments.sleep}
     given["rlimit"] = arguments.rlimit
@@ -59,7 +59,7 @@ def update(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "update changes nothing without an option", "give --throttle N, --local-jobs N, --sleep SEC or --rlimit N"
         )
-    return order(_ours(arguments, "update"), "update", (), options, as_json=arguments.json)
+    return send_and_print(_ours(arguments, "update"), "update", (), options, as_json=arguments.json)
 
 
 def extend(arguments: argparse.Namespace) -> int:
@@ -77,6 +77,6 @@ def extend(arguments: argparse.Namespace) -> int:
 
 
 def detach(arguments: argparse.Namespace) -> int:
-    from .send_command import order
+    from .send_command import send_and_print
 
-    return order(_ours(arguments), arguments.verb, (), {}, as_json=arguments.json)
+    return send_and_print(_ours(arguments), arguments.verb, (), {}, as_json=arguments.json)
