@@ -30,7 +30,7 @@ _EVERY = 5.0  # seconds from one writing to the next, at least; more for a study
 _REFRESH = 10  # seconds after which a page that is rewritten is read again
 
 
-def tell_report(directory: StudyDirectory) -> int:
+def print_report(directory: StudyDirectory) -> int:
     """Print the report as one record for programs; the exit code."""
     study, state = read_any_study(directory)
     print_json(record_of(_report(directory, study, state, _Usages())))

@@ -96,12 +96,12 @@ def log(arguments: argparse.Namespace) -> int:
 
 
 def report(arguments: argparse.Namespace) -> int:
-    from ...report.write import tell_report, write_report
+    from ...report.write import print_report, write_report
 
     if arguments.json:
         if arguments.out or arguments.format or arguments.watch:
             raise UsageError("--json tells the report once, on stdout", "leave -o, --format and --watch out")
-        return tell_report(open_target(arguments))
+        return print_report(open_target(arguments))
     return write_report(open_target(arguments), arguments.format, arguments.out, watch=arguments.watch)
 
 
