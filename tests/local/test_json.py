@@ -23,7 +23,7 @@ from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.tui.cli.parser import VERBS
 from mtui.tui.report.content import report_of
-from mtui.tui.report.record import record_of
+from mtui.tui.report.record import report_as_json
 from mtui.tui.views.reason import ReasonKind
 from mtui.tui.views.status_view import status_json
 from mtui.tui.views.why_text import why_json
@@ -207,7 +207,7 @@ def test_report(folder: Path) -> None:
     attempt = state.attempts[0][0]
     attempt.submitted_at, attempt.started_at, attempt.ended_at = 1.0, 2.0, 3.0
     usage = {attempt.job: Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
-    report = record_of(report_of(study, state, "/out", 9.0, lambda _: ("", []), usage))
+    report = report_as_json(report_of(study, state, "/out", 9.0, lambda _: ("", []), usage))
     check("mtui report", told(folder, "report", "out"), told(folder, "report", "fine"), {"version": 1, **report})
 
 

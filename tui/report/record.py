@@ -5,7 +5,7 @@ from __future__ import annotations
 from .content import Report, Spread
 
 
-def record_of(report: Report) -> dict[str, object]:
+def report_as_json(report: Report) -> dict[str, object]:
     """The fields that docs/json.md describes."""
     return {
         "study": report.name,

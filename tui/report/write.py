@@ -21,7 +21,7 @@ from ..views.text import log_line, print_text
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown
-from .record import record_of
+from .record import report_as_json
 from .rows import table_of_attempts
 
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
@@ -33,7 +33,7 @@ _REFRESH = 10  # seconds after which a page that is rewritten is read again
 def print_report(directory: StudyDirectory) -> int:
     """Print the report as one record for programs; the exit code."""
     study, state = read_any_study(directory)
-    print_json(record_of(_report(directory, study, state, _Usages())))
+    print_json(report_as_json(_report(directory, study, state, _Usages())))
     return EXIT_FINISHED
 
 
