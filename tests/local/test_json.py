@@ -23,7 +23,7 @@ from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.tui.cli.parser import VERBS
 from mtui.tui.report.content import report_of
-from mtui.tui.report.record import report_as_json
+from mtui.tui.report.report_json import report_as_json
 from mtui.tui.views.reason import ReasonKind
 from mtui.tui.views.status_view import status_json
 from mtui.tui.views.why_text import why_json

@@ -21,7 +21,7 @@ from ..views.text import log_line, print_text
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown
-from .record import report_as_json
+from .report_json import report_as_json
 from .rows import table_of_attempts
 
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
