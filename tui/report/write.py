@@ -18,11 +18,11 @@ from ...core.store.study_reader import read_last_output
 from ..views.json_output import print_json
 from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, print_text
+from .attempt_table import table_of_attempts
 from .content import Report, report_of
 from .html import page
 from .markdown import markdown
 from .report_json import report_as_json
-from .rows import table_of_attempts
 
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
 _LINES = 8

@@ -16,8 +16,8 @@ from mtui.core.store.history import History
 from mtui.core.store.journal import parse_lines
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
+from mtui.tui.report.attempt_table import table_of_attempts
 from mtui.tui.report.content import report_of
-from mtui.tui.report.rows import table_of_attempts
 from mtui.tui.views.event_text import EventLines, history_text
 from mtui.tui.views.status_view import failure_lines, status_json
 from mtui.tui.views.text import Paint
