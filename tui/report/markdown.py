@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from ..views.estimate import span_words
 from .content import Report, Spread
-from .html import needs_words
+from .html_page import needs_words
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!])")
 

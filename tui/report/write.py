@@ -20,7 +20,7 @@ from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, print_text
 from .attempt_table import table_of_attempts
 from .content import Report, report_of
-from .html import page
+from .html_page import page
 from .markdown import markdown
 from .report_json import report_as_json
 

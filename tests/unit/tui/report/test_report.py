@@ -18,7 +18,7 @@ from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.tui.report.attempt_table import table_of_attempts
 from mtui.tui.report.content import Report, report_of
-from mtui.tui.report.html import page
+from mtui.tui.report.html_page import page
 from mtui.tui.report.markdown import markdown
 from mtui.tui.views.appearance import StatusGroup
 from tests.plans import plan, step
