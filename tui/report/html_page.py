@@ -24,7 +24,7 @@ _WIDTH, _LEFT, _ROW = 1000, 230, 14  # of the timeline, in units of the drawing
 _LOW = 0.5  # a share below this is marked
 
 
-def page(report: Report, *, refresh: int = 0) -> str:
+def html_page(report: Report, *, refresh: int = 0) -> str:
     """The whole page; with `refresh` it is read again after so many seconds."""
     title = f"{report.name}: {report.result or 'under way'}"
     again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""

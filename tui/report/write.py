@@ -20,7 +20,7 @@ from ..views.study_opening import READ_ONLY, is_maestros, read_any_study
 from ..views.text import log_line, print_text
 from .attempt_table import table_of_attempts
 from .content import Report, report_of
-from .html_page import page
+from .html_page import html_page
 from .markdown import markdown
 from .report_json import report_as_json
 
@@ -113,7 +113,7 @@ def _text(
     report = _report(directory, study, state, usages)
     if form == "md":
         return markdown(report)
-    return page(report, refresh=_REFRESH if watch and not state.result else 0)
+    return html_page(report, refresh=_REFRESH if watch and not state.result else 0)
 
 
 def _report(directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages) -> Report:

@@ -18,7 +18,7 @@ from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings, StudyFile
 from mtui.tui.report.attempt_table import table_of_attempts
 from mtui.tui.report.content import Report, report_of
-from mtui.tui.report.html_page import page
+from mtui.tui.report.html_page import html_page
 from mtui.tui.report.markdown import markdown
 from mtui.tui.views.appearance import StatusGroup
 from tests.plans import plan, step
@@ -104,7 +104,7 @@ def test_failures_are_grouped_by_what_is_the_same_of_their_causes() -> None:
 
 
 def test_page_stands_alone_and_is_whole() -> None:
-    text = page(made(state_of()))
+    text = html_page(made(state_of()))
     words = " ".join(Checked(text).words)
     assert "http" not in re.sub(r'http-equiv="\w+"', "", text)
     for told in (
@@ -117,14 +117,14 @@ def test_page_stands_alone_and_is_whole() -> None:
     ):
         assert told in words
     assert "refresh" not in text
-    assert '<meta http-equiv="refresh" content="10">' in page(made(state_of()), refresh=10)
+    assert '<meta http-equiv="refresh" content="10">' in html_page(made(state_of()), refresh=10)
 
 
-@pytest.mark.parametrize("make", [page, markdown], ids=["page", "markdown"])
+@pytest.mark.parametrize("make", [html_page, markdown], ids=["page", "markdown"])
 def test_nothing_that_a_study_says_is_taken_for_more_than_text(make: Callable[[Report], str]) -> None:
     text = make(made(state_of(name=HOSTILE), tail=HOSTILE))
     assert not any(sign in text for sign in "\x1b\u202e")
-    if make is page:
+    if make is html_page:
         assert "<script>alert(1)</script>" in " ".join(Checked(text).words)
     else:
         outside = [line for line in text.splitlines() if not line.startswith("    ")]
@@ -157,7 +157,7 @@ def test_large_study_gives_a_page_of_bounded_size() -> None:
     report = made(state)
     assert (len(report.bars), report.all_bars) == (400, 5000)
     assert (report.failures[0].count, len(report.failures[0].names), len(report.failures[0].examples)) == (2500, 20, 3)
-    text = page(report)
+    text = html_page(report)
     assert len(text) < 300_000
     assert "400 of 5,000 attempts" in text
     assert table_of_attempts(state, {}).count("\n") == 5001
@@ -165,9 +165,9 @@ def test_large_study_gives_a_page_of_bounded_size() -> None:
 
 def test_study_in_which_nothing_has_begun() -> None:
     report = made(StudyState(plan(step("a"))))
-    assert "Nothing has begun yet." in page(report)
+    assert "Nothing has begun yet." in html_page(report)
     assert "under way" in markdown(report)
-    Checked(page(report))
+    Checked(html_page(report))
 
 
 # --- asked for and used
@@ -196,4 +196,4 @@ def test_without_accounting_it_says_so() -> None:
     state = state_of()
     study = StudyFile("id", BEGAN, "study.yaml", Settings(), state.plan)
     report = report_of(study, state, "/out", BEGAN, lambda index: (str(index), []), {}, "there is no sacct here")
-    assert "Nothing can be said: there is no sacct here." in page(report)
+    assert "Nothing can be said: there is no sacct here." in html_page(report)
