@@ -22,7 +22,7 @@ from mtui.tui.app.screens.studies_screen import StudiesScreen
 from mtui.tui.app.screens.study_screen import StudyScreen
 from tests import mtui
 from tests.app.app_helpers import Desk, rows_of, visit
-from tests.unit.study import script
+from tests.unit.engine import script
 from tests.unit.tui.directories import append, write_slurm_study
 from tests.waiting import wait_until
 

@@ -19,7 +19,7 @@ from mtui.tui.app.widgets.grid import StatusGrid
 from mtui.tui.views.status_grid import GridView, Sort
 from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 # Columns prep, mesh, sim, all; mesh covers pairs of rows.
 SWEEP = plan(

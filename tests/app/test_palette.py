@@ -11,7 +11,7 @@ from mtui.tui.app.screens.dialogs import PickScreen
 from mtui.tui.app.screens.help_screen import HelpScreen
 from mtui.tui.app.screens.study_screen import StudyScreen
 from tests.app.app_helpers import Desk, visit
-from tests.unit.study import script
+from tests.unit.engine import script
 from tests.unit.tui.directories import append, write_slurm_study
 
 STEPS = "- {name: sim, description: d, run: {cmd: 'echo $(CASE) $(SIZE)', procs: 1}}"

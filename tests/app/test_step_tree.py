@@ -14,7 +14,7 @@ from mtui.tui.app.widgets.step_tree import StepTree
 from mtui.tui.views.status_grid import GridView
 from tests.app.app_helpers import lines_of, press
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 DIAMOND = plan(
     step("prep"),

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.store.study_directory import open_study
 from tests.app.app_helpers import FAILED, Desk, lines_of, visit
-from tests.unit.study import script
+from tests.unit.engine import script
 from tests.unit.tui.directories import append
 
 

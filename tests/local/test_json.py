@@ -29,7 +29,7 @@ from mtui.tui.views.status_view import status_json
 from mtui.tui.views.why_text import why_json
 from tests import mtui
 from tests.plans import plan, step
-from tests.unit.study.script import apply, ended, intend, started, submitted
+from tests.unit.engine.script import apply, ended, intend, started, submitted
 from tests.unit.tui.packed import asked, began, given, over, queued, returned, runs, taken
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")

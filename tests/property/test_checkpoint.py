@@ -14,7 +14,7 @@ from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.state_codec import from_lines, to_lines
 from tests.property.random_events import random_events
-from tests.unit.study.script import everything
+from tests.unit.engine.script import everything
 
 EVENTS = 150
 

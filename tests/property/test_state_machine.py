@@ -9,7 +9,7 @@ from hypothesis.stateful import invariant
 
 from mtui.core.engine.status import BAD, DONE, IN_SLURM, LIVE, OVER, Status
 from tests.property.world_machine import WorldMachine, replay
-from tests.unit.study.script import everything, words
+from tests.unit.engine.script import everything, words
 
 
 class StudyMachine(WorldMachine):

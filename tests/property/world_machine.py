@@ -17,7 +17,7 @@ from mtui.core.plan.study_plan import Plan
 from tests.property.driver_machine import DriverMachine
 from tests.property.world import Job
 from tests.property.world import Request as Sbatch
-from tests.unit.study.script import everything
+from tests.unit.engine.script import everything
 
 ENDS = (
     Status.FAILED,

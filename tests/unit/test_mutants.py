@@ -70,9 +70,9 @@ def test_a_copy_is_changed_and_the_tree_is_not(tmp_path: Path) -> None:
     with copy.changed(name, "raise SystemExit(3)\n"):
         assert (copy.root / name).read_text() == "raise SystemExit(3)\n"
         assert (ROOT / name).read_text() == before
-        assert copy.run_tests(["tests/unit/study/test_submit_limit.py"]) not in (0, None)
+        assert copy.run_tests(["tests/unit/engine/test_submit_limit.py"]) not in (0, None)
     assert (copy.root / name).read_text() == before
-    assert copy.run_tests(["tests/unit/study/test_submit_limit.py"], seconds=0.01) is None
+    assert copy.run_tests(["tests/unit/engine/test_submit_limit.py"], seconds=0.01) is None
 
 
 def test_mutants_know_the_tests_of_their_package() -> None:

@@ -20,7 +20,7 @@ from mtui.core.store.lease import Lease, Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from tests.plans import plan
-from tests.unit.study.script import intend, submitted
+from tests.unit.engine.script import intend, submitted
 
 
 class FakeSlurm:

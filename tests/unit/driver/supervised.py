@@ -26,7 +26,7 @@ from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.store.study_reader import read_study
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 Step = Callable[[], object]
 

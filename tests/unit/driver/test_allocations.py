@@ -23,7 +23,7 @@ from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.study.script import cancel, started
+from tests.unit.engine.script import cancel, started
 
 pytestmark = pytest.mark.usefixtures("clock")
 

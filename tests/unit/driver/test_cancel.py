@@ -7,7 +7,7 @@ from pathlib import Path
 from mtui.core.driver.cancel import Canceller
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.study.script import cancel, started
+from tests.unit.engine.script import cancel, started
 
 
 def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from mtui.core.store.checkpoint import load_state
 from mtui.core.store.journal import read_events
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext
-from tests.unit.study.script import ended, intend, refused, started
+from tests.unit.engine.script import ended, intend, refused, started
 
 
 @pytest.fixture

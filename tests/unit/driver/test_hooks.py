@@ -9,7 +9,7 @@ from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext
-from tests.unit.study.script import cancel, ended, started
+from tests.unit.engine.script import cancel, ended, started
 from tests.waiting import wait_until
 
 

@@ -13,7 +13,7 @@ from mtui.core.driver.collect import Collector
 from mtui.core.driver.slurm_poller import PollSchedule, SlurmPoller
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.study.script import intend
+from tests.unit.engine.script import intend
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -17,7 +17,7 @@ from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.driver.test_slurm_poller import poller_of
-from tests.unit.study.script import ended, started
+from tests.unit.engine.script import ended, started
 
 pytestmark = pytest.mark.usefixtures("clock")
 SINGLY = Settings(array=1, submit_ahead=False)

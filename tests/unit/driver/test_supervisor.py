@@ -30,7 +30,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError, StudyBusyError
 from mtui.core.store.lease import LeaseState
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
-from tests.unit.study import script
+from tests.unit.engine import script
 
 ATTEND, COMMANDS, RUN = Purpose.ATTEND, Purpose.COMMANDS, Purpose.RUN
 BOTH = pytest.mark.parametrize("purpose", [RUN, ATTEND])

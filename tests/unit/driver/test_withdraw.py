@@ -12,7 +12,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.study.script import ended, started
+from tests.unit.engine.script import ended, started
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from mtui.core.store.journal import Journal, segment
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from tests.plans import plan, step
-from tests.unit.study.script import everything
+from tests.unit.engine.script import everything
 
 
 @pytest.fixture

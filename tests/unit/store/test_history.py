@@ -11,7 +11,7 @@ from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.status import Status
 from mtui.core.store.history import History
 from mtui.tui.views.event_text import history_text
-from tests.unit.study import script
+from tests.unit.engine import script
 
 
 def _write(folder: Path, *events: ev.Event, epoch: int = 1) -> None:

@@ -22,7 +22,7 @@ from mtui.core.store.status_csv import write_status
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from tests.plans import plan, step
-from tests.unit.study.script import hold, run
+from tests.unit.engine.script import hold, run
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.views.event_text import EventLines
 from tests.plans import plan, step
-from tests.unit.study.script import ended, hold, intend, submitted, unbound
+from tests.unit.engine.script import ended, hold, intend, submitted, unbound
 
 PAIR = plan(step("a"), step("b", "a"))
 PARENT = (intend("p", (0, 1)), submitted("p", "10"))

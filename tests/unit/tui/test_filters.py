@@ -14,7 +14,7 @@ from mtui.core.plan.study_plan import Plan
 from mtui.tui.views.appearance import LOOKS, Look, StatusGroup
 from mtui.tui.views.filters import FilterError, completions, parse
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 PLAN = plan(
     step("prepare", local=True),

@@ -10,7 +10,7 @@ from mtui.core.engine.status import Status
 from mtui.core.errors import Refusal
 from mtui.tui.views.instance_commands import VERBS, InstanceCommand, command_for, targets
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": range(10)})
 A, B, ALL = 0, 10, 20

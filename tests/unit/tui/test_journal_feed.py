@@ -16,7 +16,7 @@ from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.journal_feed import JournalFeed, apply
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 

@@ -16,8 +16,8 @@ from mtui.tui.views.estimate import Estimator
 from mtui.tui.views.filters import parse
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from tests.plans import plan, step
+from tests.unit.engine.script import apply, state_of
 from tests.unit.planning import HEAD, SLURM, plan_of
-from tests.unit.study.script import apply, state_of
 from tests.unit.tui.packed import asked, began, ending, ends, given, over, queued, returned, runs, shown, taken
 
 SWEEP = plan(step("a", uses="X"), step("b", "a"), rows={"X": range(4)})

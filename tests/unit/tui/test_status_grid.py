@@ -11,7 +11,7 @@ from mtui.core.engine.status import Status
 from mtui.tui.views.filters import FilterError
 from mtui.tui.views.status_grid import GridView, Sort
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 
 # Rows 0..5 are (A, B) = (2, x) (2, y) (10, x) (10, y) (9, x) (9, y).
 ROWS = {"A": [2, 2, 10, 10, 9, 9], "B": ["x", "y", "x", "y", "x", "y"], "Z": [1, 1, 1, 1, 1, 1]}

@@ -30,7 +30,7 @@ from mtui.tui.views.driver_thread import DriverThread
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from mtui.tui.views.study_session import Sent, StudySession
 from tests.plans import plan, step
-from tests.unit.study import script
+from tests.unit.engine import script
 from tests.unit.tui.directories import append
 from tests.waiting import wait_until
 

@@ -16,7 +16,7 @@ from mtui.tui.views.status_view import status_json, status_text, summary
 from mtui.tui.views.text import Paint
 from mtui.tui.views.why_text import why_text
 from tests.plans import plan, step
-from tests.unit.study.script import apply, ended, hold, intend, started, state_of, submitted, unbound
+from tests.unit.engine.script import apply, ended, hold, intend, started, state_of, submitted, unbound
 
 PLAIN = Paint(io.StringIO())
 PAIR = plan(step("a"), step("b", "a"))

@@ -18,8 +18,8 @@ from mtui.tui.views.status_view import status_json, status_text
 from mtui.tui.views.text import Paint
 from mtui.tui.views.why_text import why_text
 from tests.plans import plan, step
+from tests.unit.engine.script import state_of
 from tests.unit.planning import HEAD, SLURM, plan_of
-from tests.unit.study.script import state_of
 from tests.unit.tui.packed import asked, began, ending, given, over, queued, returned, runs, shown, taken
 
 PLAIN = Paint(io.StringIO())

@@ -16,7 +16,7 @@ from mtui.core.engine.submission_policy import Capacity, Limits, next_local, nex
 from mtui.core.plan.job_arrays import JobShapes
 from mtui.core.plan.shared_allocations import PackingPlan
 from tests.plans import plan, step
-from tests.unit.study.script import apply, at, deferred, ended, everything, hold, intend, run, submitted, unclear
+from tests.unit.engine.script import apply, at, deferred, ended, everything, hold, intend, run, submitted, unclear
 
 NONE = Limits()
 WIDE = Capacity(calls=100, slurm_open=True)

@@ -10,7 +10,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     ahead,
     apply,
     attempt,
@@ -29,7 +29,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-from tests.unit.study.situations import AHEAD, CORNER, FAILURES, FUNNEL, PAIR, PARENT, ROWS
+from tests.unit.engine.situations import AHEAD, CORNER, FAILURES, FUNNEL, PAIR, PARENT, ROWS
 
 # --- what can go ahead
 

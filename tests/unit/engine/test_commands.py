@@ -11,7 +11,7 @@ from mtui.core.engine.commands import CommandRequest, apply_command, resolve_tar
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import apply, hold, intend, run, started, submitted, words
+from tests.unit.engine.script import apply, hold, intend, run, started, submitted, words
 
 PLAN = plan(step("a", uses="X"), step("b", "a_*"), step("c", "b"), rows={"X": [1, 2]})
 

@@ -14,7 +14,7 @@ from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
 from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step
-from tests.unit.study.script import apply, at, cancel, intend, refused, retry, started, state_of, submitted
+from tests.unit.engine.script import apply, at, cancel, intend, refused, retry, started, state_of, submitted
 
 ENDS = {
     "TIMEOUT": (Status.TIMED_OUT, None),

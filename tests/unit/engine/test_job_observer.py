@@ -6,8 +6,8 @@ import pytest
 
 from mtui.core.engine.job_observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
 from mtui.core.engine.status import Status
-from tests.unit.study.observing import end, local, over, running
-from tests.unit.study.script import attempt, cancel, ended, intend, retry, submitted
+from tests.unit.engine.observing import end, local, over, running
+from tests.unit.engine.script import attempt, cancel, ended, intend, retry, submitted
 
 # --- cancelled by command
 

@@ -7,8 +7,8 @@ import pytest
 from mtui.core.engine import events as ev
 from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, SeenJob
 from mtui.core.engine.status import Status
-from tests.unit.study.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
-from tests.unit.study.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
+from tests.unit.engine.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
+from tests.unit.engine.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
 
 # --- reports of jobs
 

@@ -13,7 +13,7 @@ from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import IN_SLURM, LIVE, Status
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     ahead,
     apply,
     at,
@@ -38,7 +38,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-from tests.unit.study.situations import AHEAD, CORNER, FUNNEL, IN_QUEUE, PAIR, PARENT, ROWS
+from tests.unit.engine.situations import AHEAD, CORNER, FUNNEL, IN_QUEUE, PAIR, PARENT, ROWS
 
 CHAIN = plan(step("a"), step("b", "a"), step("c", "b"))
 

@@ -10,7 +10,7 @@ from mtui.core.engine.graph import EdgeKind, Edges, Graph
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import UNSUCCESSFUL, Status
 from tests.plans import plan, step
-from tests.unit.study.script import apply, cancel, hold, intend, release, retry, run, state_of, submitted
+from tests.unit.engine.script import apply, cancel, hold, intend, release, retry, run, state_of, submitted
 
 ROWS = {"X": [1, 2]}
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("end", after=["b_*"]), rows=ROWS)

@@ -14,7 +14,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.state_codec import CODECS, LAYOUT, Damaged, codec_of, from_lines, layout_of, to_lines
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import everything, run, state_of
+from tests.unit.engine.script import everything, run, state_of
 
 ONE = plan(step("a"), step("b", "a"))
 

@@ -8,8 +8,8 @@ from mtui.core.engine.expectation import REPORT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from mtui.core.engine.status import Status
-from tests.unit.study.observing import ONE, over
-from tests.unit.study.script import intend, started, state_of, submitted
+from tests.unit.engine.observing import ONE, over
+from tests.unit.engine.script import intend, started, state_of, submitted
 
 READ_AT = 1000.0
 REPORTS = (

@@ -15,7 +15,7 @@ from mtui.core.engine.status import Status
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store.journal import parse_lines
 from tests.plans import plan, step
-from tests.unit.study.script import apply, at, everything, intend, run, submitted
+from tests.unit.engine.script import apply, at, everything, intend, run, submitted
 
 STEPS = (step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"))
 WHOLE = plan(*STEPS, rows={"X": [1, 2]})

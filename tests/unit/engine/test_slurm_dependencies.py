@@ -11,7 +11,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     apply,
     ended,
     exited,

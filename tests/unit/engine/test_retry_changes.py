@@ -13,7 +13,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.spec.study_spec import Step
 from tests.plans import plan, step
-from tests.unit.study.script import apply, attempt, everything, intend, missed, run, unclear, words
+from tests.unit.engine.script import apply, attempt, everything, intend, missed, run, unclear, words
 
 WIDE = Step("w", "d", "$(LAUNCHER)[4p] x", run={"procs": 8})
 PLAN = plan(step("a", uses="X"), step("b", "a_*"), step("here", local=True), WIDE, rows={"X": [1, 2]})

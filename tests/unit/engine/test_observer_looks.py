@@ -9,8 +9,8 @@ from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, V
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
-from tests.unit.study.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
-from tests.unit.study.script import Watched, at, cancel, intend, submitted, unclear
+from tests.unit.engine.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
+from tests.unit.engine.script import Watched, at, cancel, intend, submitted, unclear
 
 # --- requeue
 

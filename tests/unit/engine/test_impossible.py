@@ -10,7 +10,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     cancel,
     deferred,
     ended,
@@ -28,7 +28,7 @@ from tests.unit.study.script import (
     submitted,
     unclear,
 )
-from tests.unit.study.situations import PAIR
+from tests.unit.engine.situations import PAIR
 
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
 

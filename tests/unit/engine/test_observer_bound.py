@@ -12,9 +12,9 @@ from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, V
 from mtui.core.engine.job_observer import NEVER
 from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
-from tests.unit.study.observing import PENDING, RUNNING, TWO, end, kinds, over
-from tests.unit.study.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
-from tests.unit.study.situations import PAIR
+from tests.unit.engine.observing import PENDING, RUNNING, TWO, end, kinds, over
+from tests.unit.engine.script import Watched, attempt, cancel, ended, intend, missed, submitted, unbound, unclear, words
+from tests.unit.engine.situations import PAIR
 
 GONE = over(Status.CANCELLED, reason=NEVER, node="")
 

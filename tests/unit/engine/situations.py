@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtui.core.engine.status import IN_SLURM, UNSUCCESSFUL
 from tests.plans import plan, step
-from tests.unit.study.script import intend, submitted
+from tests.unit.engine.script import intend, submitted
 
 ONE = plan(step("a"))
 PAIR = plan(step("a"), step("b", "a"))

@@ -10,7 +10,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     apply,
     at,
     attempt,
@@ -31,7 +31,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-from tests.unit.study.situations import ONE, PAIR
+from tests.unit.engine.situations import ONE, PAIR
 
 
 @pytest.mark.parametrize(("index", "after"), [(0, "held, waiting"), (1, "ready, held")], ids=["ready", "waiting"])

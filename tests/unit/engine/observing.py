@@ -7,7 +7,7 @@ from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.job_observer import SeenJob
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import Watched, intend, submitted
+from tests.unit.engine.script import Watched, intend, submitted
 
 ONE = plan(step("a"))
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})

@@ -11,7 +11,7 @@ from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
-from tests.unit.study.script import (
+from tests.unit.engine.script import (
     apply,
     attempt,
     deferred,
@@ -31,7 +31,7 @@ from tests.unit.study.script import (
     unclear,
     words,
 )
-from tests.unit.study.situations import FAILURES, IN_QUEUE, ONE, PAIR
+from tests.unit.engine.situations import FAILURES, IN_QUEUE, ONE, PAIR
 
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
 DIAMOND = plan(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))

@@ -11,7 +11,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.step_selection import StepSelection
 from tests.plans import plan, step
-from tests.unit.study.script import apply, deferred, hold, intend, run, started, submitted
+from tests.unit.engine.script import apply, deferred, hold, intend, run, started, submitted
 
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2]})
 A1, A2, B1, B2, ALL = range(5)
