@@ -7,7 +7,7 @@ from collections import defaultdict
 from functools import cache
 
 from tests.docs.markdown import ROOT, tables
-from tests.unit import test_rooms as rooms
+from tests.unit import test_imports as rooms
 
 PASSED_OVER = {"core", "core.claims", "core.debug_log", "core.errors", "mtui"}  # everybody may import these
 

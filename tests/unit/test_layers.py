@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import test_rooms as rooms
+from tests.unit import test_imports as rooms
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 400
