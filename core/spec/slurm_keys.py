@@ -1,7 +1,7 @@
 """Options of Slurm as keys, beyond those that Maestro knows: in `batch`, and for one step below `mtui: steps:`.
 
-Each becomes a line of the job's header (plan/instance_script.py). What has no key of its own goes into the list `sbatch`,
-whose items are written as sbatch takes them on its command line.
+Each becomes a line of the job's header (plan/instance_script.py). Options without a key go into the list `sbatch`,
+written as on sbatch's command line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files by which the driver and the leaders of allocations talk; see packing/protocol.py for what stands in them."""
+"""The files between the driver and the leaders of allocations; packing/protocol.py defines their contents."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ def create_directory(root: Path, spec_text: str, files: list[Path], undo: ExitSt
             for file in files:
                 shutil.copy(file, root / file.name)
             core = Path(__file__).parent.parent
-            for script in (core / "backends" / "job.sh", core / "pack" / "fallback.sh"):
+            for script in (core / "backends" / "job.sh", core / "packing" / "fallback.sh"):
                 shutil.copyfile(script, directory.home / script.name)
         except OSError as error:
             raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None

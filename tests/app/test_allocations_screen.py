@@ -30,7 +30,7 @@ ROWS = "  X: {values: [0, 1, 2, 3, 4, 5], label: X.%%}"  # a is 0 to 5, b is 6 t
 @pytest.fixture(autouse=True)
 def _undriven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr("mtui.tui.views.driver_thread.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driver_thread.DriverThread.start", lambda _: None)
 
 
 def packed(root: Path, *events: ev.Event) -> StudyDirectory:

@@ -45,7 +45,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A study on Slurm in which one instance failed; nobody drives it."""
-    monkeypatch.setattr("mtui.tui.views.driver_thread.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driver_thread.DriverThread.start", lambda _: None)
     directory = write_slurm_study(tmp_path / "out", STEPS, ROWS, time.time() - 600, name="sweep")
     append(directory, script.intend("1-1", (0, 1)), script.submitted("1-1", "4711"), script.started(0, job="4711"))
     append(directory, script.ended(0, Status.TIMED_OUT))

@@ -49,13 +49,13 @@ class Grid(App[None]):
     def compose(self) -> ComposeResult:
         yield self.grid
 
-    def on_status_grid_moved(self, event: StatusGrid.CellHighlighted) -> None:
+    def on_status_grid_cell_highlighted(self, event: StatusGrid.CellHighlighted) -> None:
         self.heard.append(event.index)
 
-    def on_status_grid_chosen(self, event: StatusGrid.CellSelected) -> None:
+    def on_status_grid_cell_selected(self, event: StatusGrid.CellSelected) -> None:
         self.heard.append(("chosen", event.index))
 
-    def on_status_grid_marked(self) -> None:
+    def on_status_grid_marks_changed(self) -> None:
         self.heard.append("marked")
 
 

@@ -89,7 +89,7 @@ def test_news_that_comes_before_the_screen_is_built_waits_for_it(study: Path) ->
     async def user(desk: Desk) -> None:
         desk.app.switch_screen(StudyScreen(desk.study, plain=False))
         assert not desk.app.screen.is_mounted
-        desk.app.on_mtui_app_news()
+        desk.app.on_mtui_app_study_changed()
         await desk.until(lambda: desk.app.screen.is_mounted, "the screen is built")
         await desk.see("all 5")
 

@@ -19,7 +19,7 @@ STEPS = "- {name: sim, description: d, run: {cmd: 'echo $(CASE) $(SIZE)', procs:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtui.tui.views.driver_thread.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driver_thread.DriverThread.start", lambda _: None)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("TEXTUAL_THEME", raising=False)

@@ -43,10 +43,10 @@ class _Steps(App[None]):
     def compose(self) -> ComposeResult:
         yield self.steps
 
-    def on_step_tree_moved(self, event: StepTree.StepHighlighted) -> None:
+    def on_step_tree_step_highlighted(self, event: StepTree.StepHighlighted) -> None:
         self.heard.append(event.column)
 
-    def on_step_tree_chosen(self, event: StepTree.StepSelected) -> None:
+    def on_step_tree_step_selected(self, event: StepTree.StepSelected) -> None:
         self.heard.append(event.column + 100)
 
 

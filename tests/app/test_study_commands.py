@@ -103,7 +103,7 @@ def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Pat
 
 
 def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mtui.tui.views.driver_thread.Driving.start", lambda _: None)
+    monkeypatch.setattr("mtui.tui.views.driver_thread.DriverThread.start", lambda _: None)
 
     async def user(desk: Desk) -> None:
         await desk.press("n", "space", "space", "r", "tab", "enter")

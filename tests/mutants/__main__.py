@@ -1,6 +1,6 @@
 """Change the product in one place at a time, and see whether its tests notice.
 
-python -m tests.mutants [--packages core/study,core/store] [--sample N] [--seed S]
+python -m tests.mutants [--packages core/engine,core/store] [--sample N] [--seed S]
 
 A sample of all mutations of the packages is tested, each in a copy of the tree: first with the unit tests of its
 package, then with those of the packages above. What no test notices is printed with its place and the change, at the
@@ -27,7 +27,7 @@ _AT_ONCE = 2  # a mutant uses one core
 _SLOWER, _LEAST = 5.0, 60.0  # of the time without a mutant, and seconds: the machine may be busy
 # The tests that follow those of the package itself: what its users rely on.
 _WIDER = {
-    "core/study": ("tests/property/test_state_machine.py", "tests/unit/store", "tests/unit/driver"),
+    "core/engine": ("tests/property/test_state_machine.py", "tests/unit/store", "tests/unit/driver"),
     "core/store": ("tests/unit/driver", "tests/unit/doctor"),
     "core/packing": ("tests/unit/driver", "tests/unit/plan"),
 }
@@ -90,7 +90,7 @@ def measure_limits(copy: Copy, packages: Sequence[str]) -> dict[str, list[float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description="A mutation run.")
-    parser.add_argument("--packages", default="core/study,core/store", help="folders, with commas between them")
+    parser.add_argument("--packages", default="core/engine,core/store", help="folders, with commas between them")
     parser.add_argument("--sample", type=int, default=100, help="how many mutants; 0 for all")
     parser.add_argument("--seed", type=int, default=0, help="draws another sample")
     arguments = parser.parse_args()

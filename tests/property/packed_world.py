@@ -43,7 +43,9 @@ class Place:
     running: set[Key] = field(default_factory=set[Key])
     gone: set[Key] = field(default_factory=set[Key])  # begun once, or dropped
     done: set[Key] = field(default_factory=set[Key])
-    records: list[JobReport | Began | None] = field(default_factory=list["Report | Began | None"])  # None: it is over
+    records: list[JobReport | Began | None] = field(
+        default_factory=list["JobReport | Began | None"]
+    )  # None: it is over
 
 
 class PackedWorld(StudyMachine):

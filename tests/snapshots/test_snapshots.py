@@ -128,7 +128,7 @@ def _directory(case: Case, monkeypatch: pytest.MonkeyPatch) -> StudyDirectory | 
         _, state = read_study(directory)
         directory.status_csv.write_text(status_csv.status_table(state, NOW), encoding="utf-8")
         os.utime(directory.journal / "000001.jsonl", (changed, changed))
-    monkeypatch.setattr("mtui.tui.app.screens.studies_screen.known", lambda: [newer.root, older.root])
+    monkeypatch.setattr("mtui.tui.app.screens.studies_screen.list_recent_studies", lambda: [newer.root, older.root])
     return None
 
 

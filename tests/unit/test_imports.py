@@ -1,4 +1,4 @@
-"""The house rule: a room imports from rooms below it only, and heavy things are imported where they are used."""
+"""A package imports from packages below it only, and heavy things are imported where they are used."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ FLOORS = {
     "core.claims": (),
     "core.debug_log": (),
     "core.packing": (),
+    "core.pack": ("core.packing",),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.packing", "core.spec"),
     "core.sites": ("core.errors", "core.spec", "core.plan"),
@@ -51,11 +52,11 @@ INTERFACE = {
     "tui.cli": ("tui.views", "tui.report", "tui.app"),
 }
 LEAVES = ("core.claims", "core.debug_log")  # modules that import nothing of ours, and that every package may import
-ALLOWED = {room: {"core", "mtui", *LEAVES, *below} for room, below in FLOORS.items()}
-ALLOWED |= {room: {*FLOORS, "tui", *below} for room, below in INTERFACE.items()}
+ALLOWED = {name: {"core", "mtui", *LEAVES, *below} for name, below in FLOORS.items()}
+ALLOWED |= {name: {*FLOORS, "tui", *below} for name, below in INTERFACE.items()}
 PURE = ("core.spec", "core.plan", "core.engine")
 IMPURE = {"time", "subprocess", "threading", "socket", "shutil", "random", "secrets", "asyncio", "tempfile"}
-RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure room does
+RUNS_GENERATORS = ("pgen.py", "pgen_child.py")  # the one thing that a pure package does
 NO_TEXTUAL = ("tui/views", "tui/report")  # what is shown is worked out without the app
 SCREEN = {"tui", "textual", "rich", "curses"}
 HEAVY = ("textual", "rich", "networkx", "watchfiles", "yaml", "asyncio")
@@ -70,13 +71,13 @@ def _module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _room(module: str) -> str:
-    """The room of a module: the longest name in the list that it begins with."""
+def _package_of(module: str) -> str:
+    """The package of a module: the longest name in the list that it begins with."""
     parts = module.split(".")
     for length in range(len(parts), 0, -1):
         if (name := ".".join(parts[:length])) in ALLOWED:
             return name
-    raise LookupError(f"{module} stands in no room of the list")
+    raise LookupError(f"{module} is in no package of the list")
 
 
 @cache
@@ -97,7 +98,7 @@ def _find_imports(path: Path) -> Iterator[tuple[int, str]]:
             submodules = {
                 found.stem for found in (ROOT / source.replace(".", "/")).glob("*") if found.suffix in ("", ".py")
             }
-            for alias in node.names:  # `from ..store import layout` means the module core.store.study_directory
+            for alias in node.names:  # `from ..store import lease` means the module core.store.lease
                 yield node.lineno, f"{source}.{alias.name}" if alias.name in submodules else source
 
 
@@ -107,11 +108,11 @@ def _is_ours(name: str) -> bool:
 
 @pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_down_only(path: Path) -> None:
-    room = _room(_module(path))
+    package = _package_of(_module(path))
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for line, name in _imports(path)
-        if _is_ours(name) and _room(name) != room and _room(name) not in ALLOWED[room]
+        if _is_ours(name) and _package_of(name) != package and _package_of(name) not in ALLOWED[package]
     ]
     assert wrong == []
 
@@ -125,12 +126,12 @@ def test_every_import_that_is_ours_exists() -> None:
 def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "core" / "store").mkdir(parents=True)
     (tmp_path / "core" / "spec").mkdir()
-    for name in ("layout", "lease"):
+    for name in ("study_directory", "lease"):
         (tmp_path / "core" / "store" / f"{name}.py").touch()
     file = tmp_path / "core" / "spec" / "x.py"
     file.write_text(
         "import mtui.core.store.study_directory\nfrom ..store import lease\nfrom ..store.lease import hold\n"
-        "from mtui.core.store import layout, thing\nfrom .model import Step\nfrom .. import store\n"
+        "from mtui.core.store import study_directory, thing\nfrom .study_spec import Step\nfrom .. import store\n"
         "def f():\n    from ...tui import app\n    import textual.app\n"
     )
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
@@ -147,11 +148,11 @@ def test_the_rule_sees_imports_of_every_form(tmp_path: Path, monkeypatch: pytest
     ]
 
 
-PURE_FILES = [path for path in _files() if _room(_module(path)) in PURE and path.name not in RUNS_GENERATORS]
+PURE_FILES = [path for path in _files() if _package_of(_module(path)) in PURE and path.name not in RUNS_GENERATORS]
 
 
 @pytest.mark.parametrize("path", PURE_FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_pure_rooms_look_at_no_clock_process_or_environment(path: Path) -> None:
+def test_pure_packages_look_at_no_clock_process_or_environment(path: Path) -> None:
     names = {name.split(".")[0] for _, name in _imports(path)}
     assert names & IMPURE == set()
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -183,7 +184,7 @@ SPEC = "description: {name: t, description: d}\nstudy:\n- {name: a, description:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the spec study.yaml, and the directory of that study in `out`."""
-    folder = tmp_path_factory.mktemp("rooms")
+    folder = tmp_path_factory.mktemp("packages")
     (folder / "study.yaml").write_text(SPEC)
     command = [sys.executable, "-m", "mtui.tui", "run", "--dry", "-o", "out", "study.yaml"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

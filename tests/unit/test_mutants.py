@@ -49,7 +49,7 @@ def test_annotations_decorators_and_texts_are_left_alone() -> None:
 
 
 def test_every_mutant_of_a_module_is_a_program_with_one_change() -> None:
-    source = (ROOT / "core" / "study" / "policy.py").read_text()
+    source = (ROOT / "core" / "engine" / "submission_policy.py").read_text()
     mutations = find_mutations(source)
     assert len(mutations) > 30
     for mutation in mutations:

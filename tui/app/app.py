@@ -148,7 +148,7 @@ class MtuiApp(AppBase):
         self.switch_screen(StudyScreen(study, plain=self.plain))
         self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
 
-    def on_mtui_app_news(self) -> None:
+    def on_mtui_app_study_changed(self) -> None:
         for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
             show = getattr(screen, "show_news", None)
             if show is not None:

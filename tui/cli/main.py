@@ -121,10 +121,10 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
 # The verbs by the module that carries them out.
 _MODULES = {
     **dict.fromkeys(("run", "submit"), "run"),
-    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "reading"),
+    **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "queries"),
     "init": "init",
     "doctor": "doctor",
-    **dict.fromkeys(("order", "update", "extend", "detach"), "ordering"),
+    **dict.fromkeys(("order", "update", "extend", "detach"), "study_commands"),
 }
 
 

@@ -17,7 +17,7 @@ _LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
 
 
 class MaestroFeed:
-    """Reads status.csv whenever it was written, as Feed (journal_feed.py) reads a journal; each time it is a new state."""
+    """Reads status.csv whenever it has changed, as JournalFeed reads a journal; each time it is a new state."""
 
     def __init__(self, directory: MaestroDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
         self._directory = directory

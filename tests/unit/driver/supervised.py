@@ -94,7 +94,7 @@ class PlayedLiveness(Liveness):
     def __init__(self, world: World, owner: Owner) -> None:
         self._world, self._played = world, owner
 
-    def standing(self) -> LeaseState:
+    def judge(self) -> LeaseState:
         return self._world.standings[self._played.epoch]
 
     @property

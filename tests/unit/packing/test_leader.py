@@ -47,7 +47,8 @@ class Place:
 
     def start(self, idle: float = 60, held: float = 1.0, **environment: str) -> None:
         """`held`: after how many seconds a bad end is told."""
-        code = f"import sys; from mtui.core.packing import leader, runs; runs._HELD = {held}; sys.exit(leader.main())"
+        names = "from mtui.core.packing import executor, leader"
+        code = f"import sys; {names}; executor._HELD = {held}; sys.exit(leader.main())"
         command = [sys.executable, "-c", code, str(self.home), "1-1", str(idle), "/bin/bash"]
         mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
         path = f"{self.tools}{os.pathsep}{mine['PATH']}"

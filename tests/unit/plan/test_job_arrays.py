@@ -82,7 +82,7 @@ def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
 def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch: pytest.MonkeyPatch, cmd: str) -> None:
     calls: list[int] = []
     real = job_arrays.job_shape_of
-    monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    monkeypatch.setattr(job_arrays, "job_shape_of", lambda *words: (calls.append(1), real(*words))[1])
     assert kinds(plan_of(cmd)) == [0, 0, 0, 0]
     assert len(calls) == 1
 
@@ -90,7 +90,7 @@ def test_step_whose_options_depend_on_no_parameter_is_looked_at_once(monkeypatch
 def test_instance_that_waits_is_looked_at_once_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     real = job_arrays.job_shape_of
-    monkeypatch.setattr(job_arrays, "kind_of", lambda *words: (calls.append(1), real(*words))[1])
+    monkeypatch.setattr(job_arrays, "job_shape_of", lambda *words: (calls.append(1), real(*words))[1])
     found = JobShapes(plan_of("true", {"walltime": "$(W)"}))
     first = [found.of(index) for index in range(4)]
     assert [found.of(index) for index in range(4)] == first

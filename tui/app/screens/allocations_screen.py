@@ -56,10 +56,10 @@ class AllocationsScreen(Screen[str | None]):
         self.list.look(time.time())
         self._say()
 
-    def on_allocation_list_moved(self) -> None:
+    def on_allocation_list_allocation_highlighted(self) -> None:
         self._say()
 
-    def on_allocation_list_chosen(self, event: AllocationList.AllocationSelected) -> None:
+    def on_allocation_list_allocation_selected(self, event: AllocationList.AllocationSelected) -> None:
         self.dismiss(f"alloc:{event.allocation.job or event.allocation.name}")
 
     def action_close(self) -> None:

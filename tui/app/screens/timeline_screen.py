@@ -59,10 +59,10 @@ class TimelineScreen(Screen[int | None]):
         self.timeline.look(self._get_state(), self._clock())
         self._say()
 
-    def on_timeline_moved(self) -> None:
+    def on_timeline_chart_bar_highlighted(self) -> None:
         self._say()
 
-    def on_timeline_chosen(self, event: TimelineChart.BarSelected) -> None:
+    def on_timeline_chart_bar_selected(self, event: TimelineChart.BarSelected) -> None:
         self.dismiss(event.index)
 
     def action_close(self) -> None:

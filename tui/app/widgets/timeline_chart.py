@@ -52,8 +52,8 @@ class TimelineChart(LineView):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"timeline--guide"}
     DEFAULT_CSS = """
-    Timeline { height: 1fr; overflow-x: hidden; scrollbar-gutter: stable; }
-    Timeline > .timeline--guide { color: $foreground 30%; }
+    TimelineChart { height: 1fr; overflow-x: hidden; scrollbar-gutter: stable; }
+    TimelineChart > .timeline--guide { color: $foreground 30%; }
     """
 
     class BarHighlighted(Message):
