@@ -19,6 +19,8 @@ if os.environ.get("CI"):
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; Ctrl-C is tested
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup; a hangup is tested, and drivers inherit this
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 SHARED = Path(__file__).parents[2] / "shared"  # beside the checkout: probe specs, and Maestro's plan of each
 

@@ -1,4 +1,4 @@
-"""Forwards to `core.packing`: allocations that release 0.1 requested start these modules by their old names.
+"""Forwards to `core.packing`, its name since version 0.2: allocations that version 0.1 requested start these modules.
 
-To be removed with release 0.3.
+To be removed with version 0.3.
 """

@@ -1,4 +1,4 @@
-"""Allocations that release 0.1 requested start their leader and workers by the old module names."""
+"""Allocations that version 0.1 requested start their leader and workers by the old module names."""
 
 from __future__ import annotations
 
