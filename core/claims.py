@@ -16,7 +16,7 @@ REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk
 
 
 def attempt_name(index: int, number: int) -> str:
-    """Return the name of attempt `number` (from 1) of an instance, as in claims, records and allocation queues."""
+    """Return the name of attempt `number` (from 1) of an instance, as in claims, records and lists of allocations."""
     return f"{index}.{number}"
 
 
