@@ -25,7 +25,7 @@ class PlannedStep:
     cmd: str
     restart: str
     run: Mapping[str, RunValue]
-    parents: tuple[int, ...]  # direct dependencies: an instance waits for the instance of its own row
+    parents: tuple[int, ...]  # direct dependencies: an instance depends on the instance of the same row
     funnels: tuple[int, ...]  # funnel dependencies: every instance waits for all instances of these
     references: tuple[int, ...]  # steps whose $(name.workspace) it uses
     used: tuple[str, ...]  # parameters, sorted; empty: a single instance
