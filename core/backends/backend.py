@@ -43,6 +43,8 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """Accepted as `job`: a job id of the batch system, or a process id on host `node`."""
+
     job: str
     node: str = ""
 
@@ -80,7 +82,9 @@ def put_off_or_refuse(error: OSError, message: str) -> Deferred | Refused:
 class Backend(Protocol):
     """Submits and cancels jobs. Called from several threads; calls may block."""
 
-    def submit(self, job: Job) -> Answer: ...
+    def submit(self, job: Job) -> Answer:
+        """Submit a job."""
+        ...
 
     def cancel(self, jobs: Sequence[str]) -> str:
         """Request the cancellation of jobs. Return an error message, empty if the request was accepted."""

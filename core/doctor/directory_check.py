@@ -44,6 +44,7 @@ def check_directory(path: Path) -> FindingGroup:
 
 
 def try_directory(path: Path) -> DirectoryFacts:
+    """Run all tests in a temporary folder of a directory."""
     mounts = ""
     with suppress(OSError):
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")

@@ -21,6 +21,8 @@ _KILLS = re.compile(r"^\s*KillUserProcesses\s*=\s*(\S+)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
+    """The limits and settings of this machine."""
+
     files: int  # open files per process; -1: no limit
     processes: int  # processes of the user; -1: no limit
     local_jobs: int
@@ -29,10 +31,12 @@ class MachineFacts:
 
 
 def check_machine(environment: Mapping[str, str]) -> FindingGroup:
+    """Check this machine, and return the findings."""
     return FindingGroup("This machine", machine_findings(look_at_machine(environment)))
 
 
 def look_at_machine(environment: Mapping[str, str]) -> MachineFacts:
+    """Read the limits and settings of this machine."""
     config = environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return MachineFacts(

@@ -42,6 +42,7 @@ def check_slurm(environment: Mapping[str, str]) -> FindingGroup:
 
 
 def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
+    """Query Slurm; stop at the first failure that makes the other queries useless."""
     missing = tuple(name for name in (*PROGRAMS, *_OPTIONAL) if shutil.which(name) is None)
     inside = environment.get("SLURM_JOB_ID", "")
     if set(missing) & set(PROGRAMS):

@@ -28,6 +28,8 @@ _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # seconds for which, and between which, a claim
 
 @dataclass(slots=True, eq=False)
 class RunningAttempt:
+    """An attempt that a worker runs, and its shares of nodes."""
+
     item: WorkItem
     shares: tuple[Placement, ...]
     node: str  # its nodes, joined by commas, as in records
@@ -41,6 +43,8 @@ class RunningAttempt:
 
 
 class Executor:
+    """Schedules the attempts of an allocation on its nodes."""
+
     def __init__(
         self,
         job: str,
@@ -64,6 +68,7 @@ class Executor:
 
     @property
     def busy(self) -> bool:
+        """Whether attempts run, or results or claims are still undecided or not recorded."""
         writing = not self._records.through and not self._records.stuck
         return bool(self.running or self._held or self._doubted or writing)
 
@@ -81,6 +86,7 @@ class Executor:
     # -- nodes
 
     def join(self, node: Node, gpus: tuple[str, ...]) -> None:
+        """Add a node, or reopen it for a new worker; `gpus` are the ids of its GPUs."""
         self._gpus[node.name] = gpus
         if known := self.slots.nodes.get(node.name):
             known.open = True
@@ -183,6 +189,7 @@ class Executor:
     # -- ending
 
     def cancel(self, attempt: str) -> None:
+        """End a running attempt, or remove a queued one."""
         if run := self.running.get(attempt):
             self._end(run)
         else:
@@ -209,6 +216,7 @@ class Executor:
         return self.running.get(run.item.attempt) is run
 
     def ended(self, attempt: str, code: int, verdict: str, error: str) -> None:
+        """Release the shares of an attempt and record its end; failures after `_HELD` seconds, unless the job ends."""
         run = self.running.pop(attempt, None)
         if run is None:
             return

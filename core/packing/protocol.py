@@ -51,6 +51,8 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """The driver cancels an attempt."""
+
     attempt: str
 
 
@@ -66,6 +68,8 @@ class Abort:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
+    """Attempts that the driver assigns to the allocation, and their barriers."""
+
     submission: str
     items: tuple[WorkItem, ...]
     barriers: Mapping[str, tuple[str, ...]]

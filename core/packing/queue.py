@@ -31,6 +31,7 @@ class Queue:
         self._barriers: dict[str, str] = {}  # name in the latest dispatch -> unique name
 
     def give(self, gift: Dispatch) -> None:
+        """Add the attempts and barriers of a dispatch."""
         for name, attempts in gift.barriers.items():
             # Another dispatch may reuse the name.
             barrier = self._barriers[f"={name}"] = f"={len(self._barriers)} {gift.submission} {name}"

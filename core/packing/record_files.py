@@ -43,6 +43,7 @@ class RecordWriter:
         self._stuck = False
 
     def add(self, kind: str, **fields: Any) -> None:
+        """Add a record, which `write` will append."""
         self._unwritten += json.dumps({"v": 1, "kind": kind, **fields}, separators=(",", ":")).encode() + b"\n"
 
     @property

@@ -58,6 +58,7 @@ class Slots:
 
     @property
     def full(self) -> bool:
+        """Whether no open node has a free core."""
         return not any(node.open and node.free_cores for node in self.nodes.values())
 
     def place(self, ask: ResourceRequest) -> tuple[Placement, ...] | None:

@@ -63,6 +63,8 @@ News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | WorkerLost | Worke
 
 
 class WorkerPool:
+    """The workers of an allocation, and their connections to the leader."""
+
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
@@ -96,6 +98,7 @@ class WorkerPool:
 
     @property
     def replacing(self) -> bool:
+        """Whether a replacement of a worker is pending."""
         return bool(self._missing)
 
     @property

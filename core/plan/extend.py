@@ -70,6 +70,7 @@ class _PlanExtender:
         self.instances: list[Instance] = list(plan.instances)
 
     def add(self, step: PlannedStep) -> None:
+        """Add a step with instances for its new rows; all its parents have to be added before."""
         by_row = list(step.by_row)
         members = list(step.instances)
         if step.used:

@@ -45,6 +45,7 @@ def remove_launchers(text: str) -> str:
 
 
 def srun(procs: str, nodes: str, cores_per_task: str) -> str:
+    """Return the srun command line; empty values add no option."""
     words = ["srun"]
     for flag, value in (("-n", procs), ("-N", nodes), ("-c", cores_per_task)):
         if value:

@@ -82,6 +82,7 @@ class Plan:
 
     @property
     def uses_slurm(self) -> bool:
+        """Whether any step with instances is submitted to a batch system."""
         return any(step.scheduled and step.instances for step in self.steps)
 
     def step_of(self, instance: Instance) -> PlannedStep:

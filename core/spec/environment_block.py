@@ -33,6 +33,7 @@ class Environment:
         return frozenset(token[2:-1] for token, _ in self.label_like + self.dependencies + self.plain)
 
     def apply(self, text: str) -> str:
+        """Replace all tokens of the environment in a text."""
         if "$(" not in text:
             return text
         return apply_plain(self.plain, apply_plain(self.dependencies, apply_plain(self.label_like, text)))

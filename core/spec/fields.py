@@ -60,6 +60,7 @@ class Fields:
         return None
 
     def place(self, key: str) -> Place:
+        """Return the place of a key; of the mapping if it does not have the key."""
         return self.node.key_place(key)
 
     def has(self, key: str) -> bool:

@@ -30,6 +30,8 @@ class EnvEntry:
 
 
 class DependencyKind(Enum):
+    """The kind of an entry of `env.dependencies`."""
+
     PATH = "path"
     GIT = "git"
 

@@ -65,5 +65,6 @@ class SourceText:
         return self.place(offset if offset >= 0 else stretch[0])
 
     def place(self, offset: int) -> Place:
+        """Convert an offset to line and column."""
         line = bisect.bisect_right(self._line_starts, offset)
         return Place(line, offset - self._line_starts[line - 1] + 1)

@@ -54,6 +54,8 @@ class Scalar(TreeNode):
 
 @dataclass(frozen=True, slots=True)
 class Sequence(TreeNode):
+    """A YAML list."""
+
     items: list[TreeNode]
 
 
@@ -72,6 +74,7 @@ class Mapping(TreeNode):
         return iter(self.entries.items())
 
     def key_place(self, key: str) -> Place:
+        """Return the place of a key; of the mapping if it does not have the key."""
         return self.keys.get(key, self.place)
 
 
