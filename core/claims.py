@@ -1,9 +1,9 @@
-"""Claims: one file per attempt in `.mtui/claims`. Whoever creates it decides whether the attempt's script runs.
+"""Claims: one file per attempt in `.mtui/claims`, which only one process can create.
 
-A job that takes the claim may run the script; whoever comes second runs nothing. A driver takes a claim itself to
-revoke the attempt: from then on no job can begin it. `job.sh` takes claims in shell, with the same results
-(tests/unit/test_claims.py compares both). Leaders of allocations import this module on compute nodes, so it needs the
-standard library alone.
+The job that takes the claim runs the attempt's script; any other job of the attempt runs nothing. A driver revokes an
+attempt by taking its claim itself: then no job can begin it. `job.sh` takes claims in shell, with the same results
+(tests/unit/test_claims.py compares both). Leaders of allocations import this module on compute nodes, so it uses only
+the standard library.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-REVOKED = "void"  # the owner in a claim that a driver revoked; on disk in old studies too
+REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
 
 
 def attempt_name(index: int, number: int) -> str:
-    """The name of attempt `number` (from 1) of an instance, in claims, records and lists of allocations."""
+    """Return the name of attempt `number` (from 1) of an instance, as in claims, records and lists of allocations."""
     return f"{index}.{number}"
 
 
 class Claims:
-    """The claims in one folder. Attempts are named as by `attempt_name`."""
+    """The claims in one folder. Methods take attempts by their `attempt_name`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def take(self, attempt: str, owner: str) -> str | None:
-        """Take a claim for job `owner`: None if it is taken now, else its present owner (empty: not written yet).
+        """Take a claim for job `owner`. Return None on success, else the present owner (empty: not written yet).
 
-        Raises OSError if it cannot be written; then the folder is left as it was.
+        Raises OSError if the claim cannot be written; the folder is then unchanged.
         """
         path = self.folder / attempt
         try:
@@ -47,20 +47,20 @@ class Claims:
         return None
 
     def is_taken(self, attempt: str) -> bool:
-        """Whether anybody has created the claim."""
+        """Return whether a job or a driver has taken the claim."""
         return (self.folder / attempt).exists()
 
     def owner(self, attempt: str) -> str:
-        """The job that holds the claim; empty if there is none, or its owner is not written yet."""
+        """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
         try:
             return (self.folder / attempt).read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
 
     def revoke(self, attempt: str) -> bool:
-        """Take the claim for the driver; False if a job has it. Raises OSError if it cannot be written.
+        """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written.
 
-        The file appears with its owner in it (link(2)): a driver that dies meanwhile leaves no claim without an owner.
+        The file is created with its owner in it (link(2)): a driver that dies meanwhile leaves no claim without owner.
         """
         path = self.folder / attempt
         written = self.folder / f".{attempt}"
@@ -75,5 +75,5 @@ class Claims:
         return True
 
     def is_revoked(self, attempt: str) -> bool:
-        """Whether a driver holds the claim, so that the attempt can never begin."""
+        """Return whether a driver revoked the claim, so that the attempt can never begin."""
         return self.owner(attempt) == REVOKED

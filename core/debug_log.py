@@ -1,7 +1,7 @@
-"""The debug log: with `MTUI_LOG=debug` in its environment, a driver writes its reasons to `.mtui/debug.log`.
+"""The debug log: with `MTUI_LOG=debug` in the environment, a driver logs why it decides what to `.mtui/debug.log`.
 
-Loggers are those of the standard library, named after their modules. Every module gets its own from `get_logger`, so
-that Python's handler of last resort never prints to the terminal.
+Loggers are those of the standard library, named after their modules, all below `mtui`. The `mtui` logger has a null
+handler, so that Python's handler of last resort never prints to the terminal.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _all.addHandler(logging.NullHandler())
 
 
 def get_logger(module: str) -> logging.Logger:
-    """The logger of a module, by its `__name__`."""
+    """Return the logger of a module, by its `__name__`."""
     return logging.getLogger(module)
 
 
 class ChangeLogger:
-    """Logs the reasons for something at level debug, and only when they change: an idle driver logs nothing."""
+    """Logs reasons at level DEBUG, and only when they change: an idle driver logs nothing."""
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
@@ -33,11 +33,11 @@ class ChangeLogger:
 
     @property
     def is_on(self) -> bool:
-        """Whether the reasons are worth working out."""
+        """Whether level DEBUG is enabled; if not, callers need not compute reasons."""
         return self._logger.isEnabledFor(logging.DEBUG)
 
     def report(self, subject: str, reason: str) -> None:
-        """Log why `subject` is the case; an empty reason: it is not, or there is nothing to say of it."""
+        """Log the reason for `subject` if it changed; an empty reason means that there is none any more."""
         if self.is_on and self._last.get(subject, "") != reason:
             self._last[subject] = reason
             self._logger.debug("%s: %s", subject, reason or "no longer")
@@ -45,12 +45,12 @@ class ChangeLogger:
 
 class _DebugFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:
-        """A full disk loses lines of this log; nothing is printed."""
+        """Ignore errors: on a full disk, lines are lost and nothing is printed."""
 
 
 @contextmanager
 def open_debug_log(path: Path) -> Generator[None]:
-    """Write the log to `path` while this is open, if the environment asks for it."""
+    """Log to `path` inside the `with` block, if `MTUI_LOG` is `debug`. A file that cannot be opened is ignored."""
     handler = _open(path) if os.environ.get(VARIABLE, "").lower() == "debug" else None
     if handler is None:
         yield

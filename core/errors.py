@@ -1,7 +1,6 @@
-"""What can go wrong by somebody's doing: one tree of exceptions, each with a message, a hint and an exit code.
+"""Expected failures: one exception tree; each exception has a message, a hint and an exit code.
 
-Everything else that is raised is a bug of ours. The command line turns these into one clear message
-(tui/cli/main.py); nothing else catches the base class.
+Any other exception is a bug in mtui. The command line prints these as one message (tui/cli/main.py).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ EXIT_CODES = {"finished": EXIT_FINISHED, "failed": EXIT_FAILURES, "cancelled": E
 
 
 class MtuiError(Exception):
-    """An expected failure: `message` says what, `hint` says what to do about it."""
+    """An expected failure: `message` says what is wrong, `hint` how to fix it."""
 
     exit_code = EXIT_USAGE
-    speaker = "mtui: "  # heads the message; empty where the message begins with a place in a file
+    speaker = "mtui: "  # prefix of the message; empty if the message begins with a position in a file
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -34,13 +33,13 @@ class MtuiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something cannot be done, where that is an answer like any other and no exception."""
+    """Why something cannot be done, as a return value where that is an ordinary result and not an exception."""
 
     message: str
     hint: str = ""
 
 
-# What helps where a file cannot be written or read, whatever the reason.
+# The hint for any file that cannot be read or written.
 TRY_DOCTOR = "mtui doctor DIR says what a directory offers; -o DIR takes another one for a new study"
 
 
@@ -49,7 +48,7 @@ class UsageError(MtuiError):
 
 
 class PgenError(MtuiError):
-    """A parameter generator file failed; the message carries its own error with its own lines."""
+    """A parameter generator file failed; the message contains its error and the lines of the file."""
 
 
 class StudyDirectoryError(MtuiError):
@@ -61,7 +60,7 @@ class DirectoryTaken(StudyDirectoryError):
 
 
 class DriverError(MtuiError):
-    """The driver cannot go on (a full disk, a vanished directory); the study itself is as it was."""
+    """The driver cannot continue (disk full, directory deleted); the study itself is unchanged."""
 
     exit_code = EXIT_ERROR
 
@@ -71,19 +70,19 @@ class StudyBusyError(MtuiError):
 
 
 class DependencyError(MtuiError):
-    """A path or git dependency of the study could not be had."""
+    """A path or git dependency of the study is not available."""
 
 
 class BackendMissing(MtuiError):
-    """The study needs a program (Slurm's) that this machine does not have."""
+    """The study needs a program (of Slurm) that is not installed on this machine."""
 
     exit_code = EXIT_USAGE
 
 
-# Trouble of the file system, a full quota, too many processes or open files.
+# Possibly transient: file system errors, an exceeded quota, too many processes or open files.
 _PASSING = (errno.EAGAIN, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOSPC, errno.EDQUOT)
 
 
 def may_pass(error: OSError) -> bool:
-    """Whether the same may well succeed later."""
+    """Return whether the same operation may succeed later."""
     return error.errno in _PASSING

@@ -1,4 +1,4 @@
-"""Starts a study: from a spec file and the user's options to a plan, and to a study directory on the disk."""
+"""Creates a study: from a spec file and the user's options to a plan, and from the plan to a study directory."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from .store import study_dependencies
 from .store.study_directory import StudyDirectory, create_directory, new_directory_name
 from .store.study_file import Settings, StudyFile, write_study_file
 
-# As man sbatch has it ("filename pattern"); one of them anywhere in the path of an output file is replaced.
+# Source: man sbatch, "filename pattern". Slurm replaces these anywhere in the path of an output file.
 _REPLACED = re.compile(r"\\|%%|%\d*[AJNabjnstux]")
 
 
 def default_local_jobs() -> int:
-    """How many local steps run at once if nobody says: modest, for it may be a shared login node."""
+    """Return the default number of concurrent local steps: at most 4, since this may be a shared login node."""
     return max(1, min(4, len(os.sched_getaffinity(0))))
 
 
 @dataclass(frozen=True, slots=True)
 class PlanOptions:
-    """What the user said about planning a study."""
+    """The user's options for planning a study."""
 
     out: str = ""
     pgen: str = ""
@@ -49,13 +49,13 @@ class PlanOptions:
     hashws: bool = False
     local: bool = False
     part: StepSelection = field(default_factory=StepSelection)
-    params: Sequence[str] = ()  # NAME=VALUES, instead of the file's
-    entries: Sequence[str] = ()  # NAME=VALUE, of `env`
+    params: Sequence[str] = ()  # NAME=VALUES, overrides parameters of the file
+    entries: Sequence[str] = ()  # NAME=VALUE, overrides entries of `env`
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """A plan that was made of a spec file, and what is doubtful in the file."""
+    """A study file with its plan and its warnings."""
 
     study: StudySpec
     plan: Plan
@@ -64,14 +64,15 @@ class PlannedStudy:
 
     @property
     def confirm(self) -> float:
-        """The node-hours above which a start is confirmed; 0: it never is."""
+        """The node-hours above which a start needs confirmation; 0: never."""
         return self.study.mtui.confirm or (self.profile.confirm if self.profile else 0.0)
 
 
 def plan_study(spec: Path, options: PlanOptions) -> PlannedStudy:
-    """Read and plan a spec file; writes nothing.
+    """Read and plan a spec file; write nothing.
 
-    Raises SpecError with every problem of the file, PgenError or UsageError for a generator that fails.
+    Raises SpecError with every problem of the file, PgenError or UsageError if a generator fails, and UsageError for a
+    wrong option.
     """
     study, problems = load_study(
         spec, read_command_line_values(options.params, options.entries, generator=bool(options.pgen))
@@ -102,7 +103,7 @@ def plan_study(spec: Path, options: PlanOptions) -> PlannedStudy:
 
 
 def _check_path(plan: Plan) -> None:
-    """Raises UsageError for a directory in which no job could write its output."""
+    """Raise UsageError if Slurm would replace part of the study directory's path in output file names."""
     found = _REPLACED.search(plan.out) if plan.uses_slurm else None
     if found:
         raise UsageError(
@@ -112,14 +113,14 @@ def _check_path(plan: Plan) -> None:
 
 
 def _profile(study: StudySpec, plan: Plan, spec: Path) -> Profile | None:
-    """What is known of the site where the study is to run; nothing if it needs no Slurm."""
+    """Return the profile of the site where the study will run; None if it does not use Slurm and names no site."""
     if not plan.uses_slurm and not study.mtui.site:
         return None
     return find_profile(study.mtui.site, spec.absolute().parent, os.environ)
 
 
 def _free_name(study: StudySpec, cwd: str, spec_root: str, problems: Problems) -> str:
-    """The directory of this second; if another study was started in it, of the next free one."""
+    """Return the directory named after the current second, or after the next second whose name is free."""
     parent = os.path.expandvars(study_environment(study).apply(study.output_path).replace("$(SPECROOT)", spec_root))
     if "$" in parent:
         place = next(entry.place for entry in study.environment if entry.name == "OUTPUT_PATH")
@@ -149,9 +150,9 @@ def _parameters(study: StudySpec, options: PlanOptions, out: str, spec_root: str
 
 
 def create_study(planned: PlannedStudy, options: PlanOptions, settings: Settings) -> tuple[StudyDirectory, StudyFile]:
-    """Make the directory of a planned study, with everything that a driver needs.
+    """Create the directory of a planned study, with everything that a driver needs.
 
-    Raises StudyDirectoryError or DependencyError; what was made until then is removed again.
+    Raises StudyDirectoryError or DependencyError; files created before the error are removed.
     """
     given = command_line_words(options.params, options.entries)
     with ExitStack() as undo:
@@ -164,7 +165,7 @@ def create_study(planned: PlannedStudy, options: PlanOptions, settings: Settings
 
 
 def _new_directory(planned: PlannedStudy, options: PlanOptions, undo: ExitStack) -> tuple[StudyDirectory, Plan]:
-    """The directory of a plan, and the plan: another one if another start was quicker to take its directory."""
+    """Create the directory of a plan. Return both; the study is planned again if another start took the directory."""
     copies = [Path(options.pgen)] if options.pgen else []
     while True:
         study_dependencies.check_paths(planned.plan.dependencies)

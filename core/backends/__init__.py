@@ -1,1 +1,1 @@
-"""Where instances run: Slurm, or this machine. Each backend starts and stops; it decides nothing."""
+"""Where instances run: Slurm, or this machine. Backends start and cancel jobs; they make no decisions."""

@@ -1,4 +1,4 @@
-"""What a driver asks of a backend, and the closed set of answers."""
+"""The interface between driver and backend: jobs, and the closed set of answers to a submission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import may_pass
 
 @dataclass(frozen=True, slots=True)
 class AttemptFiles:
-    """One attempt of one instance, as its runner needs it. All paths are absolute."""
+    """The files of one attempt of an instance. All paths are absolute."""
 
     name: str  # "INSTANCE.NUMBER", the name of its claim and records
     workspace: str
@@ -22,10 +22,10 @@ class AttemptFiles:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt, ready to be handed over: its files are written. An array of several has `tasks`.
+    """One attempt, or an array of several, ready to be submitted: its files are written.
 
-    `name` begins with the tag by which the job is found again if the answer is lost. `tasks` are the numbers that the
-    attempts have in the array, `options` the lines that they share.
+    `name` begins with a tag, by which the job is found if the answer of sbatch is lost. `tasks` are the attempts' task
+    numbers in the array (empty: no array), `options` the `#SBATCH` lines that they share.
     """
 
     submission: str
@@ -33,23 +33,25 @@ class Job:
     attempts: tuple[AttemptFiles, ...]
     tasks: tuple[int, ...] = ()
     options: tuple[str, ...] = ()
-    after: str = ""  # what Slurm is to wait for, as sbatch's --dependency takes it
+    after: str = ""  # the argument of sbatch's --dependency
 
     @property
     def only(self) -> AttemptFiles:
-        """The attempt of a job that is no array."""
+        """The attempt of a job that is not an array."""
         return self.attempts[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
+    """Accepted as `job`: a job id of the batch system, or a process id on host `node`."""
+
     job: str
     node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not now. Certainly not accepted. `limit`: because of how much may be in the queue."""
+    """Not accepted now; it can be submitted again later. `limit`: because of a limit on jobs in the queue."""
 
     message: str
     limit: bool = False
@@ -57,14 +59,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """No usable answer: it may have been accepted all the same."""
+    """No usable answer: the job may have been accepted."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Not accepted, and trying again the same way is of no use."""
+    """Not accepted, and the same submission would fail again."""
 
     message: str
 
@@ -73,15 +75,17 @@ Answer = Accepted | Deferred | Unclear | Refused
 
 
 def put_off_or_refuse(error: OSError, message: str) -> Deferred | Refused:
-    """The answer if a job could not even be handed over."""
+    """Return the answer if an OSError prevented the submission."""
     return Deferred(message) if may_pass(error) else Refused(message)
 
 
 class Backend(Protocol):
-    """Hands a job over and says what came of it; may block, is called from threads."""
+    """Submits and cancels jobs. Called from several threads; calls may block."""
 
-    def submit(self, job: Job) -> Answer: ...
+    def submit(self, job: Job) -> Answer:
+        """Submit a job."""
+        ...
 
     def cancel(self, jobs: Sequence[str]) -> str:
-        """Ask for the end of jobs; an error message, empty if the request was taken."""
+        """Request the cancellation of jobs. Return an error message, empty if the request was accepted."""
         ...

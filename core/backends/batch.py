@@ -1,4 +1,4 @@
-"""A batch system as a driver needs it, and the one that a plan asks for. Slurm is the only one so far."""
+"""The interface of batch systems, and the selection of a plan's batch system. Slurm is the only one so far."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from .slurm_text import SlurmView, Unobserved
 
 
 class BatchSystem(Backend, Protocol):
-    """Keeps jobs in a queue, and can be asked about them. Called from threads; each call may block.
+    """A backend that queues jobs and can be queried. Called from several threads; calls may block.
 
-    What of the abilities is false is neither promised by a plan nor asked for.
+    Features that are False are neither planned nor used.
     """
 
     arrays: ClassVar[bool]  # whether a submission may be a job array (`Job.tasks`)
-    binds: ClassVar[bool]  # whether a job can wait for others to end well (`Job.after`)
+    binds: ClassVar[bool]  # whether a job can depend on the success of others (`Job.after`)
     allocates: ClassVar[bool]  # whether instances can share an allocation (`ask`)
 
     def __init__(self, home: Path, log: Path) -> None:
-        """`home` is the study's `.mtui` directory, `log` the log of calls. Raises BackendMissing."""
+        """Take the study's `.mtui` directory as `home` and the log of calls as `log`. Raises BackendMissing."""
         ...
 
     def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
-        """All jobs of the user that live, and what is known of the `expected` ones and those with these `names`.
+        """Query all active jobs of the user, and the state of the `expected` jobs and those with these `names`.
 
-        A job that is missing from a look counts as gone, and is lost if that stays so: whatever keeps a look from
-        being complete is Unobserved.
+        A job that is missing from the view counts as gone, and as lost if it stays missing: so an incomplete query has
+        to return Unobserved.
         """
         ...
 
     def site(self) -> ClusterLimits:
-        """What it allows, as far as it can be asked."""
+        """Query the limits of the cluster; defaults for those that cannot be queried."""
         ...
 
     def ask(self, name: str, script: Path) -> Answer:
-        """Ask for an allocation that instances share, with a job script that is written."""
+        """Submit a shared allocation, with a job script that is already written."""
         ...
 
 
@@ -50,7 +50,7 @@ _SYSTEMS: dict[str, tuple[Callable[[], None], type[BatchSystem]]] = {"slurm": (r
 
 
 def within_abilities(plan: Plan, mtui: MtuiBlock) -> MtuiBlock:
-    """The study's own block without what the batch system of its plan cannot do."""
+    """Return the study's `mtui` block without features that the batch system of its plan does not have."""
     if not plan.uses_slurm:
         return mtui
     _, able = _SYSTEMS[plan.batch.type]
@@ -63,14 +63,14 @@ def within_abilities(plan: Plan, mtui: MtuiBlock) -> MtuiBlock:
 
 
 def require_batch_system(plan: Plan) -> None:
-    """Raise BackendMissing if a plan needs a batch system whose programs this machine lacks."""
+    """Raise BackendMissing if a plan needs a batch system whose programs are missing on this machine."""
     if plan.uses_slurm:
         require, _ = _SYSTEMS[plan.batch.type]
         require()
 
 
 def batch_system(plan: Plan, home: Path, log: Path) -> BatchSystem | None:
-    """The batch system of a plan, None if all of it runs here. `home` and `log` as for Slurm.
+    """Return the batch system of a plan; None if all of it runs on this machine. `home` and `log` as for `BatchSystem`.
 
     Raises BackendMissing.
     """

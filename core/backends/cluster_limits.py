@@ -1,4 +1,4 @@
-"""What a cluster allows: facts of its configuration and limits of its accounting, as its programs print them."""
+"""The limits of a cluster, parsed from the output of scontrol and sacctmgr."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-QOS_LIMITS = ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")  # on the jobs of a user, of an account, of all
+QOS_LIMITS = ("MaxSubmitPU", "MaxSubmitPA", "GrpSubmit")  # on jobs per user, per account, in total
 ACCOUNT_LIMITS = ("MaxSubmit", "GrpSubmit")
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterLimits:
-    """Defaults are Slurm's own, for what could not be asked."""
+    """The limits of a cluster. Values that could not be queried have Slurm's defaults."""
 
-    max_array: int = 1001  # tasks of an array are numbered below this
-    max_jobs: int = 10_000  # that the controller keeps, all users' together, ended ones for a while included
-    min_job_age: float = 300.0  # seconds that it keeps a job which has ended
+    max_array: int = 1001  # MaxArraySize: task numbers are below this
+    max_jobs: int = 10_000  # MaxJobCount: jobs of all users in the controller, including recently ended ones
+    min_job_age: float = 300.0  # MinJobAge: seconds that the controller keeps an ended job
     submit_limits: Mapping[str, int] = field(default_factory=dict[str, int])  # by QOS
     account_limits: Mapping[str, int] = field(default_factory=dict[str, int])  # by account
     default_qos: Mapping[str, str] = field(default_factory=dict[str, str])  # by account, "" for the user's default
 
     def submit_limit(self, qos: str, account: str) -> int:
-        """How many jobs a user may have in the queue under these; an empty `qos` is the default one."""
+        """Return how many jobs a user may have in the queue; an empty `qos` is the default one."""
         name = qos or self.default_qos.get(account) or self.default_qos.get("", "")
         limits = [self.max_jobs // 2, self.submit_limits.get(name), self.account_limits.get(account)]
         return min(limit for limit in limits if limit is not None)
 
 
 def parse_config(text: str) -> dict[str, str]:
-    """The lines of `scontrol show config`, by key."""
+    """Parse the output of `scontrol show config`, by key."""
     return {match[1]: match[2].strip() for match in re.finditer(r"^(\w+)\s*= (.*)$", text, re.MULTILINE)}
 
 
 def parse_limits(text: str, columns: int) -> dict[str, int]:
-    """The lines of `sacctmgr --parsable2` with a name and `columns` limits: the smallest one of each name."""
+    """Parse `sacctmgr --parsable2` output with a name and `columns` limits: the smallest limit of each name."""
     found: dict[str, int] = {}
     for line in text.splitlines():
         name, *cells = line.split("|")
@@ -45,9 +45,10 @@ def parse_limits(text: str, columns: int) -> dict[str, int]:
 
 
 def read_cluster_limits(config: str, qos: str, accounts: str) -> ClusterLimits:
-    """The site of what Slurm's programs print; empty texts for what could not be asked.
+    """Parse the limits from the output of Slurm's programs; pass empty texts for queries that failed.
 
-    `qos` has the columns Name and QOS_LIMITS, `accounts` Account, ACCOUNT_LIMITS and DefaultQOS.
+    `config` is `scontrol show config`; `qos` has the columns Name and QOS_LIMITS, `accounts` Account, ACCOUNT_LIMITS
+    and DefaultQOS.
     """
     values, unknown = parse_config(config), ClusterLimits()
 

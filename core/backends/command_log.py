@@ -1,4 +1,4 @@
-"""The log of what was asked of Slurm and what it answered: one line per call, for people."""
+"""The log of calls of Slurm's programs and their answers: one line per call, for users."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEAD = (
 
 
 class CommandLog:
-    """Appends to a file. From any thread; what cannot be written is lost and disturbs nobody."""
+    """Appends lines to a file, from any thread. Lines that cannot be written are dropped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def note(self, command: Sequence[str], answer: str, script: str = "") -> None:
-        """Write down a call and its answer; `script` is what was run through the command's stdin."""
+        """Append a call and its answer; `script` is the path of the script that was passed on stdin."""
         words = f"{shlex.join(command)} < {shlex.quote(script)}" if script else shlex.join(command)
         clock = time.strftime("%Y-%m-%d %H:%M:%S")
         line = f"{clock} {_plain(words, _LONGEST_COMMAND)} -> {_plain(answer, _LONGEST_ANSWER)}\n"
@@ -43,7 +43,7 @@ class CommandLog:
 
 
 def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:
-    """How a call ended, in a few words: the job that it made, or its exit code and what it complained of."""
+    """Summarize the result of a call: the id of the submitted job, or the exit code and first error line."""
     if program == "sbatch" and code == 0:
         return stdout.strip().partition("\n")[0] or "exit code 0, no job id"
     first = next((line.strip() for line in stderr.splitlines() if line.strip()), "")
@@ -51,6 +51,6 @@ def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:
 
 
 def _plain(text: str, longest: int) -> str:
-    """Text as one line that cannot drive a terminal."""
+    """Shorten a text and replace control characters, so that it is one line without terminal sequences."""
     text = text if len(text) <= longest else text[:longest] + " ..."
     return "".join(char if char.isprintable() else "?" for char in text)

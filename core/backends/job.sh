@@ -1,30 +1,30 @@
 #!/bin/sh
-# Runs one attempt of one instance, on whatever node Slurm gave it or beside the driver.
+# Runs one attempt of an instance: in a Slurm job, or as a local step on the driver's host.
 #
 #   job.sh ATTEMPT HOME WORKSPACE SCRIPT NODE TERM SHELL...
 #
-# ATTEMPT names the claim and the records (INSTANCE.NUMBER), HOME is the study's .mtui directory, NODE the host
-# of a local step (empty in Slurm), TERM 1 if Slurm was asked to send TERM to this shell alone, SHELL the words
-# that start SCRIPT.
+# ATTEMPT is INSTANCE.NUMBER, the name of the claim and of the records. HOME is the study's .mtui directory, NODE the
+# host of a local step (empty in Slurm), TERM is 1 if --signal=B:TERM sends TERM to this shell alone, SHELL the command
+# that runs SCRIPT.
 #
-# The claim comes first: whoever creates the file may run the payload, anybody else ends with code 75. The
-# records tell the driver of start and end; one is complete with the end of its line.
+# The claim comes first: the job that creates the file runs the script, any other job exits with code 75. Records
+# report start and end to the driver; a record is complete if it ends with a newline.
 #
-# All names begin with mtui_: setting one that the user has exported would change it for the script as well.
+# All names begin with mtui_: assigning to a variable that the user has exported would change it for the script.
 mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
 shift 6
 
-if [ -n "$mtui_node" ]; then # a local step; a driver in a Slurm job of its own has SLURM_JOB_ID too
+if [ -n "$mtui_node" ]; then # a local step; SLURM_JOB_ID is set too if the driver runs in a Slurm job
     mtui_place=local mtui_job=$$ mtui_rerun=
 else
-    # The id is MTUI_JOB_ID where another batch system says so: a script is not to take itself for a job of Slurm.
+    # Other batch systems set MTUI_JOB_ID instead, so that the script does not mistake itself for a Slurm job.
     mtui_place=slurm mtui_job=${MTUI_JOB_ID:-$SLURM_JOB_ID} mtui_node=${SLURMD_NODENAME:-$(uname -n)}
-    # A job that Slurm puts back may run again before the records of its first run are put away: its own have other names.
+    # A requeued job may run before the driver has read the records of its first run: so its records get other names.
     mtui_rerun=${SLURM_RESTART_COUNT:-0}
     [ "$mtui_rerun" = 0 ] && mtui_rerun= || mtui_rerun=_r$mtui_rerun
     if [ -n "$SLURM_ARRAY_JOB_ID" ]; then
         mtui_job=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
-        # That it shares an array is not the script's business: many choose what to do by their task.
+        # Hide the array from the script: many scripts choose their work by the task id.
         unset SLURM_ARRAY_JOB_ID SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT SLURM_ARRAY_TASK_MAX \
             SLURM_ARRAY_TASK_MIN SLURM_ARRAY_TASK_STEP
     fi
@@ -32,7 +32,7 @@ fi
 
 unset MTUI_JOB_ID
 
-mtui_record() { # kind, further JSON; in one write, and no process is started for it
+mtui_record() { # kind, further JSON; in one write, without starting a process
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \
         "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/new/$mtui_attempt.$1.$mtui_job$mtui_rerun"
 }
@@ -43,7 +43,7 @@ mtui_unwritten() {
     exit 73
 }
 
-# noclobber opens the file with O_EXCL: one winner, on network file systems too, and no process started
+# noclobber opens the file with O_EXCL: only one job succeeds, on network file systems too; and it starts no process
 mtui_claim=$mtui_home/claims/$mtui_attempt
 mtui_owner=
 set -C
@@ -51,12 +51,12 @@ set -C
 set +C
 if [ -z "$mtui_owner" ]; then
     { printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null || {
-        rm -f "$mtui_claim" # ours, but there is no room to say so: it is left as it was found
+        rm -f "$mtui_claim" # created, but the owner could not be written (disk full): undo
         mtui_unwritten
     }
 else
     # shellcheck disable=SC2034
-    for mtui_try in 1 2 3 4 5; do # whoever created it may be about to write into it
+    for mtui_try in 1 2 3 4 5; do # its owner may be about to write its id
         { read -r mtui_owner <"$mtui_claim"; } 2>/dev/null && break
         [ -e "$mtui_claim" ] || break
         sleep 1
@@ -68,7 +68,7 @@ else
         exit 75
     fi
     mtui_exit=$mtui_home/spool/new/$mtui_attempt.exit.$mtui_job
-    rm -f "$mtui_exit" "$mtui_exit"_r* # Slurm has put the job back: it is not over
+    rm -f "$mtui_exit" "$mtui_exit"_r* # Slurm has requeued the job: it has not ended
 fi
 
 if ! cd "$mtui_workspace"; then
@@ -78,8 +78,8 @@ fi
 set -- "$@" "$mtui_script"
 [ "$mtui_place" = local ] || mtui_record start ""
 
-# Slurm sends TERM at the end of the time limit to every process of the job, so the script has it already.
-# Other signals (--signal=B:USR1@60) reach only this shell and are handed on.
+# At the time limit Slurm sends TERM to every process of the job, so the script gets it directly. Other signals
+# (--signal=B:USR1@60) reach only this shell and are forwarded.
 mtui_signal=
 mtui_again=
 mtui_hand_on() {
@@ -91,18 +91,18 @@ for mtui_name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
     trap "mtui_hand_on $mtui_name" "$mtui_name"
 done
 
-mtui_run() { # the words of a command; sets mtui_code
+mtui_run() { # a command and its arguments; sets mtui_code
     "$@" 2>&9 9>&- &
     wait "$!"
     mtui_code=$?
-    while [ -n "$mtui_again" ]; do # a signal ended the wait, perhaps not the script
+    while [ -n "$mtui_again" ]; do # a signal ended the wait; the script may still run
         mtui_again=
         mtui_gone=
         kill -0 "$!" || mtui_gone=1
         wait "$!"
         mtui_late=$?
-        # Of a process that was gone, a shell that has told its end already says 127 (dash) or -1 (bash 5.2). So does
-        # bash if the process ended just as the signal came: it forgets the code then, and the signal counts for one.
+        # If the process was gone and its exit code was already returned, wait returns 127 (dash) or -1 (bash 5.2).
+        # bash also does so if the process ended just as the signal came: its exit code is lost, 128+signal is kept.
         case $mtui_gone$mtui_late in
         1127 | 1-*) ;;
         *) mtui_code=$mtui_late ;;
@@ -110,13 +110,13 @@ mtui_run() { # the words of a command; sets mtui_code
     done
 }
 
-exec 9>&2 2>/dev/null # bash says "Killed" of a process, which is not for the log of the user
+exec 9>&2 2>/dev/null # bash prints "Killed" for a killed process, which does not belong in the user's log
 if [ "$mtui_place" = local ] || [ -e "$mtui_home/old-env" ]; then
     mtui_run "$@"
 else
     # A shell starts background processes with INT and QUIT ignored, and an ignored signal cannot be trapped.
     mtui_run env --default-signal=INT,QUIT "$@"
-    if [ "$mtui_code" = 125 ] && ! env --default-signal=INT,QUIT true; then # an env before coreutils 8.31
+    if [ "$mtui_code" = 125 ] && ! env --default-signal=INT,QUIT true; then # env of coreutils before 8.31
         true >"$mtui_home/old-env"
         mtui_run "$@"
     fi

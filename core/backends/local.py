@@ -1,7 +1,7 @@
-"""Runs steps on this machine: each in a process session of its own, with live output files.
+"""Runs steps on this machine, each in a separate process session, with output files that are written live.
 
-A step outlives the driver that started it. Its job-side runner leaves the same claim and records as in Slurm,
-so another driver on this host adopts it by its process id.
+A step outlives the driver that started it. It runs under job.sh, with the same claim and records as in Slurm, so that
+another driver on this host can adopt it by its process id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, proce
 
 
 class Local:
-    """This machine. `on_exit` is told when the process of a step that was started here has ended."""
+    """The backend for this machine. `on_exit` is called when the process of a step started here has ended."""
 
     def __init__(self, home: Path, host: str, on_exit: OnExit) -> None:
         self._home = str(home)
@@ -33,7 +33,7 @@ class Local:
             with Path(attempt.script).open("rb") as script:
                 shell = os.fsdecode(script.readline()).removeprefix("#!").split() or ["/bin/sh"]
             command = ["/bin/sh", f"{self._home}/job.sh", attempt.name, self._home]
-            # appended to: an attempt that another driver began may be writing there, and this one its twin
+            # Append: if another driver started this attempt already, that process writes there and this is a duplicate.
             with Path(attempt.stdout).open("ab") as out, Path(attempt.stderr).open("ab") as err:
                 process = subprocess.Popen(
                     [*command, attempt.workspace, attempt.script, self._host, "", *shell],
@@ -46,7 +46,7 @@ class Local:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             return put_off_or_refuse(error, f"cannot be started here: {error.strerror}{where}")
-        # Not by the class Thread: its start() waits until the other thread runs.
+        # Not threading.Thread: its start() waits until the new thread runs.
         _thread.start_new_thread(self._wait, (process, attempt.name))
         return Accepted(str(process.pid), self._host)
 
@@ -55,12 +55,12 @@ class Local:
         return ""
 
     def kill(self, pid: str) -> None:
-        """End a step that did not end when it was asked to."""
+        """Send KILL to a step that did not end after TERM."""
         self._signal([pid], signal.SIGKILL)
 
     def _signal(self, pids: Sequence[str], number: signal.Signals) -> None:
         for pid in pids:
-            if self._command(pid)[1:2] == [os.fsencode(f"{self._home}/job.sh")]:  # not a stranger with that number
+            if self._command(pid)[1:2] == [os.fsencode(f"{self._home}/job.sh")]:  # not a process that reuses the pid
                 with suppress(ProcessLookupError):
                     os.killpg(int(pid), number)
 
@@ -69,12 +69,12 @@ class Local:
         self._on_exit(attempt, str(process.pid), code if code >= 0 else 128 - code)
 
     def is_running(self, attempt: str, pid: str) -> bool:
-        """Whether the process `pid` of this host is the runner of that attempt of this study."""
+        """Return whether process `pid` on this host runs that attempt of this study."""
         return self._command(pid)[1:4] == [os.fsencode(text) for text in (f"{self._home}/job.sh", attempt, self._home)]
 
     @staticmethod
     def _command(pid: str) -> list[bytes]:
-        """The command line of a process of this host; empty if there is none."""
+        """Return the command line of a process on this host; empty if it does not exist."""
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:

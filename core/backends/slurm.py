@@ -1,4 +1,4 @@
-"""Calls Slurm's programs. What they mean is decided in slurm_text.py."""
+"""Calls Slurm's programs. Their output is interpreted in slurm_text.py."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from .slurm_text import (
     submit_script,
 )
 
-# sbatch blocks for 120 s when the controller's job table is full; beyond that nothing useful comes.
+# Seconds. sbatch blocks for 120 s if the controller's job table is full; a longer wait is of no use.
 _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
-_LIMITS_DEADLINE = 5.0  # a limit that cannot be read is learned
+_LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
-PROGRAMS = ("sbatch", "squeue", "scancel")  # no study runs on Slurm without these
+PROGRAMS = ("sbatch", "squeue", "scancel")  # required to run a study on Slurm
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for Slurm's programs.
+    """Return the environment for Slurm's programs.
 
-    A driver that itself runs in a job has that job's SLURM_* and SBATCH_* variables; they would become
-    options of whatever it submits.
+    A driver that runs in a job has that job's SLURM_* and SBATCH_* variables, which would become options of the jobs
+    that it submits.
     """
     if "SLURM_JOB_ID" not in environment:
         return dict(environment)
@@ -57,7 +57,7 @@ def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def require_slurm() -> None:
-    """Raise BackendMissing if this machine lacks Slurm's programs."""
+    """Raise BackendMissing if Slurm's programs are missing on this machine, or not configured."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         raise BackendMissing(
@@ -72,13 +72,13 @@ def require_slurm() -> None:
 
 
 def knows_no_cluster() -> bool:
-    """Whether Slurm is installed here and no more than that. A controller that is away is waited for, so it counts."""
+    """Return whether Slurm's programs have no configuration here; False if only the controller is unreachable."""
     return _is_bare(os.environ.get("PATH", ""), os.environ.get("SLURM_CONF", ""))
 
 
 @cache
 def _is_bare(path: str, conf: str) -> bool:
-    """Asked once by a process: nothing but these two could change the answer."""
+    """Run `scontrol ping` once per process and arguments: only these two change the answer."""
     del path, conf
     with suppress(subprocess.TimeoutExpired, OSError):
         probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
@@ -87,7 +87,7 @@ def _is_bare(path: str, conf: str) -> bool:
 
 
 class Slurm:
-    """The cluster that this machine submits to. `home` is the study's `.mtui` directory, `log` the log of calls."""
+    """The Slurm cluster of this machine. `home` is the study's `.mtui` directory, `log` the log of calls."""
 
     arrays: ClassVar[bool] = True
     binds: ClassVar[bool] = True
@@ -97,11 +97,11 @@ class Slurm:
         require_slurm()
         self._home = home
         self._log = CommandLog(log)
-        # 0: squeue shows every task of an array, and does not cut their list.
+        # 0: squeue shows the whole list of an array's tasks instead of truncating it.
         self._environment = {**clean_environment(os.environ), "SLURM_BITSTR_LEN": "0"}
 
     def site(self) -> ClusterLimits:
-        """What the cluster allows, as far as it can be asked; of accounting soon or not at all."""
+        """Query the limits of the cluster; defaults for those that cannot be queried within the deadlines."""
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
         questions: list[tuple[list[str], float]] = [
@@ -115,21 +115,21 @@ class Slurm:
         return read_cluster_limits(config, qos, accounts)
 
     def version(self) -> str:
-        """As sbatch tells it: `slurm 23.02.7`; empty if it does not."""
+        """Return the version as sbatch prints it, `slurm 23.02.7`; empty if sbatch fails."""
         return self._ask(["sbatch", "--version"], _LIMITS_DEADLINE).strip()
 
     def default_account(self) -> str:
-        """The account that pays for the user's jobs if none is named; empty if accounting does not say."""
+        """Return the user's default account; empty if accounting does not have it or cannot be queried."""
         columns = ["where", f"name={user_name()}", "format=DefaultAccount"]
         answer = self._ask(["sacctmgr", "--noheader", "--parsable2", "show", "user", *columns], _LIMITS_DEADLINE)
         return answer.partition("\n")[0].strip()
 
     def has_accounting(self) -> bool:
-        """Whether sacct answers at all."""
+        """Return whether sacct succeeds."""
         return self._sacct(["--starttime=now-1minutes"]) is not None
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
-        """What a program prints; empty if it fails."""
+        """Return the output of a program; empty if it fails."""
         try:
             done = self._run(command, deadline)
         except (OSError, subprocess.TimeoutExpired):
@@ -165,7 +165,7 @@ class Slurm:
         return sbatch_answer(done.returncode, done.stdout, done.stderr)
 
     def ask(self, name: str, script: Path) -> Answer:
-        """Ask for an allocation that instances share, with a job script that is written."""
+        """Submit a shared allocation, with a job script that is already written."""
         command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
         try:
             return self._sbatch(command, str(script), os.fsdecode(script.read_bytes()))
@@ -173,7 +173,7 @@ class Slurm:
             return Deferred(f"{error.filename or script}: {error.strerror}")
 
     def _lay_out(self, job: Job, root: Path) -> None:
-        """Write what each task of an array is to do, and the links by which Slurm writes into its logs."""
+        """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""
         folder = self._home / "submit" / job.submission
         folder.mkdir(parents=True)
         start = len(str(root)) + 1
@@ -193,14 +193,14 @@ class Slurm:
                 return f"scancel gave no answer in {_QUERY_DEADLINE:.0f} s"
             except OSError as error:
                 return f"scancel could not be started: {error.strerror}"
-            if done.returncode:  # of one job, perhaps; the others are not to wait for that
+            if done.returncode:  # perhaps because of one job: continue with the others
                 problem = done.stderr.strip() or f"scancel ended with code {done.returncode}"
         return problem
 
     def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
-        """One squeue call for all of the user's jobs, and one sacct call for expected jobs that it lacks.
+        """Query squeue for all of the user's jobs, and sacct for `expected` jobs that it does not show.
 
-        `names` are job names of unclear submissions; accounting is asked for those that squeue lacks too.
+        `names` are job names of unclear submissions; sacct is queried for those that squeue does not show either.
         """
         command = ["squeue", "--me", "--noheader", "--states=all", f"--format={SQUEUE_FORMAT}"]
         try:
@@ -234,7 +234,7 @@ class Slurm:
     def _run(
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Call a program with `text` as its stdin, made of `script`; what changes something or fails is logged."""
+        """Run a program with `text`, created from `script`, as its stdin. Log calls that submit, cancel or fail."""
         try:
             done = subprocess.run(
                 command,
@@ -257,7 +257,7 @@ class Slurm:
 
 
 def user_name() -> str:
-    """The user's name; its number if the system has none."""
+    """Return the user's name; the user id if the system has no name for it."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -265,9 +265,9 @@ def user_name() -> str:
 
 
 def job_has_ended(job: str) -> bool:
-    """Whether Slurm says that a job is over; not so if it cannot be asked, or does not know the job.
+    """Return whether squeue shows a job as ended; False if the query fails or the job is unknown.
 
-    One that is unknown here may be alive: on another cluster with the same files.
+    An unknown job may be active on another cluster that shares the file system.
     """
     command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
     try:
@@ -278,7 +278,7 @@ def job_has_ended(job: str) -> bool:
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:
-    """Arguments for each sacct call. Without a start time sacct looks no further back than midnight."""
+    """Return the arguments of each sacct call. Without a start time sacct reads no further back than midnight."""
     since = "--starttime=now-30days"
     calls = [
         [f"--jobs={','.join(jobs[first : first + _IDS_PER_CALL])}", since]

@@ -1,4 +1,4 @@
-"""Slurm's words: what its programs print, as values; what to hand to them, as text. Nothing is called here."""
+"""Parses the output of Slurm's programs, and creates the text passed to sbatch. Runs no programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..engine.status import Status
 from ..plan.instance_script import directive_lines
 from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, Refused, Unclear
 
-# Every state of squeue(1) and sacct(1). The first group is alive: the job may still run.
+# Every state of squeue(1) and sacct(1). In the first group the job is active: it may still run.
 ALIVE: dict[str, Status] = {
     "PENDING": Status.PENDING,
     "RESV_DEL_HOLD": Status.PENDING,
@@ -41,12 +41,12 @@ ENDED: dict[str, Status] = {
     "DEADLINE": Status.DEADLINE,
 }
 
-SQUEUE_FORMAT = "%i|%T|%r|%N|%q|%j"  # the name comes last: it is the one field that may hold a "|"
+SQUEUE_FORMAT = "%i|%T|%r|%N|%q|%j"  # the name is last, since only it may contain a "|"
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
 
 _NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
 
-# Limits on what may be queued at once. They pass by themselves as jobs end, so they are waited for.
+# Limits on jobs in the queue. They clear as jobs end, so the submission is deferred.
 _LIMITS = re.compile(
     r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
 )
@@ -54,7 +54,7 @@ _OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re
 _DEPENDENCY = re.compile(r"job dependency problem", re.IGNORECASE)
 # The request was never sent.
 _NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
-# No answer or no room: the request may have been taken, or can be made again later.
+# No answer, or the controller is overloaded: the request may have been accepted, or can be repeated later.
 _TRANSIENT = re.compile(
     r"timed out|unable to contact slurm controller|temporarily unable|resource temporarily unavailable"
     r"|connection (refused|reset)|zero bytes were transmitted|communication|controller.*not responding"
@@ -65,7 +65,7 @@ _TRANSIENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class SlurmJob:
-    """A job as squeue or sacct shows it; `state` is Slurm's own word without additions."""
+    """A job as shown by squeue or sacct; `state` is Slurm's state without additions such as "by 1000"."""
 
     job: str
     state: str
@@ -78,9 +78,9 @@ class SlurmJob:
 
 @dataclass(frozen=True, slots=True)
 class SlurmView:
-    """One look at Slurm: all of the user's jobs that it still lists, and accounting for those it does not.
+    """The result of one poll: all jobs of the user in squeue, and the accounting of those no longer there.
 
-    `accounting` is false if sacct could not be asked: so it is told of a job that is in neither and counts as lost.
+    `accounting` is False if sacct failed; it is recorded for a job that is in neither and counts as lost.
     """
 
     jobs: Mapping[str, SlurmJob]
@@ -90,13 +90,13 @@ class SlurmView:
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
-    """Slurm could not be asked. It changes nothing."""
+    """The query of Slurm failed. It changes nothing."""
 
     message: str
 
 
 def parse_squeue(text: str) -> dict[str, SlurmJob]:
-    """The lines of squeue in SQUEUE_FORMAT, by job id; tasks of an array that it shows together are apart here."""
+    """Parse squeue output in SQUEUE_FORMAT, by job id; array tasks that squeue shows on one line are separate."""
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():
         parts = line.split("|", 5)
@@ -109,7 +109,7 @@ def parse_squeue(text: str) -> dict[str, SlurmJob]:
 
 
 def array_tasks(job: str) -> list[str]:
-    """The ids behind one as squeue shows it: `12_[0-2,5%4]` is four tasks, `12_0` and `12` are themselves."""
+    """Expand a job id of squeue: `12_[0-2,5%4]` to four tasks, `12_0` and `12` to themselves."""
     array, bracket, tasks = job.partition("_[")
     if not bracket:
         return [job]
@@ -121,7 +121,7 @@ def array_tasks(job: str) -> list[str]:
 
 
 def array_list(tasks: Sequence[int]) -> str:
-    """Task numbers in ascending order as sbatch takes them: `0-2,5`."""
+    """Format ascending task numbers for sbatch's --array: `0-2,5`."""
     runs: list[list[int]] = []
     for task in tasks:
         if runs and task == runs[-1][1] + 1:
@@ -132,7 +132,7 @@ def array_list(tasks: Sequence[int]) -> str:
 
 
 def parse_sacct(text: str) -> dict[str, SlurmJob]:
-    """The lines of sacct in SACCT_FORMAT with --parsable2, by job id."""
+    """Parse sacct --parsable2 output in SACCT_FORMAT, by job id."""
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():
         parts = line.split("|", 4)
@@ -147,37 +147,37 @@ def parse_sacct(text: str) -> dict[str, SlurmJob]:
 
 
 def _exit_code(state: str, text: str) -> int | None:
-    """The exit code that a shell would see, from sacct's `CODE:SIGNAL`; None if the job had none."""
+    """Convert sacct's `CODE:SIGNAL` to the exit code that a shell would report; None if the job has none."""
     match = re.fullmatch(r"(\d+):(\d+)", text)
     if not match or text == _NO_OUTPUT_FILE:
         return None
     code, number = int(match.group(1)), int(match.group(2))
     if code == 0 and number:
         return 128 + number
-    return code if code or state == "COMPLETED" else None  # 0:0 is also what it shows for a job that was ended
+    return code if code or state == "COMPLETED" else None  # sacct shows 0:0 for a cancelled job as well
 
 
 def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
-    """What sbatch's end means for the submission."""
+    """Convert sbatch's exit code and output to the answer to a submission."""
     message = sbatch_message(stderr) or f"sbatch ended with code {code}"
     if code == 0:
         job = stdout.strip().partition(";")[0]
         return Accepted(job) if re.fullmatch(r"[0-9]+", job) else Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
     if code < 0 or not sbatch_message(stderr):
-        return Unclear(message)  # it was killed, or says nothing: nobody knows how far it came
+        return Unclear(message)  # killed, or failed without a message: the job may have been accepted
     if _NOT_SENT.search(stderr):
         return Deferred(message)
     if _TRANSIENT.search(stderr):
         return Unclear(message)
     if _LIMITS.search(stderr) and not _OTHER_LIMIT.search(stderr):
         return Deferred(message, limit=True)
-    if _DEPENDENCY.search(stderr):  # a job that it is bound to has ended meanwhile: soon its instance knows it
+    if _DEPENDENCY.search(stderr):  # a job that it depends on has just ended: the driver will soon know that
         return Deferred(message)
     return Refused(message)
 
 
 def sbatch_message(stderr: str) -> str:
-    """What sbatch complains of, without its prefixes, on one line."""
+    """Return sbatch's error messages without prefixes, on one line."""
     lines = [
         re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()
     ]
@@ -185,17 +185,17 @@ def sbatch_message(stderr: str) -> str:
 
 
 def directives(script: str) -> list[str]:
-    """The `#SBATCH` lines that sbatch would read: those before the first command."""
+    """Return the `#SBATCH` lines that sbatch reads: those before the first command."""
     lines = script.split("\n")
     return [lines[number] for number in directive_lines(script)]
 
 
 def submit_script(job: Job, script: str, home: str) -> str:
-    """What sbatch is given for a job: the user's directives, and the call of the job-side runner.
+    """Create the script passed to sbatch for a job: the user's directives, and the call of job.sh.
 
-    Our own come first so that the user's win. A job that Slurm starts again by itself would hide a node failure.
-    Logs are appended to (those of earlier attempts were moved away): a requeued job, or the twin of one that
-    runs already, would empty them.
+    mtui's directives come first, so that the user's override them. --no-requeue: a job that Slurm requeues would hide a
+    node failure. --open-mode=append: a requeued job, or a duplicate of a running one, would truncate the logs (those of
+    earlier attempts have been moved away).
     """
     options = directives(script)
     attempt = job.only
@@ -204,10 +204,10 @@ def submit_script(job: Job, script: str, home: str) -> str:
 
 
 def array_script(job: Job, script: str, home: str, root: str) -> str:
-    """What sbatch is given for an array: each task finds its attempt, workspace and script in a file of its own.
+    """Create the script passed to sbatch for an array: each task reads its attempt, workspace and script from a file.
 
-    `script` is that of any of its attempts, `root` the study directory, from which Slurm finds the tasks' log files:
-    links to those in the workspaces, so that what Slurm itself has to say of a task stands in its own log.
+    `script` is that of any of its attempts, `root` the study directory. Relative to it are the tasks' log files: links
+    to those in the workspaces, so that messages of Slurm about a task are in the task's own log.
     """
     folder = f".mtui/submit/{job.submission}"
     task = f"{shlex.quote(f'{home}/submit/{job.submission}')}/$SLURM_ARRAY_TASK_ID"
@@ -226,7 +226,7 @@ def array_script(job: Job, script: str, home: str, root: str) -> str:
 
 
 def array_task(attempt: AttemptFiles, root: str) -> str:
-    """What the file of an array's task says: attempt, workspace, name of the script."""
+    """Create the file of an array task: attempt, workspace relative to `root`, name of the script."""
     return f"{attempt.name} {attempt.workspace.removeprefix(root + '/')} {attempt.script.rpartition('/')[2]}\n"
 
 
@@ -234,7 +234,7 @@ _OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
 
 
 def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[str]:
-    """The call of the runner, in the shell that is there already; `attempt` are its first four words, quoted."""
+    """Return the call of job.sh in the same shell; `attempt` are its first four arguments, quoted."""
     pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
     rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
@@ -242,17 +242,17 @@ def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[
 
 
 def job_tag(study_id: str, submission: str) -> str:
-    """The start of a job's name, by which the submission is found again."""
+    """Return the start of a job's name, which identifies the submission."""
     return f"mt.{study_id}.{submission}"
 
 
 def reason_words(reason: str) -> str:
-    """Slurm's reason for waiting in words; Slurm's own word if there is nothing to explain."""
+    """Return an explanation of Slurm's pending reason; the reason itself if there is none."""
     return REASONS.get(reason, reason)
 
 
 def reason_text(reason: str) -> str:
-    """The words with Slurm's own word behind them, once if they are the same."""
+    """Return the explanation followed by Slurm's reason in brackets; the reason alone if there is none."""
     words = reason_words(reason)
     return words if words == reason else f"{words} ({reason})"
 

@@ -1,4 +1,4 @@
-"""What jobs have used, as Slurm's accounting tells: time, cores and memory, asked for and needed."""
+"""Queries sacct for the time, cores and memory that jobs requested and used."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _CLOCK = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One job. Times in seconds, memory in MB; 0 where accounting does not say."""
+    """The usage of one job. Times in seconds, memory in MB; 0 if accounting has no value."""
 
     elapsed: int = 0
     limit: int = 0
     cpus: int = 0
     nodes: int = 0
     cpu_seconds: float = 0.0
-    memory: float = 0.0  # the most that a task of it used
-    asked_memory: float = 0.0  # of a node
+    memory: float = 0.0  # the peak of any task (MaxRSS)
+    asked_memory: float = 0.0  # requested per node
 
 
 class NoAccounting(Exception):
-    """Accounting could not be asked; the message says why."""
+    """sacct failed; the message says why."""
 
 
 def ask_usage(jobs: Iterable[str]) -> dict[str, Usage]:
-    """The usage of jobs and tasks of arrays, by their ids; those that it does not know are left out.
+    """Query the usage of jobs and array tasks, by id; unknown ones are left out.
 
     Raises NoAccounting.
     """
@@ -68,7 +68,7 @@ def _sacct(jobs: Sequence[str]) -> str:
 
 
 def parse_usage(text: str) -> dict[str, Usage]:
-    """The lines of sacct in this format: of each job one line, and one of each of its steps, which has the memory."""
+    """Parse sacct output in `_FORMAT`: one line for each job, and one for each of its steps, which has the memory."""
     found: dict[str, Usage] = {}
     for line in text.splitlines():
         parts = line.split("|")
@@ -98,7 +98,7 @@ def _whole(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    """sacct's `1-02:03:04`, `02:03:04` or `03:04.567`."""
+    """Convert sacct's `1-02:03:04`, `02:03:04` or `03:04.567` to seconds."""
     match = _CLOCK.fullmatch(text)
     if not match:
         return 0.0
@@ -112,7 +112,7 @@ def _size(text: str) -> float:
 
 
 def _asked(text: str, cpus: int, nodes: int) -> float:
-    """The memory of a node: of the whole job (`4G`), of each node (`4Gn`) or of each core (`4Gc`)."""
+    """Convert ReqMem to MB per node: it is per job (`4G`), per node (`4Gn`) or per core (`4Gc`)."""
     match = _SIZE.fullmatch(text)
     if not match:
         return 0.0

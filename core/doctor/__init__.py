@@ -1,1 +1,1 @@
-"""What this machine offers for running studies, checked by trying it, and what mtui does about each of it."""
+"""Checks of machine, Slurm and directory, by trying each operation; and what mtui does about each result."""

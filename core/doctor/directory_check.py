@@ -1,4 +1,4 @@
-"""Checks a directory in which studies are to be written: everything that mtui needs of a file system is tried there."""
+"""Checks a directory for studies, by trying every file system operation that mtui needs."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from pathlib import Path
 from ..store.file_watch import LOCAL_TYPES, file_system_type
 from .finding import Finding, FindingGroup, note, problem
 
-_NEWS_WITHIN = 2000  # milliseconds that the kernel has to tell of a new file
-_LEAST_ROOM = 100 << 20  # bytes; a study of thousands of instances writes some tens of megabytes besides its output
+_NEWS_WITHIN = 2000  # milliseconds for the kernel to report a new file
+_LEAST_ROOM = 100 << 20  # bytes; a study of thousands of instances writes some tens of MB in addition to its output
 _LEAST_FILES = 10_000
-_SLOW_SYNC = 0.05  # seconds; each submission waits for two
+_SLOW_SYNC = 0.05  # seconds; each submission waits for two syncs
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryFacts:
-    """What was found by trying. An empty text says that it worked; else it is what went wrong."""
+    """The results of the tests. A text is the error of a test, empty if it succeeded."""
 
     path: str
     kind: str  # of the file system; empty if unknown
     write: str = ""
-    hard_link: str = ""  # a second link to the same name has to fail, too
+    hard_link: str = ""  # also an error if a second link of the same name succeeds
     symbolic_link: str = ""
     run: str = ""
-    news: str = ""  # on a local file system: the kernel tells of new files
-    is_mine: bool = True  # a file that is made here belongs to this user
-    sync: float = 0.0  # seconds that it takes until a line is on disk
-    room: int = 1 << 40  # bytes
-    files: int = 1 << 40  # that can still be made; -1 where there is no such limit
+    news: str = ""  # the kernel reports new files (inotify); tested on local file systems only
+    is_mine: bool = True  # a new file belongs to this user
+    sync: float = 0.0  # seconds to write and sync one line
+    room: int = 1 << 40  # free bytes
+    files: int = 1 << 40  # free inodes; -1: no such limit
 
 
 def check_directory(path: Path) -> FindingGroup:
-    """Try everything in a folder that is removed again, and say what it means."""
+    """Run all tests in a temporary folder, and return the findings."""
     return FindingGroup(f"Directory {path}", directory_findings(try_directory(path)))
 
 
 def try_directory(path: Path) -> DirectoryFacts:
+    """Run all tests in a temporary folder of a directory."""
     mounts = ""
     with suppress(OSError):
         mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
@@ -109,7 +110,7 @@ def _news(folder: Path) -> None:
 
     changes = watch(folder, watch_filter=None, recursive=False, step=10, debounce=10, rust_timeout=1,
                     yield_on_timeout=True, raise_interrupt=False)  # fmt: skip
-    next(changes)  # it watches from here on
+    next(changes)  # the watch begins here
     (folder / "new").touch()
     deadline = time.monotonic() + _NEWS_WITHIN / 1000
     while not next(changes):
@@ -118,7 +119,7 @@ def _news(folder: Path) -> None:
 
 
 def directory_findings(facts: DirectoryFacts) -> list[Finding]:
-    """What the facts mean for a study in that directory."""
+    """Convert the test results to findings about a study in that directory."""
     if facts.write:
         return [problem("writing", facts.write, "no study can be started here; give another place with -o DIR")]
     return [

@@ -1,4 +1,4 @@
-"""What a check found, and what it means."""
+"""The results of checks."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from enum import Enum
 
 
 class Level(Enum):
-    """How a thing stands. The value is the word that people and programs read."""
+    """The severity of a finding. The value is printed, also in JSON."""
 
     GOOD = "ok"
-    NOTE = "note"  # mtui does something else about it, or somebody may want to
-    PROBLEM = "problem"  # what needs it does not work
+    NOTE = "note"  # mtui has a workaround, or the user may want to do something
+    PROBLEM = "problem"  # features that need it do not work
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`found` is the fact, `then` what mtui does about it or what a person can do; empty if all is as it should be."""
+    """One result: `found` is the fact, `then` what mtui or the user can do about it (may be empty)."""
 
     subject: str
     found: str
@@ -27,7 +27,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FindingGroup:
-    """The findings about one thing: the terminal, Slurm, a directory, this machine."""
+    """The findings of one check: the terminal, Slurm, a directory, this machine."""
 
     title: str
     findings: Sequence[Finding]

@@ -1,4 +1,4 @@
-"""Checks this machine: what a driver may use here, and whether it may live on when its user logs out."""
+"""Checks this machine: the limits of a driver, and whether it can keep running after logout."""
 
 from __future__ import annotations
 
@@ -13,26 +13,30 @@ from ..backends.slurm import user_name
 from ..study_creation import default_local_jobs
 from .finding import Finding, FindingGroup, note, problem
 
-_LEAST_FILES = 256  # open at once; a driver with an app needs less than half of it
+_LEAST_FILES = 256  # open at once; a driver with the app needs less than half of it
 _LEAST_PROCESSES = 100
-_LOGIND = ("/usr/lib/systemd", "/etc/systemd")  # the later one counts
+_LOGIND = ("/usr/lib/systemd", "/etc/systemd")  # settings of the later one override
 _KILLS = re.compile(r"^\s*KillUserProcesses\s*=\s*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class MachineFacts:
-    files: int  # that a process may have open; -1: no limit
-    processes: int  # of the user; -1: no limit
+    """The limits and settings of this machine."""
+
+    files: int  # open files per process; -1: no limit
+    processes: int  # processes of the user; -1: no limit
     local_jobs: int
-    ends_at_logout: bool  # the system kills what a user leaves running
-    unwritable: tuple[str, ...] = ()  # of the user's own folders
+    ends_at_logout: bool  # the system kills the user's processes at logout
+    unwritable: tuple[str, ...] = ()  # the user's config and state folders that cannot be written
 
 
 def check_machine(environment: Mapping[str, str]) -> FindingGroup:
+    """Check this machine, and return the findings."""
     return FindingGroup("This machine", machine_findings(look_at_machine(environment)))
 
 
 def look_at_machine(environment: Mapping[str, str]) -> MachineFacts:
+    """Read the limits and settings of this machine."""
     config = environment.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     state = environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return MachineFacts(
@@ -54,25 +58,25 @@ def _parts(folder: Path) -> list[Path]:
 
 
 def kills_at_logout(texts: list[str]) -> bool:
-    """Whether systemd's settings say so, of which the last counts. What they leave open is no, as on most systems."""
+    """Return whether the last KillUserProcesses setting of logind is on; False if unset, as on most systems."""
     answers = [answer for text in texts for answer in _KILLS.findall(text)]
     return bool(answers) and answers[-1].lower() in ("yes", "true", "on", "1")
 
 
 def _lingers() -> bool:
-    """Whether the user may leave programs running all the same (loginctl enable-linger)."""
+    """Return whether the user's processes are exempt (loginctl enable-linger)."""
     return (Path("/var/lib/systemd/linger") / user_name()).exists()
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder can be written, or made."""
+    """Return whether a folder can be written, or created."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
 def machine_findings(facts: MachineFacts) -> list[Finding]:
-    """What the facts mean for a driver on this machine."""
+    """Convert the facts to findings about a driver on this machine."""
     found = [
         Finding("local steps", f"{facts.local_jobs} at once, unless --local-jobs says otherwise"),
         _limit("open files", facts.files, _LEAST_FILES, "ulimit -n 1024"),

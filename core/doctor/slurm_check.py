@@ -1,4 +1,4 @@
-"""Checks Slurm by the calls that a driver makes."""
+"""Checks Slurm with the same calls as a driver."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ _OPTIONAL = ("sacct", "sacctmgr", "scontrol", "srun")
 
 @dataclass(frozen=True, slots=True)
 class SlurmFacts:
-    """What was found by asking. `missing` are programs; an empty `silent` says that squeue answered."""
+    """The results of the queries. `missing` are programs; `silent` is the error of squeue, empty if it succeeded."""
 
     missing: tuple[str, ...] = ()
     configured: bool = True
     version: str = ""
     silent: str = ""
-    took: float = 0.0  # seconds of the answer
-    jobs: int = 0  # that squeue lists as the user's
+    took: float = 0.0  # seconds until the answer
+    jobs: int = 0  # active jobs of the user in squeue
     accounting: bool = True
     site: ClusterLimits = field(default_factory=ClusterLimits)
-    inside: str = ""  # the job that this process is in
-    profile: str = ""  # of the site: its name and file
-    unreadable: str = ""  # what is wrong with the site's profile
+    inside: str = ""  # the job that this process runs in
+    profile: str = ""  # name and file of the site profile
+    unreadable: str = ""  # the error in the site profile
 
 
 def check_slurm(environment: Mapping[str, str]) -> FindingGroup:
-    """Ask Slurm what a driver asks it. Takes as long as the controller does, some seconds at most if it is well."""
+    """Query Slurm as a driver does. Takes a few seconds at most, unless the controller is slow or down."""
     return FindingGroup("Slurm", slurm_findings(ask_slurm(environment)))
 
 
 def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
+    """Query Slurm; stop at the first failure that makes the other queries useless."""
     missing = tuple(name for name in (*PROGRAMS, *_OPTIONAL) if shutil.which(name) is None)
     inside = environment.get("SLURM_JOB_ID", "")
     if set(missing) & set(PROGRAMS):
@@ -69,7 +70,7 @@ def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
 
 
 def _profile(environment: Mapping[str, str]) -> str | Refusal:
-    """The name and file of the site's profile, empty if none fits; or what is wrong with it."""
+    """Return the name and file of the site profile, empty if none matches; or the error in it."""
     try:
         profile = find_profile("", Path(), environment)
     except MtuiError as error:
@@ -78,7 +79,7 @@ def _profile(environment: Mapping[str, str]) -> str | Refusal:
 
 
 def slurm_findings(facts: SlurmFacts) -> list[Finding]:
-    """What the answers mean for studies on Slurm."""
+    """Convert the query results to findings about studies on Slurm."""
     needed = [name for name in facts.missing if name in PROGRAMS]
     local = "studies of local steps run, and --local runs every step on this machine"
     if len(needed) == len(PROGRAMS):

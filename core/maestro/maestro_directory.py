@@ -1,4 +1,4 @@
-"""The directory of a study of Maestro: how it is recognised, and where its files stand."""
+"""The directory of a Maestro study: how it is recognized, and where its files are."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..store.study_directory import StudyDirectory
 
 
 class MaestroDirectory(StudyDirectory):
-    """As that of a study of ours, but for the names of output files, and that nothing is ever written."""
+    """A study directory with Maestro's names of output files; never written to."""
 
     @cached_property
     def driver_log(self) -> Path:
-        """What Maestro's conductor had to say."""
+        """The log of Maestro's conductor."""
         logs = sorted((self.root / "logs").glob("*.log"))
         return logs[0] if logs else self.root / "logs"
 
@@ -25,7 +25,7 @@ class MaestroDirectory(StudyDirectory):
         return self._output(instance, "err")
 
     def _output(self, instance: Instance, ending: str) -> Path:
-        """Of a job NAME.out; of a local step NAME.PID.out, of which there is one for each attempt."""
+        """Return NAME.out of a job, or the latest NAME.PID.out of a local step, which has one per attempt."""
         folder = self.workspace(instance)
         named = folder / f"{instance.stem}.{ending}"
         try:
@@ -45,7 +45,7 @@ def _modified(path: Path) -> float:
 
 
 def find_maestro_study(path: Path) -> MaestroDirectory | None:
-    """The study of Maestro in a directory, if there is one and it is none of ours."""
+    """Return the Maestro study in a directory; None if there is none, or if it is a study of mtui."""
     root = path.absolute()
     signs = (root / "status.csv", root / "batch.info")
     if not (root / ".mtui").exists() and all(sign.is_file() for sign in signs):

@@ -1,4 +1,4 @@
-"""The plan of a study of Maestro: made anew of the spec that it keeps, or at least of the rows that it shows."""
+"""Creates the plan of a Maestro study: from the copy of its spec, or else from the rows of its status.csv."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .status_rows import Row
 
 
 def plan_of_maestro(root: Path, rows: Sequence[Row]) -> tuple[Plan, str, bool]:
-    """The plan, the path of the spec, and whether the plan has the edges: else it is one of the rows alone."""
+    """Return the plan, the path of the spec, and whether the plan has edges; without a usable spec it has none."""
     for spec in sorted(path for path in root.glob("*.y*ml") if path.is_file()):
         try:
             plan = plan_study(spec, PlanOptions(out=str(root))).plan
@@ -28,7 +28,7 @@ def plan_of_maestro(root: Path, rows: Sequence[Row]) -> tuple[Plan, str, bool]:
 
 
 def _as_laid_out(plan: Plan, rows: Sequence[Row]) -> Plan:
-    """The plan with the workspaces that Maestro chose; with --hashws these are numbered."""
+    """Return the plan with the workspaces that Maestro chose; with --hashws these are numbered."""
     places = {row.name: row.workspace for row in rows}
     instances = [
         replace(instance, workspace=places.get(instance.name, instance.workspace), stem=_stem(instance, places))
@@ -43,7 +43,7 @@ def _stem(instance: Instance, places: dict[str, str]) -> str:
 
 
 def _of_rows(root: Path, rows: Sequence[Row]) -> Plan:
-    """A plan of what is shown: steps are the first part of the workspaces, and nothing hangs on anything."""
+    """Create a plan from the rows: a step for each first part of the workspaces, without edges."""
     keys = tuple(dict.fromkeys(key for row in rows for key in row.params))
     by_step: dict[str, list[Row]] = {}
     for row in rows:

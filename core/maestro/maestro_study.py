@@ -1,4 +1,4 @@
-"""A study of Maestro as a study of ours: its plan, and a state in which every row stands as Maestro shows it."""
+"""Converts a Maestro study: its plan, and a state in which every instance has the status that Maestro shows."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _ALIVE = ("PENDING", "WAITING", "QUEUED", "RUNNING", "FINISHING")
 
 
 def read_maestro_study(directory: MaestroDirectory, study: StudyFile | None = None) -> tuple[StudyFile, StudyState]:
-    """The study as its status.csv shows it now. `study` is what was read before: its plan stays.
+    """Read the study as its status.csv shows it now. If `study` is given, its plan is reused.
 
-    Raises StudyDirectoryError.
+    Raises StudyDirectoryError if status.csv cannot be read.
     """
     try:
         text = directory.status_csv.read_text(encoding="utf-8", errors="replace")
@@ -47,7 +47,7 @@ def read_maestro_study(directory: MaestroDirectory, study: StudyFile | None = No
 
 
 def state_of_rows(plan: Plan, rows: Sequence[Row]) -> StudyState:
-    """The state that the rows tell of; what they contradict each other in is left out."""
+    """Build the state from the rows; rows that contradict others are left out."""
     state = StudyState(plan)
     by_name = {row.name: row for row in rows}
     last = 0.0
@@ -63,17 +63,17 @@ def state_of_rows(plan: Plan, rows: Sequence[Row]) -> StudyState:
 
 
 def _apply(state: StudyState, instance: Instance, row: Row) -> None:
-    """The events by which an instance comes to stand as its row says."""
+    """Apply events that bring an instance to the status of its row."""
     index, scheduled = instance.index, state.plan.step_of(instance).scheduled
     end = _ENDS.get(row.state)
-    if not row.submitted:  # it never came to run: blocked by its parents, or cancelled
+    if not row.submitted:  # never submitted: blocked by its parents, or cancelled
         if end is Status.CANCELLED:
             state.apply(ev.CancelRequested(at=row.ended, instance=index))
         return
     if end is None and row.state not in _ALIVE:
         return
     for parent in state.plan.parents(instance):
-        if state.status[parent] not in OVER:  # torn: a child that runs before its parent is shown as done
+        if state.status[parent] not in OVER:  # inconsistent file: a child runs before its parent is shown as ended
             return
     number, job = 1 + row.restarts, row.job or "?"
     state.apply(

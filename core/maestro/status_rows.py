@@ -1,4 +1,4 @@
-"""Maestro's status.csv, as it is written: without quotes, in place, perhaps half."""
+"""Parses Maestro's status.csv, which has no quoting and is rewritten in place, so it may be incomplete."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_COLUMNS = 11  # the last one, Params, may hold commas
+_COLUMNS = 11  # the last one, Params, may contain commas
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One instance. Times are wall clock seconds, 0 where there is none."""
+    """One instance. Times are seconds since the epoch, 0 if there is none."""
 
     name: str
     job: str
@@ -25,7 +25,7 @@ class Row:
 
 
 def parse_rows(text: str) -> list[Row]:
-    """The rows of the file; a line that is not whole is left out."""
+    """Parse the rows of the file; incomplete lines are left out."""
     rows: list[Row] = []
     for line in text.splitlines()[1:]:
         cells = line.split(",", _COLUMNS - 1)

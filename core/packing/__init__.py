@@ -1,4 +1,4 @@
-"""What runs inside an allocation that many instances share: a leader on its first node, a worker on each node.
+"""The programs that run in a shared allocation: a leader on its first node, a worker on each node.
 
-It imports the standard library and core.claims alone: it starts on compute nodes, many times over.
+Imports only the standard library and core.claims, since it starts on many compute nodes.
 """

@@ -1,4 +1,4 @@
-"""The text of the batch script of an allocation."""
+"""Creates the batch script of an allocation."""
 
 from __future__ import annotations
 
@@ -60,11 +60,12 @@ def allocation_script(
     shell_words: Sequence[str],
     options: Sequence[str],
 ) -> str:
-    """The batch script of allocation `name`; `options` are those of sbatch, such as --nodes=2.
+    """Return the batch script of allocation `name`; `options` are those of sbatch, such as --nodes=2.
 
-    `cores` is what an instance takes at most: where a node has no Python, as many run side by side as that gives.
+    `cores` is the most that an instance uses: on nodes without Python it sets how many instances run at a time. `idle`
+    is in seconds.
     """
-    # That it is not put back, and adds to its log, does not depend on the site.
+    # Set here, so that requeueing and truncated logs do not depend on the site's defaults.
     directives = "\n".join(
         f"#SBATCH {_directive(option)}" for option in (*options, "--no-requeue", "--open-mode=append")
     )
@@ -79,7 +80,7 @@ def allocation_script(
 
 
 def _directive(option: str) -> str:
-    """One option as sbatch reads it: split at spaces, unless they are quoted."""
+    """Quote an option for a `#SBATCH` line, which sbatch splits at unquoted blanks."""
     if not any(sign in option for sign in " \t#'\"\\"):
         return option
     return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'

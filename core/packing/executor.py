@@ -1,4 +1,4 @@
-"""What a leader runs: claims and starts what fits, and records how it ended."""
+"""The scheduler of a leader: claims and starts queued attempts that fit, and records how they ended."""
 
 from __future__ import annotations
 
@@ -16,31 +16,35 @@ from .record_files import RecordWriter
 from .slots import Node, Placement, Slots, bits
 from .timers import Timers
 
-# Exit codes of what was not run, as sysexits.h has them.
+# Exit codes of attempts that were not run, from sysexits.h.
 _UNCLAIMED, _REFUSED = 73, 78
 
 _MARGIN = 5.0  # seconds between an attempt's walltime and the end of the allocation
 _GRACE = 10.0  # seconds between TERM and KILL
-_CAREFUL = 0.3  # seconds without a start after something was killed: the allocation may be about to end
-_HELD = 1.0  # seconds after which a bad end has nothing to do with the end of the allocation
-_DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # how long, and how often, a claim is read that is still empty
+_CAREFUL = 0.3  # seconds without a start after an attempt was killed: the allocation may be about to end
+_HELD = 1.0  # seconds after which a failure is not caused by the end of the allocation
+_DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # seconds for which, and between which, a claim without owner is read again
 
 
 @dataclass(slots=True, eq=False)
 class RunningAttempt:
+    """An attempt that a worker runs, and its shares of nodes."""
+
     item: WorkItem
     shares: tuple[Placement, ...]
-    node: str  # its nodes, as records name them
-    ordered: bool = False  # we told it to end
-    verdict: str = ""
+    node: str  # its nodes, joined by commas, as in records
+    ordered: bool = False  # the leader has sent it TERM
+    verdict: str = ""  # "timed out", or empty
 
     @property
     def home(self) -> str:
-        """The node that its script runs on."""
+        """The node on which its script runs."""
         return self.shares[0].node
 
 
 class Executor:
+    """Schedules the attempts of an allocation on its nodes."""
+
     def __init__(
         self,
         job: str,
@@ -53,22 +57,23 @@ class Executor:
         self._job, self._claims, self._base, self._records, self._timers = job, claims, base, records, timers
         self.queue = Queue()
         self.slots = Slots(count)
-        self.deadline: float | None = None  # the end of the allocation
+        self.deadline: float | None = None  # the end of the allocation (monotonic clock); None: no limit
         self.running: dict[str, RunningAttempt] = {}
         self._gpus: dict[str, tuple[str, ...]] = {}
-        self._held: set[str] = set()  # ended badly, perhaps with the allocation
-        self._doubted: set[str] = set()  # with a claim that says nothing yet
+        self._held: set[str] = set()  # failed, perhaps because the allocation ends
+        self._doubted: set[str] = set()  # claimed by another, with no owner in the claim yet
         self._outbox: dict[str, dict[str, list[Any]]] = {}
         self._stopping = False
         self._careful_until = 0.0
 
     @property
     def busy(self) -> bool:
+        """Whether attempts run, or results or claims are still undecided or not recorded."""
         writing = not self._records.through and not self._records.stuck
         return bool(self.running or self._held or self._doubted or writing)
 
     def messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What is to be told to the workers, by node."""
+        """Yield and clear the pending messages to workers, as (node, message)."""
         outbox, self._outbox = self._outbox, {}
         yield from outbox.items()
 
@@ -81,6 +86,7 @@ class Executor:
     # -- nodes
 
     def join(self, node: Node, gpus: tuple[str, ...]) -> None:
+        """Add a node, or reopen it for a new worker; `gpus` are the ids of its GPUs."""
         self._gpus[node.name] = gpus
         if known := self.slots.nodes.get(node.name):
             known.open = True
@@ -88,12 +94,12 @@ class Executor:
             self.slots.add(node)
 
     def close(self, node: str) -> None:
-        """Its worker is gone: nothing more is started there."""
+        """Stop starting attempts on a node whose worker is lost."""
         self.slots.nodes[node].open = False
         self._outbox.pop(node, None)
 
     def lost(self, node: str) -> None:
-        """What ran on this node runs no more."""
+        """Record the attempts of a node as lost: their processes have been killed."""
         for attempt, run in list(self.running.items()):
             if run.home == node:
                 del self.running[attempt]
@@ -101,9 +107,9 @@ class Executor:
                 self._record("lost", attempt, run.node, error=f"its worker on {node} was killed")
 
     def abandon(self, node: str) -> None:
-        """Nobody knows how what ran on this node goes on; the driver takes it back when the allocation ends.
+        """Forget the attempts of a node, whose state is unknown; the driver handles them when the allocation ends.
 
-        It keeps what it holds of other nodes.
+        Their shares of other nodes stay occupied.
         """
         for attempt, run in list(self.running.items()):
             if run.home == node:
@@ -112,7 +118,7 @@ class Executor:
     # -- starting
 
     def start_what_fits(self) -> None:
-        """Bigger asks first; smaller ones fill what these leave."""
+        """Start queued attempts: bigger requests first, smaller ones in the space that is left."""
         if self._stopping or self._records.stuck or self.slots.full or time.monotonic() < self._careful_until:
             return
         for ask in self.queue.shapes:
@@ -132,7 +138,7 @@ class Executor:
         return left > (ask.seconds + _MARGIN if ask.seconds else 0)
 
     def _start(self, item: WorkItem, shares: tuple[Placement, ...]) -> None:
-        """Claim it, and tell the worker of its first node."""
+        """Claim an attempt, and send it to the worker of its first node."""
         run = RunningAttempt(item, shares, ",".join(share.node for share in shares))
         if not self._claim(item, run.node):
             self.slots.release(shares)
@@ -166,7 +172,7 @@ class Executor:
         return False
 
     def _judge(self, attempt: str, node: str, owner: str, deadline: float) -> None:
-        """Somebody else has claimed it, and may be about to write who it is."""
+        """Record a duplicate once the claim's owner is known; the owner may not have been written yet."""
         if attempt not in self._doubted:  # cancelled meanwhile
             return
         now = time.monotonic()
@@ -183,6 +189,7 @@ class Executor:
     # -- ending
 
     def cancel(self, attempt: str) -> None:
+        """End a running attempt, or remove a queued one."""
         if run := self.running.get(attempt):
             self._end(run)
         else:
@@ -195,7 +202,7 @@ class Executor:
             self._end(run)
 
     def _end(self, run: RunningAttempt) -> None:
-        """TERM now, KILL if it does not go."""
+        """Send TERM now, and KILL if it has not ended after `_GRACE`."""
         if not run.ordered:
             run.ordered = True
             self._tell(run.home, "signal", (run.item.attempt, signal.SIGTERM))
@@ -209,6 +216,7 @@ class Executor:
         return self.running.get(run.item.attempt) is run
 
     def ended(self, attempt: str, code: int, verdict: str, error: str) -> None:
+        """Release the shares of an attempt and record its end; failures after `_HELD` seconds, unless the job ends."""
         run = self.running.pop(attempt, None)
         if run is None:
             return
@@ -228,7 +236,7 @@ class Executor:
             if not run.ordered:
                 self.queue.succeeded(attempt)
         elif self._stopping:
-            pass  # it was killed with the allocation
+            pass  # killed with the allocation
         elif run.ordered or error:
             record()
         else:
@@ -240,13 +248,13 @@ class Executor:
                 self._timers.at(self._careful_until, lambda: None)
 
     def abort(self) -> None:
-        """What runs here may soon run elsewhere: it is killed at once."""
+        """Kill all attempts at once, since they may soon run elsewhere."""
         self.stop()
         for run in self.running.values():
             self._kill(run)
 
     def stop(self) -> None:
-        """Slurm ends the job: nothing more is started, and what just ended badly was killed with it."""
+        """Start nothing more, since Slurm ends the job; recent failures are not recorded, as it caused them."""
         self._stopping = True
         self._held.clear()
         self._doubted.clear()

@@ -1,19 +1,18 @@
 #!/bin/sh
-# Works down the list of an allocation where compute nodes have no Python; one runs on each node.
+# Replaces leader and workers on compute nodes without Python; one runs on each node.
 #
 #   fallback.sh HOME NAME IDLE CORES SHELL...
 #
-# HOME is the study's .mtui directory, NAME the allocation's, IDLE after how many seconds without a new line it ends,
-# CORES how many an instance may take, so that as many run side by side as a node has room for, SHELL the words that
-# start a script.
+# HOME is the study's .mtui directory, NAME the name of the allocation, IDLE the seconds without new work after which it
+# ends, CORES the most that an instance uses, which sets how many run at a time, SHELL the command that runs a script.
 #
-# It knows instances of one node that wait for nothing; job.sh claims them and drops their records into the spool.
-# All names begin with mtui_: setting one that the user has exported would change it for the scripts as well.
+# Runs only instances of one node without parents; job.sh claims them and writes their records to the spool.
+# All names begin with mtui_: assigning to a variable that the user has exported would change it for the scripts.
 mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / $4))
 [ "$mtui_slots" -gt 0 ] || mtui_slots=1
 shift 4
 mtui_list=$mtui_home/allocations/$mtui_name.list
-mtui_taken=$mtui_home/allocations/$mtui_name.taken # its loops agree here who starts what; what runs has its process
+mtui_taken=$mtui_home/allocations/$mtui_name.taken # a file per attempt: assigns it to one loop, has node and process id
 mkdir -p "$mtui_taken"
 mtui_tab=$(printf '\t')
 mtui_timeout=
@@ -25,8 +24,8 @@ if [ "${SLURM_PROCID:-0}" = 0 ]; then
         >>"$mtui_home/allocations/$mtui_name.records"
 fi
 
-# The items of whole gifts after the first $1 of them: first those that are this loop's own ($2), so that loops do not
-# run after each other, then those of the others. Last, how many there are, and whether nothing more will be given.
+# Prints the items of complete dispatches after the first $1: first those of this loop ($2), so that loops do not
+# compete for the same items, then those of other loops. Last the number of items, and whether the list has ended.
 mtui_read_list() {
     awk -F '\t' -v skip="$1" -v own="$2" -v loops="$mtui_loops" '
         /\030/ { left = 0; next }
@@ -53,7 +52,7 @@ mtui_read_list() {
     ' "$mtui_list" 2>/dev/null
 }
 
-mtui_take() { # noclobber opens with O_EXCL: one winner, on network file systems too, and no process started
+mtui_take() { # noclobber opens with O_EXCL: only one succeeds, on network file systems too; and it starts no process
     [ ! -e "$mtui_home/claims/$1" ] || return 1
     set -C
     { true >"$mtui_taken/$1"; } 2>/dev/null
@@ -62,19 +61,19 @@ mtui_take() { # noclobber opens with O_EXCL: one winner, on network file systems
     return "$mtui_code"
 }
 
-# What the list tells to end. The sign at its end marks a line of which not all is there.
+# Prints the attempts to cancel, or "all". The CAN appended to the list invalidates a last line that is incomplete.
 mtui_read_ends() {
     { cat "$mtui_list" && printf '\030\n'; } 2>/dev/null |
         awk -F '\t' '!/\030/ && $1 == "cancel" { print $2 } !/\030/ && $1 == "abort" { print "all" }'
 }
 
-mtui_end() { # a file of what runs: tell it to end, once, if it runs on this node
+mtui_end() { # the file of a running attempt: send it TERM, once, if it runs on this node
     { read -r mtui_node mtui_pid <"$1"; } 2>/dev/null && [ "$mtui_node" = "$SLURMD_NODENAME" ] || return 0
     : >"$1"
-    kill -TERM "$mtui_pid" 2>/dev/null # job.sh hands it on, and timeout makes sure of it
+    kill -TERM "$mtui_pid" 2>/dev/null # job.sh forwards it; timeout sends KILL later
 }
 
-mtui_watch() { # end what is to end, as long as this node is at work
+mtui_watch() { # apply cancel and abort orders to attempts on this node, until killed
     mtui_mark=$mtui_taken/watch.${SLURM_PROCID:-0} mtui_looks=0
     while :; do
         true >"$mtui_mark"
@@ -94,7 +93,7 @@ mtui_watch() { # end what is to end, as long as this node is at work
     done
 }
 
-mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words of the shell
+mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the shell command
     mtui_attempt=$1 mtui_workspace=${mtui_home%/*}/$2 mtui_script=$3 mtui_stem=$4
     SLURM_NTASKS=$5 SLURM_NPROCS=$5 SLURM_TASKS_PER_NODE=$5 SLURM_CPUS_PER_TASK=$6 SRUN_CPUS_PER_TASK=$6
     SLURM_NNODES=1 SLURM_JOB_NUM_NODES=1 SLURM_NODELIST=$SLURMD_NODENAME SLURM_JOB_NODELIST=$SLURMD_NODENAME
@@ -103,7 +102,7 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words
         SLURM_NNODES SLURM_JOB_NUM_NODES SLURM_NODELIST SLURM_JOB_NODELIST SLURM_JOB_NAME SLURM_EXACT
     mtui_seconds=$7
     shift 7
-    if [ -n "$mtui_timeout" ]; then # of 0 seconds it never ends one by itself, and still ends all of it when told to
+    if [ -n "$mtui_timeout" ]; then # 0 seconds: no time limit, but it still forwards TERM and then sends KILL
         set -- timeout -k 10 "$mtui_seconds" "$@"
     fi
     set -- "$mtui_home/job.sh" "$mtui_attempt" "$mtui_home" "$mtui_workspace" "$mtui_script" "" 1 "$@"
@@ -113,10 +112,10 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the words
     # shellcheck disable=SC2016
     sh -c 'echo "$SLURMD_NODENAME $$" >"$0"; exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
         </dev/null >>"$mtui_out" 2>>"$mtui_err"
-    : >"$mtui_taken/$mtui_attempt" # that process may soon be another's
+    : >"$mtui_taken/$mtui_attempt" # the process id may be reused
 }
 
-mtui_loop() { # number of this loop, the words of the shell; until nothing more comes
+mtui_loop() { # number of this loop, the shell command; until the list has ended or is idle
     mtui_own=$1 mtui_mark=$mtui_taken/loop.$1
     shift
     mtui_seen=0 mtui_waited=0 mtui_ended=0
@@ -138,11 +137,11 @@ mtui_loop() { # number of this loop, the words of the shell; until nothing more 
 $mtui_new
 EOF
         [ "$mtui_seen" = "$mtui_before" ] || continue
-        while :; do # looking at the list's time costs no process, reading it does
+        while :; do # checking the list's modification time starts no process, reading it does
             [ "$mtui_ended" = 0 ] && [ "$mtui_waited" -lt "$mtui_idle" ] || return 0
             sleep 1
             mtui_waited=$((mtui_waited + 1))
-            # The two may have been written in the same moment, so now and then it is read in any case.
+            # Both files may have the same modification time, so every 15 s the list is read regardless.
             # shellcheck disable=SC3013
             if [ "$mtui_list" -nt "$mtui_mark" ] || [ "$((mtui_waited % 15))" = 0 ]; then break; fi
         done

@@ -1,4 +1,4 @@
-"""What an instance finds in its environment: the job that it would have been, had it been submitted by itself."""
+"""Creates the environment of an instance, as if it were a separate job."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from itertools import groupby
 from .protocol import WorkItem
 from .slots import Node, Placement, bits
 
-# Options of the allocation, which srun would read as options of every step.
+# Variables of the allocation that srun would read as options of every step.
 _SHAPE = (
     *("SLURM_ARRAY_", "SLURM_CPUS_PER_", "SLURM_GPUS", "SLURM_GRES", "SLURM_JOB_GPUS", "SLURM_NTASKS"),
     *("SLURM_STEP_GPUS", "SLURM_STEP_GRES", "SLURM_TRES_PER_", "SLURM_EXACT", "SLURM_EXCLUSIVE", "SLURM_OVERLAP"),
     *("SLURM_WHOLE", "SLURM_HOSTFILE", "SLURM_ARBITRARY_NODELIST", "SLURM_EXPORT_ENV", "SRUN_"),
 )
-# How steps are laid out: meant for those of instances, not for the workers.
+# Layout of steps: for the steps of instances, not for the workers.
 _LAYOUT = (
     *("SLURM_CPU_BIND", "SLURM_DISTRIBUTION", "SLURM_GPU_", "SLURM_HINT", "SLURM_MEM_BIND", "SLURM_OVERCOMMIT"),
     *("SLURM_THREADS_PER_CORE", "SLURM_MPI_TYPE", "SLURM_SPREAD_JOB", "SLURM_USE_MIN_NODES", "SLURM_TASK_"),
 )
-# How programs are told which GPUs to use; Slurm sets those that the site's GPUs understand.
+# Variables that select GPUs; Slurm sets those that apply to the site's GPUs.
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 
 
 def base_environment(batch: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the batch script, without the shape of the allocation."""
+    """Return the environment of the batch script without the allocation's options."""
     return {name: text for name, text in batch.items() if not name.startswith(_SHAPE)}
 
 
 def step_environment(batch: Mapping[str, str], private: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the srun that starts workers: nothing there may ask for less than the whole of each node."""
+    """Return the environment of the srun that starts workers, without options that limit it to a part of a node."""
     kept = {name: text for name, text in base_environment(batch).items() if not name.startswith(_LAYOUT)}
     return {**kept, **private}
 
@@ -37,7 +37,7 @@ def step_environment(batch: Mapping[str, str], private: Mapping[str, str]) -> di
 def attempt_environment(
     base: Mapping[str, str], item: WorkItem, shares: Sequence[Placement], nodes: Sequence[Node], gpus: Sequence[str]
 ) -> dict[str, str]:
-    """What one attempt has of its own; `gpus` are the ids of the GPUs of its first node."""
+    """Return the variables of one attempt; `gpus` are the ids of all GPUs of its first node."""
     ask, first, node = item.ask, shares[0], nodes[0]
     cores = [share.cores.bit_count() for share in shares]
     cpus = [count * of.threads for count, of in zip(cores, nodes, strict=True)]
@@ -54,7 +54,7 @@ def attempt_environment(
         "SLURM_TASKS_PER_NODE": counts([share.tasks for share in shares]),
         "SLURM_JOB_CPUS_PER_NODE": counts(cpus),
         "SLURM_CPUS_ON_NODE": str(cpus[0]),
-        "SLURM_EXACT": "1",  # its steps take what they ask for, and run beside those of the others
+        "SLURM_EXACT": "1",  # its steps use only what they request, and run beside those of other instances
         "MTUI_NODES": names,
         "MTUI_PACKED": cookie(base.get("SLURM_JOB_ID", ""), node.name),
     }
@@ -66,17 +66,17 @@ def attempt_environment(
         ids = ",".join(gpus[place] for place in bits(first.gpus))
         found |= {name: ids for name in _VISIBLE if name in base}
         found |= {"CUDA_VISIBLE_DEVICES": ids, "SLURM_GPUS_ON_NODE": str(first.gpus.bit_count())}
-        # A step that does not say takes every GPU of the allocation, and the next one would wait for it.
+        # By default a step takes every GPU of the allocation, and the next step would wait for it.
         found["SLURM_GRES"] = f"gpu:{first.gpus.bit_count()}" if first.gpus else "none"
     return found
 
 
 def cookie(job: str, node: str) -> str:
-    """What marks every process of an instance with where it was started."""
+    """Return the value of MTUI_PACKED, which marks the processes of instances with job and node."""
     return f"{job}.{node}"
 
 
 def counts(numbers: Sequence[int]) -> str:
-    """Numbers as Slurm writes them: 4(x2),3."""
+    """Format numbers as Slurm does: 4(x2),3."""
     runs = [(number, len(list(same))) for number, same in groupby(numbers)]
     return ",".join(f"{number}(x{length})" if length > 1 else str(number) for number, length in runs)

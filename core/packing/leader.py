@@ -1,9 +1,9 @@
-"""The leader of an allocation: hands what the driver gives to the workers of the nodes, and records what happens.
+"""The leader of an allocation: assigns the attempts that the driver dispatches to workers, and records the results.
 
     python -m mtui.core.packing.leader HOME NAME IDLE SHELL...      in a batch script, on the first node
 
-HOME is the study's .mtui directory, NAME the allocation's, IDLE after how many seconds without work it ends, SHELL
-the words that start a script.
+HOME is the study's .mtui directory, NAME the name of the allocation, IDLE the seconds without work after which it ends,
+SHELL the command that runs a script.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from .remaining_time import time_left, time_until
 from .timers import Timers
 from .worker_pool import WorkerPool
 
-_POLL = 0.2  # seconds between looks at the list
-_HELLO_WITHIN = 30.0  # seconds until it begins with the workers that are there
-_STOP_WITHIN = 20.0  # seconds for what runs when Slurm ends the job
-_LAST_WRITES_WITHIN = 10.0
+_POLL = 0.2  # seconds between reads of the list
+_HELLO_WITHIN = 30.0  # seconds to wait for all workers; then it begins with those that have connected
+_STOP_WITHIN = 20.0  # seconds for running attempts to end when Slurm ends the job
+_LAST_WRITES_WITHIN = 10.0  # seconds
 _IGNORED = (signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU)
 
 
 class Leader:
-    """The loop. What is started, and what follows when it ends, is up to `Runs`."""
+    """The event loop of a leader. `Executor` decides what is started, and handles ended attempts."""
 
     def __init__(self, home: Path, name: str, idle: float, shell: list[str], batch: dict[str, str]) -> None:
         self._batch, self._idle = batch, idle
@@ -56,12 +56,15 @@ class Leader:
         self._welcome = {"environment": base, "root": str(home.parent), "shell": shell}
         self._runs = Executor(self._job, Claims(home / "claims"), self._count, base, self._records, self._timers)
         self._began = False
-        self._closed = False  # nothing more will be given
+        self._closed = False  # the driver will dispatch nothing more
         self._signalled = False
         self._next_look = 0.0
 
     def run(self) -> str:
-        """Until there is nothing to do, or Slurm ends the job. Returns why."""
+        """Run until there is nothing to do, the workers are lost, or Slurm ends the job. Return the reason.
+
+        Raises OSError if no worker starts.
+        """
         self._catch_signals()
         started = time.monotonic()
         try:
@@ -83,7 +86,7 @@ class Leader:
             self._crew.dismiss()
 
     def over(self, why: str) -> None:
-        """The last record."""
+        """Write the last record, with the reason why the allocation ended."""
         self._records.add("over", job=self._job, why=why, at=round(time.time(), 3))
         deadline = time.monotonic() + _LAST_WRITES_WITHIN
         self._records.write(time.monotonic())
@@ -115,7 +118,7 @@ class Leader:
                     return "idle"
 
     def _turn(self) -> None:
-        """Wait for something, and do what follows. Records are written before anything is told to a worker."""
+        """Wait for an event and handle it. Records are written before messages are sent to workers."""
         now = time.monotonic()
         due = min(self._next_look, self._timers.next or self._next_look)
         ready = [key.fileobj for key, _ in self._selector.select(max(0.0, due - now))]
@@ -150,7 +153,7 @@ class Leader:
                 self._runs.stop()
             case worker_pool.WorkerLost(node):
                 self._runs.close(node)
-                if self._signalled:  # Slurm ends it all
+                if self._signalled:  # Slurm ends the job
                     self._runs.abandon(node)
                 else:
                     self._crew.replace(node)
@@ -186,7 +189,7 @@ class Leader:
         )
 
     def _deadline(self) -> float | None:
-        """When Slurm will end this job, by our own clock."""
+        """Return when Slurm will end this job, on the monotonic clock; None if unknown or without limit."""
         if end := self._batch.get("SLURM_JOB_END_TIME"):
             left = time_until(end, time.time())
         else:
@@ -200,7 +203,7 @@ class Leader:
     # -- signals
 
     def _catch_signals(self) -> None:
-        """Slurm sends TERM to every process of a job that it ends."""
+        """Install signal handlers: Slurm sends TERM to every process of a job that it ends."""
         self._woken, wake = socket.socketpair()
         for end in (self._woken, wake):
             end.setblocking(False)
@@ -226,7 +229,7 @@ def main() -> int:
     leader = Leader(Path(home), name, float(idle), shell, dict(os.environ))
     try:
         why, code = leader.run(), 0
-    except Exception as error:  # the driver has to learn of it, whatever it is
+    except Exception as error:  # any error has to be reported to the driver
         why, code = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}", 1
         if not isinstance(error, OSError):
             import traceback

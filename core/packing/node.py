@@ -1,4 +1,4 @@
-"""What a worker knows of its node: cores, GPUs, memory, and whether the kernel ran out of it."""
+"""Reads properties of a worker's node: cores, GPUs, and the kernel's count of out-of-memory kills."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "GPU_DEVICE_ORDINAL", "
 
 
 def cores(cpus_on_node: int) -> list[set[int]] | None:
-    """The CPUs of each physical core that is ours, lowest first; None where they cannot be told apart.
+    """Return the CPUs of each allocated physical core, lowest first; None if they cannot be determined.
 
-    Slurm may claim more CPUs than there are, or give a share without binding us to it.
+    Slurm may report more CPUs than there are, or allocate a part of a node without binding the processes to it.
     """
     ours = os.sched_getaffinity(0)
     if len(ours) != cpus_on_node:
@@ -32,7 +32,7 @@ def cores(cpus_on_node: int) -> list[set[int]] | None:
 
 
 def _numbers(text: str) -> set[int]:
-    """The numbers of a list such as 0-3,64."""
+    """Parse a list of numbers such as 0-3,64."""
     found: set[int] = set()
     for part in text.split(","):
         first, _, last = part.partition("-")
@@ -41,7 +41,7 @@ def _numbers(text: str) -> set[int]:
 
 
 def gpus(environment: Mapping[str, str]) -> list[str]:
-    """The ids of the GPUs of a step, as Slurm tells them to programs."""
+    """Return the ids of a step's GPUs, from the first of Slurm's variables that has any."""
     for name in _GPUS:
         ids = [word for word in environment.get(name, "").split(",") if word]
         if ids and "NoDevFiles" not in ids:
@@ -50,14 +50,14 @@ def gpus(environment: Mapping[str, str]) -> list[str]:
 
 
 class OutOfMemory:
-    """The kernel's count of the processes that it killed here for want of memory, as far as it can be found."""
+    """Watches how many processes of this cgroup the kernel has killed for lack of memory; 0 if it cannot be read."""
 
     def __init__(self) -> None:
         self._file = _counter_file()
         self._seen = self._count()
 
     def happened(self) -> bool:
-        """Whether one was killed that was not asked about yet."""
+        """Return whether there is a kill that no earlier call returned."""
         if self._count() <= self._seen:
             return False
         self._seen += 1

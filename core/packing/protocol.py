@@ -1,21 +1,21 @@
-"""How a driver and the leader of an allocation write to each other: two files of lines in `.mtui/allocations`.
+"""The protocol between a driver and the leader of an allocation: two text files in `.mtui/allocations`.
 
-NAME.list     what the driver gives: fields between tabs, so that a shell can read them too
-NAME.records  what happened, one JSON record a line, as jobs drop them into the spool
+NAME.list     orders of the driver: fields separated by tabs, so that a shell can read them too
+NAME.records  reports of the leader: one JSON record per line, as in the spool
 
-The list only grows. A gift is a `give` line with the number of lines that follow; what is cut short does not count,
-for each write begins with the sign CAN, which voids the line that it ends up in:
+The list is append-only. A dispatch is a `give` line with the number of lines that follow. An incomplete one is ignored:
+each write begins with the control character CAN, which invalidates the line that contains it.
 
     give   SUBMISSION  NUMBER
-    all    BARRIER     ATTEMPT,ATTEMPT,...             all of these have to finish; several lines add up
+    all    BARRIER     ATTEMPT,ATTEMPT,...             a barrier: all of these have to finish; several lines add up
     run    ATTEMPT NODES TASKS CPUS GPUS MEMORY SECONDS EXCLUSIVE WORKSPACE SCRIPT STEM WAITS
     cancel ATTEMPT
-    end                                                nothing more will be given
-    abort                                              for Slurm this allocation is over: kill what runs
+    end                                                nothing more will be dispatched
+    abort                                              Slurm has ended this allocation: kill all attempts
 
-An ATTEMPT is INSTANCE.NUMBER. CPUS are for each task, GPUS and MEMORY (MB) on each node, SECONDS is its walltime;
-0 says nothing. WORKSPACE is relative to the study directory, SCRIPT and STEM are file names in it. WAITS are attempts
-and barriers (`=BARRIER`) that have to finish first, `-` if there are none.
+An ATTEMPT is INSTANCE.NUMBER. CPUS are per task, GPUS and MEMORY (MB) per node, SECONDS is the walltime; 0: not
+specified. WORKSPACE is relative to the study directory, SCRIPT and STEM are file names in it. WAITS are attempts and
+barriers (`=BARRIER`) that have to finish first, `-` if there are none.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ResourceRequest:
-    """What one instance needs of an allocation; 0 says nothing."""
+    """What one instance needs of an allocation; 0: not specified."""
 
     nodes: int = 1
-    tasks: int = 1  # on all nodes together
-    cpus: int = 1  # for each task
-    gpus: int = 0  # on each node
-    memory: int = 0  # MB on each node
-    seconds: int = 0  # its walltime
+    tasks: int = 1  # in total
+    cpus: int = 1  # per task
+    gpus: int = 0  # per node
+    memory: int = 0  # MB per node
+    seconds: int = 0  # the walltime
     exclusive: bool = False  # whole nodes
 
 
 @dataclass(frozen=True, slots=True)
 class WorkItem:
-    """One attempt as it is given to an allocation."""
+    """One attempt that is dispatched to an allocation."""
 
     attempt: str
     ask: ResourceRequest
@@ -51,21 +51,25 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """The driver cancels an attempt."""
+
     attempt: str
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Nothing more will be given."""
+    """The driver will dispatch nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """For Slurm the allocation is over, and so it is for the driver: a node that was cut off may not know."""
+    """The allocation has ended for Slurm and the driver; a node that was disconnected may still run attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
+    """Attempts that the driver assigns to the allocation, and their barriers."""
+
     submission: str
     items: tuple[WorkItem, ...]
     barriers: Mapping[str, tuple[str, ...]]
@@ -74,12 +78,12 @@ class Dispatch:
 _ATTEMPTS_IN_LINE = 500
 
 _CAN = "\x18"
-# Begins a write. Without it, a line whose end is missing could pass for a whole one with fewer WAITS.
+# The start of each write. Without it, a truncated line could be read as a complete one with fewer WAITS.
 _CUT = f"{_CAN}\n"
 
 
 def dispatch_text(submission: str, items: Sequence[WorkItem], barriers: Mapping[str, Sequence[str]]) -> str:
-    """The lines of a gift, to be appended to a list in one write."""
+    """Return the lines of a dispatch, to be appended to a list in one write."""
     lines: list[str] = []
     for barrier, attempts in barriers.items():
         for first in range(0, len(attempts), _ATTEMPTS_IN_LINE):
@@ -106,17 +110,17 @@ Order = Dispatch | Cancel | End | Abort
 
 
 class ListReader:
-    """Reads a list as it grows: `feed` it what was added, and it returns the orders that are whole."""
+    """Parses a list incrementally."""
 
     def __init__(self) -> None:
         self._rest = ""
         self._submission = ""
-        self._left = 0  # lines of the open gift that are still to come
+        self._left = 0  # missing lines of the current dispatch
         self._items: list[WorkItem] = []
         self._barriers: dict[str, tuple[str, ...]] = {}
 
     def feed(self, text: str) -> list[Order]:
-        """The orders that are whole by now; lines that cannot be understood end the gift that they stand in."""
+        """Parse appended text. Return the orders that are complete; an invalid line cancels its dispatch."""
         *lines, self._rest = (self._rest + text).split("\n")
         found: list[Order] = []
         for line in lines:

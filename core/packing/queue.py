@@ -1,4 +1,4 @@
-"""What was given to an allocation and has not started: what is ready, and what waits for what."""
+"""The queue of an allocation: attempts that were dispatched to it and have not started."""
 
 from __future__ import annotations
 
@@ -10,26 +10,30 @@ from .protocol import Dispatch, ResourceRequest, WorkItem
 
 
 def _smallness(ask: ResourceRequest) -> tuple[int, ...]:
-    """Sorts bigger asks before smaller ones, and the longest of the same size first."""
+    """Return a sort key: bigger requests first, the longest of the same size first."""
     return (-ask.nodes, -ask.exclusive, -ask.tasks * ask.cpus, -ask.gpus, -ask.memory, -ask.seconds)
 
 
 class Queue:
-    """Ready items stand in one line for each shape of ask, so that a turn costs as much as there are shapes."""
+    """Ready attempts, by their resource request (shape), and attempts that wait for others.
+
+    There is one line for each shape, so the cost of a scheduling step depends on the number of shapes only.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[ResourceRequest, OrderedDict[str, WorkItem]] = {}  # by shape, then by attempt
         self._shapes: list[ResourceRequest] = []  # of all lines, biggest first
-        self._known: set[str] = set()  # whatever was given, so that nothing is taken in twice
+        self._known: set[str] = set()  # all attempts ever dispatched, so that none is added twice
         self._waiting: dict[str, WorkItem] = {}
-        self._unmet: dict[str, int] = {}  # of attempts and barriers: how many they wait for
-        self._children: dict[str, list[str]] = {}  # of attempts and barriers
-        self._met: set[str] = set()
-        self._barriers: dict[str, str] = {}  # as gifts call them -> as they are called here
+        self._unmet: dict[str, int] = {}  # number of unfinished parents, by attempt or barrier
+        self._children: dict[str, list[str]] = {}  # dependents, by attempt or barrier
+        self._met: set[str] = set()  # finished attempts and barriers
+        self._barriers: dict[str, str] = {}  # name in the latest dispatch -> unique name
 
     def give(self, gift: Dispatch) -> None:
+        """Add the attempts and barriers of a dispatch."""
         for name, attempts in gift.barriers.items():
-            # Another gift may use the name again.
+            # Another dispatch may reuse the name.
             barrier = self._barriers[f"={name}"] = f"={len(self._barriers)} {gift.submission} {name}"
             self._wait(barrier, attempts)
         for item in gift.items:
@@ -48,7 +52,7 @@ class Queue:
             self._be_met([name], first=False)
 
     def succeeded(self, attempt: str) -> None:
-        """An attempt ended well: what waited for it alone becomes ready, and goes to the front."""
+        """Mark an attempt as finished. Dependents without other unfinished parents move to the front of their lines."""
         self._met.add(attempt)
         ready: list[str] = []
         for child in self._children.pop(attempt, ()):
@@ -58,7 +62,7 @@ class Queue:
         self._be_met(reversed(ready), first=True)
 
     def _be_met(self, names: Iterable[str], *, first: bool) -> None:
-        """All that these wait for is there."""
+        """Make attempts ready, and mark barriers as met, whose parents have all finished."""
         for name in names:
             del self._unmet[name]
             if name.startswith("="):
@@ -77,21 +81,21 @@ class Queue:
 
     @property
     def shapes(self) -> list[ResourceRequest]:
-        """The asks of which something is ready, biggest first."""
+        """The requests of ready attempts, biggest first."""
         return self._shapes.copy()
 
     def __contains__(self, ask: ResourceRequest) -> bool:
         return ask in self._lines
 
     def take(self, ask: ResourceRequest) -> WorkItem:
-        """The first item of this shape."""
+        """Remove and return the first attempt of this shape."""
         line = self._lines[ask]
         _, item = line.popitem(last=False)
         self._drop_if_empty(ask)
         return item
 
     def cancel(self, attempt: str) -> None:
-        """Forget an attempt, if it stands here."""
+        """Remove an attempt, if it is queued."""
         if self._waiting.pop(attempt, None):
             return
         for ask, line in self._lines.items():

@@ -1,4 +1,4 @@
-"""The leader's files: the list that grows, the records that it appends, and the programs that it writes."""
+"""The leader's files: the list that it reads, the records that it appends, and the programs that it writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class GrowingFile:
-    """A file that somebody else appends to. It is opened each time: then NFS looks at the file's newest state."""
+    """Reads a file that another process appends to. It is opened for each read, so that NFS checks for new data."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -19,21 +19,21 @@ class GrowingFile:
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
     def read(self) -> str:
-        """What was added since the last time."""
+        """Return the text that was appended since the last call; empty if the file cannot be read."""
         try:
             with self._path.open("rb", buffering=0) as file:
                 file.seek(self._offset)
                 added = file.readall() or b""
         except OSError:
-            return ""  # not there yet, or a file system that hiccups
+            return ""  # not created yet, or a transient error
         self._offset += len(added)
         return self._decoder.decode(added)
 
 
 class RecordWriter:
-    """Appends records. What the disk does not take is kept and tried again."""
+    """Appends records. Records that cannot be written are kept and retried."""
 
-    _OPEN_AT_MOST = 0.5  # seconds; NFS sends on what was written when the file is closed
+    _OPEN_AT_MOST = 0.5  # seconds; NFS flushes written data when the file is closed
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,20 +43,21 @@ class RecordWriter:
         self._stuck = False
 
     def add(self, kind: str, **fields: Any) -> None:
+        """Add a record, which `write` will append."""
         self._unwritten += json.dumps({"v": 1, "kind": kind, **fields}, separators=(",", ":")).encode() + b"\n"
 
     @property
     def through(self) -> bool:
-        """Whether everything is written."""
+        """Whether all records are written."""
         return not self._unwritten
 
     @property
     def stuck(self) -> bool:
-        """Whether something could not be written."""
+        """Whether the last write failed or was incomplete."""
         return self._stuck
 
     def write(self, now: float) -> None:
-        """Write what was added, in one call."""
+        """Write all pending records in one call, and close the file if it was open for `_OPEN_AT_MOST`."""
         if self._unwritten:
             try:
                 if self._file is None:
@@ -71,13 +72,13 @@ class RecordWriter:
 
     def close(self) -> None:
         if self._file is not None:
-            with suppress(OSError):  # a quota may be told only here
+            with suppress(OSError):  # an exceeded quota may be reported only here
                 os.close(self._file)
             self._file = None
 
 
 def write_program(path: Path, text: str) -> None:
-    """Write a program, in one move, unless it is there. Raises OSError."""
+    """Write an executable file atomically, unless it has this text already. Raises OSError."""
     with suppress(OSError):
         if path.read_text(encoding="utf-8") == text:
             return

@@ -1,4 +1,4 @@
-"""How much time Slurm leaves a job."""
+"""Parses the remaining time of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FOR_EVER = 10 * 365 * 86400.0
 
 
 def time_left(text: str) -> float | None:
-    """Seconds from one of Slurm's forms (1-02:03:04, 2:03:04, 3:04, 4); None where there is no limit."""
+    """Convert squeue's time left (1-02:03:04, 2:03:04, 3:04, 4) to seconds; None if there is no limit or no answer."""
     match = _FORM.fullmatch(text.strip())
     if not match:
         return None  # UNLIMITED, INVALID, NOT_SET, or no answer
@@ -18,7 +18,7 @@ def time_left(text: str) -> float | None:
 
 
 def time_until(end: str, now: float) -> float | None:
-    """Seconds until a moment that Slurm gives in seconds of the clock; None where there is no limit."""
+    """Return the seconds until `end`, a time in seconds since the epoch, as text; None if there is no limit."""
     if not end.isdigit() or float(end) - now > _FOR_EVER:
         return None
     return max(0.0, float(end) - now)

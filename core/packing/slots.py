@@ -1,4 +1,4 @@
-"""Which cores, GPUs and memory of an allocation are free, and where an instance fits."""
+"""Tracks the free cores, GPUs and memory of an allocation, and places instances."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .protocol import ResourceRequest
 
 @dataclass(slots=True)
 class Node:
-    """A node as its worker describes it. Cores are physical ones; bits of a mask are the free ones."""
+    """A node as reported by its worker. Cores are physical ones; in the masks, set bits are free ones."""
 
     name: str
     cores: int
-    threads: int = 1  # of each core
+    threads: int = 1  # per core
     gpus: int = 0
-    memory: int = 0  # MB; 0: not said, and so not counted
-    open: bool = True  # whether something may be started on it
+    memory: int = 0  # MB; 0: unknown, so memory is not tracked
+    open: bool = True  # whether attempts may be started on it
     free_cores: int = field(init=False)
     free_gpus: int = field(init=False)
     free_memory: int = field(init=False)
@@ -32,7 +32,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What an instance holds of one node: masks of its cores and GPUs, and how many tasks it has there."""
+    """What an instance occupies on one node: masks of cores and GPUs, memory in MB, and its number of tasks there."""
 
     node: str
     cores: int
@@ -42,12 +42,12 @@ class Placement:
 
 
 def bits(mask: int) -> list[int]:
-    """The places of the bits that are set."""
+    """Return the positions of the bits that are set."""
     return [place for place in range(mask.bit_length()) if mask >> place & 1]
 
 
 class Slots:
-    """The free parts of an allocation that has `count` nodes, some of which may still be missing."""
+    """The free resources of an allocation of `count` nodes, some of which may not have joined yet."""
 
     def __init__(self, count: int) -> None:
         self.nodes: dict[str, Node] = {}
@@ -58,10 +58,14 @@ class Slots:
 
     @property
     def full(self) -> bool:
+        """Whether no open node has a free core."""
         return not any(node.open and node.free_cores for node in self.nodes.values())
 
     def place(self, ask: ResourceRequest) -> tuple[Placement, ...] | None:
-        """Take what is asked for, on the fullest nodes that have it, so that the emptier ones stay for bigger asks."""
+        """Occupy what is requested, on the fullest nodes that fit, which keeps emptier ones free for bigger requests.
+
+        Returns None if it does not fit now.
+        """
         fitting = [node for node in self.nodes.values() if _fits(node, ask)]
         if len(fitting) < ask.nodes:
             return None
@@ -78,7 +82,7 @@ class Slots:
             node.free_memory += share.memory
 
     def refusal(self, ask: ResourceRequest) -> str:
-        """Why this can never be placed, not even on empty nodes; empty if it can."""
+        """Return why a request can never be placed, not even on empty nodes; empty if it can."""
         if not self.nodes:
             return ""
         asked: list[tuple[str, str, int, int]] = [("nodes", "the allocation has {}", ask.nodes, self._count)]
@@ -101,12 +105,12 @@ class Slots:
 
 
 def _cores(node: Node, ask: ResourceRequest) -> int:
-    """How many cores of a node this needs: tasks are spread evenly, and each has whole cores."""
+    """Return the cores per node that a request needs: tasks are distributed evenly, and each uses whole cores."""
     return -(-ask.tasks // ask.nodes) * -(-ask.cpus // node.threads)
 
 
 def _could_fit(node: Node, ask: ResourceRequest) -> bool:
-    """Whether a node has room for this when it is empty."""
+    """Return whether a request fits on a node when it is empty."""
     has_memory = not node.memory or ask.memory <= node.memory
     return _cores(node, ask) <= node.cores and ask.gpus <= node.gpus and has_memory
 
@@ -122,7 +126,7 @@ def _fits(node: Node, ask: ResourceRequest) -> bool:
 
 
 def _take(node: Node, ask: ResourceRequest, tasks: int) -> Placement:
-    """The highest cores, for Slurm's own steps take the lowest; and the lowest GPUs."""
+    """Occupy the highest free cores, since Slurm's steps use the lowest; and the lowest free GPUs."""
     if ask.exclusive:
         share = Placement(node.name, node.free_cores, node.free_gpus, node.free_memory, tasks)
     else:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# The srun of packed instances: its steps run beside those of the others, on the nodes that the instance was given.
+# The srun of packed instances: restricts steps to the nodes of the instance, beside the steps of other instances.
 #
-# A job that an instance submitted has these variables too; there it does nothing.
+# A job that an instance submits inherits these variables; there this adds nothing.
 case ${MTUI_PACKED-} in
 "$SLURM_JOB_ID".*) set -- --exact "--nodelist=$MTUI_NODES" "$@" ;;
 esac

@@ -1,4 +1,4 @@
-"""What is to be done later."""
+"""Timers of an event loop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 
 class Timers:
-    """Calls by their time; whoever sets one checks in it whether there is still a reason."""
+    """Scheduled calls. They cannot be cancelled: a call has to check whether it is still needed."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = 0  # keeps those of one moment in order
+        self._count = 0  # keeps calls with the same time in order
 
     def at(self, when: float, call: Callable[[], None]) -> None:
         self._count += 1
@@ -22,6 +22,6 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def run(self, now: float) -> None:
-        """Make the calls that are due."""
+        """Run the calls that are due."""
         while self._heap and self._heap[0][0] <= now:
             heapq.heappop(self._heap)[2]()

@@ -1,4 +1,4 @@
-"""How the leader and its workers talk: messages of JSON over multiprocessing's connections, never a pickle."""
+"""The connection between leader and workers: JSON messages over multiprocessing's connections, without pickle."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from typing import Any, TypeAlias
 Message: TypeAlias = dict[str, Any]
 Line: TypeAlias = "Connection[bytes, bytes]"
 
-# The variables by which a worker learns whom to call. Nobody but the user can read them.
+# Environment variables of a worker: the leader's port, the key, and the cookie of orphans to kill. A process's
+# environment is readable by its user only.
 PORT, KEY, SWEEP = "MTUI_LEADER_PORT", "MTUI_LEADER_KEY", "MTUI_LEADER_SWEEP"
 
-# Whoever stops in the middle of a message for so long is taken for lost, so that nobody waits for it for ever.
+# Seconds. A peer that stops in the middle of a message for longer is considered lost, so that nothing hangs.
 _PATIENCE = 15.0
-_GREETING = 5.0
+_GREETING = 5.0  # the same during authentication
 
 
 class Door:
-    """Where workers of all nodes come in.
+    """The server socket to which the workers of all nodes connect.
 
-    Each shows on a thread of its own that it knows the key, so that a stranger is turned away and keeps nobody waiting.
+    Each connection authenticates with the key on a separate thread, so that an unknown client cannot block others.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -44,12 +45,12 @@ class Door:
 
     @property
     def sources(self) -> tuple[socket.socket, socket.socket]:
-        """What is readable when somebody knocks, and when somebody was admitted."""
+        """The sockets that are readable when a client connects, and when one has been authenticated."""
         return self._server, self._bell
 
     def answer(self) -> list[Line]:
-        """Look who is there; the connections of those who were admitted meanwhile."""
-        with suppress(OSError):  # nobody
+        """Accept a client, if there is one. Return the connections that have been authenticated since the last call."""
+        with suppress(OSError):  # no client
             client, _ = self._server.accept()
             threading.Thread(target=self._admit, args=(client,), daemon=True).start()
         with suppress(BlockingIOError):
@@ -66,23 +67,23 @@ class Door:
     def _admit(self, client: socket.socket) -> None:
         try:
             line = _line(client)
-        except OSError:  # gone already
+        except OSError:  # disconnected already
             client.close()
             return
         try:
             deliver_challenge(line, self._key)
             answer_challenge(line, self._key)
-        except Exception:  # whatever a stranger may have sent
+        except Exception:  # an unknown client may send anything
             line.close()
             return
         _wait_at_most(line.fileno(), _PATIENCE)
         self._admitted.put(line)
-        with suppress(BlockingIOError):  # it rings already
+        with suppress(BlockingIOError):  # the buffer is full, so it is readable already
             self._ring.send(b"x")
 
 
 def call(host: str, port: int, key: bytes) -> Line:
-    """Connect to the leader."""
+    """Connect to the leader and authenticate."""
     line = _line(socket.create_connection((host, port), timeout=30))
     answer_challenge(line, key)
     deliver_challenge(line, key)
@@ -91,12 +92,12 @@ def call(host: str, port: int, key: bytes) -> Line:
 
 
 def send(line: Line, message: Message) -> None:
-    """Raises OSError if the other side is gone, or does not listen."""
+    """Send a message. Raises OSError if the peer is disconnected, or does not read."""
     line.send_bytes(json.dumps(message, separators=(",", ":")).encode())
 
 
 def receive(line: Line) -> Message | None:
-    """The next message; None if the other side is gone."""
+    """Receive the next message; None if the peer is disconnected or sends an invalid one."""
     try:
         return json.loads(line.recv_bytes())
     except (OSError, EOFError, ValueError):
@@ -106,7 +107,7 @@ def receive(line: Line) -> Message | None:
 def _line(end: socket.socket) -> Line:
     end.setblocking(True)
     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # A node that is gone says nothing: after some 40 s of silence the connection is broken.
+    # A crashed node does not close its connections: with keepalive they fail after about 40 s of silence.
     end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     with suppress(AttributeError, OSError):
         for option, seconds in ((socket.TCP_KEEPIDLE, 20), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 4)):
@@ -117,7 +118,7 @@ def _line(end: socket.socket) -> Line:
 
 
 def _wait_at_most(descriptor: int, seconds: float) -> None:
-    """For each read and write: a connection reads its socket as a file, and knows no time-outs."""
+    """Set a timeout for each read and write on the socket itself, since Connection has no timeouts."""
     end = socket.socket(fileno=descriptor)
     try:
         limit = struct.pack("ll", int(seconds), 0)

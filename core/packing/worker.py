@@ -1,8 +1,8 @@
-"""The worker of one node: starts what its leader says, and tells when it ended.
+"""The worker of one node: starts the attempts that the leader sends, and reports when they end.
 
     python -m mtui.core.packing.worker      started by the leader, with srun
 
-It ends when the connection to the leader does, and what it still runs with it.
+When the connection to the leader is closed, it kills its running attempts and exits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, TypeAlias
 from . import node, transport
 from .orphans import kill_orphans
 
-# Exit codes of what could not be started, as sysexits.h has them.
+# Exit codes of attempts that could not be started, from sysexits.h.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
-_LINGER = 2.0  # seconds between TERM and KILL for what a script left behind
-_GIVE_UP = 10.0  # seconds after KILL: what is left are the dead whom nobody buries
-_LOOK_AGAIN = 0.05
+_LINGER = 2.0  # seconds between TERM and KILL for processes that a script left running
+_GIVE_UP = 10.0  # seconds after KILL: processes that are left then are zombies
+_LOOK_AGAIN = 0.05  # seconds between checks of such processes
 _DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _IGNORED = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
@@ -36,7 +36,7 @@ _End: TypeAlias = tuple[str, int, str, str]  # attempt, exit code, verdict, erro
 
 
 class Worker:
-    """Runs attempts, each in a session of its own. It waits for nothing but messages and the ends of children."""
+    """Runs attempts, each in a separate session. Its event loop waits for messages and for children to exit."""
 
     def __init__(self, line: transport.Line, cpus: list[set[int]] | None) -> None:
         self._line = line
@@ -46,15 +46,15 @@ class Worker:
         self._environment: dict[bytes, bytes] = {}
         self._root = ""
         self._shell: list[str] = []
-        self._attempts: dict[int, str] = {}  # by process
+        self._attempts: dict[int, str] = {}  # by process id
         self._processes: dict[str, int] = {}
-        self._told: dict[str, int] = {}  # the last signal of attempts whose end was ordered
+        self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
         self._ended: list[_End] = []
-        self._lingering: dict[int, tuple[float, _End]] = {}  # groups that outlive their script, until when
-        self._signalled = False  # by Slurm, which ends the job
+        self._lingering: dict[int, tuple[float, _End]] = {}  # process groups that outlive their script, with a deadline
+        self._signalled = False  # TERM from Slurm, which ends the job
 
     def serve(self) -> None:
-        """Until the leader is gone."""
+        """Run until the leader disconnects."""
         wake, woken = socket.socketpair()
         wake.setblocking(False)
         woken.setblocking(False)
@@ -77,14 +77,14 @@ class Worker:
                     self._reap()
                     self._clear()
                     self._tell()
-            except OSError:  # the leader does not listen
+            except OSError:  # the leader does not read
                 return
             finally:
                 for process in (*self._attempts, *self._lingering):
                     _kill_group(process, signal.SIGKILL)
 
     def _signal(self, *_: object) -> None:
-        """What runs here got it as well, so the leader has to know before it judges how that ended."""
+        """Note TERM: the attempts got it too, so the leader has to know before it interprets their exit codes."""
         self._signalled = True
 
     def _tell(self) -> None:
@@ -133,7 +133,7 @@ class Worker:
                 self._pin(self._all)
 
     def _pin(self, cpus: set[int]) -> None:
-        with suppress(OSError):  # then it runs wherever it likes
+        with suppress(OSError):  # then it runs without binding
             os.sched_setaffinity(0, cpus)
 
     def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes]) -> int:
@@ -161,14 +161,14 @@ class Worker:
             told = self._told.pop(attempt, 0)
             short = code == 137 and not told and self._memory.happened()
             end = (attempt, code, "out of memory" if short else "", "")
-            # Its group keeps its number as long as anybody is in it.
+            # The id of a process group is not reused while it has members.
             if not _kill_group(process, told or signal.SIGTERM):
                 self._ended.append(end)
             else:
                 self._lingering[process] = (time.monotonic() + _LINGER, end)
 
     def _clear(self) -> None:
-        """An attempt is over when nothing of its session's group is left: what holds cores, or a step of Slurm's."""
+        """End attempts whose process group is empty: until then it may use cores, or run a Slurm step."""
         for process, (deadline, end) in list(self._lingering.items()):
             late = time.monotonic() - deadline
             if not _kill_group(process, signal.SIGKILL if late > 0 else 0) or late > _GIVE_UP:
@@ -177,7 +177,7 @@ class Worker:
 
 
 def _wake_up(number: int, frame: object) -> None:
-    """A signal without a handler would not wake up the loop."""
+    """Do nothing: without a handler, SIGCHLD would not write to the wakeup descriptor."""
 
 
 def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
@@ -185,7 +185,7 @@ def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
 
 
 def _kill_group(process: int, number: int) -> bool:
-    """Whether anybody was there."""
+    """Send a signal to a process group (0: only check). Return whether the group exists."""
     try:
         os.killpg(process, number)
     except OSError:
@@ -194,7 +194,7 @@ def _kill_group(process: int, number: int) -> bool:
 
 
 def main() -> int:
-    # Slurm signals every process of the job; what is to be done then, the leader says.
+    # Slurm signals every process of the job; the leader decides what to do.
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     environment = os.environ

@@ -1,4 +1,4 @@
-"""The workers of an allocation as the leader sees them: started with srun, connected, lost and replaced."""
+"""Manages the workers of an allocation for the leader: starts them with srun, and replaces lost ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .job_environment import cookie, step_environment
 from .slots import Node
 from .timers import Timers
 
-_REPLACEMENTS = 3  # of each node
-_REPLACED_WITHIN = 60.0
-_ENDED_WITHIN = 5.0
+_REPLACEMENTS = 3  # the most per node
+_REPLACED_WITHIN = 60.0  # seconds
+_ENDED_WITHIN = 5.0  # seconds
 
-# The workers need the whole of each node, so there is no --exact and no -c here; and their steps leave
-# everything to the steps of instances (--overlap).
+# The workers need whole nodes, so there is no --exact and no -c here. --overlap: their steps reserve nothing, so that
+# the steps of instances can use all resources.
 _SRUN = (
     *("srun", "--overlap", "--ntasks-per-node=1", "--mpi=none", "--cpu-bind=none", "--kill-on-bad-exit=0"),
     *("--wait=0", "--input=none", "--export=ALL", "--unbuffered", "--chdir=/"),
@@ -30,7 +30,7 @@ _WORKER = (sys.executable, "-m", "mtui.core.packing.worker")
 
 
 class WorkerJoined(NamedTuple):
-    """A worker said hello; `again` if it replaces one, and has ended what that left behind."""
+    """A worker has connected; `again` if it replaces a lost one, whose processes it has killed."""
 
     node: Node
     gpus: tuple[str, ...]
@@ -38,23 +38,23 @@ class WorkerJoined(NamedTuple):
 
 
 class ProcessesEnded(NamedTuple):
-    """Attempts ended: attempt, exit code, verdict, error."""
+    """Attempts ended; each result is attempt, exit code, verdict, error."""
 
     results: Sequence[tuple[str, int, str, str]]
 
 
 class Signalled(NamedTuple):
-    """A worker, and so all that runs beside it, was told to end."""
+    """A worker got TERM from Slurm, and so did its attempts."""
 
 
 class WorkerLost(NamedTuple):
-    """The worker of this node is gone; it can be replaced."""
+    """The worker of this node disconnected; it can be replaced."""
 
     node: str
 
 
 class WorkerGone(NamedTuple):
-    """There will be no worker on this node any more."""
+    """The worker of this node could not be replaced."""
 
     node: str
 
@@ -63,6 +63,8 @@ News: TypeAlias = WorkerJoined | ProcessesEnded | Signalled | WorkerLost | Worke
 
 
 class WorkerPool:
+    """The workers of an allocation, and their connections to the leader."""
+
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
@@ -73,13 +75,13 @@ class WorkerPool:
         self._nodes: dict[transport.Line, str] = {}  # empty until the worker has said hello
         self._lines: dict[str, transport.Line] = {}
         self._replacements: dict[str, int] = {}
-        self._missing: dict[str, subprocess.Popen[bytes]] = {}  # nodes with the step of the replacement
+        self._missing: dict[str, subprocess.Popen[bytes]] = {}  # the srun of the pending replacement, by node
         self._news: list[News] = []
 
     # -- starting and ending
 
     def start(self, count: int) -> None:
-        """One step with a worker on each node. Raises OSError if there is no srun."""
+        """Start a step with a worker on each node. Raises OSError if srun cannot be started."""
         self._srun(f"--nodes={count}", f"--ntasks={count}")
 
     def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
@@ -91,25 +93,26 @@ class WorkerPool:
 
     @property
     def count(self) -> int:
-        """How many workers there are."""
+        """The number of connected workers."""
         return len(self._lines)
 
     @property
     def replacing(self) -> bool:
+        """Whether a replacement of a worker is pending."""
         return bool(self._missing)
 
     @property
     def deserted(self) -> bool:
-        """Whether there is no worker, none is to come, and all of it was told."""
+        """Whether there is no worker and no pending replacement or news."""
         return not (self._nodes or self._missing or self._news)
 
     @property
     def failed(self) -> int | None:
-        """The exit code of srun, if it ended before any worker came."""
+        """The exit code of srun, if it exited before any worker connected."""
         return self._steps[-1].poll() if self.deserted else None
 
     def dismiss(self) -> None:
-        """Workers end when their connection does, and with the last of them its srun."""
+        """Close all connections, which ends the workers, and wait for their srun processes."""
         for line in list(self._nodes):
             self._close(line)
         for source in self._door.sources:
@@ -123,7 +126,7 @@ class WorkerPool:
     # -- talking
 
     def send(self, node: str, message: transport.Message) -> None:
-        """Tell the worker of a node; if it does not listen, it is lost, and the news will say so."""
+        """Send a message to the worker of a node; if that fails, `hear` returns the worker as lost."""
         if line := self._lines.get(node):
             try:
                 transport.send(line, message)
@@ -131,7 +134,7 @@ class WorkerPool:
                 self._lose(line)
 
     def hear(self, ready: Sequence[Any]) -> list[News]:
-        """What the ready ones among our connections have to say."""
+        """Read from those of the `ready` sources that belong to the pool. Return the news."""
         for source in ready:
             if source in self._door.sources:
                 for line in self._door.answer():
@@ -160,7 +163,7 @@ class WorkerPool:
         name: str = hello["node"]
         again = name in self._replacements
         if name in self._lines or again != hello["sweep"] or (again and name not in self._missing):
-            self._close(line)  # one that comes too late
+            self._close(line)  # too late: the node has a worker, or its replacement was given up
             return
         self._nodes[line], self._lines[name] = name, line
         self._missing.pop(name, None)
@@ -183,7 +186,7 @@ class WorkerPool:
             self._news.append(WorkerLost(name))
 
     def replace(self, node: str) -> None:
-        """Start a new worker on a node, which first ends what the old one left behind."""
+        """Start a new worker on a node, which first kills the processes that the old one left."""
         count = self._replacements[node] = self._replacements.get(node, 0) + 1
         if count > _REPLACEMENTS:
             self._missing.pop(node, None)

@@ -1,6 +1,6 @@
-"""From a checked study to a plan: instances, edges, workspaces, scripts. The same study plans the same for ever.
+"""From a checked `StudySpec` to a plan: instances, edges, workspaces, scripts. Planning is deterministic.
 
-What makes plans and scripts is imported from its own module: whoever only reads a plan is quicker without it.
+The modules that create plans and scripts are not imported here: code that only reads a plan starts faster.
 """
 
 from .parameter_table import ParameterTable

@@ -1,4 +1,4 @@
-"""What a plan asks Slurm for: node-hours, from nodes and walltimes as the instances state them."""
+"""Computes the node-hours that a plan requests, from the nodes and walltimes of its instances."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .study_plan import Instance, Plan
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Node-hours at most; `unknown` counts the instances that state no walltime and are not in the sum."""
+    """An upper limit in node-hours; `unknown` counts instances without walltime or number of nodes, left out of it."""
 
     node_hours: float
     unknown: int
@@ -21,7 +21,7 @@ class Cost:
 
 
 def cost_of(plan: Plan) -> Cost:
-    """The most that the plan's Slurm instances can use, if each runs once and to its limit."""
+    """Compute the most that the plan's Slurm instances can use if each runs once, up to its walltime."""
     by_qos: dict[str, float] = {}
     unknown = 0
     for step in plan.steps:
@@ -34,7 +34,7 @@ def cost_of(plan: Plan) -> Cost:
             values = header_resources(plan, plan.instances[index])
             seconds = walltime_seconds(values.get("walltime", ""))
             nodes = _nodes(values)
-            if not seconds or not nodes:  # 0 is no limit, as Slurm has it
+            if not seconds or not nodes:  # a walltime of 0 means no limit in Slurm
                 unknown += count
             else:
                 qos = values.get("qos", "")
@@ -43,10 +43,10 @@ def cost_of(plan: Plan) -> Cost:
 
 
 def nodes_asked(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> int:
-    """The nodes that an instance asks Slurm for; 0 if it runs beside the driver, or says no number."""
+    """Return the nodes that an instance requests from Slurm; 0 for a local step, or if it is not a number."""
     return _nodes(header_resources(plan, instance, changes)) if plan.step_of(instance).scheduled else 0
 
 
 def _nodes(values: Mapping[str, str]) -> int:
-    nodes = values.get("nodes", "1")  # with tasks only, Slurm picks; at least one node
+    nodes = values.get("nodes", "1")  # with tasks only, Slurm chooses; at least one node
     return int(nodes) if nodes.isdecimal() else 0

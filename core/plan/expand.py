@@ -1,8 +1,8 @@
-"""Expands a study into its plan, as Maestro 1.2.1 does: same instances, edges, workspaces.
+"""Expands a study into its plan, with the same instances, edges and workspaces as Maestro 1.2.1.
 
-A step uses the parameters that stand in its own texts, those of its direct dependencies, and those of steps
-whose workspace it names (unless it depends on them by funnel). It has one instance for each distinct
-combination of labels, in row order. A direct edge joins instances of the same row.
+A step uses the parameters in its own texts, those of its direct dependencies, and those of steps whose workspace it
+uses (unless it depends on them by funnel). It has one instance for each distinct combination of labels, in row order. A
+direct edge connects instances of the same row.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .parameter_table import ParameterTable
 from .study_plan import Instance, Plan, PlannedStep
 
 _UNSAFE = re.compile(r"[^-_.() a-zA-Z0-9]")
-_LONGEST_NAME = 255 - len(".restart.slurm.sh")  # bytes that a file name may have on every usual file system
+_LONGEST_NAME = 255 - len(".restart.slurm.sh")  # 255 bytes is the limit of file names on all common file systems
 _OUR_OWN = frozenset({".mtui", "status.csv", "study.yaml"})
 
 
 def path_component(text: str) -> str:
-    """The text as one component of a path: Maestro's safe characters, blanks as underscores."""
+    """Convert a text to one component of a path: Maestro's safe characters, underscores for blanks."""
     return _UNSAFE.sub("", text).replace(" ", "_")
 
 
@@ -45,10 +45,10 @@ def make_plan(
     hashws: bool = False,
     local: bool = False,
 ) -> Plan:
-    """The plan of a study whose directory will be `out` (absolute).
+    """Expand a study whose directory will be `out` (absolute) into its plan.
 
-    `parameters` replaces the study's own (a generator's). Warnings go to `problems`; raises SpecError
-    when instances collide or a launcher cannot be resolved.
+    `parameters` (of a generator) replace the study's own. Warnings are added to `problems`. Raises SpecError if
+    instances collide or a launcher cannot be resolved, and for errors that are in `problems` already.
     """
     if study.batch.type in OTHER_SCHEDULERS and not local:
         message = f"batch: mtui has no '{study.batch.type}' scheduler"
@@ -84,7 +84,7 @@ def make_plan(
 
 
 def _in_order(steps: Iterable[Step], environment: Environment) -> list[Step]:
-    """Steps so that each comes after what it depends on or names the workspace of; else in file order."""
+    """Sort steps after those that they depend on or whose workspace they use; otherwise in file order."""
     by_name = {step.name: step for step in steps}
     place = {name: number for number, name in enumerate(by_name)}
     sorter: TopologicalSorter[str] = TopologicalSorter()
@@ -114,7 +114,7 @@ def _expand(
     hashws: bool,
     first: int,
 ) -> tuple[PlannedStep, list[Instance]]:
-    """One step after all those before it, and its instances, numbered from `first`."""
+    """Plan one step, given the `steps` before it. Return it and its instances, numbered from `first`."""
     targets = [dependency_target(environment.apply(written)) for written in (*step.depends, *step.after)]
     parents = tuple(dict.fromkeys(position[name] for name, funnel in targets if not funnel))
     funnels = tuple(dict.fromkeys(position[name] for name, funnel in targets if funnel))
@@ -154,7 +154,7 @@ def _expand(
 def _rows(
     step: PlannedStep, table: ParameterTable, steps: list[PlannedStep], hashws: bool, first: int
 ) -> tuple[list[Instance], tuple[int, ...]]:
-    """The instances of a parameterized step, and the instance of each row."""
+    """Return the instances of a parameterized step, and the index of the instance of each row."""
     combinations = table.combinations(step.used)
     number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
     width = len(str(len(number) - 1))
@@ -163,7 +163,7 @@ def _rows(
     for row, combination in enumerate(combinations):
         index = number[combination]
         if index != first + len(members):
-            continue  # this combination came in an earlier row
+            continue  # an earlier row has the same combination
         name = f"{step.name}_{combination}"
         if hashws:
             stem = path_component(f"{step.name}_instance_{index - first:0{width}d}")
@@ -179,7 +179,7 @@ def _rows(
 
 
 class RowGroup:
-    """Those instances of a funnel's step that share the parameters of an instance: row by row."""
+    """For each row of a step, the instances of a funnel's step with the same values of shared parameters."""
 
     def __init__(self, table: ParameterTable, step: PlannedStep, funnel: PlannedStep) -> None:
         self._shared = list(table.label_rows([key for key in step.used if key in funnel.used]))
@@ -199,7 +199,7 @@ def _with_environment(value: RunValue, environment: Environment) -> RunValue:
     return {key: environment.apply(item) if isinstance(item, str) else item for key, item in value.items()}
 
 
-# --- what can only be checked on the instances
+# --- checks that need the instances
 
 
 def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
@@ -231,13 +231,13 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
             refusal = _check_name(plan, instance, names, folders)
             names.setdefault(instance.name, instance)
             folders.setdefault(instance.workspace, instance)
-            if refusal and not told:  # one message a step: a sweep of thousands would repeat it
+            if refusal and not told:  # one message per step: a sweep of thousands would repeat it
                 told = True
                 problems.error(place, refusal.message, refusal.hint)
 
 
 def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> None:
-    """A step that gathers, and is made once for each row all the same by a workspace that it names."""
+    """Warn of a step with a funnel that has one instance per row anyway, because of a workspace that it uses."""
     for step in plan.steps:
         if not step.funnels:
             continue
@@ -258,7 +258,7 @@ def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> 
 def _check_name(
     plan: Plan, instance: Instance, names: dict[str, Instance], folders: dict[str, Instance]
 ) -> Refusal | None:
-    """Why an instance cannot have its name and directory beside those of the others; None if it can."""
+    """Return why an instance cannot have its name and directory (duplicate, invalid, too long); None if it can."""
     longest = max(len(instance.stem), *(len(part) for part in instance.workspace.split("/")))
     last = instance.workspace.rsplit("/", 1)[-1]
     if instance.name in names:
@@ -275,14 +275,14 @@ def _check_name(
     if instance.row >= 0 and last.strip(".") == "":
         return Refusal(f"'{instance.name}' cannot have a directory '{last}'", "change the label, or use --hashws")
     if longest > _LONGEST_NAME:
-        numbered = len(plan.steps[instance.step].folder) + len("_instance_000000")  # what --hashws would make
+        numbered = len(plan.steps[instance.step].folder) + len("_instance_000000")  # the length with --hashws
         hint = "use --hashws" if numbered <= _LONGEST_NAME else "give the step a shorter name"
         return Refusal(f"the name of '{instance.name[:60]}...' is too long for a file ({longest} characters)", hint)
     return None
 
 
 def _check_launchers(plan: Plan, study: StudySpec, problems: Problems) -> None:
-    """Resolve every $(LAUNCHER)[...] once now: an error must come before the first job, not in the middle."""
+    """Resolve every $(LAUNCHER)[...] once, to report errors before the first job instead of during the study."""
     source = SourceText(study.text)
     written = {step.name: step for step in study.steps}
     for step in plan.steps:

@@ -1,4 +1,4 @@
-"""Adds rows to a plan. What it has stays as it is, with its numbers; new instances stand behind all others."""
+"""Adds rows to a plan. Existing instances keep their indices; new ones are appended."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .study_plan import Instance, Plan, PlannedStep
 
 
 def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
-    """The plan with those rows of a table that it does not have; the same plan if it has them all.
+    """Return the plan with the rows of a table that it does not have yet; the same plan if it has all of them.
 
-    Raises UsageError if the parameters are others, or if a new instance would have the name or directory of another.
+    Raises UsageError if the parameters differ, or if a new instance would have the name or directory of another.
     """
     old = plan.parameters
     if table.keys != old.keys:
@@ -39,7 +39,7 @@ def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
 
 
 def widened_funnels(plan: Plan, size: int) -> list[int]:
-    """Those of the first `size` instances that have parents beyond them: funnels over what was added since."""
+    """Return those of the first `size` instances that have parents which were added later: by a funnel."""
     found: list[int] = []
     for step in plan.steps:
         over_new = any(index >= size for funnel in step.funnels for index in plan.steps[funnel].instances[-1:])
@@ -57,7 +57,7 @@ def _joined(old: ParameterTable, new: ParameterTable, rows: Sequence[int]) -> Pa
 
 
 class _PlanExtender:
-    """The steps and instances of the extended plan, step by step in topological order."""
+    """Builds the steps and instances of the extended plan, step by step in topological order."""
 
     def __init__(self, plan: Plan, table: ParameterTable) -> None:
         self._plan = plan
@@ -70,6 +70,7 @@ class _PlanExtender:
         self.instances: list[Instance] = list(plan.instances)
 
     def add(self, step: PlannedStep) -> None:
+        """Add a step with instances for its new rows; all its parents have to be added before."""
         by_row = list(step.by_row)
         members = list(step.instances)
         if step.used:
@@ -116,7 +117,7 @@ class _PlanExtender:
 
 
 def _short(members: list[int]) -> Sequence[int]:
-    """A range where it is one."""
+    """Return members as a range if they are consecutive, else as a tuple."""
     if members and members[-1] - members[0] == len(members) - 1:
         return range(members[0], members[-1] + 1)
     return tuple(members)

@@ -1,7 +1,7 @@
-"""The text of an instance's script: complete, and fit to be handed to `sbatch` by hand.
+"""Creates the text of an instance's script, which is complete and can be submitted with `sbatch` manually.
 
-The header lines and their order are Maestro's; `--ntasks` and `--cpus-per-task` are added where a step asks
-for tasks and cores, because without them `srun -n 64` fails wherever Slurm does not hand out whole nodes.
+The header lines and their order are Maestro's. `--ntasks` and `--cpus-per-task` are added if a step requests tasks and
+cores, because without them `srun -n 64` fails on clusters where Slurm does not allocate whole nodes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .resource_changes import UNCHANGED, restarts
 from .study_plan import Instance, Plan, PlannedStep
 
 _FALSE = ("", "0", "false", "no", "off")
-# The order of the header's lines: Maestro's keys above and below those that name the job and its files, then our keys.
+# The order of header lines: Maestro's keys above and below the lines that name the job and its files, then mtui's keys.
 _ABOVE_NAMES = ("nodes", "queue", "bank", "walltime")
-_QUOTED = ("qos", *OURS)  # whose values may be several words
+_QUOTED = ("qos", *OURS)  # keys whose values may be several words
 _BELOW_NAMES = ("reservation", "gpus", "procs", "cores per task", "exclusive", *_QUOTED)
 _HEADER = (*_ABOVE_NAMES, *_BELOW_NAMES)
 _PLACE = tuple(key for key in _HEADER if RESOURCES[key].is_place)
@@ -36,12 +36,12 @@ class Script:
     restart: str | None
 
     def chosen(self, changes: Mapping[str, str]) -> str:
-        """The text that an attempt with these changes runs."""
+        """Return the text that an attempt with these changes runs."""
         return self.restart if self.restart is not None and restarts(changes) else self.body
 
 
 def render(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> Script:
-    """The instance's scripts, with what retries have changed of its resources."""
+    """Create the instance's scripts, with the resource changes of its retries."""
     step = plan.step_of(instance)
     header = _header(plan, instance, changes)
 
@@ -55,9 +55,9 @@ def render(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGE
 
 
 def render_command(plan: Plan, instance: Instance, text: str, changes: Mapping[str, str] = UNCHANGED) -> str:
-    """A cmd or restart text with every token replaced: parameters, workspaces, launcher.
+    """Replace every token in a cmd or restart text: parameters, workspaces, launcher.
 
-    Raises LauncherError if a launcher's bracket asks for more than the step has.
+    Raises LauncherError if a launcher's bracket is invalid or requests more than the step has.
     """
     step = plan.step_of(instance)
     if instance.row >= 0:
@@ -74,11 +74,11 @@ def render_command(plan: Plan, instance: Instance, text: str, changes: Mapping[s
 
 
 def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Match[str]) -> str:
-    """The path for one $(STEP.workspace): the instance of the same row, or a funnel's common folder."""
+    """Return the path of one $(STEP.workspace): of the instance of the same row, or the step's folder for a funnel."""
     for index in step.references:
         target = plan.steps[index]
         name = plan.parameters.apply(instance.row, target.name) if instance.row >= 0 else target.name
-        if name == match.group(1):  # parameters are put in already, also if they stand in a step's name
+        if name == match.group(1):  # parameters are replaced already, also those in a step's name
             if index in (*step.funnels, *step.groups) or not target.used:
                 return f"{plan.out}/{target.folder}"
             return f"{plan.out}/{plan.instances[target.by_row[instance.row]].workspace}"
@@ -86,27 +86,27 @@ def _workspace(plan: Plan, step: PlannedStep, instance: Instance, match: re.Matc
 
 
 def resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
-    """The step's own run values for this instance, as text and as changed; empty and false ones left out."""
+    """Return the step's run values for this instance as text, with changes; without empty and false values."""
     found: dict[str, str] = {}
-    if cores := plan.batch.text("cores per task"):  # a key of ours: Maestro has it in steps only
+    if cores := plan.batch.text("cores per task"):  # an extension: Maestro has this key in steps only
         found["cores per task"] = cores
     for key, value in plan.step_of(instance).run.items():
         text = _text(plan, instance, value)
         if text and key != "sbatch":
             found[key] = text
     found.update((key, value) for key, value in changes.items() if value)
-    if changes.get("gpus") == "0":  # said by a person, it means none; a request for none is not known everywhere
+    if changes.get("gpus") == "0":  # no GPUs: remove the option, since not every cluster accepts a request for 0
         del found["gpus"]
     return found
 
 
 def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> dict[str, str]:
-    """What the job asks for, by the keys of its options, in their order; those without a value left out.
+    """Return what the job requests, by key, in the order of `RESOURCES`; without empty values.
 
-    The batch block's defaults, overridden by the step's own values, overridden by what retries have changed.
+    The batch block's defaults are overridden by the step's values, and these by the changes of retries.
     """
     own = resources(plan, instance, changes)
-    said = {key for group in _EITHER if own.keys() & group for key in group}  # the batch block has no say in these
+    said = {key for group in _EITHER if own.keys() & group for key in group}  # defaults would conflict with these
     shared = {key: plan.batch.text(key) for key, kind in RESOURCES.items() if kind.in_batch and key not in said}
     values = {**shared, **own}
     if values.get("exclusive", "").lower() in _FALSE:
@@ -115,7 +115,7 @@ def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] 
 
 
 def further_options(plan: Plan, instance: Instance) -> list[str]:
-    """The options that stand in the lists `sbatch` of the batch block and of the step."""
+    """Return the options in the `sbatch` lists of the batch block and of the step."""
     own = str(plan.step_of(instance).run.get("sbatch", ""))
     if instance.row >= 0:
         own = plan.parameters.apply(instance.row, own)
@@ -123,12 +123,12 @@ def further_options(plan: Plan, instance: Instance) -> list[str]:
 
 
 def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
-    if isinstance(value, Mapping):  # exclusive: {allocation, launcher}; Slurm's part is the allocation
+    if isinstance(value, Mapping):  # exclusive: {allocation, launcher}; only the allocation concerns sbatch
         return _text(plan, instance, value.get("allocation", ""))
     if isinstance(value, bool):
         return "true" if value else ""
     if not isinstance(value, str):
-        return f"{value:.0f}" if value else ""  # the schema lets 2.0 pass, which sbatch would not
+        return f"{value:.0f}" if value else ""  # the schema accepts 2.0, sbatch does not
     return plan.parameters.apply(instance.row, value) if instance.row >= 0 else value
 
 
@@ -144,7 +144,7 @@ def _header(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> str:
 
 
 def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> list[str]:
-    """The options of the header's `#SBATCH` lines that have keys; before all that the step's author has written."""
+    """Return the options of the header that have keys; they come before those that the step's author wrote."""
     values = header_resources(plan, instance, changes)
     description = plan.step_of(instance).description
     if instance.row >= 0:
@@ -167,24 +167,24 @@ def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
 
 
 def _quoted(key: str, value: str) -> str:
-    """A value as one word of a `#SBATCH` line, where a blank ends the word and a # the line."""
+    """Quote a value as one word of a `#SBATCH` line, where a blank ends the word and a # the line."""
     return f'"{value}"' if key in _QUOTED and re.search(r"[\s#]", value) else value
 
 
 def part_options(values: Mapping[str, str]) -> list[str]:
-    """Those options of our own keys in `header_resources` that say how much a job takes, or when it may begin."""
+    """Return the options, of keys that Maestro does not have, that set how much a job uses or when it may begin."""
     return _lines(values, *_PART)
 
 
 def place_options(values: Mapping[str, str]) -> list[str]:
-    """Those options of `header_resources` that say where a job goes, not how much it takes."""
+    """Return the options of `header_resources` that select where a job runs, not how much it uses."""
     return _lines(values, *_PLACE)
 
 
 def directive_lines(script: str) -> list[int]:
-    """The numbers of the `#SBATCH` lines that sbatch would read: those before the first command."""
+    """Return the line numbers (from 0) of the `#SBATCH` lines that sbatch reads: those before the first command."""
     found: list[int] = []
-    for number, line in enumerate(script.split("\n")):  # splitlines() would end a line at any of Unicode's line breaks
+    for number, line in enumerate(script.split("\n")):  # splitlines() would also split at Unicode line breaks
         if line.startswith("#SBATCH"):
             found.append(number)
         elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
@@ -193,7 +193,7 @@ def directive_lines(script: str) -> list[int]:
 
 
 def _insist(command: str, values: Mapping[str, str], changes: Mapping[str, str]) -> str:
-    """The command with changed options once more behind its own directives, which win over the header."""
+    """Repeat changed options after the command's own directives, which override the header."""
     directives = directive_lines(command)
     if not directives:
         return command

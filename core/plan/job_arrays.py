@@ -1,7 +1,7 @@
-"""Which instances can share a job array, and why others cannot: what their jobs ask Slurm for has to be the same.
+"""Finds which instances can share a job array: those whose jobs request the same of Slurm.
 
-The tasks of an array have one set of options between them. So the lines that name a job's own files are left out
-(the array gives each task its own), and an instance whose author gives such a line has a job of its own.
+The tasks of an array share one set of options. So the lines that name a job's own files are left out (the array sets
+them for each task), and an instance whose author wrote such a line is a separate job.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from .instance_script import directive_lines, header_resources, options, render
 from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan, PlannedStep
 
-# Options of a job's own: its files, what it waits for, an array that its author makes of it.
+# Options that cannot be shared: a job's files, its dependencies, an array that its author defines.
 OWN_OF_A_JOB = re.compile(
     r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)(?![-\w])|-[oeiDadW]|hetjob\b|packjob\b)"
 )
 _WAITS = re.compile(r"(?:^|\s)(--dependency\b|-d)")
-_OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # of each instance, written by us
+_OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # written by mtui, different for each instance
 
 
 @dataclass(frozen=True, slots=True)
 class JobShape:
-    """What a job asks for. Instances of one kind can share an array, unless `alone` says why they cannot."""
+    """What a job requests. Instances of one shape can share an array, unless `alone` is set."""
 
     options: tuple[str, ...]  # its #SBATCH lines, without those that name its own files
-    alone: str = ""
-    waits: bool = False  # the author gives it a dependency of its own
+    alone: str = ""  # the option that prevents sharing
+    waits: bool = False  # its author set --dependency
 
 
 _RECENT = 5_000
 
 
 class JobShapes:
-    """The kinds of a plan's instances. A step whose options depend on no parameter is looked at once.
+    """The job shapes of a plan's instances. For a step whose options use no parameter, the shape is computed once.
 
-    Of the others those that were asked for of late are kept: what waits is asked for again and again.
+    Shapes of other instances are cached, since those that wait are requested repeatedly.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -48,7 +48,7 @@ class JobShapes:
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
-        """The kind of an instance, with what retries have changed of its resources."""
+        """Return the shape of an instance, with the resource changes of its retries."""
         instance = self._plan.instances[index]
         if changes:
             return job_shape_of(self._plan, instance, changes)
@@ -64,7 +64,7 @@ class JobShapes:
 
 
 def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
-    """What an instance's job asks for."""
+    """Compute the shape of an instance's job."""
     script = render(plan, instance, changes).chosen(changes)
     lines = script.split("\n")
     own = [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(script)]
@@ -77,7 +77,7 @@ def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UN
 
 
 def varies(step: PlannedStep) -> bool:
-    """Whether what its instances ask for may depend on a parameter."""
+    """Return whether what the step's instances request may depend on a parameter."""
     lines = step.cmd.split("\n")
     texts = [str(value) for value in step.run.values()] + [lines[number] for number in directive_lines(step.cmd)]
     return any("$(" in text for text in texts)
@@ -85,16 +85,16 @@ def varies(step: PlannedStep) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ArraySplit:
-    """How the instances of a step go to Slurm: the sizes of its arrays, jobs of their own, and why."""
+    """How the instances of a step are submitted: the sizes of its arrays, and the number of separate jobs."""
 
     arrays: tuple[int, ...]
     alone: int
-    why: str = ""  # the line that keeps them from sharing
-    by: tuple[str, ...] = ()  # the resources that differ, if there is more than one array
+    why: str = ""  # the first option that prevents sharing
+    by: tuple[str, ...] = ()  # the resources that differ, if there is more than one shape
 
 
 def split_into_arrays(plan: Plan, step: PlannedStep, most: int) -> ArraySplit:
-    """How a step's instances share arrays of at most `most` tasks, if all are ready at once."""
+    """Split a step's instances into arrays of at most `most` tasks, as if all were ready at once."""
     kinds = JobShapes(plan)
     found = Counter(kinds.of(index) for index in step.instances)
     arrays: list[int] = []

@@ -1,8 +1,8 @@
-"""`$(LAUNCHER)` and `$(LAUNCHER)[2n, 4p]`: the srun command line that starts a parallel program.
+"""Replaces `$(LAUNCHER)` and `$(LAUNCHER)[2n, 4p]` by the srun command line that starts a parallel program.
 
-Deliberate differences from Maestro: the bracket ends at the first `]`, bare and bracketed launchers can stand
-in one cmd, counts may come from tokens, a bare launcher needs no procs, and launchers that run one after the
-other are not added up.
+Deliberate differences from Maestro: the bracket ends at the first `]`, one cmd can have launchers with and without
+brackets, counts may come from tokens, a launcher without brackets does not need procs, and the counts of several
+launchers are not added up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NODES = re.compile(r"(\d+)\s*n")
 
 
 class LauncherError(ValueError):
-    """A launcher as `written` that cannot be carried out within what the step asks for."""
+    """A launcher (`written` is its text) that is invalid, or needs more than the step requests."""
 
     def __init__(self, written: str, message: str, hint: str) -> None:
         super().__init__(f"{written} {message}")
@@ -25,7 +25,7 @@ class LauncherError(ValueError):
 
 
 def replace_launchers(text: str, procs: str, nodes: str, cores_per_task: str) -> str:
-    """The text with every launcher as its srun command; raises LauncherError."""
+    """Replace every launcher by its srun command. Raises LauncherError."""
 
     def command(match: re.Match[str]) -> str:
         bracket = match.group(1)
@@ -40,11 +40,12 @@ def replace_launchers(text: str, procs: str, nodes: str, cores_per_task: str) ->
 
 
 def remove_launchers(text: str) -> str:
-    """The text without launchers: the programs run as plain processes."""
+    """Remove launchers: the programs run as plain processes."""
     return _LAUNCHER.sub("", text)
 
 
 def srun(procs: str, nodes: str, cores_per_task: str) -> str:
+    """Return the srun command line; empty values add no option."""
     words = ["srun"]
     for flag, value in (("-n", procs), ("-N", nodes), ("-c", cores_per_task)):
         if value:

@@ -10,7 +10,7 @@ from ..spec.study_spec import Parameter
 
 @dataclass(frozen=True, slots=True)
 class ParameterTable:
-    """Parameters in order of definition; `values[p][row]` and `labels[p][row]` for parameter number `p`."""
+    """Parameters in order of definition, with `values[p][row]` and `labels[p][row]` of parameter number `p`."""
 
     keys: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -28,27 +28,27 @@ class ParameterTable:
         )
 
     def columns(self) -> tuple[Parameter, ...]:
-        """The parameters one by one, as `of` takes them."""
+        """Return the parameters, in the form that `of` accepts."""
         columns = zip(self.keys, self.values, self.labels, self.names, strict=True)
         return tuple(Parameter(key, values, labels, name) for key, values, labels, name in columns)
 
     def combinations(self, used: Sequence[str]) -> list[str]:
-        """For each row, the labels of the used parameters, sorted by key and joined by dots."""
+        """Return for each row the labels of the used parameters, sorted by key and joined by dots."""
         return [".".join(labels) for labels in self.label_rows(used)]
 
     def distinct(self, used: Sequence[str]) -> set[tuple[str, ...]]:
-        """The different combinations, before they are joined: ("1", "2.3") is not ("1.2", "3")."""
+        """Return the distinct combinations before they are joined: ("1", "2.3") differs from ("1.2", "3")."""
         return set(self.label_rows(used))
 
     def label_rows(self, used: Sequence[str]) -> Iterator[tuple[str, ...]]:
-        """For each row, the labels of the used parameters, sorted by key."""
+        """Yield for each row the labels of the used parameters, sorted by key."""
         return zip(*(self.labels[self.keys.index(key)] for key in sorted(used)), strict=True)
 
     def value(self, key: str, row: int) -> str:
         return self.values[self.keys.index(key)][row]
 
     def apply(self, row: int, text: str) -> str:
-        """The text with the row's labels, then values, then names put in, in order of definition."""
+        """Replace the tokens of the row's labels, then values, then names, each in order of definition."""
         if "$(" not in text:
             return text
         for key, labels in zip(self.keys, self.labels, strict=True):

@@ -1,7 +1,7 @@
-"""Parameters from a user's generator file (`--pgen`, `--pargs`), run in a process of its own.
+"""Runs a user's parameter generator file (`--pgen`, `--pargs`) in a separate process, `pgen_child.py`.
 
-The file is the user's code, with the user's imports: it runs under the Python of their choice and cannot
-take the driver down. `pgen_child.py` is the other end.
+The file is the user's code, with the user's imports: it runs under the Python that the user chose, and cannot crash
+mtui.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..errors import PgenError, UsageError
 from ..spec.study_spec import EnvEntry, Parameter
 from .parameter_table import ParameterTable
 
-DEADLINE = 600.0  # seconds; a generator may sample for a while, but must not hang a start for ever
+DEADLINE = 600.0  # seconds; enough for a generator that samples, but a hanging one must not block forever
 
 
 def parse_pargs(pargs: Iterable[str]) -> dict[str, str]:
-    """`KEY:VALUE` arguments as a mapping; raises UsageError for one without a colon."""
+    """Parse `KEY:VALUE` arguments. Raises UsageError for one without a colon."""
     found: dict[str, str] = {}
     for item in pargs:
         key, colon, value = item.partition(":")
@@ -44,9 +44,10 @@ def run_pgen(
     python: str,
     deadline: float = DEADLINE,
 ) -> ParameterTable:
-    """The rows that a generator file makes.
+    """Run a generator file and return its rows.
 
-    Raises PgenError if it fails, hangs or returns something else, UsageError if it or `python` is missing.
+    Raises PgenError if it fails, exceeds `deadline` (seconds) or returns anything but a generator, UsageError if the
+    file or `python` is missing.
     """
     if not file.is_file():
         raise UsageError(f"no such parameter generator file: {file}", "check the path given to --pgen")
@@ -88,7 +89,7 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
         process = subprocess.Popen(
             [python, str(child), str(write_end)],
             stdin=subprocess.PIPE,
-            stdout=2,  # what the user's code prints is for the user, not for our own output
+            stdout=2,  # output of the user's code goes to stderr, not into mtui's own output
             pass_fds=(write_end,),
             start_new_session=True,
         )
@@ -112,12 +113,12 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
                 process.stdin.write(json.dumps(request, default=str).encode())
                 process.stdin.close()
             except BrokenPipeError:
-                pass  # it ended before it read; the exit code below tells
-            text = pipe.readline()  # not to the end: what the user's code left running may hold the pipe open
+                pass  # it ended before it read the request; the exit code below is reported
+            text = pipe.readline()  # not until EOF: a process that the user's code left running may hold the pipe open
         code = process.wait()
     finally:
         too_late.cancel()
-        if process.poll() is None:  # we leave early: Ctrl-C does not reach a session of its own
+        if process.poll() is None:  # interrupted: Ctrl-C does not reach a separate session
             _kill(process)
             process.wait()
     if text.endswith("\n"):
@@ -131,7 +132,7 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the generator and whatever it started, all in the session that it leads."""
+    """Kill the generator's process group, with the processes that it started."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""Runs a user's parameter generator file in a process of its own, and prints the rows that it makes.
+"""Runs a user's parameter generator file in a separate process, and returns its rows as JSON.
 
-Started as a script by `pgen.py`, with whatever Python the user chose: so this file imports nothing of mtui.
-It reads a request from stdin and writes one JSON answer to the file descriptor given as first argument; what
-the user's code prints goes wherever the caller sends it.
+`pgen.py` starts it as a script, with the Python that the user chose: so this file imports nothing of mtui. It reads a
+request from stdin and writes one line of JSON to the file descriptor given as first argument; the caller decides where
+output of the user's code goes.
 """
 
 # pyright: basic
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 class Combination:
-    """One row of parameters, with the interface of Maestro's class of that name."""
+    """One row of parameters, with the interface of Maestro's class of the same name."""
 
     def __init__(self, token="$"):
         self._token = token
@@ -47,7 +47,7 @@ class Combination:
 
 
 class ParameterGenerator:
-    """Columns of values with a label each, with the interface of Maestro's class of that name."""
+    """Columns of values and their labels, with the interface of Maestro's class of the same name."""
 
     def __init__(self, token="$", ltoken="%%"):
         self.parameters, self.labels, self.names = {}, {}, {}
@@ -104,7 +104,7 @@ class Variable:
 
 
 class StudyEnvironment:
-    """The study's env as a generator sees it: `find(name)` gives an entry or None."""
+    """The study's env as passed to a generator: `find(name)` returns an entry or None."""
 
     def __init__(self, entries):
         self._entries = {name: Variable(name, value) for name, value in entries.items()}
@@ -114,7 +114,7 @@ class StudyEnvironment:
 
 
 def offer_maestro_modules():
-    """Let `from maestrowf.datastructures.core import ParameterGenerator` work where Maestro is missing."""
+    """Make `from maestrowf.datastructures.core import ParameterGenerator` work if Maestro is not installed."""
     try:
         import maestrowf.datastructures.core  # noqa: F401
     except ImportError:
@@ -140,7 +140,7 @@ def offer_maestro_modules():
 
 
 def generate(request):
-    """The rows of the generator that the user's file returns, everything as text."""
+    """Run the user's file. Return the columns of its generator, everything as text."""
     path = request["file"]
     module = types.ModuleType("custom_gen")
     module.__file__ = path
@@ -167,7 +167,7 @@ def generate(request):
 
 
 def own_lines(error):
-    """The error as the user's own lines show it: the frames of the runner are of no interest to them."""
+    """Format an error with the traceback lines of the user's code, without the frames of this file."""
     summary = traceback.TracebackException.from_exception(error)
     frames = [frame for frame in summary.stack if frame.filename != __file__]
     lines = []
@@ -182,7 +182,7 @@ def own_lines(error):
 def main():
     answer_to = int(sys.argv[1])
     if sys.path and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
-        del sys.path[0]  # our folder: its modules must not stand in for the user's
+        del sys.path[0]  # this folder: its modules must not shadow the user's
     request = json.load(sys.stdin)
     offer_maestro_modules()
     try:
@@ -190,7 +190,7 @@ def main():
     except (Exception, SystemExit) as error:
         answer = {"error": own_lines(error)}
     with os.fdopen(answer_to, "w", encoding="utf-8") as out:
-        out.write(json.dumps(answer) + "\n")  # the line's end tells that the answer is whole
+        out.write(json.dumps(answer) + "\n")  # the newline marks the answer as complete
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from .study_plan import Plan
 
 
 def plan_as_json(plan: Plan) -> dict[str, object]:
-    """The structure that programs read; see docs of `mtui plan --json`."""
+    """Return the plan as JSON-compatible values; see docs/json.md."""
     rows: list[dict[str, object]] = []
     for instance in plan.instances:
         step = plan.step_of(instance)

@@ -1,8 +1,8 @@
-"""Which instances can share an allocation, what each needs of it, and what the allocations ask Slurm for.
+"""Finds which instances can share an allocation, what each needs of it, and what the allocations request from Slurm.
 
-Instances whose jobs would go to the same place (partition, account, qos, constraint, ...) make up a pool: any
-allocation of the pool can take any of them. What an instance's own directives ask for in nodes, tasks, cores, memory,
-GPUs and time becomes its part of an allocation.
+Instances whose jobs request the same place (partition, account, qos, constraint, ...) form a pool: any allocation of
+the pool can run any of them. The nodes, tasks, cores, memory, GPUs and time that an instance requests are its share of
+an allocation.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from .job_arrays import OWN_OF_A_JOB, varies
 from .resource_changes import UNCHANGED, restarts
 from .study_plan import Instance, Plan
 
-_HOUR = 3600  # seconds, the least that an allocation has if the study does not say
-_MARGIN = 300  # seconds that an allocation has beyond the longest walltime in it: to start, and to end in order
-_LEAST_MARGIN = 60  # the same where its walltime is given
+_HOUR = 3600  # seconds; the least walltime of an allocation if the study does not set one
+_MARGIN = 300  # seconds beyond the longest walltime of an instance: to start, and to end cleanly
+_LEAST_MARGIN = 60  # the same if the study sets the allocation's walltime
 _SHORT = {"-N": "--nodes", "-n": "--ntasks", "-c": "--cpus-per-task", "-t": "--time", "-J": "--job-name"}
 _NUMBERS = {"--nodes": "nodes", "--ntasks": "tasks", "--cpus-per-task": "cpus", "--gpus-per-node": "gpus"}
 _NAMES = ("--job-name", "--comment")
-# What decides over a part of an allocation in a way that is not understood here.
+# Options that affect a share of an allocation in a way that is not supported here.
 _OTHER = re.compile(
     r"-[GwBmsOF]|--(signal|begin|deadline|switches|distribution|over.*|hint|wait.*|contiguous)"
     r"|--.*(gpu|gres|tres|cpu|core|thread|socket|mem|tasks|nodes|nodelist|nodefile|exclusive).*"
@@ -47,25 +47,25 @@ _UNITS = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Where allocations go that can take the same instances. Two pools are the same if they are equal."""
+    """What allocations that can run the same instances request. Equal pools are the same pool."""
 
     options: tuple[str, ...]  # of sbatch, as in `#SBATCH` lines
     gpus: int = 0  # on each node
 
 
-ANY = Pool(("any",))  # of the allocation that a driver runs in: it takes whatever there is
+ANY = Pool(("any",))  # of the allocation that a driver runs in: it runs any instance
 
 
 @dataclass(frozen=True, slots=True)
 class PoolShare:
-    """What an instance takes of an allocation of a pool."""
+    """What an instance uses of an allocation of a pool."""
 
     pool: Pool
     ask: ResourceRequest
 
 
 class PackingPlan:
-    """The shares of a plan's instances. A step whose resources depend on no parameter is looked at once."""
+    """The shares of a plan's instances. For a step whose resources use no parameter, the share is computed once."""
 
     def __init__(self, plan: Plan, pack: PackingOptions | None) -> None:
         self._plan = plan
@@ -80,7 +80,7 @@ class PackingPlan:
 
     @cached_property
     def longest(self) -> int:
-        """The longest walltime in seconds that an instance asks for."""
+        """The longest walltime, in seconds, that an instance requests."""
         longest = 0
         for step in self.steps:
             own = self._plan.steps[step].instances
@@ -91,11 +91,11 @@ class PackingPlan:
 
     @cached_property
     def seconds(self) -> int:
-        """The walltime of an allocation."""
+        """The walltime of an allocation, in seconds."""
         return walltime_seconds(self.pack.walltime) or max(_HOUR, self.longest and self.longest + _MARGIN)
 
     def of(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> PoolShare | Refusal:
-        """The share of an instance, with what retries have changed of its resources; or why it has none."""
+        """Return the share of an instance, with the resource changes of its retries; or why it has none."""
         instance = self._plan.instances[index]
         if instance.step not in self.steps:
             return Refusal("its step is not packed")
@@ -106,17 +106,17 @@ class PackingPlan:
         return self._shared[instance.step]
 
     def takes(self, index: int, changes: Mapping[str, str] = UNCHANGED) -> bool:
-        """Whether an instance shares allocations instead of being a job."""
+        """Return whether an instance runs in shared allocations instead of as a separate job."""
         return self._plan.instances[index].step in self.steps and isinstance(self.of(index, changes), PoolShare)
 
     def takes_all(self, step: int) -> bool:
-        """Whether all instances of a step share allocations, as far as that is known without looking at each."""
+        """Return whether all instances of a step are known to share allocations; False if they may differ."""
         if step not in self.steps or step in self._varying:
             return False
         return self.takes(self._plan.steps[step].instances[0])
 
     def request(self, pool: Pool) -> tuple[str, ...]:
-        """The options with which an allocation of a pool is asked for."""
+        """Return the sbatch options of an allocation of a pool."""
         pack = self.pack
         size = (f"--cpus-per-task={pack.cores}",) if pack.cores else ("--exclusive",)
         gpus = (f"--gres=gpu:{pool.gpus}",) if pool.gpus else ()
@@ -124,7 +124,7 @@ class PackingPlan:
         return (f"--nodes={pack.nodes}", "--ntasks-per-node=1", *size, time, *gpus, *pool.options)
 
     def cores(self, pool: Pool) -> int:
-        """The most that an instance of a pool takes on a node, as the first one of each step tells."""
+        """Return the most cores that an instance of a pool uses on a node, judged by the first of each step."""
         shares = [self.of(self._plan.steps[step].instances[0]) for step in self.steps]
         asks = [share.ask for share in shares if isinstance(share, PoolShare) and share.pool == pool]
         return max((-(-ask.tasks // ask.nodes) * ask.cpus for ask in asks), default=1)
@@ -171,7 +171,7 @@ class PackingPlan:
 
 
 def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
-    """The options that have no keys, those of the author's own `#SBATCH` lines among them, one by one."""
+    """Return the options that have no keys, one by one, including those in the author's `#SBATCH` lines."""
     texts = further_options(plan, instance)
     step = plan.step_of(instance)
     cmd = step.restart if step.restart and restarts(changes) else step.cmd
@@ -196,7 +196,7 @@ def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> l
 
 
 def _read(ask: ResourceRequest, option: str) -> tuple[ResourceRequest, bool] | Refusal:
-    """What an option adds to an ask, and whether it belongs to the place; or why it cannot be packed."""
+    """Apply an option to a request. Return it and whether the option belongs to the pool; or why it is not packed."""
     if OWN_OF_A_JOB.search(option):
         return Refusal(f"'#SBATCH {option}' is of a job of its own")
     name, _, value = option.partition("=") if option.startswith("--") else (option[:2], "", option[2:].lstrip("="))

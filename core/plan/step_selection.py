@@ -1,4 +1,4 @@
-"""A part of a study: which steps are not to be run. They count as done for those that hang on them."""
+"""Selects a part of a study. The other steps are skipped, and count as finished for their dependents."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .study_plan import Plan, PlannedStep
 
 @dataclass(frozen=True, slots=True)
 class StepSelection:
-    """The steps that a person has named. Nothing named: the whole study."""
+    """The names of steps that the user selected. If all are empty: the whole study."""
 
-    only: Sequence[str] = ()  # these and no others
-    start: Sequence[str] = ()  # these and what hangs on them
-    until: Sequence[str] = ()  # these and what they hang on
+    only: Sequence[str] = ()  # --only: just these
+    start: Sequence[str] = ()  # --from: these and their dependents
+    until: Sequence[str] = ()  # --until: these and the steps that they depend on
 
     def __bool__(self) -> bool:
         return bool(self.only or self.start or self.until)
 
 
 def select_steps(plan: Plan, part: StepSelection) -> Plan:
-    """The plan with the other steps marked as skipped. Raises UsageError for a name that is no step."""
+    """Return the plan with all other steps marked as skipped. Raises UsageError for an unknown step."""
     if not part:
         return plan
     position = {step.name: step.index for step in plan.steps}

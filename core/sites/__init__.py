@@ -1,1 +1,1 @@
-"""What is known of a site: limits of its QOS, sizes of its nodes, what a job there has to say."""
+"""Site profiles: limits of the QOS, sizes of the nodes, options that jobs need; and warnings about a plan."""

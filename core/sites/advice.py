@@ -1,6 +1,6 @@
-"""What a site would not take of a plan, or take otherwise than meant: said before anything is submitted.
+"""Warns of jobs in a plan that the site would reject or treat differently than meant, before anything is submitted.
 
-Everything here is a warning. Whether a job is taken is for Slurm to say.
+All of these are warnings: only Slurm decides whether a job is accepted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MEGABYTES = {"K": 1 / 1024, "": 1.0, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024.
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What a job asks for, by the long names of sbatch's options; the last word counts."""
+    """What a job requests, by the long names of sbatch's options; the last of repeated options counts."""
 
     options: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -48,7 +48,7 @@ class _Job:
 
     @property
     def gpus(self) -> int:
-        """GPUs of a node, as far as it can be told."""
+        """The GPUs per node, estimated from several options."""
         numbers = [_last_number(self.text(key)) for key in ("gpus-per-node", "gres")]
         tasks = -(-self.number("ntasks", 1) // self.nodes)
         numbers += [_last_number(self.text("gpus-per-task")) * tasks, -(-_last_number(self.text("gpus")) // self.nodes)]
@@ -56,12 +56,12 @@ class _Job:
 
     @property
     def threads(self) -> int:
-        """Logical cores of a node."""
+        """The logical cores per node."""
         return -(-self.number("ntasks", 1) // self.nodes) * self.number("cpus-per-task", 1)
 
     @property
     def memory(self) -> float:
-        """MB of a node."""
+        """The memory per node, in MB."""
         if match := _SIZE.fullmatch(self.text("mem-per-cpu")):
             return float(match.group(1)) * _MEGABYTES[match.group(2).upper()] * self.threads
         match = _SIZE.fullmatch(self.text("mem"))
@@ -69,13 +69,13 @@ class _Job:
 
 
 def _last_number(text: str) -> int:
-    """The number in `4`, `gpu:4`, `gpu:a100:4`."""
+    """Return the number in `4`, `gpu:4`, `gpu:a100:4`; 0 for any other text."""
     match = re.fullmatch(r"(?:[a-z][\w.-]*:)*(\d+)", text)
     return int(match.group(1)) if match else 0
 
 
 def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Problem]:
-    """Everything that is doubtful, each kind once for a step; `places` are those of the steps in the file."""
+    """Return all warnings, each kind once per step; `places` are those of the steps in the file."""
     found: list[Problem] = []
     jobs: Counter[str] = Counter()
     for step in plan.steps:
@@ -99,7 +99,7 @@ def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Pr
 
 
 def _jobs(plan: Plan, step: PlannedStep) -> Iterable[tuple[int, _Job]]:
-    """The different jobs of a step, each with how many there are of it."""
+    """Yield the distinct jobs of a step, each with its number of instances."""
     if not varies(step):
         yield len(step.instances), _read(job_shape_of(plan, plan.instances[step.instances[0]]).options)
         return

@@ -1,4 +1,4 @@
-"""A site's profile: a small YAML file, read with the place of every mistake in it."""
+"""Reads a site profile, a small YAML file; every problem in it has its line and column."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ _MEGABYTES = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 @dataclass(frozen=True, slots=True)
 class NodeType:
-    """The nodes of one constraint; 0 and empty where nothing is said."""
+    """The nodes of one constraint; 0 or empty if not specified."""
 
     threads: int = 0
     memory: int = 0  # MB
     gpus: int = 0
-    account_ends: str = ""  # how the names of accounts end that pay for these nodes
+    account_ends: str = ""  # suffix of the accounts that are charged for these nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Qos:
-    """The limits of one QOS; 0 where there is none. Times in seconds."""
+    """The limits of one QOS; 0: no limit. Times in seconds."""
 
     walltime: int = 0
     least_walltime: int = 0
     nodes: int = 0
-    submit: int = 0  # jobs of a user in the queue
-    factor: float = 1.0  # of the charge
+    submit: int = 0  # jobs per user in the queue
+    factor: float = 1.0  # the charge factor
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What is known of a site."""
+    """A site: its nodes, its QOS limits, and the options that its jobs need."""
 
     name: str
     file: str = ""
-    recognise: Mapping[str, str] = field(default_factory=dict[str, str])  # variables of the environment there
+    recognise: Mapping[str, str] = field(default_factory=dict[str, str])  # environment variables that identify it
     required: tuple[str, ...] = ()
     no_partition: bool = False
     default_qos: str = ""
     nodes: Mapping[str, NodeType] = field(default_factory=dict[str, NodeType])
     qos: Mapping[str, Qos] = field(default_factory=dict[str, Qos])
-    confirm: float = 0.0  # node-hours above which a start is confirmed; 0: never
+    confirm: float = 0.0  # node-hours above which a start needs confirmation; 0: never
 
 
 def read_profile(text: str, file: str) -> Profile:
-    """The profile in a YAML text; raises SpecError with everything that is wrong with it."""
+    """Parse a profile. Raises SpecError with every problem in it."""
     problems = Problems(file)
     root = read_tree(text, problems)
     problems.raise_if_any()

@@ -1,4 +1,4 @@
-"""Finds the profile of a site: the one that a study names, else that of the machine."""
+"""Finds the site profile: the one that a study names, else the one that matches this machine's environment."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..errors import UsageError
 from ..spec.problems import nearest
 from .profile import Profile, read_profile
 
-NONE = "none"  # what a study says that wants no site
+NONE = "none"  # the value of a study's `site` that disables profiles
 _BUILT_IN = Path(__file__).with_name("profiles")
 
 
 def find_profile(site: str, beside: Path, environment: Mapping[str, str]) -> Profile | None:
-    """The profile that a study names (a name, or a path from `beside`), or that of this machine; None if there is none.
+    """Find the profile that a study names (a name, or a path relative to `beside`), else that of this machine.
 
-    Raises UsageError for a name that is none, SpecError for a profile with mistakes.
+    Returns None if no profile matches. Raises UsageError for an unknown name, SpecError for a profile with errors.
     """
     if site == NONE:
         return None
@@ -45,7 +45,7 @@ def _own(environment: Mapping[str, str]) -> Path:
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:
-    """The profiles of the user, then those that mtui has of itself and the user has not."""
+    """Yield the user's profiles, then the built-in ones; a user's file replaces the built-in one of the same name."""
     own = sorted(_own(environment).glob("*.yaml"))
     yield from own
     names = {file.name for file in own}

@@ -1,6 +1,6 @@
-"""From YAML text to a checked `Study`, with every problem of the file placed at its line and column.
+"""From YAML text to a checked `StudySpec`; every problem of the file has its line and column.
 
-The checks themselves are imported from their own module: whoever has a plan already needs none of them.
+The parser and the checks are not imported here: code that reads an existing plan does not need them.
 """
 
 from .problems import Problem, Problems, SpecError

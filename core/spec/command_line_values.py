@@ -1,4 +1,4 @@
-"""What the command line puts in the place of values in the file: `--params A=1,2,3` and `--set NAME=VALUE`."""
+"""Values of the command line that override those of the file: `--params A=1,2,3` and `--set NAME=VALUE`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CommandLineValues:
 
     parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     entries: Mapping[str, str] = field(default_factory=dict[str, str])
-    generator: bool = False  # a generator file (--pgen) stands in for all parameters
+    generator: bool = False  # a generator file (--pgen) replaces all parameters
 
 
 NO_VALUES = CommandLineValues()
@@ -31,13 +31,13 @@ NO_VALUES = CommandLineValues()
 def read_command_line_values(
     params: Iterable[str], entries: Iterable[str], *, generator: bool = False
 ) -> CommandLineValues:
-    """What the options say, each text the NAME=... of one. Raises UsageError."""
+    """Parse the NAME=VALUES texts of --params and the NAME=VALUE texts of --set. Raises UsageError."""
     parameters = {name: _values(name, text) for name, text in _pairs("--params", params, "1,2,3").items()}
     return CommandLineValues(parameters, _pairs("--set", entries, "VALUE"), generator)
 
 
 def command_line_words(params: Iterable[str], entries: Iterable[str]) -> tuple[str, ...]:
-    """The options again, as words of a command line."""
+    """Return the options as words of a command line."""
     pairs = [*(("--params", text) for text in params), *(("--set", text) for text in entries)]
     return tuple(word for pair in pairs for word in pair)
 
@@ -60,7 +60,7 @@ def _pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
 
 
 def _values(name: str, text: str) -> tuple[str, ...]:
-    """The values between the commas; `1..10` and `0..1..0.25` are ranges, quotes keep a comma."""
+    """Parse comma-separated values; `1..10` and `0..1..0.25` are ranges, a comma in quotes does not separate."""
     found: list[str] = []
     try:
         (items,) = csv.reader([text], strict=True)
@@ -75,7 +75,7 @@ def _values(name: str, text: str) -> tuple[str, ...]:
 
 
 def set_entries(entries: Sequence[EnvEntry], given: CommandLineValues, problems: Problems) -> tuple[EnvEntry, ...]:
-    """The entries of `env` with the given texts in their places; each has to be there."""
+    """Return the entries of `env` with the given values; report names that `env` does not have."""
     names = [entry.name for entry in entries]
     for name in given.entries:
         if name not in names:
@@ -88,7 +88,7 @@ def set_entries(entries: Sequence[EnvEntry], given: CommandLineValues, problems:
 
 
 def _as_yaml_would(text: str) -> str | int | float:
-    """A number if it is spelled as one: a generator counts with it, and its token gives the same text."""
+    """Return a number if its str() is the same text: a generator can calculate with it, its token stays the same."""
     for kind in (int, float) if text[-1].isdigit() else ():
         try:
             number = kind(text)

@@ -1,4 +1,4 @@
-"""Checks across the parts of a study: names, dependencies, circles, tokens that nothing will replace."""
+"""Checks across the parts of a study: duplicate names, dependencies, cycles, unknown tokens."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .study_spec import Parameter, Step, StudySpec
 from .tokens import WORKSPACE_TOKEN, SourceText, looks_meant, uses_parameter, words
 
 _FUNNEL_MARK = re.compile(r"_\*|\*")
-_Edge = tuple[str, str]  # a step, and one that needs it
-_IN_COMMANDS = ("WORKSPACE", "LAUNCHER")  # tokens that only cmd and restart take
+_Edge = tuple[str, str]  # a parent step, and a step that depends on it
+_IN_COMMANDS = ("WORKSPACE", "LAUNCHER")  # tokens that are replaced in cmd and restart only
 
 
 def dependency_target(written: str) -> tuple[str, bool]:
-    """The step that an item of `depends` names, and whether all its instances are meant (`step_*`)."""
+    """Return the step that an item of `depends` names, and whether it is a funnel (`step_*`: all its instances)."""
     return _FUNNEL_MARK.sub("", written), "*" in written
 
 
 def study_environment(study: StudySpec) -> Environment:
-    """The study's environment before its directory is known: good for names, not for paths."""
+    """Return the study's environment before its directory is known: names are right, paths are not."""
     return build_environment(study.environment, study.dependencies, "$(OUTPUT_PATH)", "$(SPECROOT)", "")[0]
 
 
 def step_texts(step: Step) -> Iterator[tuple[str, str]]:
-    """Every text of a step in which tokens are replaced, as (key, text)."""
+    """Yield every text of a step in which tokens are replaced, as (key, text)."""
     yield "name", step.name
     yield "description", step.description
     yield "cmd", step.cmd
@@ -40,7 +40,7 @@ def step_texts(step: Step) -> Iterator[tuple[str, str]]:
 
 
 def check(study: StudySpec, problems: Problems) -> None:
-    """Report what can only be seen with the whole study in hand."""
+    """Report problems that concern more than one part of the study."""
     environment = study_environment(study)
     _check_env_names(study, problems)
     _check_step_names(study, environment, problems)
@@ -49,9 +49,9 @@ def check(study: StudySpec, problems: Problems) -> None:
 
 
 def check_uses(study: StudySpec, parameters: Collection[Parameter], problems: Problems) -> None:
-    """Warn of parameters that nobody uses and of tokens that nothing replaces, in a study without errors.
+    """Warn of unused parameters and unknown tokens, in a study without errors.
 
-    `parameters` are the study's own, or those of a generator that stand in for them.
+    A --params parameter that no step uses is an error. `parameters` are the study's, or those of its generator.
     """
     environment = study_environment(study)
     _check_parameters(study, environment, parameters, problems)
@@ -93,7 +93,7 @@ def _check_step_names(study: StudySpec, environment: Environment, problems: Prob
 
 
 def _check_batch(study: StudySpec, problems: Problems) -> None:
-    """Steps that ask for nodes in a study that says nothing of where: its block may be misspelt."""
+    """Warn if a step requests nodes but the study has no `batch` block, whose name may be misspelt."""
     if study.batch.place != NOWHERE:
         return
     for step in study.steps:
@@ -124,7 +124,7 @@ def _check_edges(study: StudySpec, environment: Environment, problems: Problems)
 def _check_depends(
     study: StudySpec, environment: Environment, needs: dict[str, list[str]], problems: Problems
 ) -> dict[_Edge, Place]:
-    """The edges that steps name, with their places; `needs` is filled with them."""
+    """Check `depends`, `after` and `group`. Return the edges with their places, and add them to `needs`."""
     places: dict[_Edge, Place] = {}
     steps, all_named = _named(study)
     for step in steps:
@@ -149,7 +149,7 @@ def _check_depends(
 def _check_workspaces(
     study: StudySpec, environment: Environment, needs: Mapping[str, Sequence[str]], problems: Problems
 ) -> dict[_Edge, Place]:
-    """The workspaces that steps use without hanging on their steps, with the places of the tokens."""
+    """Return edges for workspaces that a step uses without depending on their step, with the places of the tokens."""
     source = SourceText(study.text)
     references: dict[_Edge, Place] = {}
     steps, all_named = _named(study)
@@ -164,14 +164,14 @@ def _check_workspaces(
                 if not _hangs_on(needs, step.name, target):
                     references[target, step.name] = place
             elif all_named:
-                # Maestro refuses such a study, and a path that is never made is of no use to anybody.
+                # Maestro rejects such a study as well, and the path would never exist.
                 message = f"step '{step.name}': $({target}.workspace) names no step of this study"
                 problems.error(place, message, nearest(target, needs))
     return references
 
 
 def _named(study: StudySpec) -> tuple[list[Step], bool]:
-    """The steps that have a name, and whether all do: else an unknown name is probably an echo of a missing one."""
+    """Return the steps with a name, and whether all have one: else an unknown name may be that of a nameless step."""
     steps = [step for step in study.steps if step.name]
     return steps, len(steps) == len(study.steps)
 
@@ -185,7 +185,7 @@ def _check_groups(step: Step, environment: Environment, problems: Problems) -> N
 
 
 def _hangs_on(needs: Mapping[str, Sequence[str]], name: str, target: str) -> bool:
-    """Whether a step depends on another, directly or not."""
+    """Return whether a step depends on another, directly or indirectly."""
     seen: set[str] = set()
     todo = [name]
     while todo:
@@ -212,15 +212,15 @@ def _report_circles(
     references: dict[_Edge, Place],
     problems: Problems,
 ) -> dict[_Edge, Place]:
-    """Report every circle with its steps; the references that are part of none."""
-    import networkx as nx  # it takes a while to import: only if there is something to report
+    """Report every dependency cycle with its steps. Return the references that are not part of a cycle."""
+    import networkx as nx  # slow to import, so only if there is something to report
 
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(names)
     graph.add_edges_from(edges)
     for component in nx.strongly_connected_components(graph):
         if len(component) > 1:
-            # Its own graph in file order: the order of a subgraph can be that of a set, another one in each run.
+            # A new graph in file order: a subgraph may be in the order of a set, which differs between runs.
             tangle = nx.DiGraph((used, user) for used, user in graph.edges if {used, user} <= component)
             circle = [str(edge[0]) for edge in nx.find_cycle(tangle)]  # pyright: ignore
             _report_circle(circle, places, references, problems)
@@ -229,13 +229,13 @@ def _report_circles(
 
 
 def workspace_references(step: Step, environment: Environment) -> list[str]:
-    """The steps whose workspace a step's cmd or restart names, in order, each once."""
+    """Return the steps whose workspace a step's cmd or restart uses, in order, each once."""
     text = environment.apply(step.cmd) + " " + environment.apply(step.restart)
     return list(dict.fromkeys(WORKSPACE_TOKEN.findall(text)))
 
 
 def _workspace_place(step: Step, target: str, source: SourceText) -> Place:
-    """Where a step names the workspace of another; the step's own place if it does so by an env label."""
+    """Return where a step uses the workspace of another; the step's own place if it does so by an env label."""
     token = f"$({target}.workspace)"
     for key, text in (("cmd", step.cmd), ("restart", step.restart)):
         if token in text and key in step.sources:
@@ -270,7 +270,7 @@ def _check_parameters(
             )
         elif not any(uses_parameter(text, parameter.key) for text in texts):
             message = f"parameter '{parameter.key}' is used by no step"
-            # In a file, only what the command line has brought stands nowhere.
+            # In a study from a file, only parameters of the command line have no place.
             if study.text and parameter in study.parameters and parameter.place == NOWHERE:
                 in_file = [other.key for other in study.parameters if other.place != NOWHERE]
                 hint = nearest(parameter.key, in_file) or f"a step uses it by $({parameter.key})"
@@ -295,7 +295,7 @@ def _check_parameters(
 
 
 def _check_tokens(study: StudySpec, environment: Environment, parameters: Collection[str], problems: Problems) -> None:
-    """Warn of every $(WORD) that nothing will replace; the shell would run it as a command."""
+    """Warn of every $(WORD) that is not replaced; the shell would run it as a command."""
     source = SourceText(study.text)
     everywhere = set(RESERVED)
     for parameter in parameters:
@@ -303,16 +303,16 @@ def _check_tokens(study: StudySpec, environment: Environment, parameters: Collec
     in_commands = {*everywhere, *_IN_COMMANDS, *(f"{step.name}.workspace" for step in study.steps)}
     known = environment.names | in_commands
 
-    @functools.cache  # the same few commands of the shell come in every step
+    @functools.cache  # steps repeat the same few shell commands
     def meant(word: str, in_shell: bool) -> bool:
         return word in known or looks_meant(word, known, in_shell)
 
-    reported: set[tuple[str | Place, str]] = set()  # a word once in each step, and once where an alias repeats it
+    reported: set[tuple[str | Place, str]] = set()  # report a word once per step, and once per place (YAML aliases)
     for step in study.steps:
         for key, written in step_texts(step):
             replaced = in_commands if key in ("cmd", "restart") else everywhere if key != "name" else set[str]()
             shell_reads_it = key in ("cmd", "restart", "description")
-            for word in words(environment.apply(written)):  # so an env token that is still there stays there
+            for word in words(environment.apply(written)):  # env tokens that are left here are never replaced
                 if word in replaced or not meant(word, shell_reads_it):
                     continue
                 place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place

@@ -1,4 +1,4 @@
-"""Columns of a CSV file: its first row names them, and the values are the texts as they stand."""
+"""Reads the columns of a CSV file: the first row has their names, the values are unconverted text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from .problems import Place, Problems
 from .sweep import MOST_ROWS
 
-_MOST_TOLD = 5  # rows of a wrong length that are told one by one
+_MOST_TOLD = 5  # rows of a wrong length that are reported one by one
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
-_Row = tuple[int, list[str]]  # the line in which it begins, its texts
+_Row = tuple[int, list[str]]  # the line in which it begins, its cells
 
 
 def read_table(text: str, problems: Problems) -> dict[str, tuple[str, ...]] | None:
-    """The columns by name, in order; None after an error. Blanks behind a comma and empty lines count for nothing."""
+    """Return the columns by name, in order; None after an error. Blanks after a comma and empty lines are ignored."""
     text = text.removeprefix("\ufeff")
     control = _CONTROL.search(text)
     if control:
@@ -40,7 +40,7 @@ def read_table(text: str, problems: Problems) -> dict[str, tuple[str, ...]] | No
 
 
 def _rows(text: str, problems: Problems) -> Iterator[_Row]:
-    """The rows that hold something, up to the first one that is no CSV."""
+    """Yield the rows that are not empty, up to the first syntax error."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
     line = 1
     try:

@@ -1,4 +1,4 @@
-"""Typed access to the tree of a spec: each wrong type or key becomes a placed problem, never an exception."""
+"""Typed access to the tree of a spec: each wrong type or key is reported with its place, never raised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of
 
 
 def plain(node: TreeNode) -> object:
-    """The node as plain Python values, as a YAML loader would give it."""
+    """Convert a node to plain Python values, as a YAML loader returns them."""
     if isinstance(node, Mapping):
         return {key: plain(value) for key, value in node.items()}
     if isinstance(node, Sequence):
@@ -19,12 +19,12 @@ def plain(node: TreeNode) -> object:
 
 
 def shown(node: TreeNode) -> str:
-    """A node as a message names it: its text in quotes, or what it is if it is not one value."""
+    """Format a node for a message: its text in quotes, or its kind if it is not one value."""
     return f"'{node.text}'" if isinstance(node, Scalar) and node.value is not None else kind_of(node)
 
 
 def warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
-    """Tell of a value written like a time, which Maestro and mtui read differently."""
+    """Warn of a value written like a time, which Maestro and mtui read differently."""
     if node.clock:
         problems.warn(
             node.place,
@@ -34,7 +34,7 @@ def warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
 
 
 class Fields:
-    """The entries of one mapping, named `what` in messages ("study step 'run'")."""
+    """The entries of one mapping, which messages call `what` (for example "step 'run'")."""
 
     def __init__(self, node: Mapping, what: str, problems: Problems) -> None:
         self.node = node
@@ -45,9 +45,9 @@ class Fields:
     def of(
         cls, node: TreeNode | None, what: str, problems: Problems, place: Place, *, odd_keys: bool = False
     ) -> Fields | None:
-        """The fields of a node that has to be a mapping; None (and a problem) if it is anything else.
+        """Return the fields of a node that has to be a mapping; report a problem and return None if it is not.
 
-        With `odd_keys` a key that is not text is passed over, for mappings that may hold anything.
+        With `odd_keys`, keys that are not text are not reported, for mappings with arbitrary keys.
         """
         if isinstance(node, Mapping):
             for key_place, key in node.odd if not odd_keys else ():
@@ -60,6 +60,7 @@ class Fields:
         return None
 
     def place(self, key: str) -> Place:
+        """Return the place of a key; of the mapping if it does not have the key."""
         return self.node.key_place(key)
 
     def has(self, key: str) -> bool:
@@ -73,9 +74,9 @@ class Fields:
         warn: bool = False,
         why: str = "it is required",
     ) -> None:
-        """Report keys that are missing, and keys that are neither known nor required (only a warning if `warn`).
+        """Report missing keys, and keys that are neither known nor required (as a warning if `warn`).
 
-        A required key that is misspelt is one mistake, and an error in any case.
+        A misspelt required key is reported once, and always as an error.
         """
         missing = [key for key in required if key not in self.node.entries]
         for key in self.node.entries:
@@ -94,7 +95,7 @@ class Fields:
             self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; {why}")
 
     def text(self, key: str) -> str:
-        """A value that has to be non-empty text; empty after a problem or if the key is missing."""
+        """Return a value that has to be non-empty text; empty after a problem or if the key is missing."""
         node = self.node.get(key)
         if node is None:
             return ""
@@ -108,9 +109,9 @@ class Fields:
         return ""
 
     def flag(self, key: str, *, or_else: str = "") -> bool | None:
-        """A value that has to be true or false; None after a problem or if the key is missing.
+        """Return a value that has to be true or false; None after a problem or if the key is missing.
 
-        `or_else` names what else the key takes (" or a mapping").
+        `or_else` is added to the message, for keys that accept something else too (" or a mapping").
         """
         node = self.node.get(key)
         if node is None or (isinstance(node, Scalar) and isinstance(node.value, bool)):
@@ -121,13 +122,13 @@ class Fields:
         return None
 
     def mapping(self, key: str, what: str, *, odd_keys: bool = False) -> Fields | None:
-        """The fields below a key; None if it is missing, or (with a problem) not a mapping."""
+        """Return the fields of a key; None if it is missing, or (with a problem) not a mapping."""
         if not self.has(key):
             return None
         return Fields.of(self.node.get(key), what, self.problems, self.place(key), odd_keys=odd_keys)
 
     def items(self, key: str, what: str) -> Iterator[TreeNode]:
-        """The items of a value that has to be a list; none if the key is missing."""
+        """Yield the items of a value that has to be a list; none after a problem or if the key is missing."""
         node = self.node.get(key)
         if node is None:
             return

@@ -1,4 +1,4 @@
-"""The top-level `mtui:` block: what Maestro passes over, so that a study stays portable."""
+"""The top-level `mtui:` block. Maestro ignores it, so that studies stay portable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TIME_HINT = 'write it as "hours:minutes:seconds", in quotes'
 
 
 def read_mtui_block(top: Fields, steps: tuple[str, ...]) -> MtuiBlock:
-    """The block's values, each checked; defaults where it says nothing. `steps` are the names of the study's steps."""
+    """Read and check the block, with defaults for missing keys. `steps` are the names of the study's steps."""
     if not top.has("mtui"):
         return MtuiBlock()
     block = top.mapping("mtui", "mtui")
@@ -51,7 +51,7 @@ def _node_hours(block: Fields) -> float:
 
 
 def _pack(block: Fields, steps: tuple[str, ...]) -> PackingOptions | None:
-    """`pack: true` or a mapping; None if it is false or missing."""
+    """Read `pack`: true or a mapping; None if it is false or missing."""
     if not block.has("pack"):
         return None
     if not isinstance(block.node.get("pack"), Mapping):
@@ -101,7 +101,7 @@ def _count(block: Fields, key: str, default: int, *, hint: str = "") -> int:
 
 
 def _duration(fields: Fields, key: str, what: str = "a time") -> str:
-    """A time in Slurm's forms, as it is written; empty after a problem or if the key is missing."""
+    """Return a time in one of Slurm's formats, as written; empty after a problem or if the key is missing."""
     node = fields.node.get(key)
     if node is None:
         return ""

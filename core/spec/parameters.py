@@ -1,7 +1,7 @@
-"""The parameters of a study and their rows, from all places that may define them.
+"""Reads the parameters of a study from all places that may define them, and combines them into rows.
 
-`global.parameters` is what Maestro knows. `mtui: parameters` replaces values and labels there and adds more, and
-after it the command line does. `mtui: sweep` says how the lists of values are combined.
+Maestro has only `global.parameters`. `mtui: parameters` overrides values and labels of these and adds parameters; the
+command line overrides both. `mtui: sweep` sets how the lists of values are combined.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _SOURCES = ("values", "range", "file")
 
 @dataclass(frozen=True, slots=True)
 class _Definition:
-    """What one place says of a parameter: its values, its label, or both."""
+    """One definition of a parameter: its values, its label, or both."""
 
     key: str
     place: Place
     values: tuple[str, ...] | None = None
     label: str = ""
-    table: str = ""  # the file whose columns go row by row, if this is one of them
-    broken: bool = False  # a mistake in the values is told already
+    table: str = ""  # the CSV file, if all its columns are parameters that go row by row
+    broken: bool = False  # a problem of the values has been reported
 
 
 def read_parameters(top: Fields, given: CommandLineValues, read: ReadText) -> tuple[Parameter, ...]:
-    """All parameters, with a value and a label for every row; none if there are mistakes in the file."""
+    """Return all parameters, with a value and a label for every row; none if the file has errors."""
     problems = top.problems
     node = top.node.get("mtui")
     block = Fields(node, "mtui", problems) if isinstance(node, yaml_tree.Mapping) else None
@@ -65,7 +65,7 @@ def read_parameters(top: Fields, given: CommandLineValues, read: ReadText) -> tu
 
 
 def _merged(definitions: Iterable[_Definition]) -> list[_Definition]:
-    """One definition for each parameter: of the values the last word counts, and of the labels."""
+    """Merge the definitions of each parameter: the last values and the last label win."""
     merged: dict[str, _Definition] = {}
     for new in definitions:
         old = merged.get(new.key)
@@ -85,11 +85,11 @@ def _tables(definitions: Iterable[_Definition]) -> list[Group]:
     return list(groups.values())
 
 
-# --- the places
+# --- the definitions
 
 
 def _maestros(top: Fields) -> list[_Definition]:
-    """The parameters of `global.parameters`, in Maestro's only form."""
+    """Read `global.parameters`, which has Maestro's format."""
     fields = top.mapping("global.parameters", "global.parameters")
     found: list[_Definition] = []
     for key, node in fields.node.items() if fields else ():
@@ -111,7 +111,7 @@ def _maestros(top: Fields) -> list[_Definition]:
 
 
 def _ours(block: Fields | None, files: TableFiles) -> list[_Definition]:
-    """Those of `mtui: parameters`; `file: rows.csv` there stands for all columns of the file."""
+    """Read `mtui: parameters`, where `file: rows.csv` defines a parameter for every column of the file."""
     fields = block.mapping("parameters", "mtui: parameters") if block else None
     found: list[_Definition] = []
     for key, node in fields.node.items() if fields else ():
@@ -128,7 +128,7 @@ def _ours(block: Fields | None, files: TableFiles) -> list[_Definition]:
 
 
 def _own(key: str, place: Place, item: Fields, files: TableFiles) -> _Definition:
-    """One parameter of `mtui: parameters`: values, a range or a column of a file; or only a label for what there is."""
+    """Read one parameter of `mtui: parameters`: values, a range or a column of a file; or only a label."""
     before = len(item.problems.errors)
     item.check_keys((*_SOURCES, "label", "column"))
     sources = [source for source in item.node.entries if source in _SOURCES]
@@ -191,7 +191,7 @@ def _range(item: Fields) -> tuple[str, ...] | None:
 
 
 def _number(node: TreeNode) -> str:
-    """A bound as it is written; a whole number as YAML understands it."""
+    """Return a bound as written; an integer as YAML parses it."""
     if not isinstance(node, Scalar) or node.value is None:
         return kind_of(node)
     return str(node.value) if isinstance(node.value, int) else node.text
@@ -217,7 +217,7 @@ def _check_lengths(
     *,
     swept: bool,
 ) -> bool:
-    """Whether all lists of each group are of one length; `swept` if the study says itself what makes a group."""
+    """Return whether all lists of a group have the same length; `swept`: the study has a `sweep` key."""
     good = True
     for group in groups:
         first, *others = group
@@ -248,7 +248,7 @@ def _check_size(
 
 
 def _warn_of_maestro(maestros: Sequence[_Definition], problems: Problems) -> None:
-    """Maestro takes `global.parameters` row by row whatever else the file says."""
+    """Warn of lists of different lengths in `global.parameters`: Maestro always combines them row by row."""
     lists = [item for item in maestros if item.values is not None]
     for item in lists[1:]:
         have, first = len(item.values or ()), len(lists[0].values or ())

@@ -1,4 +1,4 @@
-"""The problems of a spec file: collected, placed, and told all at once."""
+"""The problems of a spec file: collected with their places, and reported all at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import MtuiError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A position in the file; both counts start at 1, 0 means the file as a whole."""
+    """A position in the file; line and column start at 1, line 0 is the file as a whole."""
 
     line: int = 0
     column: int = 0
@@ -22,16 +22,16 @@ NOWHERE = Place()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong (or, as a warning, doubtful) at one place of the file."""
+    """An error or a warning at one place of the file."""
 
     place: Place
     message: str
     hint: str = ""
     warning: bool = False
-    file: str = ""  # where it is not the study's own
+    file: str = ""  # empty: the study file
 
     def text(self, file: str) -> str:
-        """The problem as `file:line:column: message`, the hint on a line of its own."""
+        """Format the problem as `file:line:column: message`, with the hint on a separate line."""
         file = self.file or file
         where = f"{file}:{self.place.line}:{self.place.column}" if self.place.line else file
         kind = "warning: " if self.warning else ""
@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what is found while a file is read; `raise_if_any` ends the reading when there are errors."""
+    """Collects the problems of a file while it is read; `raise_if_any` raises them if there are errors."""
 
     file: str
     found: list[Problem] = field(default_factory=list[Problem])
@@ -53,7 +53,7 @@ class Problems:
         self.found.append(Problem(place, message, hint, warning=True))
 
     def adopt(self, other: Problems) -> None:
-        """Take over what was found in another file."""
+        """Add the problems of another file."""
         self.found += [replace(problem, file=other.file) for problem in other.found]
 
     @property
@@ -65,7 +65,7 @@ class Problems:
         return sorted((problem for problem in self.found if problem.warning), key=_order)
 
     def raise_if_any(self) -> None:
-        """Raise SpecError with everything found so far, warnings included, if there is an error among it."""
+        """Raise SpecError with all problems found so far, including warnings, if there are errors."""
         if self.errors:
             raise SpecError(self.file, self.found)
 
@@ -75,7 +75,7 @@ def _order(problem: Problem) -> tuple[str, Place]:
 
 
 class SpecError(MtuiError):
-    """The spec cannot be run; carries every problem that was found in it."""
+    """The spec has errors; `problems` has all of them, and the warnings."""
 
     speaker = ""
 
@@ -86,12 +86,12 @@ class SpecError(MtuiError):
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` is probably a misspelling of; empty if there is none."""
+    """Return the known word that `word` probably misspells; empty if there is none."""
     return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)), "")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the known word closest to `word`, or lists a few; empty if there are none."""
+    """Return a hint with the known word closest to `word`, or with all if at most 12 are known; else empty."""
     choices = sorted(known)
     close = closest(word, choices)
     if close:

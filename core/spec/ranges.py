@@ -1,4 +1,4 @@
-"""Ranges of numbers, both ends included, counted in decimals: steps of 0.1 give 0.1, 0.2, 0.3."""
+"""Ranges of numbers, both ends included, in decimal arithmetic: steps of 0.1 give 0.1, 0.2, 0.3."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from decimal import Decimal, InvalidOperation, localcontext
 
 from .sweep import MOST_ROWS
 
-_MOST_DIGITS = 40  # before and behind the point
+_MOST_DIGITS = 40  # on each side of the decimal point
 
 
 class RangeError(ValueError):
-    """There are no such numbers; `hint` says what may have been meant."""
+    """The range is invalid; `hint` suggests a correction."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class RangeError(ValueError):
 
 
 def numbers(first: str, last: str, step: str = "1") -> tuple[str, ...]:
-    """The numbers from `first` to `last`, each with as many decimals as `first` or `step` is written with.
+    """Return the numbers from `first` to `last`, each with as many decimals as `first` or `step`, whichever has more.
 
     Raises RangeError.
     """

@@ -1,4 +1,4 @@
-"""What a job can request from the batch system: one table for study files, `--set`, retry rules and script headers."""
+"""The resources that a job can request: one table for study files, `--set`, retry rules and script headers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LONGEST = 200  # characters of a value that is one word
 class Form:
     """The values that a resource accepts, as text.
 
-    `problem` and `hint` are shown to a person who gives another one, with {key}, {value} and {example} in them.
-    Without a problem the pattern holds in study files only; elsewhere any word is accepted, and Slurm judges it.
+    `problem` and `hint` are the message for any other value, with placeholders {key}, {value} and {example}.
+    If `problem` is empty, the pattern applies to study files only; elsewhere any word is accepted and Slurm checks it.
     """
 
     pattern: re.Pattern[str]
@@ -27,9 +27,9 @@ class Form:
     least: int | None = None  # of a whole number; 0 if it may be zero
 
     def refuse(self, key: str, value: str, example: str) -> Refusal | None:
-        """Why `value` cannot be given for `key`; None if it can."""
+        """Return why `key` does not accept `value`; None if it does."""
         if not self.problem:
-            # It becomes one word of a header line: what could end the word or the line would be another option.
+            # It becomes one word of a header line: a character that ends the word or line would add another option.
             message = f"'{key}' has to be one word without quotes, not {value[:60]!r}"
             return None if is_word(value) else Refusal(message)
         if self.pattern.fullmatch(value):
@@ -60,21 +60,21 @@ _MAILS = Form(re.compile(f"({_MAIL})(,({_MAIL}))*", re.IGNORECASE))
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One thing that a job can request."""
+    """One resource that a job can request."""
 
-    option: str  # of sbatch; {} stands for the value
+    option: str  # of sbatch; {} is replaced by the value
     form: Form
-    example: str = ""  # of a value, as it is written in a study file
+    example: str = ""  # a value as written in a study file
     grows: bool = False  # a retry rule may multiply it
-    is_place: bool = False  # it says where a job goes, not how much it takes
-    in_batch: bool = True  # the batch block may give it for all steps
+    is_place: bool = False  # it selects where a job runs, not how much it uses
+    in_batch: bool = True  # the batch block may set it for all steps
     in_rules: bool = True  # a retry rule may change it
-    by_hand: bool = True  # a person may change it with a retry
+    by_hand: bool = True  # the user may change it in a retry
     is_list: bool = False  # it may be written as a list
     is_ours: bool = False  # a key that Maestro does not have
 
     def refuse(self, key: str, value: str) -> Refusal | None:
-        """Why a retry cannot give it `value`; None if it can."""
+        """Return why a retry cannot set it to `value`; None if it can."""
         return self.form.refuse(key, value, self.example)
 
 
@@ -82,7 +82,7 @@ def _ours(option: str, form: Form, example: str, **values: bool) -> Resource:
     return Resource(option, form, example, is_ours=True, **values)
 
 
-# In the order in which they are shown and asked for.
+# In the order in which they are shown, and asked for in the app.
 RESOURCES: Mapping[str, Resource] = MappingProxyType(
     {
         "walltime": Resource("--time={}", _TIME, '"02:00:00"', grows=True, in_batch=False),
@@ -113,5 +113,5 @@ OURS = tuple(key for key, resource in RESOURCES.items() if resource.is_ours)
 
 
 def is_word(text: str) -> bool:
-    """Whether a text can be one word of a `#SBATCH` line without quotes."""
+    """Return whether a text can be one word of a `#SBATCH` line without quotes."""
     return 0 < len(text) <= _LONGEST and text.isprintable() and not re.search(r"[\s\"'\\#]", text)

@@ -1,13 +1,13 @@
-"""`mtui: retry:` and a step's own: how often, and how, an instance that failed is tried again by itself.
+"""Reads the key `retry` of the `mtui` block and of its steps: how often, and how, failed instances are retried.
 
-    retry: 2                                          # so often, whatever made it fail
+    retry: 2                                          # twice, for any cause
     retry:
-      TIMEOUT: {times: 2, walltime: x1.5}             # what it had, times 1.5, each time
+      TIMEOUT: {times: 2, walltime: x1.5}             # multiply the previous walltime by 1.5 each time
       OUT_OF_MEMORY: {times: 2, mem: x2, queue: big}
       NODE_FAIL: 3
       75: 1                                           # an exit code
 
-A study's rules count for each step that has no rule of its own for that cause.
+A rule of the study applies to each step that has no rule for that cause.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .study_spec import RetryRule
 from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
 CAUSES = ("TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "PREEMPTED", "FAILED")
-# Amounts first, then places: so a rule is shown.
+# Amounts first, then places: the order in which a rule is shown.
 IN_RULES = tuple(
     sorted((key for key, resource in RESOURCES.items() if resource.in_rules), key=lambda key: RESOURCES[key].is_place)
 )
@@ -32,13 +32,13 @@ _MOST = 1000
 
 
 def factor_of(value: str) -> float | None:
-    """The factor of a value like `x1.5`; None if it is one that is put as it stands."""
+    """Return the factor of a value like `x1.5`; None for any other value."""
     match = _FACTOR.fullmatch(value)
     return float(match.group(1)) if match else None
 
 
 def read_retry(fields: Fields) -> dict[str, RetryRule]:
-    """The rules below the key `retry`, by cause."""
+    """Read the rules of the key `retry`, by cause."""
     node = fields.node.get("retry")
     if node is None or (isinstance(node, Scalar) and node.value is False):
         return {}
@@ -59,7 +59,7 @@ def read_retry(fields: Fields) -> dict[str, RetryRule]:
 
 
 def merged(of_study: Values[str, RetryRule], of_step: Values[str, RetryRule]) -> dict[str, RetryRule]:
-    """The rules of a step: its own, and the study's for causes of which it says nothing."""
+    """Return the rules of a step: its own, and the study's for all other causes."""
     return {**of_study, **of_step}
 
 
@@ -90,7 +90,7 @@ def _times(fields: Fields, node: TreeNode, what: str) -> int:
 
 
 def _change(fields: Fields, key: str, node: TreeNode) -> str:
-    """The value that a rule gives to a resource: a factor, or what the resource accepts; empty after a problem."""
+    """Read the value that a rule sets for a resource: a factor, or a value it accepts; empty after a problem."""
     resource = RESOURCES[key]
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
     factor = factor_of(text)

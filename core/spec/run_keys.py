@@ -1,4 +1,4 @@
-"""The keys of a step's `run` block: which exist, and what each accepts (Maestro's schema, key by key)."""
+"""The keys of a step's `run` block, and the values that each accepts (as in Maestro's schema)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .tokens import ONLY_TOKEN
 from .walltime import WALLTIME
 from .yaml_tree import Mapping, Scalar, TreeNode, kind_of
 
-# Keys that this engine acts on, and keys that only other schedulers read. The latter are checked and then
-# have no effect, which Maestro's Slurm adapter does with them as well.
+# Keys that mtui uses, and keys of other schedulers. The latter are checked and have no effect, as in Maestro's Slurm
+# adapter.
 _COUNTS = {
     key: resource.form.least
     for key, resource in RESOURCES.items()
@@ -30,7 +30,7 @@ _TOKEN_HINT = "a whole number, or one token such as $(NODES)"
 
 
 def read_run_values(run: Fields) -> dict[str, RunValue]:
-    """The values of every run key but cmd, restart and depends, each checked."""
+    """Read and check the values of all run keys except cmd, restart and depends."""
     values: dict[str, RunValue] = {}
     for key, node in run.node.items():
         value: RunValue | None = None
@@ -71,14 +71,14 @@ def _count(run: Fields, key: str, node: TreeNode, least: int) -> RunValue | None
 
 
 def _shown(node: TreeNode) -> str:
-    """A value as a message shows it: itself if it is one, else what it is."""
+    """Format a value for a message: text and numbers in quotes, anything else by its kind."""
     if isinstance(node, Scalar) and isinstance(node.value, (str, int, float)) and not isinstance(node.value, bool):
         return f"'{node.text}'"
     return kind_of(node)
 
 
 def _is_whole(value: int | float) -> bool:
-    """Whether it is a whole number, as JSON Schema has it: 2.0 is one."""
+    """Return whether a value is an integer in the sense of JSON Schema: 2.0 is one."""
     return isinstance(value, int) or value.is_integer()
 
 

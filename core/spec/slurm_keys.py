@@ -1,7 +1,7 @@
-"""Options of Slurm as keys, beyond those that Maestro knows: in `batch`, and for one step below `mtui: steps:`.
+"""Keys for Slurm options that Maestro does not have: in `batch`, and per step in `mtui: steps:`.
 
-Each becomes a line of the job's header (plan/instance_script.py). Options without a key go into the list `sbatch`,
-written as on sbatch's command line.
+Each becomes a line of the job's header (plan/instance_script.py). Options without a key are written in the list
+`sbatch`, as on sbatch's command line.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 BATCH_KEYS = (*OURS, "cores per task", "sbatch")
 STEP_KEYS = (*OURS, "queue", "bank", "sbatch")
 
-# Options by which mtui finds a job and its output again, or that change what a job is to it.
+# Options that mtui sets itself, or that would change how it tracks a job and finds its output.
 _OURS = re.compile(
     r"--(job-name|output|error|chdir|parsable|wrap|array|wait|open-mode|test-only|input)(?![-\w])|-[JoeDaWi](?![-])"
 )
 
 
 def read_slurm_values(fields: Fields, known: tuple[str, ...]) -> dict[str, RunValue]:
-    """The values of those of the known keys that are given, as text; each wrong one becomes a problem."""
+    """Return the values of the `known` keys that are given, as text; report wrong ones."""
     values: dict[str, RunValue] = {}
     for key in known:
         node = fields.node.get(key)
@@ -63,7 +63,7 @@ def _text(fields: Fields, key: str, node: TreeNode) -> str:
 
 
 def _options(fields: Fields) -> str:
-    """The items of `sbatch`, one on each line."""
+    """Return the items of `sbatch`, one per line."""
     found: list[str] = []
     what = f"{fields.what}: 'sbatch'"
     for item in fields.items("sbatch", what):

@@ -1,10 +1,10 @@
-"""`mtui: steps: NAME:`: what a step says to this engine alone, since Maestro refuses further keys in a step.
+"""The block `mtui: steps: NAME:`: keys of a step that Maestro would reject in the step itself.
 
 mtui:
   steps:
     run: {constraint: cpu, mem: 16G, sbatch: ["--hint=nomultithread"], retry: {TIMEOUT: 2}}
-    report: {after: ["run_*"]}     # runs whatever became of these
-    average: {group: [run]}        # of `run_*` in its depends: those instances that share its parameters
+    report: {after: ["run_*"]}     # runs even if these fail
+    average: {group: [run]}        # of `run_*` in its depends: only the instances with the same parameters
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEYS = (*STEP_KEYS, "retry", "after", "group")
 
 
 def read_step_blocks(top: Fields, steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps with what the `mtui` block says of them."""
+    """Return the steps, extended with their keys in the `mtui` block."""
     node = top.node.get("mtui")
     if not isinstance(node, Mapping):
         return steps
@@ -67,7 +67,7 @@ def _extend(step: Step, fields: Fields, rules: Values[str, RetryRule]) -> Step:
 
 
 def _names(fields: Fields, key: str) -> tuple[tuple[str, ...], tuple[Place, ...]]:
-    """The step names that a list holds, and where each stands."""
+    """Return the step names in a list, and the place of each."""
     found: dict[str, Place] = {}
     for item in fields.items(key, f"{fields.what}: {key}"):
         if not (isinstance(item, Scalar) and isinstance(item.value, str) and item.value):

@@ -1,7 +1,7 @@
-"""Builds a `Study` out of the tree of a spec file, and reports everything that is wrong with the file at once.
+"""Builds a `StudySpec` from the tree of a spec file, and reports all problems of the file at once.
 
-What Maestro refuses is refused, what it accepts is accepted; the deliberate differences stand in
-tests/conformance/deviations.py. What Maestro passes over in silence is a warning.
+Accepts and rejects the same files as Maestro; the deliberate differences are listed in
+tests/conformance/deviations.py. What Maestro silently ignores is a warning.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _SLURM_REQUIRED = ("host", "bank", "queue")
 
 
 def load_study(path: Path, given: CommandLineValues = NO_VALUES) -> tuple[StudySpec, Problems]:
-    """The study of a spec file, with what the command line gave in its place; and its warnings.
+    """Read a spec file, with values of the command line in place of the file's. Return it and its warnings.
 
-    Raises SpecError with every problem of the file, also when the file cannot be read.
+    Raises SpecError with every problem of the file, or if the file cannot be read.
     """
     problems = Problems(str(path))
     text = read_text(str(path), "a study file")
@@ -55,11 +55,11 @@ def _whole(message: str) -> Problem:
 def parse_study(
     text: str, problems: Problems, given: CommandLineValues = NO_VALUES, read: ReadText = read_nothing
 ) -> StudySpec:
-    """The study in a YAML text; `read` reads the tables that it names.
+    """Parse a study in a YAML text; `read` reads the CSV files that it names.
 
-    Warnings go to `problems`; raises SpecError if there are errors among them.
+    Warnings are added to `problems`. Raises SpecError if there are errors.
     """
-    text = text.removeprefix("\ufeff")  # a byte order mark; PyYAML's offsets do not count it
+    text = text.removeprefix("\ufeff")  # a byte order mark, which PyYAML's offsets do not count
     root = read_tree(text, problems)
     problems.raise_if_any()
     if root is None or (isinstance(root, Scalar) and root.value is None):
@@ -236,7 +236,7 @@ def _steps(top: Fields) -> tuple[Step, ...]:
 
 
 def _step(node: TreeNode, number: int, problems: Problems) -> Step:
-    """The step; after an error it has what could be read, so that others can still name it."""
+    """Read a step; after an error with the keys that could be read, so that other steps can still refer to it."""
     named = node.get("name") if isinstance(node, Mapping) else None
     name = named.value if isinstance(named, Scalar) and isinstance(named.value, str) else ""
     what = f"step '{name}'" if name else f"step {number}"

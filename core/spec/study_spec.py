@@ -1,4 +1,4 @@
-"""A study as its author wrote it, checked, before any token is replaced."""
+"""`StudySpec`: a study file as written and checked, before any token is replaced."""
 
 from __future__ import annotations
 
@@ -9,72 +9,74 @@ from enum import Enum
 from .problems import NOWHERE, Place
 
 BATCH_SYSTEMS = ("slurm",)  # each has a backend (core/backends/batch.py)
-OTHER_SCHEDULERS = ("lsf", "flux")  # Maestro's; their studies can be run on this machine only
+OTHER_SCHEDULERS = ("lsf", "flux")  # supported by Maestro; mtui runs their studies with --local only
 
-# A value of a `run` or `batch` key. Text may hold tokens; the nested form is that of `exclusive`.
+# A value of a `run` or `batch` key. Text may contain tokens; only `exclusive` uses the nested form.
 RunValue = str | int | float | bool | Mapping[str, "str | int | float | bool"]
 
 
 @dataclass(frozen=True, slots=True)
 class EnvEntry:
-    """One entry of `env.variables` or `env.labels`; the two differ only in the order of definition."""
+    """One entry of `env.variables` or `env.labels`; variables come first in the order of definition."""
 
     name: str
-    raw: object  # as YAML reads it: what a generator sees
+    raw: object  # as YAML parses it; passed to a generator
     place: Place = NOWHERE
 
     @property
     def value(self) -> str:
-        """What the token gives; numbers in Python's spelling."""
+        """The value of the token, as text; numbers as Python's str() formats them."""
         return str(self.raw)
 
 
 class DependencyKind(Enum):
+    """The kind of an entry of `env.dependencies`."""
+
     PATH = "path"
     GIT = "git"
 
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Something outside of the study that has to be there before it starts.
+    """A path that has to exist, or a git repository to clone, before the study starts.
 
-    `path` is for a path dependency the thing itself, for git the folder that the clone is put into.
+    `path` is the path itself, or for git the folder in which the repository is cloned.
     """
 
     kind: DependencyKind
     name: str
     path: str
     url: str = ""
-    checkout: str = ""  # what `git checkout` is given; empty: the default branch
+    checkout: str = ""  # argument of `git checkout`; empty: the default branch
     place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The `batch` block: which scheduler, and defaults for every step that goes there."""
+    """The `batch` block: the scheduler, and defaults for all steps submitted to it."""
 
     type: str = "local"
     shell: str = "/bin/bash"
     values: Mapping[str, RunValue] = field(default_factory=dict[str, RunValue])
-    place: Place = field(default=NOWHERE, compare=False)  # of the type; a plan does not keep it
+    place: Place = field(default=NOWHERE, compare=False)  # of `type`; not stored in a plan
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether steps that ask for nodes or tasks are handed to a batch system."""
+        """Whether steps that request nodes or tasks are submitted to a batch system."""
         return self.type in BATCH_SYSTEMS
 
     def text(self, key: str) -> str:
-        """The value of a key as text, empty if it is missing or null."""
+        """Return the value of a key as text; empty if it is missing or null."""
         return str(self.values.get(key, "") or "")
 
 
 @dataclass(frozen=True, slots=True)
 class RetryRule:
-    """How an instance that failed is tried again by itself. `changes` are resources; `x1.5` multiplies what it had."""
+    """How a failed instance is retried automatically. `changes` are resources; `x1.5` multiplies the previous value."""
 
-    times: int  # at most, until a person retries it
-    restart: bool | None = None  # with the restart command; None: if it timed out and there is one
-    exclude: bool = False  # not on the node where it failed
+    times: int  # the most automatic retries; a retry by the user resets the count
+    restart: bool | None = None  # run the restart command; None: if it timed out and has one
+    exclude: bool = False  # exclude the node where it failed
     changes: tuple[tuple[str, str], ...] = ()
 
 
@@ -82,9 +84,8 @@ class RetryRule:
 class Step:
     """One step of `study`, as written.
 
-    `run` holds every key of the step's run block but cmd, restart and depends, with values as written.
-    `sources` says for cmd, restart and the like which stretch of the file they came from, so that a later
-    finding (an unknown token) can be placed.
+    `run` has every key of the run block except cmd, restart and depends, with values as written. `sources` maps a key
+    to the offsets (start, end) of its value in the file, to locate problems that are found later (an unknown token).
     """
 
     name: str
@@ -96,13 +97,13 @@ class Step:
     place: Place = NOWHERE
     depends_places: tuple[Place, ...] = ()
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, "tuple[int, int]"])
-    # What only mtui reads, below `mtui: steps:`. Its options of Slurm stand in `run`.
+    # From `mtui: steps:`, which Maestro does not read. Slurm options given there are merged into `run`.
     retry: Mapping[str, RetryRule] = field(
         default_factory=dict[str, RetryRule]
-    )  # by cause: Slurm's word, or an exit code
-    after: tuple[str, ...] = ()  # steps that it waits for whatever becomes of them, as in `depends`
+    )  # by cause: a job state of Slurm, or an exit code
+    after: tuple[str, ...] = ()  # steps it depends on even if they fail; written as in `depends`
     after_places: tuple[Place, ...] = ()
-    group: tuple[str, ...] = ()  # funnels that take only the instances that share its own parameters
+    group: tuple[str, ...] = ()  # funnels limited to the instances with the same values of shared parameters
     group_places: tuple[Place, ...] = ()
 
 
@@ -113,43 +114,43 @@ class Parameter:
     key: str
     values: tuple[str, ...]
     labels: tuple[str, ...]
-    name: str = ""  # what $(KEY.name) gives; a generator can set it
+    name: str = ""  # the value of $(KEY.name); a generator can set it
     place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
 class PackingOptions:
-    """Which steps share allocations, and what these are like. 0 and empty: as mtui finds it."""
+    """The `mtui: pack` block: which steps share allocations, and the size of those. 0 or empty: chosen by mtui."""
 
-    steps: tuple[str, ...] = ()  # all that can, if none is named
-    nodes: int = 1  # of an allocation
-    walltime: str = ""  # of an allocation, as Slurm writes times
-    allocations: int = 1  # at most at a time
-    cores: int = 0  # of each node; 0: whole nodes
-    gpus: int = 0  # of each node; 0: as many as its instances ask for
-    more_after: int = 600  # seconds that work may have to wait before another allocation is asked for
-    idle: int = 60  # seconds after which an allocation that has nothing to do ends
+    steps: tuple[str, ...] = ()  # empty: all steps that can be packed
+    nodes: int = 1  # per allocation
+    walltime: str = ""  # of an allocation, in Slurm's format
+    allocations: int = 1  # the most at a time
+    cores: int = 0  # per node; 0: whole nodes
+    gpus: int = 0  # per node; 0: as many as its instances request
+    more_after: int = 600  # seconds that work may wait before another allocation is requested
+    idle: int = 60  # seconds after which an idle allocation ends
 
 
 @dataclass(frozen=True, slots=True)
 class MtuiBlock:
-    """The `mtui` block: what a study says to this engine alone."""
+    """The `mtui` block of a study file, with options that Maestro does not have."""
 
-    submit_ahead: bool = True  # whether Slurm gets what waits for its jobs at once, bound to them
+    submit_ahead: bool = True  # submit instances ahead of their parents, with Slurm dependencies (bound)
     array: int = 1000  # the most instances in one job array; 1: no arrays
-    pack: PackingOptions | None = None  # None: each instance is a job or a task of an array
-    site: str = ""  # the name or path of a site's profile, or `none`; empty: as the machine is recognised
-    confirm: float = 0.0  # node-hours above which a start is confirmed; 0: as the site says
-    on_end: str = ""  # a command that is run once the study is over
-    on_failure: str = ""  # a command that is run when the first instance has failed for good
+    pack: PackingOptions | None = None  # None: each instance is a job or an array task
+    site: str = ""  # the name or path of a site profile, or `none`; empty: detected from the machine
+    confirm: float = 0.0  # node-hours above which a start needs confirmation; 0: from the site profile
+    on_end: str = ""  # a command that runs when the study has ended
+    on_failure: str = ""  # a command that runs when the first instance has finally failed
 
 
 @dataclass(frozen=True, slots=True)
 class StudySpec:
     """A checked spec.
 
-    `environment` holds the entry OUTPUT_PATH as well, if there is one: it counts in the order of definition.
-    `output_path` is its value, the parent folder of study directories, as written (no tokens).
+    `environment` includes the entry OUTPUT_PATH, if there is one, since it counts in the order of definition.
+    `output_path` is its value as written: the parent folder of study directories.
     """
 
     name: str
@@ -162,4 +163,4 @@ class StudySpec:
     output_path: str = ""
     mtui: MtuiBlock = MtuiBlock()
     file: str = ""
-    text: str = ""  # the whole file, for its copy in the study directory and for placing findings
+    text: str = ""  # the whole file, for its copy in the study directory and to locate problems

@@ -1,7 +1,7 @@
-"""The rows of a sweep: how the lists of values are combined.
+"""Combines the lists of values of a sweep into rows.
 
-Parameters form groups. Those of one group go row by row, as all parameters do in Maestro; the groups are
-multiplied like nested loops in the order of the file, so that the last one changes fastest.
+Parameters form groups. Those of one group are combined row by row (zip), as all parameters in Maestro; the rows are the
+product of the groups, like nested loops in the order of the file, so that the last group changes fastest.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from .fields import Fields
 from .problems import nearest
 from .yaml_tree import Scalar, kind_of
 
-MOST_ROWS = 200_000  # that a product, a range or a table may have: far beyond any sweep, and well within the memory
+MOST_ROWS = 200_000  # of a product, a range or a table: more than any real sweep, and fits into memory
 
-Columns = Mapping[str, Sequence[str]]  # a text for each value, by parameter
+Columns = Mapping[str, Sequence[str]]  # values or labels, by parameter
 Group = tuple[str, ...]
 
 _FORM = "write product, or {zip: [[A, B], [C]]} for groups that go row by row"
 
 
 def combine(columns: Columns, groups: Sequence[Group]) -> dict[str, tuple[str, ...]]:
-    """The columns with a text for every row of the product of the groups; those of one group are of one length."""
+    """Expand columns to all rows of the product of the groups. Columns of one group need the same length."""
     lengths = [len(columns[group[0]]) for group in groups]
     combined: dict[str, tuple[str, ...]] = {}
     for number, group in enumerate(groups):
@@ -34,14 +34,14 @@ def combine(columns: Columns, groups: Sequence[Group]) -> dict[str, tuple[str, .
 
 
 def count_rows(columns: Columns, groups: Iterable[Group]) -> int:
-    """How many rows `combine` would make."""
+    """Return the number of rows that `combine` would create."""
     return math.prod(len(columns[group[0]]) for group in groups)
 
 
 def read_groups(block: Fields | None, keys: Sequence[str], tables: Iterable[Group]) -> list[Group]:
-    """The groups that `mtui: sweep` makes of the parameters, in file order; none after a mistake.
+    """Read `mtui: sweep`. Return the groups of parameters in file order; none after a problem.
 
-    Without it there is one group, which is Maestro's way. The columns of a table stay together.
+    Without the key there is one group, as in Maestro. The columns of a table are always in one group.
     """
     node = block.node.get("sweep") if block else None
     word = node.value if isinstance(node, Scalar) else None
@@ -65,7 +65,7 @@ def read_groups(block: Fields | None, keys: Sequence[str], tables: Iterable[Grou
 
 
 def _named_groups(sweep: Fields, keys: Sequence[str], together: Mapping[str, Group]) -> list[Group]:
-    """The groups of `zip`, each with all columns of the tables that it names a column of."""
+    """Read the groups of `zip`; a column of a table adds all columns of that table."""
     sweep.check_keys((), ("zip",))
     groups: list[Group] = []
     for item in sweep.items("zip", "mtui: sweep: 'zip'"):

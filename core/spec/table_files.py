@@ -1,4 +1,4 @@
-"""The CSV files that a study names: each is read once, and its mistakes are told once, at their own lines."""
+"""The CSV files that a study names: each is read once, and its problems are reported once, at their lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Columns = dict[str, tuple[str, ...]]
 
 
 class TableFiles:
-    """Columns by file. A path is relative to the study's file."""
+    """The columns of CSV files. A path is relative to the study file."""
 
     def __init__(self, read: ReadText, problems: Problems) -> None:
         self._read = read
@@ -20,7 +20,7 @@ class TableFiles:
         self._tables: dict[str, _Columns | UnreadableFile | None] = {}
 
     def columns(self, file: str, place: Place) -> _Columns | None:
-        """All columns; None after a mistake. `place` is where the study names the file."""
+        """Return all columns of a file; None after a problem. `place` is where the study names the file."""
         path = os.path.join(os.path.dirname(self._problems.file), os.path.expanduser(file))  # noqa: PTH111, PTH118, PTH120
         if path not in self._tables:
             self._tables[path] = self._load(path)
@@ -32,7 +32,7 @@ class TableFiles:
         return table
 
     def column(self, file: str, name: str, place: Place, what: str) -> tuple[str, ...] | None:
-        """One column; None after a mistake."""
+        """Return one column; None after a problem. `what` begins the message."""
         table = self.columns(file, place)
         if table is None:
             return None

@@ -1,4 +1,4 @@
-"""Reads the files of a study as text: the one place of this room that touches the disk."""
+"""Reads the files of a study as text; the only module of this package that accesses the file system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ReadText = Callable[[str, str], str | UnreadableFile]
 
 
 def read_text(path: str, what: str) -> str | UnreadableFile:
-    """The text of a file; `what` it should be is for the message."""
+    """Read a file as UTF-8. `what` it should be is used in the message ("a CSV file")."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -32,6 +32,6 @@ def read_text(path: str, what: str) -> str | UnreadableFile:
 
 
 def read_nothing(path: str, what: str) -> str | UnreadableFile:
-    """For a study whose text is all that there is."""
+    """Refuse to read any file, for a study that is parsed from a text."""
     del path
     return UnreadableFile(f"{what} cannot be read beside a text")

@@ -1,7 +1,7 @@
-"""Tokens `$(NAME)`: finding them in text, and where they stand in the file.
+"""Tokens `$(NAME)`: finding them in text, and locating them in the file.
 
-Replacement is plain text replacement without any quoting, as in Maestro: a token works inside quotes,
-and text that only looks like one (`$(date)`) is left for the shell.
+Tokens are replaced as plain text without quoting, as in Maestro: a token works inside quotes, and text that only looks
+like one (`$(date)`) is left for the shell.
 """
 
 from __future__ import annotations
@@ -13,34 +13,34 @@ from collections.abc import Collection, Iterator
 
 from .problems import Place
 
-# One word, perhaps with an attribute: $(SIZE), $(SIZE.label), $(run-sim.workspace). Spaces mean a shell command.
+# One word, with an optional attribute: $(SIZE), $(SIZE.label), $(run-sim.workspace). With spaces it is a shell command.
 WORD_TOKEN = re.compile(r"\$\(([^\s()$'\"`|&;<>]+)\)")
 
-# The whole value is one token; the form that numeric keys such as `nodes` accept besides numbers.
+# A value that is one token; numeric keys such as `nodes` accept it instead of a number.
 ONLY_TOKEN = re.compile(r"\$\(\w+\)")
 
-# $(STEP.workspace). Unlike Maestro's, it ends at the first ")": tokens side by side stay two tokens. A step
-# name may hold blanks; parameters may stand in it.
+# $(STEP.workspace). Unlike in Maestro, it ends at the first ")", so that adjacent tokens stay separate. A step name may
+# contain blanks and parameter tokens.
 WORKSPACE_TOKEN = re.compile(r"\$\(((?:[^()$\n]|\$\([\w.]+\))+)\.workspace\)")
 
 _ATTRIBUTES = ("workspace", "label", "name")
 
 
 def words(text: str) -> Iterator[str]:
-    """The word of every token-like `$(word)` in the text."""
+    """Yield the word of every `$(word)` in the text that looks like a token."""
     return (match.group(1) for match in WORD_TOKEN.finditer(text))
 
 
 def uses_parameter(text: str, key: str) -> bool:
-    """Whether the text uses parameter `key`: `$(KEY)` or `$(KEY.anyword)`."""
+    """Return whether the text uses parameter `key`: `$(KEY)` or `$(KEY.anyword)`."""
     return f"$({key}" in text and re.search(rf"\$\({re.escape(key)}(\.\w+)?\)", text) is not None
 
 
 def looks_meant(word: str, known: Collection[str], shell_reads_it: bool) -> bool:
-    """Whether an unknown `$(word)` was probably meant as a token and not as a shell command.
+    """Return whether an unknown `$(word)` was probably meant as a token and not as a shell command.
 
-    Shell commands are short lower-case words: `$(date)`, `$(pwd)`, `$(nproc)`. In a place that no shell
-    reads (a node count, a name) every such word is meant.
+    Shell commands are short lower-case words: `$(date)`, `$(pwd)`, `$(nproc)`. In a value that no shell reads (a node
+    count, a name) every word is meant as a token.
     """
     if not shell_reads_it:
         return True
@@ -53,17 +53,18 @@ def looks_meant(word: str, known: Collection[str], shell_reads_it: bool) -> bool
 
 
 class SourceText:
-    """The text of the file, to place a finding that was made in a value."""
+    """The text of the file, to locate a problem inside a value."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._line_starts = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def find(self, needle: str, stretch: tuple[int, int]) -> Place:
-        """Where `needle` first stands in the stretch; the stretch's own begin if folding or escapes hide it."""
+        """Return the first place of `needle` between two offsets; the first offset if folding or escapes hide it."""
         offset = self._text.find(needle, *stretch)
         return self.place(offset if offset >= 0 else stretch[0])
 
     def place(self, offset: int) -> Place:
+        """Convert an offset to line and column."""
         line = bisect.bisect_right(self._line_starts, offset)
         return Place(line, offset - self._line_starts[line - 1] + 1)

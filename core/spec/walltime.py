@@ -1,4 +1,4 @@
-"""Times as Slurm writes them: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
+"""Times in Slurm's formats: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _CLOCK = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
 def walltime_seconds(text: str) -> int | None:
-    """A Slurm time as seconds; None if it is not one. A bare number is minutes."""
+    """Convert a Slurm time to seconds; None if it is not one. A bare number is minutes."""
     match = _CLOCK.fullmatch(text.strip())
     if not match:
         return None
@@ -22,7 +22,7 @@ def walltime_seconds(text: str) -> int | None:
 
 
 def walltime_text(seconds: int) -> str:
-    """Seconds as Slurm reads them."""
+    """Format seconds as a Slurm time, [days-]hours:minutes:seconds."""
     days, rest = divmod(seconds, 86_400)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days}-{clock}" if days else clock

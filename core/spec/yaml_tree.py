@@ -1,8 +1,7 @@
-"""Reads YAML text into a tree that remembers where each value stands.
+"""Parses YAML text into a tree with the place of each value.
 
-Scalars mean what they mean in YAML 1.1, as Maestro's loader (PyYAML) reads them, with one exception:
-`1:30:00` stays the text that the user wrote, where YAML 1.1 makes it the number 5400 (and Slurm, which
-counts a bare number in minutes, then makes it ninety hours).
+Scalars are read as YAML 1.1, as by Maestro's loader (PyYAML), with one exception: `1:30:00` stays text. YAML 1.1 would
+read it as the number 5400, which Slurm takes as minutes: ninety hours.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ except ImportError:  # PyYAML without libyaml: slower, the same tree
 _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 
-# Bounds far beyond any spec, against files that are made to exhaust the stack or the memory.
+# Limits far beyond any spec, against files crafted to exhaust the stack or the memory.
 _MAX_DEPTH = 60
 _MAX_SIZE = 1_000_000  # values, each counted as often as aliases repeat it
-_SUSPICIOUS = 5_000  # so many marks that open a level need a look before PyYAML recurses into them
+_SUSPICIOUS = 5_000  # nesting depth that may crash PyYAML; checked only in texts with as many marks that open a level
 _TOO_DEEP = "nested too deeply to be a study"
-_DEPTH_BOUND = "maximum nesting depth"  # in what a libyaml says that has a bound itself, as that of PyYAML 6.0.4
+_DEPTH_BOUND = "maximum nesting depth"  # in the error of a libyaml with its own limit, as in PyYAML 6.0.4
 
-# What PyYAML's constructors raise for an explicit tag with an unfit value, such as `!!bool maybe`.
+# Raised by PyYAML's constructors for an explicit tag with an invalid value, such as `!!bool maybe`.
 _UNFIT = (ValueError, LookupError, AttributeError, TypeError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """Any value: its place, and its stretch of the source as two offsets."""
+    """Any value, with its place and its start and end offsets in the text."""
 
     place: Place
     start: int
@@ -46,7 +45,7 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class Scalar(TreeNode):
-    """One value: as Python sees it, and as it was written."""
+    """A scalar: its Python value, and its text as written."""
 
     value: object
     text: str
@@ -55,12 +54,14 @@ class Scalar(TreeNode):
 
 @dataclass(frozen=True, slots=True)
 class Sequence(TreeNode):
+    """A YAML list."""
+
     items: list[TreeNode]
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping(TreeNode):
-    """Keys to values in file order; `keys` has the place of each key, `odd` the keys that are not text."""
+    """A YAML mapping in file order; `keys` has the place of each key, `odd` the keys that are not text."""
 
     entries: dict[str, TreeNode]
     keys: dict[str, Place]
@@ -73,11 +74,12 @@ class Mapping(TreeNode):
         return iter(self.entries.items())
 
     def key_place(self, key: str) -> Place:
+        """Return the place of a key; of the mapping if it does not have the key."""
         return self.keys.get(key, self.place)
 
 
 def kind_of(node: TreeNode) -> str:
-    """What the node is, in words for a message."""
+    """Describe the kind of a node, for messages."""
     if isinstance(node, Mapping):
         return "a mapping"
     if isinstance(node, Sequence):
@@ -101,7 +103,7 @@ def kind_of(node: TreeNode) -> str:
 
 
 def read_tree(text: str, problems: Problems) -> TreeNode | None:
-    """The tree of a YAML document; None after a syntax error (added to `problems`) or for an empty file."""
+    """Parse a YAML document; None for an empty file or after a syntax error, which is added to `problems`."""
     control = yaml.reader.Reader.NON_PRINTABLE.search(text)
     if control:
         before = text[: control.start()].split("\n")
@@ -131,7 +133,7 @@ def read_tree(text: str, problems: Problems) -> TreeNode | None:
 
 
 def _too_deep(text: str) -> Place | None:
-    """Where nesting goes beyond what PyYAML's C code can recurse into without a crash."""
+    """Return where nesting exceeds what PyYAML's C code can recurse into without crashing; None if nowhere."""
     if sum(map(text.count, ("[", "{", "- ", "? "))) < _SUSPICIOUS:
         return None
     depth = 0
@@ -174,12 +176,12 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
 
 
 class _TreeBuilder:
-    """Turns PyYAML's nodes into ours, each aliased node once."""
+    """Converts PyYAML's nodes to `TreeNode`s, each aliased node once."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._constructor = yaml.SafeLoader("")
-        self._built: dict[int, tuple[TreeNode, int]] = {}  # by the id of PyYAML's node: ours, and its size
+        self._built: dict[int, tuple[TreeNode, int]] = {}  # by the id of PyYAML's node: the TreeNode, and its size
         self._open: set[int] = set()
         self._told = False
 
@@ -214,7 +216,7 @@ class _TreeBuilder:
         return built, size + 1
 
     def _hostile(self, place: Place, message: str) -> None:
-        """Tell of a file that is made to exhaust us: once, for it goes on and on."""
+        """Report a file crafted to exhaust resources; once, since such a file repeats it without end."""
         if not self._told:
             self._problems.error(place, message)
         self._told = True
@@ -222,7 +224,7 @@ class _TreeBuilder:
     def _mapping(self, node: yaml.MappingNode, depth: int) -> tuple[Mapping, int]:
         built = Mapping(*_position(node), {}, {})
         size = 0
-        for key, value in node.value:  # what is merged from an anchor comes first, and own keys win over it
+        for key, value in node.value:  # merged anchors first, so that the mapping's own keys override them
             if key.tag == _MERGE_TAG:
                 size += self._merge(built, value, depth)
         written: dict[str, Place] = {}
@@ -246,10 +248,10 @@ class _TreeBuilder:
         return built, size
 
     def _merge(self, into: Mapping, value: yaml.Node, depth: int) -> int:
-        """Add what `<<: *anchor` or `<<: [*first, *second]` names; returns the size of it.
+        """Merge the mappings of `<<: *anchor` or `<<: [*first, *second]`. Return their size.
 
-        The first of a list wins, as YAML has it (https://yaml.org/type/merge.html). PyYAML 6.0.4 lets the last one win
-        (https://github.com/yaml/pyyaml/issues/953), so nothing here may rest on its constructor.
+        The first of a list wins, as specified (https://yaml.org/type/merge.html). In PyYAML 6.0.4 the last one wins
+        (https://github.com/yaml/pyyaml/issues/953), so this does not use its constructor.
         """
         size = 0
         for node in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
@@ -275,7 +277,7 @@ class _TreeBuilder:
         except yaml.MarkedYAMLError:
             self._problems.error(place, f"the YAML tag '{node.tag}' has no meaning in a study")
             value = None
-        except _UNFIT as error:  # looks like a date or number, but is none: 2020-13-45
+        except _UNFIT as error:  # looks like a date or number, but is not valid: 2020-13-45
             shown = text if len(text) < 60 else text[:60] + "..."
             reason = str(error) if type(error) is ValueError else f"it does not fit its YAML tag {node.tag}"
             self._problems.error(place, f"'{shown}' cannot be read: {reason}", "put it in quotes to keep the text")
