@@ -48,7 +48,7 @@ class DurableState:
     size: int  # number of the plan's instances that exist so far: see PlanExtended
     status: list[Status]  # by instance
     ready: list[dict[int, None]]  # by step: only a slot is missing
-    ahead: list[dict[int, None]]  # by step: all parents have jobs in Slurm, so they can be submitted bound to those
+    ahead: list[dict[int, None]]  # by step: all unfinished parents are in Slurm, so they can be bound to those
     ran: list[tuple[int, float]]  # by step: number of finished instances, and the sum of their run times in seconds
     attempts: dict[int, list[Attempt]] = field(default_factory=dict[int, list[Attempt]])
     live_slurm: dict[int, None] = field(default_factory=dict[int, None])  # Slurm has their jobs, or may have them
