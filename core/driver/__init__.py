@@ -1,4 +1,4 @@
-"""Drives a study: the loop, what it does in the outside world, and who is to drive."""
+"""Drives a study: the loop, its parts by external effect, and the supervisor that decides who drives."""
 
 from .driver import Driver
 from .event_log import Listener

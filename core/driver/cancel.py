@@ -1,4 +1,4 @@
-"""Cancels jobs: those of instances with a cancellation request, and orphan jobs that must not run."""
+"""Cancels jobs: those of instances with a cancel request, and orphan jobs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .context import DriverContext
 from .effects import Effect
 from .part import DriverPart
 
-_TRY_AGAIN = 5.0  # seconds after a scancel that was not taken
+_TRY_AGAIN = 5.0  # seconds until a rejected scancel is repeated
 _ORPHAN_TRIES = 6
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
 
 class Canceller(DriverPart):
-    """The part of a driver that cancels. A request stays in the state until the backend has taken it."""
+    """The part of a driver that cancels. A request stays in the state until the backend has accepted it."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
@@ -39,7 +39,7 @@ class Canceller(DriverPart):
         return min(times, default=None)
 
     def step(self) -> None:
-        """Send the requests that are open."""
+        """Send the open requests."""
         now = time.monotonic()
         if self._orphans and now >= self._orphans_due:
             self._send_orphans()
@@ -62,7 +62,7 @@ class Canceller(DriverPart):
         self._thread.shutdown(wait=True)
 
     def cancel_orphans(self, jobs: list[str]) -> None:
-        """Cancel jobs that lost their claim or whose instance is over; a few times, until Slurm accepts it."""
+        """Cancel orphan jobs; repeated a few times until Slurm accepts it."""
         if jobs and self._context.slurm:
             self._orphans.update(dict.fromkeys(jobs, _ORPHAN_TRIES))
             self._send_orphans()
@@ -84,7 +84,7 @@ class Canceller(DriverPart):
         self._orphans_due = time.monotonic() + _TRY_AGAIN
 
     def _open(self) -> list[int]:
-        """Instances whose request was not sent yet; allocations/packed_cancel.py cancels those in allocations."""
+        """Return instances with an unsent request; allocations/packed_cancel.py cancels those in allocations."""
         state = self._context.state
         ours = [(index, self._last(index)) for index in state.to_cancel if index not in state.live_packed]
         return [index for index, last in ours if last.job and self._sending.get(index) != last.number]
@@ -98,7 +98,7 @@ class Canceller(DriverPart):
         jobs = [self._last(index).job for index in members]
         return Effect(
             "cancel",
-            [],  # the intent is `cancel_requested`, which the command left
+            [],  # the intent is `cancel_requested`, which the command emitted
             act=partial(backend.cancel, jobs),
             take=lambda message: self._taken(attempts, message),
             executor=self._thread if backend is self._context.slurm else None,

@@ -1,4 +1,4 @@
-"""Collects what jobs and local processes report: records in the spool, and processes that ended."""
+"""Collects reports of jobs and local processes: records in the spool, and processes that ended."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .context import DriverContext
 from .crash_points import crash_point
 from .part import DriverPart
 
-_REMOVE_EVERY = 1.0  # seconds between two removals of records that the journal has
-_REMOVE_AT = 50  # records that are removed before that: each reading of the spool lists them
-_INCOMPLETE_FIRST = 0.1  # seconds to the second reading of a record that is being written; then twice as long each time
-_INCOMPLETE_YOUNG = 2 * _INCOMPLETE_FIRST  # until its second reading it is read whenever anything happens
-_INCOMPLETE_MOST = 60.0  # as long, for one that has no room on the disk is never complete
-_ADOPTED_EVERY = 0.5  # seconds between two checks of local processes that are not our children
+_REMOVE_EVERY = 1.0  # seconds between two removals of records that are in the journal
+_REMOVE_AT = 50  # records that are removed sooner: every read of the spool lists them
+_INCOMPLETE_FIRST = 0.1  # seconds to the second read of an incomplete record; doubled each time
+_INCOMPLETE_YOUNG = 2 * _INCOMPLETE_FIRST  # up to its second read it is read whenever anything happens
+_INCOMPLETE_MOST = 60.0  # the longest pause: on a full disk a record never becomes complete
+_ADOPTED_EVERY = 0.5  # seconds between two checks of local processes that are not child processes
 
 
 class Collector(DriverPart):
@@ -27,8 +27,8 @@ class Collector(DriverPart):
     def __init__(self, context: DriverContext, canceller: Canceller) -> None:
         self._context = context
         self._canceller = canceller
-        self._read: dict[str, None] = {}  # records that were read and not yet removed
-        self._incomplete: dict[str, tuple[float, float]] = {}  # records being written: next reading, pause before it
+        self._read: dict[str, None] = {}  # records read and not yet removed
+        self._incomplete: dict[str, tuple[float, float]] = {}  # incomplete records: next read, pause before it
         self._removed_at = 0.0
         self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
 
@@ -40,7 +40,7 @@ class Collector(DriverPart):
         return min((due for due in times if due is not None), default=None)
 
     def step(self) -> None:
-        """Read the spool, and end what has waited long enough for another report."""
+        """Read the spool, and end attempts whose further report is overdue."""
         self.read_spool()
         self._context.emit_all(self._context.observer.tick(time.time(), time.monotonic()))
         self._check_adopted()
@@ -69,8 +69,8 @@ class Collector(DriverPart):
             return
         start = start_record_of(name)
         if start and start not in self._read and (context.directory.spool / start).exists():
-            # The job wrote it first, so it is as complete as it will ever be, whether it was listed or not. Read after
-            # the end, it would look like a job that must not run.
+            # The job wrote it first, so it is complete, listed or not. Read after the end, it would look like an
+            # orphan job.
             self._incomplete.pop(start, None)
             self._read_record(start)
             self._incomplete.pop(start, None)
@@ -85,7 +85,7 @@ class Collector(DriverPart):
             self.adopt(report.instance, report.attempt, report.owner)
 
     def remove_journalled(self, *, always: bool = False) -> None:
-        """Remove the records that were read, once the journal has them on the disk; now and then, or `always`."""
+        """Remove records that were read, once the journal is on disk; now and then, or `always`."""
         now = time.monotonic()
         due = len(self._read) >= _REMOVE_AT or now - self._removed_at >= _REMOVE_EVERY
         if self._read and (always or due):
@@ -100,14 +100,14 @@ class Collector(DriverPart):
     # --- local processes
 
     def process_ended(self, attempt: str, pid: str, code: int | None) -> None:
-        """The process of a local step has ended, with `code` if it was our own child."""
+        """Handle the end of a local step's process; `code` is None unless it was a child process."""
         index, _, number = attempt.partition(".")
         self.read_spool()
         events = self._context.observer.process_ended(int(index), int(number), pid, code, time.time())
         self._context.emit_all(events)
 
     def adopt(self, index: int, number: int, pid: str) -> None:
-        """Watch the process of a local step that is not our child: nobody else reports its end."""
+        """Watch the process of a local step that is not a child process: nothing else reports its end."""
         self._adopted[index] = (number, pid)
 
     def _check_adopted(self) -> None:

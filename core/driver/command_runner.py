@@ -17,7 +17,7 @@ from .part import DriverPart
 class CommandRunner(DriverPart):
     """The part of a driver that carries out commands.
 
-    `own` is called for commands to the driver itself: detach, stop, extend.
+    `own` has the calls for commands to the driver itself: detach, stop, extend.
     """
 
     def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
@@ -37,10 +37,10 @@ class CommandRunner(DriverPart):
             else:
                 events = apply_command(context.state, request, time.time())
                 context.emit_all(events)
-                if events and request.verb in self._own:  # one that was carried out before is only put away
+                if events and request.verb in self._own:  # a command carried out before is only archived
                     self._own[request.verb]()
             crash_point("command.journalled")
-            context.log.sync()  # before it is put away: else a crash would lose it
+            context.log.sync()  # before it is archived: otherwise a crash would lose it
             crash_point("command.synced")
             inbox.archive_command(path)
             crash_point("command.put_away")

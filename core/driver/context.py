@@ -33,14 +33,14 @@ Call = Callable[[], None]
 
 
 def _pack(settings: Settings) -> PackingOptions | None:
-    """What is packed: as the study says, and all that can be in an allocation that is there already."""
+    """Return what is packed: as the study defines, or inside an allocation everything that can run there."""
     if not settings.inside:
         return settings.pack
     return PackingOptions(nodes=int(os.environ.get("SLURM_JOB_NUM_NODES", "1")))
 
 
 class DriverContext:
-    """Shared by the parts of one driver. For the loop thread, except `post`, which any thread may call."""
+    """Shared by the parts of one driver. For the loop thread only, except `post`, which any thread may call."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class DriverContext:
 
     @property
     def tries(self) -> RetryLimits:
-        """How often failures are tried again, where the study has no rule of its own."""
+        """How often failures are retried where the study has no rule."""
         settings = self.study.settings
         return RetryLimits(settings.rlimit if self.state.rlimit is None else self.state.rlimit, settings.attempts)
 
@@ -88,16 +88,16 @@ class DriverContext:
 
     @property
     def poll(self) -> float:
-        """Seconds between two polls of Slurm, if nothing calls for one sooner."""
+        """Seconds between two polls of Slurm, if nothing requires one sooner."""
         return self.state.poll or self.study.settings.poll
 
     # --- names
 
     def job_name(self, submission: str, members: Sequence[int]) -> str:
-        """The name of a submission's job in Slurm: the tag by which it is found again, then words for people."""
+        """Return the name of a submission's job in Slurm: the tag by which it is found, then a readable part."""
         first = self.plan.instances[members[0]]
         words = first.stem if len(members) == 1 else self.plan.step_of(first).name
-        words = re.sub(r"[,\s]+", "_", words[:120])  # sacct takes a comma for the next name, and squeue cuts blanks
+        words = re.sub(r"[,\s]+", "_", words[:120])  # sacct separates names by commas, and squeue cuts blanks
         return f"{job_tag(self.study.study_id, submission)}:{words}"
 
     def allocation_name(self, allocation: str) -> str:
@@ -105,14 +105,14 @@ class DriverContext:
         return f"{job_tag(self.study.study_id, allocation)}:allocation"
 
     def new_submission(self) -> str:
-        """A name that no other submission or allocation of the study has."""
+        """Return a name that no other submission or allocation of the study has."""
         self._submissions += 1
         return f"{self.lease.owner.epoch}-{self._submissions}"
 
     # --- events
 
     def begin(self) -> None:
-        """Write into the journal that this driver has begun, and which rows were added to the plan."""
+        """Record in the journal that this driver has started, and which rows were added to the plan."""
         owner = self.lease.owner
         self.emit(
             ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version=__version__)
@@ -122,7 +122,7 @@ class DriverContext:
         crash_point("driver.started")
 
     def _extend(self) -> None:
-        """Add rows that the plan has and the state not. Finished funnels over them run again, with their dependents."""
+        """Add rows that only the plan has. Finished funnels over them run again, with their dependents."""
         for size in self.plan.sizes:
             if size <= self.state.size:
                 continue

@@ -1,7 +1,7 @@
 """Named points between a durable write and an effect, at which the crash tests kill the process.
 
-With MTUI_FAULT=NAME, or NAME:N for its Nth passage, the process ends there as by kill -9. The tests go through
-`POINTS`, so a point that is not listed cannot be passed.
+With MTUI_FAULT=NAME, or NAME:N for its Nth passage, the process ends there as by kill -9. The tests iterate over
+`POINTS`, so an unlisted point raises an error.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _left = int(_number or 1)
 
 
 def crash_point(name: str) -> None:
-    """Pass a point; dies here if the environment says so."""
+    """Pass a point; kills this process if MTUI_FAULT names it."""
     global _left
     if not _wanted:
         return

@@ -1,8 +1,8 @@
-"""Drives one study: ties its directory, its state and the backends together.
+"""Drives one study: connects its directory, its state and the backends.
 
-One loop on one thread. Everything that happens elsewhere (a record in the spool, an answer of sbatch, a poll of
-Slurm, the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
-What to start is decided in engine/submission_policy.py, what the world means in engine/job_observer.py.
+One loop on one thread. Everything that happens elsewhere (a report in the spool, an answer of sbatch, a poll of Slurm,
+the end of a local process) is posted to the loop as a call, so state and journal have a single writer.
+engine/submission_policy.py decides what to start, engine/job_observer.py what reports and polls mean.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from .successor import start_successor
 from .withdraw import Withdrawer
 
 _EXTENDED = "extended"
-BEGINS_ANEW = "the study has more rows; its driver begins anew"  # as a reason to stop: it is back at once
-HANDED_OVER = "handed over"  # the reason to stop by which a waiting successor knows its turn
-_CHECKPOINT_EVERY = 20_000  # events: another reader has no more than these to go through
-_CHECKPOINT_AT_END = 1_000  # events from which a checkpoint is worth its writing when a driver ends
+BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
+HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
+_CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
+_CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _log = get_logger(__name__)
 
@@ -66,10 +66,10 @@ class Driver:
         self._successor = successor
         self._study = study
         self._listener = listener
-        self.state: StudyState  # from the time when `run` has read it
+        self.state: StudyState  # set when `run` has read it
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
-        self._draining = False  # stopping, but only once no local step runs
+        self._draining = False  # stopping, but not before all local steps have ended
         self._handing_over = False  # a successor is being started
         self._detaching = False
         self._extended = False
@@ -81,13 +81,13 @@ class Driver:
         self._calls.put(lambda: self._stop(reason))
 
     def drain(self, reason: str) -> None:
-        """Start nothing more, and stop when no local step runs any more: they would end with this process's job."""
+        """Start nothing more, and stop when no local step runs: they would end with this process's Slurm job."""
         self._calls.put(lambda: self._drain(reason))
 
     def detach(self) -> None:
         """Hand the study over to a headless driver in a separate session; then `run` returns `detached`.
 
-        This one keeps driving until the other is ready. From any thread or a signal handler.
+        This driver keeps driving until the other is ready. From any thread or a signal handler.
         """
         self._calls.put(self._start_hand_over)
 
@@ -97,9 +97,8 @@ class Driver:
         """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
 
         With `only_commands` it carries out the pending commands, starts nothing, and stops. `gone` is a holder of the
-        lease that was watched and found dead.
-        Raises StudyBusyError if another driver holds the study, StudyDirectoryError if the study was moved or copied,
-        DriverError if this one cannot go on.
+        lease that was watched and found dead. Raises StudyBusyError if another driver holds the study,
+        StudyDirectoryError if the study was moved or copied, DriverError if this driver cannot continue.
         """
         require_own(self._directory)
         require_place(self._directory, self._study.plan, moved=only_commands)
@@ -157,7 +156,7 @@ class Driver:
             loop.close()
 
     def _outcome(self, only_commands: bool) -> str:
-        """Why to end now, if there is a reason."""
+        """Return why to end now; empty if there is no reason."""
         state = self.state
         if state.is_over and not self._extended:
             return state.outcome
@@ -190,13 +189,13 @@ class Driver:
         return outcome
 
     def _wait(self, due: float) -> None:
-        """Sleep until something is posted or until `due` (monotonic); then make all calls that were posted."""
+        """Sleep until something is posted or until `due` (monotonic); then make all posted calls."""
         with suppress(queue.Empty):
             self._calls.get(timeout=max(0.0, due - time.monotonic()))()
             while True:
                 self._calls.get_nowait()()
 
-    # --- what is posted
+    # --- posted calls
 
     def _own_commands(self) -> dict[str, Call]:
         return {
@@ -210,7 +209,7 @@ class Driver:
         self._draining = False
 
     def _note_extension(self) -> None:
-        """The plan has more rows by now: `run` reads it, and continues."""
+        """Note that the plan has more rows: `run` reads it again, and continues."""
         self._extended = True
 
     def _drain(self, reason: str) -> None:
@@ -239,8 +238,8 @@ class Driver:
 class _Loop:
     """The parts of one driver, and the order in which they are called.
 
-    Each turn: commands and reports, then what has to end, then what can start, then what goes to the disk. So each
-    decision is made with all that is known at its time, and what is to end never starts first.
+    Each turn: commands and reports, then what has to end, then what can start, then writes to disk. So each decision
+    is based on everything known at that time, and nothing starts that is about to end.
     """
 
     def __init__(self, context: DriverContext, own_commands: dict[str, Call], only_commands: bool) -> None:
@@ -257,25 +256,25 @@ class _Loop:
         self.status = StatusWriter(context)
         self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
         self._always: list[DriverPart] = [
-            LeaseKeeper(context.lease, context.log),  # first: with the lease lost, nothing may be done at all
+            LeaseKeeper(context.lease, context.log),  # first: without the lease nothing may be done
             CommandRunner(context, own_commands),  # before all decisions: a cancelled instance is not started
             collector,
-            poller,  # after the collector: it asks for no job whose end was collected
+            poller,  # after the collector: a job whose end was collected is not polled
             tracker,
             PackedCanceller(context),  # after the tracker: what has ended in an allocation is not cancelled there
-            own_allocation,  # after the tracker: an end of the leader that its records tell needs no guess
-            Withdrawer(context, canceller),  # before the canceller: what began too late to withdraw is cancelled
-            canceller,  # after all that asks for cancellations: they are sent in the same turn
+            own_allocation,  # after the tracker: the leader's records show how it ended
+            Withdrawer(context, canceller),  # before the canceller: what began too early to be withdrawn is cancelled
+            canceller,  # after all parts that request cancellations: they are sent in the same turn
         ]
         self._starting: list[DriverPart] = []
         if not only_commands:
             # Last: all failures of this turn are known. Before the outcome: a retry keeps the study from being over.
             self._always.append(Retrier(context, self.hooks))
-            # AllocationTable first: they count as jobs under the submit limits, and what they take needs no job.
+            # Allocations first: they count as jobs under the submit limits, and their instances need no jobs.
             self._starting = [self.scheduler, Submitter(context, poller)]
 
     def begin(self) -> None:
-        """Recover first: the leader that runs in our allocation is known from the state that is recovered."""
+        """Recover first: the recovered state shows whether a leader runs in our own allocation."""
         self._context.begin()
         recover_study(self._context, self._tracker, self.collector)
         if not self._only_commands:
@@ -283,7 +282,7 @@ class _Loop:
         self._watch.start()
 
     def step_always(self) -> None:
-        """Bring in what happened, and carry out what has to be ended."""
+        """Apply what happened, and carry out what has to be ended."""
         for part in self._always:
             part.step()
 
@@ -293,14 +292,14 @@ class _Loop:
             part.step()
 
     def conclude_turn(self) -> None:
-        """Put on the disk what the turn has brought. Records go once the journal has them; readers come after it."""
+        """Write the turn to disk. Reports are removed once the journal has them; status.csv follows the journal."""
         self.collector.remove_journalled()
         self.status.step()
         self._context.log.flush()
         self._context.log.save_checkpoint(_CHECKPOINT_EVERY)
 
     def due(self, may_start: bool) -> float:
-        """When the next turn is due, in monotonic seconds; the lease keeper is always due some time."""
+        """Return when the next turn is due, in monotonic seconds; the lease keeper always has a time."""
         parts = [*self._always, *(self._starting if may_start else ()), self.status]
         return min(due for part in parts if (due := part.due()) is not None)
 
@@ -309,13 +308,13 @@ class _Loop:
         self._reasons.report("nothing is started", "" if may_start else why_not or "for commands alone")
 
     def close(self) -> None:
-        """End the threads of all parts, then close the journal: what they answer meanwhile is dropped."""
+        """End the threads of all parts, then close the journal: their late answers are dropped."""
         self._watch.stop()
         for part in (*self._starting, *self._always):
             part.close()
-        with suppress(StudyDirectoryError):  # it was raised already by whoever wrote
+        with suppress(StudyDirectoryError):  # was raised already where it was written
             self._context.close()
 
 
 def _wake() -> None:
-    """Posted to wake the loop: the parts read spool and inbox at every turn."""
+    """Posted to wake the loop: the parts read spool and inbox in every turn."""

@@ -1,6 +1,6 @@
-"""The one way to do something outside: intent into the journal, sync, act, answer into the journal.
+"""The one way to cause an external effect: intent into the journal, sync, act, answer into the journal.
 
-A driver that dies in between leaves an intent without an answer; the next one looks what became of it.
+A driver that dies in between leaves an intent without an answer; the next driver finds out whether the effect happened.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[A]):
-    """Something to be done outside. `kind` names its fault points (submit, allocate, give, cancel)."""
+    """An external effect. `kind` names its crash points (submit, allocate, give, cancel)."""
 
     kind: str
     intent: Sequence[ev.Event]
-    act: Callable[[], A]  # may block; does not touch the state; raises OSError if nothing can be done any more
-    take: Callable[[A], None]  # the answer, on the driver's thread
+    act: Callable[[], A]  # may block; does not touch the state; raises OSError if the driver cannot continue
+    take: Callable[[A], None]  # applies the answer, on the driver's thread
     executor: Executor | None = None  # where to act; None: on the driver's thread
 
 
@@ -65,7 +65,7 @@ class Effects:
     def _act(self, effect: Effect[A]) -> None:
         try:
             answer = effect.act()
-        except Exception as error:  # no room on the disk, most likely: the driver cannot go on, and says so itself
+        except Exception as error:  # most likely a full disk: the loop thread raises it, and the driver ends
             self._post(partial(self._broken, error))
             return
         crash_point(f"{effect.kind}.acted")

@@ -29,7 +29,7 @@ class Subscriber(Protocol):
 
 
 class EventLog:
-    """State and journal of one study, for the driver of one epoch. For the loop thread alone."""
+    """State and journal of one study, for the driver of one epoch. For the loop thread only."""
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, epoch: int, listener: Listener) -> None:
         """Read the study and open the journal's segment of `epoch`. Raises StudyDirectoryError."""
@@ -40,7 +40,7 @@ class EventLog:
         self._listener = listener
         self._subscribers: list[Subscriber] = []
         self._journal = Journal(directory.journal, epoch)
-        # Events since the last checkpoint; if there is none, at least one for each attempt.
+        # Events since the last checkpoint; without one, at least one for each attempt.
         self._unsaved = 0 if directory.checkpoint.exists() else len(self.state.attempts)
 
     def subscribe(self, subscriber: Subscriber) -> None:
@@ -50,7 +50,7 @@ class EventLog:
     def emit(self, event: ev.Event) -> None:
         """Apply an event and append it to the journal; one that is impossible is written as an anomaly."""
         refused: list[int] = []
-        if isinstance(event, ev.SubmitRefused):  # the state forgets a submission with its refusal
+        if isinstance(event, ev.SubmitRefused):  # the state drops a submission when it is refused
             refused = [index for index, _ in self.state.submissions.get(event.submission, ())]
         try:
             self.state.apply(event)
@@ -69,7 +69,7 @@ class EventLog:
             self.emit(event)
 
     def sync(self) -> None:
-        """Put the journal on the disk: only then may what it announces be done. Raises StudyDirectoryError."""
+        """Write the journal to disk, before any effect that it announces is carried out. Raises StudyDirectoryError."""
         self._journal.sync()
 
     def flush(self) -> None:
@@ -85,11 +85,11 @@ class EventLog:
         read = {**self._read, self._journal.path.name: self._journal.size}
         try:
             write_checkpoint(self._directory, self._study, self.state, read)
-        except OSError as error:  # it would have saved time, nothing else
+        except OSError as error:  # a checkpoint only saves time
             _log.warning("no checkpoint: %s", error)
 
     def drop(self) -> None:
-        """Forget events that are not flushed yet: another driver went on from what the journal says."""
+        """Drop events that are not flushed: another driver has continued from what the journal contains."""
         self._journal.discard()
 
     def close(self) -> None:

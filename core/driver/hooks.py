@@ -1,7 +1,7 @@
-"""Runs the commands that a study gives for its end and for its first failure.
+"""Runs the commands that a study defines for its end and for its first failure.
 
-Each is written to the journal before it is run: it runs at most once, also if the driver dies meanwhile. What it
-prints goes to .mtui/hooks.log.
+Each is written to the journal before it runs, so it runs at most once even if the driver dies. Its output goes to
+.mtui/hooks.log.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..engine.status import UNSUCCESSFUL
 from .context import DriverContext
 from .crash_points import crash_point
 
-_END_WAIT = 60.0  # seconds that a driver stays for the last command, for its Slurm job may end with it
+_END_WAIT = 60.0  # seconds that a driver waits for the last command, which may end with the driver's Slurm job
 
 
 class HookRunner:
@@ -27,18 +27,18 @@ class HookRunner:
         self._context = context
 
     def failed(self, index: int) -> None:
-        """An instance has failed and is not tried again: the first one since the start, or since a person's retry."""
+        """Run `on_failure` for the first failure without a retry since the start, or since a user's last retry."""
         state, command = self._context.state, self._context.study.settings.on_failure
         if not command or state.failure_hook_ran or state.status[index] not in UNSUCCESSFUL:
             return
         last = state.last_attempt(index)
         if index in state.cancelled_before_submit or (last and last.cancelled):
-            return  # somebody wanted that
+            return  # by command of a user
         name, cause = state.plan.instances[index].name, cause_text(state.cause(index))
         self._run("on_failure", command, MTUI_INSTANCE=name, MTUI_CAUSE=cause)
 
     def ended(self, result: str) -> None:
-        """The study is over."""
+        """Run `on_end`: the study is over."""
         if command := self._context.study.settings.on_end:
             process = self._run("on_end", command, MTUI_RESULT=result)
             with suppress(subprocess.TimeoutExpired):

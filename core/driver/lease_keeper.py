@@ -9,7 +9,7 @@ from ..store.lease import Lease
 from .event_log import EventLog
 from .part import DriverPart
 
-_EVERY = 5.0  # seconds between two heartbeats at most; store/lease.py decides when one is written
+_EVERY = 5.0  # seconds between two calls at most; store/lease.py decides when a heartbeat is written
 
 
 class LeaseKeeper(DriverPart):

@@ -1,4 +1,4 @@
-"""Where the driver of a study is, and how a supervision ends. Facts only: whoever shows them words them."""
+"""Where the driver of a study is, and how a supervision ends. Facts only; their wording is in `tui`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NotKnown:
 
 @dataclass(frozen=True, slots=True)
 class DrivenHere:
-    """This process drives; `gone` is the dead driver that it takes over from, if there was one."""
+    """This process drives; `gone` is the dead driver that it replaced, if any."""
 
     gone: Owner | None = None
 
@@ -28,7 +28,7 @@ class DrivenElsewhere:
     owner: Owner
     words: str  # who, where, since when, and whether the process is suspended
     quiet_for: float = 0.0  # seconds without a sign of life, in steps of five
-    is_silent: bool = False  # it has most likely ended: too early to take over, enough to say so
+    is_silent: bool = False  # has most likely ended: reported, but too early to take over
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ class CannotDrive:
     """This process tried to drive, and failed."""
 
     message: str
-    is_bug: bool = False  # of mtui; else an expected failure
+    is_bug: bool = False  # in mtui; else an expected failure
 
 
 @dataclass(frozen=True, slots=True)
 class StudyOver:
-    """The study is finished, failed or cancelled. `state` is missing if nothing had to be read."""
+    """The study is finished, failed or cancelled. `state` is None if nothing had to be read."""
 
     result: str
     state: StudyState | None = None
@@ -65,14 +65,14 @@ class HandedOver:
 
 @dataclass(frozen=True, slots=True)
 class WatchEnded:
-    """This process was asked to end while it did not drive; `owner` is the driver that it watched."""
+    """This process was requested to end while not driving; `owner` is the driver that it watched."""
 
     owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DrivenByAnother:
-    """Another process was quicker to take the lease, and this one is not to watch it."""
+    """Another process took the lease first, and this one does not watch it."""
 
 
 DriverLocation: TypeAlias = NotKnown | DrivenHere | DrivenElsewhere | CannotDrive | StudyOver | DriverReleased

@@ -1,4 +1,4 @@
-"""What the loop of a driver sees of its parts. Each part is one external effect, or one source of outside news."""
+"""The protocol between the driver's loop and its parts. Each part is one external effect or source of events."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 class DriverPart(Protocol):
     """One part of a driver. The loop (driver.py) calls every method on its own thread, and documents the order.
 
-    A part changes the study by events alone (`DriverContext.emit`). What blocks runs on threads of the part, which
+    A part changes the study only by events (`DriverContext.emit`). Blocking calls run on threads of the part, which
     touch no state and hand their results to `DriverContext.post`.
     """
 
@@ -17,7 +17,7 @@ class DriverPart(Protocol):
         ...
 
     def due(self) -> float | None:
-        """When to step again even if nothing is posted until then, in monotonic seconds; None: not for this part."""
+        """Return when to step again even if nothing is posted, in monotonic seconds; None: not for this part."""
         return None
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Recovers what an earlier driver left unfinished, when a driver takes a study over."""
+"""Recovers unfinished work of an earlier driver, when a driver takes a study over."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .context import DriverContext
 
 
 def recover_study(context: DriverContext, tracker: AllocationTracker, collector: Collector) -> None:
-    """Bring the state up to what has happened since the journal ended. Called once, before the first turn.
+    """Update the state with what happened since the journal ended. Called once, before the first turn.
 
-    The order matters: allocations answer for the instances dispatched to them, and jobs for themselves, by records;
-    only submissions of which neither tells anything count as unclear. Local steps come last, for a record in the spool
-    tells more of an end than a missing process.
+    The order matters: leaders' records cover the instances dispatched to allocations, and the spool covers jobs;
+    only submissions found in neither count as unclear. Local steps come last, because a report in the spool says more
+    about an end than a missing process.
     """
     tracker.recover()
     collector.read_spool()
@@ -45,9 +45,9 @@ def _recover_submissions(context: DriverContext) -> None:
 
 
 def _recover_local_start(context: DriverContext, submission: str, attempt: str, at: float) -> None:
-    """A local step that was being started: its claim tells whether it was.
+    """Recover a local step that was being started: its claim shows whether it was.
 
-    One that has not written its claim in full yet is started again: the second one waits for the owner's name.
+    A step that has not written its claim in full yet is started again: the second process waits for the owner's name.
     """
     pid = context.directory.claims.owner(attempt)
     if not pid:

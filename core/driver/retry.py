@@ -1,4 +1,4 @@
-"""Runs failed instances again automatically, as the study's rules say (engine/retry_policy.py)."""
+"""Retries failed instances automatically, by the study's rules (engine/retry_policy.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .part import DriverPart
 
 
 class Retrier(DriverPart):
-    """The part of a driver that decides on retries: once for each failure, and for all of them when a driver begins."""
+    """The part of a driver that decides on retries: once for each failure, and for all of them when a driver starts."""
 
     def __init__(self, context: DriverContext, hooks: HookRunner) -> None:
         self._context = context
@@ -25,7 +25,7 @@ class Retrier(DriverPart):
         context.log.subscribe(self._note)
 
     def step(self) -> None:
-        """Decide on what has failed since the last step."""
+        """Decide about the failures since the last step."""
         context, state = self._context, self._context.state
         failed, self._failed = self._failed, []
         for index in failed:

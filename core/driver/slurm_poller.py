@@ -20,10 +20,10 @@ from .collect import Collector
 from .context import DriverContext
 from .part import DriverPart
 
-_SOON = 1.0  # seconds to the first extra poll when one is wanted; each further one waits twice as long
+_SOON = 1.0  # seconds to the first extra poll when one is wanted; doubled for each further one
 _SOON_MOST = 10.0
-_BACK_OFF = 1.5  # by which each poll without an answer lengthens the pause to the next one
-_BACK_OFF_MOST = 180.0  # seconds between polls of a Slurm that does not answer
+_BACK_OFF = 1.5  # factor by which each unanswered poll lengthens the pause to the next one
+_BACK_OFF_MOST = 180.0  # the longest pause in seconds while Slurm does not answer
 
 Answer = SlurmView | Unobserved
 
@@ -47,19 +47,19 @@ class PollSchedule:
             self._every = self._interval = interval
 
     def due(self, wanted: bool, silent: bool) -> float | None:
-        """When the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
+        """Return when the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
         if self._is_under_way:
             return None
         return self._last + (min(self._interval, self._soon) if wanted and not silent else self._interval)
 
     def begin(self, now: float, wanted: bool) -> None:
-        """A poll was started."""
+        """Record that a poll was started."""
         self._is_under_way = True
         self._last = now
         self._soon = min(self._soon * 2, _SOON_MOST) if wanted else _SOON
 
     def end(self, is_answered: bool) -> None:
-        """The poll that was under way is over."""
+        """Record that the poll under way has ended."""
         self._is_under_way = False
         if is_answered:
             self._failures = 0
@@ -81,7 +81,7 @@ class SlurmPoller(DriverPart):
         self._tracker = tracker
         self._schedule = PollSchedule(context.poll)
         self._reasons = ChangeLogger(_log)
-        # Monotonic start of the last poll that was answered, or the last moment without a job to ask for.
+        # Monotonic start of the last answered poll, or the last moment without a job to poll.
         self.polled_at = 0.0 if context.state.live_slurm else time.monotonic()
         self.other_jobs: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
 
@@ -116,14 +116,14 @@ class SlurmPoller(DriverPart):
         jobs = [job for job in jobs if job]
         asked = time.monotonic()
         self._schedule.begin(asked, self._is_wanted)
-        # A daemon: a driver that ends does not wait for a Slurm that is silent.
+        # A daemon: a driver that ends does not wait for a silent Slurm.
         threading.Thread(target=self._poll, args=(slurm, jobs, names, asked), name="mtui-squeue", daemon=True).start()
 
     def _poll(self, slurm: BatchSystem, jobs: Collection[str], names: Collection[str], asked: float) -> None:
-        """On a thread of its own."""
+        """Query Slurm, on a separate thread."""
         try:
             answer = slurm.look(jobs, names)
-        except Exception as error:  # a bug of ours must not end all polls
+        except Exception as error:  # a bug in mtui must not end all polls
             _log.warning("the poll of Slurm failed", exc_info=True)
             answer = Unobserved(f"{type(error).__name__}: {error}")
         self._context.post(lambda: self._apply(answer, asked))
@@ -140,7 +140,7 @@ class SlurmPoller(DriverPart):
             context.emit(ev.SlurmAnswers(at=at))
         self.polled_at = asked
         self.other_jobs = self._count_others(answer)
-        self._collector.read_spool()  # what jobs reported before this poll counts before it
+        self._collector.read_spool()  # reports written before this poll are applied before it
         jobs_of_name: dict[str, set[str]] = {}
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
@@ -155,7 +155,7 @@ class SlurmPoller(DriverPart):
             jobs = sorted(jobs_of_name.get(self._job_name(submission), {""}), key=_number)
             owner = self._claim_owner(submission) if len(jobs) > 1 else ""
             if owner not in jobs:
-                return jobs[0]  # should it be a duplicate, it or its tasks will lose their claims and report that
+                return jobs[0]  # if it is a duplicate job, it or its tasks find the claim taken and report that
             self._canceller.cancel_orphans([job for job in jobs if job != owner])
             return owner
 
@@ -178,7 +178,7 @@ class SlurmPoller(DriverPart):
         return counts
 
     def _claim_owner(self, submission: str) -> str:
-        """The job that holds the claim of a submission's first attempt; empty if none does."""
+        """Return the job that holds the claim of a submission's first attempt; empty if none does."""
         index, number = self._context.state.submissions[submission][0]
         return self._context.directory.claims.owner(attempt_name(index, number))
 
@@ -197,7 +197,7 @@ def _summary(answer: Answer) -> str:
 def _seen(job: SlurmJob) -> SeenJob:
     if job.state in ENDED:
         return SeenJob(ENDED[job.state], True, job.reason, job.node, job.exit_code)
-    # A state that nobody knows yet is a job that lives: the next poll may show more.
+    # An unknown state counts as alive: the next poll may show more.
     return SeenJob(ALIVE.get(job.state, Status.RUNNING), False, job.reason, job.node)
 
 

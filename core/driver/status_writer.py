@@ -1,4 +1,4 @@
-"""Keeps `status.csv` up to date, without writing it all the time."""
+"""Keeps `status.csv` up to date, at limited cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .context import DriverContext
 from .crash_points import crash_point
 from .part import DriverPart
 
-_EVERY = 2.0  # seconds between two writings; more for a study that takes long to write
+_EVERY = 2.0  # seconds between two writes; more for a study that takes long to write
 
 
 class StatusWriter(DriverPart):
@@ -17,19 +17,19 @@ class StatusWriter(DriverPart):
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        self._written = -1  # events that the file shows
+        self._written = -1  # events that the file includes
         self._due = 0.0
 
     def due(self) -> float | None:
         return self._due if self._written != self._context.log.count else None
 
     def step(self) -> None:
-        """Write it if something has changed and it is time."""
+        """Write the file if something has changed and it is due."""
         if time.monotonic() >= self._due:
             self.write()
 
     def write(self) -> None:
-        """Write it if something has changed. Raises OSError."""
+        """Write the file if something has changed. Raises OSError."""
         context, now = self._context, time.monotonic()
         if self._written == context.log.count:
             return

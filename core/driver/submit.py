@@ -1,4 +1,4 @@
-"""Submits what is ready, and ahead of time what waits for jobs in Slurm: intent, files, then the backend."""
+"""Submits ready instances, and instances bound to jobs in Slurm: intent, files, then the backend."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from .submit_reasons import why_no_job, why_no_local_step
 
 _log = get_logger(__name__)
 
-_SUBMITTERS = 4  # sbatch calls at a time: more gain little and press a busy controller
-_DEFER_WAIT = 30.0  # seconds until Slurm is tried again if no job ended meanwhile
-_LOCAL_PAUSE = 5.0  # seconds until a local step is tried again for which this machine had no room
-_UNCLEAR_PAUSE = 1.0  # seconds without new submissions after one had no clear answer
-_UNASKED = 4  # jobs that any site lets into its queue
-_REFUSED_PAUSE = 5.0  # seconds without new submissions after one was refused that is made again
-_GATHER = 0.5  # seconds that a step's next instances have after a submission of it, to go together
-_GATHERED = 100  # instances that wait no longer for others
+_SUBMITTERS = 4  # sbatch calls at a time: more gain little and burden a busy controller
+_DEFER_WAIT = 30.0  # seconds until Slurm is tried again, unless a job ends before
+_LOCAL_PAUSE = 5.0  # seconds until a local step is tried again after this machine had no room for it
+_UNCLEAR_PAUSE = 1.0  # seconds without new submissions after an unclear answer
+_UNASKED = 4  # jobs that any site accepts, before its limits are known
+_REFUSED_PAUSE = 5.0  # seconds without new submissions after a refusal that may be retried
+_GATHER = 0.5  # seconds for which a step's next instances are gathered after a submission of it
+_GATHERED = 100  # instances that are not held back any longer to gather more
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
 
 
@@ -55,23 +55,23 @@ class Submitter(DriverPart):
         self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
         self._kinds = JobShapes(context.plan)
-        self._site: ClusterLimits | None = None  # once Slurm was asked
+        self._site: ClusterLimits | None = None  # set once Slurm was queried
         self._asking = False
         self._windows: dict[str, SubmitLimit] = {}
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
         self._slurm_closed_until = 0.0  # monotonic: no submission to Slurm before
-        self._pause = ""  # why it is closed
+        self._pause = ""  # why submissions are paused
         self._local_closed_until = 0.0
-        self._ended_steps: list[int] = []  # of the Slurm jobs that have ended, until their windows know
+        self._ended_steps: list[int] = []  # steps of Slurm jobs that ended, until their windows are updated
         self._reasons = ChangeLogger(_log)
         context.log.subscribe(self._note)
         if context.slurm and self._wants_slurm():
             self._ask_for_site()
 
     def due(self) -> float | None:
-        """When something that waits may be submitted."""
+        """Return when something that waits may be submitted."""
         context, now = self._context, time.monotonic()
         times: list[float] = []
         if any(context.state.ready[step.index] for step in context.plan.steps if step.scheduled):
@@ -106,7 +106,7 @@ class Submitter(DriverPart):
         for start in chosen:
             self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
-            self._ahead_due = now + _AHEAD_EVERY  # only what was tried waits: else a busy driver never came to it
+            self._ahead_due = now + _AHEAD_EVERY  # only after a try: else a busy driver would never bind anything
         context.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
     def close(self) -> None:
@@ -128,10 +128,10 @@ class Submitter(DriverPart):
     def _pause_slurm(self, seconds: float, why: str) -> None:
         self._slurm_closed_until, self._pause = time.monotonic() + seconds, why
 
-    # --- what Slurm has room for
+    # --- room in Slurm
 
     def _ask_for_site(self) -> None:
-        """Ask once what the cluster allows, on a thread of its own; a few jobs need not wait for the answer."""
+        """Query the cluster's limits once, on a separate thread; a few jobs need not wait for the answer."""
         if not self._asking and self._wants_slurm():
             self._asking = True
             self._threads.submit(self._ask)
@@ -145,7 +145,7 @@ class Submitter(DriverPart):
         assert self._context.slurm is not None
         try:
             site = self._context.slurm.site()
-        except Exception:  # a bug of ours: without its limits they are learned
+        except Exception:  # a bug in mtui: the limits are then learned from refusals
             _log.warning("the limits of the cluster cannot be read", exc_info=True)
             site = ClusterLimits()
 
@@ -170,9 +170,9 @@ class Submitter(DriverPart):
             for step, until in self._rests.items()
             if now < until and len(state.ready[step]) + len(state.ahead[step]) < _GATHERED
         ]
-        if self._site is None:  # arrays are not to be cut for that
+        if self._site is None:  # without the array limit, arrays would be cut too small
             resting += [step.index for step in context.plan.steps if len(step.instances) > 1]
-        # What Slurm forgets counts for it as done: only while its last poll is younger may jobs be bound to others.
+        # Slurm treats jobs that it has forgotten as done: jobs are bound to others only after a recent poll.
         fresh = now - self._queue.polled_at < site.min_job_age / 2
         return Capacity(
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
@@ -194,15 +194,15 @@ class Submitter(DriverPart):
         return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
 
     def _others(self, limit: str) -> int:
-        """How many other jobs of the user are under a limit, as the last poll of Slurm showed it."""
+        """Return how many other jobs of the user are under a limit, by the last poll of Slurm."""
         assert self._site is not None
         qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
         return self._queue.other_jobs.get(qos, 0)
 
     def _live(self, limit: str) -> int:
-        """How many jobs of the steps under a limit are in Slurm or on their way to it.
+        """Return how many jobs of the steps under a limit are in Slurm or being submitted.
 
-        What waits in an allocation is no job; the allocations themselves are.
+        Instances in allocations are no jobs; the allocations are.
         """
         context, state = self._context, self._context.state
         steps = {
@@ -307,7 +307,7 @@ class Submitter(DriverPart):
                 context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
                 context.observer.doubt(job.submission, now)
             case Refused():
-                if context.tries.attempts > 1:  # it may be tried again by itself: not at once
+                if context.tries.attempts > 1:  # it may be retried automatically, but not at once
                     self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")
                 context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
 
@@ -315,5 +315,5 @@ class Submitter(DriverPart):
 def _submit(backend: Backend, job: Job) -> Answer:
     try:
         return backend.submit(job)
-    except Exception as error:  # a bug of ours must not leave the submission without an answer
+    except Exception as error:  # a bug in mtui must not leave the submission without an answer
         return Unclear(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Why nothing was submitted, in words for the debug log."""
+"""Why nothing was submitted, as text for the debug log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..plan.shared_allocations import PackingPlan
 
 
 def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
-    """Why ready local steps do not start; empty if none is ready. `is_open`: this machine has room for processes."""
+    """Return why ready local steps do not start; empty if none is ready. `is_open`: this machine has room."""
     if not any(state.ready[step.index] for step in state.plan.steps if not step.scheduled):
         return ""
     if not is_open:
@@ -19,7 +19,7 @@ def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
 
 
 def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity: Capacity, paused: str) -> str:
-    """Why nothing goes to Slurm; empty if nothing waits for that. `paused` says why Slurm takes no jobs now."""
+    """Return why nothing is submitted to Slurm; empty if nothing is waiting. `paused`: why Slurm takes no jobs now."""
     scheduled = [step for step in state.plan.steps if step.scheduled and not packing.takes_all(step.index)]
     ready = [step for step in scheduled if state.ready[step.index]]
     ahead = [step for step in scheduled if state.ahead[step.index]]

@@ -1,7 +1,7 @@
 """Starts the driver that takes over after a detach, and waits until it is ready.
 
-The successor follows the journal like any view. When this driver releases its lease with the reason HANDED_OVER, the
-successor takes it. If it does not, the supervisor of the driver that handed over drives on.
+The successor follows the journal like a view. When this driver releases its lease with the reason HANDED_OVER, the
+successor takes it. If it does not, the supervisor of the driver that handed over drives again.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from pathlib import Path
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
 
-READY_FD = "MTUI_READY_FD"  # names the pipe on which the successor says that it follows
+READY_FD = "MTUI_READY_FD"  # names the pipe on which the successor reports that it is ready
 _DEADLINE = 20.0  # seconds for Python to start and the journal to be read
 
 
 def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str, ...]:
-    """The command line of a headless driver that takes the study over."""
+    """Return the command line of a headless driver that takes the study over."""
     inside = ("--in-allocation",) if study.settings.inside else ()
     return (sys.executable, "-m", "mtui.tui", "--no-ui", *inside, str(directory.root))
 
 
 def start_successor(command: Sequence[str], log: Path) -> bool:
-    """Start it in a session of its own, its output going to `log`; whether it is ready to take over."""
+    """Start the successor in a separate session, with its output in `log`; return whether it is ready to take over."""
     if not command:
         return False
     read_end, write_end = os.pipe()
@@ -56,10 +56,10 @@ def start_successor(command: Sequence[str], log: Path) -> bool:
 
 
 def say_ready() -> bool:
-    """Tell the driver that started this process as its successor that it may let go; false if none did."""
+    """Report to the driver that started this process as its successor that it is ready; False if there is none."""
     number = os.environ.pop(READY_FD, "")
     if number:
-        with suppress(OSError):  # the driver that started this process has ended since
+        with suppress(OSError):  # that driver has ended meanwhile
             os.write(int(number), b"+")
         os.close(int(number))
     return bool(number)

@@ -1,27 +1,27 @@
-"""Keeps a study driven: drives it, watches the driver that it has, takes over, hands over.
+"""Keeps a study driven: drives it, watches its present driver, takes over, hands over.
 
 One state machine for the app, headless mode and commands; each phase is a method that returns the next one.
 
-    LOOK   --- another drives -------------------------> WATCH; StudyOver if it has only to end
-           --- nobody drives --------------------------> DRIVE, or StudyOver if it is over and no command waits
+    LOOK   --- another drives -------------------------> WATCH; StudyOver if the study is over already
+           --- nobody drives --------------------------> DRIVE, or StudyOver if it is over and no command is pending
     WATCH  --- a newer driver -------------------------> WATCH, that one
-           --- the plan was extended ------------------> WATCH, on what is read again
+           --- the plan was extended ------------------> WATCH, after reading the study again
            --- handed over, or restarts ---------------> AWAIT; DRIVE if this process is the successor
            --- dead -----------------------------------> DRIVE, or StudyOver as above
            --- released -------------------------------> StudyOver, DriverReleased
-           --- asked to end ---------------------------> WatchEnded
-    DRIVE  --- another was quicker to take the lease --> LOOK
+           --- request to end -------------------------> WatchEnded
+    DRIVE  --- another took the lease first -----------> LOOK
            --- handed over ----------------------------> AWAIT
            --- ended ----------------------------------> StudyOver, DriverReleased
     AWAIT  --- the successor drives -------------------> WATCH; HandedOver if this process handed over
            --- nobody took over in time ---------------> DRIVE, or StudyOver as above
-    IDLE   --- asked to drive, a command waits, or another drives ---> as from LOOK
+    IDLE   --- request to drive, a pending command, or another drives ---> as from LOOK
 
-The purposes differ in this alone:
+The purposes differ only in this:
 
     RUN       Outcomes end it. Events of other drivers are reported too. Errors are raised.
-    ATTEND    StudyOver and DriverReleased lead to IDLE, and HandedOver to WATCH unless it was asked to end. Errors
-              are reported, and lead to IDLE.
+    ATTEND    StudyOver and DriverReleased lead to IDLE, and HandedOver to WATCH unless it was requested to end.
+              Errors are reported, and lead to IDLE.
     COMMANDS  Begins in DRIVE, carries out the commands in the inbox and starts nothing. Does not watch.
 """
 
@@ -65,8 +65,8 @@ from .location import (
 )
 from .successor import say_ready, successor_command
 
-LOOK_EVERY = 0.5  # seconds between two looks at who drives
-HAND_OVER_LOOK = 0.05  # the same during a hand-over: the gap without a driver
+LOOK_EVERY = 0.5  # seconds between two checks of who drives
+HAND_OVER_LOOK = 0.05  # the same during a hand-over, to keep the gap without a driver short
 SUCCESSOR_WAIT = 20.0  # seconds for a successor to take the lease
 _QUIET_STEP = 5.0  # seconds by which the silence of a driver has to grow to be reported again
 
@@ -80,26 +80,26 @@ class Purpose(Enum):
 
 
 class SupervisorListener:
-    """Is called on the supervisor's thread: itself with each event, `moved` when the driver's location changes."""
+    """Called on the supervisor's thread: itself with each event, `moved` when the driver's location changes."""
 
     def __call__(self, event: Event, state: StudyState) -> None:
-        """`state` has the event applied."""
+        """`state` is the state after the event."""
 
     def moved(self, location: DriverLocation, state: StudyState | None) -> None:
-        """`state` is that of a driver that is watched, in RUN."""
+        """`state` is the state of a watched driver's study, in RUN; else None."""
 
 
 class Clock:
     """Time as a supervisor sees it."""
 
     def __init__(self) -> None:
-        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # unlike an Event, safe in a signal handler
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()  # unlike an Event, usable in a signal handler
 
     def now(self) -> float:
         return time.monotonic()
 
     def wait(self, seconds: float) -> None:
-        """Return after that time, or at once after `wake`."""
+        """Return after that time, or immediately after `wake`."""
         with suppress(queue.Empty):
             self._wakes.get(timeout=seconds)
 
@@ -115,7 +115,7 @@ _Phase: TypeAlias = "Callable[[], _Phase] | Outcome"
 
 
 class Supervisor:
-    """Supervises one study. `run` is called once; the requests come from any thread or signal handler."""
+    """Supervises one study. `run` is called once; requests come from any thread or signal handler."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Supervisor:
         judge: Callable[[Path, Owner], Liveness] = _judge,
         clock: Clock | None = None,
     ) -> None:
-        """`study` is read again whenever another may have changed it; its settings are kept."""
+        """`study` is read again whenever another process may have changed it; its settings are kept."""
         self._directory = directory
         self._study = study
         self._purpose = purpose
@@ -138,11 +138,11 @@ class Supervisor:
         self._clock = clock or Clock()
         self._location: DriverLocation = NotKnown()
         self._driver: Driver | None = None
-        self._judged: tuple[Owner, Liveness] | None = None  # kept: it knows for how long the driver was silent
-        self._is_outdated = False  # the study file may have more rows by now
+        self._judged: tuple[Owner, Liveness] | None = None  # kept: it measures how long the driver was silent
+        self._is_outdated = False  # the study file may have more rows
         self._succeeds: int | None = None  # the epoch whose driver started this process as its successor
-        self._failed_on: list[Path] = []  # the commands that waited when driving failed: no reason to try again
-        # Requests. Each is set before the driver is told, and read after the driver is made: none is lost.
+        self._failed_on: list[Path] = []  # the pending commands when driving failed: no reason to try again
+        # Requests. Each is set before it is forwarded to a driver, and checked after a driver is created: none is lost.
         self._is_asked = True  # to drive
         self._is_leaving = False
         self._is_stopping = False
@@ -165,12 +165,12 @@ class Supervisor:
         self._forward(lambda driver: driver.drain(reason))
 
     def detach(self) -> None:
-        """Hand over to a headless driver if this process drives, and end. It drives on if the hand-over fails."""
+        """Hand over to a headless driver if this process drives, and end. If the hand-over fails, it keeps driving."""
         self._is_leaving = True
         self._forward(lambda driver: driver.detach())
 
     def stay(self) -> None:
-        """Withdraw a `detach` that did not come to its end in time."""
+        """Withdraw a `detach` that did not complete in time."""
         self._is_leaving = False
 
     def _forward(self, request: Callable[[Driver], None]) -> None:
@@ -185,7 +185,7 @@ class Supervisor:
     # --- the machine
 
     def run(self) -> Outcome:
-        """Supervise until an outcome. Raises what `Driver.run` raises, but for ATTEND."""
+        """Supervise until an outcome. Raises what `Driver.run` raises, except with ATTEND."""
         phase: _Phase = self._drive if self._purpose is Purpose.COMMANDS else self._look
         while True:
             try:
@@ -208,7 +208,7 @@ class Supervisor:
             return WatchEnded()
         commands = inbox.pending_commands(
             self._directory.inbox
-        )  # before the journal: it has a command that left the inbox
+        )  # before the journal, which then includes any command that left the inbox
         owner = read_current_owner(self._directory.owner)
         gone: Owner | None = None
         if owner:
@@ -232,7 +232,7 @@ class Supervisor:
         return StudyOver(result) if result else lambda: self._drive(gone)
 
     def _drive(self, gone: Owner | None = None) -> _Phase:
-        """Drive; `gone` is the last driver if that is known to be dead."""
+        """Drive; `gone` is the last driver if it is known to be dead."""
         self._refresh_study()
         only_commands = self._purpose is Purpose.COMMANDS
         successor = () if only_commands else successor_command(self._directory, self._study)
@@ -243,7 +243,7 @@ class Supervisor:
             self._report(DrivenHere(gone))
             outcome = driver.run(only_commands=only_commands, gone=gone)
         except StudyBusyError:
-            self._is_asked = True  # should the other have ended until it is looked at
+            self._is_asked = True  # in case the other driver has ended before the next check
             return DrivenByAnother() if only_commands else self._look
         finally:
             self._driver = None
@@ -273,7 +273,7 @@ class Supervisor:
             self._is_asked = False  # it is driven
             if self._is_ending:
                 return WatchEnded(owner)
-            standing = liveness.judge()  # before the journal is read: what the driver wrote last is read after
+            standing = liveness.judge()  # before reading the journal, so that the driver's last events are read
             if followed and not followed.report_new(self._listener):
                 return lambda: self._watch(owner)
             if newer := self._newer_owner(owner.epoch):
@@ -290,7 +290,7 @@ class Supervisor:
         return DriverReleased(state.driver.stopped, False, state)
 
     def _await_successor(self, epoch: int, own: StudyState | None) -> _Phase:
-        """Wait for whoever drives after `epoch`; `own` is the state if this process held that and handed over."""
+        """Wait for a driver after `epoch`; `own` is the state if this process held `epoch` and handed over."""
         until = self._clock.now() + SUCCESSOR_WAIT
         while self._clock.now() < until:
             if successor := self._newer_owner(epoch):
@@ -305,7 +305,7 @@ class Supervisor:
     # --- parts of the phases
 
     def _result(self, commands: Sequence[Path]) -> str:
-        """The result of the study if it is over and no command waits."""
+        """Return the result of the study if it is over and no command is pending; else empty."""
         return "" if commands else end_of_journal(self._directory.journal)[0]
 
     def _liveness_of(self, owner: Owner) -> Liveness:
@@ -314,7 +314,7 @@ class Supervisor:
         return self._judged[1]
 
     def _newer_owner(self, epoch: int) -> Owner | None:
-        with suppress(StudyDirectoryError):  # a network file system that is away for a moment
+        with suppress(StudyDirectoryError):  # a network file system may be unavailable for a moment
             owner = read_current_owner(self._directory.owner)
             return owner if owner and owner.epoch > epoch else None
         return None
@@ -324,7 +324,7 @@ class Supervisor:
             self._study = replace(read_study_file(self._directory.study_file), settings=self._study.settings)
 
     def _keep_failure(self, error: Exception) -> None:
-        """Report an error; this process drives again when it is asked to, or by a new command."""
+        """Report an error; this process drives again on request or for a new command."""
         self._is_asked = False
         self._failed_on = inbox.pending_commands(self._directory.inbox)
         is_bug = not isinstance(error, MtuiError)
@@ -337,18 +337,18 @@ class Supervisor:
 
 
 class _Followed:
-    """The state of a study, kept as another driver writes its journal."""
+    """The state of a study, updated from the journal while another driver writes it."""
 
     def __init__(self, directory: StudyDirectory, study: StudyFile) -> None:
         self.state, read = load_state(directory, study)
         self._follower = JournalFollower(directory.journal, read)
 
     def report_new(self, listener: Listener) -> bool:
-        """Apply and report the new events; false if the plan was extended, so that all has to be read again."""
+        """Apply and report new events; False if the plan was extended, so that the study has to be read again."""
         for event in self._follower.new_events():
             if isinstance(event, PlanExtended) and event.size > len(self.state.plan.instances):
                 return False
-            with suppress(Impossible):  # its driver wrote it down as an anomaly, too
+            with suppress(Impossible):  # its driver recorded it as an anomaly as well
                 self.state.apply(event)
                 listener(event, self.state)
         return True

@@ -1,7 +1,7 @@
 """Withdraws bound jobs from Slurm: those whose parents will not finish, and those that are held.
 
-The driver revokes the attempt's claim. From then on its job can never begin, whatever Slurm does with it, and the
-instance is free for another attempt.
+The driver revokes the attempt's claim. From then on its job can never run the script, whatever Slurm does with it, and
+the instance is free for another attempt.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from .part import DriverPart
 
 _log = get_logger(__name__)
 
-_AT_ONCE = 1000  # instances in one step: other parts are stepped in between
+_AT_ONCE = 1000  # instances in one step, so that other parts are stepped in between
 _PAUSE = 0.2  # seconds between two turns with work
-_TRY_AGAIN = 5.0  # seconds after a claim that could not be written
+_TRY_AGAIN = 5.0  # seconds until a failed revocation is repeated
 
 
 class Withdrawer(DriverPart):
@@ -55,7 +55,7 @@ class Withdrawer(DriverPart):
                     taken.append(index)
                 else:
                     began.append(index)
-        except OSError as error:  # no room: what was revoked is found revoked by the next try
+        except OSError as error:  # disk full: the next try finds the revoked ones revoked
             _log.warning("a claim cannot be revoked: %s", error)
             self._closed_until = now + _TRY_AGAIN
         if taken:
@@ -71,7 +71,7 @@ class Withdrawer(DriverPart):
             self._too_late(index)
 
     def _too_late(self, index: int) -> None:
-        """Its job has begun. A held one keeps running; one whose parents failed must not."""
+        """Handle a job that has started already. A held one keeps running; one whose parents failed is cancelled."""
         state = self._context.state
         self._context.observer.note_began(index)
         if index in state.held:

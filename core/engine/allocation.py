@@ -1,4 +1,4 @@
-"""An allocation of Slurm that many instances share, as the journal tells it."""
+"""An allocation of Slurm that many instances share, as the journal records it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .status import IN_SLURM, LIVE, Status
 
 @dataclass(slots=True)
 class Allocation:
-    """One job of Slurm with a leader in it that runs what it is given. Times are wall clock seconds, 0: not yet."""
+    """A job of Slurm in which a leader runs the instances assigned to it. Times are wall clock seconds; 0: not yet."""
 
     name: str
     pool: Pool
@@ -20,18 +20,18 @@ class Allocation:
     asked_at: float
     status: Status = Status.SUBMITTING
     job: str = ""
-    reason: str = ""  # why Slurm lets it wait
+    reason: str = ""  # why Slurm keeps it pending
     queued_at: float = 0.0
-    began_at: float = 0.0  # when its leader stood ready
-    ends_at: float = 0.0  # by Slurm's time limit
+    began_at: float = 0.0  # when its leader was ready
+    ends_at: float = 0.0  # by its time limit in Slurm
     ended_at: float = 0.0
     hosts: tuple[str, ...] = ()
     cores: int = 0  # on all nodes together
-    graph: bool = True  # whether it can be given what waits for others that it has
-    ending: bool = False  # it takes nothing more
+    graph: bool = True  # whether instances can be assigned ahead of their parents in it
+    ending: bool = False  # accepts no more instances
     cause: Cause | None = None  # why it ended, if it did not finish well
     done: int = 0  # instances that finished in it
-    members: dict[int, None] = field(default_factory=dict[int, None])  # instances that it has and that are not over
+    members: dict[int, None] = field(default_factory=dict[int, None])  # instances assigned to it that are not over
 
     @property
     def is_over(self) -> bool:
@@ -39,5 +39,5 @@ class Allocation:
 
     @property
     def takes(self) -> bool:
-        """Whether it can be given instances."""
+        """Whether instances can be assigned to it."""
         return bool(self.job) and not self.ending and self.status in IN_SLURM and self.status is not Status.COMPLETING

@@ -1,7 +1,7 @@
-"""Turns what Slurm shows of allocations into events, as job_observer.py does for jobs of their own.
+"""Turns what Slurm shows of allocations into events, as job_observer.py does for individual jobs.
 
-Whether an allocation is over is for Slurm alone to say: only then nothing of it runs any more, and what it had not
-brought to an end can be made again elsewhere.
+Only Slurm decides whether an allocation is over: only then nothing in it runs any more, and its unfinished instances
+can run again elsewhere.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _CODES = {
     Status.OUT_OF_MEMORY: CauseCode.ALLOCATION_OUT_OF_MEMORY,
     Status.CANCELLED: CauseCode.ALLOCATION_CANCELLED,
 }
-MOST_RETURNS = 3  # attempts of an instance in a row that may begin and be lost with their allocations
+MOST_RETURNS = 3  # attempts of an instance in a row that may start and be lost with their allocations
 
 
 @dataclass(frozen=True, slots=True)
 class AllocationEnd:
-    """What became of an allocation."""
+    """The end of an allocation."""
 
     allocation: Allocation
     status: Status
@@ -39,12 +39,12 @@ class AllocationEnd:
 
 @dataclass(slots=True)
 class AllocationExpectation:
-    """What is expected of one open allocation, and doubted. Times are the driver's monotonic clock."""
+    """What is awaited and doubted about one open allocation. Times are the driver's monotonic clock."""
 
     last_heard: float = 0.0
-    unclear_since: float | None = None  # nobody knows whether Slurm took the request for it
+    unclear_since: float | None = None  # since when it is unknown whether Slurm accepted the request
     missing_since: float | None = None  # first poll that did not show its job
-    leader_ended: bool = False  # Slurm's word is awaited
+    leader_ended: bool = False  # Slurm's verdict is awaited
 
 
 class AllocationObserver:
@@ -63,17 +63,17 @@ class AllocationObserver:
         return any(each.unclear_since is not None or each.leader_ended for each in self._expected.values())
 
     def touch(self, name: str, now: float) -> None:
-        """Something just happened to it: polls of Slurm that began before say nothing of it."""
+        """Record news of an allocation: polls of Slurm that started earlier are outdated for it."""
         expected = self._expect(name)
         expected.last_heard, expected.missing_since = now, None
 
     def doubt(self, name: str, now: float) -> None:
-        """Nobody knows whether Slurm took the request for it."""
+        """Record that it is unknown whether Slurm accepted the request."""
         expected = self._expect(name)
         expected.unclear_since = now if expected.unclear_since is None else expected.unclear_since
 
     def says_over(self, name: str) -> None:
-        """Its leader has ended."""
+        """Record that the leader of an allocation has ended."""
         self._expect(name).leader_ended = True
 
     def look(
@@ -84,9 +84,9 @@ class AllocationObserver:
         at: float,
         now: float,
     ) -> tuple[list[ev.Event], list[AllocationEnd]]:
-        """A poll of Slurm that was begun at `asked`: the events that follow, and which allocations are over.
+        """Return the events of a poll of Slurm that was started at `asked`, and the allocations that are over.
 
-        `seen` gives a job's state by its id, `find` the id of the job of an allocation, empty if there is none.
+        `seen` maps a job id to the job's state; `find` maps an allocation to its job id, empty if there is none.
         """
         events: list[ev.Event] = []
         overs: list[AllocationEnd] = []
@@ -117,12 +117,12 @@ class AllocationObserver:
         return events, overs
 
     def end(self, over: AllocationEnd, at: float) -> list[ev.Event]:
-        """The events with which an allocation ends: what it had is made again, or ends as it did."""
+        """Return the events with which an allocation ends: its instances run again, or end as it did."""
         allocation, state = over.allocation, self._state
         self._expected.pop(allocation.name, None)
         events: list[ev.Event] = []
         again: list[tuple[int, int]] = []
-        # Children first: what a parent unbinds by its return is out already.
+        # Children first: those that the return of a parent would unbind are returned already.
         for index in sorted(allocation.members, reverse=True):
             attempt = state.attempts[index][-1]
             if attempt.started_at and not attempt.cancelled and self._returns(index) >= MOST_RETURNS - 1:
@@ -139,7 +139,7 @@ class AllocationObserver:
         return events
 
     def _returns(self, index: int) -> int:
-        """How many attempts before the last, in a row, began and were returned."""
+        """Count the attempts before the last, in a row, that started and were returned."""
         number = 0
         for attempt in reversed(self._state.attempts[index][:-1]):
             if attempt.started_at and not attempt.returned:

@@ -1,7 +1,7 @@
-"""Decides over allocations: which to ask for, what to give them, what to take back, and when to let them go.
+"""Decides about allocations: which to request, what to assign and withdraw, and when to release them.
 
-An instance goes to an allocation of its pool when it is ready, or ahead of that to the one which has all that it
-still waits for: its leader then starts it by itself, with no word to anybody. Every question changes nothing.
+An instance is assigned to an allocation of its pool when it is ready, or earlier to the one that has all parents it
+still waits for: the leader then starts it without the driver. No method changes the state.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from .causes import Cause, CauseCode
 from .state import StudyState
 from .status import OVER, Status
 
-MOST_AT_ONCE = 1000  # instances that one turn gives or takes back: the driver looks up in between
-START_MARGIN = 10  # seconds that an instance has to have beyond its walltime to be worth giving
-_LEAST_LEFT = 30  # seconds that an allocation has to have for an instance without a walltime
-_GUESS = 60.0  # seconds that an instance may take of which nothing is known
-_VAIN = 3  # allocations that never began, after which no other is asked for
+MOST_AT_ONCE = 1000  # instances assigned or withdrawn in one turn, so the driver's loop stays responsive
+START_MARGIN = 10  # seconds that must remain beyond an instance's walltime to assign it
+_LEAST_LEFT = 30  # seconds that must remain to assign an instance without a walltime
+_GUESS = 60.0  # seconds assumed for an instance without a known run time
+_VAIN = 3  # allocations of a pool that never started, after which no more are requested
 _WAITING = (Status.WAITING, Status.READY, Status.HELD, Status.BOUND, Status.PENDING, Status.SUBMITTING)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Instances that an allocation is to have."""
+    """Instances to assign to an allocation."""
 
     allocation: str
     members: tuple[int, ...]
@@ -34,7 +34,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Instances that an allocation has not begun and is not to begin."""
+    """Instances to withdraw from an allocation, which has not started them."""
 
     allocation: str
     members: tuple[int, ...]
@@ -42,7 +42,7 @@ class Withdrawal:
 
 
 class AllocationPolicy:
-    """Weighs one study at one moment; `now` is the wall clock, which the ends of allocations are told in."""
+    """Decides for one study at one moment; `now` is the wall clock, as are the end times of allocations."""
 
     def __init__(self, state: StudyState, packing: PackingPlan, now: float) -> None:
         self._state = state
@@ -50,10 +50,10 @@ class AllocationPolicy:
         self._now = now
         self._open = state.allocations.open()
 
-    # --- giving
+    # --- assigning
 
     def assignments(self, throttle: int, *, ahead: bool) -> list[Assignment]:
-        """What to give now; `ahead`: also what waits for others in the same allocation."""
+        """Return what to assign now; `ahead`: also instances whose parents are in the same allocation."""
         state = self._state
         if not self._open:
             return []
@@ -79,7 +79,7 @@ class AllocationPolicy:
         return [Assignment(name, tuple(members)) for name, members in found.items()]
 
     def ready(self) -> Iterator[tuple[int, PoolShare]]:
-        """The ready instances that share allocations, those far down the graph first."""
+        """Yield the ready instances that share allocations, the deepest steps of the graph first."""
         state = self._state
         for step in state.deepest_first:
             if step in self._packing.steps:
@@ -94,13 +94,13 @@ class AllocationPolicy:
         return share.ask.seconds <= self._left(allocation) - (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
 
     def _left(self, allocation: Allocation) -> float:
-        """The seconds that an allocation has for what it is given now."""
+        """Return the seconds that an allocation has left for an instance assigned now."""
         if not allocation.began_at:
             return allocation.seconds
         return allocation.ends_at - self._now if allocation.ends_at else float("inf")
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
-        """The instances that wait for what one allocation has, with that."""
+        """Yield instances whose unfinished parents are all in one allocation, with its name."""
         state, funnels = self._state, dict[int, str | None]()
         for step in reversed(state.deepest_first):
             if step not in self._packing.steps or not state.ahead[step]:
@@ -118,7 +118,7 @@ class AllocationPolicy:
                         yield index, allocation.name
 
     def _holder(self, instances: Iterable[int]) -> str | None:
-        """The allocation that has all of these that are not finished; empty if all are, None if there is none."""
+        """Return the allocation that has all unfinished ones of these; empty if all are over, None if there is none."""
         state, found = self._state, ""
         for index in instances:
             if state.status[index] in OVER:
@@ -130,10 +130,10 @@ class AllocationPolicy:
             found = name
         return found
 
-    # --- asking
+    # --- requesting
 
     def wanted(self, cores_of_a_node: int) -> list[Pool]:
-        """The pools to ask an allocation for. `cores_of_a_node` is a guess for those that none of is known."""
+        """Return the pools to request an allocation for. `cores_of_a_node` is assumed where the size is unknown."""
         pack, pools = self._packing.pack, dict[Pool, None]()
         for _, share in self.ready():
             alive = [
@@ -153,7 +153,7 @@ class AllocationPolicy:
         return not allocation.job or self._fits(allocation, share)
 
     def _wait(self, alive: list[Allocation], cores_of_a_node: int) -> bool:
-        """Whether the work of these allocations, spread over them, would take too long."""
+        """Whether the remaining work of these allocations would take longer than `more_after` seconds."""
         state, work = self._state, 0.0
         for step in self._packing.steps:
             counts = state.step_counts[step]
@@ -169,7 +169,7 @@ class AllocationPolicy:
         return work / max(1, cores) > self._packing.pack.more_after
 
     def never_began(self, pool: Pool) -> str:
-        """The last allocation of a pool if the last few never began; else empty. A person's retry gives it new ones."""
+        """Return a pool's last allocation if its last three never started; else empty. A user's retry resets it."""
         since = self._state.retried_at
         asked = [own for own in self._state.allocations.by_name.values() if own.asked_at >= since]
         own = [own for own in asked if own.pool == pool and own.is_over]
@@ -178,13 +178,13 @@ class AllocationPolicy:
         return last[-1].name if len(last) == _VAIN and never else ""
 
     def stuck(self, pool: Pool) -> list[int]:
-        """The ready instances that wait for a pool."""
+        """Return the ready instances that wait for a pool."""
         return [index for index, share in self.ready() if share.pool == pool]
 
-    # --- taking back, letting go
+    # --- withdrawing, releasing
 
     def withdrawals(self) -> list[Withdrawal]:
-        """What allocations have that others should have: no time is left for it, or another has nothing to do."""
+        """Return what to withdraw: instances that do not fit the time left, or that an idle allocation could run."""
         found: list[Withdrawal] = []
         for allocation in self._open:
             if not allocation.began_at:
@@ -200,7 +200,7 @@ class AllocationPolicy:
         return [back for back in (*found, *self._steal()) if back.members]
 
     def _bound_in(self, allocation: Allocation) -> tuple[int, ...]:
-        """What was given with something to wait for, which may be done by now: it stands in the list all the same."""
+        """Return what was assigned ahead of its parents: even if those are done now, it is in the leader's list."""
         freed = (index for index in self._of(allocation, Status.PENDING) if self._state.attempts[index][-1].freed_at)
         return (*self._of(allocation, Status.BOUND), *freed)
 
@@ -217,7 +217,7 @@ class AllocationPolicy:
             if richest is None:
                 continue
             waiting = self._of(richest, Status.PENDING)
-            # One that has not begun loses everything: what it has could run at once.
+            # An allocation that has not started loses everything: its instances could run at once.
             keep = max(1, len(waiting) // 2) if richest.began_at else 0
             cause = Cause(CauseCode.IDLE_ALLOCATION, job=idle.job)
             yield Withdrawal(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
@@ -226,7 +226,7 @@ class AllocationPolicy:
         return tuple(index for index in allocation.members if self._state.status[index] is status)
 
     def releasable(self) -> list[Allocation]:
-        """The allocations that nothing of the study will need any more, unless somebody asks for it."""
+        """Return the open allocations without members, once no instance of a packed step is left to run."""
         state = self._state
         for step in self._packing.steps:
             counts = state.step_counts[step]

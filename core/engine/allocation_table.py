@@ -1,4 +1,4 @@
-"""The allocations of a study: what their events add up to. Which instances they have, the state tells them."""
+"""The allocations of a study, as their events add up to. StudyState reports which instances they have."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from .status import LIVE, Impossible, Status
 
 @dataclass(slots=True)
 class AllocationTable:
-    """All allocations by name, in the order in which they were asked for."""
+    """All allocations by name, in the order in which they were requested."""
 
     by_name: dict[str, Allocation] = field(default_factory=dict[str, Allocation])
 
     def open(self) -> list[Allocation]:
-        """Those that are not over, or not known to be."""
+        """Return those that are not over, or not known to be."""
         return [allocation for allocation in self.by_name.values() if not allocation.is_over]
 
     def of_job(self, job: str) -> Allocation | None:
-        """The allocation whose job that is."""
+        """Return the allocation with that job; None if there is none."""
         return next((allocation for allocation in self.by_name.values() if allocation.job == job), None)
 
     def takes(self, name: str) -> bool:
-        """Whether there is such an allocation and it can be given instances."""
+        """Whether an allocation exists and instances can be assigned to it."""
         return name in self.by_name and self.by_name[name].takes
 
     def has(self, name: str, index: int) -> None:
-        """An instance is on its way to an allocation."""
+        """Record that an instance is assigned to an allocation."""
         self.by_name[name].members[index] = None
 
     def leaves(self, name: str, index: int, *, finished: bool) -> None:
@@ -38,7 +38,7 @@ class AllocationTable:
         allocation.done += finished
 
     def apply(self, event: ev.AllocationEvent) -> None:
-        """Take an event in. Raises Impossible, and changes nothing, if it cannot follow."""
+        """Apply an event. Raises Impossible, and changes nothing, if it is not allowed."""
         if isinstance(event, ev.AllocationIntended):
             self._intended(event)
             return

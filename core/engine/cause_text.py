@@ -1,7 +1,6 @@
-"""Causes in words: the only place that words them, for what shows a study and for the hooks of a study.
+"""Causes in words: the only place with their wording, used by views and by a study's hooks.
 
-It is here and not in the tui because a driver hands the words to the study's own commands as MTUI_CAUSE. Nothing that
-decides imports it.
+It is not in `tui` because the driver passes the words to hooks as MTUI_CAUSE. No module that decides imports it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Why an attempt, a job or an allocation ended, or left the queue: a code with its fields.
 
-The journal, the checkpoint and programs get the code; the words for people are in cause_text.py. Journals that were
-written before there were codes have texts: each is a cause of code OTHER.
+The journal, the checkpoint and programs get the code; the words for people are in cause_text.py. Journals written
+before codes existed contain texts: each is read as a cause of code OTHER.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .status import Status
 
 
 class CauseCode(Enum):
-    """The values are in journals: none is ever renamed."""
+    """Codes of causes. The values are in journals, so none is ever renamed."""
 
-    OTHER = "other"  # only `text` says what it was
+    OTHER = "other"  # `text` describes it
 
     EXIT_CODE = "exit_code"
     TERMINATED = "terminated"  # the script got a TERM that mtui did not send
@@ -26,7 +26,7 @@ class CauseCode(Enum):
     NODE_FAILED = "node_failed"
     PREEMPTED = "preempted"
     DEADLINE = "deadline"
-    CANCELLED_IN_SLURM = "cancelled_in_slurm"  # not by mtui
+    CANCELLED_IN_SLURM = "cancelled_in_slurm"  # outside of mtui
     LAUNCH_FAILED = "launch_failed"
     JOB_FAILED = "job_failed"  # Slurm reports no exit code; `text` is its reason
 
@@ -34,12 +34,12 @@ class CauseCode(Enum):
     NEVER_BEGAN = "never_began"
     JOB_UNKNOWN = "job_unknown"  # to squeue and to sacct
     JOB_NOT_IN_QUEUE = "job_not_in_queue"  # and sacct does not answer
-    TASK_UNKNOWN = "task_unknown"  # the same of a pending task of an array
+    TASK_UNKNOWN = "task_unknown"  # the same for a pending task of an array
     TASK_NOT_IN_QUEUE = "task_not_in_queue"
 
     COMMAND = "command"
     COMMAND_BEFORE_SUBMIT = "command_before_submit"
-    MARKED_FINISHED = "marked_finished"  # `text` is the person's reason
+    MARKED_FINISHED = "marked_finished"  # `text` is the user's reason
     MARKED_SKIPPED = "marked_skipped"
 
     PARENT_FAILED = "parent_failed"  # this and the next two: withdrawn from Slurm, or from an allocation
@@ -53,16 +53,16 @@ class CauseCode(Enum):
     ALLOCATION_PREEMPTED = "allocation_preempted"
     ALLOCATION_OUT_OF_MEMORY = "allocation_out_of_memory"
     ALLOCATION_UNNEEDED = "allocation_unneeded"  # cancelled by mtui before it began
-    ALLOCATION_CANCELLED = "allocation_cancelled"  # not by mtui
+    ALLOCATION_CANCELLED = "allocation_cancelled"  # outside of mtui
     ALLOCATION_FAILED = "allocation_failed"
     ALLOCATION_LEADER_ENDED = "allocation_leader_ended"
     ALLOCATION_UNKNOWN = "allocation_unknown"  # to Slurm
     ALLOCATION_NOT_REQUESTED = "allocation_not_requested"  # the request for it never reached Slurm
 
-    NO_WAITING = "no_waiting"  # an allocation that cannot hold what waits for parents
+    NO_WAITING = "no_waiting"  # an allocation that cannot hold instances that wait for parents
     NO_TIME_LEFT = "no_time_left"
-    IDLE_ALLOCATION = "idle_allocation"  # another one has nothing to do
-    REVOKED = "revoked"  # by a driver that ended before it wrote why
+    IDLE_ALLOCATION = "idle_allocation"  # another allocation is idle
+    REVOKED = "revoked"  # by a driver that ended before it recorded the reason
 
     MAESTRO_STATE = "maestro_state"  # `text` is the state in its status.csv
     MAESTRO_CANCELLED = "maestro_cancelled"
@@ -70,15 +70,15 @@ class CauseCode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A code and its fields; which of them a code has, its text shows (cause_text.py)."""
+    """A code and its fields; the wording in cause_text.py shows which fields a code has."""
 
     code: CauseCode
-    text: str = ""  # the words of others: Slurm's reason, the error of a script, a person's reason
+    text: str = ""  # text from elsewhere: Slurm's reason, the error of a script, a user's reason
     exit_code: int | None = None
     node: str = ""
     job: str = ""  # of the instance, or of an allocation
     allocation: str = ""  # by its name in the study
-    times: int = 0  # attempts in a row that were lost with their allocations, if no other is made
+    times: int = 0  # attempts in a row that were lost with their allocations, if none follows
 
 
 _PLAIN = tuple((field.name, field.default) for field in fields(Cause) if field.name != "code")
@@ -95,17 +95,17 @@ BY_COMMAND = Cause(CauseCode.COMMAND)
 
 
 def text_cause(text: str) -> Cause | None:
-    """A cause that is known by its words alone; None if there are none."""
+    """Return a cause given by its text alone; None if the text is empty."""
     return Cause(CauseCode.OTHER, text) if text else None
 
 
 def exit_cause(code: int, node: str = "") -> Cause:
-    """The cause of a script that ended with `code` on `node`."""
+    """Return the cause of a script that exited with `code` on `node`."""
     return Cause(CauseCode.EXIT_CODE, exit_code=code, node=node)
 
 
 def job_cause(status: Status, code: int | None, reason: str, node: str) -> Cause:
-    """Why a job ended as `status`: by its exit code, Slurm's reason, and its node, as far as they are known."""
+    """Return why a job ended as `status`: from its exit code, Slurm's reason and its node, if known."""
     if status in _OF_JOBS:
         return Cause(_OF_JOBS[status], node=node)
     if reason == "JobLaunchFailure":
@@ -114,7 +114,7 @@ def job_cause(status: Status, code: int | None, reason: str, node: str) -> Cause
 
 
 def cause_record(cause: Cause | None) -> dict[str, Any]:
-    """A cause as fields of a journal's record: `cause_code`, and `cause_fields` if it has any; a text as `cause`."""
+    """Return a cause as fields of a journal record: `cause_code`, `cause_fields` if any; or `cause` for a text."""
     if cause is None:
         return {}
     if cause.code is CauseCode.OTHER:
@@ -124,9 +124,9 @@ def cause_record(cause: Cause | None) -> dict[str, Any]:
 
 
 def read_cause(record: Mapping[str, Any]) -> Cause | None:
-    """The cause of a journal's record; None if it has none. Raises ValueError for a damaged one.
+    """Return the cause in a journal record; None if it has none. Raises ValueError for a damaged one.
 
-    A code of a newer mtui is read as a text, and fields that are not known are ignored.
+    A code of a newer mtui is read as a text; unknown fields are ignored.
     """
     word, text = record.get("cause_code", ""), record.get("cause", "")
     values = record.get("cause_fields", {})

@@ -1,7 +1,7 @@
-"""What people ask of a running study: cancel, retry, hold, release, update, detach.
+"""Commands of users to a running study: cancel, retry, hold, release, rerun, done, skip, update, detach, stop, extend.
 
-A command is a file in the inbox (store/inbox.py). Here it becomes events, given the state of the study; each
-ends with `command_done`, which says what came of it or why it was refused.
+A command is a file in the inbox (store/inbox.py). Here it is turned into events, given the state of the study. The last
+one is `command_done`, with the outcome or the reason for the refusal.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from .status import DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb, allowed
 TARGETED = ("cancel", "retry", "hold", "release", "rerun", "done", "skip")
 VERBS = (*TARGETED, "update", "detach", "stop", "extend")
 ALL = "*"
-FAILED = "failed"  # as a target: everything that failed itself
+FAILED = "failed"  # as a target: all instances that failed themselves (not blocked ones)
 MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}
-_LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0, "poll": 1}  # what `update` changes
-_Result = tuple[list[ev.Event], str]  # what a command changes, and the words of its answer
-_CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # where the option has another name
+_LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0, "poll": 1}  # what `update` changes, with the lowest values
+_Result = tuple[list[ev.Event], str]  # the events of a command, and the message of its answer
+_CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # limits whose option has another name
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRequest:
-    """A command as it was sent. `targets` are instance names, globs of them, step names, or FAILED.
+    """A command as it was sent. `targets` are instance names, glob patterns, step names, or FAILED.
 
-    `options` are the limits of `update`, the resources that `retry` and `rerun` change, or the reason of a mark.
+    `options` are the limits of `update`, the resources that `retry` and `rerun` change, or the reason for a mark.
     """
 
-    command: str  # its id; taken once
+    command: str  # its id; each id is applied once
     verb: str
     targets: tuple[str, ...] = ()
     options: tuple[tuple[str, str | int], ...] = ()
 
 
 def resolve_targets(plan: Plan, state: StudyState, targets: Iterable[str]) -> tuple[list[int], list[str]]:
-    """The instances that targets mean, in plan order, and the targets that mean none."""
+    """Return the instances that targets match, in plan order, and the targets that match none."""
     found: set[int] = set()
     unknown: list[str] = []
     names = {instance.name: instance.index for instance in plan.instances}
@@ -67,7 +67,7 @@ def resolve_targets(plan: Plan, state: StudyState, targets: Iterable[str]) -> tu
 
 
 def apply_command(state: StudyState, request: CommandRequest, at: float) -> list[ev.Event]:
-    """The events of a command; nothing for one that was done before."""
+    """Return the events of a command; none if it was already carried out."""
     known = state.commands.get(request.command)
     if known and known.outcome:
         return []
@@ -99,7 +99,7 @@ def apply_command(state: StudyState, request: CommandRequest, at: float) -> list
 
 
 def check_changes(state: StudyState, indices: Collection[int], changes: Mapping[str, str]) -> Refusal | None:
-    """Why these instances cannot be retried with these changes; None if they can."""
+    """Return why these instances cannot be retried with these changes; None if they can."""
     for key, value in changes.items():
         if refusal := check_change(key, value):
             return refusal
@@ -161,7 +161,7 @@ def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result 
         return _DECISIONS[request.verb](state, index, at)
 
     changes: list[ev.Event] = []
-    tallies: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of those that change, and of the others
+    tallies: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of the instances that change, and of the others
     # Children first: a cancelled parent would block them before their own turn.
     for index in reversed(indices):
         event, word = decide(state, index, at)
@@ -198,7 +198,7 @@ def _retry(state: StudyState, index: int, at: float) -> _Verdict:
 
 
 def _changes_of(state: StudyState, index: int, resources: Mapping[str, str]) -> dict[str, str]:
-    """What a retry changes of an instance: a local step asks for nothing, and a restart is asked for each time."""
+    """Return what a retry changes for an instance: no resources for local steps; a restart only if requested now."""
     instance = state.plan.instances[index]
     changes = {
         key: value for key, value in resources.items() if key == RESTART or state.plan.step_of(instance).scheduled
@@ -209,7 +209,7 @@ def _changes_of(state: StudyState, index: int, resources: Mapping[str, str]) -> 
 
 
 def _asked(changes: Mapping[str, str]) -> dict[str, str]:
-    """The changes without the taking back of a restart, which nobody asked for."""
+    """Return the changes without the removal of an earlier restart, which the user did not request."""
     return {key: value for key, value in changes.items() if key != RESTART or value}
 
 
@@ -220,7 +220,7 @@ def _rerun(state: StudyState, index: int, at: float) -> _Verdict:
 
 
 def _check_none_live(state: StudyState, indices: Iterable[int]) -> Refusal | None:
-    """Why these cannot all run again: some of them are active; None if none is."""
+    """Return why these cannot all be rerun: some are active; None if none is."""
     live = [index for index in indices if state.status[index] in LIVE]
     if not live:
         return None
@@ -264,6 +264,6 @@ _DECISIONS: dict[str, Callable[[StudyState, int, float], _Verdict]] = {
 
 
 def applies(state: StudyState, verb: str, index: int) -> bool:
-    """Whether a targeted command would change anything for an instance as it stands now."""
+    """Whether a targeted command would change anything for an instance in its present status."""
     event, _ = _mark(state, index, 0.0, verb, "") if verb in MARKS else _DECISIONS[verb](state, index, 0.0)
     return event is not None

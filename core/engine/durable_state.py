@@ -1,7 +1,7 @@
-"""The durable state of a study: all that its events add up to, and so all that a checkpoint stores.
+"""The durable state of a study: all that its events add up to, and therefore all that a checkpoint stores.
 
-A checkpoint is generated from the fields of DurableState (state_codec.py). What can be worked out from the fields is
-not one of them: its owner is StatusIndex (status_index.py).
+A checkpoint is generated from the fields of DurableState (state_codec.py). What can be derived from the fields is not
+one of them; it is in StatusIndex (status_index.py).
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class DriverInfo:
     host: str = ""
     pid: int = 0
     since: float = 0.0  # wall clock seconds
-    stopped: str = ""  # its reason to release the study; empty while it drives
+    stopped: str = ""  # why it released the study; empty while it drives
 
 
 @dataclass(slots=True, eq=False)
 class DurableState:
-    """Instances are given by their index in the plan. Times are wall clock seconds, 0 if there is none.
+    """All stored state. Instances are indices into the plan; times are wall clock seconds, 0 if there is none.
 
-    A dict to None is a queue: a set in the order of entry. That order follows from the order of events alone, so the
+    A dict to None is a queue: a set in the order of entry. That order follows from the order of events only, so the
     queues are stored although their members follow from the statuses.
     """
 
     size: int  # number of the plan's instances that exist so far: see PlanExtended
     status: list[Status]  # by instance
-    ready: list[dict[int, None]]  # by step: wait for nothing but a slot
-    ahead: list[dict[int, None]]  # by step: wait for parents of which Slurm has the jobs, so they can be submitted
-    ran: list[tuple[int, float]]  # by step: number of finished instances, and their run times together in seconds
+    ready: list[dict[int, None]]  # by step: only a slot is missing
+    ahead: list[dict[int, None]]  # by step: all unfinished parents are in Slurm, so they can be bound to those
+    ran: list[tuple[int, float]]  # by step: number of finished instances, and the sum of their run times in seconds
     attempts: dict[int, list[Attempt]] = field(default_factory=dict[int, list[Attempt]])
     live_slurm: dict[int, None] = field(default_factory=dict[int, None])  # Slurm has their jobs, or may have them
     live_local: dict[int, None] = field(default_factory=dict[int, None])
@@ -57,18 +57,18 @@ class DurableState:
     allocations: AllocationTable = field(default_factory=AllocationTable)
     submissions: dict[str, tuple[tuple[int, int], ...]] = field(
         default_factory=dict[str, tuple[tuple[int, int], ...]]
-    )  # without an answer so far: (instance, attempt)
+    )  # unanswered: (instance, attempt)
     held: set[int] = field(default_factory=set[int])
     cancelled_before_submit: set[int] = field(default_factory=set[int])  # by command
     marked: dict[int, Cause | None] = field(default_factory=dict[int, "Cause | None"])  # finished or skipped by command
-    retried_automatically: set[int] = field(default_factory=set[int])  # whose next attempts no person requested
-    to_cancel: dict[int, None] = field(default_factory=dict[int, None])  # cancel requests that are still to be sent
+    retried_automatically: set[int] = field(default_factory=set[int])  # the next attempt is a retry by rule
+    to_cancel: dict[int, None] = field(default_factory=dict[int, None])  # cancel requests still to be sent
     to_unbind: dict[int, None] = field(default_factory=dict[int, None])  # to be withdrawn from Slurm or an allocation
-    lost_dependency: set[int] = field(default_factory=set[int])  # of these: the job they are bound to never ends well
-    dependency_never_satisfied: set[int] = field(default_factory=set[int])  # says Slurm: not ahead until submitted
+    lost_dependency: set[int] = field(default_factory=set[int])  # subset: a job they are bound to will never succeed
+    dependency_never_satisfied: set[int] = field(default_factory=set[int])  # by Slurm: not ahead until submitted
     changes: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])  # resources for retries
     commands: dict[str, Command] = field(default_factory=dict[str, Command])
-    throttle: int | None = None  # this and the next three: by command; None: as the study was started
+    throttle: int | None = None  # this and the next three are set by command; None: as the study was started
     local_jobs: int | None = None
     rlimit: int | None = None
     poll: int | None = None
@@ -76,14 +76,14 @@ class DurableState:
     slurm_silent_since: float = 0.0
     slurm_message: str = ""
     deferred: str = ""  # Slurm's message when it last deferred a submission
-    result: str = ""  # of the study; empty while it is not over
-    retried_at: float = 0.0  # last time that a person retried something
+    result: str = ""  # of the study; empty until it is over
+    retried_at: float = 0.0  # last retry by a user
     failure_hook_ran: bool = False  # since then
     last_event_at: float = 0.0
 
     @classmethod
     def initial(cls, plan: Plan) -> DurableState:
-        """The state before the first event: everything waits, but for what is not to run."""
+        """Return the state before the first event: every instance waits, except those skipped or not added yet."""
         size = plan.sizes[0] if plan.sizes else len(plan.instances)
         status = [Status.WAITING] * len(plan.instances)
         for step in plan.steps:
@@ -98,10 +98,10 @@ class DurableState:
         return attempts[-1] if attempts else None
 
     def next_attempt(self, index: int) -> int:
-        """The number that a new submission of this instance carries.
+        """Return the attempt number for a new submission of this instance.
 
-        It is a new one only if the last attempt ended: a submission that was deferred or never arrived is the same
-        attempt, and takes the same claim.
+        It increases only if the last attempt ended: a submission that was deferred or never arrived is repeated as the
+        same attempt, and takes the same claim.
         """
         last = self.last_attempt(index)
         if last is None:
@@ -109,5 +109,5 @@ class DurableState:
         return last.number + 1 if last.ended_at else last.number
 
     def waits_in_allocation(self, index: int) -> bool:
-        """Whether an allocation has it, has not begun it, and could."""
+        """Whether an instance is assigned to an allocation that could start it and has not."""
         return self.status[index] is Status.PENDING and index in self.live_packed

@@ -1,7 +1,7 @@
-"""An event as a record of the journal, and a record as an event.
+"""Converts events to records of the journal, and back.
 
-A reader passes over fields that it does not know, and refuses types that it does not know: a newer mtui wrote them.
-A cause is written as `cause_code` and `cause_fields`; one that is known by its words alone is the text `cause`.
+A reader ignores unknown fields, and refuses unknown types: a newer mtui wrote them. A cause is written as
+`cause_code` and `cause_fields`; one given by its text alone as the text `cause`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from .status import Status
 
 VERSION = 1
 _FIELDS = {kind: tuple(fields(event)) for kind, event in TYPES.items()}
-# What is read of a record: names, and whether they have to be there. A resumed study reads a million of them.
+# Fields to read from a record: name, and whether it is required. Cached: resuming a study may read a million records.
 _READ = {kind: tuple((field.name, field.default is MISSING) for field in own) for kind, own in _FIELDS.items()}
 
 
 class UnknownEvent(ValueError):
-    """A record of a kind or version that this mtui does not know."""
+    """A record of a type or version that this mtui does not know."""
 
 
 def to_record(event: Event) -> dict[str, object]:
-    """The event as JSON-ready values, with its version and kind; fields at their default are left out."""
+    """Return the event as JSON-ready values, with its version and type; fields at their default are omitted."""
     record: dict[str, object] = {"v": VERSION, "type": event.kind}
     for field in _FIELDS[event.kind]:
         value = getattr(event, field.name)
@@ -39,12 +39,12 @@ def to_record(event: Event) -> dict[str, object]:
 
 
 def to_line(event: Event) -> str:
-    """The event as one line of the journal, without its end."""
+    """Return the event as one line of the journal, without the newline."""
     return json.dumps(to_record(event), ensure_ascii=False, separators=(",", ":"))
 
 
 def from_record(record: Mapping[str, object]) -> Event:
-    """The event of a journal record; raises UnknownEvent, or KeyError/ValueError for a damaged one."""
+    """Return the event of a journal record; raises UnknownEvent, or KeyError/ValueError for a damaged one."""
     kind = str(record.get("type"))
     event = TYPES.get(kind)
     if event is None or record.get("v") != VERSION:

@@ -1,6 +1,6 @@
-"""Everything that can happen to a study: one small value each, kept in the journal (see event_codec.py).
+"""Everything that can happen to a study: one small value for each event, kept in the journal (event_codec.py).
 
-The journal keeps these for ever, so a type or field that was released is never renamed or removed.
+The journal keeps events for ever, so a released type or field is never renamed or removed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .status import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """`at` is the writer's wall clock in seconds since 1970: for people, and for how long an allocation has left."""
+    """`at` is the writer's wall clock in seconds since 1970, for display and for the time left in an allocation."""
 
     kind: ClassVar[str] = ""
     at: float
@@ -22,7 +22,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverStarted(Event):
-    """A driver holds the lease, and this segment of the journal is its own."""
+    """A driver holds the lease and has started a new segment of the journal."""
 
     kind: ClassVar[str] = "driver_started"
     epoch: int
@@ -33,7 +33,7 @@ class DriverStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverStopped(Event):
-    """The driver let go in order. One that was killed says nothing."""
+    """The driver released the study cleanly. A killed driver records nothing."""
 
     kind: ClassVar[str] = "driver_stopped"
     reason: str
@@ -41,14 +41,14 @@ class DriverStopped(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitIntended(Event):
-    """About to hand `members` (instance, attempt) to a backend as one submission. On disk before it is done.
+    """`members` (instance, attempt) are about to be submitted together. On disk before the backend is called.
 
-    A submission that turned out not to have arrived is made again under a new submission name but with the
-    same attempt: so both would take the same claim, and the payload runs once even if both exist.
+    A submission that turns out not to have arrived is repeated under a new submission name but with the same attempt:
+    both would take the same claim, so the script runs once even if both exist.
 
-    Several members are a job array, each a task of it: as `tasks` says, else numbered from 0. `after` is what Slurm
-    is to wait for (the value of sbatch's --dependency), if it is submitted ahead of its parents' ends. With an
-    `allocation` they are given to that, which runs them side by side as far as its nodes go.
+    Several members form a job array, one task each, numbered by `tasks` or else from 0. `after` is the value of
+    sbatch's --dependency, for submissions ahead of their parents' ends. With an `allocation` they are assigned to
+    that, which runs as many in parallel as its nodes allow.
     """
 
     kind: ClassVar[str] = "submit_intended"
@@ -62,7 +62,7 @@ class SubmitIntended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted(Event):
-    """The backend took a submission."""
+    """The backend accepted a submission."""
 
     kind: ClassVar[str] = "submitted"
     submission: str
@@ -72,7 +72,7 @@ class Submitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitDeferred(Event):
-    """Not accepted because of a limit: it was not an attempt, and is tried again later."""
+    """Not accepted because of a limit: does not count as an attempt, and is tried again later."""
 
     kind: ClassVar[str] = "submit_deferred"
     submission: str
@@ -81,7 +81,7 @@ class SubmitDeferred(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitUnclear(Event):
-    """No usable answer came: the submission may have arrived. It is looked up by its name."""
+    """No usable answer: the submission may have arrived. Polls of Slurm look for its job name."""
 
     kind: ClassVar[str] = "submit_unclear"
     submission: str
@@ -90,7 +90,7 @@ class SubmitUnclear(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitMissed(Event):
-    """An unclear submission was looked for long enough: it is not there."""
+    """No poll has found the job of an unclear submission for long enough: it never arrived."""
 
     kind: ClassVar[str] = "submit_missed"
     submission: str
@@ -98,7 +98,7 @@ class SubmitMissed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRefused(Event):
-    """The backend did not take it, and trying again the same way is of no use."""
+    """The backend refused the submission, and repeating it unchanged would not help."""
 
     kind: ClassVar[str] = "submit_refused"
     submission: str
@@ -107,7 +107,7 @@ class SubmitRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started(Event):
-    """The job says that its script begins now."""
+    """The job reports that its script starts."""
 
     kind: ClassVar[str] = "started"
     instance: int
@@ -118,14 +118,14 @@ class Started(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exited(Event):
-    """The job says that its script ended, not with code 0: Slurm's verdict on the cause is awaited."""
+    """The job reports that its script failed: Slurm's verdict on the cause is awaited."""
 
     kind: ClassVar[str] = "exited"
     instance: int
     attempt: int
     code: int
     node: str = ""
-    error: str = ""  # what kept the script from being run at all
+    error: str = ""  # what prevented the script from running at all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +141,7 @@ class Observed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
-    """An attempt is over. It has a `cause` if it did not finish well."""
+    """An attempt is over. It has a `cause` if it did not succeed."""
 
     kind: ClassVar[str] = "ended"
     instance: int
@@ -154,7 +154,7 @@ class Ended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbound(Event):
-    """The jobs of bound `members` (instance, attempt) can no longer begin: their claims are taken by the driver."""
+    """The driver revoked the claims of bound `members` (instance, attempt): their jobs can no longer begin."""
 
     kind: ClassVar[str] = "unbound"
     members: tuple[tuple[int, int], ...]
@@ -163,7 +163,7 @@ class Unbound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(Event):
-    """Attempts that an allocation did not bring to their ends, by no fault of theirs: they are made again."""
+    """Attempts that their allocation did not finish, through no fault of their own: they are repeated."""
 
     kind: ClassVar[str] = "returned"
     members: tuple[tuple[int, int], ...]
@@ -172,17 +172,17 @@ class Returned(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationEvent(Event):
-    """Something that happened to an allocation, by the name that it has in its study."""
+    """An event of an allocation, by the allocation's name in its study."""
 
     allocation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationIntended(AllocationEvent):
-    """About to ask Slurm for an allocation that instances are to share. On disk before it is done."""
+    """About to request a shared allocation from Slurm. On disk before the request."""
 
     kind: ClassVar[str] = "allocation_intended"
-    pool: tuple[str, ...]  # what the jobs of its instances have in common: options of sbatch
+    pool: tuple[str, ...]  # sbatch options that its instances have in common
     gpus: int  # on each node
     nodes: int
     seconds: int  # its walltime
@@ -190,7 +190,7 @@ class AllocationIntended(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationQueued(AllocationEvent):
-    """Slurm took the allocation's job."""
+    """Slurm accepted the allocation's job."""
 
     kind: ClassVar[str] = "allocation_queued"
     job: str
@@ -207,27 +207,27 @@ class AllocationObserved(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationBegan(AllocationEvent):
-    """Its leader says that it takes instances. `seconds` are left of its walltime, 0 if there is no end."""
+    """Its leader accepts instances. `seconds` are left of its walltime; 0: no limit."""
 
     kind: ClassVar[str] = "allocation_began"
     job: str
     hosts: tuple[str, ...] = ()
     cores: int = 0  # on all nodes together
     seconds: float = 0.0
-    graph: bool = True  # whether it can be given what waits for others that it has
+    graph: bool = True  # whether instances can be assigned ahead of their parents in it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationEnding(AllocationEvent):
-    """It was told, or says, that it takes no more instances."""
+    """It accepts no more instances: it was released, or its leader reports so."""
 
     kind: ClassVar[str] = "allocation_ending"
-    cause: Cause | None = None  # as text: what its leader says
+    cause: Cause | None = None  # as text: the leader's reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationOver(AllocationEvent):
-    """Its job has ended, or there is none. What it had not brought to an end has been returned before this."""
+    """Its job has ended, or there is none. Its unfinished instances were returned before."""
 
     kind: ClassVar[str] = "allocation_over"
     status: Status
@@ -236,7 +236,7 @@ class AllocationOver(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmSilent(Event):
-    """Slurm cannot be asked. Nothing follows from that."""
+    """Slurm does not answer. Nothing follows from that."""
 
     kind: ClassVar[str] = "slurm_silent"
     message: str
@@ -244,14 +244,14 @@ class SlurmSilent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlurmAnswers(Event):
-    """Slurm can be asked again."""
+    """Slurm answers again."""
 
     kind: ClassVar[str] = "slurm_answers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandTaken(Event):
-    """A command was read from the inbox. What it does to each instance follows as events of their own."""
+    """A command was read from the inbox. Its effects on instances follow as separate events."""
 
     kind: ClassVar[str] = "command_taken"
     command: str  # its id
@@ -272,7 +272,7 @@ class CommandDone(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held(Event):
-    """An instance is not to start until it is released."""
+    """An instance must not start until it is released."""
 
     kind: ClassVar[str] = "held"
     instance: int
@@ -288,9 +288,9 @@ class Released(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried(Event):
-    """An instance is to run again. `why` says which rule did that; without it a person has asked for it.
+    """An instance will run again. `why` names the rule that decided it; if empty, a user requested it.
 
-    `changes` are resources that this and every later attempt gets; an empty value takes a change back.
+    `changes` are resources for this and every later attempt; an empty value removes a change.
     """
 
     kind: ClassVar[str] = "retried"
@@ -301,7 +301,7 @@ class Retried(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked(Event):
-    """A person says that an instance counts as finished, or is to be skipped; `cause` has the reason."""
+    """A user marked an instance as finished or skipped; `cause` has the reason."""
 
     kind: ClassVar[str] = "marked"
     instance: int
@@ -311,7 +311,7 @@ class Marked(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequested(Event):
-    """An instance is to end. One that was not submitted is cancelled by this; of others the job is to be ended."""
+    """The end of an instance was requested. An unsubmitted one is now cancelled; otherwise its job will be."""
 
     kind: ClassVar[str] = "cancel_requested"
     instance: int
@@ -319,7 +319,7 @@ class CancelRequested(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelSent(Event):
-    """The backend took the request to end these instances' jobs; that they ended is told by `ended`."""
+    """The backend accepted the request to cancel these instances' jobs; their ends follow as `ended`."""
 
     kind: ClassVar[str] = "cancel_sent"
     instances: tuple[int, ...]
@@ -327,7 +327,7 @@ class CancelSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelFailed(Event):
-    """The backend did not take the request; it is made again."""
+    """The backend did not accept the request; it is sent again."""
 
     kind: ClassVar[str] = "cancel_failed"
     message: str
@@ -341,12 +341,12 @@ class SettingsChanged(Event):
     throttle: int | None = None
     local_jobs: int | None = None
     rlimit: int | None = None
-    poll: int | None = None  # seconds between two looks at Slurm
+    poll: int | None = None  # seconds between two polls of Slurm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanExtended(Event):
-    """Rows were added to the plan: from here on it has `size` instances."""
+    """Rows were added to the plan: it now has `size` instances."""
 
     kind: ClassVar[str] = "plan_extended"
     size: int
@@ -354,7 +354,7 @@ class PlanExtended(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookRun(Event):
-    """About to run a command that the study gives for an occasion: `on_end` or `on_failure`."""
+    """About to run a command that the study defines as `on_end` or `on_failure`."""
 
     kind: ClassVar[str] = "hook_run"
     hook: str
@@ -370,7 +370,7 @@ class Anomaly(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyEnded(Event):
-    """Nothing is left to do: the study is finished, failed or cancelled."""
+    """No instance is left to run: the study is finished, failed or cancelled."""
 
     kind: ClassVar[str] = "study_ended"
     result: str

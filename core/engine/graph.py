@@ -1,4 +1,4 @@
-"""Who hangs on whom in a plan, and counters over it that cost no more than what a change touches."""
+"""Dependencies between the instances of a plan, and counters whose updates cost only what a change affects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..plan.study_plan import Instance, Plan, PlannedStep
 
 
 class EdgeKind(Enum):
-    """What has to become of a parent for the edge from it to be free."""
+    """What an edge requires of its parent."""
 
     ANY = "all edges"
     SUCCESS = "it has to be done"
@@ -17,13 +17,13 @@ class EdgeKind(Enum):
 
 
 class Edges:
-    """Edges of a plan, downwards. A funnel is an edge between two steps, not between instances."""
+    """The edges of a plan, from parents to dependents. A funnel is an edge between two steps, not between instances."""
 
     def __init__(self, plan: Plan, kind: EdgeKind = EdgeKind.ANY) -> None:
         self.plan = plan
         self.children: list[list[int]] = [[] for _ in plan.instances]  # by direct edges
-        self.funnel_users: list[list[int]] = [[] for _ in plan.steps]  # steps that wait for all of a step
-        self._chosen = [_chosen(step, kind) for step in plan.steps]  # by step, the steps above it that are meant
+        self.funnel_users: list[list[int]] = [[] for _ in plan.steps]  # steps that depend on all instances of a step
+        self._chosen = [_chosen(step, kind) for step in plan.steps]  # by step, the parent steps included
         for step in plan.steps:
             for funnel in self.funnels(step):
                 self.funnel_users[funnel].append(step.index)
@@ -33,24 +33,24 @@ class Edges:
                     self.children[parent].append(index)
 
     def parents(self, instance: Instance) -> Sequence[int]:
-        """The direct parents of an instance."""
+        """Return the direct parents of an instance."""
         chosen = self._chosen[instance.step]
         if chosen is None:
             return instance.parents
         return [parent for parent in instance.parents if self.plan.instances[parent].step in chosen]
 
     def funnels(self, step: PlannedStep) -> Sequence[int]:
-        """The funnels of a step."""
+        """Return the funnels of a step."""
         chosen = self._chosen[step.index]
         return step.funnels if chosen is None else [funnel for funnel in step.funnels if funnel in chosen]
 
     def users(self, step: int) -> list[int]:
-        """Every instance that waits for all of a step."""
+        """Return every instance that depends on all instances of a step."""
         return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]
 
 
 def _chosen(step: PlannedStep, kind: EdgeKind) -> frozenset[int] | None:
-    """The steps above a step to which its edges are of a kind; None if all are."""
+    """Return the parent steps to which a step's edges are of that kind; None: all."""
     if kind is EdgeKind.ANY or (kind is EdgeKind.SUCCESS and not step.after):
         return None
     if kind is EdgeKind.AFTER:
@@ -59,17 +59,17 @@ def _chosen(step: PlannedStep, kind: EdgeKind) -> frozenset[int] | None:
 
 
 class Graph(Edges):
-    """All edges of a plan, and what follows from them."""
+    """All edges of a plan, and queries over them."""
 
     def deepest_first(self) -> tuple[int, ...]:
-        """The steps, those with the most steps above them first; else as in the plan."""
+        """Return the steps, deepest in the graph first; ties in plan order."""
         depth: list[int] = []
         for step in self.plan.steps:
             depth.append(1 + max((depth[above] for above in step.above), default=0))
         return tuple(sorted(range(len(depth)), key=lambda step: -depth[step]))
 
     def below(self, indices: Iterable[int]) -> set[int]:
-        """Everything that hangs on these instances, directly or further down."""
+        """Return all dependents of these instances, direct and indirect."""
         found: set[int] = set()
         steps: set[int] = set()
         todo = list(indices)
@@ -86,10 +86,10 @@ class Graph(Edges):
 
 
 class Tally:
-    """For each instance, how much directly above it has some property.
+    """For each instance, the number of direct parents that have some property.
 
-    A direct parent that has it counts one, and so does a funnel step with at least one instance that has it: a
-    funnel over thousands is one barrier, and touches what waits for it only when its first comes or its last goes.
+    A direct parent counts as one, and so does a funnel step with at least one instance that has the property: a
+    funnel over thousands is one barrier, and updates its dependents only for its first and last such instance.
     """
 
     def __init__(self, edges: Edges, has: Sequence[bool]) -> None:
@@ -105,7 +105,7 @@ class Tally:
                 self.above[index] = funnels + sum([has[parent] for parent in parents])
 
     def change(self, index: int, has: bool) -> Sequence[int]:
-        """An instance got the property, or lost it. Returns the instances whose count that changed."""
+        """Record that an instance gained or lost the property. Returns the instances whose count changed."""
         edges, by = self._edges, 1 if has else -1
         step = edges.plan.instances[index].step
         before = self._within[step]

@@ -1,4 +1,4 @@
-"""Changes of the status of instances, and what follows from each for their dependents and queues."""
+"""Status changes of instances, and their consequences for dependents and queues."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .status_index import StatusIndex
 
 _TOO_LATE_TO_HOLD = OVER | {Status.RUNNING, Status.SUSPENDED, Status.COMPLETING}
 
-# What is still to be changed: the instance, why, and its new status.
+# A change still to be made: instance, verb, new status.
 _Change = tuple[int, Verb, Status]
 
 
 class InstanceTable:
-    """Writes the statuses and queues of a durable state, and keeps the index over the statuses up to date."""
+    """Writes the statuses and queues of a durable state, and keeps the status index up to date."""
 
     def __init__(self, plan: Plan, state: DurableState, index: StatusIndex) -> None:
         self._plan = plan
@@ -27,48 +27,48 @@ class InstanceTable:
         self.now = 0.0  # wall clock seconds of the event that is being applied
 
     def at(self, index: int) -> Status:
-        """The status of an instance; raises Impossible if there is none of that index."""
+        """Return the status of an instance; raises Impossible if the index is out of range."""
         if not 0 <= index < len(self._state.status):
             raise Impossible(f"there is no instance {index}")
         return self._state.status[index]
 
     def require(self, indices: Iterable[int], verb: Verb, target: Status) -> None:
-        """Raise Impossible unless all of these instances can make the change: one event, all or nothing."""
+        """Raise Impossible unless all of these instances allow the change: an event applies fully or not at all."""
         for index in indices:
             if not allowed(verb, self.at(index), target):
                 source = self._state.status[index].value
                 raise Impossible(f"instance {index} is {source}: '{verb.value}' cannot make it {target.value}")
 
     def unlock_ready(self) -> None:
-        """Make ready what waits for nothing, at the start of a study."""
+        """Make instances without unfinished parents ready, at the start of a study."""
         for index, status in enumerate(self._state.status):
             if status is Status.WAITING and self._index.waits_for(index) == 0:
                 self.change(index, Verb.UNLOCK, Status.READY)
 
     def unlock_if_free(self, index: int) -> None:
-        """Make a waiting instance ready if it waits for no parent."""
+        """Make a waiting instance ready if no parent holds it back."""
         if self._index.waits_for(index) == 0:
             self.change(index, Verb.UNLOCK, Status.READY)
 
     def unsubmitted_status(self, index: int) -> Status:
-        """The status of an instance that is not submitted, as its parents require it."""
+        """Return the status that an unsubmitted instance should have, given its parents."""
         if self._index.failed_above.above[index]:
             return Status.BLOCKED
         return Status.WAITING if self._index.waits_for(index) else Status.READY
 
     def change(self, index: int, verb: Verb, target: Status) -> None:
-        """Change the status of an instance, and whatever follows from that further down the graph.
+        """Change the status of an instance, and apply the consequences for its dependents.
 
         Raises Impossible, and changes nothing, if the table of transitions does not allow it.
         """
         self.require([index], verb, target)
         state_of, counters = self._state.status, self._index
-        todo: list[_Change] = [(index, verb, target)]  # the last first; what follows is reversed, so rows keep order
+        todo: list[_Change] = [(index, verb, target)]  # a stack; consequences pushed in reverse keep the order of rows
         while todo:
             index, verb, target = todo.pop()
             source = state_of[index]
             if source is target:
-                continue  # nothing new, or it was reached over two ways
+                continue  # no change, or already reached over another path
             assert allowed(verb, source, target)
             self._put(index, source, target)
             if (source in DONE) != (target in DONE):
@@ -87,7 +87,7 @@ class InstanceTable:
                 self._follow_binding(index, bindable)
 
     def _put(self, index: int, source: Status, target: Status) -> None:
-        """Write the status of one instance, and move it between the queues."""
+        """Write the status of one instance, and update its queues."""
         state = self._state
         step = self._plan.instances[index].step
         state.status[index] = target
@@ -116,7 +116,7 @@ class InstanceTable:
                 state.allocations.leaves(allocation, index, finished=target is Status.FINISHED)
 
     def _live_queue(self, index: int) -> dict[int, None]:
-        """The queue of live instances to which an instance belongs while it is live."""
+        """Return the queue of live instances that an instance belongs to while it is live."""
         state = self._state
         if not self._plan.steps[self._plan.instances[index].step].scheduled:
             return state.live_local
@@ -124,7 +124,7 @@ class InstanceTable:
         return state.live_packed if attempts and attempts[-1].allocation else state.live_slurm
 
     def _queue_ahead(self, index: int) -> None:
-        """Keep `ahead` right for an instance whose status or parents have changed."""
+        """Update `ahead` for an instance whose status or parents have changed."""
         state = self._state
         step = self._plan.steps[self._plan.instances[index].step]
         waits = step.scheduled and state.status[index] is Status.WAITING
@@ -136,7 +136,7 @@ class InstanceTable:
     # --- what follows for dependents
 
     def _follow(self, children: Sequence[int], *, more: bool) -> list[_Change]:
-        """The changes of instances that wait for one more parent than before, or for one fewer."""
+        """Return the changes of dependents that now wait for one parent more (or one fewer)."""
         follow: list[_Change] = []
         for child in children:
             status = self._state.status[child]
@@ -156,10 +156,10 @@ class InstanceTable:
         return follow
 
     def _follow_failure(self, index: int, failed: bool) -> list[_Change]:
-        """The changes of dependents of an instance that failed, or gets another chance."""
+        """Return the changes of dependents after an instance failed, or no longer counts as failed."""
         follow: list[_Change] = []
         failed_above, status = self._index.failed_above, self._state.status
-        for child in dict.fromkeys(failed_above.change(index, failed)):  # one may be reached over two ways
+        for child in dict.fromkeys(failed_above.change(index, failed)):  # one may be reached over two paths
             bad = failed_above.above[child]
             if bad and status[child] in TABLE[Verb.BLOCK].sources:
                 follow.append((child, Verb.BLOCK, Status.BLOCKED))
@@ -169,7 +169,7 @@ class InstanceTable:
         return follow
 
     def _follow_binding(self, index: int, bindable: bool) -> None:
-        """Dependents can be bound to an instance from now on, or no longer."""
+        """Update the dependents of an instance that jobs can now be bound to, or no longer."""
         for child in self._index.unbindable_above.change(index, not bindable):
             if self._state.status[child] is Status.WAITING:
                 self._queue_ahead(child)
@@ -179,20 +179,20 @@ class InstanceTable:
     # --- bound instances and attempts
 
     def lose_dependency(self, index: int) -> None:
-        """Have an instance unbound that is bound to a job which never ends well."""
+        """Queue a bound instance for withdrawal: a job that it is bound to will never succeed."""
         state = self._state
         if state.status[index] is Status.BOUND and not state.attempts[index][-1].cancelled:
             state.to_unbind[index] = None
             state.lost_dependency.add(index)
 
     def unbind_children(self, index: int) -> None:
-        """Have all instances unbound that depend on this one directly: its job is another than they are bound to."""
+        """Queue bound direct dependents for withdrawal: this instance's job is not the one they are bound to."""
         graph = self._index.graph
         for child in (*graph.children[index], *graph.users(self._plan.instances[index].step)):
             self.lose_dependency(child)
 
     def free(self, index: int) -> None:
-        """The jobs to which an instance is bound have ended well: it waits in Slurm's queue for resources."""
+        """Make a bound instance pending: the jobs it was bound to succeeded, so it only waits for resources."""
         self._note_freed(index)
         self.change(index, Verb.FREE, Status.PENDING)
 
@@ -201,7 +201,7 @@ class InstanceTable:
         attempt.reason, attempt.freed_at = "", self.now
 
     def void_last(self, index: int, cause: Cause | None) -> None:
-        """End an attempt that was deferred or never arrived: should its job turn up, its claim is void."""
+        """End an attempt that was deferred or never arrived; if its job appears later, it is an orphan job."""
         last: Attempt | None = self._state.last_attempt(index)
         if last and not last.ended_at:
             last.ended_at, last.cancelled, last.cause = self.now, True, cause

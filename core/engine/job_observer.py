@@ -1,8 +1,8 @@
-"""Turns what the world shows (records of jobs, polls of Slurm, ended processes) into events.
+"""Turns reports of jobs, polls of Slurm and ended local processes into events.
 
-Holds what has to be remembered between two polls, and no clock: `now` is the driver's monotonic clock, `at`
-its wall clock. An exit record with code 0 is final. For any other end Slurm is asked for its verdict first,
-because only Slurm knows of time limits and memory; if it has none in time, the exit code tells.
+It keeps what must be remembered between polls, and has no clock: `now` is the driver's monotonic clock, `at` its wall
+clock. An exit report with code 0 is final. For any other end, Slurm's verdict is awaited first, because only Slurm
+knows about time limits and memory; if none comes in time, the exit code decides.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from .state import StudyState
 from .status import LIVE, Status
 from .unclear_submissions import UnclearSubmissions
 
-_NO_ACCOUNTING = "no accounting"  # as the reason of a job that squeue does not show: sacct could not be asked
+_NO_ACCOUNTING = "no accounting"  # reason of a job that squeue does not show, if sacct could not be queried
 _WAITING = (Status.PENDING, Status.BOUND)
 _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
 _VERDICTS = {status.value: status for status in (Status.TIMED_OUT, Status.OUT_OF_MEMORY)}
 
 
 class JobObserver:
-    """Watches the live attempts of a study. Every method returns the events that follow, in order."""
+    """Watches the live attempts of a study. Methods that return events return them in order."""
 
     def __init__(self, state: StudyState, claimed: Callable[[int, int], bool] | None = None) -> None:
-        """`claimed` says whether an attempt's claim is taken, by instance and number; without it all are."""
+        """`claimed` returns whether an attempt's claim is taken, by instance and number; None: all are."""
         self._state = state
         self._claimed_by_file = claimed
-        self._last_heard: dict[int, float] = {}  # when something was last heard of an instance itself
+        self._last_heard: dict[int, float] = {}  # when an instance was last heard of from another source than polls
         self._expected = Expectations()
         self._unclear = UnclearSubmissions(state, self._expected)
         self._strays: list[str] = []
         self._strays_within: dict[str, list[str]] = {}
 
-    # --- what the driver has to know
+    # --- what the driver needs to know
 
     @property
     def wants_look(self) -> bool:
@@ -48,34 +48,34 @@ class JobObserver:
         return bool(self._unclear) or self._expected.wants_poll()
 
     def deadline(self) -> float | None:
-        """When `tick` has something to do next."""
+        """Return when `tick` has something to do next."""
         return self._expected.deadline()
 
     def take_orphans(self) -> list[str]:
-        """Slurm jobs that showed up and must not run: of an instance that is over, or duplicates without a claim."""
+        """Return and clear the orphan jobs found in Slurm: their attempt is over, or another job has the claim."""
         strays, self._strays = self._strays, []
         return strays
 
     def take_orphans_in_allocations(self) -> dict[str, list[str]]:
-        """Attempts that began and must not run, by the allocation that has them."""
+        """Return and clear the attempts that began in allocations and must not run, by allocation."""
         strays, self._strays_within = self._strays_within, {}
         return strays
 
     def doubtful(self) -> set[int]:
-        """Instances whose jobs may be over: a job bound to them now might begin in error."""
+        """Return instances whose jobs may be over: a job bound to them now might start in error."""
         return self._expected.doubtful()
 
     def never(self) -> set[int]:
-        """Bound instances whose jobs Slurm will not begin: they have to be bound again, or are blocked."""
+        """Return bound instances whose jobs Slurm will never start: they have to be bound again, or are blocked."""
         return {index for index in self._expected.never_satisfied() if self._state.status[index] in _WAITING}
 
     def note_began(self, instance: int) -> None:
-        """The claim of a bound instance is taken by its job: it began after all."""
+        """Record that the job of a bound instance has taken the claim: it did start."""
         with self._expected.change(instance) as expected:
             expected.never_satisfied, expected.has_begun = False, True
 
     def touch(self, instance: int, now: float) -> None:
-        """Something just happened to the instance: polls of Slurm that began before say nothing of it."""
+        """Record news of an instance: polls of Slurm that began earlier are outdated for it."""
         self._last_heard[instance] = now
         if instance in self._expected:
             with self._expected.change(instance) as expected:
@@ -84,18 +84,18 @@ class JobObserver:
                     expected.cancel_sent_at = None
 
     def note_cancel_sent(self, instances: Iterable[int], now: float) -> None:
-        """Slurm took the request to end their jobs. What has not begun leaves no record: only Slurm can tell."""
+        """Record that Slurm accepted cancel requests; jobs that have not begun leave no report, so polls decide."""
         for index in instances:
             if index in self._state.live_slurm and self._state.status[index] in _WAITING:
                 with self._expected.change(index) as expected:
                     expected.cancel_sent_at = now
 
     def doubt(self, submission: str, now: float) -> None:
-        """A submission became unclear at `now`."""
+        """Record that a submission became unclear at `now`."""
         self._unclear.add(submission, now)
 
     def resume(self, now: float) -> None:
-        """After a change of driver: go on waiting for what the one before waited for."""
+        """Keep waiting for what the previous driver waited for."""
         for index in self._state.live_slurm:
             attempt = self._state.attempts[index][-1]
             if attempt.exit_code is not None:
@@ -104,7 +104,7 @@ class JobObserver:
                 self.note_cancel_sent([index], now)
 
     def forget(self, instances: Iterable[int]) -> None:
-        """These are over: drop what was kept of them."""
+        """Drop what was remembered about instances that are over."""
         for index in instances:
             self._last_heard.pop(index, None)
             self._expected.drop(index)
@@ -112,22 +112,22 @@ class JobObserver:
     def _await(
         self, index: int, awaited: Awaited, deadline: float = 0.0, end: Callable[[float], ev.Ended] | None = None
     ) -> None:
-        """Wait for that word on the end of an instance's attempt, and for no other."""
+        """Set what is awaited for the end of an instance's attempt, replacing anything awaited before."""
         with self._expected.change(index) as expected:
             expected.awaited, expected.deadline, expected.end = awaited, deadline, end
 
     def _stop_awaiting(self, index: int, awaited: Awaited) -> None:
-        """That word on the end of an attempt is not needed any more, if it was awaited."""
+        """Stop waiting for `awaited`, if that is what the attempt's end waits for."""
         if self._expected.get(index).awaited is awaited:
             self._await(index, Awaited.NOTHING)
 
     # --- reports of jobs and processes
 
     def is_early(self, report: JobReport) -> bool:
-        """Whether a record is of an attempt that the journal does not know (yet).
+        """Whether a report belongs to an attempt that is not in the journal (yet).
 
-        So it is if the end of the journal was lost with its machine. The record has to wait: the attempt will be
-        submitted again, finds its claim taken, and then the record tells how it ended.
+        This happens if the end of the journal was lost in a crash of its machine. The report is kept: the attempt will
+        be submitted again and will find its claim taken; then the report shows how it ended.
         """
         if not 0 <= report.instance < len(self._state.status):
             return False
@@ -135,15 +135,15 @@ class JobObserver:
         return report.attempt > (last.number if last else 0)
 
     def report(self, report: JobReport, at: float, now: float) -> list[ev.Event]:
-        """A record from the spool, or from the leader of an allocation."""
+        """Return the events of a report from the spool, or from the leader of an allocation."""
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
             if isinstance(report, StartReport):
                 self._note_orphan_start(report)
-            return []  # of an attempt that is over: a record that was read before, or a late duplicate's
+            return []  # the attempt is over: a report read before, or a late one of a duplicate job
         self.touch(index, now)
-        at = min(at, report.at or at)  # by a clock that is ahead of ours, it would be in the future
+        at = min(at, report.at or at)  # the writer's clock may be ahead of ours
         match report:
             case StartReport():
                 self._note_orphan(attempt, report.job)
@@ -159,18 +159,18 @@ class JobObserver:
                 return []
 
     def _exit(self, report: ExitReport, attempt: Attempt, at: float, now: float) -> list[ev.Event]:
-        """An attempt ended: finally, or as far as the job knows."""
+        """Handle the end of a script: final, or Slurm's verdict is awaited."""
         index = report.instance
         self._note_orphan(attempt, report.job)
         self._stop_awaiting(index, Awaited.REPORT)
-        # Nobody knew that this job runs: its submission counted as missed, or its start record was lost.
+        # This job was not known to run: its submission counted as missed, or its start report was lost.
         found: list[ev.Event] = [] if attempt.job == report.job else [_started(report, at)]
         if status := _VERDICTS.get(report.verdict):
             cause = job_cause(status, report.code, "", report.node)
             return [*found, self._ended(at, index, report.attempt, status, report.code, cause, report.node)]
         if not attempt.in_queue or (report.code == 0 and not report.signal):
             cause = text_cause(report.error) or exit_cause(report.code, report.node)
-            if report.signal == "TERM":  # as when the job in which its driver ran is over
+            if report.signal == "TERM":  # e.g. the job in which the driver ran has ended
                 cause = Cause(CauseCode.TERMINATED, report.error, report.code, report.node)
             return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
         self._await(index, Awaited.VERDICT, now + VERDICT_WAIT)
@@ -180,9 +180,9 @@ class JobObserver:
         return [*found, exited]
 
     def _duplicate(self, report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
-        """A second job of an attempt ran nothing: the one that has the claim is followed."""
+        """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
         if report.owner == REVOKED:
-            return []  # it was being taken out of Slurm when it began
+            return []  # it was being withdrawn from Slurm when it started
         index = report.instance
         message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
         found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
@@ -194,7 +194,7 @@ class JobObserver:
         return found
 
     def _note_orphan_start(self, report: StartReport) -> None:
-        """An attempt began that is over. Of an allocation only itself is to end, unless that is over as well."""
+        """Record a start of an attempt that is over. In an open allocation only the attempt is ended, not the job."""
         allocation = self._state.allocations.of_job(report.job)
         if allocation and not allocation.is_over:
             self._strays_within.setdefault(allocation.name, []).append(f"{report.instance}.{report.attempt}")
@@ -202,19 +202,19 @@ class JobObserver:
             self._strays.append(report.job)
 
     def _note_orphan(self, attempt: Attempt, owner: str) -> None:
-        """The claim is taken by `owner`, so the job that was followed until now can only lose it."""
+        """Record that `owner` has the claim: the job followed until now is an orphan job."""
         if attempt.in_queue and attempt.job not in ("", owner):
             self._strays.append(attempt.job)
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
-        """Process `job` of a local step is gone; its exit record, if it left one, was read before.
+        """Return the events of a local step whose process `job` has ended; its exit report, if any, was read before.
 
-        Without one (no room on the disk) the exit code tells, if the process was the driver's own child.
+        Without a report (disk full) the exit code decides, if the process was a child of this driver.
         """
         attempt = self._state.last_attempt(instance)
         is_current = attempt is not None and (attempt.number, attempt.job) == (number, job)
         if not is_current or self._state.status[instance] not in LIVE:
-            return []  # its attempt is over, or another process's by now
+            return []  # the attempt is over, or now belongs to another process
         status = Status.FINISHED if code == 0 else Status.FAILED
         cause = None
         if code is None or code == 128 + signal.SIGKILL:
@@ -234,12 +234,12 @@ class JobObserver:
         now: float,
         accounting: bool,
     ) -> list[ev.Event]:
-        """A poll of Slurm that was begun at `asked`.
+        """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` gives a job's state by its id, None if Slurm knows it no more; `find` the id of the job of a
-        submission, empty if there is none.
+        `seen` maps a job id to the job's state, None if Slurm no longer knows it; `find` maps a submission to its
+        job id, empty if there is none.
         """
-        self._expected.forget_cancels(now - LOST_WAIT)  # one that Slurm still shows will not end of them
+        self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.look(find, asked, at)
         for index in list(self._state.live_slurm):
@@ -252,7 +252,7 @@ class JobObserver:
         return found
 
     def tick(self, at: float, now: float) -> list[ev.Event]:
-        """The ends for which nothing more was heard in time."""
+        """Return the ends whose awaited verdict or report did not arrive in time."""
         found: list[ev.Event] = []
         for index in self._expected.expired(now):
             attempt, end = self._state.attempts[index][-1], self._expected.get(index).end
@@ -266,14 +266,14 @@ class JobObserver:
         return found
 
     def _shown(self, index: int, view: SeenJob) -> JobAnswer:
-        """The answer of a poll that shows the job of an instance."""
+        """Return the answer of a poll that shows the job of an instance."""
         if index in self._expected:
             with self._expected.change(index) as expected:
                 expected.missing_since, expected.unconfirmed = None, False
         return JobAnswer.UNSATISFIABLE if self._is_unsatisfiable(index, view) else answer_of(view)
 
     def _missing(self, index: int, asked: float, now: float) -> JobAnswer:
-        """The answer of a poll that does not show the job of an instance."""
+        """Return the answer of a poll that does not show the job of an instance."""
         with self._expected.change(index) as expected:
             since = expected.missing_since = now if expected.missing_since is None else expected.missing_since
         if expected.cancel_sent_at is not None and expected.cancel_sent_at < asked:
@@ -281,9 +281,9 @@ class JobObserver:
         return JobAnswer.MISSING if now - since < LOST_WAIT else JobAnswer.LOST
 
     def _is_unsatisfiable(self, index: int, view: SeenJob) -> bool:
-        """Whether Slurm will not begin a job because of what it was bound to: it says so, or cancelled it unasked.
+        """Whether Slurm will never start a job because of its dependency: it reports so, or cancelled it unrequested.
 
-        That may be so of one whose parents are all finished here: Slurm can have another opinion of their ends.
+        This may also affect a job whose parents all finished here: Slurm can judge their ends differently.
         """
         attempt, known = self._state.attempts[index][-1], self._state.status[index]
         if not attempt.after or known not in _WAITING or not self._may_never_begin(index):
@@ -292,11 +292,11 @@ class JobObserver:
         return view.reason == NEVER or (known is Status.BOUND and unasked)
 
     def _may_never_begin(self, index: int) -> bool:
-        """Whether nobody requested the end of an instance, and its claim is not known to be taken."""
+        """Whether no cancel was requested for an instance, and its claim is not known to be taken."""
         return not self._state.attempts[index][-1].cancelled and not self._expected.get(index).has_begun
 
     def _act_on(self, index: int, answer: JobAnswer, view: SeenJob, at: float, now: float) -> list[ev.Event]:
-        """What follows from the answer of a poll about the job of an instance."""
+        """Return what follows from the answer of a poll about the job of an instance."""
         match ACTIONS[self._expected.get(index).awaited, answer]:
             case JobAction.WAIT:
                 return []
@@ -326,7 +326,7 @@ class JobObserver:
                 return self._lose(index, view.reason != _NO_ACCOUNTING, at)
 
     def _observe(self, index: int, view: SeenJob, at: float) -> list[ev.Event]:
-        """How Slurm shows a live job, if that is new."""
+        """Return how Slurm shows a live job, if that is new."""
         attempt, known, status = self._state.attempts[index][-1], self._state.status[index], view.status
         if status is Status.PENDING and known in _BEGUN:
             status = Status.REQUEUED
@@ -337,7 +337,7 @@ class JobObserver:
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
     def _end_as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
-        """The end that Slurm shows, by its time; with the exit code and cause that the job has reported, if it has."""
+        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any."""
         attempt = self._state.attempts[index][-1]
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
@@ -347,9 +347,9 @@ class JobObserver:
         return lambda at: self._ended(at, index, number, status, code, cause, view.node)
 
     def _finish_unreported(self, index: int, view: SeenJob, at: float, now: float) -> list[ev.Event]:
-        """A job that ended well without a report, as on a full disk. If not even its claim is taken, it ran nothing.
+        """Handle a job that succeeded without a report (e.g. disk full). If its claim is free as well, it ran nothing.
 
-        A job script of which only the beginning arrived is such a job. A claim that is not there yet may be on its way.
+        That happens if only the beginning of a job script arrived. A missing claim may still be on its way (NFS).
         """
         attempt = self._state.attempts[index][-1]
         claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
@@ -367,13 +367,13 @@ class JobObserver:
     def _rebind(self, index: int) -> list[ev.Event]:
         with self._expected.change(index) as expected:
             expected.never_satisfied = True
-        return []  # the driver makes the event, once it has the claim
+        return []  # the driver emits the event, once it has the claim
 
     def _lose(self, index: int, accounting: bool, at: float) -> list[ev.Event]:
-        """Slurm has not known the job of an attempt for long, and there is no report of its end."""
+        """Handle a job unknown to Slurm for LOST_WAIT seconds without a report of its end."""
         attempt = self._state.attempts[index][-1]
         if self._state.status[index] is Status.BOUND and self._may_never_begin(index):
-            return self._rebind(index)  # cancelled with the job that it was bound to, and forgotten
+            return self._rebind(index)  # cancelled with the job that it was bound to, and forgotten by Slurm
         code = CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE
         if self._state.status[index] is Status.PENDING and "_" in attempt.job:
             code = CauseCode.TASK_UNKNOWN if accounting else CauseCode.TASK_NOT_IN_QUEUE
@@ -388,7 +388,7 @@ class JobObserver:
     def _ended(
         self, at: float, index: int, number: int, status: Status, code: int | None, cause: Cause | None, node: str
     ) -> ev.Ended:
-        """The end of an attempt; one that somebody asked for is a cancellation, however it came about."""
+        """Build the end of an attempt; if a cancel was requested, any unsuccessful end is a cancellation."""
         if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
             status, cause = Status.CANCELLED, BY_COMMAND
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)

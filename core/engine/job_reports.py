@@ -1,4 +1,4 @@
-"""What a job, or the leader of an allocation, reports of one attempt: a class for each kind of record."""
+"""Reports about one attempt by its job, or by the leader of an allocation: a class for each kind."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class JobReport:
-    """A record of an attempt, with the job (or process) and the node that wrote it."""
+    """A report about an attempt, with the job (or process) and the node that wrote it."""
 
     instance: int
     attempt: int
     job: str
     node: str
-    at: float = field(default=0.0, kw_only=True)  # wall clock seconds of whoever wrote it; 0 if it does not say
+    at: float = field(default=0.0, kw_only=True)  # wall clock seconds of the writer; 0 if not given
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +26,20 @@ class ExitReport(JobReport):
     """The script ended."""
 
     code: int = 0
-    signal: str = ""  # that the job got before, without SIG
-    error: str = ""  # what kept the script from being run at all
-    verdict: str = ""  # an allocation's leader knows more than the exit code: the value of a Status
+    signal: str = ""  # received before the end, without SIG
+    error: str = ""  # what prevented the script from running at all
+    verdict: str = ""  # value of a Status, if an allocation's leader knows more than the exit code
 
 
 @dataclass(frozen=True, slots=True)
 class DuplicateReport(JobReport):
-    """The job found its claim taken, and ran nothing."""
+    """A duplicate job found the claim taken, and ran nothing."""
 
-    owner: str = ""  # the job that has the claim; empty if it is not known
+    owner: str = ""  # the job that has the claim; empty if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class LostReport(JobReport):
-    """The allocation could not bring the attempt to its end, by no fault of the attempt."""
+    """The allocation could not finish the attempt, through no fault of the attempt."""
 
     cause: str = ""

@@ -1,7 +1,7 @@
-"""Whether an instance that failed is tried again by itself, and with what: the study's rules, and Maestro's limits.
+"""Decides whether and how a failed instance is retried automatically: the study's rules and Maestro's limits.
 
-A cause has Slurm's word (TIMEOUT, OUT_OF_MEMORY, NODE_FAIL, PREEMPTED), or is the exit code, or FAILED for any. Tries
-are counted by cause, and anew after a person has retried the instance.
+A cause is a state of Slurm (TIMEOUT, OUT_OF_MEMORY, NODE_FAIL, PREEMPTED), an exit code, or FAILED for any. Attempts
+are counted by cause; a retry by a user resets the count.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORDS = {
     Status.NODE_FAILED: "NODE_FAIL",
     Status.PREEMPTED: "PREEMPTED",
 }
-_REFUSED = "REFUSED"  # Slurm did not take the submission
+_REFUSED = "REFUSED"  # Slurm refused the submission
 _UNLIMITED = 1_000_000
 _MEMORY = re.compile(r"([0-9]+)([KMGT]?)", re.IGNORECASE)
 _POWER = {"K": -1, "": 0, "M": 0, "G": 1, "T": 2}
@@ -36,14 +36,14 @@ _POWER = {"K": -1, "": 0, "M": 0, "G": 1, "T": 2}
 
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
-    """Maestro's limits, for causes of which a step's own rules say nothing."""
+    """Maestro's limits, for causes without a rule of the step."""
 
-    restarts: int = 1  # of a step that timed out and has a restart command; 0: no limit
-    attempts: int = 1  # at a submission that is refused, and at a local step that fails
+    restarts: int = 1  # restarts of a step that timed out and has a restart command; 0: no limit
+    attempts: int = 1  # submissions of a job that is refused, runs of a local step that fails
 
 
 def decide_retry(state: StudyState, index: int, tries: RetryLimits, at: float) -> ev.Retried | None:
-    """The event that lets an instance run again by itself; None if it is to stay as it is."""
+    """Return the event that retries an instance automatically; None if it is not retried."""
     last = state.last_attempt(index)
     if (
         state.status[index] not in UNSUCCESSFUL
@@ -66,7 +66,7 @@ def decide_retry(state: StudyState, index: int, tries: RetryLimits, at: float) -
 
 
 def rules_of(step: PlannedStep, tries: RetryLimits) -> dict[str, RetryRule]:
-    """Every rule that counts for a step, by cause."""
+    """Return every rule that applies to a step, by cause."""
     rules = dict(step.retry)
     for cause in ("TIMEOUT", "FAILED", _REFUSED):
         if (rule := _rule(step, cause, tries)) and cause not in rules:
@@ -75,7 +75,7 @@ def rules_of(step: PlannedStep, tries: RetryLimits) -> dict[str, RetryRule]:
 
 
 def _causes(attempt: Attempt) -> Iterator[str]:
-    """The causes that the end of an attempt counts as, the most special one first."""
+    """Yield the causes that the end of an attempt counts as, the most specific first."""
     if attempt.ended_as is None or attempt.ended_as not in (Status.FAILED, *_WORDS):
         return
     if attempt.ended_as in _WORDS:
@@ -88,7 +88,7 @@ def _causes(attempt: Attempt) -> Iterator[str]:
 
 
 def _ruled_by(step: PlannedStep, attempt: Attempt, tries: RetryLimits) -> str:
-    """The cause whose rule counts for the end of an attempt; empty if none does."""
+    """Return the cause whose rule applies to the end of an attempt; empty if none does."""
     return next((cause for cause in _causes(attempt) if _rule(step, cause, tries)), "")
 
 
@@ -102,7 +102,7 @@ def _rule(step: PlannedStep, cause: str, tries: RetryLimits) -> RetryRule | None
 
 
 def _failures(step: PlannedStep, attempts: list[Attempt], cause: str, tries: RetryLimits) -> int:
-    """How many attempts ended of that cause since a person let the instance run."""
+    """Count the attempts that ended with that cause since the last start by a user."""
     count = 0
     for attempt in reversed(attempts):
         count += _ruled_by(step, attempt, tries) == cause
@@ -127,14 +127,14 @@ def _changes(
         grown = value if factor is None else grow(key, now.get(key, ""), factor)
         if grown:
             changes[key] = grown
-    if rule.exclude and re.fullmatch(r"[\w.-]+", last.node):  # of several nodes nobody knows which it was
+    if rule.exclude and re.fullmatch(r"[\w.-]+", last.node):  # on several nodes it is unknown which one failed
         known = [node for node in now.get("exclude", "").split(",") if node]
         changes["exclude"] = ",".join(dict.fromkeys([*known, last.node]))
     return changes
 
 
 def grow(key: str, value: str, factor: float) -> str:
-    """A resource times a factor, in the form that sbatch takes; empty if there is nothing to multiply."""
+    """Multiply a resource by a factor, in the format of sbatch; empty if there is nothing to multiply."""
     if key == "walltime":
         seconds = walltime_seconds(value)
         return walltime_text(math.ceil(round(seconds * factor, 6))) if seconds else ""

@@ -1,7 +1,7 @@
-"""What each answer of Slurm about a job means for the attempt that is followed: one table.
+"""The table of what each answer of Slurm about a job means for its attempt.
 
-A job ends twice: it reports its exit code, and Slurm shows that it ended. Slurm alone knows of time limits and memory,
-the job alone knows its exit code for certain: so whichever comes first waits for the other, for a while.
+A job ends twice: it reports its exit code, and Slurm shows that it ended. Only Slurm knows about time limits and
+memory, only the job knows its exit code for certain: so whichever comes first waits some time for the other.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 from .status import Status
 
-NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not begin, or has cancelled
+NEVER = "DependencyNeverSatisfied"  # Slurm's reason for a bound job that it will not start, or has cancelled
 _QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 
 
@@ -27,9 +27,9 @@ class SeenJob:
 
 
 class Awaited(Enum):
-    """What the end of an attempt still waits for."""
+    """What is still awaited for the end of an attempt."""
 
-    __hash__ = object.__hash__  # members are single; a poll looks up each live job in the table
+    __hash__ = object.__hash__  # members are singletons; a poll looks up each live job in the table
 
     NOTHING = "it has not ended"
     VERDICT = "the job has reported a failure: Slurm's word on the cause"
@@ -37,9 +37,9 @@ class Awaited(Enum):
 
 
 class JobAnswer(Enum):
-    """What a poll of Slurm says about the job of an attempt."""
+    """What a poll of Slurm shows about the job of an attempt."""
 
-    __hash__ = object.__hash__  # members are single; a poll looks up each live job in the table
+    __hash__ = object.__hash__  # members are singletons; a poll looks up each live job in the table
 
     QUEUED = "in the queue"
     RUNNING = "running"
@@ -54,7 +54,7 @@ class JobAnswer(Enum):
 
 
 class JobAction(Enum):
-    """What the observer does with an answer."""
+    """What the observer does about an answer."""
 
     WAIT = "nothing yet"
     OBSERVE = "record how Slurm shows it"
@@ -68,7 +68,7 @@ class JobAction(Enum):
     LOSE = "end it as lost, or bind it again if it never began"
 
 
-# What to do with an answer: by what is awaited for the attempt.
+# The action for each answer: a column for each thing awaited.
 _COLUMNS = (Awaited.NOTHING, Awaited.VERDICT, Awaited.REPORT)
 _ROWS = {
     JobAnswer.QUEUED: (JobAction.OBSERVE, JobAction.RUN_AGAIN, JobAction.RUN_AGAIN),
@@ -80,7 +80,7 @@ _ROWS = {
     JobAnswer.UNSATISFIABLE: (JobAction.REBIND, JobAction.REBIND, JobAction.REBIND),
     JobAnswer.CANCELLED: (JobAction.CANCEL, JobAction.CANCEL, JobAction.CANCEL),
     JobAnswer.MISSING: (JobAction.WAIT, JobAction.WAIT, JobAction.WAIT),
-    JobAnswer.LOST: (JobAction.LOSE, JobAction.WAIT, JobAction.LOSE),  # VERDICT: the exit code will end it
+    JobAnswer.LOST: (JobAction.LOSE, JobAction.WAIT, JobAction.LOSE),  # VERDICT: the exit code will decide
 }
 ACTIONS = {
     (awaited, answer): action
@@ -90,7 +90,7 @@ ACTIONS = {
 
 
 def answer_of(view: SeenJob) -> JobAnswer:
-    """The answer of a poll that shows the job."""
+    """Return the answer of a poll that shows the job."""
     if view.ended:
         return JobAnswer.FINISHED if view.status is Status.FINISHED else JobAnswer.FAILED
     if view.status in _QUEUED:

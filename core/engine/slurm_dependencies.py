@@ -1,7 +1,7 @@
-"""What a submission that goes ahead of its parents has to wait for in Slurm, and which instances can share it.
+"""The Slurm dependencies of a submission ahead of its parents, and which instances can share it.
 
-Tasks of an array whose parents are the tasks of the same numbers in other arrays are bound by one `aftercorr`;
-everything else by `afterok` on each job. A funnel hangs on whole arrays. A parent that finished needs no mention.
+Array tasks whose parents are the tasks of the same numbers in other arrays share one `aftercorr`; everything else
+depends by `afterok` on each job. A funnel depends on whole arrays. Finished parents are left out.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from ..plan.study_plan import Instance
 from .state import StudyState
 from .status import DONE, OVER, Status
 
-# A parent whose script ended is about to be finished or failed: better to wait for that than to be bound to it.
+# A parent whose script ended is about to be finished or failed: wait for that instead of binding to it.
 _BINDABLE = frozenset({Status.BOUND, Status.PENDING, Status.CONFIGURING, Status.RUNNING, Status.SUSPENDED})
-_MOST_JOBS = 500  # that one submission may name; beyond that its parents' ends are awaited
+_MOST_JOBS = 500  # jobs that one submission may depend on; beyond that its parents' ends are awaited
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSubmission:
-    """Instances to be submitted together: several are the `tasks` of an array. `after`: see SubmitIntended."""
+    """Instances to submit together: several are the `tasks` of an array. For `after` see SubmitIntended."""
 
     members: tuple[int, ...]
     tasks: tuple[int, ...] = ()
@@ -30,7 +30,7 @@ class PlannedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class _Parents:
-    """The jobs that one instance waits for: tasks of arrays, by array, and others."""
+    """The jobs that one instance depends on: tasks of arrays, by array, and others."""
 
     tasks: tuple[tuple[str, int], ...]
     jobs: tuple[str, ...]
@@ -40,9 +40,9 @@ class _Parents:
 
 
 class DependencyPlanner:
-    """Binds instances to the jobs of their parents, as a state shows them at this moment.
+    """Binds instances to the jobs of their parents, as the state shows them now.
 
-    Nothing is bound to `doubtful` ones: what Slurm has forgotten counts for it as done, also if it failed.
+    Nothing is bound to `doubtful` instances: Slurm treats a job that it has forgotten as done, even if it failed.
     """
 
     def __init__(self, state: StudyState, doubtful: Collection[int] = ()) -> None:
@@ -51,7 +51,7 @@ class DependencyPlanner:
         self._funnels: dict[tuple[int, frozenset[Status]], tuple[str, ...] | None] = {}
 
     def starts(self, members: Iterable[int], most: int) -> list[PlannedSubmission]:
-        """The submissions of these instances of one step, each of at most `most` tasks.
+        """Return the submissions of these instances of one step, each of at most `most` tasks.
 
         Instances that cannot be bound now are left out.
         """
@@ -67,13 +67,13 @@ class DependencyPlanner:
             else:
                 same.setdefault(parents, []).append(index)
         for (arrays, jobs), by_task in grouped.items():
-            # Several children of each parent are several such arrays, unless one array for each parent makes fewer.
+            # Several children of each parent form several such arrays, unless one array for each parent makes fewer.
             layers = max(map(len, by_task.values()))
             if layers <= len(by_task) and len(by_task) > 1:
                 for layer in range(layers):
                     tasks = {task: own[layer] for task, own in sorted(by_task.items()) if layer < len(own)}
                     for numbers, own in _chunks(tasks, most):
-                        if len(own) == 1:  # no array: `aftercorr` would mean all of the parents' tasks
+                        if len(own) == 1:  # no array: `aftercorr` would mean all tasks of the parents' arrays
                             starts.append(PlannedSubmission(own, after=found[own[0]].after()))
                         else:
                             starts.append(PlannedSubmission(own, numbers, _after(":".join(arrays), jobs)))
@@ -86,7 +86,7 @@ class DependencyPlanner:
         return starts
 
     def _parents(self, index: int) -> _Parents | None:
-        """What an instance has to be bound to; None if it cannot be now."""
+        """Return what an instance has to be bound to; None if it cannot be bound now."""
         state = self._state
         instance = state.plan.instances[index]
         tasks: list[tuple[str, int]] = []
@@ -111,18 +111,18 @@ class DependencyPlanner:
         return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
 
     def _is_enough(self, instance: Instance, parent: int) -> bool:
-        """Whether an instance goes on whatever became of a parent."""
+        """Whether the end of a parent is enough for an instance, even if the parent fails."""
         plan = self._state.plan
         return plan.instances[parent].step in plan.step_of(instance).after
 
     def _is_bindable(self, index: int) -> bool:
         state = self._state
         leaves = index in state.to_unbind or index in state.to_cancel
-        of_its_own = index in state.live_slurm  # the job of one in an allocation is that allocation's
+        of_its_own = index in state.live_slurm  # an instance in an allocation shares the allocation's job
         return of_its_own and state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
 
     def _funnel(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
-        """The jobs of a whole step: arrays as a whole, if nothing but its instances' last attempts is in them."""
+        """Return the jobs of a whole step: an array as a whole if it only has last attempts of the step's instances."""
         if (step, enough) not in self._funnels:
             self._funnels[step, enough] = self._jobs_of(step, enough)
         return self._funnels[step, enough]
@@ -130,7 +130,7 @@ class DependencyPlanner:
     def _jobs_of(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
         state = self._state
         open_jobs: list[str] = []
-        spoiled: set[str] = set()  # arrays in which a task failed: `afterok` on them would never come true
+        spoiled: set[str] = set()  # arrays in which a task failed: `afterok` on them would never be satisfied
         for index in state.plan.steps[step].instances:
             attempts = state.attempts.get(index, [])
             spoiled.update(attempt.array for attempt in attempts[:-1])
@@ -144,7 +144,7 @@ class DependencyPlanner:
 
 
 def _chunks(tasks: dict[int, int], most: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Instances by the number of the parents' tasks, in pieces: the numbers and the instances of each."""
+    """Yield instances by the task numbers of their parents, in chunks: task numbers, instances."""
     items = list(tasks.items())
     for first in range(0, len(items), most):
         numbers, members = zip(*items[first : first + most], strict=True)

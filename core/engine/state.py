@@ -1,7 +1,7 @@
-"""The state of a study: its durable state, changed by events alone.
+"""The state of a study: its durable state, changed only by events.
 
-Every change goes through `apply`, so a driver that runs and one that replays the journal see the same. What follows
-from it for other instances is in instance_table.py.
+Every change goes through `apply`, so a running driver and a replay of the journal reach the same state.
+instance_table.py applies the consequences for other instances.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from .status_index import StatusIndex
 
 
 class StudyState(DurableState):
-    """All that is known of a running study. Views read it; only `apply` changes it."""
+    """The state of a running study. Views read it; only `apply` changes it."""
 
     def __init__(self, plan: Plan, durable: DurableState | None = None) -> None:
-        """`durable` is the state that a checkpoint has stored; without it the study starts."""
+        """`durable` is the state from a checkpoint; None for the state before the first event."""
         stored = durable or DurableState.initial(plan)
         super().__init__(**{field.name: getattr(stored, field.name) for field in fields(DurableState)})
         self.plan = plan
@@ -40,18 +40,18 @@ class StudyState(DurableState):
 
     @property
     def is_over(self) -> bool:
-        """Whether no instance can change any more unless somebody requests it."""
+        """Whether every instance is finished, skipped, failed, cancelled or blocked."""
         return all(status in OVER for status, count in self.counts.items() if count)
 
     @property
     def outcome(self) -> str:
-        """`finished`, `failed` or `cancelled`, once it is over; cancelled wins, as in Maestro."""
+        """`finished`, `failed` or `cancelled`, once the study is over; cancelled takes precedence, as in Maestro."""
         if self.counts[Status.CANCELLED]:
             return "cancelled"
         return "failed" if any(self.counts[status] for status in BAD) else "finished"
 
     def cause(self, index: int) -> Cause | None:
-        """Why an instance ended as it did; None if it did not end, or ended well."""
+        """Return why an instance failed, or was cancelled, marked or skipped; None otherwise."""
         if index in self.cancelled_before_submit:
             return Cause(CauseCode.COMMAND_BEFORE_SUBMIT)
         if index in self.marked:
@@ -62,15 +62,15 @@ class StudyState(DurableState):
         return last.cause if last and self.status[index] in UNSUCCESSFUL else None
 
     def waits_for(self, index: int) -> int:
-        """Number of direct parents that are not done, or not over where that is enough; a funnel counts as one."""
+        """Return the number of direct parents not done yet (not over, where that suffices); a funnel counts as one."""
         return self._index.waits_for(index)
 
     def failed_above(self, index: int) -> int:
-        """Number of direct parents that failed or are blocked; a funnel counts as one."""
+        """Return the number of direct parents that failed or are blocked; a funnel counts as one."""
         return self._index.failed_above.above[index]
 
     def open_parents(self, index: int) -> list[int]:
-        """The parents that keep an instance waiting, those by funnel one by one."""
+        """Return the parents that an instance waits for, listing the instances of funnels individually."""
         plan = self.plan
         instance = plan.instances[index]
         after = plan.step_of(instance).after
@@ -78,18 +78,18 @@ class StudyState(DurableState):
         return [parent for parent, step in parents if self.status[parent] not in (OVER if step in after else DONE)]
 
     def below(self, indices: Iterable[int]) -> set[int]:
-        """All dependents of these instances, direct and indirect."""
+        """Return all dependents of these instances, direct and indirect."""
         return self._index.graph.below(indices)
 
     def children(self, index: int) -> tuple[list[int], list[int]]:
-        """The instances that wait for this one itself, and the steps that wait for all of its step."""
+        """Return the direct dependents of an instance, and the steps that depend on its whole step (funnels)."""
         graph = self._index.graph
         return graph.children[index], graph.funnel_users[self.plan.instances[index].step]
 
     # --- events
 
     def apply(self, event: ev.Event) -> None:
-        """Take an event in. Raises Impossible, and changes nothing, if it cannot follow from this state."""
+        """Apply an event. Raises Impossible, and changes nothing, if the state does not allow it."""
         self._table.now = event.at
         match event:
             case ev.DriverStarted():
@@ -158,7 +158,7 @@ class StudyState(DurableState):
                 self.rlimit = self.rlimit if event.rlimit is None else event.rlimit
                 self.poll = event.poll or self.poll
             case _:
-                pass  # an anomaly is for people to read; it changes nothing
+                pass  # anomalies are recorded for people and change nothing
         self.last_event_at = event.at
 
     def _current(self, index: int, number: int) -> Attempt:
@@ -171,7 +171,7 @@ class StudyState(DurableState):
         return last
 
     def _open(self, submission: str) -> list[tuple[int, Attempt]]:
-        """The members of a submission without an answer whose attempts are not over, with these attempts."""
+        """Return the members of an unanswered submission whose attempts are not over, with these attempts."""
         if submission not in self.submissions:
             raise Impossible(f"submission {submission} is not open")
         members = ((index, self.attempts[index][-1]) for index, _ in self.submissions[submission])
@@ -198,7 +198,7 @@ class StudyState(DurableState):
         for (index, number), task in zip(event.members, tasks, strict=True):
             attempts = self.attempts.setdefault(index, [])
             if attempts and attempts[-1].number == number:
-                attempts.pop()  # put off or never arrived: this is the same attempt
+                attempts.pop()  # deferred or never arrived: the same attempt is submitted again
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
             attempt.allocation, attempt.automatic = event.allocation, index in self.retried_automatically
@@ -230,26 +230,26 @@ class StudyState(DurableState):
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
         members = self.submissions.get(event.submission, ())
-        by_slurm = all(self.attempts[index][-1].in_queue for index, _ in members)  # a gift says nothing of it
+        by_slurm = all(self.attempts[index][-1].in_queue for index, _ in members)  # not if assigned to an allocation
         self._put_off(event.submission, Verb.DEFER)
         self.deferred = event.message if by_slurm else self.deferred
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, attempt in self._open(event.submission):
             attempt.submitted_at = attempt.submitted_at or event.at
-            if self.status[index] is Status.SUBMITTING:  # else the job itself has spoken
+            if self.status[index] is Status.SUBMITTING:  # otherwise the job itself has reported
                 attempt.reason = event.message
                 self._table.change(index, Verb.DOUBT, Status.UNCLEAR)
 
     def _put_off(self, submission: str, verb: Verb) -> None:
-        # Of an array some tasks may have spoken already: those are there.
+        # Some tasks of an array may have reported already: their submission did arrive.
         silent = (Status.SUBMITTING, Status.UNCLEAR)
         members = [(index, attempt) for index, attempt in self._open(submission) if self.status[index] in silent]
         self._table.require([index for index, _ in members], verb, Status.READY)
         del self.submissions[submission]
         for index, attempt in members:
             self._table.change(index, verb, self._table.unsubmitted_status(index))
-            if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # somebody asked for its end meanwhile
+            if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # cancelled by command meanwhile
                 self._cancel_unsubmitted(index)
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
@@ -266,10 +266,10 @@ class StudyState(DurableState):
         self._table.change(event.instance, Verb.OBSERVE, Status.RUNNING)
         if attempt.job not in ("", event.job):
             self._table.unbind_children(event.instance)
-        # The job that holds the claim is the one to follow, whatever sbatch answered.
+        # Follow the job that holds the claim, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node
-        attempt.exit_code, attempt.cause = None, None  # if Slurm started the job again, the first end did not count
+        attempt.exit_code, attempt.cause = None, None  # if Slurm requeued the job, its first end does not count
 
     def _exited(self, event: ev.Exited) -> None:
         attempt = self._current(event.instance, event.attempt)
@@ -283,7 +283,7 @@ class StudyState(DurableState):
         self._table.change(event.instance, Verb.OBSERVE, event.status)
         attempt.reason = event.reason
         if event.status in (Status.PENDING, Status.CONFIGURING, Status.REQUEUED):
-            attempt.exit_code, attempt.cause = None, None  # an end that it told of before was none: it will run again
+            attempt.exit_code, attempt.cause = None, None  # an end reported before was not final: it will run again
 
     def _ended(self, event: ev.Ended) -> None:
         attempt = self._current(event.instance, event.attempt)
@@ -298,14 +298,14 @@ class StudyState(DurableState):
         self._close_submission(attempt.submission)
 
     def _withdraw(self, event: ev.Unbound | ev.Returned, verb: Verb) -> None:
-        """Take attempts back before they end: their instances are submitted again, held or cancelled."""
+        """Withdraw attempts before they end: their instances are submitted again, held or cancelled."""
         attempts = [(index, self._current(index, number)) for index, number in event.members]
         self._table.require([index for index, _ in attempts], verb, Status.WAITING)
         for index, attempt in attempts:
             attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
             if verb is Verb.RETURN:
                 attempt.returned = attempt.started_at > 0
-            elif index not in self.to_unbind:  # it was Slurm that would not begin it
+            elif index not in self.to_unbind:  # Slurm would not start it
                 self.dependency_never_satisfied.add(index)
             target = Status.CANCELLED if attempt.cancelled else self._table.unsubmitted_status(index)
             if index in self.held and target in (Status.WAITING, Status.READY):
@@ -314,25 +314,23 @@ class StudyState(DurableState):
             self._close_submission(attempt.submission)
 
     def _close_submission(self, submission: str) -> None:
-        """Forget a submission without an answer once none of its attempts can need one."""
+        """Drop an unanswered submission once all its attempts are over."""
         if submission in self.submissions and not self._open(submission):
             del self.submissions[submission]
 
     # --- commands
 
     def _hold(self, index: int) -> None:
-        if self._table.at(index) is Status.BOUND or self.waits_in_allocation(
-            index
-        ):  # it is held once it is out of there
+        if self._table.at(index) is Status.BOUND or self.waits_in_allocation(index):  # held once it is withdrawn
             self.to_unbind[index] = None
-        elif self._table.at(index) is not Status.BLOCKED:  # a blocked one is held once it is no longer blocked
+        elif self._table.at(index) is not Status.BLOCKED:  # a blocked instance is held once it is unblocked
             self._table.change(index, Verb.HOLD, Status.HELD)
         self.held.add(index)
 
     def _release(self, index: int) -> None:
         if index not in self.held:
             raise Impossible(f"instance {index} is not held")
-        self.held.discard(index)  # a blocked one is just no longer held once it is unblocked
+        self.held.discard(index)  # a blocked instance is only no longer held once it is unblocked
         if self.status[index] is Status.BOUND and index not in self.lost_dependency:
             self.to_unbind.pop(index, None)
             if self.waits_for(index) == 0:

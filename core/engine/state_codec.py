@@ -1,8 +1,8 @@
-"""The durable state of a study as lines of text, so that a large one need not be read from all of its events.
+"""Stores the durable state of a study as lines of text, so that a large one is not rebuilt from all of its events.
 
-Each field of DurableState is stored as its type says; a type that this module cannot store raises TypeError when the
-module is imported. The journal is the truth: readers ignore a checkpoint that is damaged, of another version, or
-written with other fields.
+Each field of DurableState is stored according to its type; a type that this module cannot store raises TypeError at
+import. The journal is authoritative: readers ignore a checkpoint that is damaged, of another version, or with other
+fields.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .durable_state import DurableState
 from .state import StudyState
 
 VERSION = 5  # of how types are stored; a change of fields needs no new one
-_CHUNK = 1000  # entries in one line: a thread that writes or reads one holds others up for a few milliseconds
+_CHUNK = 1000  # entries in one line: each line holds up other threads for a few milliseconds
 _SCALARS = (int, float, str, bool, NoneType)
 
 
 class Damaged(ValueError):
-    """Lines that are no checkpoint of this plan and version."""
+    """The lines are not a checkpoint of this plan and version."""
 
 
 def _as_is(value: Any) -> Any:
@@ -34,14 +34,14 @@ def _as_is(value: Any) -> Any:
 
 
 class Codec(NamedTuple):
-    """How values of one type become values of JSON, and back."""
+    """Converts values of one type to JSON values, and back."""
 
     encode: Callable[[Any], Any] = _as_is
     decode: Callable[[Any], Any] = _as_is
 
 
 def to_lines(state: DurableState) -> Iterator[str]:
-    """The state as lines of JSON without their ends: a head, one or more lines of each field, and an end."""
+    """Yield the state as lines of JSON without newlines: a head, one or more lines for each field, and an end."""
     yield _dump({"v": VERSION, "layout": LAYOUT})
     count = 0
     for name, codec in CODECS.items():
@@ -52,7 +52,7 @@ def to_lines(state: DurableState) -> Iterator[str]:
 
 
 def _chunks(value: Any) -> Iterator[Any]:
-    """A value in one part, or a long list in several."""
+    """Yield a value in one part, or a long list in several."""
     if not isinstance(value, list) or len(value) <= _CHUNK:  # pyright: ignore[reportUnknownArgumentType]
         yield value
         return
@@ -61,7 +61,7 @@ def _chunks(value: Any) -> Iterator[Any]:
 
 
 def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
-    """The state that `to_lines` wrote; raises Damaged."""
+    """Return the state that `to_lines` wrote; raises Damaged."""
     try:
         stored = _read_fields(iter(lines))
         values = {name: codec.decode(stored[name]) for name, codec in CODECS.items()}
@@ -76,7 +76,7 @@ def from_lines(plan: Plan, lines: Iterable[bytes]) -> StudyState:
 
 
 def _read_fields(lines: Iterator[bytes]) -> dict[str, Any]:
-    """The stored values by field, each with its lines put together."""
+    """Return the stored values by field, each joined from its lines."""
     head: Any = json.loads(next(lines))
     if (head["v"], head["layout"]) != (VERSION, LAYOUT):
         raise Damaged("of another version")
@@ -96,7 +96,7 @@ def _read_fields(lines: Iterator[bytes]) -> dict[str, Any]:
 
 
 def codec_of(hint: Any) -> Codec:
-    """How values of a type are stored; raises TypeError for a type of which that is not known."""
+    """Return the codec of a type; raises TypeError for an unsupported type."""
     origin, parts = get_origin(hint), get_args(hint)
     if hint in _SCALARS:
         return Codec()
@@ -144,7 +144,7 @@ def _sequence(codec: Codec, kind: Callable[[Iterable[Any]], Any]) -> Codec:
 
 
 def _mapping(codec: Codec) -> Codec:
-    """A dict as a list of pairs: keys of JSON are text, and these need not be."""
+    """Stores a dict as a list of pairs: JSON keys are text, these need not be."""
 
     def encode(values: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
         return [(key, codec.encode(value)) for key, value in values.items()]
@@ -156,7 +156,7 @@ def _mapping(codec: Codec) -> Codec:
 
 
 def _letters(kind: type[Enum]) -> Codec:
-    """A list of an enumeration as text, a letter for each: a study has one status for each of its instances."""
+    """Stores a list of enum members as text, one letter each: a study has a status for every instance."""
     letters = {member: chr(ord("A") + number) for number, member in enumerate(kind)}
     members = {letter: member for member, letter in letters.items()}
 
@@ -170,7 +170,7 @@ def _letters(kind: type[Enum]) -> Codec:
 
 
 def _dataclass(kind: Any) -> Codec:
-    """A dataclass as the list of its fields, without those at the end that have their default."""
+    """Stores a dataclass as the list of its field values, without defaults at the end."""
     own: tuple[Field[Any], ...] = fields(kind)
     hints = get_type_hints(kind)
     codecs = [codec_of(hints[field.name]) for field in own]
@@ -182,7 +182,7 @@ def _dataclass(kind: Any) -> Codec:
     def encode(value: Any) -> list[Any]:
         found = read(value) if len(own) > 1 else (read(value),)
         count = len(own)
-        while count and found[count - 1] == defaults[count - 1]:  # MISSING equals nothing that a field holds
+        while count and found[count - 1] == defaults[count - 1]:  # MISSING never equals a value
             count -= 1
         values = list(found[:count])
         for place, encoder in encoders:
@@ -201,7 +201,7 @@ def _dataclass(kind: Any) -> Codec:
 
 
 def layout_of(kind: Any) -> dict[str, Any]:
-    """The fields of a dataclass with their types, and all that these are made of."""
+    """Return the fields of a dataclass with their types, including all nested types."""
     found: dict[str, Any] = {}
     for hint in _parts(kind):
         if is_dataclass(hint):

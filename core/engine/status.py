@@ -1,11 +1,11 @@
-"""The states of an instance, and the one table of what may follow what.
+"""The states of an instance, and the table of transitions.
 
     waiting -> ready -> submitting -> pending -> running -> finished
-       \\-> submitting -> bound -------/            \\-> failed, timed out, ... -> (what hangs on it) blocked
+       \\-> submitting -> bound -------/            \\-> failed, timed out, ... -> (its dependents) blocked
 
-What waits for jobs that Slurm has already may be submitted ahead of their ends, bound to them. `apply` in state.py
-asks this table before every change; a change that it does not know is an anomaly: it is written to the journal and
-changes nothing.
+An instance whose parents all have jobs in Slurm may be submitted ahead of their ends, bound to those jobs. `apply` in
+state.py checks this table before every change; a change that is not in it is an anomaly, which is written to the
+journal and changes nothing.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from enum import Enum
 
 
 class Impossible(ValueError):
-    """An event that cannot follow from what is known; nothing was changed."""
+    """An event that the present state does not allow; nothing was changed."""
 
 
 class Status(Enum):
-    """Where an instance stands. The value is the word that people and journals read."""
+    """The state of an instance. The value is the word that users and journals read."""
 
-    __hash__ = object.__hash__  # members are single; the hash that Enum has is slow, and replay asks for millions
+    __hash__ = object.__hash__  # members are singletons; Enum's own hash is slow, and a replay needs millions
 
     WAITING = "waiting"  # for its parents
     READY = "ready"  # for a slot: throttle, local jobs, Slurm's submit limit
-    HELD = "held"  # for somebody to release it
+    HELD = "held"  # by command, until it is released
     SUBMITTING = "submitting"  # intent is on disk, no answer yet
-    UNCLEAR = "unclear"  # no usable answer: it may or may not be in Slurm; being looked up
-    BOUND = "bound"  # in Slurm's queue, where it waits for the jobs of its parents
+    UNCLEAR = "unclear"  # no usable answer: may or may not be in Slurm; being looked up
+    BOUND = "bound"  # in Slurm's queue, waiting for the jobs of its parents
     PENDING = "pending"  # in Slurm's queue
-    CONFIGURING = "configuring"  # nodes are being made ready
+    CONFIGURING = "configuring"  # nodes are being prepared
     RUNNING = "running"
     SUSPENDED = "suspended"
     COMPLETING = "completing"  # the script has ended, Slurm cleans up
-    REQUEUED = "requeued"  # Slurm put it back into its queue
+    REQUEUED = "requeued"  # put back into the queue by Slurm
     FINISHED = "finished"
-    SKIPPED = "skipped"  # not to be run; what hangs on it goes on as if it had finished
+    SKIPPED = "skipped"  # not to be run; counts as finished for its dependents
     FAILED = "failed"
     TIMED_OUT = "timed out"
     OUT_OF_MEMORY = "out of memory"
@@ -44,7 +44,7 @@ class Status(Enum):
     PREEMPTED = "preempted"
     DEADLINE = "deadline"
     CANCELLED = "cancelled"
-    LOST = "lost"  # gone without a word from Slurm or the job
+    LOST = "lost"  # gone without a report from Slurm or the job
     BLOCKED = "blocked"  # a parent failed
 
 
@@ -72,8 +72,8 @@ UNSUCCESSFUL = frozenset(
         Status.LOST,
     }
 )
-BAD = UNSUCCESSFUL | {Status.BLOCKED}  # blocks what hangs on it
-DONE = frozenset({Status.FINISHED, Status.SKIPPED})  # lets what hangs on it go on
+BAD = UNSUCCESSFUL | {Status.BLOCKED}  # blocks dependents
+DONE = frozenset({Status.FINISHED, Status.SKIPPED})  # lets dependents start
 OVER = BAD | DONE
 
 
@@ -105,7 +105,7 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TransitionRule:
-    """From which states a verb is possible, and into which it leads."""
+    """The states from which a verb is possible, and the states it leads to."""
 
     sources: frozenset[Status]
     targets: frozenset[Status]
@@ -115,7 +115,7 @@ def _rule(sources: frozenset[Status] | set[Status], *targets: Status) -> Transit
     return TransitionRule(frozenset(sources), frozenset(targets))
 
 
-_UNSUBMITTED = (Status.WAITING, Status.READY, Status.BLOCKED)  # as its parents are by now
+_UNSUBMITTED = (Status.WAITING, Status.READY, Status.BLOCKED)  # depending on the present state of its parents
 
 TABLE: dict[Verb, TransitionRule] = {
     Verb.UNLOCK: _rule({Status.WAITING}, Status.READY),
@@ -137,14 +137,14 @@ TABLE: dict[Verb, TransitionRule] = {
     Verb.DOUBT: _rule({Status.SUBMITTING}, Status.UNCLEAR),
     Verb.MISS: _rule({Status.UNCLEAR}, *_UNSUBMITTED),
     Verb.REFUSE: _rule({Status.SUBMITTING, Status.UNCLEAR}, Status.FAILED),
-    # A job's own report may overtake sbatch's answer, so the unanswered states count as sources; and one whose
-    # submission counted as missed may turn up after all, while its instance waits to be submitted again.
+    # A job's own report may arrive before sbatch's answer, so the unanswered states count as sources; and a job whose
+    # submission counted as missed may still start while its instance waits to be submitted again.
     Verb.OBSERVE: TransitionRule(LIVE | {Status.WAITING, Status.READY, Status.HELD}, IN_SLURM),
     Verb.END: TransitionRule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
 }
 
 
 def allowed(verb: Verb, source: Status, target: Status) -> bool:
-    """Whether the table knows this change."""
+    """Whether the table allows this change."""
     rule = TABLE[verb]
     return source in rule.sources and target in rule.targets

@@ -1,6 +1,6 @@
-"""Counters over the statuses of all instances. They are worked out from the statuses, and never stored.
+"""Counters over the statuses of all instances, derived from the statuses and never stored.
 
-The cost of a change of one status depends on what it affects, not on the size of the study: see Tally in graph.py.
+The cost of a status change depends on what it affects, not on the size of the study: see Tally in graph.py.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from .status import BAD, DONE, IN_SLURM, OVER, Status
 
 
 class StatusIndex:
-    """Numbers of instances by status, and for each instance the numbers of its parents that hold it back."""
+    """Numbers of instances by status, and for each instance the number of parents that hold it back."""
 
     def __init__(self, plan: Plan, status: Sequence[Status]) -> None:
-        """`status` is by instance; later changes of it have to be reported by `count` and by the tallies' `change`."""
+        """`status` is by instance; later changes must be reported to `count` and to the tallies' `change`."""
         self._plan = plan
         self.graph = Graph(plan)
         self.counts: Counter[Status] = Counter(status)
@@ -34,23 +34,23 @@ class StatusIndex:
         )
 
     def count(self, index: int, source: Status, target: Status) -> None:
-        """An instance has another status than before."""
+        """Count a status change of an instance."""
         for counts in (self.counts, self.step_counts[self._plan.instances[index].step]):
             counts[source] -= 1
             counts[target] += 1
 
     def waits_for(self, index: int) -> int:
-        """Number of direct parents that are not done, or not over where that is enough; a funnel counts as one."""
+        """Return the number of direct parents not done yet (not over, where that suffices); a funnel counts as one."""
         after = self.unfinished_after_parents
         return self.unfinished_above.above[index] + (after.above[index] if after else 0)
 
     def can_go_ahead(self, index: int) -> bool:
-        """Whether Slurm has or had the jobs of all parents, so that an instance can be bound to them."""
+        """Whether every parent is done or has a job in Slurm, so that an instance can be bound to those jobs."""
         after = self.unfinished_after_parents
         return not self.unbindable_above.above[index] and not (after and after.above[index])
 
     def is_bindable(self, index: int, status: Status) -> bool:
-        """Whether an instance of that status has a job to which others can be bound, or needs none any more."""
+        """Whether an instance of that status has a job that others can be bound to, or is done and needs none."""
         if status in DONE:
             return True
         return status in IN_SLURM and self._plan.steps[self._plan.instances[index].step].scheduled

@@ -1,7 +1,7 @@
-"""What to start next: the one place where throttle, local slots and Slurm's limits are weighed.
+"""Decides what to start next: the one place where throttle, local slots and Slurm's limits are combined.
 
-Steps far down the graph come first: what was begun gets through, instead of every row's first step being done
-before any row's second. What is ready goes before what can be submitted ahead of its parents.
+The deepest steps of the graph come first, so that started rows get finished instead of every row's first step running
+before any row's second. Ready instances go before those that can be submitted ahead of their parents.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..plan.shared_allocations import PackingPlan
 from .slurm_dependencies import DependencyPlanner, PlannedSubmission
 from .state import StudyState
 
-MOST_AT_ONCE = 1000  # instances that one turn submits: the driver looks up in between
+MOST_AT_ONCE = 1000  # instances submitted in one turn, so the driver's loop stays responsive
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may run at once. `throttle` counts instances in Slurm (0: no limit), local steps are apart from it."""
+    """What may run at once. `throttle` limits instances in Slurm (0: no limit); local steps have their own limit."""
 
     throttle: int = 0
     local_jobs: int = 2
@@ -30,18 +30,18 @@ class Limits:
 class Capacity:
     """What the driver can do at this moment."""
 
-    calls: int  # how many sbatch calls are free
-    slurm_open: bool  # whether Slurm takes jobs now
+    calls: int  # free sbatch calls
+    slurm_open: bool  # whether Slurm accepts jobs now
     array: int = 1  # the most tasks of an array
-    ahead: bool = False  # whether what waits for jobs in Slurm may be bound to them
-    doubtful: Collection[int] = field(default=())  # instances whose end is being made out: not to be bound to
-    room: Mapping[str, int] = field(default_factory=dict[str, int])  # by submit limit: how many jobs it has room for
-    limit_of: Sequence[str] = ()  # by step, the name of the submit limit that it is under
-    resting: Collection[int] = field(default=())  # steps that wait for more of their instances to get ready
+    ahead: bool = False  # whether instances may be bound to jobs in Slurm
+    doubtful: Collection[int] = field(default=())  # instances whose jobs may be over: nothing is bound to them
+    room: Mapping[str, int] = field(default_factory=dict[str, int])  # by submit limit: how many more jobs fit
+    limit_of: Sequence[str] = ()  # by step, the name of its submit limit
+    resting: Collection[int] = field(default=())  # steps that wait for more of their instances to become ready
 
 
 def next_local(state: StudyState, limits: Limits) -> list[int]:
-    """The ready local instances to start now."""
+    """Return the ready local instances to start now."""
     free = limits.local_jobs - len(state.live_local)
     ready = (
         index for step in state.deepest_first if not state.plan.steps[step].scheduled for index in state.ready[step]
@@ -52,14 +52,14 @@ def next_local(state: StudyState, limits: Limits) -> list[int]:
 def next_submissions(
     state: StudyState, kinds: JobShapes, packing: PackingPlan, limits: Limits, capacity: Capacity
 ) -> list[PlannedSubmission]:
-    """What to submit to Slurm now as jobs of their own or in arrays. Asking changes nothing."""
+    """Return what to submit to Slurm now, as individual jobs or arrays. Changes nothing."""
     if not capacity.slurm_open or capacity.calls <= 0:
         return []
     return list(islice(_Choice(state, kinds, packing, limits, capacity).starts(), capacity.calls))
 
 
 class _Choice:
-    """One weighing: the room that is left while submissions are chosen one after the other."""
+    """One decision: keeps the remaining room while submissions are chosen one after the other."""
 
     def __init__(
         self, state: StudyState, kinds: JobShapes, packing: PackingPlan, limits: Limits, capacity: Capacity
@@ -91,7 +91,7 @@ class _Choice:
                         yield self._take(step, start)
 
     def _by_kind(self, step: int, waiting: dict[int, None]) -> list[tuple[JobShape, list[int]]]:
-        """As many as there is room for, each kind in the order of the plan."""
+        """Return as many instances as there is room for, by job shape, each in the order of the plan."""
         state, packing = self._state, self._packing
         if not waiting or step in self._capacity.resting or (packing.takes_all(step) and not state.changes):
             return []

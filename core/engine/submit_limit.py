@@ -1,8 +1,8 @@
-"""How many jobs of the user a site lets into its queue: a window that is kept full and not run into.
+"""How many jobs of the user a site accepts in its queue: a window that is kept full without running into the limit.
 
-The limit is read from Slurm where that is allowed. Where it is not, it is learned: what was accepted was below it,
-what was refused above it, and whatever lies between is halved with each try. What was learned is forgotten after a
-while, for other jobs of the user come and go. A job that has ended counts a little longer, as it does for Slurm.
+It is read from Slurm where permitted. Otherwise it is learned by bisection between the most that was accepted and
+the fewest that were refused. What was learned expires, because the user's other jobs come and go. An ended job counts
+a little longer, as it does in Slurm.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from collections import deque
 
 FORGET_AFTER = 600.0  # seconds
 UNKNOWN = 1_000_000
-_LINGER = 0.5  # seconds for which a job that has ended counts, at first
+_LINGER = 0.5  # seconds for which an ended job counts, at first
 _LONGEST_LINGER = 60.0
-_ALONE = 30.0  # seconds until the next try, if the limit is filled by others
+_ALONE = 30.0  # seconds until the next try, if other jobs fill the limit
 
 
 class SubmitLimit:
     """The window of one submit limit. Counts are of this study's jobs; `now` is the driver's monotonic clock."""
 
     def __init__(self, limit: int | None = None) -> None:
-        self.limit = limit  # as Slurm states it
+        self.limit = limit  # as reported by Slurm
         self._fits = 0  # the most that is known to fit
         self._too_many: int | None = None  # the fewest that were refused
         self._learned_at = 0.0
         self._linger = _LINGER
-        self._ends: deque[float] = deque()  # of jobs that linger
+        self._ends: deque[float] = deque()  # end times of jobs that still count
         self._closed_until = 0.0
 
     def room(self, live: int, others: int, now: float) -> int:
-        """How many more jobs to submit while `live` of this study and `others` of the user's are in the queue."""
+        """Return how many more jobs to submit, with `live` of this study and `others` of the user in the queue."""
         if now < self._closed_until:
             return 0
         live += self._lingering(now)
@@ -41,37 +41,37 @@ class SubmitLimit:
         top = self._too_many - 1  # the most that may still fit
         if top > self._fits:
             top = (self._fits + self._too_many) // 2
-        learned = max(top - live, 1 if live == 0 else 0)  # with nothing in the queue, one has to be tried
+        learned = max(top - live, 1 if live == 0 else 0)  # with an empty queue, one has to be tried
         return max(0, min(stated, learned))
 
     def due(self, now: float) -> float | None:
-        """When there may be more room without anything that happens."""
+        """Return when room may appear without any event."""
         times = [self._closed_until] if self._closed_until > now else []
         if self._lingering(now):
             times.append(self._ends[0] + self._linger)
         return min(times, default=None)
 
     def ended(self, now: float) -> None:
-        """A job is over."""
+        """Record that a job ended."""
         self._ends.append(now)
 
     def accepted(self, live: int) -> None:
-        """A submission was taken, with which `live` jobs are in the queue."""
+        """Record that a submission was accepted, with `live` jobs in the queue including it."""
         self._fits = max(self._fits, live)
         if self._too_many is not None and self._fits >= self._too_many:
-            self._too_many = None  # there is more room by now than there was
+            self._too_many = None  # there is more room now than before
 
     def refused(self, live: int, others: int, now: float) -> None:
-        """A submission was refused because of the limit, with which `live` jobs would have been in the queue."""
+        """Record that a submission was refused because of the limit; it would have made `live` jobs in the queue."""
         if self._ends and self.limit is not None and live + others <= self.limit:
-            self._linger = min(2 * self._linger, _LONGEST_LINGER)  # Slurm counts what has ended for longer
+            self._linger = min(2 * self._linger, _LONGEST_LINGER)  # Slurm counts ended jobs for longer
             self._closed_until = now + self._linger
             return
         live += self._lingering(now)
         self._too_many = live if self._too_many is None else min(self._too_many, live)
         self._fits = min(self._fits, self._too_many - 1)
         self._learned_at = now
-        if live <= 1:  # others of the user's fill it
+        if live <= 1:  # the user's other jobs fill it
             self._closed_until = now + _ALONE
 
     def _lingering(self, now: float) -> int:

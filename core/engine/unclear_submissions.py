@@ -1,4 +1,4 @@
-"""Submissions to which no usable answer came: a poll of Slurm finds their jobs by name, or none for long enough."""
+"""Submissions without a usable answer: polls of Slurm find their jobs by name, or none for long enough."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .status import Status
 
 
 class UnclearSubmissions:
-    """The submissions to look for. A job that is found by its name is unconfirmed in `expected`: it may be over."""
+    """The submissions to look for. A job found by name is unconfirmed in `expected`: it may be over."""
 
     def __init__(self, state: StudyState, expected: Expectations) -> None:
         self._state = state
@@ -22,18 +22,18 @@ class UnclearSubmissions:
         return bool(self._since)
 
     def add(self, submission: str, now: float) -> None:
-        """A submission became unclear at `now`, by the driver's monotonic clock."""
+        """Record that a submission became unclear at `now`, by the driver's monotonic clock."""
         self._since.setdefault(submission, now)
 
     def look(self, find: Callable[[str], str], asked: float, at: float) -> list[ev.Event]:
-        """The events that follow from a poll that was begun at `asked`; `find` as for Observer.look."""
+        """Return the events of a poll that was started at `asked`; `find` as for JobObserver.look."""
         return [event for name in list(self._since) for event in self._look_for(name, find(name), asked, at)]
 
     def _look_for(self, submission: str, job: str, asked: float, at: float) -> list[ev.Event]:
         members = self._state.submissions.get(submission, ())
         attempts = [self._state.attempts[index][-1] for index, _ in members]
         reported = (attempt.array for attempt in attempts if attempt.submission == submission and attempt.job)
-        job = job or next(reported, "")  # where one task of an array is, the others are
+        job = job or next(reported, "")  # if one task of an array arrived, all did
         is_unclear = any(self._state.status[index] is Status.UNCLEAR for index, _ in members)
         if is_unclear and not job and asked - self._since[submission] < UNCLEAR_WAIT:
             return []

@@ -1,1 +1,1 @@
-"""Allocations that instances share: requested, given their instances, tracked until they are over."""
+"""Shared allocations: requested, given their instances, tracked until they are over."""

@@ -1,4 +1,4 @@
-"""Dispatches instances to allocations: their files are written, then they are added to the list of the leader."""
+"""Dispatches instances to allocations: writes their files, then adds them to the list of the leader."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ..crash_points import crash_point
 from ..effects import Effect
 from .members import last_attempt_name
 
-_AHEAD_EVERY = 0.2  # seconds between two tries to dispatch what waits for others
-_TRY_AGAIN = 5.0  # seconds after a list that could not be written
+_AHEAD_EVERY = 0.2  # seconds between two tries to dispatch ahead of parents
+_TRY_AGAIN = 5.0  # seconds until a list that could not be written is tried again
 
 
 class Dispatcher:
-    """Dispatches to the allocations of one study, on a thread of its own."""
+    """Dispatches to the allocations of one study, on a separate thread."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        self._thread = ThreadPoolExecutor(1, "mtui-dispatch")  # one: the lines of a list stay in order
+        self._thread = ThreadPoolExecutor(1, "mtui-dispatch")  # one thread: the lines of a list stay in order
         self._ahead_due = 0.0
         self._closed_until = 0.0
 
     def due(self) -> float | None:
-        """When to try again to dispatch what waits for others in an allocation."""
+        """Return when to try again to dispatch ahead of parents."""
         state = self._context.state
         return self._ahead_due if any(state.ahead[step] for step in self._context.packing.steps) else None
 
@@ -81,7 +81,7 @@ class Dispatcher:
         return Effect("give", [intent], act, partial(self._given, submission), self._thread)
 
     def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> WorkItem:
-        """One attempt as the leader needs it, with what it waits for there."""
+        """Return one attempt as the leader needs it, with what it waits for there."""
         plan, state = self._context.plan, self._context.state
         instance = plan.instances[index]
         share = self._context.packing.of(index, state.changes.get(index, UNCHANGED))
@@ -107,6 +107,6 @@ class Dispatcher:
             case Accepted():
                 context.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
                 self._ahead_due = 0.0
-            case Deferred() | Unclear() | Refused():  # no room on the disk
+            case Deferred() | Unclear() | Refused():  # disk full
                 self._closed_until = time.monotonic() + _TRY_AGAIN
                 context.emit(ev.SubmitDeferred(at=at, submission=submission, message=answer.message))

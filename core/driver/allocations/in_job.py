@@ -1,6 +1,6 @@
 """Uses the allocation that the driver itself runs in: salloc, an interactive job, a batch script.
 
-The leader is then a process of this driver, and outlives it: the next driver in the same allocation takes it up.
+The leader is a process started by this driver, and outlives it: the next driver in the same allocation uses it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..context import DriverContext
 from ..part import DriverPart
 from .tracker import AllocationTracker
 
-_IDLE = 7 * 86_400  # seconds: it is not ours to end for want of work
+_IDLE = 7 * 86_400  # seconds: an allocation that mtui did not request is not ended for being idle
 _EVERY = 1.0  # seconds between two checks that the leader runs
 
 
@@ -35,7 +35,7 @@ class OwnAllocation(DriverPart):
         self._name = ""
 
     def begin(self) -> None:
-        """Take up the leader of this allocation, or start one."""
+        """Use the running leader of this allocation, or start one."""
         if not self._job:
             return
         own = [own for own in self._context.state.allocations.open() if own.job == self._job and own.pool == ANY]
@@ -50,7 +50,7 @@ class OwnAllocation(DriverPart):
         return time.monotonic() + _EVERY if self._name else None
 
     def step(self) -> None:
-        """Notice the end of the leader: Slurm does not report it, for the allocation continues."""
+        """Detect the end of the leader: Slurm does not report it, because the allocation continues."""
         if not self._name or self._is_running():
             return
         self._tracker.read_records()
@@ -58,7 +58,7 @@ class OwnAllocation(DriverPart):
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
         self._name = ""
-        if not allocation.ending:  # somebody killed it
+        if not allocation.ending:  # it was killed
             self._start()
 
     def _end(self, allocation: Allocation, status: Status) -> None:
@@ -88,7 +88,7 @@ class OwnAllocation(DriverPart):
         context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     def _is_running(self) -> bool:
-        """Whether the leader runs, be it our child or that of a driver before us on this host."""
+        """Whether the leader runs, as a child process or started by an earlier driver on this host."""
         if self._process:
             return self._process.poll() is None
         try:

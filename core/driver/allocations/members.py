@@ -1,4 +1,4 @@
-"""What the parts that use allocations have in common: names of attempts, returned instances, lists of leaders."""
+"""Shared by the parts that use allocations: attempt names, withdrawals, lists of leaders."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ...store.allocation_files import append
 from ..context import DriverContext
 from ..crash_points import crash_point
 
-NOT_BEGUN = (Status.BOUND, Status.PENDING)  # of an instance that an allocation has
+NOT_BEGUN = (Status.BOUND, Status.PENDING)  # of an instance assigned to an allocation
 
 _log = get_logger(__name__)
 
 
 def last_attempt_name(state: StudyState, index: int) -> str:
-    """The name of the last attempt of an instance."""
+    """Return the name of the last attempt of an instance."""
     return attempt_name(index, state.attempts[index][-1].number)
 
 
@@ -37,10 +37,10 @@ def append_to_list(context: DriverContext, allocation: str, text: str) -> bool:
 
 
 def return_instances(context: DriverContext, instances: Iterable[int], cause: Cause) -> None:
-    """Take instances back that their allocation has not begun, by revoking their attempts."""
+    """Withdraw instances that their allocation has not started, by revoking their claims."""
     state = context.state
     returned: list[tuple[int, int]] = []
-    with suppress(OSError):  # no room: what was revoked is found revoked by the next try
+    with suppress(OSError):  # disk full: the next try finds the revoked ones revoked
         for index in instances:
             number = state.attempts[index][-1].number
             waits = index in state.live_packed and state.status[index] in NOT_BEGUN

@@ -1,4 +1,4 @@
-"""Cancels instances in allocations: those that have not begun at once, the others through their leader."""
+"""Cancels instances in allocations: unstarted ones directly, the others through their leader."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .members import NOT_BEGUN, append_to_list, last_attempt_name
 
 
 class PackedCanceller(DriverPart):
-    """The part of a driver that cancels what allocations have."""
+    """The part of a driver that cancels instances in allocations."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
 
     def step(self) -> None:
-        """Send the requests that are open."""
+        """Send the open requests."""
         context, state = self._context, self._context.state
         by_leader: dict[str, list[int]] = {}
         for index in [index for index in state.to_cancel if index in state.live_packed]:
             if state.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
-                continue  # soon it is known whether the allocation has it
+                continue  # soon it is known whether it was dispatched
             if not self._cancel_before_start(index):
                 by_leader.setdefault(state.attempts[index][-1].allocation, []).append(index)
         for name, members in by_leader.items():
@@ -35,10 +35,10 @@ class PackedCanceller(DriverPart):
                 context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
 
     def _cancel_before_start(self, index: int) -> bool:
-        """End an instance that has not begun; False if it has, or its attempt cannot be revoked."""
+        """End an unstarted instance; False if it has started, or its claim cannot be revoked."""
         context, state = self._context, self._context.state
         number = state.attempts[index][-1].number
-        with suppress(OSError):  # no room: its leader can end it
+        with suppress(OSError):  # disk full: its leader can end it
             if state.status[index] in NOT_BEGUN and context.directory.claims.revoke(attempt_name(index, number)):
                 context.emit(
                     ev.Ended(

@@ -1,4 +1,4 @@
-"""Requests allocations from Slurm that instances share."""
+"""Requests shared allocations from Slurm."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ..effects import Effect
 
 _log = get_logger(__name__)
 
-_GUESS_CORES = 64  # of a node, before any has been seen
-_DEFER_WAIT = 30.0  # seconds until an allocation is requested again that Slurm deferred
+_GUESS_CORES = 64  # cores of a node, before any node is known
+_DEFER_WAIT = 30.0  # seconds until a deferred allocation is requested again
 
 
 class AllocationRequester:
-    """Requests the allocations of one study, on a thread of its own."""
+    """Requests the allocations of one study, on a separate thread."""
 
     def __init__(self, context: DriverContext, watch: AllocationObserver) -> None:
         self._context = context
@@ -36,7 +36,7 @@ class AllocationRequester:
         self._reasons = ChangeLogger(_log)
 
     def request(self, packer: AllocationPolicy) -> None:
-        """Request what is wanted now."""
+        """Request the allocations that are wanted now."""
         context = self._context
         if context.study.settings.inside or context.slurm is None:
             return
@@ -86,7 +86,7 @@ class AllocationRequester:
                 return context.slurm.ask(context.allocation_name(name), script)
             except OSError as error:
                 return Deferred(f"{error.filename or script}: {error.strerror}")
-            except Exception as error:  # a bug of ours must not leave the request without an answer
+            except Exception as error:  # a bug in mtui must not leave the request without an answer
                 _log.warning("the request of an allocation failed", exc_info=True)
                 return Unclear(f"{type(error).__name__}: {error}")
 
@@ -95,7 +95,7 @@ class AllocationRequester:
     def _asked(self, name: str, pool: Pool, answer: Answer) -> None:
         context, at, now = self._context, time.time(), time.monotonic()
         if context.state.allocations.by_name[name].is_over:
-            return  # its leader has come and gone before sbatch answered
+            return  # its leader started and ended before sbatch answered
         match answer:
             case Accepted():
                 context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
@@ -115,7 +115,7 @@ class AllocationRequester:
         self._context.emit(ev.AllocationOver(at=time.time(), allocation=name, status=status, cause=text_cause(message)))
 
     def _refuse(self, packer: AllocationPolicy, pool: Pool, message: str) -> None:
-        """What waits for allocations that there will not be has failed."""
+        """Fail the instances that wait for allocations of a pool that will not exist."""
         context = self._context
         if stuck := packer.stuck(pool):
             submission = context.new_submission()

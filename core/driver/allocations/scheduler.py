@@ -1,6 +1,6 @@
-"""Uses allocations: dispatches instances to them, requests and releases them, returns what others should run.
+"""Uses allocations: dispatches instances to them, requests and releases them, withdraws what others should run.
 
-What to do is decided in engine/allocation_policy.py; this part carries it out.
+engine/allocation_policy.py decides what to do; this part carries it out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .members import append_to_list, return_instances
 from .request import AllocationRequester
 from .tracker import AllocationTracker
 
-_EVERY = 1.0  # seconds between two checks of what could be returned, released or requested
+_EVERY = 1.0  # seconds between two checks for withdrawals, releases and requests
 
 
 class AllocationScheduler(DriverPart):
@@ -39,7 +39,7 @@ class AllocationScheduler(DriverPart):
         if not self._tracker.is_used or not (state.allocations.open() or self._is_any_ready):
             return None
         ahead = self._dispatcher.due()
-        if ahead is not None and ahead > time.monotonic():  # else it was tried just now, or nothing is dispatched now
+        if ahead is not None and ahead > time.monotonic():  # otherwise just tried, or dispatching is paused
             return min(self._due, ahead)
         return self._due
 
@@ -48,9 +48,9 @@ class AllocationScheduler(DriverPart):
         return any(self._context.state.ready[step] for step in self._context.packing.steps)
 
     def step(self) -> None:
-        """Dispatch first, so that requests are weighed against what the allocations there are cannot take.
+        """Dispatch first, so that requests cover only what existing allocations cannot take.
 
-        Returns and releases come last: what was dispatched just now is neither idle nor late.
+        Withdrawals and releases come last: what was just dispatched is neither idle nor late.
         """
         if not self._tracker.is_used:
             return
@@ -72,7 +72,7 @@ class AllocationScheduler(DriverPart):
         self._requester.close()
 
     def release_all(self) -> None:
-        """The study is over: no allocation has anything to do any more."""
+        """Release all allocations: the study is over."""
         self._release([own for own in self._context.state.allocations.open() if not own.ending])
 
     def _release(self, allocations: Iterable[Allocation]) -> None:

@@ -1,4 +1,4 @@
-"""Tracks allocations: reads what their leaders record, and ends those that are over."""
+"""Tracks allocations: reads the records of their leaders, and ends those that are over."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ..context import DriverContext
 from ..part import DriverPart
 from .members import NOT_BEGUN, append_to_list, return_instances
 
-_FENCE = 2.0  # seconds for a leader that was cut off to kill what it runs
-_READ_EVERY = 1.0  # seconds between two readings of the records, if nothing reports that they grew
+_FENCE = 2.0  # seconds for a leader to kill what it runs, after Slurm ended its allocation
+_READ_EVERY = 1.0  # seconds between two reads of the records, if no file change is reported
 
 
 class AllocationTracker(DriverPart):
@@ -33,16 +33,16 @@ class AllocationTracker(DriverPart):
         self._canceller = canceller
         self.watch = AllocationObserver(context.state)
         self._records: dict[str, RecordReader] = {}
-        self._early: list[JobReport] = []  # of attempts that the journal does not know yet
+        self._early: list[JobReport] = []  # of attempts that are not in the journal yet
         self._fenced: dict[
             str, tuple[AllocationEnd, float]
-        ] = {}  # over for Slurm: until when their leaders have time to end
+        ] = {}  # over for Slurm; their leaders have until that time to end
         self._has_changed = False
         self._read_due = 0.0
 
     @property
     def is_used(self) -> bool:
-        """Whether there is anything to share, or an allocation left."""
+        """Whether any step shares allocations, or an allocation exists."""
         return bool(self._context.packing.steps or self._context.state.allocations.by_name)
 
     def due(self) -> float | None:
@@ -51,14 +51,14 @@ class AllocationTracker(DriverPart):
         return min([self._read_due, *(due for _, due in self._fenced.values())])
 
     def step(self) -> None:
-        """Read the records, and end allocations whose leaders had the time to end."""
+        """Read the records, and end allocations whose leaders have had time to end."""
         if self.is_used:
             self._read_due = time.monotonic() + _READ_EVERY
             self.read_records()
             self._end_fenced()
 
     def take_change(self) -> bool:
-        """Whether an allocation has begun or ended since the last call."""
+        """Whether an allocation has started or ended since the last call."""
         changed, self._has_changed = self._has_changed, False
         return changed
 
@@ -70,7 +70,7 @@ class AllocationTracker(DriverPart):
         for report in [early for early in self._early if not context.observer.is_early(early)]:
             self._early.remove(report)
             self._apply_report(report)
-        over: set[str] = set()  # attempts whose end follows their start: after a change of driver most of them
+        over: set[str] = set()  # attempts that start and end in this read: most of them after a change of driver
         for allocation in context.state.allocations.open():
             records = self._records.get(allocation.name)
             if records is None:
@@ -109,7 +109,7 @@ class AllocationTracker(DriverPart):
                 job=word.job,
                 hosts=word.hosts,
                 cores=word.cores,
-                # as of `word.at`: a driver that reads it later has less
+                # `word.seconds` is as of `word.at`
                 seconds=max(1.0, word.seconds - (time.time() - (word.at or time.time()))) if word.seconds else 0.0,
                 graph=word.graph,
             )
@@ -125,7 +125,7 @@ class AllocationTracker(DriverPart):
         self._canceller.cancel_orphans(context.observer.take_orphans())
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
-        """Have leaders end attempts that must not run, except those that are over by now."""
+        """Have leaders end orphan attempts, except those that are over by now."""
         for name, attempts in self._context.observer.take_orphans_in_allocations().items():
             if running := [attempt for attempt in attempts if attempt not in over]:
                 append_to_list(self._context, name, cancel_text(running))
@@ -135,22 +135,21 @@ class AllocationTracker(DriverPart):
     def apply_poll(
         self, seen: Callable[[str], SeenJob | None], find: Callable[[str], str], asked: float, at: float
     ) -> None:
-        """Apply a poll of Slurm that was started at `asked` (monotonic); `seen` and `find` as for AllocationWatch."""
-        self.read_records()  # what leaders reported before this poll counts before it
+        """Apply a poll of Slurm started at `asked` (monotonic); `seen` and `find` as for AllocationObserver.look."""
+        self.read_records()  # reports of leaders written before this poll are applied before it
         events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
         self._context.emit_all(events)
         for over in overs:
             self._fence_or_end(over, at)
 
     def end_allocation(self, allocation: Allocation, status: Status, cause: Cause) -> None:
-        """End an allocation that is known to be over otherwise than from Slurm."""
+        """End an allocation whose end is known from another source than Slurm."""
         self._fence_or_end(AllocationEnd(allocation, status, cause), time.time())
 
     def _fence_or_end(self, over: AllocationEnd, at: float) -> None:
-        """End an allocation once nothing of it runs any more.
+        """End an allocation once nothing in it runs any more.
 
-        Where Slurm has lost a node, its leader may still be there, and work: it has to kill everything, and gets the
-        time for that.
+        Where Slurm has lost a node, the leader may still run: it has to kill everything, and gets time for that.
         """
         name = over.allocation.name
         if name in self._fenced:
@@ -169,7 +168,7 @@ class AllocationTracker(DriverPart):
                 self._end(over, time.time())
 
     def _end(self, over: AllocationEnd, at: float) -> None:
-        """Return what has not begun, and end the rest as the allocation ended."""
+        """Return what has not started, and end the rest as the allocation ended."""
         self.read_records()
         state, name = self._context.state, over.allocation.name
         waiting = [index for index in over.allocation.members if state.status[index] in NOT_BEGUN]
@@ -181,7 +180,7 @@ class AllocationTracker(DriverPart):
     # --- after a change of driver
 
     def recover(self) -> None:
-        """Recover what an earlier driver left unfinished."""
+        """Recover unfinished work of an earlier driver."""
         context, at, now = self._context, time.time(), time.monotonic()
         for allocation in context.state.allocations.open():
             if allocation.status is Status.SUBMITTING:
@@ -208,7 +207,7 @@ class AllocationTracker(DriverPart):
         )
 
     def _recover_returns(self, at: float) -> None:
-        """What a driver revoked and had no time to journal: its leader will never begin it."""
+        """Return what a driver revoked without journalling it: its leader will never start it."""
         state, claims = self._context.state, self._context.directory.claims
         waiting = [index for index in state.live_packed if state.status[index] in NOT_BEGUN]
         numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
