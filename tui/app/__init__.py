@@ -1,1 +1,1 @@
-"""The app: its screens and widgets, and how it uses the terminal."""
+"""The app: its screens and widgets, and its use of the terminal."""

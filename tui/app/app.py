@@ -1,7 +1,7 @@
-"""The app: which screens there are, and how it starts and leaves.
+"""The app: its start, its exit, and the screens that it opens.
 
-What a study is and does stands in open_study.py; the app only shows it. A study that this process drives is handed
-to a headless driver when the app leaves, however it leaves.
+The state and the commands of a study are in views/study_session.py; the app shows them. A study that this process
+drives is handed over to a headless driver whenever the app exits.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from .screens.timeline_screen import TimelineScreen
 from .terminal import Guard
 from .typed_ahead import TypedAhead
 
-_HAND_OVER = 25.0  # seconds for a headless driver to take the study
+_HAND_OVER = 25.0  # seconds that a headless driver has to take over the study
 
 
 class MtuiApp(AppBase):
-    """One study on the screen, or the list of the user's studies."""
+    """Shows one study, or the list of the user's studies."""
 
     CSS_PATH = "mtui.tcss"
     TITLE = "mtui"
@@ -63,7 +63,7 @@ class MtuiApp(AppBase):
     ]  # fmt: skip
 
     class StudyChanged(Message):
-        """Something happened to the study. Many of them count as one."""
+        """The study changed. Pending messages of this kind are merged into one."""
 
         def can_replace(self, message: Message) -> bool:
             return isinstance(message, MtuiApp.StudyChanged)
@@ -72,7 +72,7 @@ class MtuiApp(AppBase):
         self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = ""
     ) -> None:
         super().__init__()
-        self.animation_level = "none"  # over SSH every frame is kilobytes
+        self.animation_level = "none"  # over SSH each frame costs kilobytes
         self._kept = preferences.read()
         self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
         self.study: StudySession | None = None
@@ -114,7 +114,7 @@ class MtuiApp(AppBase):
         self.study.start()
 
     def _tell_news(self) -> None:
-        """Called on other threads."""
+        """Notify the app; called on other threads."""
         self.post_message(self.StudyChanged())
 
     @work(thread=True, exit_on_error=False)
@@ -131,7 +131,7 @@ class MtuiApp(AppBase):
 
     @work(thread=True, exit_on_error=False, group="reload", exclusive=True)
     def _reload(self, study: StudySession) -> None:
-        """The study has more rows than when it was opened."""
+        """Read the plan again, because rows were added to the study."""
         try:
             extended = read_study_file(study.directory.study_file)
         except MtuiError as error:
@@ -149,10 +149,10 @@ class MtuiApp(AppBase):
         self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
 
     def on_mtui_app_study_changed(self) -> None:
-        for screen in reversed(self.screen_stack):  # a dialog does not keep the screen below it from living
+        for screen in reversed(self.screen_stack):  # the screen below a dialog is updated as well
             show = getattr(screen, "show_news", None)
             if show is not None:
-                if screen.is_mounted:  # one that is still being built shows what there is as soon as it stands
+                if screen.is_mounted:  # a screen that is still being built shows the current state when it is mounted
                     show()
                 break
         if self.study and self.study.is_outdated:
@@ -162,7 +162,7 @@ class MtuiApp(AppBase):
 
     @work
     async def action_leave(self) -> None:
-        """Leave the study. One that this process drives goes on under a headless driver."""
+        """Leave the study. If this process drives it, a headless driver continues."""
         if self._leaving:
             return
         if self.study is None:
@@ -202,7 +202,7 @@ class MtuiApp(AppBase):
         self.exit(return_code=128 + number)
 
     def _hand_over(self) -> None:
-        """Give the study away, on whatever thread: to a headless driver, or if there is none to nobody."""
+        """Hand the study over to a headless driver, or release it if none starts. May be called on any thread."""
         if self.study is None:
             return
         self.study.driving.detach()
@@ -211,7 +211,7 @@ class MtuiApp(AppBase):
             self.study.driving.join(5)
 
     def close(self) -> None:
-        """After the screen has closed: nothing of this process may hold the study."""
+        """Hand over or release the study after the screen has closed: this process must not hold it any longer."""
         self._hand_over()
         if self.study:
             self.study.stop()
@@ -222,14 +222,14 @@ class MtuiApp(AppBase):
     async def action_quit(self) -> None:
         self.action_leave()
 
-    # --- questions
+    # --- confirmation and choices
 
     async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
         return await self.push_screen_wait(PickScreen(title, choices))
 
     @work
     async def act(self, verb: str, indices: set[int]) -> None:
-        """A command on instances, with its question. For screens that show no grid."""
+        """Send a command for instances, after confirmation. For screens without a grid."""
         if self.study is None:
             return
         try:
@@ -278,7 +278,7 @@ class MtuiApp(AppBase):
             if isinstance(screen, StudyScreen):
                 screen.go_to(index)
 
-    # --- what is kept
+    # --- preferences
 
     def action_choose_theme(self, name: str) -> None:
         self.theme = name
@@ -319,7 +319,7 @@ class MtuiApp(AppBase):
             renderable = NarrowUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
         super()._display(screen, renderable)
 
-    # --- when something goes wrong
+    # --- errors
 
     def _print_error_renderables(self) -> None:
-        """Nothing here: the error is raised again once the terminal is back, and told like any other."""
+        """Print nothing: the exception is raised again when the terminal is restored, and reported as any other."""

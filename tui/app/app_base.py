@@ -1,4 +1,4 @@
-"""What screens and palette use of the app. They import this instead of the app, which imports all of them."""
+"""The part of the app that screens and the palette use. They cannot import the app, which imports all of them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from textual.app import App
 
 
 class AppBase(App[None]):
-    """`plain`: only ASCII glyphs. `notice`: what the study screen shows once, when it opens."""
+    """`plain`: show only ASCII glyphs. `notice`: a message that the study screen shows once, when it opens."""
 
     plain: bool
     notice: str
 
     @abstractmethod
     async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:
-        """The value of the choice (value, words) that the user makes; None for none."""
+        """Let the user choose from (value, label) pairs; return the value, None if the user closes the dialog."""
 
     @abstractmethod
     def act(self, verb: str, indices: set[int]) -> object:
-        """Send a command for instances, after its question."""
+        """Send a command for instances, after confirmation."""
 
     @abstractmethod
     def open_path(self, root: Path) -> object:

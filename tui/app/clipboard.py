@@ -1,4 +1,4 @@
-"""What can be copied to the clipboard of the person's own terminal."""
+"""Copies job IDs, paths, commands and log lines to the clipboard of the user's terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .app_base import AppBase
 
 
 async def copy_menu(app: AppBase, study: StudySession, index: int | None, log: Sequence[str] = ()) -> None:
-    """Let a person choose, copy it, and show what it was: not every terminal can copy."""
+    """Let the user choose a text, copy it, and show it, because not every terminal supports copying."""
     text = await app.pick("Copy", copy_choices(study, index, log))
     if text is not None:
         app.copy_to_clipboard(text)
@@ -20,7 +20,7 @@ async def copy_menu(app: AppBase, study: StudySession, index: int | None, log: S
 
 
 def copy_choices(study: StudySession, index: int | None, log: Sequence[str]) -> list[tuple[str, str]]:
-    """Each text with the words by which it is chosen: about the instance `index`, the study, and the log shown."""
+    """Return (text, label) pairs for the instance `index`, the study, and the log that is shown."""
     found: list[tuple[str, str]] = []
     root = str(study.directory.root)
     if index is not None:

@@ -1,6 +1,6 @@
-"""Other programs in the app's terminal: a pager, an editor, a shell in a workspace or on the node of its job.
+"""Runs other programs in the app's terminal: a pager, an editor, a shell in a workspace or on a job's node.
 
-The app leaves the terminal for as long as they run; the driver's thread goes on meanwhile.
+The app suspends its use of the terminal meanwhile; the driver thread keeps running.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _COME_BACK = "mtui: a shell; exit comes back"
 
 
 def page(app: AppBase, path: Path | None) -> None:
-    """A whole file in the pager."""
+    """Show a whole file in the pager."""
     if path is None or not path.exists():
         app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
         return
@@ -30,7 +30,7 @@ def page(app: AppBase, path: Path | None) -> None:
 
 
 def edit_script(app: AppBase, study: StudySession, index: int) -> None:
-    """The script of an instance in the editor."""
+    """Open the script of an instance in the editor."""
     instance = study.plan.instances[index]
     path = study.directory.workspace(instance) / study.plan.script_name(instance)
     if not path.exists():
@@ -41,7 +41,7 @@ def edit_script(app: AppBase, study: StudySession, index: int) -> None:
 
 
 async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
-    """A shell in the instance's workspace, here or on the node where its job runs."""
+    """Open a shell in the instance's workspace, on this machine or on the node where its job runs."""
     workspace = study.directory.workspace(study.plan.instances[index])
     if not workspace.exists():
         app.notify("there is no workspace yet: it is made when the instance is submitted", markup=False)
@@ -49,7 +49,7 @@ async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
     here = shell_command()
     last = study.state.last_attempt(index)
     if last and last.backend != "local" and study.state.status[index] is Status.RUNNING:
-        # An allocation may have several nodes: the one where it runs is meant.
+        # An allocation may have several nodes: select the one where the instance runs.
         on = ["--nodes=1", "--ntasks=1", f"--nodelist={last.node}"] if last.allocation else []
         node = ["srun", f"--jobid={last.job}", *on, "--overlap", "--pty", f"--chdir={workspace}", *here]
         choice = await app.pick("A shell", [("here", f"here, in {workspace}"), ("node", shlex.join(node))])
@@ -62,7 +62,7 @@ async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
 
 
 def _lend(app: AppBase, command: list[str], cwd: Path | None = None, first: str = "") -> None:
-    """Run a program; `first` is said before it."""
+    """Run a program in the terminal, after printing `first`."""
     try:
         with app.suspend():
             if first:
@@ -76,9 +76,10 @@ def _lend(app: AppBase, command: list[str], cwd: Path | None = None, first: str 
 
 
 def _run(command: Sequence[str], cwd: Path | None) -> str:
-    """Run a program in the terminal that the app has left; what went wrong, if anything.
+    """Run a program in the suspended terminal; return an error message, empty on success.
 
-    Ctrl-C is for that program: it would end the app as well, which is in the same group of processes.
+    SIGINT is ignored meanwhile: Ctrl-C is meant for the program, but also reaches the app, which is in the same process
+    group.
     """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,7 +1,7 @@
-"""Writes changed regions of the screen, and nothing to the left of them.
+"""Writes only the changed regions of the screen.
 
-Textual crops a changed region at its right end only: what stands between the left edge of the widget and the
-region is written again with it. On a wide grid that is most of what a single changed cell costs.
+Textual crops a changed region only at its right end: it writes the line again from the left edge of the widget. On a
+wide grid that is most of the output for a changed cell.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from textual._compositor import ChopsUpdate
 
 
 class NarrowUpdate(ChopsUpdate):
-    """The same update, cropped at both ends."""
+    """A ChopsUpdate that is cropped at both ends."""
 
     def render_segments(self, console: Console) -> str:
         written: list[str] = []

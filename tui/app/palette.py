@@ -1,4 +1,4 @@
-"""The command palette: every action by its name, and `go to` any instance."""
+"""The command palette: finds actions by name, and `go to` any instance."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .screens.help_screen import key_words
 from .screens.study_screen import StudyScreen
 from .themes import THEMES
 
-_MOST_INSTANCES = 30  # shown of those that match
+_MOST_INSTANCES = 30  # limit of matches that are shown
 
 
 class Actions(Provider):
-    """What the keys of the screen do, the themes, and a few things that have no key."""
+    """The actions of the screen's keys, the themes, and a few actions without a key."""
 
     def _actions(self) -> list[tuple[str, str, str]]:
-        """Name, help, and the action."""
+        """Return name, help and action of each entry."""
         found = [
             (binding.description, f"{key_words(binding.key)}: {binding.tooltip or binding.description}", binding.action)
             for binding in type(self.screen).__dict__.get("BINDINGS", ())
             if isinstance(binding, Binding) and binding.id
         ]
-        found.sort(key=lambda action: action[0] == "Leave")  # last: what stands first is what Enter does
+        found.sort(key=lambda action: action[0] == "Leave")  # last, because Enter runs the first one
         found += [(f"Theme: {theme.name}", "and keep it", f"app.choose_theme('{theme.name}')") for theme in THEMES]
         return [
             *found,
@@ -55,7 +55,7 @@ class Actions(Provider):
 
 
 class Instances(Provider):
-    """Instances by part of their name."""
+    """Finds instances by parts of their names."""
 
     async def search(self, query: str) -> Hits:
         screen = self.screen
@@ -67,7 +67,7 @@ class Instances(Provider):
             name = instance.name.lower()
             if words and all(word in name for word in words):
                 status = screen.study.state.status[instance.index].value
-                # Shorter names first: what was typed is more of them.
+                # Shorter names first: the query covers more of them.
                 score = 1.0 / (1 + len(name) - sum(map(len, words)) / 2)
                 shown_as = Content(f"go to {safe(instance.name)}")  # a name is never markup
                 yield Hit(score, shown_as, self._go(instance.index), text=shown_as.plain, help=status)

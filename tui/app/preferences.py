@@ -1,4 +1,4 @@
-"""What a person chose in the app and keeps: theme, glyphs, keys. One small JSON file, written whole or not at all."""
+"""The user's preferences in the app: theme, glyphs, keys. They are in one small JSON file, written atomically."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def path() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """`keys` maps the id of a binding to its keys, separated by commas: {"study.cancel": "x"}."""
+    """`keys` maps the ID of a binding to its keys, separated by commas: {"study.cancel": "x"}."""
 
     theme: str = ""
-    ascii: bool | None = None  # None: as the locale can show
+    ascii: bool | None = None  # None: use what the locale supports
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def read() -> Preferences:
-    """The preferences; the defaults where there are none, or for what cannot be understood."""
+    """Read the preferences; missing or invalid ones get their defaults."""
     try:
         content = json.loads(path().read_text(encoding="utf-8"))
         known = {item.name for item in fields(Preferences)}
@@ -39,7 +39,7 @@ def read() -> Preferences:
 
 
 def write(preferences: Preferences) -> None:
-    """Keep them; a home that cannot be written keeps nothing, and that is no reason to stop."""
+    """Write the preferences; errors are ignored, because a read-only home directory is no reason to stop."""
     with suppress(OSError, RuntimeError):
         target = path()
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Runs the app until the user leaves, and prints how the study stands then."""
+"""Runs the app until the user leaves, then prints the status of the study."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .app import MtuiApp
 
 
 def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = "") -> int:
-    """Show a study, or the list of the user's studies, until the person leaves; the exit code."""
-    for name in ("COLUMNS", "LINES"):  # if somebody exported them: the terminal itself knows, also when it changes
+    """Show a study, or the list of the user's studies, until the user leaves; return the exit code."""
+    for name in ("COLUMNS", "LINES"):  # exported values are constant; the terminal has its size, also after a resize
         os.environ.pop(name, None)
     app = MtuiApp(directory, study, notice)
     try:
@@ -39,7 +39,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
 
 
 def farewell(study: StudySession) -> str:
-    """How the study stands, who drives it, and how to come back."""
+    """Return the status of the study, its driver, and the command that opens it again."""
     study.take()
     state, directory = study.state, study.directory
     lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]

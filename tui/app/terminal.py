@@ -1,8 +1,8 @@
-"""The terminal as the app needs it: it may go away, or stall.
+"""Ends the app on a signal, or when its terminal is gone.
 
-Textual leaves signals alone, and hangs for good once its terminal is gone while SIGHUP is ignored: its writer
-thread has died, and the event loop waits for room in that thread's queue. So the last way out is `os._exit`, from
-a thread that needs nobody's help.
+Textual does not handle signals. If its terminal is gone while SIGHUP is ignored, it hangs forever: its writer thread
+is dead, and the event loop waits for room in that thread's queue. The last resort is `os._exit`, on a thread that
+does not depend on others.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ import threading
 from collections.abc import Callable
 
 _LOOK_EVERY = 2000  # milliseconds
-_GRACE = 3.0  # seconds that the screen has to close by itself
+_GRACE = 3.0  # seconds that the app has to exit
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Guard:
-    """Ends the app when it is told to or when its terminal is gone.
+    """Ends the app when it gets SIGHUP or SIGTERM, or when its terminal is gone.
 
-    `leave` is called on the app's loop, with the signal's number; `let_go` on a thread: it returns when the study
-    is in other hands, and only then is the process ended by force if the app has not ended itself.
+    `leave` is called on the app's event loop with the signal number. `let_go` is called on a thread and returns when
+    the study is handed over or released; the process is ended by force only after that and a grace period.
     """
 
     def __init__(self, leave: Callable[[int], None], let_go: Callable[[], None]) -> None:
@@ -32,7 +32,10 @@ class Guard:
         self._leaving = threading.Event()
 
     def install(self) -> None:
-        """To be called on the app's loop, which takes over the signals; that also undoes an inherited SIG_IGN."""
+        """Install the signal handlers and the watch; must be called on the app's event loop.
+
+        This also replaces an inherited SIG_IGN.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, self._end, number, loop)
@@ -51,7 +54,7 @@ class Guard:
         os._exit(128 + number)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Notice a terminal that went away without a signal (nohup, or a shell that ignores SIGHUP)."""
+        """Notice that the terminal is gone without a signal (nohup, or a shell that ignores SIGHUP)."""
         poll = select.poll()
         poll.register(0, 0)
         while not self._leaving.is_set():

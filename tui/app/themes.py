@@ -1,7 +1,7 @@
 """The app's themes and the colours of the states.
 
-The state colours of the two colour themes are told apart with every common form of colour blindness (they follow
-the palette of Okabe and Ito); the mono theme has none and leaves it to glyphs and words.
+The state colours of the two colour themes can be distinguished with every common form of colour blindness (they follow
+the palette of Okabe and Ito); the mono theme relies on glyphs and words.
 """
 
 from __future__ import annotations
@@ -104,6 +104,6 @@ THEMES = (
 
 
 def variable_defaults(dark: bool) -> dict[str, str]:
-    """Our variables for a theme that does not define them."""
+    """Return mtui's variables for a theme that does not define them."""
     theme = next(theme for theme in THEMES if theme.dark == dark)
     return {name: theme.variables[name] for name in (*_DARK_STATES, "faint", "mark")}

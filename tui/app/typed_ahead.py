@@ -1,8 +1,8 @@
-"""Keys that arrive faster than the app acts on them, as over a slow line: each acts on what the one before it made.
+"""Queues keys that arrive faster than the app handles them, as over a slow connection.
 
-Textual hands a key to what has the focus when it arrives. So the letters of a filter, typed at once after `/`, would
-be commands to the study, and a `y` would answer a dialog that nobody has seen. Here a key waits until all that the
-one before it set off is done.
+Textual sends a key to the widget that has the focus when the key arrives. So the letters of a filter that is typed
+right after `/` would be commands, and a `y` would answer a dialog that is not visible yet. Here a key waits until
+everything that the previous key triggered is done.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from textual.app import App
 from textual.dom import DOMNode
 from textual.events import Key
 
-_DEADLINE = 0.3  # seconds for one widget to get through what it was given; a stuck one must not hold the keys up
-_TURNS = 5  # of the event loop, in which a worker that a key has started begins
+_DEADLINE = 0.3  # seconds for one widget to process its queue; a widget that hangs must not block the keys
+_TURNS = 5  # passes of the event loop, in which a worker that a key has started begins
 
 
 class TypedAhead:
-    """Gives an app its keys one at a time. `give` is what the app does with a key."""
+    """Passes keys to an app one at a time. `give` is the app's handler of a key."""
 
     def __init__(self, app: App[None], give: Callable[[Key], Awaitable[None]]) -> None:
         self._app = app
@@ -30,7 +30,7 @@ class TypedAhead:
         self._task: asyncio.Task[None] | None = None
 
     async def take(self, key: Key) -> None:
-        """Give a key now, or in its turn."""
+        """Handle a key now, or after the keys that are pending."""
         if self._task is not None and not self._task.done():
             self._waiting.append(key)
             return
@@ -46,7 +46,7 @@ class TypedAhead:
             await self._settle(chain)
 
     def _chain(self) -> list[DOMNode]:
-        """The widgets that a key comes by, from the focused one to the screen."""
+        """Return the widgets that a key passes, from the focused one to the screen."""
         screen = self._app.screen
         return [node for node in (screen.focused or screen).ancestors_with_self if node is not self._app]
 
@@ -60,7 +60,7 @@ class TypedAhead:
 
 
 async def _done(schedule: Callable[[Callable[[], None]], bool]) -> None:
-    """Wait until a widget has got to a call that was just put at the end of its queue."""
+    """Wait until a widget has processed a call that is appended to its queue now."""
     reached = asyncio.Event()
     with suppress(asyncio.TimeoutError):
         if schedule(reached.set):

@@ -1,1 +1,1 @@
-"""The command line: its words, what each verb does, and what it prints."""
+"""The command line: the parser, and what each verb does and prints."""

@@ -1,4 +1,4 @@
-"""What several verbs make of the words of a command line."""
+"""Helpers for parsed arguments that several verbs share."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 from ...core.errors import UsageError
 
-if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+if TYPE_CHECKING:  # imported where it is used, to keep --help fast
     from ...core.store.study_directory import StudyDirectory
     from ...core.study_creation import PlanOptions
 
 
 def say_on_stderr(text: str) -> None:
-    """Say something on stderr; it may quote a study file, so it must not drive the terminal."""
+    """Print text on stderr without control characters, because it may quote a study file."""
     from ..views.text import safe_lines
 
     print(safe_lines(text), file=sys.stderr)
 
 
 def has_terminal() -> bool:
-    """Whether there is a terminal to draw on: the app reads stdin and draws on stderr."""
+    """Return whether the app can be shown: it reads stdin and draws on stderr."""
     return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
@@ -38,7 +38,7 @@ def open_target(arguments: argparse.Namespace) -> StudyDirectory:
 
 
 def study_file(target: str) -> Path:
-    """The study file that is named; raises UsageError with the nearest name, or a way to one, if there is none."""
+    """Return the path of the study file; raise UsageError with a suggestion if it does not exist."""
     path = Path(target)
     if not path.exists():
         from ...core.spec.problems import closest
@@ -68,5 +68,5 @@ def plan_options(arguments: argparse.Namespace) -> PlanOptions:
 
 
 def _names(words: Sequence[str]) -> tuple[str, ...]:
-    """The names in options that take several, by commas or by being repeated."""
+    """Split the values of options that can be repeated or hold a comma-separated list."""
     return tuple(name for word in words for name in word.split(",") if name)

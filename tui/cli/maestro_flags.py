@@ -1,4 +1,4 @@
-"""Options that fingers know from `maestro`: those that stand before the verb, and those that have no effect here."""
+"""Options of the `maestro` command line: those accepted before the verb, and those that have no effect in mtui."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Sequence
 
-_WITH_VALUE = ("-d", "--debug_lvl", "-l", "--logpath")  # of `maestro` itself; the next word is the value
+_WITH_VALUE = ("-d", "--debug_lvl", "-l", "--logpath")  # options of `maestro` itself; the next word is the value
 _ALONE = re.compile(r"-[dl].+|--(debug_lvl|logpath)=.*|-c|--logstdout")
 
 
@@ -24,7 +24,7 @@ def add_maestro_options(parser: argparse.ArgumentParser) -> None:
 
 
 def before_the_verb(words: Sequence[str]) -> int:
-    """How many of the first words are options that Maestro takes before its verb, with their values."""
+    """Count the leading words that are options which Maestro accepts before its verb, with their values."""
     count = 0
     while count < len(words):
         if words[count] in _WITH_VALUE:
@@ -37,7 +37,7 @@ def before_the_verb(words: Sequence[str]) -> int:
 
 
 def notes(arguments: argparse.Namespace) -> list[str]:
-    """What to say of options that were given and do nothing."""
+    """Return a note for each given option that has no effect."""
     said: list[str] = []
     if arguments.debug_lvl is not None:
         said.append("-d has no effect: the logs, all of them, are in .mtui/ in the study's directory")

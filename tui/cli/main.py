@@ -1,4 +1,4 @@
-"""The command line: what each verb does, and the one place where expected errors become messages and exit codes."""
+"""Entry point of the command line: runs the verb, and turns expected errors into messages and exit codes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .arguments import say_on_stderr
 from .maestro_flags import before_the_verb
 from .parser import VERBS, make_parser
 
-if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+if TYPE_CHECKING:  # imported where it is used, to keep --help fast
     pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit code."""
-    if "_ARGCOMPLETE" in os.environ:  # a shell asks how the line may go on
+    """Run a command line and return the exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # the shell requests completions
         from .verbs.completion import complete
 
         complete()
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MtuiError as error:
         say_on_stderr(f"{error.speaker}{error}")
         return error.exit_code
-    except BrokenPipeError:  # the reader of our output went away: `mtui status DIR | head`
+    except BrokenPipeError:  # the reader of stdout is gone, as in `mtui status DIR | head`
         _drop_output()
         return EXIT_FINISHED
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say_what_can_be_said() -> None:
-    """Say what can be said where a character has no place in the locale, and nothing where no stream is."""
+    """Replace characters that the locale cannot encode; discard output if stdout or stderr is closed."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -73,12 +73,15 @@ def _say_what_can_be_said() -> None:
 
 
 def _drop_output() -> None:
-    """What was not yet written goes nowhere: Python would complain of it at its end."""
+    """Discard buffered output: otherwise Python reports an error when it flushes stdout at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _with_verb(words: list[str]) -> list[str]:
-    """The words with the verb, which may be left out, first. Raises UsageError for a first word that can be nothing."""
+    """Return the words with the verb first; insert `run` or `studies` if it was left out.
+
+    Raises UsageError if the first word is neither a verb nor a file.
+    """
     count = before_the_verb(words)
     before, words = words[:count], words[count:]
     if not words:
@@ -105,7 +108,7 @@ def _has_cwd() -> bool:
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:
-    """Something that should not happen: what is needed to mend it goes into a file, and the user is told where."""
+    """Handle an unexpected exception: write a report file, print its path, and return the exit code."""
     import platform
     import tempfile
     import traceback
@@ -118,7 +121,7 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     return EXIT_ERROR
 
 
-# The verbs by the module that carries them out.
+# The module in `verbs` that implements each verb.
 _MODULES = {
     **dict.fromkeys(("run", "submit"), "run"),
     **dict.fromkeys(("plan", "status", "why", "log", "report", "studies", "completion"), "queries"),

@@ -1,4 +1,4 @@
-"""What can be written on the command line: verbs, options and their help. What a verb does is in verbs."""
+"""The argument parser: verbs, options and their help. What a verb does is in `verbs`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ and by message."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong, and where help is, without all options before it."""
+    """Prints the error and a hint, without the usage line of all options."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_USAGE, f"mtui: {message}\n  hint: {self.prog} --help tells what there is\n")
@@ -153,14 +153,14 @@ def _add_reading(verbs: _Verbs) -> None:
 
 
 def _add_orders(verbs: _Verbs) -> None:
-    """Verbs that do something to instances."""
+    """Add the verbs that send a command for instances."""
     for verb, words in _ORDERS.items():
         order = verbs.add_parser(verb, help=words)
         order.add_argument("target", metavar="DIR")
         order.add_argument(
             "targets",
             nargs="+" if verb in ("rerun", "done", "skip") else "*",
-            default=[],  # else argparse says that it is required
+            default=[],  # without a default, argparse reports the argument as required
             metavar="INSTANCE|GLOB|STEP|failed",
             help=_WHOLE[verb],
         )
@@ -175,7 +175,7 @@ def _add_orders(verbs: _Verbs) -> None:
 
 
 def _add_changes(verbs: _Verbs) -> None:
-    """Verbs that do something to a study as a whole, or to its driver."""
+    """Add the verbs that change the study as a whole, or its driver."""
     update = verbs.add_parser("update", help="change the limits of a study that runs")
     update.add_argument("target", metavar="DIR")
     update.add_argument("-t", "--throttle", type=_count, metavar="N", help="at most N instances in Slurm (0: no limit)")
@@ -203,7 +203,7 @@ def _add_changes(verbs: _Verbs) -> None:
 
 
 def _add_first_steps(verbs: _Verbs) -> None:
-    """Verbs that have nothing to do with a study that there is."""
+    """Add the verbs that need no existing study."""
     init = verbs.add_parser("init", help="write a commented study to begin with")
     init.add_argument("target", nargs="?", default="study.yaml", metavar="STUDY.yaml", help="default: study.yaml")
     where = init.add_mutually_exclusive_group()
@@ -235,7 +235,7 @@ def _add_plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_sources(parser: argparse.ArgumentParser) -> None:
-    """Where parameters and values come from, besides the file."""
+    """Add the options that replace parameters and values of the study file."""
     parser.add_argument("--params", action="append", default=[], metavar="NAME=V1,V2,...",
                         help="a parameter's values in place of the file's; also 1..10 or 0..1..0.25")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], dest="entries", metavar="NAME=VALUE",
@@ -248,7 +248,7 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_plan_options(arguments: argparse.Namespace) -> None:
-    """Raises UsageError if one of the options that make a plan is given for a study that has one."""
+    """Raise UsageError if an option that affects the plan is given for an existing study."""
     names = {"--dry": "dry", "-o": "out", "--local": "local", "--hashws": "hashws", "--params": "params",
              "--set": "entries", "--pgen": "pgen", "--pargs": "pargs", "-n": "autono"}  # fmt: skip
     names.update((option, option[2:]) for option in _PART)

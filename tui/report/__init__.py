@@ -1,1 +1,1 @@
-"""What became of a study: gathered once (content.py), told as a page, as Markdown or as a table."""
+"""The report of a study: its content (content.py), written as HTML, Markdown, CSV or JSON."""

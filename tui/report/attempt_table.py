@@ -1,4 +1,4 @@
-"""Everything about every attempt, as a table of comma-separated values: nothing is left out."""
+"""The report as CSV: every attempt with everything that is known about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEADS = (
 
 
 def table_of_attempts(state: StudyState, usage: Mapping[str, Usage]) -> str:
-    """One line for each attempt, and one for each instance that has none; the parameters are columns at the end."""
+    """Return a line per attempt, and one per instance without any; parameters are columns at the end."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     keys = state.plan.parameters.keys

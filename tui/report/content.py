@@ -1,4 +1,4 @@
-"""What a report says, before it is a page, a text or a table. Everything is bounded, and says what it leaves out."""
+"""The content of a report, independent of its format. Every list has a limit, and the report shows what it omits."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..views.appearance import StatusGroup, group_of
 from ..views.estimate import span_words
 
 _MOST_GROUPS = 30  # of failures
-_MOST_EXAMPLES = 3  # of each
+_MOST_EXAMPLES = 3  # of each group of failures
 _MOST_NAMES = 20
 _MOST_BARS = 400
 _TAIL = 8  # lines of a log
 
-Tail = Callable[[int], tuple[str, list[str]]]  # an instance: the path of its stderr, and the last lines
+Tail = Callable[[int], tuple[str, list[str]]]  # an instance's index to the path of its log and its last lines
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The least, the middle and the most of some seconds."""
+    """Minimum, median and maximum of durations in seconds."""
 
     least: float
     middle: float
@@ -46,7 +46,7 @@ class StepLine:
     counts: Mapping[StatusGroup, int]
     ran: Spread | None
     queued: Spread | None
-    again: int  # attempts beyond the first ones
+    again: int  # attempts after the first one
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Instances that failed of the same cause."""
+    """Instances that failed for the same reason."""
 
     status: str
     cause: str
@@ -70,7 +70,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """An attempt on the timeline; times in seconds since 1970, 0 if it did not come to that."""
+    """An attempt on the timeline; times in seconds since 1970, 0 if it did not happen."""
 
     name: str
     group: StatusGroup
@@ -81,14 +81,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What the jobs of a step used of what they asked for. Shares from 0 to 1, None if it is not known."""
+    """The resources that the jobs of a step used, as shares from 0 to 1 of those requested; None if unknown."""
 
     step: str
     jobs: int
     cores: float | None
     memory: float | None
     time: float | None
-    words: str  # what could be asked smaller, or larger
+    words: str  # requests that could be smaller, or should be larger
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Report:
     description: str
     directory: str
     spec: str
-    result: str  # empty while it goes on
+    result: str  # empty while the study runs
     counts: Mapping[StatusGroup, int]
     began: float
     until: float
@@ -124,7 +124,7 @@ def report_of(
     usage: Mapping[str, Usage],
     no_usage: str = "",
 ) -> Report:
-    """The report of a study as it stands. `usage` is by job; `no_usage` says why there is none."""
+    """Collect the report of a study at `now`. `usage` is by job ID; `no_usage` says why there is none."""
     failures, more = _failures(state, tail)
     bars = _bars(state, now)
     needs = _needs(state, usage)
@@ -151,7 +151,7 @@ def report_of(
 
 
 def _by_group(counts: Mapping[Status, int], late: int) -> dict[StatusGroup, int]:
-    """Counts by group; `late` instances were added to the study, and count as skipped until a driver takes them in."""
+    """Return counts by group; `late` instances were added and count as skipped until a driver reads the new plan."""
     found: Counter[StatusGroup] = Counter({StatusGroup.WAITING: late, group_of(Status.SKIPPED): -late})
     for status, count in counts.items():
         found[group_of(status)] += count
@@ -179,7 +179,7 @@ def _step_line(state: StudyState, index: int) -> StepLine:
 
 
 def _failures(state: StudyState, tail: Tail) -> tuple[list[Failure], int]:
-    """Grouped by what is the same of their causes, the largest group first; how many groups are left out."""
+    """Group failures by status and by cause, the largest group first; also return how many groups are left out."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, status in enumerate(state.status):
         if status in UNSUCCESSFUL:
@@ -198,7 +198,7 @@ def _failures(state: StudyState, tail: Tail) -> tuple[list[Failure], int]:
 
 
 def _without_place(state: StudyState, index: int) -> str:
-    """The cause without the node and the job, which differ from one instance to the next."""
+    """Return the cause without the node and the job ID, which differ between instances."""
     cause, last = cause_text(state.cause(index)), state.last_attempt(index)
     for word in (last.node, last.job) if last else ():
         if word:
@@ -224,7 +224,7 @@ def _bars(state: StudyState, now: float) -> list[Bar]:
 
 
 def _chosen(bars: list[Bar]) -> list[Bar]:
-    """Of very many every so many-th, and those that failed before the others."""
+    """Select bars if there are too many: failed ones first, and of the others every n-th."""
     if len(bars) <= _MOST_BARS:
         return bars
     failed = [bar for bar in bars if bar.group is StatusGroup.FAILED][: _MOST_BARS // 2]
@@ -234,7 +234,7 @@ def _chosen(bars: list[Bar]) -> list[Bar]:
     return sorted([*failed, *kept], key=lambda bar: (bar.queued or bar.started, bar.name))
 
 
-# --- what was needed of what was asked for
+# --- used and requested resources
 
 
 def _needs(state: StudyState, usage: Mapping[str, Usage]) -> list[Need]:
@@ -247,7 +247,7 @@ def _needs(state: StudyState, usage: Mapping[str, Usage]) -> list[Need]:
 
 
 def _jobs_of(state: StudyState, instances: Sequence[int]) -> list[Attempt]:
-    """The ended attempts that were jobs of their own."""
+    """Return the ended attempts that were individual jobs."""
     attempts = (attempt for index in instances for attempt in state.attempts.get(index, []))
     return [attempt for attempt in attempts if attempt.backend == "slurm" and attempt.started_at and attempt.ended_at]
 

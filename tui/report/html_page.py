@@ -1,4 +1,4 @@
-"""A report as one page that stands alone: no script, nothing from elsewhere, light and dark as the reader likes it."""
+"""The report as a self-contained HTML page: no scripts, no external resources, light and dark colour schemes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..views.estimate import span_words
 from ..views.timeline import axis
 from .content import Bar, Failure, Need, Report, Spread, StepLine
 
-_COLOURS = {  # on white, on black
+_COLOURS = {  # on a light background, on a dark one
     StatusGroup.DONE: ("#1a7f37", "#3fb950"),
     StatusGroup.FAILED: ("#cf222e", "#ff7b72"),
     StatusGroup.CANCELLED: ("#8250df", "#bc8cff"),
@@ -20,12 +20,12 @@ _COLOURS = {  # on white, on black
     StatusGroup.QUEUED: ("#57606a", "#8b949e"),
     StatusGroup.WAITING: ("#afb8c1", "#484f58"),
 }
-_WIDTH, _LEFT, _ROW = 1000, 230, 14  # of the timeline, in units of the drawing
+_WIDTH, _LEFT, _ROW = 1000, 230, 14  # of the timeline, in SVG units
 _LOW = 0.5  # a share below this is marked
 
 
 def html_page(report: Report, *, refresh: int = 0) -> str:
-    """The whole page; with `refresh` it is read again after so many seconds."""
+    """Return the page; with `refresh`, browsers reload it after so many seconds."""
     title = f"{report.name}: {report.result or 'under way'}"
     again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
     parts = [
@@ -46,7 +46,7 @@ def html_page(report: Report, *, refresh: int = 0) -> str:
 
 
 def _text(text: object) -> str:
-    """Text as it can stand anywhere in the page. What no page may hold becomes a mark."""
+    """Escape text for HTML; control characters become a replacement character."""
     clean = "".join(sign if sign.isprintable() or sign == " " else "\N{REPLACEMENT CHARACTER}" for sign in str(text))
     return escape(clean)
 
@@ -104,7 +104,7 @@ def _head(report: Report) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) -> str:
-    """A table of cells that are HTML already; the last `numbers` columns hold figures."""
+    """Return a table; the cells are HTML, the last `numbers` columns are figures."""
     first = len(heads) - numbers
 
     def row(kind: str, cells: Sequence[str]) -> str:
@@ -193,7 +193,7 @@ def _share(share: float | None) -> str:
 
 
 def needs_words(need: Need) -> str:
-    """One step's shares in a line."""
+    """Return the shares of a step in a line."""
     shares = (("cores", need.cores), ("memory", need.memory), ("walltime", need.time))
     return ", ".join(f"{name} {share:.0%}" for name, share in shares if share is not None)
 

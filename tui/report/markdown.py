@@ -1,4 +1,4 @@
-"""A report as Markdown, for a wiki, an issue or a mail."""
+"""The report as Markdown, for a wiki, an issue or a mail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!])")
 
 
 def markdown(report: Report) -> str:
-    """The whole text; the timeline is left to the page."""
+    """Return the report as Markdown; only the HTML page has the timeline."""
     told = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.began))
     lines = [
@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Text that stays what it is: nothing in it is taken for a mark, and it has no line ends."""
+    """Escape text for Markdown; control characters and line ends become a replacement character."""
     return _SPECIAL.sub(r"\\\1", _plain(text))
 
 

@@ -1,4 +1,4 @@
-"""A report as one record for programs: what the page says, without the timeline."""
+"""The report as a JSON record: the content of the HTML page without the timeline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .content import Report, Spread
 
 
 def report_as_json(report: Report) -> dict[str, object]:
-    """The fields that docs/json.md describes."""
+    """Return the record; docs/json.md describes its fields."""
     return {
         "study": report.name,
         "description": report.description,

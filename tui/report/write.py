@@ -1,4 +1,4 @@
-"""`mtui report DIR`: gathers what a report needs, writes it whole or not at all, and again while the study goes on."""
+"""`mtui report DIR`: collects the report and writes it atomically; --watch repeats that until the study ends."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .report_json import report_as_json
 
 FORMATS = {"html": ".html", "md": ".md", "csv": ".csv"}
 _LINES = 8
-_EVERY = 5.0  # seconds from one writing to the next, at least; more for a study that takes long
-_REFRESH = 10  # seconds after which a page that is rewritten is read again
+_EVERY = 5.0  # seconds between two writes, at least; more if collecting the report is slow
+_REFRESH = 10  # seconds after which a browser reloads a page that is rewritten
 
 
 def print_report(directory: StudyDirectory) -> int:
-    """Print the report as one record for programs; the exit code."""
+    """Print the report as JSON; return the exit code."""
     study, state = read_any_study(directory)
     print_json(report_as_json(_report(directory, study, state, _Usages())))
     return EXIT_FINISHED
 
 
 def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool) -> int:
-    """Write the report; with `watch` until the study is over. `out` is a path, or `-` for stdout. The exit code.
+    """Write the report, with `watch` until the study is over; return the exit code. `out` is a path, or `-` for stdout.
 
     Raises UsageError, StudyDirectoryError.
     """
@@ -80,7 +80,7 @@ def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, st
 
 
 class _Usages:
-    """What accounting has said of jobs that have ended: it is asked once for each."""
+    """Accounting data of ended jobs; a job is not queried again once accounting has its data."""
 
     def __init__(self) -> None:
         self.known: dict[str, Usage] = {}

@@ -1,1 +1,1 @@
-"""What is shown, worked out without Textual: both the app and the command line use it."""
+"""What the app and the command line show, computed without Textual."""

@@ -1,4 +1,4 @@
-"""Allocations as people see them: how each stands, in words, and how much of it is in use."""
+"""Texts about allocations: their state, time left, and use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ...core.spec.walltime import walltime_text
 from .appearance import StatusGroup, group_of
 from .text import plural, safe
 
-# Whatever runs in an allocation has fitted into it: here nothing is refused.
+# Instances in an allocation have been accepted already: this limit refuses none.
 _ANYTHING = PackingOptions(nodes=1_000_000, walltime="3650-00:00:00")
 _AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
 
@@ -27,19 +27,19 @@ class Use:
     """How much of an allocation is in use."""
 
     running: int
-    waiting: int  # instances that it has and that have not begun
-    busy: int  # cores of those that run, by what they ask for
+    waiting: int  # instances in the allocation that have not started
+    busy: int  # cores that the running instances request
 
 
 class Occupancy:
-    """Works out the use of a study's open allocations. A look costs as much as these have instances."""
+    """Computes the use of a study's open allocations. The cost of `look` grows with the instances in these."""
 
     def __init__(self, plan: Plan) -> None:
         self._packing = PackingPlan(plan, _ANYTHING)
-        self._cores: dict[tuple[int, int], int] = {}  # by instance and attempt, of what ran at the last look
+        self._cores: dict[tuple[int, int], int] = {}  # by instance and attempt, of those running at the last call
 
     def look(self, state: StudyState) -> dict[str, Use]:
-        """The use of each open allocation, by its name."""
+        """Return the use of each open allocation, by name."""
         known, self._cores = self._cores, {}
         found: dict[str, Use] = {}
         for allocation in open_ones(state):
@@ -65,27 +65,27 @@ class Occupancy:
 
 
 def open_ones(state: StudyState) -> list[Allocation]:
-    """The allocations that are not over. Once the study is, they are let go, whatever Slurm last said."""
+    """Return the allocations that are not over; none if the study is over, because they are released then."""
     return [] if state.result else state.allocations.open()
 
 
 def clock(seconds: float) -> str:
-    """A span as Slurm writes it, in seconds: `1:05:00`."""
+    """Return a duration in the format of Slurm: `1:05:00`."""
     return walltime_text(max(0, int(seconds))).removeprefix("0")
 
 
 def title(allocation: Allocation) -> str:
-    """What an allocation is called: by its job, as Slurm does."""
+    """Return the name of an allocation in texts: by its job ID, as in Slurm."""
     return f"allocation {allocation.job}" if allocation.job else "the allocation"
 
 
 def kind_of(attempt: Attempt) -> str:
-    """What the number is that an attempt's `job` tells."""
+    """Return the kind of ID that the `job` of an attempt is: process, allocation or job."""
     return "process" if attempt.backend == "local" else "allocation" if attempt.allocation else "job"
 
 
 def stands(allocation: Allocation) -> str:
-    """How an allocation stands, in a word."""
+    """Return the state of an allocation in a word."""
     if not allocation.is_over and allocation.ending:
         return "ending"
     if allocation.status is Status.RUNNING and not allocation.began_at:
@@ -98,26 +98,26 @@ def group(allocation: Allocation) -> StatusGroup:
 
 
 def time_left(allocation: Allocation, now: float) -> float:
-    """The seconds that an open allocation still has; what it is asked for if it has not begun."""
+    """Return the seconds left of an open allocation; all of them if it has not started, inf without a limit."""
     if not allocation.began_at:
         return allocation.seconds
     return allocation.ends_at - now if allocation.ends_at else inf
 
 
 def left(allocation: Allocation, now: float) -> str:
-    """The same in words."""
+    """Return the time left as text."""
     seconds = time_left(allocation, now)
     return clock(seconds) if seconds < inf else "no limit"
 
 
 def hosts(allocation: Allocation, most: int = 4) -> str:
-    """The nodes by name, of many only the first."""
+    """Return the names of the nodes; of many, only the first."""
     more = len(allocation.hosts) - most
     return ", ".join(map(safe, allocation.hosts[:most])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def not_begun(allocation: Allocation) -> str:
-    """Why an open allocation runs nothing yet, in words that follow its name; empty if it does."""
+    """Return why an open allocation has not started, as text that follows its name; empty if it has."""
     if allocation.began_at:
         return ""
     match allocation.status:
@@ -135,14 +135,14 @@ def not_begun(allocation: Allocation) -> str:
 
 
 def waits_for(allocation: Allocation, parents: int) -> str:
-    """What an instance that an allocation has, and has not begun, waits for: its parents, the allocation, a slot."""
+    """Return what a pending instance in an allocation waits for: its parents, the allocation, or a free slot."""
     if parents:
         return f"behind {plural(parents, 'parent')} there"
     return f"its allocation {waits}" if (waits := not_begun(allocation)) else "for a free slot there"
 
 
 def open_words(state: StudyState, uses: dict[str, Use]) -> str:
-    """`2 allocations, 12/256 cores busy, 1 queued`: all open ones in one line; empty if there is none."""
+    """Return the open allocations in one line: `2 allocations, 12/256 cores busy, 1 queued`; empty if there is none."""
     own = [allocation for allocation in open_ones(state) if allocation.name in uses]
     if not own:
         return ""

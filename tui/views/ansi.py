@@ -1,7 +1,7 @@
-"""What a terminal would show of a line of a log, without giving the line any power over the terminal.
+"""Renders a line of a log as a terminal would, without passing control sequences on to the terminal.
 
-Colours are kept. Carriage return, backspace, tab and "erase in line" do what they do on a terminal, within the line.
-Every other control sequence is left out; a control character that is none shows as a replacement character.
+Colours are kept. Carriage return, backspace, tab and "erase in line" work as on a terminal, within the line. Other
+control sequences are removed; other control characters become a replacement character.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 LIMIT = 2_000  # cells shown of a line
-CUT = "~"  # stands at the end of a line that was cut
+CUT = "~"  # marks the end of a line that was cut
 TAB = 8
 
-Colour = int | tuple[int, int, int]  # of the palette of 256, or red, green and blue
+Colour = int | tuple[int, int, int]  # an index of the 256-colour palette, or red, green and blue
 
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """How a piece of text looks."""
+    """The style of a piece of text."""
 
     front: Colour | None = None
     back: Colour | None = None
@@ -34,7 +34,7 @@ class Ink:
 PLAIN = Ink()
 _CUT_INK = Ink(reverse=True)
 _BLANK = " "
-_MARKS = 4  # accents that one character may carry
+_MARKS = 4  # combining characters that one character may carry
 _LONGEST_SGR = 256
 _SWITCHES = {
     1: {"bold": True}, 2: {"dim": True}, 3: {"italic": True}, 4: {"underline": True}, 7: {"reverse": True},
@@ -47,18 +47,18 @@ _COLOURS = re.compile(_SGR)
 _RAW_COLOURS = re.compile(rb"\x1b\[([0-9;:]*)m")
 _TOKEN = re.compile(
     r"\x1b\[([0-9;:]*)([Km])"
-    r"|\x1b\[[0-?]*[ -/]*(?:[@-~]|\Z)"  # other sequences; also one whose end is not written yet
+    r"|\x1b\[[0-?]*[ -/]*(?:[@-~]|\Z)"  # other sequences, also incomplete ones
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, clipboard, links, device control
     r"|\x1b[ -/]*[0-~]"
     r"|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
-    # Characters that nobody sees, or that change their neighbours' width differently on each terminal.
+    # Invisible characters, and those whose effect on their neighbours' width differs between terminals.
     r"|[\xad\u061c\u180e\u200b-\u200f\u2060-\u2065\u206a-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]"
     r"|[\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
 _SHOWN = re.compile(r"[\x00-\x06\x0b\x0c\x10-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _ASCII = re.compile(rb"[\x20-\x7e]*")
 _NARROW = re.compile(r"[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]*")
-# Text in which every character stands for itself. Not all such text is here, but most of what is in logs.
+# Text that needs no processing. The pattern covers most text in logs, not all such text.
 _SIMPLE = re.compile(
     r"[\x20-\x7e\xa0-\xac\xae-\u02ff\u0370-\u0482\u048a-\u0590\u1e00-\u1fff\u2010-\u2027\u2030-\u205e\u2070-\u20cf"
     r"\u2100-\u2bff\u3000-\u3029\u3030-\u3096\u309b-\ua4cf\uac00-\ud7a3\uff01-\uff9d\ufffd\U0001f300-\U0001faff]*"
@@ -66,7 +66,7 @@ _SIMPLE = re.compile(
 
 
 def spans(line: bytes, start: Ink = PLAIN) -> tuple[list[tuple[str, Ink]], Ink]:
-    """The text of a line in pieces of one look, and the look that the next line starts with."""
+    """Return the text of a line in pieces of one style, and the style that the next line starts with."""
     text = line.rstrip(b"\r").decode("utf-8", "replace")
     if len(text) <= LIMIT // 2 and _SIMPLE.fullmatch(text):
         return ([(text, start)] if text else []), start
@@ -88,7 +88,7 @@ def spans(line: bytes, start: Ink = PLAIN) -> tuple[list[tuple[str, Ink]], Ink]:
 
 
 def plain(line: bytes) -> str:
-    """The text of the spans of a line."""
+    """Return the text of a line's spans."""
     if len(line) <= LIMIT and _ASCII.fullmatch(line):
         return line.decode("ascii")
     text = _COLOURS.sub("", line.rstrip(b"\r").decode("utf-8", "replace"))
@@ -98,7 +98,7 @@ def plain(line: bytes) -> str:
 
 
 def carry(line: bytes, start: Ink) -> Ink:
-    """The look that the line after this one starts with, as `spans` says it."""
+    """Return the style that the next line starts with, as `spans` does."""
     if b"\x1b[" not in line:
         return start
     ink = start
@@ -111,7 +111,7 @@ class _Row:
     """One row of a terminal without a right margin."""
 
     def __init__(self) -> None:
-        self._cells: list[str] = []  # a character that is two cells wide has an empty string after it
+        self._cells: list[str] = []  # a character of two cells is followed by an empty string
         self._inks: list[Ink] = []
         self._column = 0
         self._is_cut = False
@@ -128,7 +128,7 @@ class _Row:
                 self._mark(character)
 
     def obey(self, token: str, ink: Ink) -> None:
-        """Do what a control character does; a sequence does nothing."""
+        """Apply a control character; ignore a sequence."""
         if token == "\r":
             self._column = 0
         elif token == "\b":
@@ -139,7 +139,7 @@ class _Row:
             self._put("\N{REPLACEMENT CHARACTER}", ink, 1)
 
     def erase(self, which: str) -> None:
-        """Erase in line: to its end, to its start, all of it. The cursor stays."""
+        """Erase in line: to its end, to its start, or all of it. The cursor stays."""
         if which in ("", "0"):
             self._split_at(self._column)
             del self._cells[self._column :], self._inks[self._column :]
@@ -191,7 +191,7 @@ class _Row:
             self._cells[at] += accent
 
     def _split_at(self, column: int) -> None:
-        """Where one half of a wide character goes, the other half does not stay."""
+        """Blank both halves of a wide character that `column` would split."""
         if 0 < column < len(self._cells) and not self._cells[column]:
             self._cells[column - 1] = self._cells[column] = _BLANK
 
@@ -205,7 +205,7 @@ def _width(character: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _dressed(ink: Ink, parameters: str) -> Ink:
-    """The ink after a "select graphic rendition" of these parameters."""
+    """Return the ink after "select graphic rendition" with these parameters."""
     if len(parameters) > _LONGEST_SGR:
         return ink
     fields = parameters.split(";")
@@ -220,7 +220,7 @@ def _dressed(ink: Ink, parameters: str) -> Ink:
                 details = fields[at : at + size]
                 at += size
             colour = _colour(details)
-            if colour is not None and number != 58:  # the colour of the underline is not shown
+            if colour is not None and number != 58:  # the colour of underlines is not shown
                 ink = replace(ink, front=colour) if number == 38 else replace(ink, back=colour)
         elif number == 0:
             ink = PLAIN
@@ -236,7 +236,7 @@ def _dressed(ink: Ink, parameters: str) -> Ink:
 
 
 def _colour(details: list[str]) -> Colour | None:
-    """A colour as in `5;n`, `2;r;g;b`, and `2::r:g:b` where a colour space may be named."""
+    """Parse a colour as in `5;n`, `2;r;g;b`, or `2::r:g:b`, which may name a colour space."""
     mode, *rest = [_number(field) for field in details] or [0]
     if mode == 5 and len(rest) == 1 and rest[0] < 256:
         return rest[0]
@@ -248,5 +248,5 @@ def _colour(details: list[str]) -> Colour | None:
 
 
 def _number(field: str) -> int:
-    """A parameter; one that is left out is 0, one that is far too long means nothing."""
+    """Parse a parameter: an empty one is 0, one that is too long is 9999, which has no meaning."""
     return int(field or "0") if len(field) < 5 else 9999

@@ -1,7 +1,7 @@
-"""How a state looks: its group, glyph and word. Colours stand in themes.py, by group.
+"""The appearance of each status: group, glyph and word. The colours of the groups are in app/themes.py.
 
-A state is never told by its colour alone. The glyphs of cells are one cell wide in every locale ("narrow" in
-Unicode's table of East Asian widths); bars, like the borders of panes, are made of box-drawing characters.
+Colour is never the only sign of a status. The glyphs of cells are one cell wide in every locale ("narrow" in Unicode's
+table of East Asian widths); bars, like the borders of panes, use box-drawing characters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ...core.engine.status import Status
 
 
 class StatusGroup(Enum):
-    """What people count and filter by; the value is the word for it."""
+    """The groups by which statuses are counted and filtered; the value is the name."""
 
     RUNNING = "running"
     QUEUED = "queued"
@@ -26,11 +26,11 @@ class StatusGroup(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How one status is shown in a cell. `word` has at most 8 letters."""
+    """How a cell shows one status. `word` has at most 8 letters."""
 
     group: StatusGroup
     glyph: str
-    plain: str  # the glyph where only ASCII can be shown
+    plain: str  # the glyph on terminals without Unicode
     word: str
 
 
@@ -70,7 +70,7 @@ GROUP_GLYPHS = {
     StatusGroup.BLOCKED: ("⊠", "#"),
 }
 
-# What a bar of shares is drawn with: a line that gets thinner from what is done to what has not begun.
+# The glyphs of a bar of shares: the line gets thinner from done to waiting.
 BAR_GLYPHS = {
     StatusGroup.RUNNING: ("╍", ">"),
     StatusGroup.QUEUED: ("┄", "q"),
@@ -87,7 +87,7 @@ def group_of(status: Status) -> StatusGroup:
 
 
 def by_group(counts: dict[Status, int]) -> dict[StatusGroup, int]:
-    """Counts per state added up per group, in the order of Group; groups without any are left out."""
+    """Add up counts per status by group, in the order of StatusGroup; empty groups are left out."""
     found = dict.fromkeys(StatusGroup, 0)
     for status, count in counts.items():
         found[LOOKS[status].group] += count

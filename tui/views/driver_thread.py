@@ -1,7 +1,7 @@
-"""The supervisor of a study that the app shows: on a thread, its events in the driver's log, its location in words.
+"""The supervisor of the study that the app shows: it runs on a thread and writes its events to the driver's log.
 
-The thread shares nothing with the screen: what a driver does is in the journal, what it is asked comes through the
-inbox. `location` says who drives now.
+The thread shares no state with the screen: the screen reads the driver's events in the journal and sends commands
+through the inbox. `location` is where the driver runs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .event_text import EventLines
 
 
 class DriverThread(SupervisorListener):
-    """The thread. `changed` is called on it whenever `location` changes, `listener` with each event of its driver."""
+    """Runs the supervisor. On the thread, it calls `changed` when `location` changes and `listener` on each event."""
 
     def __init__(
         self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None], listener: Callable[[], None]
@@ -39,7 +39,7 @@ class DriverThread(SupervisorListener):
         self._thread.start()
 
     def join(self, seconds: float) -> bool:
-        """Wait for the thread; whether it has ended."""
+        """Wait for the thread; return whether it has ended."""
         if self._thread.ident:
             self._thread.join(seconds)
         return not self._thread.is_alive()
@@ -52,7 +52,7 @@ class DriverThread(SupervisorListener):
         self._changed()
 
     def __call__(self, event: Event, state: StudyState) -> None:
-        """Write the driver's log; the screen reads the event in the journal."""
+        """Write the event to the driver's log; the screen reads it in the journal."""
         self._lines(event, state)
         self._listener()
 
@@ -62,7 +62,7 @@ class DriverThread(SupervisorListener):
 
 
 def why_not_driven(location: NotKnown | StudyOver | DriverReleased | CannotDrive) -> str:
-    """Why nobody drives, as the app shows it."""
+    """Return why there is no driver, as the app shows it."""
     match location:
         case NotKnown():
             return "not known yet"

@@ -1,4 +1,4 @@
-"""What the user's environment names for the app: pager, editor and shell, and whether the locale shows UTF-8."""
+"""Settings of the user's environment: pager, editor and shell, and whether the locale supports UTF-8."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shell_command() -> list[str]:
 
 
 def _command(variable: str, default: str) -> list[str]:
-    """The program that an environment variable names, with its options; `default` if it is empty or unreadable."""
+    """Return the program that an environment variable names, with its options; `default` if it is empty or invalid."""
     try:
         return shlex.split(os.environ.get(variable, "")) or [default]
     except ValueError:
@@ -28,5 +28,5 @@ def _command(variable: str, default: str) -> list[str]:
 
 
 def has_utf8() -> bool:
-    """Whether the locale can show more than ASCII."""
+    """Return whether the locale supports UTF-8."""
     return locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"

@@ -1,7 +1,7 @@
-"""How far a study is and when it may be over, no more exactly than its past allows.
+"""Estimates the progress of a study and the time left, no more precisely than its past allows.
 
-Two estimates that know different things are made: the instances that ended of late, carried on at that rate; and
-the median duration of each step, for as many instances at once as were seen. The range that is shown spans both.
+It combines two estimates: the rate at which instances ended recently, and the median duration of each step with the
+concurrency observed. The range that is shown spans both.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ...core.engine.state import StudyState
 from ...core.engine.status import IN_SLURM, OVER, Status
 from ...core.plan.study_plan import Plan
 
-_SAMPLES = 200  # durations that are kept for each step
-_RECENT = 2000  # ends that are looked at when a state is taken up
-_CHECKPOINTS = 512  # of the past rate; the older half is thinned out when there are more
-_SHORTEST_WINDOW = 60.0  # seconds of the past that a rate is taken from, at least
-_FEWEST_ENDS = 20  # that a rate is taken from, if there are so many
-_PAUSE = 30.0  # seconds without any event until a study in which nothing runs counts as stalled
-_CATCHING_UP = 60.0  # seconds in which a new driver sees what ended before it
-_UNTIMED = 0.1  # share of what is to come that may have no known duration
+_SAMPLES = 200  # durations kept for each step
+_RECENT = 2000  # ended attempts that are used when a state is loaded
+_CHECKPOINTS = 512  # of the past rate; if there are more, every second one of the older half is dropped
+_SHORTEST_WINDOW = 60.0  # seconds of the past that a rate is computed from, at least
+_FEWEST_ENDS = 20  # ended attempts that a rate is computed from, if there are so many
+_PAUSE = 30.0  # seconds without an event after which a study without running instances counts as stalled
+_CATCHING_UP = 60.0  # seconds in which a new driver reports what ended before its start
+_UNTIMED = 0.1  # limit for the share of unfinished instances without a known duration
 _ROUND = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 _AT_WORK = frozenset({Status.RUNNING, Status.SUSPENDED, Status.COMPLETING})
@@ -37,7 +37,7 @@ _QUEUED = (IN_SLURM - _AT_WORK - {Status.BOUND}) | {Status.SUBMITTING, Status.UN
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`low` and `high` are the seconds until all is over that can be; None where that is not known."""
+    """`low` and `high` are the seconds until everything that can end has ended; None if unknown."""
 
     done: int
     total: int
@@ -51,24 +51,24 @@ class Estimate:
 class _Checkpoint:
     at: float
     ended: int  # attempts since the driver started
-    work: float  # seconds of running, of all instances together, since then
+    work: float  # seconds of running, summed over all instances, since then
 
 
 @dataclass(frozen=True, slots=True)
 class _Durations:
-    """What the finished attempts of a step say, in seconds."""
+    """Statistics of the finished attempts of a step, in seconds."""
 
-    middle: float  # their median
+    middle: float  # median
     mean: float
-    long: float  # one in twenty took longer
+    long: float  # 95th percentile
 
 
 @dataclass(slots=True)
 class _Pace:
-    """What is known of one step: how long it takes, and since when which of its instances run."""
+    """The durations of one step, and the start times of its running instances."""
 
     samples: deque[float]
-    running: dict[int, float]  # by start
+    running: dict[int, float]  # start times by instance
     worked_out: _Durations | None = None
 
     def durations(self) -> _Durations | None:
@@ -80,7 +80,7 @@ class _Pace:
 
 
 class Estimator:
-    """Watches the events of a study. What it keeps and what a call costs do not grow with the instances."""
+    """Follows the events of a study. Its memory and the cost of a call do not grow with the instances."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -88,15 +88,15 @@ class Estimator:
 
     def _clear(self) -> None:
         self._paces = [_Pace(deque(maxlen=_SAMPLES), {}) for _ in self._plan.steps]
-        self._local: dict[str, tuple[tuple[int, int], ...]] = {}  # submissions here that are not answered yet
+        self._local: dict[str, tuple[tuple[int, int], ...]] = {}  # local submissions without an answer
         self._running = 0
         self._past: list[_Checkpoint] = []
-        self.began = 0.0  # when something was submitted first; 0: not yet
+        self.began = 0.0  # time of the first submission; 0: none yet
 
-    # --- watching
+    # --- events
 
     def take_up(self, state: StudyState) -> None:
-        """Begin anew with a state that others led to."""
+        """Start again from a loaded state."""
         self._clear()
         self.began = next((one[0].submitted_at for one in state.attempts.values() if one[0].submitted_at), 0.0)
         for step in self._plan.steps:
@@ -119,16 +119,16 @@ class Estimator:
 
     @staticmethod
     def _finished(instances: Sequence[int], state: StudyState) -> Iterator[tuple[Attempt, int]]:
-        """The attempts that finished and their instances, from the last in the plan to the first."""
+        """Yield the finished attempts and their instances, from the last in the plan to the first."""
         for index in reversed(instances):
             if state.status[index] is Status.FINISHED and (last := state.last_attempt(index)):
                 yield last, index
 
     def note(self, event: ev.Event, state: StudyState) -> None:
-        """Take an event in that the state has just taken in."""
+        """Apply an event that the state has just applied."""
         match event:
             case ev.DriverStarted():
-                # What went on meanwhile was written down late or not at all: it tells nothing of the pace.
+                # Without a driver, events were recorded late or not at all: they say nothing about the rate.
                 self._past = [_Checkpoint(event.at, 0, 0.0)]
             case ev.SubmitIntended() if event.backend == "local":
                 self._local[event.submission] = event.members
@@ -154,7 +154,7 @@ class Estimator:
                 pass
 
     def _follow(self, index: int, state: StudyState) -> None:
-        """See whether an instance runs now, and since when."""
+        """Update whether an instance is running, and since when."""
         running = self._paces[self._plan.instances[index].step].running
         if running.pop(index, None) is not None:
             self._running -= 1
@@ -164,7 +164,7 @@ class Estimator:
             self._running += 1
 
     def _sample(self, index: int, attempt: Attempt, driver_since: float) -> None:
-        # What ended while there was no driver was seen by the next one, at its start: nobody knows how long it took.
+        # What ended without a driver was recorded when the next one started: its duration is unknown.
         caught_up = attempt.started_at < driver_since <= attempt.ended_at < driver_since + _CATCHING_UP
         if 0 < attempt.started_at <= attempt.ended_at and not caught_up:
             pace = self._paces[self._plan.instances[index].step]
@@ -185,10 +185,10 @@ class Estimator:
             half = len(self._past) // 2
             self._past[:half] = self._past[:half:2]
 
-    # --- telling
+    # --- estimates
 
     def estimate(self, state: StudyState, now: float) -> Estimate:
-        """How far it is at `now`, and how long it may still take."""
+        """Return the progress at `now`, and an estimate of the time left."""
         skipped = state.counts[Status.SKIPPED]
         done, total = state.counts[Status.FINISHED], len(state.status) - skipped
         ended, concurrency, span = self._of_late(now)
@@ -218,7 +218,7 @@ class Estimator:
         queued = sum(state.counts[status] for status in _QUEUED)
         held = state.counts[Status.HELD]
         if held and not at_work and not queued and not state.counts[Status.READY]:
-            return f"stalled: {held:,} held"  # and all the rest waits for these
+            return f"stalled: {held:,} held"  # all others depend on these
         if not at_work and not queued and now - state.last_event_at > _PAUSE:
             return "stalled: nothing runs"
         if not at_work and queued and not ended:
@@ -230,12 +230,12 @@ class Estimator:
         return ""
 
     def _of_late(self, now: float) -> tuple[int, float, float]:
-        """Of the recent past: how many attempts ended, how many ran at once on average, over how many seconds."""
+        """Return how many attempts ended recently, how many ran at once on average, and the seconds considered."""
         if not self._past:
             return 0, 0.0, 1.0
         last = self._past[-1]
         longest = self._longest()
-        window = max(_SHORTEST_WINDOW, 3 * longest)  # jobs of one kind end in waves: at least one has to be in it
+        window = max(_SHORTEST_WINDOW, 3 * longest)  # jobs of a kind end in waves: the window must contain at least one
         by_time = bisect_left(self._past, now - window, key=lambda point: point.at)
         by_count = bisect_left(self._past, last.ended - _FEWEST_ENDS + 1, key=lambda point: point.ended)
         first = self._past[max(0, min(by_time, by_count) - 1)]
@@ -244,14 +244,14 @@ class Estimator:
         return last.ended - first.ended, work / span, span
 
     def _longest(self) -> float:
-        """The median duration of the step that takes longest."""
+        """Return the median duration of the slowest step."""
         return max((known.middle for pace in self._paces if (known := pace.durations())), default=0.0)
 
     def _by_steps(self, state: StudyState, concurrency: float, coming: int, now: float) -> tuple[float, float | None]:
-        """The least and the most that the steps' durations let expect.
+        """Return the least and the most time left by the steps' durations; None for the most if unknown.
 
-        It cannot go faster than all work shared evenly, nor than the longest chain of steps, and need not go
-        slower than one after the other.
+        The study takes at least as long as its work shared evenly and as its longest chain of steps, and at most as
+        long as both one after the other.
         """
         longest = self._longest()
         least_work = most_work = least_chain = most_chain = untimed = 0.0
@@ -283,16 +283,16 @@ class Estimator:
 
 
 def _late(age: float, samples: Iterable[float]) -> float:
-    """How long one that is late may still take; if it outlasted all before, as long again."""
+    """Return how long a late instance may still take; if it outlasted all others, as long again."""
     longer = [duration for duration in samples if duration > age]
     return median(longer) - age if longer else age
 
 
-# --- words
+# --- text
 
 
 def span_words(seconds: float) -> str:
-    """`45s`, `3m12s`, `2h05m`, `1d03h`."""
+    """Return a duration: `45s`, `3m12s`, `2h05m`, `1d03h`."""
     whole = max(0, int(seconds))
     for unit, size, smaller, part in (("d", 86400, "h", 3600), ("h", 3600, "m", 60), ("m", 60, "s", 1)):
         if whole >= size:
@@ -301,7 +301,7 @@ def span_words(seconds: float) -> str:
 
 
 def rough_words(seconds: float) -> str:
-    """A span that still grows, in minutes: a line that ticks every second costs a slow link its bytes."""
+    """Return a growing duration in minutes: updates every second would cost a slow connection too much."""
     if seconds < 60:
         return "<1m"
     return f"{int(seconds // 60)}m" if seconds < 3600 else span_words(seconds // 60 * 60)
@@ -321,7 +321,7 @@ def _left_words(low: float, high: float | None) -> str:
 
 
 def _step(seconds: float) -> int:
-    """The unit to round to: the smallest usual one that is not finer than this."""
+    """Return the smallest unit of _ROUND that is not less than `seconds`; above a day, whole days."""
     return next((unit for unit in _ROUND if unit >= seconds), ceil(seconds / 86400) * 86400)
 
 
@@ -330,6 +330,6 @@ def _down(seconds: float, step: int) -> int:
 
 
 def _short(seconds: int) -> str:
-    """A span without a second part that says nothing: `5m`, not `5m00s`."""
+    """Return a duration without a second part that is zero: `5m`, not `5m00s`."""
     words = span_words(seconds)
     return words[:-3] if len(words) > 3 and words[-3:-1] == "00" else words

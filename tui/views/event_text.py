@@ -1,4 +1,4 @@
-"""Events in words: a line each as they happen, a JSON record each for programs, and the history of one instance."""
+"""Events as text: a line per event, a JSON record per event, and the history of one instance."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from .allocation_text import clock, hosts, title
 from .status_view import summary
 from .text import Paint, plural, print_text, safe
 
-# What a command does to an instance, by the kind of the event.
+# The effect of a command on an instance, by the kind of event.
 _COMMANDED = {
     "held": "held",
     "released": "released",
     "retried": "to run again",
     "cancel_requested": "to be cancelled",
 }
-# By backend: what a submission is in the history of an instance, and what its acceptance is. Others go to Slurm.
+# By backend: a submission in the history of an instance, and its acceptance. Others go to Slurm.
 _SUBMITTED = {"local": "started here", "pack": "given to an allocation"}
 _ACCEPTED = {"local": "it is process {}", "pack": "allocation {} has it"}
-_ENDING = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # causes of its leader
+_ENDING = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # causes given by its leader
 
 
 class EventLines:
-    """Tells events to people. Quiet leaves out everything but failures and what concerns the whole study.
+    """Prints events for people. Quiet leaves out everything except failures and what concerns the whole study.
 
-    What is not said on stdout has no colours, and lines as long as they are.
+    Output that does not go to stdout has no colours and no limit on the length of lines.
     """
 
     def __init__(self, quiet: bool, write: Callable[[str], None] = print_text) -> None:
@@ -48,7 +48,7 @@ class EventLines:
         self._paint = Paint(sys.stdout if in_terminal else None)
         self._width = shutil.get_terminal_size().columns if in_terminal else sys.maxsize
         self._told_deferred = ""
-        self._members: dict[str, list[int]] = {}  # instances of each submission under way
+        self._members: dict[str, list[int]] = {}  # instances of each submission in progress
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
         for index, status, text, matters in self._tell(event, state):
@@ -60,11 +60,11 @@ class EventLines:
             coloured = self._paint.status(status, words) if status else words
             progress = summary(state.counts)
             if len(f"{clock}  {words}  [{progress}]") > self._width:
-                progress = progress.partition(" ")[0]  # the line is full: how many are done has to do
+                progress = progress.partition(" ")[0]  # the line is too long: show only how many are done
             self._write(f"{clock}  {coloured}  [{progress}]")
 
     def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
-        """What to say: the instance, the colour, the words, whether it matters when quiet."""
+        """Return lines to print: instance, colour, text, and whether it is printed when quiet."""
         match event:
             case ev.SubmitIntended():
                 self._members[event.submission] = [index for index, _ in event.members]
@@ -141,13 +141,13 @@ class EventLines:
 
 
 def _allocation(state: StudyState, members: list[int]) -> str:
-    """The allocation that these, which share their fate, were given to; empty if they are jobs of their own."""
+    """Return the allocation of the members of a submission; empty if they are individual jobs."""
     last = state.last_attempt(members[0]) if members else None
     return title(state.allocations.by_name[last.allocation]) if last and last.allocation else ""
 
 
 def _several(members: list[int], text: str) -> list[tuple[int | None, Status | None, str, bool]]:
-    """What happened to many at once, in one line; one alone is named."""
+    """Describe an event of several instances in one line; a single instance is named."""
     if len(members) == 1:
         return [(members[0], None, text, False)]
     return [(None, None, f"{plural(len(members), 'instance')} {text}", False)] if members else []
@@ -163,7 +163,7 @@ def _accepted(state: StudyState, index: int) -> str:
 
 
 def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[tuple[Status | None, str, bool]]:
-    """The colour, the words, whether it matters when quiet; the event is applied to `allocation` already."""
+    """Return the colour, the text, and whether it is printed when quiet; `allocation` has the event applied."""
     name = title(allocation)
     match event:
         case ev.AllocationIntended() if allocation.pool == ANY:
@@ -185,7 +185,7 @@ def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[
             why = _ENDING.get(cause_text(event.cause), safe(cause_text(event.cause)))
             return [(None, f"{name} is ending{': ' if why else ''}{why}", False)]
         case ev.AllocationOver() if event.cause:
-            # A cause names the job itself.
+            # A cause names the job.
             return [(event.status, f"allocation over: {safe(cause_text(event.cause))}", True)]
         case ev.AllocationOver():
             return [(event.status, f"{name} is over", False)]
@@ -202,7 +202,7 @@ def _observed(event: ev.Observed | ev.AllocationObserved) -> str:
 
 
 class EventRecords:
-    """Prints each event as one JSON line, with the instance's name and the counts after it."""
+    """Prints each event as one line of JSON, with the instance's name and the counts after the event."""
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
         record = to_record(event)
@@ -217,7 +217,7 @@ class EventRecords:
 
 
 def history_text(found: InstanceEvent, index: int) -> str:
-    """What an event was for the instance `index`; empty if there is nothing to say."""
+    """Describe an event in the history of the instance `index`; empty if there is nothing to show."""
     event, backend = found
     match event:
         case ev.SubmitIntended():

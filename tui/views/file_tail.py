@@ -1,7 +1,7 @@
-"""The end of a file that may grow, be truncated, replaced or not be there yet.
+"""Reads the end of a file that may grow, be truncated, be replaced, or not exist yet.
 
-The file is opened anew at each look: that is when a network file system tells its true size. It is never mapped:
-a mapped file that somebody truncates kills the process.
+The file is opened again for each read, because a network file system reports its true size only then. It is never
+memory-mapped: the process would be killed when another one truncates the file.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import os
 import stat
 from pathlib import Path
 
-WINDOW = 1 << 20  # bytes that are held at most, and read at most per look
+WINDOW = 1 << 20  # limit of bytes that are kept, and that are read at once
 MOST_LINES = 20_000
 LONGEST = 1 << 16  # bytes kept of one line
 
-_SEAL = 64  # bytes before the position, to notice that the file was written anew and is longer than before
+_SEAL = 64  # bytes before the position, to notice that the file was rewritten and is longer than before
 
 
 class FileTail:
-    """The last lines of a file. Lines have numbers, counted from the first that was ever read; they never go down."""
+    """The last lines of a file. Line numbers count from the first line ever read and never decrease."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -27,22 +27,22 @@ class FileTail:
         self.changed = 0  # the number of the first line that the last poll added or changed
         self.missing = True
         self.problem = ""
-        self.truncated_head = False  # there are older bytes that are not held
+        self.truncated_head = False  # older bytes exist that are not kept
         self.binary = False
-        self.generation = 0  # how often the file was begun anew
+        self.generation = 0  # how often the file was rewritten
         self._stamp: tuple[int, int, int, int] | None = None
         self._position = 0
         self._seal = b""
-        self._open = False  # the last line has no end yet
-        self._within = False  # the position stands in the middle of a line of which nothing is to be shown
+        self._open = False  # the last line is incomplete
+        self._within = False  # the position is inside a line that is not shown
 
     @property
     def end(self) -> int:
-        """The number that the line after the last one will get."""
+        """The number of the line after the last one."""
         return self.first + len(self.lines)
 
     def poll(self) -> bool:
-        """Read what is new; true if anything changed. What was read stays when the file goes away."""
+        """Read new data; return whether anything changed. Lines that were read stay if the file disappears."""
         before = (self.missing, self.problem)
         self.changed = self.end
         grown = False
@@ -58,7 +58,7 @@ class FileTail:
         return grown or before != (self.missing, self.problem)
 
     def _look(self) -> bool:
-        # Asked before it is opened: opening a pipe wakes its writer, opening a device may do anything.
+        # Checked before opening: opening a pipe wakes its writer, opening a device may have any effect.
         _only_files(self.path.stat())
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:
@@ -89,7 +89,7 @@ class FileTail:
         return anew or bool(data)
 
     def _is_another(self, descriptor: int, found: os.stat_result) -> bool:
-        """Whether this is not the file that was read so far, or no longer what it was."""
+        """Return whether the file was replaced or rewritten since the last read."""
         if self._stamp is None or not self._position:
             return False
         if (found.st_dev, found.st_ino) != self._stamp[:2] or found.st_size < self._position:
@@ -112,7 +112,7 @@ class FileTail:
         self.binary = self.binary or b"\0" in data
         if self._within:
             start = data.find(b"\n") + 1
-            if start < len(data):  # else it is one line that is longer than the window: its end is shown
+            if start < len(data):  # else one line is longer than the window: its end is shown
                 data = data[start:]
             self._within = False
         pieces = data.split(b"\n")
@@ -126,7 +126,7 @@ class FileTail:
         self._let_go()
 
     def _let_go(self) -> None:
-        """Drop the oldest lines that are too many."""
+        """Drop the oldest lines beyond the limits."""
         gone = max(0, len(self.lines) - MOST_LINES)
         held = sum(map(len, self.lines[gone:]))
         while held > WINDOW:
@@ -145,7 +145,7 @@ def _only_files(found: os.stat_result) -> None:
 
 
 def _shortened(line: bytes) -> bytes:
-    """What is worth keeping of a very long line: what a progress bar shows last, else the beginning."""
+    """Shorten a very long line: to the last state of a progress bar, else to its beginning."""
     end = line[-LONGEST:]
     at = end.rstrip(b"\r").find(b"\r")
     return end[at + 1 :] if at >= 0 else line[:LONGEST]

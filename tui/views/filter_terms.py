@@ -1,4 +1,4 @@
-"""The terms of the filter language: how they are written, and what their words mean in a plan."""
+"""The terms of the filter language: their syntax, and their meaning in a plan."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ Test = Callable[[str], bool]
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*(?:"|\Z))+')
 _SIGN = re.compile(r":|[<>]=?|!=|==?")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?\s*", re.ASCII)
-_QUOTED = "\0"  # stands for a quoted character where signs are looked for
+_QUOTED = "\0"  # replaces quoted characters while signs are searched
 
 
 class FilterError(MtuiError):
-    """A filter that means nothing: it names a key, state, step or parameter that there is not."""
+    """A filter is invalid: its syntax is wrong, or it names an unknown key, state, step or parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A term as it was written: `value` alone, or `key`, `sign` and `value`."""
+    """A parsed term: `value` alone, or `key`, `sign` and `value`."""
 
     negated: bool
     key: str
@@ -38,7 +38,7 @@ class Term:
 
 
 def terms(text: str) -> Iterator[Term]:
-    """The terms of a text, without quotes and without those that say nothing (yet)."""
+    """Yield the terms of a text, without quotes; empty ones are left out."""
     for found in _TERM.finditer(text):
         plain = mask = ""
         for number, piece in enumerate(found.group().split('"')):
@@ -50,7 +50,7 @@ def terms(text: str) -> Iterator[Term]:
 
 
 def _term(plain: str, mask: str) -> Term:
-    """The term of a text; `mask` is the same text with what was quoted hidden."""
+    """Parse one term; `mask` is the same text with quoted characters hidden."""
     start = 0
     while mask.startswith("!", start) and not mask.startswith("!=", start):
         start += 1
@@ -67,13 +67,13 @@ def _term(plain: str, mask: str) -> Term:
 
 
 def complete(word: str, known: Iterable[str]) -> str:
-    """The known word that is this one, or the only one that begins with it; else empty."""
+    """Return the known word that equals `word`, or the only one that starts with it; else empty."""
     found = [candidate for candidate in known if candidate.startswith(word)]
     return word if word in found else found[0] if len(found) == 1 else ""
 
 
 def pattern(text: str) -> Test:
-    """A test of whether a text holds this one; a glob has to match as a whole. Case does not count."""
+    """Return a test whether a text contains this one; a glob must match the whole text. Case is ignored."""
     folded = text.casefold()
     if is_glob(text):
         matches = re.compile(translate(folded)).match
@@ -90,7 +90,7 @@ def is_glob(text: str) -> bool:
 
 @cache
 def _known_states() -> dict[str, frozenset[Status]]:
-    """What the words for states mean. A group's word means the whole group, also where a state is called so."""
+    """Return the statuses for each word. The name of a group means the whole group, even if a status has that name."""
     words = {status.value: frozenset({status}) for status in Status}
     words |= {group.value: frozenset(s for s, look in LOOKS.items() if look.group is group) for group in StatusGroup}
     return words
@@ -98,13 +98,13 @@ def _known_states() -> dict[str, frozenset[Status]]:
 
 @cache
 def state_words() -> tuple[str, ...]:
-    """The words for states as one term can hold them, groups first."""
+    """Return the words for states as they are written in one term, groups first."""
     groups = [group.value for group in StatusGroup]
     return tuple(word.replace(" ", "_") for word in (*groups, *sorted(_known_states().keys() - {*groups})))
 
 
 def states(word: str) -> frozenset[Status]:
-    """The states that a word or its beginning means."""
+    """Return the statuses that a word or its beginning means."""
     known = _known_states()
     plain = re.sub(r"[_\-\s]+", " ", word.casefold()).strip()
     if plain in known:
@@ -112,7 +112,7 @@ def states(word: str) -> frozenset[Status]:
     begin = [candidate for candidate in known if candidate.startswith(plain)]
     if len(begin) > 1:
         raise FilterError(f"'{word}' may mean several states", " or ".join(sorted(begin)))
-    # The words of the grid's cells are understood too.
+    # The words of the grid's cells are accepted as well.
     shown = {look.word.casefold(): frozenset({status}) for status, look in LOOKS.items()}
     found = known[begin[0]] if begin else shown.get(plain)
     if found is None:
@@ -122,7 +122,7 @@ def states(word: str) -> frozenset[Status]:
 
 
 def steps(word: str, plan: Plan) -> frozenset[int]:
-    """The step of this name; if there is none, those that begin with it, or else those that hold it."""
+    """Return the step with this name; else those that start with it, else those that contain it."""
     folded, holds = word.casefold(), pattern(word)
     tests: tuple[Test, ...] = (folded.__eq__, lambda name: name.startswith(folded), holds)
     for test in tests:
@@ -140,7 +140,7 @@ def parameter_names(plan: Plan) -> list[str]:
 
 
 def comparison(term: Term, plan: Plan) -> tuple[int, Test]:
-    """The number of the parameter that a term names, and its test of a value."""
+    """Return the number of the parameter that a term names, and the test of its value."""
     column = _column(plan, term.key)
     equal = _equality(term.value, plan.parameters.values[column])
     number, text = _number(term.value), term.value.casefold()
@@ -164,7 +164,7 @@ def comparison(term: Term, plan: Plan) -> tuple[int, Test]:
 
 
 def _column(plan: Plan, written: str) -> int:
-    """The parameter that is called so, by key or name; case counts only where it has to."""
+    """Return the parameter with this key or name; case matters only if names differ by case alone."""
     known = [(number, name) for names in (plan.parameters.keys, plan.parameters.names)
              for number, name in enumerate(names)]  # fmt: skip
     exact = {number for number, name in known if name == written}
@@ -178,7 +178,7 @@ def _column(plan: Plan, written: str) -> int:
 
 
 def _equality(wanted: str, values: Sequence[str]) -> Test:
-    """Whether a value is the wanted one. Case does not count, unless a row has just this value."""
+    """Return a test for equality. Case is ignored, unless a row has exactly this value."""
     number, folded = _number(wanted), wanted.casefold()
     if number is not None:
         return lambda value: value == wanted or number == _number(value)
@@ -188,5 +188,5 @@ def _equality(wanted: str, values: Sequence[str]) -> Test:
 
 
 def _number(text: str) -> Decimal | None:
-    """The text as an exact number: seeds of 64 bits differ in their last digit."""
+    """Return the text as an exact number: 64-bit seeds may differ in the last digit only."""
     return Decimal(text.strip()) if _NUMBER.fullmatch(text) else None

@@ -1,8 +1,8 @@
-"""The filter language: which instances are looked for.
+"""The filter language: selects instances.
 
-Terms are separated by blanks, and all of them must hold; `!` before a term negates it, quotes keep blanks and
-signs in it. A term is a text (part of the instance's name), a key with a colon and its value (`state:failed`), or
-a parameter compared with a value (`SIZE>100`). A text with `*` or `?` is a glob and has to match as a whole.
+Terms are separated by blanks, and all of them must hold; `!` negates a term, and quotes protect blanks and signs. A
+term is a text (part of the instance's name), a key with a colon and a value (`state:failed`), or a comparison of a
+parameter (`SIZE>100`). A text with `*` or `?` is a glob and must match as a whole.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _LiveTest = Callable[[StudyState, int], bool]
 
 @dataclass
 class Filter:
-    """What a text in the filter language asks for. `parse` makes it.
+    """A parsed filter; created by `parse`.
 
-    All terms on parameters are asked of one row: an instance that covers several rows matches if one of them
-    satisfies all of these terms. So a step that does not use a parameter matches if any of its rows does.
+    All terms on parameters apply to the same row: an instance that covers several rows matches if one row satisfies all
+    of these terms. So a step that does not use a parameter matches if any of its rows does.
     """
 
     text: str
@@ -43,16 +43,16 @@ class Filter:
     steps: frozenset[int] | None = None  # None: every step
     columns: list[tuple[int, ft.Test, bool]] = field(default_factory=list)  # parameter number, test, negated
     names: list[tuple[ft.Test, bool]] = field(default_factory=list)
-    live: list[tuple[_LiveTest, bool]] = field(default_factory=list)  # asked of attempts
+    live: list[tuple[_LiveTest, bool]] = field(default_factory=list)  # tests of attempts
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets everything through."""
+        """Whether every instance matches."""
         return self.states is None and self.steps is None and not (self.columns or self.names or self.live)
 
     @cached_property
     def row_mask(self) -> bytes | None:
-        """For each parameter row, whether the terms on parameters hold; None if there are no such terms."""
+        """For each parameter row, whether the terms on parameters hold; None without such terms."""
         mask: bytes | None = None
         for column, test, negated in self.columns:
             values = self.plan.parameters.values[column]
@@ -62,16 +62,16 @@ class Filter:
         return mask
 
     def matches(self, index: int, state: StudyState) -> bool:
-        """Whether one instance is looked for."""
+        """Return whether one instance matches."""
         if self.states is not None and state.status[index] not in self.states:
             return False
         return bool(self._candidate_mask[index]) and all(test(state, index) != negated for test, negated in self.live)
 
     def matching(self, state: StudyState) -> list[int]:
-        """All instances that are looked for, in plan order."""
+        """Return all instances that match, in plan order."""
         found = self._candidates
         if self.states is not None:
-            # A status is told by its identity: hashing an Enum member runs Python code.
+            # Compare statuses by identity: hashing an Enum member runs Python code.
             wanted, status = {id(member) for member in self.states}, state.status
             found = [index for index in found if id(status[index]) in wanted]
         for test, negated in self.live:
@@ -80,7 +80,7 @@ class Filter:
 
     @cached_property
     def _candidates(self) -> Sequence[int]:
-        """The instances for which everything holds that cannot change."""
+        """The instances that match all terms whose result cannot change."""
         if self.steps is None and not self.columns and not self.names:
             return range(len(self.plan.instances))
         found: list[int] = []
@@ -107,7 +107,7 @@ class Filter:
 
 
 def parse(text: str, plan: Plan) -> Filter:
-    """The filter that a text means. Raises FilterError if it means nothing."""
+    """Parse a filter. Raises FilterError if it is invalid."""
     result = Filter(text, plan)
     for term in ft.terms(text):
         if not term.sign:
@@ -144,7 +144,7 @@ def _add_key(result: Filter, term: ft.Term) -> None:
 
 
 def _job_test(parts: list[str]) -> _LiveTest:
-    """Jobs by id, of any attempt: somebody may look for one whose instance was retried since."""
+    """Return a test for job IDs of any attempt: the user may look for a job whose instance was retried since."""
     tests = _exact(parts)
 
     def test(state: StudyState, index: int) -> bool:
@@ -155,7 +155,7 @@ def _job_test(parts: list[str]) -> _LiveTest:
 
 
 def _allocation_test(parts: list[str]) -> _LiveTest:
-    """The allocation that the last attempt was given to, by its job or by its name in the study."""
+    """Return a test for the allocation of the last attempt, by job ID or by name."""
     tests = _exact(parts)
 
     def test(state: StudyState, index: int) -> bool:
@@ -183,7 +183,7 @@ def _node_test(parts: list[str]) -> _LiveTest:
 
 
 def completions(text: str, plan: Plan) -> list[str]:
-    """How the text may go on in its last term: whole texts that all begin with it."""
+    """Return completions of the last term, as whole texts that start with `text`."""
     if text.count('"') % 2:
         return []
     part = re.split(r"\s", text)[-1].lstrip("!")

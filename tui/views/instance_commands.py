@@ -1,4 +1,4 @@
-"""Commands on instances as a person gives them: to whom, in words, and what will come of it."""
+"""Commands for instances as the user sees them: targets, texts and effects."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TITLES = {"rerun": "Run again {}, with all that follows?", "done": "Mark {} as 
 
 @dataclass(frozen=True, slots=True)
 class InstanceCommand:
-    """A command that can be given: the instances to which it applies, and what a dialog has to say."""
+    """A command that can be sent: the instances to which it applies, and the text of its dialog."""
 
     verb: str
     indices: tuple[int, ...]
@@ -41,7 +41,7 @@ class InstanceCommand:
 
 
 def command_for(state: StudyState, verb: str, indices: Iterable[int]) -> InstanceCommand | Refusal:
-    """The order, or why there is none."""
+    """Return the command, or a refusal if it applies to none of the instances."""
     able = tuple(sorted(index for index in indices if commands.applies(state, verb, index)))
     if not able:
         return Refusal(_NOTHING[verb])
@@ -87,10 +87,10 @@ def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> lis
 
 
 def targets(state: StudyState, indices: Collection[int]) -> tuple[str, ...]:
-    """How a command names these instances: by whole steps where it can, else one by one."""
+    """Return the targets of a command for these instances: whole steps where possible, else instances."""
     chosen = set(indices)
     names: list[str] = []
-    taken = {instance.name for instance in state.plan.instances}  # what is called so is meant first
+    taken = {instance.name for instance in state.plan.instances}  # an instance of that name has precedence
     for step in state.plan.steps:
         members = [index for index in step.instances if index in chosen]
         if len(members) == len(step.instances) and members and step.name not in taken:

@@ -1,4 +1,4 @@
-"""Follows the journal of a study on a thread of its own, so that a slow file system never holds the screen up."""
+"""Follows the journal of a study on a separate thread, so that a slow file system never blocks the screen."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 
-_LOOK_EVERY = 0.5  # seconds between two looks while nobody says that there is something new
-_LOOK_LONGEST = 3.0  # the same where a look itself takes long
-_GATHER = 0.1  # seconds over which events are gathered: the eye sees no more, and the line is spared
+_LOOK_EVERY = 0.5  # seconds between two reads without a call of `wake`
+_LOOK_LONGEST = 3.0  # the same if a read itself is slow
+_GATHER = 0.1  # seconds over which events are collected: fewer updates save bandwidth, and no one would see more
 
 
 class JournalFeed:
-    """Reads what is in the journal, then what is added. `deliver` is called on this thread when there is something.
+    """Reads the journal, then follows it. `deliver` is called on this thread when there is something to take.
 
-    The state belongs to whoever takes it with `first`; after that this thread only hands over events.
+    The state belongs to the caller that gets it from `take`; after that, this thread only passes on events.
     """
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
@@ -36,25 +36,25 @@ class JournalFeed:
         self._woken = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mtui-feed", daemon=True)
-        self.read_at = 0.0  # monotonic: when the journal was last looked at with success
-        self.problem = ""  # why it cannot be read now
+        self.read_at = 0.0  # monotonic; time of the last successful read
+        self.problem = ""  # why the journal cannot be read
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look once more, and end."""
+        """Read once more, and end the thread."""
         self._ended.set()
         self._woken.set()
         if self._thread.ident:
             self._thread.join(_LOOK_LONGEST)
 
     def wake(self) -> None:
-        """There is something new. From any thread."""
+        """Read now, because something is new. May be called from any thread."""
         self._woken.set()
 
     def take(self) -> tuple[StudyState | None, list[Event]]:
-        """The state as it was read first, once, and the events since the last call."""
+        """Return the state that was read first, once, and the events since the last call."""
         with self._lock:
             first, events = self._first, self._events
             self._first, self._events = None, []
@@ -79,7 +79,7 @@ class JournalFeed:
                     events = follower.new_events()
             except MtuiError as error:
                 problem = str(error)
-            except Exception as error:  # a bug of ours: the screen says that it stands still, and why
+            except Exception as error:  # a bug: the screen shows that updates stopped, and why
                 problem = f"{type(error).__name__}: {error}"
             now = time.monotonic()
             if not problem:
@@ -98,6 +98,6 @@ class JournalFeed:
 
 
 def apply(state: StudyState, event: Event) -> None:
-    """Take an event in; one that does not fit was an anomaly when it was written, too."""
+    """Apply an event; ignore one that does not fit, because the driver recorded that as an anomaly."""
     with suppress(Impossible):
         state.apply(event)

@@ -1,4 +1,4 @@
-"""A search in the lines of a log that go on changing."""
+"""Searches the lines of a log that keeps changing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from types import FrameType
 from typing import NamedTuple
 
 MOST_HITS = 20_000  # the newest are kept
-_PATIENCE = 1.0  # seconds; the regular expression that needs more is searched as plain text
+_PATIENCE = 1.0  # seconds; a regular expression that takes longer is searched as plain text
 
 
 class Hit(NamedTuple):
-    """Where something was found: a line's number, and a range of its characters."""
+    """The position of a match: a line number, and a range of its characters."""
 
     line: int
     start: int
@@ -25,7 +25,7 @@ class Hit(NamedTuple):
 
 
 class Search:
-    """All hits of a pattern: a regular expression if it is one. Without capital letters, case does not matter."""
+    """All hits of a pattern, a regular expression if it is valid. Case is ignored unless it has capital letters."""
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
@@ -34,15 +34,15 @@ class Search:
         self._regex = _compiled(pattern)
 
     def forget_before(self, number: int) -> None:
-        """The lines before this one are gone."""
+        """Drop hits in lines before this one, which are gone."""
         del self.hits[: bisect_left(self.hits, Hit(number, 0, 0))]
 
     def forget_from(self, number: int) -> None:
-        """This line and those after it are gone or others now."""
+        """Drop hits in this line and those after it, which are gone or changed."""
         del self.hits[bisect_left(self.hits, Hit(number, 0, 0)) :]
 
     def add(self, number: int, texts: list[str]) -> bool:
-        """Search in new last lines; false if the pattern took too long: then all lines have to be given again."""
+        """Search new lines at the end; return False if the pattern was too slow: then pass all lines again."""
         try:
             with _patience():
                 self.hits += _found(self._regex, number, texts)
@@ -57,19 +57,19 @@ class Search:
         return self.hits[bisect_left(self.hits, Hit(number, 0, 0)) : bisect_left(self.hits, Hit(number + 1, 0, 0))]
 
     def start(self, number: int, *, backwards: bool) -> Hit | None:
-        """Make the first hit in or after a line the current one; backwards, the last in or before it."""
+        """Select the first hit in or after a line; backwards, the last one in or before it."""
         self.current = Hit(number + 1, 0, 0) if backwards else Hit(number, 0, 0)
         return self.next(backwards=backwards)
 
     def next(self, *, backwards: bool) -> Hit | None:
-        """Make the next hit the current one; after the last comes the first."""
+        """Select the next hit; after the last one, the first."""
         at = self.current or Hit(-1, 0, 0)
         place = bisect_left(self.hits, at) - 1 if backwards else bisect_right(self.hits, at)
         self.current = self.hits[place % len(self.hits)] if self.hits else None
         return self.current
 
     def count(self) -> str:
-        """Which hit of how many, as in `3/17`."""
+        """Return the number of the current hit and the total, as in `3/17`."""
         if not self.hits:
             return "no hits"
         total = f"{len(self.hits)}+" if len(self.hits) == MOST_HITS else str(len(self.hits))
@@ -79,7 +79,7 @@ class Search:
 
 
 def _found(regex: re.Pattern[str], number: int, texts: list[str]) -> list[Hit]:
-    """The hits in lines that begin with this number, in order; of too many the last ones."""
+    """Return the hits in `texts`, whose first line is `number`, in order; if there are too many, the last ones."""
     found: list[Hit] = []
     for line in range(len(texts) - 1, -1, -1):
         if len(found) >= MOST_HITS:
@@ -102,14 +102,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 class _TooSlow(Exception):
-    """The pattern needs more time than anybody waits."""
+    """The pattern takes longer than _PATIENCE."""
 
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Limit what a regular expression may cost: matching holds up every thread, and some patterns never end.
+    """Limit the time of a regular expression: matching blocks every thread, and some patterns never end.
 
-    Matching asks for signals now and then, so a timer can end it.
+    The re module checks for signals while matching, so a timer can interrupt it.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

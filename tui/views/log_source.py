@@ -1,4 +1,4 @@
-"""Which file of an instance is shown as its log."""
+"""Selects the file of an instance that is shown as its log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCES = ("stdout", "stderr", "script", DRIVER_LOG)
 
 
 def usual_source(directory: StudyDirectory, instance: Instance, status: Status) -> str:
-    """stderr where something failed and said so, stdout elsewhere."""
+    """Return stderr if the instance failed and stderr is not empty, else stdout."""
     if status not in UNSUCCESSFUL:
         return "stdout"
     try:
@@ -24,7 +24,7 @@ def usual_source(directory: StudyDirectory, instance: Instance, status: Status) 
 
 
 def source_path(directory: StudyDirectory, plan: Plan, instance: Instance | None, source: str) -> Path | None:
-    """The file behind one of `SOURCES`; None for an instance's file if there is no instance."""
+    """Return the path of one of `SOURCES`; None for a file of an instance without an instance."""
     if source == DRIVER_LOG:
         return directory.driver_log
     if instance is None:
@@ -39,7 +39,7 @@ def source_path(directory: StudyDirectory, plan: Plan, instance: Instance | None
 
 
 def missing_words(source: str, status: Status) -> str:
-    """What is said in place of a file that is not there."""
+    """Return the text that is shown if the file does not exist."""
     if source == DRIVER_LOG:
         return "there is none: a driver without a screen of its own wrote to its terminal"
     if status in OVER and status is not Status.BLOCKED:

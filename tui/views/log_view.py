@@ -1,6 +1,6 @@
-"""The lines of a log as they stand below each other: the look each starts with, its width, and the rows it takes.
+"""The layout of a log's lines: the style that each starts with, its width, and its rows.
 
-Every line is measured once, when it comes in; what it looks like is worked out when it is shown.
+Each line is measured once, when it is added; it is rendered when it is shown.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from .file_tail import FileTail
 
 
 class LogView:
-    """A copy of a tail's lines, by their numbers. Rows are counted from 0; a wrapped line takes several."""
+    """A copy of a tail's lines, by number. Rows count from 0; a wrapped line has several."""
 
     def __init__(self, measure: Callable[[str], int]) -> None:
-        """`measure` tells how many cells a text takes."""
+        """`measure` returns the width of a text in cells."""
         self.first = 0
         self.lines: list[bytes] = []
         self._measure = measure
-        self._wrap = 0  # cells of a row, 0: lines are not wrapped
+        self._wrap = 0  # cells of a row; 0: lines are not wrapped
         self._starts: list[Ink] = []
         self._widths: list[int] = []
-        self._uneven: dict[int, str] = {}  # lines whose characters are not one cell each
-        self._heights: list[int] = []  # rows of each line, if they are wrapped
-        self._tops: list[int] = [0]  # the row each line starts at, and the row after the last
+        self._uneven: dict[int, str] = {}  # lines with characters that are not one cell wide
+        self._heights: list[int] = []  # rows of each line, if lines are wrapped
+        self._tops: list[int] = [0]  # the first row of each line, and the row after the last
 
     @property
     def end(self) -> int:
@@ -53,7 +53,7 @@ class LogView:
         self._tops = [0]
 
     def take(self, tail: FileTail) -> int:
-        """Take over what the tail's last poll changed; returns how many rows went at the top."""
+        """Apply the changes of the tail's last poll; return how many rows were removed at the top."""
         gone = min(tail.first - self.first, len(self.lines))
         rows_gone = self.top_of(self.first + gone)
         kept = min(max(tail.changed, tail.first) - self.first, len(self.lines))
@@ -74,7 +74,7 @@ class LogView:
         return rows_gone
 
     def wrap_at(self, width: int) -> None:
-        """Let rows be `width` cells wide; 0 lets every line be one row."""
+        """Set the width of rows in cells; 0 makes each line one row."""
         if width == self._wrap:
             return
         self._wrap = width
@@ -85,25 +85,25 @@ class LogView:
         return plain(self.lines[number - self.first])
 
     def spans(self, number: int) -> list[tuple[str, Ink]]:
-        """The text of a line in pieces of one look."""
+        """Return the text of a line in pieces of one style."""
         return spans(self.lines[number - self.first], self._starts[number - self.first])[0]
 
     def width_of(self, number: int) -> int:
         return self._widths[number - self.first]
 
     def top_of(self, number: int) -> int:
-        """The first row of a line."""
+        """Return the first row of a line."""
         return self._tops[number - self.first] if self._wrap else number - self.first
 
     def line_at(self, row: int) -> tuple[int, int]:
-        """The number of the line that stands at a row, and which of its rows that is."""
+        """Return the number of the line at a row, and which of its rows that is."""
         if not self._wrap:
             return self.first + row, 0
         index = bisect_right(self._tops, row) - 1
         return self.first + index, row - self._tops[index]
 
     def breaks(self, number: int) -> list[int]:
-        """The cell of the line at which each of its rows starts."""
+        """Return the cells of the line at which its rows start."""
         width = self._widths[number - self.first]
         if not self._wrap:
             return [0]
@@ -113,7 +113,7 @@ class LogView:
         starts = [0]
         at = 0
         for size in map(self._measure, text):
-            if at + size - starts[-1] > self._wrap and at > starts[-1]:  # a wide one goes to the next row as a whole
+            if at + size - starts[-1] > self._wrap and at > starts[-1]:  # a wide character is not split
                 starts.append(at)
             at += size
         return starts

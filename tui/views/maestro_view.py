@@ -1,4 +1,4 @@
-"""A study of Maestro in the app: what feeds it, and who is said to drive it."""
+"""A study of Maestro in the app: reads its status, and replaces the driver."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ...core.errors import MtuiError
 from ...core.maestro import MaestroDirectory, read_maestro_study
 from ...core.store.study_file import StudyFile
 
-_LOOK_EVERY = 1.0  # seconds between two looks whether Maestro has written
+_LOOK_EVERY = 1.0  # seconds between two checks of status.csv
 
 
 class MaestroFeed:
-    """Reads status.csv whenever it has changed, as JournalFeed reads a journal; each time it is a new state."""
+    """Reads status.csv when it has changed, like JournalFeed a journal; each time it delivers a new state."""
 
     def __init__(self, directory: MaestroDirectory, study: StudyFile, deliver: Callable[[], None]) -> None:
         self._directory = directory
@@ -39,7 +39,7 @@ class MaestroFeed:
             self._thread.join(_LOOK_EVERY)
 
     def wake(self) -> None:
-        """Maestro writes when it likes."""
+        """Do nothing: status.csv is checked at fixed intervals."""
 
     def take(self) -> tuple[StudyState | None, list[Event]]:
         with self._lock:
@@ -68,7 +68,7 @@ class MaestroFeed:
 
 
 class MaestroAtHelm:
-    """In the place of Driving (driver_thread.py): nothing is ever driven from here."""
+    """Replaces DriverThread (driver_thread.py) for a study of Maestro, which mtui never drives."""
 
     def __init__(self, directory: MaestroDirectory) -> None:
         self._directory = directory
@@ -83,7 +83,7 @@ class MaestroAtHelm:
         return f"Maestro's study, read-only; it last wrote {_ago(ago)}"
 
     def start(self) -> None:
-        """Nothing: Maestro drives, or nobody."""
+        """Do nothing: only Maestro drives the study."""
 
     drive = detach = stay = start
 

@@ -1,4 +1,4 @@
-"""One thing that is to be said of why an instance stands as it does."""
+"""One reason for the status of an instance."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from enum import Enum
 
 
 class ReasonKind(str, Enum):
-    """What a reason is about. The value is the word that programs read, so it never changes."""
+    """The subject of a reason. Programs read the value, so it never changes."""
 
-    HELD = "held"  # somebody holds it
+    HELD = "held"  # by a hold command
     PARENTS = "parents"  # it waits for them
-    NO_DRIVER = "no_driver"  # nothing starts until somebody drives the study
-    LOCAL_SLOTS = "local_slots"  # as many local steps run as may
+    NO_DRIVER = "no_driver"  # nothing starts until a driver runs
+    LOCAL_SLOTS = "local_slots"  # the limit of local steps is reached
     SLURM_SILENT = "slurm_silent"
-    THROTTLE = "throttle"  # as many are in Slurm as may
-    SUBMIT_LIMIT = "submit_limit"  # Slurm takes no more jobs for now
-    ALLOCATION = "allocation"  # it waits for one, or in one for a slot
-    SUBMITTING = "submitting"  # about to be handed over, or the answer is not there yet
-    SLURM = "slurm"  # Slurm has its job, and does not run it
+    THROTTLE = "throttle"  # the limit of instances in Slurm is reached
+    SUBMIT_LIMIT = "submit_limit"  # Slurm accepts no more jobs for now
+    ALLOCATION = "allocation"  # it waits for one, or for a slot in one
+    SUBMITTING = "submitting"  # about to be submitted, or the answer is pending
+    SLURM = "slurm"  # Slurm has its job and does not run it
     RUNNING = "running"
-    FAILED_ABOVE = "failed_above"  # what it hangs on did not finish
+    FAILED_ABOVE = "failed_above"  # an instance it depends on did not finish
     FAILED = "failed"  # it did not finish itself
     NOT_PACKED = "not_packed"  # why it does not share an allocation
-    RETRIES = "retries"  # that it was tried again by itself, or would be
+    RETRIES = "retries"  # it was retried automatically, or will be
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A command that would help: `mtui VERB DIR TARGET`; without a verb, `mtui DIR`."""
+    """A command that may help: `mtui VERB DIR TARGET`; without a verb, `mtui DIR`."""
 
     verb: str = ""
     target: str = ""
@@ -39,7 +39,7 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`words` are a sentence that is safe to show, `instances` those that it speaks of, by index."""
+    """`words` is a sentence that is safe to print, `instances` are the indices of the instances that it is about."""
 
     kind: ReasonKind
     words: str

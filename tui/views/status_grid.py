@@ -1,7 +1,7 @@
 """The rows and cells of the status grid: which are shown, in which order, and which are marked.
 
-A row is a parameter combination, a column a step. A step that uses fewer parameters has one instance for several
-rows: `StudyView.cell` gives the same instance for each of them.
+A row is a parameter combination, a column a step. An instance of a step that uses fewer parameters covers several
+rows: `GridView.cell` returns the same instance for each of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .filters import Filter, parse
 
 BY_ROW = ""  # the sort key of the order in the study file
 
-# What a person who sorts by state wants to see first.
+# Groups in the order of a sort by state, the most urgent first.
 _URGENCY = {
     group: place
     for place, group in enumerate(
@@ -36,7 +36,7 @@ _URGENCY = {
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """By a parameter (its key), by the state of a step (`state:` and its name), or by row."""
+    """Sort by a parameter (its key), by the state of a step (`state:` and its name), or by row."""
 
     key: str = BY_ROW
     descending: bool = False
@@ -50,7 +50,7 @@ class Sort:
 
 
 class GridView:
-    """What of a study is shown. It holds no state of instances: that is asked of the StudyState given."""
+    """What is shown of a study. It does not hold the states of instances: methods get the StudyState."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -63,39 +63,39 @@ class GridView:
         self.filter: Filter = parse("", plan)
         self.sort = Sort()
         self.order: list[int] = list(range(self.row_count))
-        self.hits: set[int] | None = None  # the instances that the filter lets through; None: all
+        self.hits: set[int] | None = None  # the instances that match the filter; None: all
         self.marks: set[int] = set()
-        self._places: dict[int, int] | None = None  # of each shown row in `order`; None: not worked out yet
+        self._places: dict[int, int] | None = None  # the place in `order` of each row shown; None: not computed
 
     def cell(self, row: int, column: int) -> int:
-        """The instance at a row and column."""
+        """Return the instance at a row and column."""
         step = self.steps[column]
         return step.by_row[row] if step.by_row else step.instances[0]
 
     def values(self, row: int) -> list[str]:
-        """The row's parameter values, in the order of `parameters`."""
+        """Return the row's parameter values, in the order of `parameters`."""
         return [self.plan.parameters.value(key, row) for key in self.parameters]
 
     def place(self, index: int) -> tuple[int, int]:
-        """Row and column of an instance; the first row that it covers."""
+        """Return row and column of an instance; of several rows, the first."""
         instance = self.plan.instances[index]
         return max(0, instance.row), self.columns[instance.step]
 
     def rows_of(self, index: int) -> list[int]:
-        """All rows that an instance covers."""
+        """Return all rows that an instance covers."""
         step = self.plan.steps[self.plan.instances[index].step]
         if not step.by_row:
             return list(range(self.row_count))
         return [row for row, covering in enumerate(step.by_row) if covering == index]
 
     def is_lit(self, index: int) -> bool:
-        """Whether the filter lets an instance through; others are shown dimly if their row is."""
+        """Return whether an instance matches the filter; others are dimmed if their row is shown."""
         return self.hits is None or index in self.hits
 
     # --- what is shown
 
     def set_filter(self, text: str, state: StudyState) -> None:
-        """Show the rows in which something matches. Raises FilterError, and changes nothing then."""
+        """Show the rows with a match. Raises FilterError, and changes nothing then."""
         self.filter = parse(text, self.plan)
         self.arrange(state)
 
@@ -105,11 +105,11 @@ class GridView:
 
     @property
     def depends_on_state(self) -> bool:
-        """Whether what is shown may change with the states of instances."""
+        """Whether the rows shown may change with the states of instances."""
         return self.hits is not None or self.sort.key.startswith("state:")
 
     def arrange(self, state: StudyState) -> bool:
-        """Work out anew which rows are shown, in which order; whether that changed."""
+        """Recompute the rows that are shown and their order; return whether anything changed."""
         before, hits_before = self.order, self.hits
         self.hits = None if self.filter.is_empty else set(self.filter.matching(state))
         rows: Sequence[int] = range(self.row_count) if self.hits is None else self._rows_with(self.hits)
@@ -119,8 +119,10 @@ class GridView:
         return self.order != before or self.hits != hits_before
 
     def _rows_with(self, hits: set[int]) -> list[int]:
-        """The rows in which something matches. One that a parameter's term rules out is not shown for the sake
-        of an instance that covers other rows too."""
+        """Return the rows with a match.
+
+        A row that a term on parameters excludes is not shown because of an instance that covers other rows as well.
+        """
         mask = self.filter.row_mask
         return [row for row in self._rows_of_any(hits) if mask is None or mask[row]]
 
@@ -145,14 +147,14 @@ class GridView:
         return None
 
     def sorts(self) -> list[Sort]:
-        """All that one can sort by."""
+        """Return all sort orders."""
         keys = [BY_ROW, *self.parameters, *(f"state:{step.name}" for step in self.steps)]
         return [Sort(key) for key in keys]
 
-    # --- where it stands on the screen
+    # --- positions on the screen
 
     def shown_at(self, index: int) -> tuple[int, int] | None:
-        """Place in `order` and column of an instance, by the first of its rows that is shown; None if none is."""
+        """Return place in `order` and column of an instance, by its first row that is shown; None if it is hidden."""
         if self._places is None:
             self._places = {row: place for place, row in enumerate(self.order)}
         row, column = self.place(index)
@@ -161,8 +163,10 @@ class GridView:
         return (self._places[row], column) if row >= 0 else None
 
     def next_hit(self, here: int | None, step: int, state: StudyState) -> int | None:
-        """From `here` to the next instance on the screen (`step` 1) or the one before (-1), all around, that the filter
-        looks for; without a filter, that failed. None if there is none."""
+        """Return the next (`step` 1) or previous (-1) instance on the screen that matches the filter, wrapping around.
+
+        Without a filter, failed instances match. Returns None if there is none.
+        """
         hits = self.hits
         if hits is None:
             hits = {index for index, status in enumerate(state.status) if status in UNSUCCESSFUL}
@@ -177,13 +181,13 @@ class GridView:
     # --- marks
 
     def shown_instances(self) -> set[int]:
-        """Every instance that stands in a shown row and matches the filter."""
+        """Return every instance that matches the filter; without a filter, all."""
         if self.hits is not None:
             return set(self.hits)
         return {index for step in self.steps for index in step.instances}
 
     def block(self, first: tuple[int, int], last: tuple[int, int]) -> set[int]:
-        """The lit instances of a rectangle, given by two of its corners as (place in `order`, column)."""
+        """Return the matching instances of a rectangle, given by two corners (place in `order`, column)."""
         places = range(min(first[0], last[0]), max(first[0], last[0]) + 1)
         columns = range(min(first[1], last[1]), max(first[1], last[1]) + 1)
         cells = {self.cell(self.order[place], column) for place in places for column in columns}
@@ -191,7 +195,7 @@ class GridView:
 
 
 def _natural(value: str) -> tuple[int, float, str]:
-    """Numbers by size and before texts."""
+    """Sort key: numbers by size, before texts."""
     try:
         return (0, float(value), value)
     except ValueError:

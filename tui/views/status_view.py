@@ -1,4 +1,4 @@
-"""`mtui status`: how a study stands, for people and for programs."""
+"""`mtui status`: the status of a study, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
 
 def drives(directory: StudyDirectory) -> str:
-    """Who drives the study now, in words; empty if nobody does."""
+    """Return the current driver as text; empty if there is none."""
     _, liveness = _last_driver(directory)
     return liveness.words if liveness and liveness.judge().drives else ""
 
 
 def silent_driver(directory: StudyDirectory) -> str:
-    """The driver on another host that has most likely ended without letting go, in words; empty if none has."""
+    """Return the driver on another host that most likely died without releasing the lease, as text; else empty."""
     owner, liveness = _last_driver(directory)
     if not owner or not liveness or liveness.judge() is not LeaseState.SILENT:
         return ""
@@ -45,7 +45,7 @@ def _last_driver(directory: StudyDirectory) -> tuple[Owner | None, Liveness | No
 
 
 def summary(counts: Counter[Status]) -> str:
-    """`3/10 done, 2 running, 1 failed`: what there is, nothing about what there is not."""
+    """Return the counts in a line: `3/10 done, 2 running, 1 failed`; empty groups are left out."""
     skipped = counts[Status.SKIPPED]
     total = sum(counts.values()) - skipped
     pending = counts[Status.PENDING] + counts[Status.CONFIGURING] + counts[Status.REQUEUED]
@@ -65,7 +65,7 @@ def summary(counts: Counter[Status]) -> str:
 
 
 def failures(state: StudyState) -> list[int]:
-    """The instances that failed themselves, in plan order; not those that somebody cancelled here."""
+    """Return the instances that failed themselves, in plan order; not those cancelled by a command."""
     return [
         index
         for index, status in enumerate(state.status)
@@ -79,7 +79,7 @@ def _by_command(state: StudyState, index: int, status: Status) -> bool:
 
 
 def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) -> list[str]:
-    """The failures, each with its cause, the last lines that it wrote, and where to read on."""
+    """Return the failures, each with its cause, the last lines of its output, and the path of the log."""
     lines: list[str] = []
     failed = failures(state)
     for index in failed[:_MOST_FAILURES]:
@@ -97,7 +97,7 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
 
 
 def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
-    """The whole answer of `mtui status`; `given` stood in for values of the study's file when it was started."""
+    """Return the output of `mtui status`; `given` are the options that replaced values of the study file."""
     driver = drives(directory)
     commands = len(inbox.pending_commands(directory.inbox))
     lines = [f"{paint.bold(safe(state.plan.name))}  {summary(state.counts)}"]
@@ -139,7 +139,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
 
 
 def _allocation_lines(state: StudyState) -> list[str]:
-    """The open allocations, each with what it still has and does."""
+    """Return the open allocations with their resources and use."""
     uses, now = Occupancy(state.plan).look(state), time.time()
     rows = [("ALLOCATION", "STATE", "NODES", "TIME LEFT", "CORES BUSY", "RUNNING", "WAITING", "DONE")]
     for allocation in open_ones(state):
@@ -187,7 +187,7 @@ def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, obj
 
 
 def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[str] = ()) -> dict[str, object]:
-    """The same for programs; `version` changes when a field changes its meaning."""
+    """Return the status as a JSON record; `version` is increased when a field changes its meaning."""
     instances: list[dict[str, object]] = []
     for instance in state.plan.instances:
         attempts = state.attempts.get(instance.index, [])

@@ -1,4 +1,4 @@
-"""What is said of a step in several places: what it waits for, and what becomes of its failures."""
+"""Descriptions of a step that several outputs share: its dependencies, and the retries of its failures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...core.spec.study_spec import RetryRule
 
 
 def above_words(plan: Plan, step: PlannedStep) -> list[str]:
-    """What a step waits for, one by one: `a`, `all of b`, `all of c with the same SIZE`."""
+    """Return each dependency of a step as text: `a`, `all of b`, `all of c with the same SIZE`."""
     words = [(index, plan.steps[index].name) for index in step.parents]
     words += [(index, f"all of {plan.steps[index].name}") for index in step.funnels]
     for index in step.groups:
@@ -20,7 +20,7 @@ def above_words(plan: Plan, step: PlannedStep) -> list[str]:
 
 
 def retry_words(rules: Mapping[str, RetryRule], *, has_restart: bool) -> list[str]:
-    """A step's rules of retry: `TIMEOUT: 2 times with its restart command, walltime=x1.5`."""
+    """Return the retry rules of a step as text: `TIMEOUT: 2 times with its restart command, walltime=x1.5`."""
     lines: list[str] = []
     by_rule: dict[tuple[int, str], list[str]] = {}
     for cause, rule in rules.items():

@@ -1,4 +1,4 @@
-"""`mtui` with no terminal: the user's studies as a table; `mtui studies --json`: the same for programs."""
+"""The list of the user's studies: `mtui` without a terminal as a table, `mtui studies --json` as JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ...core.engine.status import Status
 from ...core.store.recent_studies import StudySummary, list_recent_studies, summarize_study
 from .text import safe, table
 
-NO_STUDIES = (  # what is said where there is nothing to list, also by the app
+NO_STUDIES = (  # shown if there are no studies, also by the app
     "mtui runs workflow studies on Slurm clusters and on this machine, and shows them live.",
     "You have started or opened none yet.",
     "",
@@ -19,7 +19,7 @@ NO_STUDIES = (  # what is said where there is nothing to list, also by the app
 
 
 def studies_text() -> str:
-    """One line per study: name, how many are done, who drives or how it ended, where it is."""
+    """Return one line per study: name, progress, driver or result, directory."""
     rows = [("STUDY", "DONE", "DRIVER", "DIRECTORY")]
     for root in list_recent_studies():
         seen = summarize_study(root)
@@ -32,7 +32,7 @@ def studies_text() -> str:
 
 
 def studies_json() -> dict[str, object]:
-    """Every study that is known, the one that was visited last first."""
+    """Return all known studies as a JSON record, the one visited last first."""
     return {
         "studies": [
             {
@@ -50,5 +50,5 @@ def studies_json() -> dict[str, object]:
 
 
 def _driver(seen: StudySummary) -> str:
-    """Who drives it now, in words; empty if nobody does."""
+    """Return the current driver as text; empty if there is none."""
     return seen.driver.words if seen.driver and seen.standing and seen.standing.drives else ""

@@ -1,4 +1,4 @@
-"""Opens a directory as what it is: a study of ours, or one of Maestro, which is only read."""
+"""Opens the directory of a study: one of mtui, or one of Maestro, which is read-only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ READ_ONLY = "Maestro drives this study; mtui only shows it"
 
 
 def open_any_study(path: Path) -> StudyDirectory:
-    """The study in a directory; raises StudyDirectoryError if there is none."""
+    """Return the study in a directory; raise StudyDirectoryError if there is none."""
     if is_searchable(path) and not (path / ".mtui").exists() and (path / "batch.info").is_file():
         from ...core.maestro import find_maestro_study
 
@@ -24,12 +24,12 @@ def open_any_study(path: Path) -> StudyDirectory:
 
 
 def is_maestros(directory: StudyDirectory) -> bool:
-    """Whether Maestro made it: then nothing is ever written there, and nothing driven."""
+    """Return whether Maestro created the study: then mtui neither writes to it nor drives it."""
     return not directory.home.exists()
 
 
 def read_any_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
-    """The study as it stands now. Raises StudyDirectoryError."""
+    """Read the study and its current state. Raises StudyDirectoryError."""
     if is_maestros(directory):
         from ...core.maestro import MaestroDirectory, read_maestro_study
 
@@ -38,7 +38,7 @@ def read_any_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
 
 
 def require_ours(directory: StudyDirectory, verb: str) -> None:
-    """Raise UsageError for a study of Maestro: `verb` is what cannot be done to it."""
+    """Raise UsageError for a study of Maestro; `verb` is the verb that is not supported for it."""
     if is_maestros(directory):
         instead = {"cancel": "maestro cancel", "update": "maestro update"}.get(verb)
         hint = f"{instead} {directory.root}" if instead else "start it anew with mtui: mtui STUDY.yaml"

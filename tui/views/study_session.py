@@ -1,6 +1,6 @@
-"""A study as the app has it open: its state as the journal tells it, what was asked of it, and in what words.
+"""A study that is open in the app: its state from the journal, the commands sent, and their descriptions.
 
-The driver may be a thread of this process or anybody else; nothing here depends on which.
+The driver may be a thread of this process or any other process; nothing here depends on that.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .status_grid import GridView
 from .study_opening import require_ours
 from .text import plural, safe
 
-STALE_AFTER = 10.0  # seconds without a look at the journal, or a sign of life from the driver, that are worth a word
-_ESTIMATE_EVERY = 1.0  # seconds: nobody reads faster, and each change is written to the terminal
-_MOST_SENT = 50  # commands of this app that are remembered
+STALE_AFTER = 10.0  # seconds without a read of the journal or a sign of life from the driver until a warning
+_ESTIMATE_EVERY = 1.0  # seconds: each change is written to the terminal, and no one reads faster
+_MOST_SENT = 50  # commands of this app that are kept
 
-Words = list[tuple[str, str]]  # text and the class that colours it
+Words = list[tuple[str, str]]  # text and the class of its colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Sent:
 
 
 class StudySession:
-    """One study, open. `changed` is called from other threads when there is something to `take`."""
+    """An open study. `changed` is called from other threads when there is something to `take`."""
 
     def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:
         self.directory = directory
@@ -60,11 +60,11 @@ class StudySession:
             self.driving = DriverThread(directory, study, changed, lambda: self.feed.wake())
 
     def _read(self, study: StudyFile) -> None:
-        """Begin to read."""
+        """Reset the state and create the feed that reads it."""
         self.study = study
         self.plan = study.plan
-        self.is_outdated = False  # the plan has more rows by now
-        self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal was read once
+        self.is_outdated = False  # the plan on disk has more rows
+        self.state = StudyState(replace(study.plan, steps=(), instances=()))  # until the journal has been read once
         self.is_read = False
         self.view = GridView(study.plan)
         self.estimator = Estimator(study.plan)
@@ -84,13 +84,13 @@ class StudySession:
         self.feed.stop()
 
     def begin_anew(self, study: StudyFile) -> None:
-        """Its plan has more rows: read everything again. Who drives it goes on driving."""
+        """Read everything again, because the plan has more rows. The driver is not affected."""
         self.feed.stop()
         self._read(study)
         self.feed.start()
 
     def take(self) -> bool:
-        """Take in what the journal has new; whether there was anything."""
+        """Apply new events of the journal; return whether there were any."""
         first, events = self.feed.take()
         if first is not None:
             self.state = first
@@ -98,7 +98,7 @@ class StudySession:
             self.estimator.take_up(first)
         for event in events:
             if isinstance(event, PlanExtended) and event.size > len(self.plan.instances):
-                self.is_outdated = True  # everything is read anew: what comes now is of instances that it does not know
+                self.is_outdated = True  # read all again: later events may be about instances missing in this plan
             if self.is_outdated:
                 break
             apply(self.state, event)
@@ -108,7 +108,7 @@ class StudySession:
     # --- commands
 
     def send(self, order: instance_commands.InstanceCommand, options: Mapping[str, str] | None = None) -> Sent:
-        """Send an order; raises StudyDirectoryError if it cannot be written, UsageError if nothing takes it."""
+        """Send a command; raise StudyDirectoryError if it cannot be written, UsageError for a study of Maestro."""
         require_ours(self.directory, order.verb)
         with_what = ", ".join(f"{key} {value}" for key, value in (options or {}).items())
         words = f"{order.verb} {self._whom(order.indices)}" + (f" with {with_what}" if with_what else "")
@@ -125,7 +125,7 @@ class StudySession:
         return plural(len(indices), "instance")
 
     def describe_progress(self, sent: Sent) -> tuple[str, str]:
-        """How far a command has come, and the class of its colour."""
+        """Return the progress of a command as text, and the class of its colour."""
         command = self.state.commands.get(sent.command)
         if command is None:
             if isinstance(self.driving.location, (DrivenHere, DrivenElsewhere)):
@@ -136,10 +136,10 @@ class StudySession:
         kind = "state--done" if command.outcome == "done" else "state--failed"
         return f"{command.outcome}: {safe(command.message)}" if command.message else command.outcome, kind
 
-    # --- in words
+    # --- descriptions
 
     def who(self) -> Words:
-        """Who drives, and whatever makes what is on the screen older than it looks."""
+        """Describe the driver, and any reason why the screen may be outdated."""
         words: Words = []
         if isinstance(self.driving, MaestroAtHelm):
             words.append((safe(self.driving.words), "line--faint"))
@@ -176,7 +176,7 @@ class StudySession:
                 return [(f"no driver: {safe(why_not_driven(location))}", kind)]
 
     def progress_words(self, now: float) -> Words:
-        """Result, or what is still to come; throughput; how long it has been going on."""
+        """Describe the result or the time left, the throughput, and the elapsed time."""
         state = self.state
         if not self.is_read:
             return [("reading the journal", "line--faint")]
@@ -195,14 +195,14 @@ class StudySession:
         ]
 
     def uses(self) -> dict[str, Use]:
-        """How much of each open allocation is in use, as of the last second."""
+        """Return the use of each open allocation, at most _ESTIMATE_EVERY old."""
         now = time.monotonic()
         if self._used is None or now - self._used[0] >= _ESTIMATE_EVERY:
             self._used = (now, self._occupancy.look(self.state))
         return self._used[1]
 
     def subject(self, index: int, now: float) -> Words:
-        """One line about an instance: where it stands and why."""
+        """Describe an instance in one line: its status and the reason."""
         state = self.state
         status = state.status[index]
         words: Words = [

@@ -1,4 +1,4 @@
-"""Text for terminals: safe, aligned, coloured only where somebody sees it."""
+"""Text for terminals: without control characters, aligned, and coloured only on a terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def safe(text: str) -> str:
-    """Text from a study or a log with every control character replaced: it cannot drive the terminal."""
+    """Replace control characters in text from a study or a log, so that it cannot control the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
 
 
@@ -22,17 +22,17 @@ _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def log_line(text: str, width: int = 200) -> str:
-    """A line of a log, harmless and without its colours; of a progress bar, what it showed last."""
+    """Return a line of a log as safe text without colours; of a progress bar, only its last state."""
     return safe(_COLOUR.sub("", text).rstrip("\r").rpartition("\r")[2])[:width]
 
 
 def safe_lines(text: str) -> str:
-    """The same for text of several lines."""
+    """Apply `safe` to each line of a text."""
     return "\n".join(map(safe, text.split("\n")))
 
 
 class SafeLog:
-    """Makes a log's bytes harmless for a terminal, chunk by chunk: colours stay, other sequences are shown."""
+    """Makes the bytes of a log safe for a terminal, chunk by chunk: colours stay, other control bytes become `?`."""
 
     _KEPT = re.compile(rb"\x1b\[[0-9;:]*m")
     _OTHER = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -40,10 +40,10 @@ class SafeLog:
 
     def __init__(self) -> None:
         self._rest = b""
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may be cut in two as well
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a chunk may end inside a character
 
     def feed(self, data: bytes) -> bytes:
-        """The safe form of what came in; a colour cut in two waits for its other half."""
+        """Return the safe form of a chunk; a colour sequence that is incomplete is kept for the next chunk."""
         data = self._rest + data
         partial = self._PARTIAL.search(data)
         self._rest = partial.group(0) if partial and len(partial.group(0)) < 32 else b""
@@ -62,7 +62,7 @@ _C1 = {code: "?" for code in (*range(0x80, 0xA0), *range(0x202A, 0x202F), *range
 
 
 def print_text(text: str) -> None:
-    """Print a line; a terminal or reader that went away must not stop a study."""
+    """Print a line; a closed terminal or pipe must not stop a study."""
     try:
         print(text, flush=True)
     except OSError:
@@ -70,7 +70,7 @@ def print_text(text: str) -> None:
 
 
 class Paint:
-    """Colours for one stream: none if it is no terminal, or if NO_COLOR is set; none without a stream."""
+    """Colours for one stream: none without a terminal, with NO_COLOR, or without a stream."""
 
     def __init__(self, stream: TextIO | None = sys.stdout) -> None:
         self._on = (
@@ -95,12 +95,12 @@ class Paint:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 instance`, `2 instances`."""
+    """Return a count with its noun: `1 instance`, `2 instances`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def table(rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
-    """Rows as aligned columns; the columns named in `right` are aligned right."""
+    """Format rows as aligned columns; those in `right` are right-aligned."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     lines: list[str] = []
     for row in rows:

@@ -1,7 +1,7 @@
-"""When each instance waited, ran and ended: a time axis, a bar for each instance, and how many ran at once.
+"""The timeline: a time axis, a bar for each instance, and the number of instances that ran at the same time.
 
-Everything is worked out for what is on the screen only. Bars are text: dotted while Slurm has it in its queue,
-solid while it runs, and the glyph of what became of it in the cell where it ended.
+Bars are computed only for the rows on the screen. They are text: dotted while Slurm queues the instance, solid while
+it runs, and a glyph for the outcome in the cell where it ended.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ...core.engine.state import StudyState
 from ...core.engine.status import LIVE, OVER, Status
 from .appearance import GROUP_GLYPHS, StatusGroup, group_of
 
-BLANK = "blank"  # the kind of cells in which nothing happens; every other kind is the word of a Group
+BLANK = "blank"  # the kind of empty cells; any other kind is the value of a StatusGroup
 
 _QUEUED = ("⠒", ".")
 _RUNNING = ("⣿", "#")
 _GUIDE = ("╎", "|")
-_BEFORE, _AFTER = "<", ">"  # what lies outside of the axis
+_BEFORE, _AFTER = "<", ">"  # marks for times outside the axis
 _RAMP = (" ⡀⣀⣄⣤⣦⣶⣷⣿", " .:-=+*#")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -33,12 +33,12 @@ _STEPS = (
     *(hours * _HOUR for hours in (1, 2, 3, 6, 12)),
     *(days * _DAY for days in (1, 2, 7, 14, 28, 91, 182, 364)),
 )
-_APART = 11  # columns from one tick to the next, at least
+_APART = 11  # columns between ticks, at least
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A span of time over so many columns. `ticks` are columns and what stands there."""
+    """A span of time over a number of columns. `ticks` are columns and their labels."""
 
     start: float
     end: float
@@ -50,14 +50,14 @@ class Axis:
         return (self.end - self.start) / self.width
 
     def column(self, at: float) -> int:
-        """The column of a time; it lies outside of 0 to width - 1 if the time does."""
+        """Return the column of a time; outside 0 to width - 1 if the time is outside the axis."""
         return int((at - self.start) // self.per_column)
 
 
 def axis(start: float, end: float, width: int, origin: float | None = None) -> Axis:
-    """An axis with ticks at round times.
+    """Return an axis with ticks at round times.
 
-    They show the wall clock, or, where they are less than a minute apart, the time since `origin`.
+    The labels show the wall clock, or, if ticks are less than a minute apart, the time since `origin`.
     """
     width = max(1, width)
     end = max(end, start + 1e-3 * width)
@@ -78,7 +78,7 @@ def axis(start: float, end: float, width: int, origin: float | None = None) -> A
 
 
 def _offset(at: float) -> int:
-    """Seconds by which the wall clock is ahead of UTC."""
+    """Return the offset of local time from UTC in seconds."""
     return time.localtime(at).tm_gmtoff
 
 
@@ -97,7 +97,7 @@ def _since(seconds: float) -> str:
 
 
 def axis_text(axis: Axis, now: float | None = None, *, plain: bool = False) -> str:
-    """The line of the axis' labels, exactly as wide as it; each begins at its time. A mark stands at `now`."""
+    """Return the line of the axis labels, as wide as the axis; each label begins at its time. A mark shows `now`."""
     cells = [" "] * axis.width
     mark = -1 if now is None else axis.column(now)
     for column, label in axis.ticks:
@@ -112,13 +112,13 @@ def axis_text(axis: Axis, now: float | None = None, *, plain: bool = False) -> s
 
 
 def order(state: StudyState) -> list[int]:
-    """The instances that have an attempt, by when the first of these was submitted or started."""
+    """Return the instances that have an attempt, by the time when the first one was submitted or started."""
     begins = {index: _begin(attempts[0]) or float("inf") for index, attempts in state.attempts.items()}
     return sorted(sorted(begins), key=begins.__getitem__)
 
 
 def extent(state: StudyState, order: Sequence[int], now: float) -> tuple[float, float]:
-    """From the first submission to `now`, or to the last end if nothing is under way; `order` as above."""
+    """Return the first submission, and `now` or, if nothing is running, the last end; `order` as above."""
     start = (_begin(state.attempts[order[0]][0]) if order else 0.0) or now
     if state.live_slurm or state.live_local or state.live_packed:
         return start, max(start, now)
@@ -126,7 +126,7 @@ def extent(state: StudyState, order: Sequence[int], now: float) -> tuple[float, 
 
 
 def _begin(attempt: Attempt) -> float:
-    """When it became known to a backend; 0 if it has not come to that."""
+    """Return the time when the backend got the attempt; 0 if it did not."""
     if attempt.queued_at and attempt.started_at:
         return min(attempt.queued_at, attempt.started_at)
     return attempt.queued_at or attempt.started_at or attempt.ended_at
@@ -135,20 +135,20 @@ def _begin(attempt: Attempt) -> float:
 def bar(
     axis: Axis, attempts: Sequence[Attempt], status: Status, now: float, *, plain: bool = False
 ) -> list[tuple[str, str]]:
-    """The line of an instance, exactly as wide as the axis, as pieces of text with their kinds.
+    """Return the line of an instance, as wide as the axis, as pieces of text and their kinds.
 
-    No attempt is lost: each has a cell of its own, if need be the next one to the right.
+    Every attempt gets a cell: if its own is taken, the next one to the right.
     """
     pick = int(plain)
     cells = [(" ", BLANK)] * axis.width
     for column, _ in axis.ticks:
         cells[column] = (_GUIDE[pick], BLANK)
-    free = 0  # the first column right of the attempts that are drawn already
+    free = 0  # the first column right of the attempts drawn so far
     for attempt in attempts:
         is_last = attempt is attempts[-1]
         begin = _begin(attempt) or now
         if not attempt.ended_at and not (is_last and status in LIVE):
-            continue  # it was put off: not an attempt yet
+            continue  # it was deferred: not an attempt yet
         end = max(begin, attempt.ended_at or now)
         first, last = axis.column(begin), axis.column(end)
         if last < 0 or first >= axis.width:
@@ -162,7 +162,7 @@ def bar(
         outcome = _outcome(attempt, status if is_last else None)
         started = attempt.started_at
         if not attempt.ended_at and outcome is StatusGroup.QUEUED:
-            started = 0.0  # Slurm put it back into its queue
+            started = 0.0  # Slurm requeued it
         solid = max(first, axis.column(started)) if started else last + 1
         for column in range(first, min(last + 1, axis.width)):
             running = column >= solid
@@ -175,29 +175,29 @@ def bar(
 
 
 def glyphs(*, plain: bool = False) -> tuple[str, str]:
-    """What stands for a time in the queue, and for one of running."""
+    """Return the glyphs for queued and for running."""
     return _QUEUED[plain], _RUNNING[plain]
 
 
 def _outcome(attempt: Attempt, status: Status | None) -> StatusGroup:
-    """What became of an attempt; `status` is that of the instance if it is the last one."""
+    """Return the outcome of an attempt; `status` is that of the instance if this is its last attempt."""
     if not attempt.ended_at:
         return StatusGroup.QUEUED if status is None else group_of(status)
-    if attempt.outcome is not None:  # its own: the instance may have run again, or have been marked by hand
+    if attempt.outcome is not None:  # the instance may have run again or been marked by hand
         return group_of(attempt.outcome)
     if status is not None and status in OVER and status is not Status.BLOCKED:
         return group_of(status)
     if attempt.allocation and not attempt.started_at:
-        return StatusGroup.QUEUED  # it was taken back, and given to another allocation
-    # An attempt that failed itself was retried by somebody; one that was returned failed through no fault of its own.
+        return StatusGroup.QUEUED  # it was taken back and assigned to another allocation
+    # A failed attempt was retried by the user; a returned one failed through no fault of its own.
     return StatusGroup.CANCELLED if attempt.cancelled or attempt.returned else StatusGroup.FAILED
 
 
-# --- how many at once
+# --- concurrency
 
 
 class Load:
-    """How many instances ran at which time. Made once for a state, it is quickly asked for any axis."""
+    """How many instances ran at which time. Created once per state, it is evaluated quickly for any axis."""
 
     def __init__(self, state: StudyState) -> None:
         ran = [attempt for several in state.attempts.values() for attempt in several if attempt.started_at]
@@ -205,40 +205,40 @@ class Load:
         self._starts = _Sums([attempt.started_at - self._zero for attempt in ran])
         ends = [max(attempt.started_at, attempt.ended_at) - self._zero for attempt in ran if attempt.ended_at]
         self._ends = _Sums(ends)
-        self._still = len(ran) - len(ends)  # run at the state's time
+        self._still = len(ran) - len(ends)  # still running at the time of the state
 
     def over(self, axis: Axis, now: float) -> list[int]:
-        """The average over each column; at least 1 where any ran."""
+        """Return the average of each column; at least 1 where any instance ran."""
         edges = [axis.start + column * axis.per_column for column in range(axis.width + 1)]
         shares = [(after - before) / axis.per_column for before, after in pairwise(self._work(at, now) for at in edges)]
         return [max(1, round(share)) if share > 1e-3 else 0 for share in shares]
 
     def _work(self, at: float, now: float) -> float:
-        """The seconds that all instances together ran until then."""
+        """Return the run time of all instances together until `at`, in seconds."""
         past = at - self._zero
         return self._starts.since(past) - self._ends.since(past) - self._still * max(0.0, at - now)
 
 
 def concurrency(state: StudyState, axis: Axis, now: float) -> list[int]:
-    """How many instances ran at once, on average over each column; at least 1 where any did."""
+    """Return how many instances ran at the same time, on average over each column; at least 1 where any did."""
     return Load(state).over(axis, now)
 
 
 class _Sums:
-    """Times, so that the seconds that have gone by since each of them can be added up quickly."""
+    """A set of times, for which the time elapsed since each can be summed quickly."""
 
     def __init__(self, times: list[float]) -> None:
         self._times = sorted(times)
         self._sums = [0.0, *accumulate(self._times)]
 
     def since(self, at: float) -> float:
-        """The seconds from each time up to `at`, together; later times do not count."""
+        """Return the sum of the seconds from each time up to `at`; later times count as 0."""
         count = bisect_right(self._times, at)
         return count * at - self._sums[count]
 
 
 def sparkline(counts: Sequence[int], *, plain: bool = False) -> str:
-    """A character for each count, the highest for the greatest; none at all looks different from few."""
+    """Return a character per count, the highest for the maximum; 0 differs from small counts."""
     ramp = _RAMP[plain]
     top = max(counts, default=0)
     levels = len(ramp) - 1

@@ -1,4 +1,4 @@
-"""Why an instance stands as it does: what it waits for, what went wrong, what would help."""
+"""Why an instance has its status: what it waits for, why it failed, what may help."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .why_packed import no_allocation, not_packed, where_packed
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """The whole answer for one instance."""
+    """The reasons for one instance."""
 
     index: int
     status: Status
-    cause: Cause | None  # why it ended as it did
+    cause: Cause | None  # why it ended
     reasons: tuple[Reason, ...]
-    changes: Mapping[str, str]  # resources that its next attempt gets and the last one did not have
+    changes: Mapping[str, str]  # resources of its next attempt that the last one did not have
     attempts: tuple[Attempt, ...]
 
 
 def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now: float) -> Why:
-    """What there is to say of an instance; `driven`: whether anybody drives the study, `now`: the wall clock."""
+    """Collect the reasons for an instance; `driven`: whether a driver is running, `now`: the wall clock."""
     status = state.status[index]
     last = state.last_attempt(index)
     reasons = _reasons(study, state, index, driven, now)
@@ -114,7 +114,7 @@ def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float
 
 
 def _blocked(state: StudyState, index: int) -> Reason:
-    """The failures at the root of it: a blocked parent is blocked for the same reason."""
+    """Return the failed ancestors that block an instance: a blocked parent has the same reason."""
     roots: dict[int, None] = {}
     seen: set[int] = set()
     todo = [index]
@@ -157,7 +157,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
 
 
 def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
-    """What the study says of trying it again, and how often it was."""
+    """Describe the retry rules of the instance, and how often it was retried automatically."""
     step = state.plan.step_of(state.plan.instances[index])
     rlimit = study.settings.rlimit if state.rlimit is None else state.rlimit
     rules = rules_of(step, RetryLimits(rlimit, study.settings.attempts))
@@ -170,7 +170,7 @@ def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
 
 
 def span(seconds: float) -> str:
-    """`1h 05m`, `3m 12s`, `45s`."""
+    """Return a duration: `1h 05m`, `3m 12s`, `45s`."""
     minutes, left = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {left:02d}s" if minutes else f"{left}s"

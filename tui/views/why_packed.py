@@ -1,4 +1,4 @@
-"""What `mtui why` says of an instance that shares an allocation, or could."""
+"""The part of `mtui why` about an instance that is packed into an allocation, or could be."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .text import safe
 def where_packed(
     status: Status, last: Attempt, allocation: Allocation, ran: str, open_parents: Sequence[int]
 ) -> list[Reason]:
-    """Where an instance stands in the allocation that it was given to; `ran` says how long, if it runs."""
+    """Describe an instance in its allocation; `ran` is how long it has run, if it runs."""
     name = title(allocation)
     waits = not_begun(allocation)
     on = f" on {safe(last.node)}" if last.node else ""
@@ -43,7 +43,7 @@ def where_packed(
 
 
 def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
-    """Why an instance of a packed step does not share an allocation; empty if it does, or its step is not packed."""
+    """Return why an instance of a packed step is not packed; empty if it is, or if its step is not packed."""
     pack = study.settings.pack
     last = state.last_attempt(index)
     if pack is None or state.status[index] in OVER or (last and last.allocation and not last.ended_at):
@@ -54,7 +54,7 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
 
 
 def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:
-    """Why a ready instance that is to share an allocation has none yet; empty if it goes to Slurm by itself."""
+    """Return why a ready instance that is to be packed has no allocation yet; empty if it is an individual job."""
     pack = study.settings.pack or (PackingOptions() if open_ones(state) else None)
     if pack is None:
         return ""
@@ -75,7 +75,7 @@ def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -
 
 
 def returned_words(attempt: Attempt) -> str:
-    """How an attempt ended that its allocation did not bring to its end, ahead of the cause."""
+    """Return a prefix to the cause of an attempt that did not end in its allocation."""
     if attempt.returned:
         return "returned: "
     return "not begun: " if attempt.allocation and not attempt.started_at and not attempt.cancelled else ""

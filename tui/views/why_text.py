@@ -1,4 +1,4 @@
-"""`mtui why DIR INSTANCE`: what an instance waits for, or why it ended as it did, and what to do next."""
+"""`mtui why DIR INSTANCE`: why an instance is waiting or ended as it did, and what to do next."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOG_LINES = 10
 
 
 def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int, paint: Paint) -> str:
-    """The whole answer."""
+    """Return the output of `mtui why`."""
     instance = state.plan.instances[index]
     why = _why(directory, study, state, index)
     words = f"{why.status.value}: {safe(cause_text(why.cause))}" if why.cause else why.status.value
@@ -47,7 +47,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
 
 
 def why_json(directory: StudyDirectory, study: StudyFile, state: StudyState, index: int) -> dict[str, object]:
-    """The same for programs, with every name and number."""
+    """Return the reasons as a JSON record, with all names and numbers."""
     instance = state.plan.instances[index]
     why = _why(directory, study, state, index)
     root = str(directory.root)
@@ -143,7 +143,7 @@ def _attempt_record(attempt: Attempt) -> dict[str, object]:
 
 
 def _ended_as(attempt: Attempt) -> str:
-    """A status; `returned` if it did not count, as when its allocation ended first; empty if it has not ended."""
+    """Return a status; `returned` if the attempt did not count, as when its allocation ended; empty before its end."""
     if not attempt.ended_at:
         return ""
     if attempt.ended_as:
@@ -162,5 +162,5 @@ def _names(state: StudyState, indices: Sequence[int]) -> list[str]:
 
 
 def _next(directory: StudyDirectory, reason: Reason) -> Sequence[Next]:
-    """What to do next; nothing can be done from here with a study of Maestro."""
+    """Return the suggested commands; none for a study of Maestro, which mtui cannot change."""
     return () if is_maestros(directory) else reason.next

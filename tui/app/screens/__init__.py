@@ -1,1 +1,1 @@
-"""The app's screens, one in a file."""
+"""The app's screens, one per file."""

@@ -1,4 +1,4 @@
-"""The allocations that instances share: how each stands, what it still has, and how much of it is in use."""
+"""The screen with the allocations in which instances are packed: state, time left and use of each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ..app_base import AppBase
 from ..widgets.allocation_list import AllocationList
 from ..widgets.bars import WordLine, Words
 
-_EVERY = 1.0  # seconds: time is left by the second
+_EVERY = 1.0  # seconds: the time left changes every second
 
 
 class AllocationsScreen(Screen[str | None]):
-    """The allocations of a study. Closes with the filter that shows the instances of one, or None."""
+    """The allocations of a study. Returns the filter that selects the instances of one, or None."""
 
     BINDING_GROUP_TITLE = "Allocations"
     AUTO_FOCUS = "#allocations"
@@ -76,7 +76,7 @@ class AllocationsScreen(Screen[str | None]):
 
 
 def _account(allocation: Allocation, *, is_open: bool) -> Words:
-    """One allocation in words: where, since when, and why it waits or ended."""
+    """Describe one allocation: nodes, times, and why it waits or ended."""
     facts = [plural(allocation.nodes, "node") + (f" ({hosts(allocation)})" if allocation.hosts else "")]
     if allocation.pool != ANY and allocation.pool.options:
         facts.append(safe(" ".join(allocation.pool.options)))

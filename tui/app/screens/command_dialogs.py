@@ -1,4 +1,4 @@
-"""What is asked before a command is sent: whether it is meant, and what it takes besides whom it is for."""
+"""Asks the user before a command is sent: for confirmation, and for the options of the command."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...views.study_session import StudySession
 from ..app_base import AppBase
 from .dialogs import ConfirmScreen, RetryScreen
 
-_MOST_ASKED = 200  # instances whose resources are compared before a retry
+_MOST_ASKED = 200  # limit of instances whose resources are compared before a retry
 
 
 async def ask_and_send(
     app: AppBase, study: StudySession, verb: str, indices: Iterable[int]
 ) -> InstanceCommand | Refusal | None:
-    """Send a command for instances, after its question.
+    """Send a command for instances, after confirmation.
 
-    The order that was sent; a refusal if it applies to none of them; None if the user declined. Raises MtuiError if it
-    cannot be sent.
+    Returns the command that was sent, a refusal if it applies to none of the instances, or None if the user declined.
+    Raises MtuiError if it cannot be sent.
     """
     order = command_for(study.state, verb, indices)
     if isinstance(order, Refusal):
@@ -35,7 +35,10 @@ async def ask_and_send(
 
 
 async def ask_for(app: AppBase, order: InstanceCommand, study: StudySession) -> dict[str, str] | None:
-    """The resources of a retry, the reason of a mark, nothing of other commands; None if it is not to be done."""
+    """Ask for confirmation; return the resources of a retry or the reason of a mark, empty for other commands.
+
+    Returns None if the user declines.
+    """
     if order.verb in MARKS:
         return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))
     scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
@@ -49,13 +52,13 @@ async def ask_for(app: AppBase, order: InstanceCommand, study: StudySession) -> 
 
 
 def _anything(changes: dict[str, str]) -> Refusal | None:
-    """A reason can be anything."""
+    """Accept any text as a reason."""
     del changes
     return None
 
 
 def _resources(study: StudySession, indices: list[int]) -> Mapping[str, str]:
-    """What the jobs of instances ask for: the value, or `several` where they differ."""
+    """Return the resources that the jobs of the instances request; `several` where they differ."""
     found: dict[str, str] = {}
     if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):
         found[RESTART] = "false"

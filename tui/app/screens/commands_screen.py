@@ -1,4 +1,4 @@
-"""What was asked of the study, how far it came, and what Slurm was told and answered."""
+"""The screen with the commands to the driver and their results, and with the log of sbatch and scancel."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..widgets.log_pane import LogPane
 
 
 class CommandList(LineView):
-    """One line per command, the latest last: when, what, to whom, and how far it came."""
+    """One line per command, the latest last: time, result, verb, targets."""
 
     BINDING_GROUP_TITLE = "Commands"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,7 +74,7 @@ class CommandList(LineView):
 
 
 class CommandsScreen(Screen[None]):
-    """Commands above, the calls of Slurm's programs below."""
+    """The commands above, the calls of Slurm's programs below."""
 
     BINDING_GROUP_TITLE = "Commands and Slurm's answers"
     AUTO_FOCUS = "#slurm"
@@ -103,7 +103,7 @@ class CommandsScreen(Screen[None]):
         uses = self.study.plan.uses_slurm
         empty = "nothing was sent to Slurm yet" if uses else "this study does not use Slurm"
         self.query_one(LogPane).show(self.study.directory.slurm_log, "sbatch and scancel", empty)
-        self.query_one(LogPane).action_wrap()  # the answer stands at the end of a line
+        self.query_one(LogPane).action_wrap()  # the answer is at the end of a line
         self.set_interval(1.0, self.show_news)
         self.show_news()
 

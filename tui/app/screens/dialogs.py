@@ -1,4 +1,4 @@
-"""Dialogs: a question whose safe answer is No, a choice, and the question before a retry."""
+"""Dialogs: a confirmation whose default is No, a choice, and the options of a retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...views.text import safe
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Says what will happen to how many. Enter means No until Yes was chosen."""
+    """Shows what a command will do to how many instances. Enter means No until Yes is selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes", id="confirm.yes"),
@@ -61,7 +61,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
 
 class RetryScreen(ModalScreen[dict[str, str] | None]):
-    """The question before a command that takes more: resources to be changed, or a reason. None means No."""
+    """Asks for confirmation and for options: resources to change, or a reason. Returns None for No."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "no", "No", id="retry.no"),
@@ -75,9 +75,9 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         check: Callable[[dict[str, str]], Refusal | None],
         heading: str = "Ask for (empty: as before)",
     ) -> None:
-        """`resources` are the keys that can be changed and what they are now; `several` if not the same for all.
+        """`resources` maps the keys that can be changed to their current values; `several` if they differ.
 
-        `check` says why changes cannot be made, with a hint; None if they can.
+        `check` returns why the changes are impossible, with a hint; None if they are possible.
         """
         super().__init__()
         self._check = check
@@ -109,7 +109,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         self.query_one("#no", Button).focus()
 
     def on_key(self, event: Key) -> None:
-        """On the buttons y and n answer, as in every dialog, and tab or a digit begins with the first field."""
+        """Handle y and n on the buttons as in every dialog; move to the first field on tab or a digit."""
         if not isinstance(self.focused, Button):
             return
         digit = event.character if event.character and event.character.isdigit() else ""
@@ -154,7 +154,7 @@ def _field(key: str) -> str:
 
 
 class PickScreen(ModalScreen[str | None]):
-    """A choice of one from a few; escape means none."""
+    """A choice from a short list; returns None on escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "none", "Close", id="pick.close"),
@@ -163,7 +163,7 @@ class PickScreen(ModalScreen[str | None]):
     ]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]]) -> None:
-        """`choices` are pairs of what is returned and what is shown."""
+        """`choices` are pairs of the returned value and its label."""
         super().__init__()
         self._title = title
         self._choices = choices

@@ -1,4 +1,4 @@
-"""Filter and order of the grid's rows: set as text or step by step, and applied again as the states change."""
+"""The filter and the sort order of the grid: set by text or by keys, and reapplied as states change."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..widgets.bars import WordLine
 from ..widgets.grid import StatusGrid
 
 _CYCLE = ("", "state:failed", "state:running", "state:queued", "state:waiting")
-_REAPPLY_EVERY = 1.0  # seconds: what the filter costs grows with the study
+_REAPPLY_EVERY = 1.0  # seconds; the cost of a filter grows with the study
 
 
 class GridFilter:
-    """Writes to the view of the study and the grid; `notice` shows mistakes in a filter, and that nothing was found."""
+    """Updates the study's view and the grid; `notice` shows errors in a filter, and that nothing was found."""
 
     def __init__(self, study: StudySession, grid: StatusGrid, notice: WordLine) -> None:
         self._study = study
@@ -27,23 +27,23 @@ class GridFilter:
 
     @property
     def proposal(self) -> str:
-        """The text to begin with when a filter is typed."""
+        """The text that a new filter starts with."""
         return self._study.view.filter.text or self._last
 
     @property
     def group(self) -> str:
-        """The group of states that alone is shown, by name; empty if the filter is another one."""
+        """The name of the group of states that is shown alone; empty for any other filter."""
         text = self._study.view.filter.text
         return text.partition(":")[2] if text.startswith("state:") else ""
 
     def set(self, text: str) -> bool:
-        """Filter by a text; an empty one shows everything. False if it is not a filter: then nothing changes."""
+        """Set the filter, empty to show everything; return False if the text is invalid, and change nothing then."""
         try:
             self._study.view.set_filter(text, self._study.state)
         except FilterError as error:
             self._notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
             return False
-        self._notice.say([])  # it may be of an earlier filter
+        self._notice.say([])  # it may be about an earlier filter
         if text:
             self._last = text
         self._grid.arranged()
@@ -53,7 +53,7 @@ class GridFilter:
         return True
 
     def cycle(self) -> None:
-        """Filter by the next group of states that any instance is in, and at last by none."""
+        """Switch to the next group of states that has instances; after the last one, show everything."""
         text = self._study.view.filter.text
         place = _CYCLE.index(text) if text in _CYCLE else 0
         counts = by_group(self._study.state.counts)
@@ -63,7 +63,7 @@ class GridFilter:
         )
 
     def reapply(self) -> None:
-        """Apply the filter to the current states, not too often."""
+        """Apply the filter to the current states, at most once per _REAPPLY_EVERY."""
         now = time.monotonic()
         if self._study.view.depends_on_state and now - self._applied_at >= _REAPPLY_EVERY:
             self._applied_at = now
@@ -71,7 +71,7 @@ class GridFilter:
                 self._grid.arranged()
 
     def go_to_hit(self, step: int) -> None:
-        """Move to the next instance that the filter shows; without a filter, to the next that failed."""
+        """Move to the next instance that matches the filter; without a filter, to the next failed one."""
         found = self._study.view.next_hit(self._grid.index, step, self._study.state)
         if found is None:
             nothing = "nothing has failed" if self._study.view.hits is None else "the filter shows nothing"
@@ -80,7 +80,7 @@ class GridFilter:
             self._grid.go_to(found)
 
     def sort_by(self, key: str) -> None:
-        """Sort by one of the view's keys; the same key again reverses the order."""
+        """Sort by a key of the view; the same key again reverses the order."""
         before = self._study.view.sort
         sort = next(sort for sort in self._study.view.sorts() if sort.key == key)
         again = before.key == key and bool(key)

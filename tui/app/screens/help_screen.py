@@ -1,4 +1,4 @@
-"""The help: the keys of the pane that has the focus and of the screen, made from their bindings."""
+"""The help screen: lists the keys of the focused pane and of the screen, from their bindings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NAMES = {
 
 
 class HelpScreen(ModalScreen[None]):
-    """What can be done here."""
+    """The keys that can be used, and the glyphs of the states."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,question_mark", "dismiss", "Close", id="help.close"),
@@ -47,7 +47,7 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, chain: Iterable[DOMNode], *, plain: bool) -> None:
-        """`chain` are the widget that has the focus and what it stands in, innermost first."""
+        """`chain` is the widget that has the focus, followed by its ancestors."""
         super().__init__()
         self._text = _help_text(chain)
         self._text.append_text(_signs(plain))
@@ -83,7 +83,7 @@ def _help_text(chain: Iterable[DOMNode]) -> Text:
 
 
 def _signs(plain: bool) -> Text:
-    """What the signs of the states mean."""
+    """Return the legend of the state glyphs."""
     states: dict[str, list[str]] = {}
     for status, look in LOOKS.items():
         states.setdefault(look.plain if plain else look.glyph, []).append(status.value)
@@ -94,12 +94,12 @@ def _signs(plain: bool) -> Text:
 
 
 def key_words(keys: str) -> str:
-    """The keys of a binding as a person knows them."""
+    """Return the keys of a binding in readable form."""
     return " ".join(_NAMES.get(key, key) for key in keys.split(","))
 
 
 def _own(node: DOMNode) -> list[Binding]:
-    """The bindings that mtui's own classes declare; those of Textual's base classes are no news to anybody."""
+    """Return the bindings that mtui's own classes declare; those of Textual's base classes are left out."""
     found: list[Binding] = []
     for cls in type(node).__mro__:
         if cls.__module__.partition(".")[0] == "mtui":

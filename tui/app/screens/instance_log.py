@@ -1,4 +1,4 @@
-"""Which file of the instance under the cursor the log pane shows."""
+"""Selects the file of the current instance that the log pane shows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from ..widgets.log_pane import LogPane
 
 
 class InstanceLog:
-    """Shows the chosen one of SOURCES, or the usual one for the status of the instance. `index` is None without one."""
+    """Shows the chosen source of SOURCES, by default the usual one for the instance's status.
+
+    `index` is None without a current instance.
+    """
 
     def __init__(self, study: StudySession, pane: LogPane) -> None:
         self.words = ""  # source and name of the file that is shown
         self._study = study
         self._pane = pane
-        self._chosen = ""  # empty: the usual one
+        self._chosen = ""  # empty: the usual source
 
     def show(self, index: int | None) -> None:
         source, path = self.source(index), self.path(index)
@@ -26,7 +29,7 @@ class InstanceLog:
         self._pane.show(path, "Output", self._words_without_file(index))
 
     def choose_next(self, index: int | None) -> None:
-        """Show the source that follows the current one, from now on."""
+        """Switch to the next source, for this and the following instances."""
         self._chosen = SOURCES[(SOURCES.index(self.source(index)) + 1) % len(SOURCES)]
         self.show(index)
 

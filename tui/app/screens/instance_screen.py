@@ -1,4 +1,4 @@
-"""Everything about one instance: why it stands as it does, its attempts, history, neighbours, script and place."""
+"""The screen of one instance: reasons for its status, attempts, history, parents and dependents, script, workspace."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_SCRIPT = 200  # lines
 
 
 class InstanceScreen(Screen[int | None]):
-    """One instance. Closes with the instance to go to, or None."""
+    """Shows one instance. Returns the instance to go to, or None."""
 
     BINDING_GROUP_TITLE = "Instance"
     AUTO_FOCUS = "#detail"
@@ -70,7 +70,7 @@ class InstanceScreen(Screen[int | None]):
         self._shown = ""
         self._history = History(study.directory.journal, index)
         self._reading = threading.Lock()
-        self._events: list[InstanceEvent] | None = None  # of the history; None until it is read
+        self._events: list[InstanceEvent] | None = None  # the history; None until it is read
 
     def compose(self) -> ComposeResult:
         yield WordLine(id="title")
@@ -84,7 +84,7 @@ class InstanceScreen(Screen[int | None]):
         self.show_news()
 
     def show_news(self) -> None:
-        """Tell what is new; the text is built anew only if the instance, or an allocation, stands otherwise."""
+        """Show changes; the text is built again only if the instance or an allocation has changed."""
         self.study.take()
         state = self.study.state
         self.query_one("#title", WordLine).say(self.study.subject(self.index, time.time()))
@@ -101,7 +101,7 @@ class InstanceScreen(Screen[int | None]):
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _read(self, history: History) -> None:
-        """Read the history beside the screen: the journal may be long."""
+        """Read the history on a thread, because the journal may be long."""
         with self._reading:
             self.app.call_from_thread(self._show_history, history, history.read())
 
@@ -110,7 +110,7 @@ class InstanceScreen(Screen[int | None]):
             self._events = events
             self.query_one("#text", Static).update(self._text())
 
-    # --- what it says
+    # --- the text
 
     def _text(self) -> Text:
         study, index = self.study, self.index
@@ -158,7 +158,7 @@ class InstanceScreen(Screen[int | None]):
         if not indices and nothing:
             text.append(f"  {nothing}\n", style="dim")
         state = self.study.state
-        # Those that are not finished say more than those that are.
+        # Unfinished ones first: they matter more.
         ordered = sorted(indices[:100_000], key=lambda index: state.status[index] is Status.FINISHED)
         for index in ordered[:_MOST_NAMES]:
             status = state.status[index]
@@ -197,7 +197,7 @@ class InstanceScreen(Screen[int | None]):
         await copy_menu(self.app, self.study, self.index)
 
     def action_go(self, where: str) -> None:
-        """Show a parent or a child instead: the one that matters most, a failed one before others."""
+        """Show a parent or a dependent instead: unfinished ones first."""
         plan, state = self.study.plan, self.study.state
         if where == "parent":
             found = list(plan.parents(plan.instances[self.index]))

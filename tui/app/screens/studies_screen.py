@@ -1,4 +1,4 @@
-"""The user's studies: those that were started or opened lately, how they stand, and whether anybody drives them."""
+"""The list of studies that the user started or opened recently: progress, result, and whether a driver is running."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..widgets.line_view import LineView, fit
 from ..widgets.step_tree import bar
 
 _LOOK_EVERY = 5.0  # seconds
-_SHORTEST, _LONGEST = 8, 28  # room for the names
+_SHORTEST, _LONGEST = 8, 28  # cells for the names, at least and at most
 _BAR, _TALLY, _DRIVER = 20, 15, 12
 
 
@@ -51,7 +51,7 @@ class StudyList(LineView):
         self.glances: dict[Path, StudySummary] = {}
         self._here: Path | None = None
         self.is_read = False
-        self._names = _SHORTEST  # the room that they take; the directories have the rest
+        self._names = _SHORTEST  # cells of the names; the directories get the rest
 
     def show(self, roots: list[Path], glances: dict[Path, StudySummary]) -> None:
         self.roots, self.glances, self.is_read = roots, glances, True
@@ -120,7 +120,7 @@ class StudyList(LineView):
 
 
 class StudiesScreen(Screen[None]):
-    """The list, looked at anew every few seconds, on a thread: a file system may be slow."""
+    """Lists the studies. Reads them again every few seconds, on a thread, because a file system may be slow."""
 
     AUTO_FOCUS = "#studies"
     BINDING_GROUP_TITLE = "Your studies"

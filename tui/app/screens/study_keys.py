@@ -1,4 +1,4 @@
-"""The keys of the study screen, as data: footer, help and palette are made from them."""
+"""The keys of the study screen; footer, help and palette are built from this list."""
 
 from __future__ import annotations
 

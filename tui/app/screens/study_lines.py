@@ -11,7 +11,7 @@ from ..widgets.bars import Counts, Head, Progress, WordLine, Words
 
 
 class StudyLines:
-    """They may change with time alone, so they are shown again every second."""
+    """Updates the lines. They may change with time alone, so they are shown again every second."""
 
     def __init__(self, study: StudySession, head: Head, who: WordLine, counts: Counts, notice: WordLine) -> None:
         self._study = study
@@ -19,10 +19,10 @@ class StudyLines:
         self._who = who
         self._counts = counts
         self._notice = notice
-        self._final: Sent | None = None  # the command whose outcome is shown: other notices may replace it
+        self._final: Sent | None = None  # the command whose result is shown: other notices may replace it
 
     def show(self, group: str, *, selecting: bool, paused: bool) -> None:
-        """`group` is the group of states that alone is shown; `selecting`: a range of the grid is being selected."""
+        """Update the lines; `group` is the group of states shown alone, `selecting`: a range is being marked."""
         study = self._study
         state = study.state
         counts = by_group(state.counts) if study.is_read else {}
@@ -49,7 +49,7 @@ class StudyLines:
         return words
 
     def show_command(self) -> None:
-        """How far the command that was sent last has come."""
+        """Show the progress of the command that was sent last."""
         if not self._study.sent or self._study.sent[-1] is self._final:
             return
         sent = self._study.sent[-1]

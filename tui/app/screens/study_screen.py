@@ -1,4 +1,4 @@
-"""The study screen: steps, status grid and log beside each other, or one at a time where there is little room."""
+"""The study screen: steps, status grid and log side by side, or one at a time on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _NEEDS_STATES = {
     *("act", "retry_all", "filter", "cycle", "next_hit", "sort"),
     *("timeline", "allocations", "copy", "shell", "pager"),
 }
-_SETTLED = 0.15  # seconds that the cursor has to rest before a log is opened: holding a key down opens none
-_TICK = 1.0  # seconds between two looks whether a line has to say something else by now
+_SETTLED = 0.15  # seconds that the cursor must rest before a log is opened, so that holding a key down opens none
+_TICK = 1.0  # seconds between updates of the lines that change with time
 
 
 class StudyScreen(Screen[None]):
-    """One study. Reads what `OpenStudy` has, and asks for changes through it."""
+    """Shows one study. Reads the state from a `StudySession`, and sends commands through it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
     BINDING_GROUP_TITLE = "Study"
@@ -59,12 +59,12 @@ class StudyScreen(Screen[None]):
         self._subject_timer = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What needs the states of instances waits until the journal is read."""
+        """Disable actions that need the states of instances until the journal is read."""
         if not self.study.is_read and action in _NEEDS_STATES:
             return None
         return super().check_action(action, parameters)
 
-    # --- what is on it
+    # --- layout
 
     def compose(self) -> ComposeResult:
         study = self.study
@@ -100,10 +100,10 @@ class StudyScreen(Screen[None]):
         self.set_interval(_TICK, self._tick)
         self.show_news()
 
-    # --- news
+    # --- updates
 
     def show_news(self) -> None:
-        """Something may have changed: take it in and paint what differs."""
+        """Apply new events, and repaint what changed."""
         if self._paused:
             return
         was_read = self.study.is_read
@@ -123,7 +123,7 @@ class StudyScreen(Screen[None]):
         self.show_news()
 
     def _tick(self) -> None:
-        """Show the lines around the panes again."""
+        """Update the lines around the panes."""
         self._lines.show(self._filter.group, selecting=self.grid.selecting, paused=self._paused)
         self._filter.reapply()
         if self.app.notice and not self.study.sent:
@@ -136,7 +136,7 @@ class StudyScreen(Screen[None]):
     # --- the instance under the cursor
 
     def _say_subject(self) -> None:
-        """The instance under the cursor; on the right, which of its files is shown below."""
+        """Show the instance under the cursor; on the right, which of its files the log pane shows."""
         index = self.grid.index
         if index is None:
             words = []
@@ -177,7 +177,7 @@ class StudyScreen(Screen[None]):
         self.action_page("grid")
 
     def go_to(self, index: int) -> None:
-        """Put the cursor on an instance, whatever the filter."""
+        """Move the cursor to an instance; clear the filter if it hides that."""
         if not self.grid.go_to(index):
             self._set_filter("")
             self.grid.go_to(index)
@@ -196,7 +196,7 @@ class StudyScreen(Screen[None]):
         self._show_tabs()
 
     def _show_tabs(self) -> None:
-        """The tabs stand in for borders where there is no room for these; so does what the log pane says of itself."""
+        """Show the tabs, which replace the panes' borders on a narrow terminal, and the log pane's subtitle."""
         tabs = [
             (f" {number} {name.capitalize()} ", "line--cursor" if name == self._page else "line--faint")
             for number, name in enumerate(_PAGES, 1)
@@ -243,7 +243,7 @@ class StudyScreen(Screen[None]):
         return True
 
     def show_only(self, text: str) -> None:
-        """Show what a filter lets through, in the grid."""
+        """Filter the grid and show it."""
         self._set_filter(text)
         self.action_page("grid")
 
@@ -280,7 +280,7 @@ class StudyScreen(Screen[None]):
     # --- commands
 
     def chosen(self) -> set[int]:
-        """Whom a command means: the marks, else the step or the instance under the cursor."""
+        """Return the targets of a command: the marked instances, else the step or instance under the cursor."""
         if self.study.view.marks:
             return set(self.study.view.marks)
         if self._page == "steps" and self.steps.step is not None:

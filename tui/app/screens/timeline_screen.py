@@ -1,4 +1,4 @@
-"""The timeline: when each instance was queued, ran and ended, and how many ran at once."""
+"""The timeline screen: when each instance was queued, ran and ended, and how many ran at the same time."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from ...views.text import plural, safe
 from ..widgets.bars import WordLine, Words
 from ..widgets.timeline_chart import TimelineChart, ran
 
-_EVERY = 1.0  # seconds between two looks at the state
+_EVERY = 1.0  # seconds between updates
 
 
 class TimelineScreen(Screen[int | None]):
-    """The timeline of a study. Closes with the instance to go to, or None."""
+    """The timeline of a study. Returns the instance to go to, or None."""
 
     BINDING_GROUP_TITLE = "Timeline"
     AUTO_FOCUS = "#timeline"
@@ -97,7 +97,7 @@ class TimelineScreen(Screen[int | None]):
 
 
 def _account(attempt: Attempt, now: float) -> str:
-    """What became of one attempt, in words."""
+    """Describe one attempt: when it was submitted, how long it waited and ran, and why it was returned."""
     words = [f"attempt {attempt.number}"]
     if attempt.submitted_at:
         words[0] += f" submitted {time.strftime('%H:%M:%S', time.localtime(attempt.submitted_at))}"

@@ -1,1 +1,1 @@
-"""The app's widgets, one in a file."""
+"""The app's widgets, one per file."""

@@ -1,4 +1,4 @@
-"""The list of allocations: a line for each, open ones first, the newest of either on top."""
+"""The list of allocations, one per line: open ones first, and within each group the newest first."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .line_view import LineView, fit
 from .step_tree import bar
 
 _JOB, _STATE, _NODES, _LEFT, _BAR, _CORES, _RUN, _WAIT, _DONE = 10, 12, 6, 10, 8, 9, 5, 7, 7  # columns
-_NARROW = 100  # columns; with fewer the line below the list has to tell the rest
+_NARROW = 100  # columns; with fewer, the line below the list shows the rest
 
 
 class AllocationList(LineView):
-    """The allocations of a study. The cursor stays on one when others are asked for."""
+    """The allocations of a study. The cursor stays on its allocation when others are requested."""
 
     BINDING_GROUP_TITLE = "Allocations"
     HELP = "Instances that share an allocation run in it side by side; Slurm sees one job."
@@ -38,10 +38,10 @@ class AllocationList(LineView):
     ]
 
     class AllocationHighlighted(Message):
-        """The cursor stands on another allocation."""
+        """The cursor moved to another allocation."""
 
     class AllocationSelected(Message):
-        """Somebody wants to see the instances of an allocation."""
+        """The user selected an allocation to see its instances."""
 
         def __init__(self, allocation: Allocation) -> None:
             super().__init__()
@@ -53,7 +53,7 @@ class AllocationList(LineView):
         self.plain = plain
         self.rows: list[Allocation] = []
         self._open: set[str] = set()
-        self._here = ""  # the name of the one under the cursor
+        self._here = ""  # the name of the allocation under the cursor
         self._now = 0.0
 
     @property
@@ -61,7 +61,7 @@ class AllocationList(LineView):
         return self.study.state.allocations.by_name.get(self._here)
 
     def look(self, now: float) -> None:
-        """Show the allocations as they are at `now`."""
+        """Show the state of the allocations at `now`."""
         state = self.study.state
         self._now = now
         self._open = {allocation.name for allocation in open_ones(state)}
@@ -149,7 +149,7 @@ class AllocationList(LineView):
         return segments
 
     def _in_use(self, allocation: Allocation, use: Use) -> list[Segment]:
-        """The columns of an open allocation: what it has, and how much of that is in use."""
+        """Return the columns of an open allocation: its resources, and how much of them is in use."""
         has = f"{allocation.nodes:>{_NODES},}{left(allocation, self._now):>{_LEFT}}  "
         counts = f"{use.running:>{_RUN},}{use.waiting:>{_WAIT},}{allocation.done:>{_DONE},}"
         if not allocation.began_at:

@@ -1,4 +1,4 @@
-"""The lines around the panes: how the study stands, who drives it, counts as filters, the instance under the cursor."""
+"""The lines around the panes: progress of the study, counts that act as filters, and lines of text."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ...views.text import safe
 from .line_view import LineView, fit
 from .step_tree import bar
 
-Words = list[tuple[str, str]]  # text and the component class that colours it, "" for none
+Words = list[tuple[str, str]]  # text and the component class of its colour, "" for none
 
 
 class WordLine(LineView, can_focus=False):
-    """One line of words: those on the left, and those on the right as far as there is room."""
+    """One line of text: words on the left, and words on the right as far as they fit."""
 
     DEFAULT_CSS = "WordLine { height: 1; overflow: hidden; }"
 
@@ -29,7 +29,7 @@ class WordLine(LineView, can_focus=False):
         self._right: Words = []
 
     def say(self, left: Words, right: Words | None = None) -> None:
-        """Show these words; writes only what differs from those before."""
+        """Show these words; only differences are written to the terminal."""
         self._left, self._right = left, right or []
         self.repaint()
 
@@ -58,7 +58,7 @@ class WordLine(LineView, can_focus=False):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the first line says of a study."""
+    """The content of the first line of a study."""
 
     name: str
     counts: dict[StatusGroup, int]
@@ -68,7 +68,7 @@ class Progress:
 
 
 class Head(LineView, can_focus=False):
-    """The study's name, a bar of shares, and how far it is."""
+    """The study's name, a bar of shares, and its progress."""
 
     DEFAULT_CSS = "Head { height: 1; background: $panel; overflow: hidden; }"
 
@@ -107,7 +107,7 @@ class Head(LineView, can_focus=False):
 
 
 def _percent(part: int, whole: int) -> str:
-    """Rounded down: 100 % is said of what is all done, and 0 % of what has not begun."""
+    """Return a percentage, rounded down: 100 % only if all are done."""
     return f"{part * 100 // whole} %" if whole else ""
 
 
@@ -123,13 +123,13 @@ _SHORT = {
 
 
 class Counts(LineView, can_focus=False):
-    """How many instances are in each group. A click on one shows only those."""
+    """The number of instances in each group. A click on a group shows only its instances."""
 
     DEFAULT_CSS = "Counts { height: 1; background: $panel; overflow: hidden; }"
     COMPONENT_CLASSES: ClassVar[set[str]] = {"counts--chosen"}
 
     class Clicked(Message):
-        """Somebody wants to see a group, None for all."""
+        """The user selected a group, None for all."""
 
         def __init__(self, group: StatusGroup | None) -> None:
             super().__init__()
@@ -144,7 +144,7 @@ class Counts(LineView, can_focus=False):
         self._right: Words = []
 
     def show(self, counts: dict[StatusGroup, int], total: int, chosen: str, right: Words) -> None:
-        """`chosen` is the word of the group that the filter names; `right` what else is to be told."""
+        """Show the counts; `chosen` is the name of the group that the filter selects, `right` is other text."""
         self._counts, self._total, self._chosen, self._right = counts, total, chosen, right
         self.repaint()
 

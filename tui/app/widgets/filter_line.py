@@ -1,4 +1,4 @@
-"""The line in which one types a filter for the grid, or what to search for in the log."""
+"""The input line for a filter of the grid, or for a search in the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...views.filters import completions
 
 
 class FilterLine(Input):
-    """Hidden until somebody is asked. `searching` tells what for: the log, or else the grid."""
+    """Hidden until it is opened. `searching` is true for a search in the log, false for a filter."""
 
     def __init__(self, plan: Plan, *, id: str) -> None:
         super().__init__(id=id, classes="-hidden", compact=True)
@@ -24,7 +24,7 @@ class FilterLine(Input):
         return not self.has_class("-hidden")
 
     def ask_for_filter(self, text: str) -> None:
-        """Let a filter be typed, beginning with one that there is."""
+        """Open the line to edit a filter, starting with `text`."""
         self._ask(text, "state:failed step:sim SIZE>100 text", searching=False)
 
     def ask_for_search(self) -> None:

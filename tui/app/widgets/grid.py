@@ -1,7 +1,7 @@
 """The status grid: a row per parameter combination, a column per step, a cell per instance.
 
-A step that uses fewer parameters than there are has one cell that spans several rows: its state stands in the
-first row shown, a dotted line in the others.
+An instance of a step that does not use all parameters spans several rows: its state is in the first row that is shown,
+a dotted line in the others.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .line_view import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column
 _WIDEST_LABEL = 18
-_WORD_FROM = 7  # cells from which the state's word stands beside its glyph
+_WORD_FROM = 7  # cells from which the state's word is shown beside its glyph
 
 
 class StatusGrid(LineView):
-    """The grid. `view` says what is shown; the cursor stands on an instance and stays on it."""
+    """The grid. `view` defines what is shown; the cursor stays on its instance."""
 
     BINDING_GROUP_TITLE = "Status grid"
     HELP = "Rows are parameter combinations, columns are steps. A dotted line: the cell above covers this row too."
@@ -59,14 +59,14 @@ class StatusGrid(LineView):
     """
 
     class CellHighlighted(Message):
-        """The cursor stands on another instance, None if there is none."""
+        """The cursor moved to another instance, None if there is none."""
 
         def __init__(self, index: int | None) -> None:
             super().__init__()
             self.index = index
 
     class CellSelected(Message):
-        """Somebody wants to see everything about an instance."""
+        """The user selected an instance to see its details."""
 
         def __init__(self, index: int) -> None:
             super().__init__()
@@ -80,15 +80,15 @@ class StatusGrid(LineView):
         self.view = view
         self.state = state
         self.plain = plain
-        self._row = 0  # of the cursor, as the view numbers rows
-        self._place = 0  # of the cursor, in what is shown
+        self._row = 0  # of the cursor, in the numbering of the view
+        self._place = 0  # of the cursor, among the rows shown
         self._column = 0
-        self._anchor: tuple[int, int] | None = None  # where a range began
+        self._anchor: tuple[int, int] | None = None  # where a range begins
         self._label_widths: list[int] = []
         self._widths: list[int] = []  # of the steps' columns
         self.is_read = False  # whether the states are known
 
-    # --- from outside
+    # --- public interface
 
     @property
     def index(self) -> int | None:
@@ -102,7 +102,7 @@ class StatusGrid(LineView):
         return self._column
 
     def go_to(self, index: int) -> bool:
-        """Put the cursor on an instance; false if the filter hides it."""
+        """Move the cursor to an instance; return False if the filter hides it."""
         at = self.view.shown_at(index)
         if at is None:
             return False
@@ -113,7 +113,7 @@ class StatusGrid(LineView):
         self._set(self._place, column)
 
     def arranged(self) -> None:
-        """What is shown has changed: the cursor stays on its row if that is still there."""
+        """Apply a changed filter or order; the cursor stays on its row if that is still shown."""
         order = self.view.order
         try:
             self._place = order.index(self._row)
@@ -128,7 +128,7 @@ class StatusGrid(LineView):
 
     def action_move(self, down: int, right: int) -> None:
         place = self._place + down
-        if down and self.view.order:  # a cell that spans rows is left in one step
+        if down and self.view.order:  # leave a cell that spans several rows in one step
             index = self.index
             while (
                 0 < place < len(self.view.order) - 1 and self.view.cell(self.view.order[place], self._column) == index
@@ -141,7 +141,7 @@ class StatusGrid(LineView):
         self._set(place, self._column + right)
 
     def _spans_on(self, index: int | None, place: int) -> bool:
-        """Whether the last row that was reached is still covered by the same instance."""
+        """Return whether the same instance covers the row at `place`."""
         inside = 0 <= place < len(self.view.order)
         return inside and self.view.cell(self.view.order[place], self._column) == index
 
@@ -191,7 +191,7 @@ class StatusGrid(LineView):
 
     @property
     def selecting(self) -> bool:
-        """Whether a range was begun."""
+        """Whether a range is being selected."""
         return self._anchor is not None
 
     # --- mouse
@@ -210,7 +210,7 @@ class StatusGrid(LineView):
         if again or event.chain > 1:
             self.action_choose()
 
-    # --- where things stand
+    # --- layout
 
     def on_mount(self) -> None:
         self._lay_out()
@@ -223,7 +223,7 @@ class StatusGrid(LineView):
 
     @property
     def _height(self) -> int:
-        """Rows that are on the screen."""
+        """Number of rows on the screen."""
         return max(1, self.scrollable_content_region.height - 1)
 
     @property
@@ -250,7 +250,7 @@ class StatusGrid(LineView):
         self.virtual_size = Size(self._label_width + sum(widths), len(view.order) + 1)
 
     def _set(self, place: int, column: int) -> None:
-        """Move the cursor to a place in what is shown, as near as there is one."""
+        """Move the cursor to the nearest valid place and column."""
         before = self.index
         order = self.view.order
         self._place = max(0, min(place, len(order) - 1))
@@ -262,7 +262,7 @@ class StatusGrid(LineView):
             self.post_message(self.CellHighlighted(self.index))
 
     def _show_cursor(self) -> None:
-        """Scroll if the cursor is off the screen: half a page, because each scroll paints the whole widget."""
+        """Scroll half a page if the cursor is off the screen, because each scroll repaints the whole widget."""
         top = self.scroll_offset.y
         if not top <= self._place < top + self._height:
             self.scroll_to(y=max(0, self._place - self._height // 2), animate=False, immediate=True)

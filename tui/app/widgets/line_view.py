@@ -1,8 +1,8 @@
-"""A scrolling widget of lines that writes to the terminal only what changed.
+"""A scrolling widget of lines that writes only changes to the terminal.
 
-Textual paints again whatever region a widget calls dirty. This one compares the segments of every visible line
-with those that were painted last, and calls just the differing ones dirty: a change that is not on the screen
-writes nothing, and a changed cell costs its own characters.
+Textual repaints each region that a widget marks dirty. This widget compares the segments of every visible line with
+those painted last, and marks only the differences: a change off the screen writes nothing, a changed cell writes its
+own characters.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ...views.appearance import StatusGroup
 from ...views.text import safe
 
 STATE_CLASSES = {f"state--{group.value}" for group in StatusGroup}
-_MANY = 150  # dirty regions; from here on painting all costs less
+_MANY = 150  # dirty regions; with more, repainting everything costs less
 
 
 def fit(text: str, width: int, *, keep_end: bool = False) -> str:
-    """Harmless text of exactly `width` cells; what is cut shows as `~`, at the start if the end is to be kept."""
+    """Return safe text of exactly `width` cells; `~` marks a cut, at the start if `keep_end`, else at the end."""
     text = safe(text)
     length = cell_len(text)
     if length <= width or width <= 0:
@@ -38,7 +38,7 @@ def fit(text: str, width: int, *, keep_end: bool = False) -> str:
 
 
 class LineView(ScrollView, can_focus=True):
-    """The base of the widgets that show a study. A subclass says what stands on each line of the screen."""
+    """The base class of the widgets that show a study. A subclass defines the content of each line."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {*STATE_CLASSES, "line--strong", "line--faint", "line--cursor"}
     DEFAULT_CSS = """
@@ -57,12 +57,12 @@ class LineView(ScrollView, can_focus=True):
         self._styles: dict[str, Style] = {}
 
     def segments(self, y: int) -> list[Segment]:
-        """The segments of line `y` of the widget, from its left edge; a subclass has some."""
+        """Return the segments of line `y` of the widget, from its left edge; for subclasses."""
         del y
         return []
 
     def style_of(self, *names: str) -> Style:
-        """The style of component classes laid over each other, without the class prefix."""
+        """Return the combined style of component classes."""
         key = " ".join(names)
         if key not in self._styles:
             style = self.rich_style
@@ -78,7 +78,7 @@ class LineView(ScrollView, can_focus=True):
 
     @property
     def room(self) -> Size:
-        """What is left for the lines beside the scroll bars."""
+        """The size that the scroll bars leave for the lines."""
         return self.scrollable_content_region.size
 
     def render_line(self, y: int) -> Strip:
@@ -88,7 +88,7 @@ class LineView(ScrollView, can_focus=True):
         return Strip(segments).apply_style(base).crop_extend(0, self.size.width, base)
 
     def repaint(self) -> None:
-        """Paint what differs from what is on the screen."""
+        """Repaint what differs from the screen."""
         if not self.is_attached or not self.size:
             return
         regions: list[Region] = []
@@ -106,7 +106,7 @@ class LineView(ScrollView, can_focus=True):
 
 
 def _differences(before: list[Segment], after: list[Segment], y: int) -> list[Region]:
-    """Where two lines differ, as regions one line high."""
+    """Return the differences of two lines, as regions one line high."""
     if before == after:
         return []
     regions: list[Region] = []

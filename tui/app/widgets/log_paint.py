@@ -1,4 +1,4 @@
-"""Lines of a log as strips: the inks of the log in the colours of the app, with the hits of a search highlighted."""
+"""Renders lines of a log as strips, with their colours and with search hits highlighted."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from ...views.log_view import LogView
 
 _MORE = ">"  # at the end of a line that is cut, as in less
 _MOST_STRIPS = 400  # several screens of lines
-_MOST_STYLES = 4096  # a log may go through all the colours there are
+_MOST_STYLES = 4096  # a log may use any number of colours
 
 
 class LogPaint:
-    """Paints the lines of a view in the style of a widget with the component classes `log--hit`, `-current`, `-note`.
+    """Renders the lines of a view for a widget that has the component classes `log--hit`, `log--current`, `log--note`.
 
-    Whole lines are kept as strips, so whoever changes a line, or the hits in it, has to `forget` it.
+    Whole lines are cached as strips: call `forget` when a line, or a hit in it, changes.
     """
 
     def __init__(self, widget: Widget, view: LogView) -> None:
         self._widget = widget
         self._view = view
         self._styles: dict[Ink, Style] = {}
-        self._strips: dict[int, Strip] = {}  # by the number of the line
+        self._strips: dict[int, Strip] = {}  # by line number
 
     def restyle(self) -> None:
-        """The widget has another style."""
+        """Drop cached styles and strips, because the style of the widget has changed."""
         self._styles.clear()
         self._strips.clear()
 
@@ -37,11 +37,11 @@ class LogPaint:
         self._strips.pop(number, None)
 
     def keep(self, first: int = 0, end: int = 0) -> None:
-        """Forget all lines but those from `first` to before `end`."""
+        """Drop all cached lines except those from `first` up to, but without, `end`."""
         self._strips = {number: strip for number, strip in self._strips.items() if first <= number < end}
 
     def row(self, row: int, search: Search | None, *, left: int, width: int, wrapping: bool) -> Strip:
-        """One row of the view, `width` cells; without wrapping from the cell `left` on."""
+        """Return one row of the view, `width` cells wide; without wrapping it starts at cell `left`."""
         filling = self._widget.rich_style
         if row >= self._view.rows:
             return Strip.blank(width, filling)
@@ -65,7 +65,7 @@ class LogPaint:
         return strip
 
     def _paint(self, spans: list[tuple[str, Ink]], hits: list[Hit], current: Hit | None) -> Strip:
-        """A whole line with its hits highlighted."""
+        """Render a whole line with its hits highlighted."""
         segments: list[Segment] = []
         at = 0
         for text, ink in spans:

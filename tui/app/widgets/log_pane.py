@@ -1,4 +1,4 @@
-"""The log pane: the end of a file as it grows, coloured, searched, wrapped or scrolled sideways."""
+"""The log pane: the end of a growing file, with colours, search, and wrapping or sideways scrolling."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ...views.text import safe
 from .log_paint import LogPaint
 from .log_reader import LogReader
 
-_INTERVAL = 0.5  # seconds between two looks at the file
+_INTERVAL = 0.5  # seconds between two reads of the file
 _SIDEWAYS = 8  # cells
 _NOTHING_YET = "there is no output yet"
 
 
 class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
-    """Shows the end of one file. It follows what is written until somebody scrolls up."""
+    """Shows the end of one file. Follows it until the user scrolls up."""
 
     BINDING_GROUP_TITLE = "Log"
     HELP = "The end of the file, as it is written. Scrolling up stops following it."
@@ -60,17 +60,17 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     LogPane > .log--note { color: $text-muted; }
     """
     ALLOW_SELECT = False
-    virtual_size = Reactive(Size(0, 0), repaint=False)  # lines that nobody sees are no reason to paint
+    virtual_size = Reactive(Size(0, 0), repaint=False)  # lines that are off the screen need no repaint
 
     class SearchRequested(Message):
-        """Somebody wants to search; `pattern` is what was searched last."""
+        """The user wants to search; `pattern` is the last one."""
 
         def __init__(self, pattern: str) -> None:
             super().__init__()
             self.pattern = pattern
 
     class Polled(Message, bubble=False):
-        """A look at the file is over."""
+        """A read of the file is complete."""
 
         def __init__(self, tail: FileTail, changed: bool) -> None:
             super().__init__()
@@ -89,12 +89,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self._search: Search | None = None
         self._last_pattern = ""
         self._paint = LogPaint(self, self._view)
-        self._painted: dict[int, Strip] = {}  # what is on the screen
+        self._painted: dict[int, Strip] = {}  # the rows on the screen
 
-    # --- from outside
+    # --- public interface
 
     def show(self, path: Path | None, title: str, empty: str = "") -> None:
-        """Show a file; `empty` is what to say as long as there is none. The search goes on in the new file."""
+        """Show a file; `empty` is the text while it does not exist. A search continues in the new file."""
         if title != self._title:
             self._title = title
             self.border_title = Text(safe(title))
@@ -106,11 +106,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self.reader.open(path)
         self.following = True
         self.look()
-        if not self.reader.is_reading:  # nobody looks, so no answer will come
+        if not self.reader.is_reading:  # nothing is being read, so no answer will come
             self._clear()
 
     def _clear(self) -> None:
-        """Show no lines of the earlier file. Not until the new one is read: lines that stay cost nothing."""
+        """Show no lines of the previous file. Not done at once: until the new file is read, keeping them is free."""
         self._forget_lines()
         self._lay_out()
         self.scroll_to(0, 0, animate=False, force=True)
@@ -123,7 +123,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self._search = Search(self._search.pattern)
 
     def look(self) -> None:
-        """Look at the file now, unless nobody sees it or a look is under way."""
+        """Read the file now, unless the pane is hidden or a read is in progress."""
         front = self.app.screen
         if self.reader.tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
             return
@@ -135,7 +135,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self.reader.start()
 
     def search(self, pattern: str, backwards: bool = False) -> None:
-        """Light all hits and go to the first from what is shown on; no pattern ends the search."""
+        """Highlight all hits and go to the first one from the top of the pane; an empty pattern ends the search."""
         if not pattern:
             self.action_clear_search()
             return
@@ -150,11 +150,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def pattern(self) -> str:
-        """What is searched, empty if nothing is."""
+        """The current search pattern, empty if there is none."""
         return self._search.pattern if self._search else ""
 
     def plain_lines(self, count: int) -> list[str]:
-        """The last lines as harmless text without colours."""
+        """Return the last lines as safe text without colours."""
         view = self._view
         return [view.text(number) for number in range(max(view.first, view.end - count), view.end)]
 
@@ -243,12 +243,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a search its keys are free for the screen."""
+        """Without a search, leave its keys to the screen."""
         if action in ("next_hit", "clear_search"):
             return self._search is not None
         return super().check_action(action, parameters)
 
-    # --- where it stands
+    # --- position
 
     @property
     def _top(self) -> int:
@@ -264,7 +264,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        # By key, wheel or scroll bar. When the end itself moved up, it is still the end.
+        # Scrolled by key, wheel or scroll bar. If the end itself moved up, keep following it.
         if self.following and new_value < old_value and round(new_value) < self.max_scroll_y:
             self._follow(False)
 
@@ -282,7 +282,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_to(y=row, animate=False, force=True)
 
     def _lay_out(self) -> None:
-        """Fit rows and scroll bar to the lines there are."""
+        """Fit rows and scroll bar to the current lines."""
         self._view.wrap_at(max(1, self._width) if self.wrapping else 0)
         size = Size(self._view.width, self._view.rows)
         if size != self.virtual_size:
@@ -292,7 +292,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             self._scroll(self.max_scroll_y)
 
     def _go_to(self, hit: Hit | None, before: Hit | None = None) -> None:
-        """Show a hit that has become the current one."""
+        """Show the hit that has become the current one."""
         for changed in (before, hit):
             if changed:
                 self._paint.forget(changed.line)
@@ -320,7 +320,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         return strip
 
     def _update(self) -> None:
-        """Paint what differs from what is on the screen."""
+        """Repaint what differs from the screen."""
         self._tell()
         if not self.is_attached:
             return
@@ -340,10 +340,10 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         left = self.scroll_offset.x
         return self._paint.row(self._top + y, self._search, left=left, width=self._width, wrapping=self.wrapping)
 
-    # --- words
+    # --- text
 
     def _words(self) -> str:
-        """What stands in an empty pane."""
+        """Return the text of an empty pane."""
         tail = self.reader.tail
         if tail is None:
             return self._empty
@@ -354,7 +354,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         return tail.problem or "the file is empty"
 
     def _tell(self) -> None:
-        """Say under the lines in what state the pane is, in order of importance: there may be little room."""
+        """Show the state of the pane in its subtitle, the most important first, because there may be little room."""
         tail = self.reader.tail
         words = ["the file system does not answer"] if self.reader.is_late else []
         if tail is not None and self._view.lines:

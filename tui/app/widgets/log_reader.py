@@ -1,4 +1,4 @@
-"""Reads the end of a file on a new thread each time: a file system that hangs blocks neither screen nor exit."""
+"""Reads the end of a file on a new thread each time, so that a hanging file system blocks neither screen nor exit."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from ...views.file_tail import FileTail
 
-_LATE = 3.0  # seconds without an answer until that is shown
+_LATE = 3.0  # seconds after which a read without an answer is reported
 
 
 class LogReader:
-    """Reads one file at a time. Everything but `deliver` is called on the app's thread."""
+    """Reads one file at a time. Everything except `deliver` is called on the app's thread."""
 
     def __init__(self, deliver: Callable[[FileTail, bool], object]) -> None:
-        """`deliver` is called on the thread that has read, with the tail, and whether it changed."""
+        """`deliver` is called on the reading thread, with the tail and whether it changed."""
         self.tail: FileTail | None = None
         self.has_answer = False  # whether the tail was read at least once
-        self.begun_at: float | None = None  # monotonic, of the read under way
+        self.begun_at: float | None = None  # monotonic; the start of the read in progress
         self._deliver = deliver
 
     @property
@@ -37,21 +37,21 @@ class LogReader:
         return self.begun_at is not None and time.monotonic() - self.begun_at > _LATE
 
     def open(self, path: Path | None) -> None:
-        """Read another file from now on; what is still read of the earlier one counts no longer."""
+        """Switch to another file; a read of the previous one that is in progress is ignored."""
         self.tail = FileTail(path) if path is not None else None
         self.begun_at = None
         self.has_answer = False
 
     def start(self) -> None:
-        """Begin to read the tail."""
-        # In a copy of this context the thread knows which app it belongs to.
+        """Start a read of the tail."""
+        # In a copy of this context the thread knows its app.
         run = contextvars.copy_context().run
-        with suppress(RuntimeError):  # if no more threads can be started now, the next attempt may be luckier
+        with suppress(RuntimeError):  # no more threads can be started: the next call tries again
             threading.Thread(target=run, args=(self._poll, self.tail), name="log", daemon=True).start()
             self.begun_at = time.monotonic()
 
     def finish(self, tail: FileTail) -> bool:
-        """A tail was delivered; whether it is the current one."""
+        """Note that a tail was delivered; return whether it is the current one."""
         if tail is not self.tail:
             return False
         self.begun_at = None
@@ -59,5 +59,5 @@ class LogReader:
 
     def _poll(self, tail: FileTail) -> None:
         changed = tail.poll()
-        with suppress(RuntimeError):  # the app has ended meanwhile
+        with suppress(RuntimeError):  # the app has ended
             self._deliver(tail, changed)

@@ -1,8 +1,8 @@
-"""The step tree: the graph of the steps in topological order, each with its counts and a bar of shares.
+"""The step tree: the steps in topological order, each with its counts and a bar of shares.
 
-Depth shows as indentation. A step with one parent hangs on it; `+` marks one with several parents, `*` a funnel
-that waits for every instance of a parent (as `step_*` in the study file). What exactly a step waits for stands
-below the list, for the step under the cursor.
+Indentation shows the depth. `+` marks a step with several parents; `*` marks a step that depends on all instances of
+another one (a funnel, `step_*` in the study file), or on a group of them. The lines below the list show the
+dependencies of the step under the cursor.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ...views.step_words import above_words
 from ...views.text import plural
 from .line_view import LineView, fit
 
-_MOST_INDENT = 6  # levels; deeper ones stand no further right
-# Where failures stand in a bar: in the middle of what is over, never lost at an edge.
+_MOST_INDENT = 6  # levels; deeper ones are not indented further
+# The order in a bar. Failures are between finished and running ones, never lost at an edge.
 _BAR_ORDER = (
     StatusGroup.DONE,
     StatusGroup.FAILED,
@@ -37,7 +37,7 @@ _BAR_ORDER = (
 
 
 def depths(plan: Plan) -> list[int]:
-    """For each step the number of steps above it on the longest way down."""
+    """Return for each step the length of its longest chain of ancestors."""
     found: list[int] = []
     for step in plan.steps:  # in topological order
         above = step.above
@@ -46,14 +46,14 @@ def depths(plan: Plan) -> list[int]:
 
 
 def shares(counts: dict[StatusGroup, int], width: int) -> dict[StatusGroup, int]:
-    """Cells of a bar for each group: in proportion, but never none for a group that is there."""
+    """Return the cells of a bar for each group: proportional, but at least one for a group with instances."""
     total = sum(counts.values())
     if not total or width <= 0:
         return {}
     present = [group for group in _BAR_ORDER if counts.get(group)]
     cells = {group: max(1, counts[group] * width // total) for group in present}
     order = sorted(present, key=lambda group: counts[group], reverse=True)
-    while sum(cells.values()) < width:  # what rounding left over goes to those who lost most by it
+    while sum(cells.values()) < width:  # cells left over by rounding go to the groups that lost most by it
         short = max(order, key=lambda group: counts[group] * width / total - cells[group])
         cells[short] += 1
     while sum(cells.values()) > width and max(cells.values()) > 1:
@@ -62,12 +62,12 @@ def shares(counts: dict[StatusGroup, int], width: int) -> dict[StatusGroup, int]
 
 
 def waits_for(plan: Plan, step: PlannedStep) -> str:
-    """What a step waits for, in words."""
+    """Return the dependencies of a step as text."""
     return " and ".join(above_words(plan, step)) or "nothing"
 
 
 class StepTree(LineView):
-    """The steps. Moving onto one tells the screen, which moves the grid there."""
+    """The steps. Moving the cursor posts a message, by which the screen moves the cursor of the grid."""
 
     BINDING_GROUP_TITLE = "Steps"
     HELP = "+ waits for several steps, * waits for all instances of a step."
@@ -82,14 +82,14 @@ class StepTree(LineView):
     ]
 
     class StepHighlighted(Message):
-        """The cursor stands on another step; `column` counts as the grid does."""
+        """The cursor moved to another step; `column` is its column in the grid."""
 
         def __init__(self, column: int) -> None:
             super().__init__()
             self.column = column
 
     class StepSelected(StepHighlighted):
-        """Enter: go on in the grid."""
+        """Enter was pressed: continue in the grid."""
 
     def __init__(self, view: GridView, state: StudyState, *, plain: bool, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -105,7 +105,7 @@ class StepTree(LineView):
         return self.view.steps[self.column] if self.view.steps else None
 
     def go_to(self, column: int) -> None:
-        """Put the cursor on a step without telling anybody."""
+        """Move the cursor to a step without posting a message."""
         self.column = max(0, min(column, len(self.view.steps) - 1))
         top, height = self.scroll_offset.y, max(1, self.size.height - _DETAIL)
         if not top <= self.column < top + height:
@@ -175,17 +175,17 @@ class StepTree(LineView):
             return [Segment(fit(f" waits for {waits_for(self.view.plan, step)}", self.size.width),
                             self.style_of("line--faint"))]  # fmt: skip
         words = [f"{count:,} {group.value}" for group, count in counts.items()]
-        if len("  ".join(words)) + 2 > self.size.width:  # a failure at the end is not to fall off it
+        if len("  ".join(words)) + 2 > self.size.width:  # a failure at the end must not be cut off
             words = [f"{GROUP_GLYPHS[group][int(self.plain)]} {count:,}" for group, count in counts.items()]
         styles = [self.style_of(f"state--{group.value}") for group in counts]
         return [Segment(" "), *(Segment(f"{word}  ", style) for word, style in zip(words, styles, strict=True))]
 
 
-_DETAIL = 4  # lines at the foot of the tree: an empty one, name, what it waits for, counts
+_DETAIL = 4  # lines at the bottom: an empty one, name, dependencies, counts
 
 
 def bar(view: LineView, counts: dict[StatusGroup, int], width: int, *, plain: bool) -> list[Segment]:
-    """A bar of shares as segments: each group's glyph in its colour, so that it can be read without colour."""
+    """Return a bar of shares as segments: a glyph per group, so that it can be read without colour."""
     glyph = 1 if plain else 0
     return [
         Segment(BAR_GLYPHS[group][glyph] * cells, view.style_of(f"state--{group.value}"))

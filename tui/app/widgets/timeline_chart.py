@@ -1,4 +1,4 @@
-"""The bars of the timeline: a line for each instance that was submitted, over a common axis of time."""
+"""The bars of the timeline: a line for each submitted instance, over a common time axis."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ...views.appearance import LOOKS
 from ...views.estimate import span_words
 from .line_view import LineView, fit
 
-_COST_SHARE = 50  # after work of a second, so many seconds pass until it is done again
-_HEAD_LINES = 2  # how many run at once, and the axis
-_SPAN_WIDTH = 7  # how long the last attempt ran
+_COST_SHARE = 50  # work that took a second is repeated after so many seconds at the earliest
+_HEAD_LINES = 2  # the number that ran at the same time, and the axis
+_SPAN_WIDTH = 7  # cells of the run time of the last attempt
 _NARROWEST_LABEL = 12
-_SHORTEST = 10.0  # seconds on the screen at least
+_SHORTEST = 10.0  # seconds on the screen, at least
 
 
 class TimelineChart(LineView):
-    """The bars. The cursor stands on an instance and stays on it when others begin."""
+    """The bars. The cursor stays on its instance when others start."""
 
     BINDING_GROUP_TITLE = "Timeline"
     HELP = "A line per instance that was submitted: dotted while Slurm queues it, solid while it runs."
@@ -57,10 +57,10 @@ class TimelineChart(LineView):
     """
 
     class BarHighlighted(Message):
-        """The cursor stands on another instance, or what stands there has changed."""
+        """The cursor moved to another instance, or its instance has changed."""
 
     class BarSelected(Message):
-        """Somebody wants to go to an instance."""
+        """The user selected an instance to go to."""
 
         def __init__(self, index: int) -> None:
             super().__init__()
@@ -77,7 +77,7 @@ class TimelineChart(LineView):
         self._place = 0  # of the cursor, in the order
         self._label_width = _NARROWEST_LABEL
         self._whole = (now, now + _SHORTEST)
-        self._whole_of: tuple[float, bool] = (0.0, False)  # what it was worked out from
+        self._whole_of: tuple[float, bool] = (0.0, False)  # its inputs: the start, and whether anything was running
         self._seen: object = None
         self._not_before = 0.0
         self._axis = tl.axis(now, now + _SHORTEST, 1)
@@ -87,7 +87,7 @@ class TimelineChart(LineView):
     # --- the state
 
     def look(self, state: StudyState, now: float) -> bool:
-        """Show the state as it is at `now`; whether anything in it has changed."""
+        """Show the state at `now`; return whether it has changed."""
         self._state, self._now = state, now
         seen = (id(state), state.last_event_at, len(state.attempts), tuple(state.counts.values()))
         changed = seen != self._seen
@@ -121,10 +121,10 @@ class TimelineChart(LineView):
             self.refresh()
 
     def _measure(self) -> None:
-        """Work out the axis, and how many ran at once."""
+        """Compute the axis, and how many instances ran at the same time."""
         start, end = tl.extent(self._state, self.order, self._now)
         if (start, self._is_live) != self._whole_of or end >= self._whole[1]:
-            # While something runs there is room to the right, so that the bars do not shift with every second.
+            # While something runs, leave room to the right, so that the bars do not shift every second.
             room = 1.08 if self._is_live else 1.02
             self._whole = (start, start + max(_SHORTEST, (end - start) * room))
             self._whole_of = (start, self._is_live)
@@ -170,7 +170,7 @@ class TimelineChart(LineView):
             self._show_window((start + quarters * (end - start) / 4, end + quarters * (end - start) / 4))
 
     def _show_window(self, window: tuple[float, float] | None) -> None:
-        """Show this span of time, as far as the study reaches."""
+        """Show this span of time, within the span of the study."""
         if window:
             span = window[1] - window[0]
             start = max(self._whole[0], min(window[0], self._whole[1] - span))
@@ -197,7 +197,7 @@ class TimelineChart(LineView):
             if again:
                 self.action_choose()
 
-    # --- where things stand
+    # --- layout
 
     def on_resize(self, event: Resize) -> None:
         self.virtual_size = Size(event.size.width, len(self.order) + _HEAD_LINES)
@@ -269,13 +269,13 @@ class TimelineChart(LineView):
         return [*segments, Segment(f" {lasted:>{_SPAN_WIDTH - 1}} ", self.style_of("line--faint"))]
 
     def _style(self, kind: str, *more: str) -> Style:
-        if kind == tl.BLANK:  # not a partial style: these lose how transparent a colour is
+        if kind == tl.BLANK:  # a full style: a partial one loses the transparency of a colour
             return self.get_component_rich_style("timeline--guide")
         return self.style_of(f"state--{kind}", *more)
 
 
 def ran(attempt: Attempt, now: float) -> str:
-    """How long an attempt ran, or has run: then in minutes, because each change is written to the terminal."""
+    """Return how long an attempt ran. While it runs, in minutes, because each change is written to the terminal."""
     if not attempt.started_at:
         return ""
     if attempt.ended_at:

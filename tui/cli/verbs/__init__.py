@@ -1,1 +1,1 @@
-"""What the verbs of the command line do and print. main.py says which verb is where."""
+"""The verbs of the command line. `main.py` maps each verb to its module."""

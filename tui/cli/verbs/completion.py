@@ -1,7 +1,7 @@
-"""TAB in a shell: verbs, options, study files and directories, and the steps and instances of the study that was typed.
+"""Shell completion of verbs, options, paths, and the steps and instances of the study on the command line.
 
-The shell runs mtui at each press of the key, with the line so far in its environment (argcomplete's way); it is only
-here that argcomplete is imported, and nothing that is slow is.
+The shell runs mtui at each press of TAB with the line so far in its environment (the protocol of argcomplete). To be
+fast, this module imports as little as possible, and only this module imports argcomplete.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from argcomplete.shell_integration import shellcode
 from ....core.store.name_index import is_study, names_in
 from ..parser import VERBS, make_parser
 
-_MOST = 100  # suggestions; of more, bash asks whether it is to show them at all
-_FAILED = "failed"  # as in core/engine/commands.py, which takes its time to be imported
+_MOST = 100  # suggestions; for more, bash asks whether to show them
+_FAILED = "failed"  # the same as in core/engine/commands.py, which is slow to import
 _SEPARATOR = re.compile(r"[._\-]")
 _FIRST_WORD = re.compile(r"\s*\S+\s+(\S*)(\s?)")
 _SEVERAL_COMMANDS = re.compile(r"[;&|(\n]")
@@ -33,12 +33,12 @@ _START = {
 
 
 def shell_code(shell: str) -> str:
-    """What makes a shell complete the command lines of mtui, to be evaluated when it starts."""
+    """Return the shell code that enables completion, to be evaluated when the shell starts."""
     return f"{_START[shell]}\n{shellcode(['mtui'], shell=shell)}"
 
 
 def complete() -> None:
-    """Answer the shell, and end the process. Does not return."""
+    """Print the completions for the shell and end the process. Does not return."""
     try:
         line = with_verb(_line())
         os.environ.update(COMP_LINE=line, COMP_POINT=str(len(line)))
@@ -46,7 +46,7 @@ def complete() -> None:
         for action in parser._actions:
             if isinstance(action, argparse._SubParsersAction):
                 action.completer = _suggest  # pyright: ignore[reportAttributeAccessIssue]
-                action.metavar = "STUDY.yaml|DIR"  # where the verb may be left out
+                action.metavar = "STUDY.yaml|DIR"  # the place of the verb, which may be left out
         argcomplete.autocomplete(
             parser,
             always_complete_options=False,
@@ -54,17 +54,17 @@ def complete() -> None:
             validator=_is_of_use,
         )
     finally:
-        os._exit(1)  # nothing to suggest, and nothing to say in the middle of a line
+        os._exit(1)  # without suggestions, print nothing into the middle of the line
 
 
 def _line() -> str:
-    """The command line up to the cursor. zsh tells all that was typed, with the commands before this one."""
+    """Return the command line up to the cursor. zsh passes the whole line, with the commands before this one."""
     line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
     return _SEVERAL_COMMANDS.split(line)[-1] if os.environ.get("_ARGCOMPLETE_SHELL") == "zsh" else line
 
 
 def with_verb(line: str) -> str:
-    """The line with the verb that was left out, once that is clear."""
+    """Insert the verb if it was left out, once it is clear that the first word is not a verb."""
     first = _FIRST_WORD.match(line)
     if first and first.group(1) not in VERBS and (first.group(2) or first.group(1).startswith("-")):
         return f"{line[: first.start(1)]}run {line[first.start(1) :]}"
@@ -72,12 +72,12 @@ def with_verb(line: str) -> str:
 
 
 def _is_of_use(suggestion: str, prefix: str) -> bool:
-    """What cannot be printed would drive the terminal, and cannot be typed either."""
+    """Return whether a suggestion can be typed and printed: other characters could control the terminal."""
     return suggestion.startswith(prefix) and suggestion.isprintable()
 
 
 def _suggest(prefix: str, action: argparse.Action, parsed_args: argparse.Namespace, **further: object) -> list[str]:
-    """What may stand where the help says `metavar`."""
+    """Return the completions of an argument, by its `metavar`."""
     del further
     match action.metavar:
         case "DIR" | "STUDY.yaml" | "STUDY.yaml|DIR":
@@ -98,7 +98,7 @@ def _suggest(prefix: str, action: argparse.Action, parsed_args: argparse.Namespa
 
 
 def _names(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The steps and the instances of the study whose directory stands on the line."""
+    """Return the steps and the instances of the study whose directory is on the line."""
     directory = os.path.expandvars(os.path.expanduser(arguments.target or ""))  # noqa: PTH111
     with suppress(OSError):
         return names_in(Path(directory))
@@ -106,7 +106,10 @@ def _names(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def bounded(names: Iterable[str], prefix: str) -> list[str]:
-    """The names that begin so; of many, what they begin with up to the next separator, or one more letter."""
+    """Return the names that start with `prefix`; if they are too many, their common beginnings.
+
+    A beginning ends at the next separator, or, if there are still too many, after one more letter.
+    """
     found = [name for name in names if name.startswith(prefix)]
     if len(found) <= _MOST:
         return found
@@ -118,13 +121,16 @@ def bounded(names: Iterable[str], prefix: str) -> list[str]:
 
 
 def _paths(prefix: str, endings: tuple[str, ...]) -> list[str]:
-    """Files with these endings, and directories: a study as it is, another one with a slash, to go on from there."""
+    """Return files with these endings, and directories.
+
+    A study directory is complete; any other directory ends with a slash, so that completion continues inside it.
+    """
     folder, slash, start = prefix.rpartition("/")
     hidden = start.startswith(".")
     found: list[os.DirEntry[str]] = []
     with suppress(OSError), os.scandir(os.path.expanduser(folder + slash) or ".") as entries:  # noqa: PTH111
         ours = [one for one in entries if one.name.startswith(start) and one.name.startswith(".") <= hidden]
-        few = len(ours) <= _MOST  # a sweep has a link beside each workspace: not all of them are looked at
+        few = len(ours) <= _MOST  # a sweep has a link beside each workspace: follow links only among few entries
         found = [one for one in ours if one.name.endswith(endings) or one.is_dir(follow_symlinks=few)]
     if len(found) > _MOST:
         return bounded((folder + slash + one.name for one in found), prefix)

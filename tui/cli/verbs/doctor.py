@@ -1,4 +1,4 @@
-"""`mtui doctor`: what this machine offers, and what mtui does about each of it."""
+"""`mtui doctor`: checks the environment and shows what mtui does about each finding."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _COLOURS = {Level.GOOD: "32", Level.NOTE: "33", Level.PROBLEM: "31"}
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Check everything; exit code 1 if something has a problem. Raises UsageError for a directory that is none."""
+    """Run all checks and return the exit code: 1 if one found a problem.
+
+    Raises UsageError if the target is not a directory.
+    """
     directory = Path(arguments.target).absolute()
     if not directory.is_dir():
         raise UsageError(f"no such directory: {arguments.target}", "name the one in which studies are to be written")
@@ -48,7 +51,7 @@ def _checks(directory: Path) -> Iterator[FindingGroup]:
 
 
 def _tell(parts: Iterator[FindingGroup], paint: Paint) -> list[FindingGroup]:
-    """Print each part as it is known: Slurm may take its time."""
+    """Print each group of findings as soon as it is known, because Slurm may be slow."""
     print(
         f"mtui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}", flush=True
     )
@@ -71,7 +74,7 @@ def _summary(notes: int, problems: int) -> str:
 
 
 def part_lines(part: FindingGroup, paint: Paint) -> list[str]:
-    """A heading, and for each finding a line with its level; below it what mtui does about it."""
+    """Return a heading, and for each finding a line with its level, followed by what mtui does about it."""
     lines = [paint.bold(safe(part.title))]
     width = max((len(finding.subject) for finding in part.findings), default=0)
     for finding in part.findings:
@@ -92,7 +95,7 @@ def _finding_lines(finding: Finding, width: int, paint: Paint) -> list[str]:
 
 
 def record_of(parts: Sequence[FindingGroup]) -> dict[str, object]:
-    """The findings for programs."""
+    """Return the findings as a JSON record."""
     return {
         "findings": [
             {

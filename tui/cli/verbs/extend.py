@@ -1,4 +1,4 @@
-"""`mtui extend DIR`: adds rows to the parameters of a study that has begun."""
+"""`mtui extend DIR`: adds parameter rows to a study that was started."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .send_command import send_and_print
 
 
 def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -> int:
-    """Add those rows that the study does not have; the exit code.
+    """Add the rows that the study does not have yet; return the exit code.
 
-    `spec` is a study file with more rows, if not the study's own with the options' `--params` in it. Raises UsageError
-    if its parameters are others, or if nothing would be added.
+    `spec` is a study file with more rows; None means the study's own file, with `--params` of the options applied.
+    Raises UsageError if the parameters differ from those of the study, or if there is no new row.
     """
     study, state = read_study(directory)
     require_place(directory, study.plan)
@@ -57,7 +57,7 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
 
 
 def _as_begun(given: Sequence[str], options: PlanOptions) -> dict[str, list[str]]:
-    """The options with what the study was started with, where they say nothing else."""
+    """Return the options with the values that the study was started with, except for names that are given again."""
     words = list(zip(given[::2], given[1::2], strict=True))
 
     def joined(option: str, now: Sequence[str]) -> list[str]:
@@ -68,7 +68,7 @@ def _as_begun(given: Sequence[str], options: PlanOptions) -> dict[str, list[str]
 
 
 def _claim(directory: StudyDirectory, number: int) -> Path:
-    """Nobody else extends the study at the same time: the file that says so. Raises UsageError."""
+    """Create the file that keeps other processes from extending the study; raise UsageError if it exists."""
     claim = directory.home / f"extended-{number}"
     try:
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

@@ -1,4 +1,4 @@
-"""`mtui --no-ui`: drives a study and prints one line per event; watches instead while another driver lives."""
+"""`mtui --no-ui`: drives a study and prints one line per event; while another driver runs, it watches that one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Talk = Callable[[str], None]
 
 
 def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_json: bool) -> int:
-    """Drive a study, or watch the one that drives it, to its end or until Ctrl-C or SIGTERM; the exit code."""
+    """Drive a study, or watch its driver, until the study ends or Ctrl-C or SIGTERM; return the exit code."""
     talk = _say_nothing if as_json else print_text
     if not quiet:
         talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
@@ -68,12 +68,12 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
 
 
 def _say_nothing(text: str) -> None:
-    """For programs: their records tell everything."""
+    """Print nothing: with --json, the records contain everything."""
     del text
 
 
 class _Printer(SupervisorListener):
-    """Prints events and who drives."""
+    """Prints events, and which driver runs the study."""
 
     def __init__(self, lines: Listener, talk: Talk) -> None:
         self._lines = lines
@@ -102,13 +102,13 @@ class _Printer(SupervisorListener):
 
 @contextmanager
 def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer: _Printer) -> Iterator[list[int]]:
-    """Turn signals into requests to the supervisor; gives the list of those by which it was asked to stop."""
+    """Turn signals into requests to the supervisor; yield the list of the signals that requested a stop."""
     caught: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         del frame
         caught.append(number)
-        if len(caught) > 1:  # asked twice: at once; the journal has everything up to here
+        if len(caught) > 1:  # the second signal stops at once; the journal has everything up to here
             _die_of(number)
         supervisor.stop(f"signal {signal.Signals(number).name}")
 
@@ -126,7 +126,7 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
             printer.talk(f"Cannot put a successor into the queue: {error}")
 
     def make_room(number: int, frame: FrameType | None) -> None:
-        """The walltime of the driver's own job is nearly over: the next one goes on. Slurm may be slow to take it."""
+        """Submit a successor on a thread (sbatch may be slow): the walltime of the driver's job is nearly over."""
         del frame
         if isinstance(printer.location, DrivenHere):
             threading.Thread(target=submit_successor, name="mtui-successor", daemon=True).start()
@@ -134,7 +134,7 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
             _die_of(number)
 
     handlers = {signal.SIGINT: stop, signal.SIGTERM: stop}
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup it is ignored, and stays so
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup SIGHUP is ignored, and stays ignored
         handlers[signal.SIGHUP] = hand_over
     if "SLURM_JOB_ID" in os.environ:
         handlers[signal.SIGUSR2] = make_room

@@ -1,4 +1,4 @@
-"""`mtui init`: writes a commented study to begin with, for Slurm or for this machine, and says how to go on."""
+"""`mtui init`: writes a commented example study, for Slurm or for this machine, and prints the next commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STARTERS = Path(__file__).with_name("starters")
 
 
 def init(arguments: argparse.Namespace) -> int:
-    """Write the study; raises UsageError if the file is there, or cannot be written."""
+    """Write the study; raise UsageError if the file exists or cannot be written."""
     target = Path(arguments.target)
     slurm = _slurm()
     for_slurm = arguments.slurm or (slurm is not None and not arguments.local)
@@ -43,7 +43,7 @@ def init(arguments: argparse.Namespace) -> int:
 
 
 def _slurm() -> Slurm | None:
-    """The cluster that this machine submits to, if there is one."""
+    """Return the Slurm cluster of this machine; None without Slurm."""
     try:
         require_slurm()
     except BackendMissing:
@@ -52,7 +52,7 @@ def _slurm() -> Slurm | None:
 
 
 def _batch(slurm: Slurm | None) -> dict[str, str]:
-    """What the study's `batch` block says of this cluster, as far as it is known."""
+    """Return the replacements for the `batch` block, as far as the settings of this cluster are known."""
     profile = find_profile("", Path(), os.environ)
     account = slurm.default_account() if slurm else ""
     site = [f"qos: {profile.default_qos}"] if profile and profile.default_qos else []

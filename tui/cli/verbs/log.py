@@ -1,4 +1,4 @@
-"""`mtui log DIR INSTANCE`: an instance's output, script, or stderr; with -f until it ends. For programs, all of it."""
+"""`mtui log DIR INSTANCE`: prints stdout, stderr or the script of an instance; --json lists all its files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ...views.study_opening import is_maestros
 from ...views.text import SafeLog
 
 _CHUNK = 1 << 16
-_LOOK_EVERY = 0.2  # seconds between two looks at a log that grows
+_LOOK_EVERY = 0.2  # seconds between two reads of a file that is followed
 _LAST_LINES = 10
 
 
 def log_file(directory: StudyDirectory, state: StudyState, instance: Instance, arguments: Namespace) -> Path:
-    """The file that the options of `mtui log` mean; raises UsageError for an attempt that there is not."""
+    """Return the file that the options of `mtui log` select; raise UsageError for an attempt that does not exist."""
     path = directory.stderr(instance) if arguments.stderr else directory.stdout(instance)
     if arguments.script:
         path = directory.workspace(instance) / state.plan.script_name(instance)
@@ -42,7 +42,7 @@ def log_file(directory: StudyDirectory, state: StudyState, instance: Instance, a
 
 
 def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, path: Path, *, follow: bool) -> int:
-    """Print a file; on a terminal with control sequences made harmless. Raises UsageError if it is not there."""
+    """Print a file, with control sequences made harmless on a terminal. Raises UsageError if it does not exist."""
     status = state.status[instance.index]
     if not path.exists() and not (follow and status not in OVER):
         if status in OVER and status is not Status.BLOCKED:
@@ -61,7 +61,7 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
         ended = state.status[instance.index] in OVER
         with suppress(FileNotFoundError), path.open("rb") as file:
             if path.stat().st_size < offset:
-                offset = 0  # it was truncated or begun anew
+                offset = 0  # it was truncated or rewritten
             file.seek(offset)
             while data := file.read(_CHUNK):
                 offset += len(data)
@@ -76,7 +76,7 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
 
 
 def log_json(directory: StudyDirectory, state: StudyState, instance: Instance) -> dict[str, object]:
-    """For programs: where the scripts and the output of every attempt stand, how large they are, and how they end."""
+    """Return the paths, sizes and last lines of the scripts and of every attempt's output, as a JSON record."""
     plan, index = state.plan, instance.index
     folder = directory.workspace(instance)
     has_restart = bool(plan.step_of(instance).restart)

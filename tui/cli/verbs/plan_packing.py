@@ -1,4 +1,4 @@
-"""What `mtui plan` says of packing: which instances share allocations, of what size, and which do not and why."""
+"""The part of `mtui plan` about packing: which instances share allocations, of which size, and which do not and why."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...views.allocation_text import clock
 from ...views.text import plural, safe
 
 _MOST_REASONS = 8
-# What a study without a `pack` block is told that it would help: many instances, and each of them small.
+# Packing is suggested for at least _MANY instances that each request at most _SHORT seconds and _FEW_CORES cores.
 _MANY, _SHORT, _FEW_CORES = 50, 30 * 60, 32
 
 
 @dataclass
 class Packed:
-    """The instances of a plan by what becomes of them; steps by index, in plan order."""
+    """The instances of the packed steps: packed by pool, others by reason. Steps are indices, in plan order."""
 
     seconds: int  # the walltime of an allocation
     pools: dict[Pool, Counter[int]] = field(default_factory=dict[Pool, "Counter[int]"])
-    others: dict[tuple[int, str], int] = field(default_factory=dict["tuple[int, str]", int])  # of packed steps; why
-    steps: set[int] = field(default_factory=set[int])  # with at least one instance that is packed
+    others: dict[tuple[int, str], int] = field(default_factory=dict["tuple[int, str]", int])  # not packed, and why
+    steps: set[int] = field(default_factory=set[int])  # steps with at least one packed instance
 
 
 def packed_of(plan: Plan, pack: PackingOptions | None) -> Packed:
-    """What the pack block of a study makes of its plan."""
+    """Sort the instances of the packed steps of a plan by pool and by reason."""
     packing = PackingPlan(plan, pack)
     found = Packed(packing.seconds)
     for step in sorted(packing.steps):
@@ -42,7 +42,7 @@ def packed_of(plan: Plan, pack: PackingOptions | None) -> Packed:
 
 
 def packing_lines(plan: Plan, pack: PackingOptions, packed: Packed) -> list[str]:
-    """The packing of a study in words: a line for each pool, then the rules, then what is left out."""
+    """Describe the packing: a line for each pool, then the rules, then the instances that are not packed."""
     lines: list[str] = []
     common = set.intersection(*(set(pool.options) for pool in packed.pools)) if packed.pools else set[str]()
     for pool, counts in packed.pools.items():
@@ -68,7 +68,7 @@ def packing_lines(plan: Plan, pack: PackingOptions, packed: Packed) -> list[str]
 
 
 def suggestion(plan: Plan) -> list[str]:
-    """What to say of packing to a study that has no word on it: nothing unless it has many small instances."""
+    """Suggest packing for a study without a `pack` block; empty unless it has many small instances."""
     packing = PackingPlan(plan, PackingOptions(walltime=clock(_SHORT + 3600)))
     small: Counter[Pool] = Counter()
     for step in packing.steps:
@@ -90,7 +90,7 @@ def _is_small(share: PoolShare) -> bool:
 
 
 def _size(pack: PackingOptions, pool: Pool) -> str:
-    """How large an allocation is: `2 whole nodes with 4 GPUs each`, `16 cores on 1 node`."""
+    """Return the size of an allocation: `2 whole nodes with 4 GPUs each`, `16 cores on 1 node`."""
     nodes = plural(pack.nodes, "node")
     if pack.cores:
         size = f"{plural(pack.cores, 'core')} on {'each of ' if pack.nodes > 1 else ''}{nodes}"
@@ -100,7 +100,7 @@ def _size(pack: PackingOptions, pool: Pool) -> str:
 
 
 def _who(plan: Plan, counts: Counter[int]) -> str:
-    """`1,000 instances of run, 10 of sum and 1 of all`."""
+    """Return the instances of a pool: `1,000 instances of run, 10 of sum and 1 of all`."""
     (first, count), *rest = counts.items()
     words = [f"{plural(count, 'instance')} of {safe(plan.steps[first].name)}"]
     words += [f"{count:,} of {safe(plan.steps[step].name)}" for step, count in rest]

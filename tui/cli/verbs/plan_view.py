@@ -1,4 +1,4 @@
-"""`mtui plan` for people: what would run, where, how often, and what it asks for."""
+"""The output of `mtui plan`: what would run, where, how often, and which resources it requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...views.step_words import above_words, retry_words
 from ...views.text import Paint, plural, safe, safe_lines, table
 from .plan_packing import Packed, packed_of, packing_lines, suggestion
 
-_MOST_PARAMETERS = 8  # that are named with the number of their values
+_MOST_PARAMETERS = 8  # parameters that are listed with the number of their values
 
 
 def plan_text(
@@ -29,7 +29,7 @@ def plan_text(
     mtui: MtuiBlock,
     profile: Profile | None = None,
 ) -> str:
-    """The whole answer of `mtui plan`; `mtui` is the study's own block, `profile` that of the site."""
+    """Return the output of `mtui plan`; `mtui` is the `mtui` block of the study file, `profile` that of the site."""
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
     heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
@@ -84,7 +84,7 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
 
 
 def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
-    """How the instances go to Slurm: in arrays, or as jobs of their own and why; what is submitted ahead."""
+    """Describe how instances are submitted: as arrays, or as single jobs and why; and what is submitted ahead."""
     lines: list[str] = []
     alone = [step for step in plan.steps if step.scheduled and not step.skipped and step.index not in packed.steps]
     for step in alone:
@@ -103,7 +103,7 @@ def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
 
 
 def _retries(plan: Plan) -> list[str]:
-    """What is tried again by itself: the same rules of several steps in one line."""
+    """Describe automatic retries; steps with the same rules share a line."""
     by_words: dict[str, list[str]] = {}
     for step in plan.steps:
         if rules := rules_of(step, RetryLimits()):
@@ -131,7 +131,7 @@ def _shares(shares: ArraySplit, most: int) -> str:
 
 
 def _sweep(table: ParameterTable) -> list[str]:
-    """How many rows the sweep has, and of what."""
+    """Return the number of rows, and of values per parameter."""
     if not table.keys:
         return []
     counts = [(safe(key), len(set(values))) for key, values in zip(table.keys, table.values, strict=True)]
@@ -142,7 +142,7 @@ def _sweep(table: ParameterTable) -> list[str]:
 
 
 def _charge(cost: Cost, profile: Profile | None) -> str:
-    """What a site charges for them, where that is another number."""
+    """Return the name of the site, and what it charges if that differs from the node-hours; empty without a profile."""
     if profile is None:
         return ""
     factors = {name: qos.factor for name, qos in profile.qos.items()}

@@ -1,4 +1,4 @@
-"""What the verbs do that only read: plan, status, why, log, report, studies, completion. Each returns the exit code."""
+"""The verbs that only read: plan, status, why, log, report, studies, completion. Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...views.json_output import print_json
 from ...views.study_opening import read_any_study
 from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
 
-if TYPE_CHECKING:  # imported where they are used: --help has to be quick
+if TYPE_CHECKING:  # imported where it is used, to keep --help fast
     from ....core.engine.state import StudyState
     from ....core.plan.study_plan import Instance, Plan
 
-_MOST_NAMES = 4  # of a step's instances, in a hint
-_MOST_LABELS = 4  # whose orders are tried
+_MOST_NAMES = 4  # instances of a step that a hint lists
+_MOST_LABELS = 4  # labels of which all orders are tried
 
 
 def studies(arguments: argparse.Namespace) -> int:
@@ -115,7 +115,7 @@ def _instance(state: StudyState, name: str) -> Instance:
     same = _in_another_order(state.plan, name)
     hint = f"did you mean '{same}'?" if same else nearest(name, names)
     for step in (step for step in state.plan.steps if step.name == name and step.instances):
-        # Of the instances of a step that was named, those that people ask for come first.
+        # List the instances that did not finish first.
         ordered = sorted(step.instances, key=lambda index: (state.status[index] not in BAD, index))
         shown = ", ".join(state.plan.instances[index].name for index in ordered[:_MOST_NAMES])
         more = ", ..." if len(ordered) > _MOST_NAMES else ""
@@ -124,7 +124,7 @@ def _instance(state: StudyState, name: str) -> Instance:
 
 
 def _in_another_order(plan: Plan, name: str) -> str:
-    """The instance whose labels a name has in another order, as they stand in a grid; empty if there is none."""
+    """Return the instance that has the labels of `name` in another order; empty if there is none."""
     for instance in plan.instances:
         step = plan.step_of(instance)
         if len(name) == len(instance.name) and name.startswith(f"{step.name}_") and len(step.used) <= _MOST_LABELS:

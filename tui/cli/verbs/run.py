@@ -1,4 +1,4 @@
-"""`mtui STUDY.yaml`, `mtui DIR` and `mtui submit`: start a study, resume it, or hand its driver to Slurm."""
+"""`mtui STUDY.yaml`, `mtui DIR` and `mtui submit`: start a study, resume it, or run its driver as a Slurm job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, 
 from ..maestro_flags import notes
 from ..parser import refuse_plan_options
 
-if TYPE_CHECKING:  # imported where they are used: planning is not needed to resume
+if TYPE_CHECKING:  # imported where it is used: resuming needs no planning
     from ....core.spec.problems import Problem
     from ....core.store.study_directory import StudyDirectory
     from ....core.store.study_file import StudyFile
@@ -49,7 +49,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
 
 def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
-    """What the app shows of the warnings at a start, for it hides what was printed; empty if there are none."""
+    """Return the notice about warnings that the app shows, because it hides printed output; empty without warnings."""
     if not warnings:
         return ""
     return f"{plural(len(warnings), 'warning')} (mtui plan {safe(str(spec))}): {safe(warnings[0].message)}"
@@ -58,7 +58,7 @@ def _first_warning(spec: Path, warnings: Sequence[Problem]) -> str:
 def _create(
     spec: Path, arguments: argparse.Namespace, *, dry: bool = False
 ) -> tuple[StudyDirectory, StudyFile, Sequence[Problem]]:
-    """A new study; the warnings about its file, which are told on stderr."""
+    """Create a study; return it with the warnings about its file, which are printed on stderr."""
     from ....core.backends.batch import require_batch_system, within_abilities
     from ....core.store.recent_studies import remember_study
     from ....core.store.study_file import Settings
@@ -92,7 +92,10 @@ def _create(
 
 
 def _allocation(arguments: argparse.Namespace) -> str:
-    """The job in whose allocation the study is to run, if it is to; raises UsageError if there is none."""
+    """Return the ID of the job whose allocation the study uses, empty without --in-allocation.
+
+    With it, raises UsageError outside a job.
+    """
     if not getattr(arguments, "in_allocation", False):
         return ""
     job = os.environ.get("SLURM_JOB_ID", "")
@@ -180,7 +183,7 @@ def submit(arguments: argparse.Namespace) -> int:
     try:
         job = submit_driver(directory, study, arguments.further)
     except DriverRefused:
-        if is_new:  # made a moment ago by this very command: a mistake in it leaves nothing behind
+        if is_new:  # this command created it a moment ago: a rejected option must not leave a directory behind
             shutil.rmtree(directory.root, ignore_errors=True)
         raise
     asked = " ".join(arguments.further) or "partition, QOS and time as Slurm has them by default"
@@ -189,11 +192,11 @@ def submit(arguments: argparse.Namespace) -> int:
     return EXIT_FINISHED
 
 
-# --- no start: -n, and --dry --usetmp
+# --- without a start: -n, and --dry --usetmp
 
 
 def _only_check(spec: Path, options: PlanOptions) -> int:
-    """Check what a start checks, create nothing; the exit code."""
+    """Run the checks of a start without creating anything; return the exit code."""
     from ....core.backends.batch import require_batch_system
     from ....core.store.study_dependencies import check_paths
 
@@ -207,7 +210,7 @@ def _only_check(spec: Path, options: PlanOptions) -> int:
 
 
 def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
-    """Write all scripts into a temporary directory; the exit code."""
+    """Write all scripts into a temporary directory; return the exit code."""
     from ....core.store.study_directory import StudyDirectory
     from ....core.study_creation import write_all
 
@@ -224,7 +227,7 @@ def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
 
 
 def _planned(spec: Path, options: PlanOptions) -> PlannedStudy:
-    """The plan of a study file; warnings about it are printed on stderr."""
+    """Plan a study file; print the warnings about it on stderr."""
     from ....core.study_creation import plan_study
 
     planned = plan_study(spec, options)
@@ -233,11 +236,14 @@ def _planned(spec: Path, options: PlanOptions) -> PlannedStudy:
     return planned
 
 
-# --- questions before a start
+# --- confirmation before a start
 
 
 def _confirm_cost(planned: PlannedStudy, *, yes: bool) -> bool:
-    """Whether to start. Raises UsageError if the user has to be asked and stdin is no terminal."""
+    """Return whether to start, asking if the study may exceed the `confirm` limit of node-hours.
+
+    Raises UsageError if the user must be asked and stdin is no terminal.
+    """
     from ....core.plan.cost import cost_of
 
     cost = cost_of(planned.plan)
@@ -249,7 +255,7 @@ def _confirm_cost(planned: PlannedStudy, *, yes: bool) -> bool:
 
 
 def _confirm_dry_run(directory: StudyDirectory, study: StudyFile, *, yes: bool) -> bool:
-    """Whether to start what `--dry` has made, if nothing of it has run. Raises UsageError as above."""
+    """Return whether to start a study that `--dry` created and that has not run. Raises UsageError as above."""
     if yes or not study.settings.dry or any(directory.journal.glob("*.jsonl")):
         return True
     words = f"{safe(study.plan.name)} was made by --dry, and nothing of it has run"

@@ -1,4 +1,4 @@
-"""`mtui cancel|retry|hold|release|update|detach DIR`: sends a command and tells what came of it."""
+"""Sends a command to the driver (`mtui cancel|retry|hold|release|update|detach DIR ...`) and prints the result."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from ...views.status_view import drives, silent_driver
 from ...views.text import plural, print_text, safe
 from ..arguments import say_on_stderr
 
-_ACKNOWLEDGED = 15.0  # seconds for a driver to answer; one on a network file system looks once a second
+_ACKNOWLEDGED = 15.0  # seconds that a driver has to answer; on a network file system it reads the inbox once a second
 _LOOK_EVERY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a command: `done` or `refused` by the driver, or one of the outcomes below.
+    """The result of a command: `done` or `refused` by the driver, or one of the outcomes below.
 
-    `matched` are the instances that its targets mean, `changed` those that it changed.
+    `matched` is the number of instances that its targets select, `changed` are the indices of those that it changed.
     """
 
     outcome: str
@@ -41,11 +41,11 @@ class Answer:
     changed: tuple[int, ...] = ()
 
 
-_WAITING = "waiting"  # until somebody drives the study
-_UNSEEN = "unseen"  # the driver has not taken it in time
-_SEEN = "seen"  # the driver has taken it, and not carried it out in time
-_DECLINED = "declined"  # by the person who was asked
-_SENT = ("done", _WAITING)  # the outcomes with which all is well
+_WAITING = "waiting"  # no driver is running; the command is pending
+_UNSEEN = "unseen"  # the driver did not read it in time
+_SEEN = "seen"  # the driver read it, but did not carry it out in time
+_DECLINED = "declined"  # by the user, when asked for confirmation
+_SENT = ("done", _WAITING)  # the outcomes that count as success
 
 _CHANGES = (ev.Held, ev.Released, ev.Retried, ev.CancelRequested, ev.Marked)
 
@@ -59,9 +59,10 @@ def send_and_print(
     yes: bool = True,
     as_json: bool = False,
 ) -> int:
-    """Send a command and tell what came of it; the exit code.
+    """Send a command and print its result; return the exit code.
 
-    Raises UsageError for targets that mean nothing, changes that cannot be, or a driver that is not there.
+    Raises UsageError for unknown targets, invalid changes, or a driver that is required but not running, and
+    StudyDirectoryError if the directory is a copy.
     """
     _, state = read_study(directory)
     answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
@@ -93,7 +94,10 @@ def _send(
     options: Mapping[str, str | int],
     ask: Callable[[str], str] | None,
 ) -> Answer:
-    """Send a command, with `ask` only if a person agrees. Raises UsageError; StudyDirectoryError for a copy."""
+    """Send a command, after confirmation by `ask` if given.
+
+    Raises UsageError, and StudyDirectoryError if the directory is a copy of a study.
+    """
     require_place(directory, state.plan, moved=True)
     indices, unknown = commands.resolve_targets(state.plan, state, targets)
     if unknown:
@@ -130,26 +134,26 @@ def _send(
 
 
 def _question(as_json: bool) -> Callable[[str], str] | None:
-    """How a person is asked, if there is one: somebody who pipes or scripts a command has decided already."""
+    """Return how to ask for confirmation; None if stdin is no terminal: a script or pipe is not asked."""
     if not sys.stdin.isatty():
         return None
     return _ask_aside if as_json else input
 
 
 def _ask_aside(question: str) -> str:
-    """Ask on stderr, where stdout is for a program."""
+    """Ask on stderr, because stdout carries JSON."""
     print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline()
 
 
 def _agreed(verb: str, count: int, study: str, ask: Callable[[str], str]) -> bool:
-    """Ask before a command touches a whole study."""
+    """Ask for confirmation of a command on a whole study."""
     answer = ask(f"{verb} all {plural(count, 'instance')} of {safe(study)}? [y/N] ")
     return answer.strip().lower() in ("y", "yes")
 
 
 def _answer(follower: JournalFollower, command: str, driver: str, seconds: float) -> Answer:
-    """Wait for the driver's word on a command, and read what that changed."""
+    """Wait for the driver to answer a command; collect the instances that it changed."""
     until = time.monotonic() + seconds
     pause = threading.Event()
     seen = False
@@ -160,7 +164,7 @@ def _answer(follower: JournalFollower, command: str, driver: str, seconds: float
                 seen = True
             elif isinstance(event, ev.CommandDone) and event.command == command:
                 return Answer(event.outcome, event.message, changed=tuple(sorted(changed)))
-            elif seen and isinstance(event, _CHANGES):  # a driver writes nothing else in between
+            elif seen and isinstance(event, _CHANGES):  # a driver writes no other events between the two
                 changed.append(event.instance)
         if time.monotonic() >= until:
             break
@@ -171,14 +175,14 @@ def _answer(follower: JournalFollower, command: str, driver: str, seconds: float
 
 
 def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, command: str) -> Answer:
-    """With no driver, drive for as long as the command needs: jobs have to end although nobody watches them."""
+    """Drive the study for the command alone: jobs must be cancelled even if no driver is running."""
     study = read_study_file(directory.study_file)
     outcome = Supervisor(directory, study, Purpose.COMMANDS, SupervisorListener()).run()
     if isinstance(outcome, DrivenByAnother):
         return _answer(follower, command, drives(directory), _ACKNOWLEDGED)
     answer = _answer(follower, command, "this command", 0)
     state = outcome.state if isinstance(outcome, DriverReleased) else None
-    if state and state.live_slurm:  # they end when Slurm has got to it, and somebody has to see that
+    if state and state.live_slurm:  # Slurm cancels jobs asynchronously, and a driver has to record that
         told = f"No driver is running: mtui --no-ui {directory.root} takes in how they end"
         answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
     return answer

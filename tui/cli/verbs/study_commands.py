@@ -1,4 +1,4 @@
-"""What the verbs do that ask something of a study: cancel, retry, mark, update ... Each returns the exit code."""
+"""The verbs that change a study: cancel, retry, done, update ... Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
-    """The study, which has to be one of ours."""
+    """Open the study; raise UsageError for one of Maestro."""
     directory = open_target(arguments)
     require_ours(directory, verb or arguments.verb)
     return directory
@@ -38,7 +38,7 @@ def order(arguments: argparse.Namespace) -> int:
 
 
 def _changes(words: Sequence[str]) -> dict[str, str]:
-    """What `--set KEY=VALUE` asks for. Raises UsageError."""
+    """Parse the values of `--set KEY=VALUE`. Raises UsageError for a value without `=`."""
     changes: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")

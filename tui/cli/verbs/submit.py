@@ -1,4 +1,4 @@
-"""`mtui submit`: puts the headless driver of a study into Slurm as a job of its own."""
+"""`mtui submit`: runs the headless driver of a study as a Slurm job."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
 
-LEAD = 120  # seconds before the job's walltime ends at which its driver is told to make room for the next
+LEAD = 120  # seconds before the walltime ends at which the driver gets SIGUSR2, to submit its successor
 
 
 class DriverRefused(DriverError):
-    """sbatch did not take the driver's job, and never will with these options."""
+    """sbatch rejected the driver's job, and will always do so with these options."""
 
     exit_code = EXIT_USAGE
 
 
 def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence[str]) -> str:
-    """Write the driver's job script and hand it to sbatch; the job id.
+    """Write the job script of the driver, submit it with sbatch, and return the job ID.
 
-    `options` are further options of sbatch, as words (--qos, --time, ...); the study's bank is one of them unless
-    they name another. Raises BackendMissing, StudyDirectoryError, DriverRefused, or DriverError with sbatch's words.
+    `options` are additional sbatch options as words (--qos, --time, ...); the account is the study's bank unless they
+    name one. Raises BackendMissing, StudyDirectoryError, DriverRefused, or DriverError with the message of sbatch.
     """
     require_slurm()
     script = directory.home / "driver.sh"
@@ -62,7 +62,7 @@ def _names_account(word: str) -> bool:
 
 
 def _joined(words: Sequence[str]) -> list[str]:
-    """Options with their values beside them, one option a line: `--qos workflow` becomes `--qos=workflow`."""
+    """Put each option and its value on one line: `--qos workflow` becomes `--qos=workflow`."""
     joined: list[str] = []
     for word in words:
         if word.startswith("-") or not joined:
@@ -73,9 +73,9 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 
 def submit_next(directory: StudyDirectory) -> str:
-    """From inside the driver's job: put the same job into the queue to follow this one; its id.
+    """Submit the driver's job again, to start after the current one; return the job ID.
 
-    Raises DriverError if Slurm does not take it.
+    Called inside the driver's job. Raises DriverError if sbatch rejects it.
     """
     return _sbatch(
         directory, directory.home / "driver.sh", [f"--dependency=afterany:{os.environ.get('SLURM_JOB_ID', '')}"]

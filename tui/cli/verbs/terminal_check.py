@@ -1,4 +1,4 @@
-"""Checks the terminal for what the app needs of it; part of `mtui doctor`."""
+"""Checks whether the terminal meets the needs of the app; part of `mtui doctor`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class TerminalFacts:
-    """`colours` is one of _COLOURS, empty for none; `missing` are programs that the app would start."""
+    """`colours` is a key of _COLOURS, empty for none; `missing` are programs of the app that were not found."""
 
     there: bool
     kind: str = ""  # TERM
@@ -63,7 +63,7 @@ def look_at_terminal(environment: Mapping[str, str]) -> TerminalFacts:
 
 
 def terminal_findings(facts: TerminalFacts) -> list[Finding]:
-    """What the facts mean for the app."""
+    """Return the findings for the app."""
     if not facts.there:
         found = "none to draw on" + (f" (TERM={facts.kind})" if facts.kind in ("", "dumb") else "")
         return [note("terminal", found, "mtui STUDY.yaml prints a line per event, as with --no-ui"), *_programs(facts)]
