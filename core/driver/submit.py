@@ -91,9 +91,9 @@ class Submitter(DriverPart):
         context, state = self._context, self._context.state
         is_open = time.monotonic() >= self._local_closed_until
         starts = [PlannedSubmission((index,)) for index in next_local(state, context.limits)] if is_open else []
-        if self._reasons.is_on and not starts:
-            self._reasons.report("no local step started", why_no_local_step(state, context.limits, is_open))
         context.effects.perform([self._effect(start, scheduled=False) for start in starts])
+        if self._reasons.is_on:  # after the starts: the others wait until the next turn, which may be seconds away
+            self._reasons.report("no further local step started", why_no_local_step(state, context.limits, is_open))
         if not context.slurm:
             return
         self._ask_for_site()

@@ -211,6 +211,20 @@ def test_reason_why_nothing_is_submitted_is_logged_once_until_it_changes(
     study.part.close()
 
 
+def test_reason_why_local_steps_wait_is_logged_in_the_turn_that_starts_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = FakeContext(
+        tmp_path, step("a", uses="X", local=True), rows={"X": range(3)}, settings=Settings(local_jobs=2)
+    )
+    submitter = Submissions(context)
+
+    with caplog.at_level(logging.DEBUG, "mtui"):
+        submitter.step()
+
+    assert reasons(caplog) == ["no further local step started: all local slots are in use"]
+
+
 def test_reasons_are_not_worked_out_without_the_debug_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise AssertionError
