@@ -48,12 +48,12 @@ class Dispatcher:
         gifts = packer.assignments(self._context.limits.throttle, ahead=now >= self._ahead_due)
         if now >= self._ahead_due:
             self._ahead_due = now + _AHEAD_EVERY
-        self._context.effects.perform([self._gift(gift) for gift in gifts])
+        self._context.effects.perform([self._dispatch_effect(gift) for gift in gifts])
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def _gift(self, gift: Assignment) -> Effect[Answer]:
+    def _dispatch_effect(self, gift: Assignment) -> Effect[Answer]:
         context, state = self._context, self._context.state
         submission = context.new_submission()
         members = tuple((index, state.next_attempt(index)) for index in gift.members)
