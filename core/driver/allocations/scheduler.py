@@ -55,7 +55,7 @@ class AllocationScheduler(DriverPart):
         if not self._tracker.is_used:
             return
         now = time.monotonic()
-        is_due = self._tracker.take_change() or now >= self._due
+        is_due = self._tracker.pop_change() or now >= self._due
         if is_due:
             self._due = now + _EVERY
         packer = AllocationPolicy(self._context.state, self._context.packing, time.time())

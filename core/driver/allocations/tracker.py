@@ -57,7 +57,7 @@ class AllocationTracker(DriverPart):
             self.read_records()
             self._end_fenced()
 
-    def take_change(self) -> bool:
+    def pop_change(self) -> bool:
         """Whether an allocation has started or ended since the last call."""
         changed, self._has_changed = self._has_changed, False
         return changed
