@@ -100,11 +100,11 @@ class Canceller(DriverPart):
             "cancel",
             [],  # the intent is `cancel_requested`, which the command emitted
             act=partial(backend.cancel, jobs),
-            take=lambda message: self._taken(attempts, message),
+            take=lambda message: self._apply_answer(attempts, message),
             executor=self._thread if backend is self._context.slurm else None,
         )
 
-    def _taken(self, attempts: dict[int, int], message: str) -> None:
+    def _apply_answer(self, attempts: dict[int, int], message: str) -> None:
         for index, number in attempts.items():
             if self._sending.get(index) == number:
                 del self._sending[index]
