@@ -100,7 +100,7 @@ class Canceller(DriverPart):
             "cancel",
             [],  # the intent is `cancel_requested`, which the command emitted
             act=partial(backend.cancel, jobs),
-            take=lambda message: self._apply_answer(attempts, message),
+            apply_answer=lambda message: self._apply_answer(attempts, message),
             executor=self._thread if backend is self._context.slurm else None,
         )
 

@@ -24,7 +24,7 @@ class Effect(Generic[A]):
     kind: str
     intent: Sequence[ev.Event]
     act: Callable[[], A]  # may block; does not touch the state; raises OSError if the driver cannot continue
-    take: Callable[[A], None]  # applies the answer, on the driver's thread
+    apply_answer: Callable[[A], None]  # applies the answer, on the driver's thread
     executor: Executor | None = None  # where to act; None: on the driver's thread
 
 
@@ -81,5 +81,5 @@ class Effects:
         raise error
 
     def _answered(self, effect: Effect[A], answer: A) -> None:
-        effect.take(answer)
+        effect.apply_answer(answer)
         crash_point(f"{effect.kind}.answered")

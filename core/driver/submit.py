@@ -264,7 +264,7 @@ class Submitter(DriverPart):
             "submit",
             [intent],
             act=act,
-            take=lambda answer: self._answered(job, start.members, answer, scheduled),
+            apply_answer=lambda answer: self._answered(job, start.members, answer, scheduled),
             executor=self._threads if scheduled else None,
         )
 
