@@ -55,7 +55,7 @@ def start_successor(command: Sequence[str], log: Path) -> bool:
             os.close(write_end)
 
 
-def say_ready() -> bool:
+def report_ready() -> bool:
     """Report to the driver that started this process as its successor that it is ready; False if there is none."""
     number = os.environ.pop(READY_FD, "")
     if number:

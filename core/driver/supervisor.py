@@ -63,7 +63,7 @@ from .location import (
     StudyOver,
     WatchEnded,
 )
-from .successor import say_ready, successor_command
+from .successor import report_ready, successor_command
 
 LOOK_EVERY = 0.5  # seconds between two checks of who drives
 HAND_OVER_LOOK = 0.05  # the same during a hand-over, to keep the gap without a driver short
@@ -261,7 +261,7 @@ class Supervisor:
         if self._purpose is Purpose.RUN:
             self._refresh_study()
             followed = _Followed(self._directory, self._study)
-            if say_ready():
+            if report_ready():
                 self._succeeds = owner.epoch
         self._is_outdated = True
         is_successor = self._succeeds == owner.epoch
