@@ -76,7 +76,7 @@ class AllocationObserver:
         """Record that the leader of an allocation has ended."""
         self._expect(name).leader_ended = True
 
-    def look(
+    def apply_poll(
         self,
         seen: Callable[[str], SeenJob | None],
         find: Callable[[str], str],

@@ -137,7 +137,7 @@ class AllocationTracker(DriverPart):
     ) -> None:
         """Apply a poll of Slurm started at `asked` (monotonic); `seen` and `find` as for AllocationObserver.look."""
         self.read_records()  # reports of leaders written before this poll are applied before it
-        events, overs = self.watch.look(seen, find, asked, at, time.monotonic())
+        events, overs = self.watch.apply_poll(seen, find, asked, at, time.monotonic())
         self._context.emit_all(events)
         for over in overs:
             self._fence_or_end(over, at)
