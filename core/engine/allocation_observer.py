@@ -72,7 +72,7 @@ class AllocationObserver:
         expected = self._expect(name)
         expected.unclear_since = now if expected.unclear_since is None else expected.unclear_since
 
-    def says_over(self, name: str) -> None:
+    def note_ending(self, name: str) -> None:
         """Record that the leader of an allocation has ended."""
         self._expect(name).leader_ended = True
 

@@ -178,7 +178,7 @@ class PackedDriver(PackedWorld):
             case Began():
                 pass
             case None:
-                self.watch.says_over(place.name)
+                self.watch.note_ending(place.name)
                 if not allocation.ending:
                     self.emit(ev.AllocationEnding(at=self.at(), allocation=place.name))
             case JobReport():

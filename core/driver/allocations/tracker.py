@@ -90,7 +90,7 @@ class AllocationTracker(DriverPart):
                 if not allocation.began_at:
                     self._begin(allocation, word)
             case LeaderEnding():
-                self.watch.says_over(allocation.name)
+                self.watch.note_ending(allocation.name)
                 if not allocation.ending:
                     context.emit(
                         ev.AllocationEnding(at=time.time(), allocation=allocation.name, cause=text_cause(word.why))
