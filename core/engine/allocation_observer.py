@@ -58,7 +58,7 @@ class AllocationObserver:
         return self._expected.setdefault(name, AllocationExpectation())
 
     @property
-    def wants_look(self) -> bool:
+    def wants_poll(self) -> bool:
         """Whether a poll of Slurm would decide something now."""
         return any(each.unclear_since is not None or each.leader_ended for each in self._expected.values())
 

@@ -86,7 +86,7 @@ def test_deferred_request_is_made_again_after_thirty_seconds(packed: Packed, clo
 def test_unclear_request_is_looked_for_by_the_next_poll(packed: Packed) -> None:
     packed.context.fake_slurm.answers = [Unclear("timed out")]
     assert packed.step(answers=1) == ["allocation_intended", "allocation_observed"]
-    assert packed.tracker.watch.wants_look
+    assert packed.tracker.watch.wants_poll
     packed.scheduler.close()
 
 

@@ -97,11 +97,11 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
         study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
         watch = AllocationObserver(study.state)
         watch.doubt("1", 10.0)
-        assert watch.wants_look
+        assert watch.wants_poll
         events, overs = look(watch, {}, 10.0 + UNCLEAR_WAIT, names)
         assert [event.job for event in events if isinstance(event, ev.AllocationQueued)] == [expected] * bool(expected)
         assert [over.status for over in overs] == [Status.LOST] * (not expected)
-        assert not watch.wants_look
+        assert not watch.wants_poll
 
 
 def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever() -> None:
