@@ -62,7 +62,7 @@ class AllocationObserver:
         """Whether a poll of Slurm would decide something now."""
         return any(each.unclear_since is not None or each.leader_ended for each in self._expected.values())
 
-    def touch(self, name: str, now: float) -> None:
+    def note_heard(self, name: str, now: float) -> None:
         """Record news of an allocation: polls of Slurm that started earlier are outdated for it."""
         expected = self._expect(name)
         expected.last_heard, expected.missing_since = now, None

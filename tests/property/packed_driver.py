@@ -106,7 +106,7 @@ class PackedDriver(PackedWorld):
         if self.state.allocations.by_name[name].is_over:
             return
         self.emit(ev.AllocationQueued(at=self.at(), allocation=name, job=self.places[name].job))
-        self.watch.touch(name, self.now)
+        self.watch.note_heard(name, self.now)
 
     @rule(throttle=st.integers(0, 3), ahead=st.booleans())
     def give(self, throttle: int, ahead: bool) -> None:
@@ -168,7 +168,7 @@ class PackedDriver(PackedWorld):
                 self.take_record(allocation, place, record)
 
     def take_record(self, allocation: Allocation, place: Place, record: JobReport | Began | None) -> None:
-        self.watch.touch(place.name, self.now)
+        self.watch.note_heard(place.name, self.now)
         match record:
             case Began(seconds, graph) if not allocation.began_at:
                 began = ev.AllocationBegan(

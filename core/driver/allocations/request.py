@@ -99,7 +99,7 @@ class AllocationRequester:
         match answer:
             case Accepted():
                 context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
-                self._watch.touch(name, now)
+                self._watch.note_heard(name, now)
             case Deferred():
                 self._closed_until = now + _DEFER_WAIT
                 self._no_allocation(name, Status.CANCELLED, answer.message)

@@ -84,7 +84,7 @@ class AllocationTracker(DriverPart):
 
     def _apply(self, allocation: Allocation, word: LeaderStarted | LeaderEnding | JobReport | UnreadableRecord) -> None:
         context = self._context
-        self.watch.touch(allocation.name, time.monotonic())
+        self.watch.note_heard(allocation.name, time.monotonic())
         match word:
             case LeaderStarted():
                 if not allocation.began_at:

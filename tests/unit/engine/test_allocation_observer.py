@@ -44,7 +44,7 @@ def test_why_it_waits_is_told_once(study: Study) -> None:
 
 def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -> None:
     watch = AllocationObserver(study.state)
-    watch.touch("1", 3.0)
+    watch.note_heard("1", 3.0)
     assert look(watch, {"101": SeenJob(Status.CANCELLED, ended=True)}, 2.0) == ([], [])
     assert len(look(watch, {"101": SeenJob(Status.CANCELLED, ended=True)}, 4.0)[1]) == 1
 
