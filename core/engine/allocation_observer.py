@@ -67,7 +67,7 @@ class AllocationObserver:
         expected = self._expect(name)
         expected.last_heard, expected.missing_since = now, None
 
-    def doubt(self, name: str, now: float) -> None:
+    def note_unclear(self, name: str, now: float) -> None:
         """Record that it is unknown whether Slurm accepted the request."""
         expected = self._expect(name)
         expected.unclear_since = now if expected.unclear_since is None else expected.unclear_since

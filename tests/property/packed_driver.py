@@ -88,7 +88,7 @@ class PackedDriver(PackedWorld):
                 self.queued(name)
             case "unclear" | "unclear, lost":
                 self.emit(ev.AllocationObserved(at=self.at(), allocation=name, status=Status.UNCLEAR, reason=kind))
-                self.watch.doubt(name, self.now)
+                self.watch.note_unclear(name, self.now)
                 if name not in self.places:
                     self.late.append(name)
             case _:
@@ -246,7 +246,7 @@ class PackedDriver(PackedWorld):
             if allocation.status is Status.SUBMITTING:
                 self.emit(ev.AllocationObserved(at=self.at(), allocation=allocation.name, status=Status.UNCLEAR))
             if allocation.status is Status.UNCLEAR:
-                self.watch.doubt(allocation.name, self.now)
+                self.watch.note_unclear(allocation.name, self.now)
                 if allocation.name not in self.places and allocation.name not in self.late:
                     self.late.append(allocation.name)
         for name, members in list(self.state.submissions.items()):

@@ -106,7 +106,7 @@ class AllocationRequester:
             case Unclear():
                 observed = ev.AllocationObserved(at=at, allocation=name, status=Status.UNCLEAR, reason=answer.message)
                 context.emit(observed)
-                self._watch.doubt(name, now)
+                self._watch.note_unclear(name, now)
             case Refused():
                 self._no_allocation(name, Status.FAILED, answer.message)
                 self._refuse(AllocationPolicy(context.state, context.packing, at), pool, answer.message)

@@ -190,7 +190,7 @@ class AllocationTracker(DriverPart):
                 )
                 context.emit(observed)
             if allocation.status is Status.UNCLEAR:
-                self.watch.doubt(allocation.name, now)
+                self.watch.note_unclear(allocation.name, now)
         for submission, members in list(context.state.submissions.items()):
             last = context.state.attempts[members[0][0]][-1]
             if last.submission == submission and last.allocation:

@@ -96,7 +96,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
         study.do(ev.AllocationIntended, allocation="1", pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         study.do(ev.AllocationObserved, allocation="1", status=Status.UNCLEAR)
         watch = AllocationObserver(study.state)
-        watch.doubt("1", 10.0)
+        watch.note_unclear("1", 10.0)
         assert watch.wants_poll
         events, overs = look(watch, {}, 10.0 + UNCLEAR_WAIT, names)
         assert [event.job for event in events if isinstance(event, ev.AllocationQueued)] == [expected] * bool(expected)
