@@ -143,7 +143,7 @@ class InstanceTable:
             if status is Status.WAITING and self._index.unfinished_after_parents:
                 self._queue_ahead(child)
             if more and status is Status.READY:
-                self.void_last(child, Cause(CauseCode.PARENT_RERUN))
+                self.revoke_last(child, Cause(CauseCode.PARENT_RERUN))
                 follow.append((child, Verb.RELOCK, Status.WAITING))
             elif more and status is Status.BOUND:
                 self.lose_dependency(child)
@@ -200,7 +200,7 @@ class InstanceTable:
         attempt = self._state.attempts[index][-1]
         attempt.reason, attempt.freed_at = "", self.now
 
-    def void_last(self, index: int, cause: Cause | None) -> None:
+    def revoke_last(self, index: int, cause: Cause | None) -> None:
         """End an attempt that was deferred or never arrived; if its job appears later, it is an orphan job."""
         last: Attempt | None = self._state.last_attempt(index)
         if last and not last.ended_at:

@@ -380,7 +380,7 @@ class StudyState(DurableState):
         self._table.change(index, Verb.MARK, event.status)
         self.cancelled_before_submit.discard(index)
         self.marked[index] = event.cause
-        self._table.void_last(index, event.cause)
+        self._table.revoke_last(index, event.cause)
         self.result = ""
 
     def _cancel(self, event: ev.CancelRequested) -> None:
@@ -395,4 +395,4 @@ class StudyState(DurableState):
     def _cancel_unsubmitted(self, index: int) -> None:
         self._table.change(index, Verb.CANCEL, Status.CANCELLED)
         self.cancelled_before_submit.add(index)
-        self._table.void_last(index, BY_COMMAND)
+        self._table.revoke_last(index, BY_COMMAND)
