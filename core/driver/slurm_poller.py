@@ -162,7 +162,7 @@ class SlurmPoller(DriverPart):
         def find_allocation(name: str) -> str:
             return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
 
-        context.emit_all(context.observer.look(seen, find_job, asked, at, time.monotonic(), answer.accounting))
+        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), answer.accounting))
         self._tracker.apply_poll(seen, find_allocation, asked, at)
 
     def _job_name(self, submission: str) -> str:

@@ -225,7 +225,7 @@ class JobObserver:
 
     # --- polls of Slurm
 
-    def look(
+    def apply_poll(
         self,
         seen: Callable[[str], SeenJob | None],
         find: Callable[[str], str],
