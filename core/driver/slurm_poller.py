@@ -102,7 +102,7 @@ class SlurmPoller(DriverPart):
 
     @property
     def _is_wanted(self) -> bool:
-        return self._context.observer.wants_look or self._tracker.watch.wants_poll
+        return self._context.observer.wants_poll or self._tracker.watch.wants_poll
 
     def _start(self, slurm: BatchSystem) -> None:
         state = self._context.state

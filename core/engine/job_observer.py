@@ -43,7 +43,7 @@ class JobObserver:
     # --- what the driver needs to know
 
     @property
-    def wants_look(self) -> bool:
+    def wants_poll(self) -> bool:
         """Whether a poll of Slurm would decide something now."""
         return bool(self._unclear) or self._expected.wants_poll()
 

@@ -90,7 +90,7 @@ def test_nothing_is_kept_of_what_is_over() -> None:
     watched.report("exit", code=3)
     watched.take([ended(0, Status.CANCELLED)])
     watched.pass_time(10 * VERDICT_WAIT)
-    assert (watched.tick(), watched.observer.deadline(), watched.observer.wants_look) == ([], None, False)
+    assert (watched.tick(), watched.observer.deadline(), watched.observer.wants_poll) == ([], None, False)
 
 
 def test_next_attempt_begins_without_the_memory_of_the_one_before() -> None:

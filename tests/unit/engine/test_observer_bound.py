@@ -206,7 +206,7 @@ def test_array_is_found_by_the_word_of_one_task() -> None:
     assert isinstance(event, ev.Submitted)
     assert event.job == "50"
     assert [attempt(watched.state, index).job for index in (0, 1)] == ["50_0", "50_1"]
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 def test_array_is_found_by_its_name() -> None:

@@ -182,20 +182,20 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
     if taken_up:
         watched.observer = JobObserver(watched.state)
         watched.observer.resume(watched.now)
-    assert watched.observer.wants_look
+    assert watched.observer.wants_poll
     assert (
         watched.observer.apply_poll(lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []
     )  # too old
     watched.pass_time(1)
     assert end(watched.look({})) == (Status.CANCELLED, None, "by command")
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 def test_job_that_began_before_it_was_told_to_end_is_waited_for_as_any() -> None:
     watched = pending()
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     watched.report("start")
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
     watched.pass_time(1)
     assert watched.look({}) == []
 
@@ -205,7 +205,7 @@ def test_slurm_is_not_asked_without_end_for_a_job_that_does_not_go_away() -> Non
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     watched.pass_time(LOST_WAIT)
     watched.look({"7": PENDING})
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 @pytest.mark.parametrize(("job", "began", "told"), [("7_1", False, True), ("7_1", True, False), ("7", False, False)])
@@ -265,11 +265,11 @@ def doubtful() -> Watched:
 
 def test_unclear_submission_is_found_by_its_name() -> None:
     watched = doubtful()
-    assert watched.observer.wants_look
+    assert watched.observer.wants_poll
     (event,) = watched.look({}, {"s": "12"})
     assert isinstance(event, ev.Submitted)
     assert (event.submission, event.job) == ("s", "12")
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 def test_unclear_submission_that_stays_unseen_long_enough_is_missed() -> None:
@@ -300,14 +300,14 @@ def test_job_that_has_spoken_itself_is_no_longer_looked_for(found: str) -> None:
     assert isinstance(event, ev.Submitted)
     assert event.job == "12"
     assert watched.state.status[0] is Status.RUNNING
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 def test_unclear_submission_whose_job_has_ended_is_no_longer_looked_for() -> None:
     watched = doubtful()
     watched.report("exit", job="12")
     assert watched.look({}, {"s": "12"}) == []
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 # --- ends of which no record tells

@@ -23,20 +23,20 @@ def test_start_is_told_with_job_and_node() -> None:
 def test_clean_exit_is_final_without_asking_slurm() -> None:
     watched = running()
     assert end(watched.report("exit")) == (Status.FINISHED, 0, "")
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 def test_other_exit_waits_for_the_verdict_of_slurm() -> None:
     watched = running()
     assert kinds(watched.report("exit", code=137)) == ["exited"]
-    assert watched.observer.wants_look
+    assert watched.observer.wants_poll
     watched.pass_time(1)
     assert end(watched.look({"7": over(Status.OUT_OF_MEMORY)})) == (
         Status.OUT_OF_MEMORY,
         137,
         "it used more memory than it had asked for on n1",
     )
-    assert not watched.observer.wants_look
+    assert not watched.observer.wants_poll
 
 
 @pytest.mark.parametrize("status", [Status.TIMED_OUT, Status.CANCELLED, Status.PREEMPTED, Status.NODE_FAILED])
@@ -121,7 +121,7 @@ def test_verdicts_are_waited_for_after_a_change_of_driver() -> None:
     successor = Watched(ONE)
     successor.take(watched.told)
     successor.observer.resume(successor.now)
-    assert successor.observer.wants_look
+    assert successor.observer.wants_poll
     successor.pass_time(VERDICT_WAIT)
     assert end(successor.tick()) == (Status.FAILED, 3, "exit code 3 on n1")
 
