@@ -79,7 +79,7 @@ class Collector(DriverPart):
         if isinstance(report, UnreadableRecord):
             context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
             return
-        context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
+        context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
         self._canceller.cancel_orphans(context.observer.take_orphans())
         if isinstance(report, DuplicateReport) and report.owner and report.instance in context.state.live_local:
             self.adopt(report.instance, report.attempt, report.owner)

@@ -134,7 +134,7 @@ class JobObserver:
         last = self._state.last_attempt(report.instance)
         return report.attempt > (last.number if last else 0)
 
-    def report(self, report: JobReport, at: float, now: float) -> list[ev.Event]:
+    def apply_report(self, report: JobReport, at: float, now: float) -> list[ev.Event]:
         """Return the events of a report from the spool, or from the leader of an allocation."""
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None

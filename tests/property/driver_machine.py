@@ -135,7 +135,7 @@ class DriverMachine(RuleBasedStateMachine):
             if name in self.taken or self.observer.is_early(report):
                 continue
             self.taken.add(name)
-            self.emit_all(self.observer.report(report, self.at(), self.now))
+            self.emit_all(self.observer.apply_report(report, self.at(), self.now))
             if isinstance(report, DuplicateReport) and report.instance in self.state.live_local:
                 self.adopted[report.instance] = (report.attempt, report.owner)
 

@@ -159,7 +159,7 @@ class PackedDriver(PackedWorld):
     def read_records(self) -> None:
         for report in [early for early in self.early if not self.observer.is_early(early)]:
             self.early.remove(report)
-            self.emit_all(self.observer.report(report, self.at(), self.now))
+            self.emit_all(self.observer.apply_report(report, self.at(), self.now))
         for allocation in self.state.allocations.open():
             place = self.places.get(allocation.name)
             for record in place.records[self.read.get(place.name, 0) :] if place else []:
@@ -185,7 +185,7 @@ class PackedDriver(PackedWorld):
                 if self.observer.is_early(record):
                     self.early.append(record)
                 else:
-                    self.emit_all(self.observer.report(record, self.at(), self.now))
+                    self.emit_all(self.observer.apply_report(record, self.at(), self.now))
 
     def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
         super().looked(asked, shown)

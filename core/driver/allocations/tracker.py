@@ -121,7 +121,7 @@ class AllocationTracker(DriverPart):
         if context.observer.is_early(report):
             self._early.append(report)
             return
-        context.emit_all(context.observer.report(report, time.time(), time.monotonic()))
+        context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
         self._canceller.cancel_orphans(context.observer.take_orphans())
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:

@@ -187,7 +187,7 @@ class Watched:
         known = {field.name for field in fields(REPORTS[kind])}
         more = {"node": "n1", **{name: value for name, value in more.items() if name in known}}
         report = REPORTS[kind](index, attempt, job, more.pop("node"), **more)
-        return self.take(self.observer.report(report, at(), self.now))
+        return self.take(self.observer.apply_report(report, at(), self.now))
 
     def look(
         self,

@@ -33,7 +33,7 @@ def test_event_has_the_time_of_its_report(report: JobReport, written_at: float, 
     fields = {name: getattr(report, name) for name in ("code", "owner", "cause") if hasattr(report, name)}
     timed = type(report)(report.instance, report.attempt, report.job, report.node, at=written_at, **fields)
 
-    events = observer.report(timed, READ_AT, 5.0)
+    events = observer.apply_report(timed, READ_AT, 5.0)
 
     assert [event.at for event in events] == [expected] * len(events)
     assert events
@@ -44,6 +44,6 @@ def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
     assert observer.apply_poll(lambda _: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, True) == []
     assert observer.deadline() == 5.0 + REPORT_WAIT
 
-    observer.report(ExitReport(0, 1, "7", "n1"), READ_AT, 6.0)
+    observer.apply_report(ExitReport(0, 1, "7", "n1"), READ_AT, 6.0)
 
     assert observer.deadline() is None
