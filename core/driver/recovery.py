@@ -39,7 +39,7 @@ def _recover_submissions(context: DriverContext) -> None:
             context.emit(ev.SubmitUnclear(at=at, submission=submission, message=message))
         attempt = context.state.attempts[index][-1]
         if attempt.in_queue:
-            context.observer.doubt(submission, now)
+            context.observer.note_unclear(submission, now)
         elif not attempt.allocation:
             _recover_local_start(context, submission, attempt_name(index, number), at)
 

@@ -305,7 +305,7 @@ class Submitter(DriverPart):
             case Unclear():
                 self._pause_slurm(_UNCLEAR_PAUSE, f"the answer to a submission was unclear: {answer.message}")
                 context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
-                context.observer.doubt(job.submission, now)
+                context.observer.note_unclear(job.submission, now)
             case Refused():
                 if context.tries.attempts > 1:  # it may be retried automatically, but not at once
                     self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")

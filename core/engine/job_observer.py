@@ -90,7 +90,7 @@ class JobObserver:
                 with self._expected.change(index) as expected:
                     expected.cancel_sent_at = now
 
-    def doubt(self, submission: str, now: float) -> None:
+    def note_unclear(self, submission: str, now: float) -> None:
         """Record that a submission became unclear at `now`."""
         self._unclear.add(submission, now)
 

@@ -201,7 +201,7 @@ class DriverMachine(RuleBasedStateMachine):
             if self.state.attempts[index][-1].allocation:
                 continue
             if self.state.attempts[index][-1].backend == "slurm":
-                self.observer.doubt(name, self.now)
+                self.observer.note_unclear(name, self.now)
             elif owner := self.world.claims.get((index, number)):
                 self.emit(ev.Submitted(at=self.at(), submission=name, job=owner, node=HOST))
             else:

@@ -58,7 +58,7 @@ class WorldMachine(DriverMachine):
                 self.used.update((key, "refused") for key in request.members)
             case _:
                 self.emit(ev.SubmitUnclear(at=self.at(), submission=name, message=kind))
-                self.observer.doubt(name, self.now)
+                self.observer.note_unclear(name, self.now)
                 if not arrays:
                     self.may_arrive.append(request)
 

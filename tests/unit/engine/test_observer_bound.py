@@ -179,7 +179,7 @@ def test_instance_that_slurm_shows_ended_or_no_more_is_in_doubt(view: SeenJob | 
 
 def test_job_that_was_found_by_its_name_is_in_doubt_until_it_is_seen() -> None:
     watched = Watched(PAIR, intend("p", (0, 1)), unclear("p"))
-    watched.observer.doubt("p", watched.now)
+    watched.observer.note_unclear("p", watched.now)
     watched.pass_time(1)
     watched.look({}, {"p": "10"})
     assert watched.observer.doubtful() == {0}
@@ -193,7 +193,7 @@ def test_job_that_was_found_by_its_name_is_in_doubt_until_it_is_seen() -> None:
 
 def unclear_array(*events: ev.Event) -> Watched:
     watched = Watched(TWO, intend("s", (0, 1), (1, 1)), unclear("s"))
-    watched.observer.doubt("s", watched.now)
+    watched.observer.note_unclear("s", watched.now)
     watched.take(events)
     watched.pass_time(1)
     return watched

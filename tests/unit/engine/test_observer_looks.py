@@ -258,7 +258,7 @@ def test_jobs_are_told_apart() -> None:
 
 def doubtful() -> Watched:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"))
-    watched.observer.doubt("s", watched.now)
+    watched.observer.note_unclear("s", watched.now)
     watched.pass_time(1)
     return watched
 
@@ -286,7 +286,7 @@ def test_unclear_submission_that_stays_unseen_long_enough_is_missed() -> None:
 def test_doubt_counts_from_its_beginning() -> None:
     watched = doubtful()
     watched.pass_time(UNCLEAR_WAIT)
-    watched.observer.doubt("s", watched.now)
+    watched.observer.note_unclear("s", watched.now)
     assert kinds(watched.look({})) == ["submit_missed"]
 
 
