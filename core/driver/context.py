@@ -144,7 +144,7 @@ class DriverContext:
     def _update_observer(self, event: ev.Event, _refused: Sequence[int]) -> None:
         match event:
             case ev.Started() | ev.Observed():
-                self.observer.touch(event.instance, time.monotonic())
+                self.observer.note_heard(event.instance, time.monotonic())
             case ev.Ended():
                 self.observer.forget([event.instance])
             case ev.CancelSent():

@@ -289,7 +289,7 @@ class Submitter(DriverPart):
             case Accepted():
                 context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
                 for index in members:
-                    context.observer.touch(index, now)
+                    context.observer.note_heard(index, now)
                 if scheduled:
                     self._ahead_due = 0.0  # its children may follow
                     if limit in self._windows:

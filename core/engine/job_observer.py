@@ -74,7 +74,7 @@ class JobObserver:
         with self._expected.change(instance) as expected:
             expected.never_satisfied, expected.has_begun = False, True
 
-    def touch(self, instance: int, now: float) -> None:
+    def note_heard(self, instance: int, now: float) -> None:
         """Record news of an instance: polls of Slurm that began earlier are outdated for it."""
         self._last_heard[instance] = now
         if instance in self._expected:
@@ -142,7 +142,7 @@ class JobObserver:
             if isinstance(report, StartReport):
                 self._note_orphan_start(report)
             return []  # the attempt is over: a report read before, or a late one of a duplicate job
-        self.touch(index, now)
+        self.note_heard(index, now)
         at = min(at, report.at or at)  # the writer's clock may be ahead of ours
         match report:
             case StartReport():

@@ -96,7 +96,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.been_over.update(index for index, status in enumerate(self.state.status) if status in OVER)
         match event:
             case ev.Started() | ev.Observed():
-                self.observer.touch(event.instance, self.now)
+                self.observer.note_heard(event.instance, self.now)
             case ev.CancelSent():
                 self.observer.note_cancel_sent(event.instances, self.now)
             case ev.Ended():

@@ -65,7 +65,7 @@ class WorldMachine(DriverMachine):
     def accepted(self, request: Sbatch, job: str) -> None:
         self.emit(ev.Submitted(at=self.at(), submission=request.submission, job=job))
         for index, _ in request.members:
-            self.observer.touch(index, self.now)
+            self.observer.note_heard(index, self.now)
 
     @precondition(lambda self: bool([name for name in self.answers if not self.world.named(name)]))
     @rule(data=st.data())

@@ -172,7 +172,7 @@ class Watched:
             self.told.append(event)
             match event:
                 case ev.Started() | ev.Observed():
-                    self.observer.touch(event.instance, self.now)
+                    self.observer.note_heard(event.instance, self.now)
                 case ev.CancelSent():
                     self.observer.note_cancel_sent(event.instances, self.now)
                 case ev.Ended():

@@ -105,7 +105,7 @@ def test_look_that_began_before_the_submission_was_answered_does_not_miss_the_jo
     begun = watched.now
     watched.pass_time(1)
     watched.take([submitted("s", "7")])
-    watched.observer.touch(0, watched.now)  # as the driver does with the answer
+    watched.observer.note_heard(0, watched.now)  # as the driver does with the answer
     watched.look({}, asked=begun)
     watched.pass_time(LOST_WAIT)
     assert watched.look({}, asked=begun) == []
