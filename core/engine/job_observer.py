@@ -241,7 +241,7 @@ class JobObserver:
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
-        found: list[ev.Event] = self._unclear.look(find, asked, at)
+        found: list[ev.Event] = self._unclear.apply_poll(find, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
             if not attempt.job or self._last_heard.get(index, 0.0) >= asked:

@@ -25,7 +25,7 @@ class UnclearSubmissions:
         """Record that a submission became unclear at `now`, by the driver's monotonic clock."""
         self._since.setdefault(submission, now)
 
-    def look(self, find: Callable[[str], str], asked: float, at: float) -> list[ev.Event]:
+    def apply_poll(self, find: Callable[[str], str], asked: float, at: float) -> list[ev.Event]:
         """Return the events of a poll that was started at `asked`; `find` as for JobObserver.look."""
         return [event for name in list(self._since) for event in self._look_for(name, find(name), asked, at)]
 
