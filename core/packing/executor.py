@@ -77,7 +77,7 @@ class Executor:
         outbox, self._outbox = self._outbox, {}
         yield from outbox.items()
 
-    def _tell(self, node: str, what: str, order: Any) -> None:
+    def _post(self, node: str, what: str, order: Any) -> None:
         self._outbox.setdefault(node, {}).setdefault(what, []).append(order)
 
     def _record(self, kind: str, attempt: str, node: str, **more: Any) -> None:
@@ -155,7 +155,7 @@ class Executor:
             "cores": bits(shares[0].cores),
             "environment": environment,
         }
-        self._tell(run.home, "run", order)
+        self._post(run.home, "run", order)
         if item.ask.seconds:
             self._timers.at(time.monotonic() + item.ask.seconds, lambda: self._time_out(run))
 
@@ -205,12 +205,12 @@ class Executor:
         """Send TERM now, and KILL if it has not ended after `_GRACE`."""
         if not run.ordered:
             run.ordered = True
-            self._tell(run.home, "signal", (run.item.attempt, signal.SIGTERM))
+            self._post(run.home, "signal", (run.item.attempt, signal.SIGTERM))
             self._timers.at(time.monotonic() + _GRACE, lambda: self._kill(run))
 
     def _kill(self, run: RunningAttempt) -> None:
         if self._runs(run):
-            self._tell(run.home, "signal", (run.item.attempt, signal.SIGKILL))
+            self._post(run.home, "signal", (run.item.attempt, signal.SIGKILL))
 
     def _runs(self, run: RunningAttempt) -> bool:
         return self.running.get(run.item.attempt) is run
