@@ -130,7 +130,7 @@ class Leader:
         now = time.monotonic()
         self._timers.run(now)
         if now >= self._next_look:
-            self._look(now)
+            self._read_list(now)
         if self._began:
             self._runs.start_what_fits()
         self._records.write(now)
@@ -160,7 +160,7 @@ class Leader:
             case worker_pool.WorkerGone(node):
                 self._runs.abandon(node)
 
-    def _look(self, now: float) -> None:
+    def _read_list(self, now: float) -> None:
         self._next_look = now + _POLL
         for order in self._reader.feed(self._list.read()):
             match order:
