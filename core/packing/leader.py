@@ -126,7 +126,7 @@ class Leader:
         if self._signalled:
             self._runs.stop()
         for news in self._crew.hear(ready):
-            self._take(news)
+            self._apply_message(news)
         now = time.monotonic()
         self._timers.run(now)
         if now >= self._next_look:
@@ -138,7 +138,7 @@ class Leader:
             for node, message in self._runs.messages():
                 self._crew.send(node, message)
 
-    def _take(self, news: worker_pool.News) -> None:
+    def _apply_message(self, news: worker_pool.News) -> None:
         match news:
             case worker_pool.WorkerJoined(node, gpus, again):
                 self._crew.send(node.name, self._welcome)
