@@ -71,7 +71,7 @@ class Leader:
             self._crew.start(self._count)
             self._runs.deadline = self._deadline()
             while not self._began:
-                self._turn()
+                self._step()
                 if self._signalled:
                     return "signal"
                 if (code := self._crew.failed) is not None:
@@ -99,7 +99,7 @@ class Leader:
         idle_since: float | None = None
         stop_at: float | None = None
         while True:
-            self._turn()
+            self._step()
             now = time.monotonic()
             if self._signalled and stop_at is None:
                 stop_at = now + _STOP_WITHIN
@@ -117,7 +117,7 @@ class Leader:
                 if now - idle_since >= self._idle:
                     return "idle"
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         """Wait for an event and handle it. Records are written before messages are sent to workers."""
         now = time.monotonic()
         due = min(self._next_look, self._timers.next or self._next_look)
