@@ -165,7 +165,7 @@ class Leader:
         for order in self._reader.feed(self._list.read()):
             match order:
                 case Dispatch():
-                    self._runs.queue.give(order)
+                    self._runs.queue.add(order)
                 case Cancel(attempt):
                     self._runs.cancel(attempt)
                 case End():

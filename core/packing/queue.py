@@ -30,7 +30,7 @@ class Queue:
         self._met: set[str] = set()  # finished attempts and barriers
         self._barriers: dict[str, str] = {}  # name in the latest dispatch -> unique name
 
-    def give(self, gift: Dispatch) -> None:
+    def add(self, gift: Dispatch) -> None:
         """Add the attempts and barriers of a dispatch."""
         for name, attempts in gift.barriers.items():
             # Another dispatch may reuse the name.

@@ -34,7 +34,7 @@ class Leading:
 
     def give(self, *attempts: str, **ask: Any) -> None:
         items = tuple(WorkItem(attempt, ResourceRequest(**ask), "w", "a.sh", "a", ()) for attempt in attempts)
-        self.runs.queue.give(Dispatch("1", items, {}))
+        self.runs.queue.add(Dispatch("1", items, {}))
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
