@@ -125,9 +125,9 @@ class Executor:
             while ask in self.queue and self._in_time(ask):
                 shares = self.slots.place(ask)
                 if shares:
-                    self._start(self.queue.take(ask), shares)
+                    self._start(self.queue.pop(ask), shares)
                 elif why := self.slots.refusal(ask):
-                    self._record("exit", self.queue.take(ask).attempt, "", code=_REFUSED, error=why)
+                    self._record("exit", self.queue.pop(ask).attempt, "", code=_REFUSED, error=why)
                 else:
                     break
 

@@ -87,7 +87,7 @@ class Queue:
     def __contains__(self, ask: ResourceRequest) -> bool:
         return ask in self._lines
 
-    def take(self, ask: ResourceRequest) -> WorkItem:
+    def pop(self, ask: ResourceRequest) -> WorkItem:
         """Remove and return the first attempt of this shape."""
         line = self._lines[ask]
         _, item = line.popitem(last=False)

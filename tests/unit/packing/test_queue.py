@@ -20,7 +20,7 @@ def drain(queue: Queue) -> list[str]:
     found: list[str] = []
     for ask in queue.shapes:
         while ask in queue:
-            found.append(queue.take(ask).attempt)
+            found.append(queue.pop(ask).attempt)
     return found
 
 
@@ -34,7 +34,7 @@ def test_bigger_asks_stand_first_and_the_longest_of_one_size() -> None:
 def test_children_go_to_the_front_in_their_order() -> None:
     queue = Queue()
     queue.add(gift(item("1.1"), item("2.1"), item("3.1", "1.1"), item("4.1", "1.1", "1.1"), item("5.1", "1.1", "2.1")))
-    assert queue.take(ResourceRequest()).attempt == "1.1"
+    assert queue.pop(ResourceRequest()).attempt == "1.1"
     queue.succeeded("1.1")
     assert drain(queue) == ["3.1", "4.1", "2.1"]
     queue.succeeded("2.1")
@@ -108,7 +108,7 @@ def test_long_queue_costs_nothing_for_each_event() -> None:
         start = time.perf_counter()
         for _ in range(1000):
             assert queue.shapes == [ResourceRequest()]
-            queue.succeeded(queue.take(ResourceRequest()).attempt)
+            queue.succeeded(queue.pop(ResourceRequest()).attempt)
         return time.perf_counter() - start
 
     assert min(seconds(50_000) for _ in range(3)) < 10 * min(seconds(2_000) for _ in range(3))
