@@ -76,7 +76,7 @@ class Worker:
                             self._obey(message)
                     self._reap()
                     self._clear()
-                    self._tell()
+                    self._send()
             except OSError:  # the leader does not read
                 return
             finally:
@@ -87,7 +87,7 @@ class Worker:
         """Note TERM: the attempts got it too, so the leader has to know before it interprets their exit codes."""
         self._signalled = True
 
-    def _tell(self) -> None:
+    def _send(self) -> None:
         message: dict[str, Any] = {}
         if self._signalled:
             message["signalled"] = True
