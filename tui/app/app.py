@@ -137,9 +137,9 @@ class MtuiApp(AppBase):
         except MtuiError as error:
             self.call_from_thread(self.notify, safe(str(error)), severity="error", markup=False)
             return
-        self.call_from_thread(self._show_anew, study, replace(extended, settings=study.study.settings))
+        self.call_from_thread(self._replace_study_screen, study, replace(extended, settings=study.study.settings))
 
-    def _show_anew(self, study: StudySession, extended: StudyFile) -> None:
+    def _replace_study_screen(self, study: StudySession, extended: StudyFile) -> None:
         if study is not self.study or len(extended.plan.instances) <= len(study.plan.instances):
             return
         while not isinstance(self.screen, StudyScreen):
