@@ -109,11 +109,11 @@ class MtuiApp(AppBase):
             self.push_screen(StudiesScreen())
 
     def _open(self, directory: StudyDirectory, study: StudyFile) -> None:
-        self.study = StudySession(directory, study, self._tell_news)
+        self.study = StudySession(directory, study, self._post_change)
         self.push_screen(StudyScreen(self.study, plain=self.plain))
         self.study.start()
 
-    def _tell_news(self) -> None:
+    def _post_change(self) -> None:
         """Notify the app; called on other threads."""
         self.post_message(self.StudyChanged())
 
