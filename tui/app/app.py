@@ -80,7 +80,7 @@ class MtuiApp(AppBase):
         self._first = (directory, study) if directory and study else None
         self._leaving = False
         self._typed = TypedAhead(self, super().on_event)
-        self._guard = Guard(self._told_to_leave, self._hand_over)
+        self._guard = Guard(self._exit_on_signal, self._hand_over)
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = self._first_theme()
@@ -198,7 +198,7 @@ class MtuiApp(AppBase):
         while len(self.screen_stack) > 1 and not isinstance(self.screen, StudiesScreen):
             self.pop_screen()
 
-    def _told_to_leave(self, number: int) -> None:
+    def _exit_on_signal(self, number: int) -> None:
         self.exit(return_code=128 + number)
 
     def _hand_over(self) -> None:
