@@ -36,9 +36,9 @@ class TypedAhead:
             return
         chain = self._chain()
         await self._give(key)
-        self._task = asyncio.create_task(self._go_on(chain))
+        self._task = asyncio.create_task(self._next_key(chain))
 
-    async def _go_on(self, chain: list[DOMNode]) -> None:
+    async def _next_key(self, chain: list[DOMNode]) -> None:
         await self._settle(chain)
         while self._waiting:
             chain = self._chain()
