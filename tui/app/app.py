@@ -308,7 +308,7 @@ class MtuiApp(AppBase):
 
     async def on_event(self, event: Event) -> None:
         if isinstance(event, Key) and not event.is_forwarded:
-            await self._typed.take(event)
+            await self._typed.handle_key(event)
         else:
             await super().on_event(event)
 

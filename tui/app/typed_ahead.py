@@ -29,7 +29,7 @@ class TypedAhead:
         self._waiting: deque[Key] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    async def take(self, key: Key) -> None:
+    async def handle_key(self, key: Key) -> None:
         """Handle a key now, or after the keys that are pending."""
         if self._task is not None and not self._task.done():
             self._waiting.append(key)
