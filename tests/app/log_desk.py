@@ -53,7 +53,7 @@ class Desk:
     async def settle(self) -> None:
         """Look at the file until nothing is new."""
         await self.until(lambda: not self.pane.reader.is_reading, "an answer")
-        self.pane.look()
+        self.pane.poll_file()
         await self.until(lambda: not self.pane.reader.is_reading, "an answer")
         await self.pilot.pause()
 

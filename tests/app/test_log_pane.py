@@ -174,13 +174,13 @@ async def test_nobody_looks_at_a_file_that_nobody_sees(desk: Desk) -> None:
     desk.pane.display = False
     await desk.pilot.pause()
     await desk.until(lambda: not desk.pane.reader.is_reading, "the answer to the last look")
-    desk.pane.look()
+    desk.pane.poll_file()
     assert not desk.pane.reader.is_reading
     desk.pane.display = True
     await desk.pilot.pause()
     await desk.pilot.app.push_screen(Screen())
     await desk.until(lambda: not desk.pane.reader.is_reading, "the answer to the last look")
-    desk.pane.look()
+    desk.pane.poll_file()
     assert not desk.pane.reader.is_reading
     await desk.pilot.app.pop_screen()
     await desk.pilot.app.push_screen(ModalScreen())
@@ -199,10 +199,10 @@ async def test_a_file_system_that_hangs_holds_up_nothing(desk: Desk) -> None:
     desk.path.write_text("x\n")
     await desk.show()
     desk.pane.reader.tail = Hung(desk.path)
-    desk.pane.look()
+    desk.pane.poll_file()
     assert desk.pane.reader.begun_at is not None
     desk.pane.reader.begun_at -= 10
-    desk.pane.look()
+    desk.pane.poll_file()
     assert desk.words.startswith("the file system does not answer")
     other = desk.path.with_name("other.out")
     other.write_text("other\n")

@@ -105,7 +105,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self.reader.open(path)
         self.following = True
-        self.look()
+        self.poll_file()
         if not self.reader.is_reading:  # nothing is being read, so no answer will come
             self._clear()
 
@@ -122,7 +122,7 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if self._search:
             self._search = Search(self._search.pattern)
 
-    def look(self) -> None:
+    def poll_file(self) -> None:
         """Read the file now, unless the pane is hidden or a read is in progress."""
         front = self.app.screen
         if self.reader.tail is None or not self.is_on_screen or not (front is self.screen or front.is_modal):
@@ -161,11 +161,11 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     # --- reading
 
     def on_mount(self) -> None:
-        self.set_interval(_INTERVAL, self.look)
+        self.set_interval(_INTERVAL, self.poll_file)
         self._tell()
 
     def on_show(self, _event: Show) -> None:
-        self.look()
+        self.poll_file()
 
     def on_log_pane_polled(self, event: Polled) -> None:
         tail = event.tail
