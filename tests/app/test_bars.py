@@ -126,16 +126,16 @@ def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
 
 def test_the_right_side_gets_what_the_left_leaves() -> None:
     async def user(app: Bars, pilot: Pilot[None]) -> None:
-        app.words.say([("left", "")], [("right", "line--faint")])
+        app.words.show_words([("left", "")], [("right", "line--faint")])
         await pilot.pause()
         assert lines_of(app)[1] == "left" + " " * 31 + "right"
-        app.words.say([("x" * 38, "")], [("right", "line--faint")])
+        app.words.show_words([("x" * 38, "")], [("right", "line--faint")])
         await pilot.pause()
         assert lines_of(app)[1] == "x" * 38 + " ~"
-        app.words.say([("x" * 50, "")], [("right", "")])
+        app.words.show_words([("x" * 50, "")], [("right", "")])
         await pilot.pause()
         assert lines_of(app)[1] == "x" * 39 + "~"
-        app.words.say([])
+        app.words.show_words([])
         await pilot.pause()
         assert lines_of(app)[1] == ""
 
@@ -144,7 +144,7 @@ def test_the_right_side_gets_what_the_left_leaves() -> None:
 
 def test_words_of_wide_characters_fit() -> None:
     async def user(app: Bars, pilot: Pilot[None]) -> None:
-        app.words.say([("日本語" * 10, "")], [("語" * 9, "")])
+        app.words.show_words([("日本語" * 10, "")], [("語" * 9, "")])
         await pilot.pause()
 
     for width in (19, 20, 21, 59, 61, 63):

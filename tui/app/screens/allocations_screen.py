@@ -69,10 +69,10 @@ class AllocationsScreen(Screen[str | None]):
         state = self.study.state
         still = open_words(state, self.study.uses())
         left: Words = [(" Allocations ", "line--strong"), (f" open: {still}" if still else "", "line--faint")]
-        self.query_one("#title", WordLine).say(left)
+        self.query_one("#title", WordLine).show_words(left)
         chosen = self.list.chosen
         words = _account(chosen, is_open=chosen in open_ones(state)) if chosen else []
-        self.query_one("#subject", WordLine).say(words)
+        self.query_one("#subject", WordLine).show_words(words)
 
 
 def _account(allocation: Allocation, *, is_open: bool) -> Words:

@@ -98,7 +98,7 @@ class CommandsScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one("#title", WordLine).say([(" Commands, and what Slurm was told", "line--strong")])
+        self.query_one("#title", WordLine).show_words([(" Commands, and what Slurm was told", "line--strong")])
         self.query_one("#commands").border_title = "Commands"
         uses = self.study.plan.uses_slurm
         empty = "nothing was sent to Slurm yet" if uses else "this study does not use Slurm"

@@ -41,9 +41,9 @@ class GridFilter:
         try:
             self._study.view.set_filter(text, self._study.state)
         except FilterError as error:
-            self._notice.say([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
+            self._notice.show_words([(f" {error.message}  ", "state--failed"), (error.hint, "line--faint")])
             return False
-        self._notice.say([])  # it may be about an earlier filter
+        self._notice.show_words([])  # it may be about an earlier filter
         if text:
             self._last = text
         self._grid.arranged()
@@ -75,7 +75,7 @@ class GridFilter:
         found = self._study.view.next_hit(self._grid.index, step, self._study.state)
         if found is None:
             nothing = "nothing has failed" if self._study.view.hits is None else "the filter shows nothing"
-            self._notice.say([(f" {nothing}", "state--done")])
+            self._notice.show_words([(f" {nothing}", "state--done")])
         else:
             self._grid.go_to(found)
 

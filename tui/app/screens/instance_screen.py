@@ -87,7 +87,7 @@ class InstanceScreen(Screen[int | None]):
         """Show changes; the text is built again only if the instance or an allocation has changed."""
         self.study.take()
         state = self.study.state
-        self.query_one("#title", WordLine).say(self.study.subject(self.index, time.time()))
+        self.query_one("#title", WordLine).show_words(self.study.subject(self.index, time.time()))
         allocations = [(one.name, stands(one), one.reason) for one in open_ones(state)]
         last = state.last_attempt(self.index)
         seen = f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {last} {allocations}"
@@ -97,7 +97,9 @@ class InstanceScreen(Screen[int | None]):
             self._read(self._history)
         if self.study.sent:
             words, kind = self.study.describe_progress(self.study.sent[-1])
-            self.query_one("#notice", WordLine).say([(f" {self.study.sent[-1].words}: ", "line--faint"), (words, kind)])
+            self.query_one("#notice", WordLine).show_words(
+                [(f" {self.study.sent[-1].words}: ", "line--faint"), (words, kind)]
+            )
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _read(self, history: History) -> None:

@@ -137,7 +137,7 @@ class StudiesScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one("#title", WordLine).say([(" mtui ", "line--strong"), (" your studies", "line--faint")])
+        self.query_one("#title", WordLine).show_words([(" mtui ", "line--strong"), (" your studies", "line--faint")])
         self.set_interval(_LOOK_EVERY, self._look)
         self._look()
 

@@ -30,7 +30,7 @@ class StudyLines:
         words = study.progress_words(time.time())
         self._head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
         who = [(f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.who())]
-        self._who.say(who, [(f"{study.directory.root} ", "line--faint")])
+        self._who.show_words(who, [(f"{study.directory.root} ", "line--faint")])
         self._counts.show(counts, total, group, self._selection(selecting=selecting, paused=paused))
 
     def _selection(self, *, selecting: bool, paused: bool) -> Words:
@@ -55,7 +55,7 @@ class StudyLines:
         sent = self._study.sent[-1]
         words, kind = self._study.describe_progress(sent)
         clock = time.strftime("%H:%M:%S", time.localtime(sent.at))
-        self._notice.say([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
+        self._notice.show_words([(f" {clock} {sent.words}: ", "line--faint"), (words, kind)])
         command = self._study.state.commands.get(sent.command)
         if command and command.outcome:
             self._final = sent

@@ -127,7 +127,7 @@ class StudyScreen(Screen[None]):
         self._lines.show(self._filter.group, selecting=self.grid.selecting, paused=self._paused)
         self._filter.reapply()
         if self.app.notice and not self.study.sent:
-            self.notice.say([(f" {self.app.notice}", "state--queued")])
+            self.notice.show_words([(f" {self.app.notice}", "state--queued")])
             self.app.notice = ""
         self._lines.show_command()
         self._show_tabs()
@@ -144,7 +144,7 @@ class StudyScreen(Screen[None]):
             words = [(f" {self._log.source(index)}:", "line--faint"), *self.study.subject(index, time.time())]
         else:
             words = [(f" {self.study.plan.instances[index].name}", "line--strong")]
-        self.subject.say(words, [(f"{self._log.words} ", "line--faint")])
+        self.subject.show_words(words, [(f"{self._log.words} ", "line--faint")])
 
     def _show_log(self) -> None:
         self._log.show(self.grid.index)
@@ -202,7 +202,7 @@ class StudyScreen(Screen[None]):
             for number, name in enumerate(_PAGES, 1)
         ]
         state = str(self.log_pane.border_subtitle or "") if self._page == "log" else ""
-        self.tabs.say(tabs, [(f"{state} ", "line--faint")])
+        self.tabs.show_words(tabs, [(f"{state} ", "line--faint")])
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         if event.widget.id in _PAGES and event.widget.id != self._page:
@@ -301,10 +301,10 @@ class StudyScreen(Screen[None]):
         try:
             sent = await ask_and_send(self.app, self.study, verb, indices)
         except MtuiError as error:
-            self.notice.say([(f" {error}", "state--failed")])
+            self.notice.show_words([(f" {error}", "state--failed")])
             return
         if isinstance(sent, Refusal):
-            self.notice.say([(f" {sent.message}", "state--queued")])
+            self.notice.show_words([(f" {sent.message}", "state--queued")])
         elif sent:
             self.study.view.marks -= set(sent.indices)
             self.grid.repaint()

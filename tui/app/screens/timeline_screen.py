@@ -74,10 +74,10 @@ class TimelineScreen(Screen[int | None]):
         left: Words = [(" Timeline ", "line--strong"), (f" {begun} submitted so far", "line--faint")]
         if timeline.window:
             left.append((f"  {span_words(timeline.window[1] - timeline.window[0])} shown, 0: all", "line--strong"))
-        self.query_one("#timeline-title", WordLine).say(left, self._legend())
+        self.query_one("#timeline-title", WordLine).show_words(left, self._legend())
         index = timeline.index
         if index is None:
-            self.query_one("#timeline-subject", WordLine).say([])
+            self.query_one("#timeline-subject", WordLine).show_words([])
             return
         status = state.status[index]
         words: Words = [
@@ -85,7 +85,7 @@ class TimelineScreen(Screen[int | None]):
             (f" {status.value}", f"state--{LOOKS[status].group.value}"),
         ]
         facts = [_account(attempt, self._clock()) for attempt in state.attempts[index]]
-        self.query_one("#timeline-subject", WordLine).say([*words, ("  " + "; ".join(facts), "line--faint")])
+        self.query_one("#timeline-subject", WordLine).show_words([*words, ("  " + "; ".join(facts), "line--faint")])
 
     def _legend(self) -> Words:
         if self.size.width < 110:

@@ -28,7 +28,7 @@ class WordLine(LineView, can_focus=False):
         self._left: Words = []
         self._right: Words = []
 
-    def say(self, left: Words, right: Words | None = None) -> None:
+    def show_words(self, left: Words, right: Words | None = None) -> None:
         """Show these words; only differences are written to the terminal."""
         self._left, self._right = left, right or []
         self.repaint()
