@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # imported where it is used, to keep --help fast
     from ...core.study_creation import PlanOptions
 
 
-def say_on_stderr(text: str) -> None:
+def print_on_stderr(text: str) -> None:
     """Print text on stderr without control characters, because it may quote a study file."""
     from ..views.text import safe_lines
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from mtui import __version__
 
 from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError
-from .arguments import say_on_stderr
+from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
 from .parser import VERBS, make_parser
 
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.further = further
         return _carry_out(arguments)
     except MtuiError as error:
-        say_on_stderr(f"{error.speaker}{error}")
+        print_on_stderr(f"{error.speaker}{error}")
         return error.exit_code
     except BrokenPipeError:  # the reader of stdout is gone, as in `mtui status DIR | head`
         _drop_output()
@@ -54,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return EXIT_ERROR
         if isinstance(error, PermissionError) and error.filename:
-            say_on_stderr(f"mtui: {error.strerror}: {error.filename}\n  hint: it is another's, or was made unreadable")
+            print_on_stderr(
+                f"mtui: {error.strerror}: {error.filename}\n  hint: it is another's, or was made unreadable"
+            )
             return EXIT_USAGE
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             _drop_output()
-            say_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
+            print_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
             return EXIT_ERROR
         return _bug(error, words)
 

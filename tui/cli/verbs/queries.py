@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ....core.errors import EXIT_FINISHED, UsageError
 from ...views.json_output import print_json
 from ...views.study_opening import read_any_study
-from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from ..arguments import has_terminal, open_target, plan_options, print_on_stderr, study_file
 
 if TYPE_CHECKING:  # imported where it is used, to keep --help fast
     from ....core.engine.state import StudyState
@@ -42,7 +42,7 @@ def plan(arguments: argparse.Namespace) -> int:
         from ....core.plan.plan_json import plan_as_json
 
         for problem in planned.warnings:
-            say_on_stderr(problem.text(planned.study.file))
+            print_on_stderr(problem.text(planned.study.file))
         print_json(plan_as_json(planned.plan))
         return EXIT_FINISHED
     from ...views.text import Paint

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ....core.errors import EXIT_FINISHED, BackendMissing, UsageError
 from ...views.text import plural, safe
-from ..arguments import has_terminal, open_target, plan_options, say_on_stderr, study_file
+from ..arguments import has_terminal, open_target, plan_options, print_on_stderr, study_file
 from ..maestro_flags import notes
 from ..parser import refuse_plan_options
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # imported where it is used: resuming needs no planning
 
 def run(arguments: argparse.Namespace) -> int:
     for note in notes(arguments):
-        say_on_stderr(f"mtui: {note}")
+        print_on_stderr(f"mtui: {note}")
     target = Path(arguments.target)
     if target.is_dir():
         return _go_on(target, arguments)
@@ -232,7 +232,7 @@ def _planned(spec: Path, options: PlanOptions) -> PlannedStudy:
 
     planned = plan_study(spec, options)
     for problem in planned.warnings:
-        say_on_stderr(problem.text(planned.study.file))
+        print_on_stderr(problem.text(planned.study.file))
     return planned
 
 

@@ -22,7 +22,7 @@ from ....core.store.study_reader import read_study
 from ...views.json_output import print_json
 from ...views.status_view import drives, silent_driver
 from ...views.text import plural, print_text, safe
-from ..arguments import say_on_stderr
+from ..arguments import print_on_stderr
 
 _ACKNOWLEDGED = 15.0  # seconds that a driver has to answer; on a network file system it reads the inbox once a second
 _LOOK_EVERY = 0.1
@@ -125,7 +125,7 @@ def _send(
         answer = _answer(follower, command, driver, _ACKNOWLEDGED)
     elif verb == "cancel":
         if silent := silent_driver(directory):
-            say_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
+            print_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
         answer = _carry_out_here(directory, follower, command)
     else:
         words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
