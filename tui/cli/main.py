@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complete()
     words = list(sys.argv[1:] if argv is None else argv)
-    _say_what_can_be_said()
+    _print_despite_encoding()
     try:
         words = _with_verb(words)
         parser = make_parser()
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _bug(error, words)
 
 
-def _say_what_can_be_said() -> None:
+def _print_despite_encoding() -> None:
     """Replace characters that the locale cannot encode; discard output if stdout or stderr is closed."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
