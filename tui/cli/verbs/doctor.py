@@ -38,7 +38,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         found = list(parts)
         print_json(record_of(found))
     else:
-        found = _tell(parts, Paint(sys.stdout))
+        found = _print_findings(parts, Paint(sys.stdout))
     bad = sum(finding.level is Level.PROBLEM for part in found for finding in part.findings)
     return EXIT_ERROR if bad else EXIT_FINISHED
 
@@ -50,7 +50,7 @@ def _checks(directory: Path) -> Iterator[FindingGroup]:
     yield check_machine(os.environ)
 
 
-def _tell(parts: Iterator[FindingGroup], paint: Paint) -> list[FindingGroup]:
+def _print_findings(parts: Iterator[FindingGroup], paint: Paint) -> list[FindingGroup]:
     """Print each group of findings as soon as it is known, because Slurm may be slow."""
     print(
         f"mtui {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}", flush=True
