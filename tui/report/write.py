@@ -61,11 +61,11 @@ def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool)
         if path:
             print_text(f"Written: {path}")
         if path and watch:
-            _go_on(directory, path, form, usages, state)
+            _rewrite_until_over(directory, path, form, usages, state)
     return EXIT_FINISHED
 
 
-def _go_on(directory: StudyDirectory, path: Path, form: str, usages: _Usages, state: StudyState) -> None:
+def _rewrite_until_over(directory: StudyDirectory, path: Path, form: str, usages: _Usages, state: StudyState) -> None:
     follower = JournalFollower.from_now(directory.journal)
     pause = threading.Event()
     while not state.result:
