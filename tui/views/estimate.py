@@ -95,7 +95,7 @@ class Estimator:
 
     # --- events
 
-    def take_up(self, state: StudyState) -> None:
+    def resume_from(self, state: StudyState) -> None:
         """Start again from a loaded state."""
         self._clear()
         self.began = next((one[0].submitted_at for one in state.attempts.values() if one[0].submitted_at), 0.0)

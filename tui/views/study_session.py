@@ -95,7 +95,7 @@ class StudySession:
         if first is not None:
             self.state = first
             self.is_read = True
-            self.estimator.take_up(first)
+            self.estimator.resume_from(first)
         for event in events:
             if isinstance(event, PlanExtended) and event.size > len(self.plan.instances):
                 self.is_outdated = True  # read all again: later events may be about instances missing in this plan

@@ -102,11 +102,11 @@ def test_the_same_from_a_state_that_others_led_to() -> None:
     run = Run(SWEEP, _noisy(60))
     run.go(600)
     other = Estimator(SWEEP)
-    other.take_up(run.state)
+    other.resume_from(run.state)
     assert other.estimate(run.state, run.now) == run.estimate()
     assert other.began == run.estimator.began == START
     run.go()
-    other.take_up(run.state)
+    other.resume_from(run.state)
     assert other.estimate(run.state, run.now).words == "nothing left to do"
 
 

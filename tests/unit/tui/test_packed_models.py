@@ -152,7 +152,7 @@ def test_what_was_returned_does_not_count_as_running() -> None:
         state.apply(event)
         estimator.note(event, state)
     again = Estimator(SWEEP)
-    again.take_up(state)
+    again.resume_from(state)
     assert estimator._running == again._running == 4  # pyright: ignore[reportPrivateUsage]
     event = returned(*ALL[::-1])
     state.apply(event)
