@@ -51,7 +51,7 @@ class EventLines:
         self._members: dict[str, list[int]] = {}  # instances of each submission in progress
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
-        for index, status, text, matters in self._tell(event, state):
+        for index, status, text, matters in self._print(event, state):
             if self._quiet and not matters:
                 continue
             name = safe(state.plan.instances[index].name) if index is not None else ""
@@ -63,7 +63,7 @@ class EventLines:
                 progress = progress.partition(" ")[0]  # the line is too long: show only how many are done
             self._write(f"{clock}  {coloured}  [{progress}]")
 
-    def _tell(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
+    def _print(self, event: ev.Event, state: StudyState) -> list[tuple[int | None, Status | None, str, bool]]:
         """Return lines to print: instance, colour, text, and whether it is printed when quiet."""
         match event:
             case ev.SubmitIntended():
