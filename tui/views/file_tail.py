@@ -74,7 +74,7 @@ class FileTail:
             return False
         anew = self._is_another(descriptor, found)
         if anew:
-            self._begin_anew()
+            self._restart()
         self._stamp = stamp
         if found.st_size - self._position > WINDOW:
             self._forget()
@@ -96,7 +96,7 @@ class FileTail:
             return True
         return os.pread(descriptor, len(self._seal), self._position - len(self._seal)) != self._seal
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         self._forget()
         self._position = 0
         self._seal = b""
