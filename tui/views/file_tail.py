@@ -123,9 +123,9 @@ class FileTail:
         if not self._open:
             pieces.pop()
         self.lines += [piece if len(piece) <= LONGEST else _shortened(piece) for piece in pieces]
-        self._let_go()
+        self._close()
 
-    def _let_go(self) -> None:
+    def _close(self) -> None:
         """Drop the oldest lines beyond the limits."""
         gone = max(0, len(self.lines) - MOST_LINES)
         held = sum(map(len, self.lines[gone:]))
