@@ -47,7 +47,7 @@ class FileTail:
         self.changed = self.end
         grown = False
         try:
-            grown = self._look()
+            grown = self._check_file()
             self.missing, self.problem = False, ""
         except (FileNotFoundError, NotADirectoryError):
             self.missing, self.problem = True, ""
@@ -57,7 +57,7 @@ class FileTail:
             self.missing, self.problem = False, "no file can have this name"
         return grown or before != (self.missing, self.problem)
 
-    def _look(self) -> bool:
+    def _check_file(self) -> bool:
         # Checked before opening: opening a pipe wakes its writer, opening a device may have any effect.
         _only_files(self.path.stat())
         descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
