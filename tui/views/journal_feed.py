@@ -53,7 +53,7 @@ class JournalFeed:
         """Read now, because something is new. May be called from any thread."""
         self._woken.set()
 
-    def take(self) -> tuple[StudyState | None, list[Event]]:
+    def take_events(self) -> tuple[StudyState | None, list[Event]]:
         """Return the state that was read first, once, and the events since the last call."""
         with self._lock:
             first, events = self._first, self._events

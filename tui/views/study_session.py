@@ -91,7 +91,7 @@ class StudySession:
 
     def take(self) -> bool:
         """Apply new events of the journal; return whether there were any."""
-        first, events = self.feed.take()
+        first, events = self.feed.take_events()
         if first is not None:
             self.state = first
             self.is_read = True

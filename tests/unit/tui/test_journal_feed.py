@@ -40,7 +40,7 @@ class Reader:
         assert threading.current_thread().name == "mtui-feed"
 
     def take(self) -> None:
-        first, events = self.feed.take()
+        first, events = self.feed.take_events()
         if first is not None:
             assert self.state is None, "it is given once"
             self.state = first
