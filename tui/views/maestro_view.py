@@ -41,7 +41,7 @@ class MaestroFeed:
     def wake(self) -> None:
         """Do nothing: status.csv is checked at fixed intervals."""
 
-    def take(self) -> tuple[StudyState | None, list[Event]]:
+    def take_events(self) -> tuple[StudyState | None, list[Event]]:
         with self._lock:
             state, self._state = self._state, None
             return state, []
