@@ -144,7 +144,7 @@ class MtuiApp(AppBase):
             return
         while not isinstance(self.screen, StudyScreen):
             self.pop_screen()
-        study.begin_anew(extended)
+        study.restart(extended)
         self.switch_screen(StudyScreen(study, plain=self.plain))
         self.notify(f"rows were added: {len(study.plan.instances):,} instances", markup=False)
 

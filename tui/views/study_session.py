@@ -83,7 +83,7 @@ class StudySession:
     def stop(self) -> None:
         self.feed.stop()
 
-    def begin_anew(self, study: StudyFile) -> None:
+    def restart(self, study: StudyFile) -> None:
         """Read everything again, because the plan has more rows. The driver is not affected."""
         self.feed.stop()
         self._read(study)
