@@ -40,7 +40,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
 
 def farewell(study: StudySession) -> str:
     """Return the status of the study, its driver, and the command that opens it again."""
-    study.take()
+    study.apply_events()
     state, directory = study.state, study.directory
     lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
     if state.result:

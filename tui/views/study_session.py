@@ -89,7 +89,7 @@ class StudySession:
         self._read(study)
         self.feed.start()
 
-    def take(self) -> bool:
+    def apply_events(self) -> bool:
         """Apply new events of the journal; return whether there were any."""
         first, events = self.feed.take_events()
         if first is not None:

@@ -60,7 +60,7 @@ class Opened:
 
     def take(self, condition: Callable[[], object]) -> None:
         def holds() -> bool:
-            self.study.take()
+            self.study.apply_events()
             return bool(condition())
 
         wait_until(holds, 20, "the journal is followed")

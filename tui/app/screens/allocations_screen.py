@@ -52,7 +52,7 @@ class AllocationsScreen(Screen[str | None]):
         self.show_news()
 
     def show_news(self) -> None:
-        self.study.take()
+        self.study.apply_events()
         self.list.look(time.time())
         self._say()
 

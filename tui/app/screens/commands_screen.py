@@ -108,7 +108,7 @@ class CommandsScreen(Screen[None]):
         self.show_news()
 
     def show_news(self) -> None:
-        self.study.take()
+        self.study.apply_events()
         self.query_one(CommandList).show_news()
 
     def action_pager(self) -> None:

@@ -85,7 +85,7 @@ class InstanceScreen(Screen[int | None]):
 
     def show_news(self) -> None:
         """Show changes; the text is built again only if the instance or an allocation has changed."""
-        self.study.take()
+        self.study.apply_events()
         state = self.study.state
         self.query_one("#title", WordLine).show_words(self.study.subject(self.index, time.time()))
         allocations = [(one.name, status_text(one), one.reason) for one in open_ones(state)]

@@ -107,7 +107,7 @@ class StudyScreen(Screen[None]):
         if self._paused:
             return
         was_read = self.study.is_read
-        self.study.take()
+        self.study.apply_events()
         state = self.study.state
         if self.study.is_read != was_read:
             self.refresh_bindings()
