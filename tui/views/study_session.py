@@ -138,7 +138,7 @@ class StudySession:
 
     # --- descriptions
 
-    def who(self) -> Words:
+    def describe_driver(self) -> Words:
         """Describe the driver, and any reason why the screen may be outdated."""
         words: Words = []
         if isinstance(self.driving, MaestroAtHelm):

@@ -188,7 +188,7 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
 )
 def test_who_drives_is_told(opened: Opened, location: DriverLocation, said: str) -> None:
     opened.locate(location)
-    assert _said(opened.study.who()) == said
+    assert _said(opened.study.describe_driver()) == said
 
 
 def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays(opened: Opened) -> None:
@@ -196,27 +196,27 @@ def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays
     silent = ev.SlurmSilent(at=NOW, message="Unable to contact slurm controller")
     opened.tell(silent)
     since = time.strftime("%H:%M", time.localtime(NOW))
-    assert f"|Slurm silent since {since}: Unable to contact slurm controller" in _said(opened.study.who())
+    assert f"|Slurm silent since {since}: Unable to contact slurm controller" in _said(opened.study.describe_driver())
     assert opened.study.state.status[0] is Status.RUNNING
     opened.tell(ev.SlurmAnswers(at=NOW + 60))
-    assert "silent" not in _said(opened.study.who())
+    assert "silent" not in _said(opened.study.describe_driver())
 
 
 def test_a_slurm_that_takes_no_more_is_told(opened: Opened) -> None:
     opened.tell(script.intend("s", (0, 1)), script.deferred("s"))
-    assert "Slurm takes no more for now: too many" in _said(opened.study.who())
+    assert "Slurm takes no more for now: too many" in _said(opened.study.describe_driver())
 
 
 def test_a_journal_that_cannot_be_read_is_told(opened: Opened) -> None:
     opened.study.feed.problem = "it is damaged"
-    assert "the journal cannot be read: it is damaged" in _said(opened.study.who())
+    assert "the journal cannot be read: it is damaged" in _said(opened.study.describe_driver())
 
 
 def test_data_that_is_old_says_so(opened: Opened) -> None:
     opened.study.feed.stop()
     opened.study.feed._thread.join(20)
     opened.study.feed.read_at = time.monotonic() - 190
-    assert "shown as of 3m ago" in _said(opened.study.who())
+    assert "shown as of 3m ago" in _said(opened.study.describe_driver())
 
 
 # --- an instance, and the study

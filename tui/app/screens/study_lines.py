@@ -29,7 +29,9 @@ class StudyLines:
         total = len(study.plan.instances)
         words = study.progress_words(time.time())
         self._head.show(Progress(study.plan.name, counts, state.counts[Status.FINISHED], total, words))
-        who = [(f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.who())]
+        who = [
+            (f"{' ' if place == 0 else ', '}{text}", name) for place, (text, name) in enumerate(study.describe_driver())
+        ]
         self._who.show_words(who, [(f"{study.directory.root} ", "line--faint")])
         self._counts.show(counts, total, group, self._selection(selecting=selecting, paused=paused))
 
