@@ -67,7 +67,7 @@ class MaestroFeed:
                 return
 
 
-class MaestroAtHelm:
+class MaestroConductor:
     """Replaces DriverThread (driver_thread.py) for a study of Maestro, which mtui never drives."""
 
     def __init__(self, directory: MaestroDirectory) -> None:

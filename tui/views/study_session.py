@@ -25,7 +25,7 @@ from .appearance import group_of
 from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
 from .journal_feed import JournalFeed, apply
-from .maestro_view import MaestroAtHelm, MaestroFeed
+from .maestro_view import MaestroConductor, MaestroFeed
 from .status_grid import GridView
 from .study_opening import require_ours
 from .text import plural, safe
@@ -55,7 +55,7 @@ class StudySession:
         self._changed = changed
         self._read(study)
         if isinstance(directory, MaestroDirectory):
-            self.driving: DriverThread | MaestroAtHelm = MaestroAtHelm(directory)
+            self.driving: DriverThread | MaestroConductor = MaestroConductor(directory)
         else:
             self.driving = DriverThread(directory, study, changed, lambda: self.feed.wake())
 
@@ -141,7 +141,7 @@ class StudySession:
     def describe_driver(self) -> Words:
         """Describe the driver, and any reason why the screen may be outdated."""
         words: Words = []
-        if isinstance(self.driving, MaestroAtHelm):
+        if isinstance(self.driving, MaestroConductor):
             words.append((safe(self.driving.words), "line--faint"))
         else:
             words += self._location_words(self.driving.location)
