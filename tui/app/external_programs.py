@@ -21,7 +21,7 @@ from .app_base import AppBase
 _COME_BACK = "mtui: a shell; exit comes back"
 
 
-def page(app: AppBase, path: Path | None) -> None:
+def open_pager(app: AppBase, path: Path | None) -> None:
     """Show a whole file in the pager."""
     if path is None or not path.exists():
         app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)

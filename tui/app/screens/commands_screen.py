@@ -15,7 +15,7 @@ from textual.widgets import Footer
 from ...views.study_session import StudySession
 from ...views.text import safe
 from ..app_base import AppBase
-from ..external_programs import page
+from ..external_programs import open_pager
 from ..widgets.bars import WordLine
 from ..widgets.line_view import LineView, fit
 from ..widgets.log_pane import LogPane
@@ -112,4 +112,4 @@ class CommandsScreen(Screen[None]):
         self.query_one(CommandList).show_news()
 
     def action_pager(self) -> None:
-        page(self.app, self.study.directory.slurm_log)
+        open_pager(self.app, self.study.directory.slurm_log)

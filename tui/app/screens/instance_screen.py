@@ -24,7 +24,7 @@ from ...views.text import Paint, plural, safe
 from ...views.why_text import why_text
 from ..app_base import AppBase
 from ..clipboard import copy_menu
-from ..external_programs import edit_script, open_shell, page
+from ..external_programs import edit_script, open_pager, open_shell
 from ..widgets.bars import WordLine
 
 _MOST_NAMES = 12
@@ -185,7 +185,7 @@ class InstanceScreen(Screen[int | None]):
         self.app.act(verb, {self.index})
 
     def action_pager(self) -> None:
-        page(self.app, self.study.directory.stdout(self.study.plan.instances[self.index]))
+        open_pager(self.app, self.study.directory.stdout(self.study.plan.instances[self.index]))
 
     def action_editor(self) -> None:
         edit_script(self.app, self.study, self.index)

@@ -19,7 +19,7 @@ from ....core.errors import MtuiError, Refusal
 from ...views.study_session import StudySession
 from ..app_base import AppBase
 from ..clipboard import copy_menu
-from ..external_programs import edit_script, open_shell, page
+from ..external_programs import edit_script, open_pager, open_shell
 from ..widgets.bars import Counts, Head, WordLine
 from ..widgets.filter_line import FilterLine
 from ..widgets.grid import StatusGrid
@@ -335,7 +335,7 @@ class StudyScreen(Screen[None]):
         self.refresh()
 
     def action_pager(self) -> None:
-        page(self.app, self._log.path(self.grid.index))
+        open_pager(self.app, self._log.path(self.grid.index))
 
     def action_editor(self) -> None:
         if self.grid.index is not None:
