@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 
-def path() -> Path:
+def preferences_path() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "mtui" / "preferences.json"
 
@@ -27,7 +27,7 @@ class Preferences:
 def read() -> Preferences:
     """Read the preferences; missing or invalid ones get their defaults."""
     try:
-        content = json.loads(path().read_text(encoding="utf-8"))
+        content = json.loads(preferences_path().read_text(encoding="utf-8"))
         known = {item.name for item in fields(Preferences)}
         chosen = Preferences(**{key: value for key, value in content.items() if key in known})
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError):
@@ -41,7 +41,7 @@ def read() -> Preferences:
 def write(preferences: Preferences) -> None:
     """Write the preferences; errors are ignored, because a read-only home directory is no reason to stop."""
     with suppress(OSError, RuntimeError):
-        target = path()
+        target = preferences_path()
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_suffix(f".{os.getpid()}.tmp")
         temporary.write_text(json.dumps(asdict(preferences), indent=1), encoding="utf-8")

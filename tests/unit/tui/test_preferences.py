@@ -18,7 +18,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _write(content: str | bytes) -> None:
-    path = preferences.path()
+    path = preferences.preferences_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
@@ -27,7 +27,7 @@ def test_what_is_written_is_read() -> None:
     kept = Preferences("mtui-light", True, {"study.cancel": "x", "grid.mark": "m,insert"})
     preferences.write(kept)
     assert preferences.read() == kept
-    assert [path.name for path in preferences.path().parent.iterdir()] == ["preferences.json"]
+    assert [path.name for path in preferences.preferences_path().parent.iterdir()] == ["preferences.json"]
 
 
 def test_without_a_file_there_are_the_defaults() -> None:
