@@ -73,7 +73,7 @@ class MtuiApp(AppBase):
     ) -> None:
         super().__init__()
         self.animation_level = "none"  # over SSH each frame costs kilobytes
-        self._kept = preferences.read()
+        self._kept = preferences.read_preferences()
         self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
         self.study: StudySession | None = None
         self.notice = notice

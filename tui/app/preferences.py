@@ -24,7 +24,7 @@ class Preferences:
     keys: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def read() -> Preferences:
+def read_preferences() -> Preferences:
     """Read the preferences; missing or invalid ones get their defaults."""
     try:
         content = json.loads(preferences_path().read_text(encoding="utf-8"))

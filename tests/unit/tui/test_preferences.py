@@ -26,12 +26,12 @@ def _write(content: str | bytes) -> None:
 def test_what_is_written_is_read() -> None:
     kept = Preferences("mtui-light", True, {"study.cancel": "x", "grid.mark": "m,insert"})
     preferences.write(kept)
-    assert preferences.read() == kept
+    assert preferences.read_preferences() == kept
     assert [path.name for path in preferences.preferences_path().parent.iterdir()] == ["preferences.json"]
 
 
 def test_without_a_file_there_are_the_defaults() -> None:
-    assert preferences.read() == Preferences("", None, {})
+    assert preferences.read_preferences() == Preferences("", None, {})
 
 
 @pytest.mark.parametrize(
@@ -39,23 +39,23 @@ def test_without_a_file_there_are_the_defaults() -> None:
 )
 def test_a_damaged_file_is_as_none(content: str | bytes) -> None:
     _write(content)
-    assert preferences.read() == Preferences()
+    assert preferences.read_preferences() == Preferences()
 
 
 def test_of_a_file_that_is_partly_understood_that_part_counts() -> None:
     _write(json.dumps({"theme": "mtui-mono", "ascii": "yes", "keys": {"a": "x", "b": 3}, "of a newer mtui": [1]}))
-    assert preferences.read() == Preferences("mtui-mono", None, {"a": "x"})
+    assert preferences.read_preferences() == Preferences("mtui-mono", None, {"a": "x"})
 
 
 def test_a_file_that_cannot_be_read_is_as_none(home: Path) -> None:
     (home / "mtui" / "preferences.json").mkdir(parents=True)
-    assert preferences.read() == Preferences()
+    assert preferences.read_preferences() == Preferences()
 
 
 def test_a_home_that_cannot_be_written_keeps_nothing(home: Path) -> None:
     home.write_text("a file where the directory should be")
     preferences.write(Preferences("mtui-light"))
-    assert preferences.read() == Preferences()
+    assert preferences.read_preferences() == Preferences()
 
 
 def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,4 +65,4 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setattr(Path, "home", classmethod(none))
     preferences.write(Preferences("mtui-light"))
-    assert preferences.read() == Preferences()
+    assert preferences.read_preferences() == Preferences()
