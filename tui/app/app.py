@@ -290,7 +290,7 @@ class MtuiApp(AppBase):
 
     def _keep(self, kept: preferences.Preferences) -> None:
         self._kept = kept
-        preferences.write(kept)
+        preferences.write_preferences(kept)
 
     def action_drive(self) -> None:
         if self.study is not None:

@@ -38,7 +38,7 @@ def read_preferences() -> Preferences:
     return Preferences(theme, chosen.ascii if isinstance(chosen.ascii, bool) else None, clean)
 
 
-def write(preferences: Preferences) -> None:
+def write_preferences(preferences: Preferences) -> None:
     """Write the preferences; errors are ignored, because a read-only home directory is no reason to stop."""
     with suppress(OSError, RuntimeError):
         target = preferences_path()

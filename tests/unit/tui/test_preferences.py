@@ -25,7 +25,7 @@ def _write(content: str | bytes) -> None:
 
 def test_what_is_written_is_read() -> None:
     kept = Preferences("mtui-light", True, {"study.cancel": "x", "grid.mark": "m,insert"})
-    preferences.write(kept)
+    preferences.write_preferences(kept)
     assert preferences.read_preferences() == kept
     assert [path.name for path in preferences.preferences_path().parent.iterdir()] == ["preferences.json"]
 
@@ -54,7 +54,7 @@ def test_a_file_that_cannot_be_read_is_as_none(home: Path) -> None:
 
 def test_a_home_that_cannot_be_written_keeps_nothing(home: Path) -> None:
     home.write_text("a file where the directory should be")
-    preferences.write(Preferences("mtui-light"))
+    preferences.write_preferences(Preferences("mtui-light"))
     assert preferences.read_preferences() == Preferences()
 
 
@@ -64,5 +64,5 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.delenv("XDG_CONFIG_HOME")
     monkeypatch.setattr(Path, "home", classmethod(none))
-    preferences.write(Preferences("mtui-light"))
+    preferences.write_preferences(Preferences("mtui-light"))
     assert preferences.read_preferences() == Preferences()
