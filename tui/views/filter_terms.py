@@ -37,7 +37,7 @@ class Term:
     value: str
 
 
-def terms(text: str) -> Iterator[Term]:
+def parse_terms(text: str) -> Iterator[Term]:
     """Yield the terms of a text, without quotes; empty ones are left out."""
     for found in _TERM.finditer(text):
         plain = mask = ""

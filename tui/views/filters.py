@@ -109,7 +109,7 @@ class Filter:
 def parse(text: str, plan: Plan) -> Filter:
     """Parse a filter. Raises FilterError if it is invalid."""
     result = Filter(text, plan)
-    for term in ft.terms(text):
+    for term in ft.parse_terms(text):
         if not term.sign:
             result.names.append((ft.pattern(term.value), term.negated))
         elif term.sign == ":":
