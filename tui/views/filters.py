@@ -22,7 +22,7 @@ from ...core.spec.problems import nearest
 from . import filter_terms as ft
 from .filter_terms import FilterError
 
-__all__ = ["KEYS", "Filter", "FilterError", "completions", "parse"]
+__all__ = ["KEYS", "Filter", "FilterError", "completions", "parse_filter"]
 
 KEYS = ("state", "step", "job", "node", "alloc", "cause")
 
@@ -106,7 +106,7 @@ class Filter:
         return mask
 
 
-def parse(text: str, plan: Plan) -> Filter:
+def parse_filter(text: str, plan: Plan) -> Filter:
     """Parse a filter. Raises FilterError if it is invalid."""
     result = Filter(text, plan)
     for term in ft.parse_terms(text):

@@ -13,7 +13,7 @@ from ...core.engine.state import StudyState
 from ...core.engine.status import UNSUCCESSFUL
 from ...core.plan.study_plan import Plan, PlannedStep
 from .appearance import StatusGroup, group_of
-from .filters import Filter, parse
+from .filters import Filter, parse_filter
 
 BY_ROW = ""  # the sort key of the order in the study file
 
@@ -60,7 +60,7 @@ class GridView:
         self.row_count = rows if plan.instances else 0
         self.steps: list[PlannedStep] = [step for step in plan.steps if step.instances]
         self.columns = {step.index: column for column, step in enumerate(self.steps)}
-        self.filter: Filter = parse("", plan)
+        self.filter: Filter = parse_filter("", plan)
         self.sort = Sort()
         self.order: list[int] = list(range(self.row_count))
         self.hits: set[int] | None = None  # the instances that match the filter; None: all
@@ -96,7 +96,7 @@ class GridView:
 
     def set_filter(self, text: str, state: StudyState) -> None:
         """Show the rows with a match. Raises FilterError, and changes nothing then."""
-        self.filter = parse(text, self.plan)
+        self.filter = parse_filter(text, self.plan)
         self.arrange(state)
 
     def set_sort(self, sort: Sort, state: StudyState) -> None:

@@ -12,7 +12,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.views.appearance import LOOKS, Look, StatusGroup
-from mtui.tui.views.filters import FilterError, completions, parse
+from mtui.tui.views.filters import FilterError, completions, parse_filter
 from tests.plans import plan, step
 from tests.unit.engine import script
 
@@ -29,7 +29,7 @@ NAMES = [instance.name for instance in PLAN.instances]
 
 def _found(text: str, state: StudyState | None = None, of: Plan = PLAN) -> list[str]:
     state = state or StudyState(of)
-    chosen = parse(text, of)
+    chosen = parse_filter(text, of)
     found = chosen.matching(state)
     assert found == [index for index in range(len(of.instances)) if chosen.matches(index, state)]
     return [of.instances[index].name for index in found]
@@ -37,7 +37,7 @@ def _found(text: str, state: StudyState | None = None, of: Plan = PLAN) -> list[
 
 def _error(text: str, of: Plan = PLAN) -> tuple[str, str]:
     with pytest.raises(FilterError) as caught:
-        parse(text, of)
+        parse_filter(text, of)
     return caught.value.message, caught.value.hint
 
 
@@ -82,19 +82,19 @@ def _sample() -> StudyState:
     ],
 )
 def test_a_word_for_a_state(word: str, states: set[Status]) -> None:
-    assert parse(f"state:{word}", PLAN).states == states
+    assert parse_filter(f"state:{word}", PLAN).states == states
 
 
 @pytest.mark.parametrize("group", StatusGroup)
 def test_the_word_of_a_group_means_all_of_it(group: StatusGroup) -> None:
     states = {status for status, look in LOOKS.items() if look.group is group}
-    assert parse(f"state:{group.value}", PLAN).states == states
-    assert parse(f"!state:{group.value}", PLAN).states == set(Status) - states
+    assert parse_filter(f"state:{group.value}", PLAN).states == states
+    assert parse_filter(f"!state:{group.value}", PLAN).states == set(Status) - states
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=lambda look: look.word)
 def test_every_word_of_the_grid_is_understood(look: Look) -> None:
-    assert parse(f"state:{look.word}", PLAN).states
+    assert parse_filter(f"state:{look.word}", PLAN).states
 
 
 def test_states_are_those_of_the_moment() -> None:
@@ -171,7 +171,7 @@ def test_a_text_is_part_of_the_name() -> None:
     assert _found("*post*10") == ["sim-post_NAME.beta.SIZE.10"]
     assert _found("!sim !by !report") == ["prepare"]
     assert _found("") == _found('  "" ! !""') == NAMES
-    assert parse('"" !', PLAN).is_empty
+    assert parse_filter('"" !', PLAN).is_empty
 
 
 # --- parameters
@@ -213,8 +213,8 @@ def test_a_step_without_the_parameter_matches_if_one_of_its_rows_does() -> None:
 def test_terms_on_parameters_are_asked_of_one_row() -> None:
     assert _found("step:prepare SIZE=9 NAME=beta") == []
     assert _found("step:prepare SIZE=10 NAME=beta") == ["prepare"]
-    assert list(parse("SIZE=100 !NAME=alps state:failed", PLAN).row_mask or ()) == [0, 0, 0, 1]
-    assert parse("state:failed alps", PLAN).row_mask is None
+    assert list(parse_filter("SIZE=100 !NAME=alps state:failed", PLAN).row_mask or ()) == [0, 0, 0, 1]
+    assert parse_filter("state:failed alps", PLAN).row_mask is None
 
 
 def test_numbers_are_exact() -> None:
@@ -301,7 +301,7 @@ _TEXTS = st.one_of(st.text(), st.lists(_PIECES, max_size=8).map("".join))
 def test_whatever_is_typed_is_a_filter_or_a_filter_error(text: str) -> None:
     state = _sample()
     try:
-        chosen = parse(text, PLAN)
+        chosen = parse_filter(text, PLAN)
     except FilterError as error:
         assert error.message
     else:
@@ -315,7 +315,7 @@ def test_whatever_is_typed_is_a_filter_or_a_filter_error(text: str) -> None:
 def test_all_terms_must_hold(one: str, other: str) -> None:
     state = _sample()
     try:
-        first, second, both = parse(one, PLAN), parse(other, PLAN), parse(f"{one} {other}", PLAN)
+        first, second, both = parse_filter(one, PLAN), parse_filter(other, PLAN), parse_filter(f"{one} {other}", PLAN)
     except FilterError:
         return
     if '"' not in one:

@@ -13,7 +13,7 @@ from mtui.core.plan.study_plan import Plan
 from mtui.tui.views import timeline as tl
 from mtui.tui.views.allocation_text import Occupancy, Use, clock, left, not_begun, open_words, status_text
 from mtui.tui.views.estimate import Estimator
-from mtui.tui.views.filters import parse
+from mtui.tui.views.filters import parse_filter
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
 from tests.plans import plan, step
 from tests.unit.engine.script import apply, state_of
@@ -163,12 +163,12 @@ def test_what_was_returned_does_not_count_as_running() -> None:
 def test_instances_by_their_allocation() -> None:
     state = state_of(SWEEP, *GIVEN)
     for text in ("alloc:401", "alloc:40*", "alloc:1-1", "alloc:401,9"):
-        assert parse(text, SWEEP).matching(state) == [0, 1, 2, 3]
-    assert parse("alloc:40", SWEEP).matching(state) == []
-    assert parse("!alloc:401", SWEEP).matching(state) == [4, 5, 6, 7]
+        assert parse_filter(text, SWEEP).matching(state) == [0, 1, 2, 3]
+    assert parse_filter("alloc:40", SWEEP).matching(state) == []
+    assert parse_filter("!alloc:401", SWEEP).matching(state) == [4, 5, 6, 7]
     apply(state, returned((0, 1)), asked("1-2"), queued("1-2", "402"), given("h", (0, 2), name="1-2"))
-    assert parse("alloc:402", SWEEP).matching(state) == [0]
-    assert parse("alloc:401", SWEEP).matching(state) == [1, 2, 3]
+    assert parse_filter("alloc:402", SWEEP).matching(state) == [0]
+    assert parse_filter("alloc:401", SWEEP).matching(state) == [1, 2, 3]
 
 
 def test_cancelling_tells_jobs_from_instances_in_allocations() -> None:
