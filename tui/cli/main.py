@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtui import __version__
 
@@ -18,9 +17,6 @@ from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, Usa
 from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
 from .parser import VERBS, make_parser
-
-if TYPE_CHECKING:  # imported where it is used, to keep --help fast
-    pass
 
 
 def main(argv: Sequence[str] | None = None) -> int:

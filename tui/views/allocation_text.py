@@ -84,7 +84,7 @@ def kind_of(attempt: Attempt) -> str:
     return "process" if attempt.backend == "local" else "allocation" if attempt.allocation else "job"
 
 
-def status_text(allocation: Allocation) -> str:
+def allocation_status_text(allocation: Allocation) -> str:
     """Return the state of an allocation in a word."""
     if not allocation.is_over and allocation.ending:
         return "ending"

@@ -17,7 +17,7 @@ from ...core.store import inbox
 from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
-from .allocation_text import Occupancy, Use, left, open_ones, status_text
+from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones
 from .estimate import rough_words
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
@@ -147,7 +147,7 @@ def _allocation_lines(state: StudyState) -> list[str]:
         rows.append(
             (
                 allocation.job or "-",
-                status_text(allocation)
+                allocation_status_text(allocation)
                 + (f" ({safe(textwrap.shorten(allocation.reason, 40))})" if allocation.reason else ""),
                 f"{allocation.nodes:,}",
                 left(allocation, now),

@@ -11,7 +11,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
 from mtui.tui.views import timeline as tl
-from mtui.tui.views.allocation_text import Occupancy, Use, clock, left, not_begun, open_words, status_text
+from mtui.tui.views.allocation_text import Occupancy, Use, allocation_status_text, clock, left, not_begun, open_words
 from mtui.tui.views.estimate import Estimator
 from mtui.tui.views.filters import parse_filter
 from mtui.tui.views.instance_commands import InstanceCommand, command_for
@@ -85,17 +85,21 @@ def test_a_look_at_a_hundred_thousand_instances_is_quick() -> None:
 def test_how_an_allocation_stands() -> None:
     state = state_of(SWEEP, asked(seconds=7200))
     own = state.allocations.by_name["1-1"]
-    assert (status_text(own), not_begun(own), left(own, 0.0)) == ("submitting", "is being asked for", "2:00:00")
+    assert (allocation_status_text(own), not_begun(own), left(own, 0.0)) == (
+        "submitting",
+        "is being asked for",
+        "2:00:00",
+    )
     apply(state, queued())
-    assert (status_text(own), not_begun(own)) == ("pending", "waits in Slurm's queue")
+    assert (allocation_status_text(own), not_begun(own)) == ("pending", "waits in Slurm's queue")
     apply(state, shown(status=Status.RUNNING, reason=""))
-    assert (status_text(own), not_begun(own)) == ("starting", "is starting")
+    assert (allocation_status_text(own), not_begun(own)) == ("starting", "is starting")
     apply(state, began(at=100.0))
-    assert (status_text(own), not_begun(own), left(own, 160.0)) == ("running", "", "0:57:20")
+    assert (allocation_status_text(own), not_begun(own), left(own, 160.0)) == ("running", "", "0:57:20")
     apply(state, ending())
-    assert status_text(own) == "ending"
+    assert allocation_status_text(own) == "ending"
     apply(state, over(status=Status.TIMED_OUT))
-    assert status_text(own) == "timed out"
+    assert allocation_status_text(own) == "timed out"
 
 
 def test_open_ones_in_a_line() -> None:

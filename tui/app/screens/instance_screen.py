@@ -16,7 +16,7 @@ from textual.widgets import Footer, Static
 
 from ....core.engine.status import Status
 from ....core.store.history import History, InstanceEvent
-from ...views.allocation_text import open_ones, status_text
+from ...views.allocation_text import allocation_status_text, open_ones
 from ...views.appearance import GROUP_GLYPHS, group_of
 from ...views.event_text import history_text
 from ...views.study_session import StudySession
@@ -88,7 +88,7 @@ class InstanceScreen(Screen[int | None]):
         self.study.apply_events()
         state = self.study.state
         self.query_one("#title", WordLine).show_words(self.study.subject(self.index, time.time()))
-        allocations = [(one.name, status_text(one), one.reason) for one in open_ones(state)]
+        allocations = [(one.name, allocation_status_text(one), one.reason) for one in open_ones(state)]
         last = state.last_attempt(self.index)
         seen = f"{self.index} {state.status[self.index]} {state.waits_for(self.index)} {last} {allocations}"
         if seen != self._shown:

@@ -12,7 +12,7 @@ from textual.message import Message
 
 from ....core.engine.allocation import Allocation
 from ....core.engine.cause_text import cause_text
-from ...views.allocation_text import Use, group, hosts, left, not_begun, open_ones, status_text
+from ...views.allocation_text import Use, allocation_status_text, group, hosts, left, not_begun, open_ones
 from ...views.appearance import GROUP_GLYPHS, StatusGroup
 from ...views.study_session import StudySession
 from .line_view import LineView, fit
@@ -132,7 +132,7 @@ class AllocationList(LineView):
         segments = [
             Segment(f" {GROUP_GLYPHS[kind][1 if self.plain else 0]} ", colour),
             Segment(fit(allocation.job or "-", _JOB - 1) + " ", job),
-            Segment(fit(status_text(allocation), _STATE), colour),
+            Segment(fit(allocation_status_text(allocation), _STATE), colour),
         ]
         if allocation.name in self._open:
             use = self.study.uses().get(allocation.name, Use(0, len(allocation.members), 0))
