@@ -1,1 +1,1 @@
-"""The study directory: all that a study is stands here, so any driver may die and any other go on."""
+"""The study directory: it holds all of a study, so any driver may die and any other can resume."""

@@ -16,7 +16,7 @@ _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
 
 @dataclass(frozen=True, slots=True)
 class LeaderStarted:
-    """A leader stands ready. `seconds` are left of its walltime, 0 if there is no end."""
+    """A leader is ready. `seconds` are left of its walltime, 0 if there is no end."""
 
     job: str
     hosts: tuple[str, ...]
@@ -28,7 +28,7 @@ class LeaderStarted:
 
 @dataclass(frozen=True, slots=True)
 class LeaderEnding:
-    """A leader has ended, or says that it does."""
+    """A leader has ended, or is about to."""
 
     job: str
     why: str
@@ -38,7 +38,7 @@ Word = LeaderStarted | LeaderEnding | JobReport | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:
-    """Add to a list, whole or (if there is no room) in part. Raises OSError."""
+    """Append to a list, completely or (on a full disk) in part. Raises OSError."""
     data = text.encode("utf-8", "surrogateescape")
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -58,7 +58,7 @@ def has_dispatch(path: Path, submission: str) -> bool:
 
 
 class RecordReader:
-    """The records of one leader, read as they come. It is opened anew each time: so NFS shows what is there."""
+    """The records of one leader, read as they are written. Reopened for each read: so NFS shows new data."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

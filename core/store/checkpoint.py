@@ -22,7 +22,7 @@ from .study_file import StudyFile, without_collection
 
 
 def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudyState, read: Mapping[str, int]) -> None:
-    """Keep the state; `read` says how much of each segment of the journal it holds. Raises OSError."""
+    """Write the state; `read` is how many bytes of each journal segment it contains. Raises OSError."""
     temporary = directory.checkpoint.with_suffix(".tmp")
     with temporary.open("w", encoding="ascii") as file:
         file.write(json.dumps({"study_id": study.study_id, "read": dict(read)}) + "\n")
@@ -34,9 +34,9 @@ def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudySt
 
 
 def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]]:
-    """The state of a study as its journal tells it now, and how much of each segment was read.
+    """Load the current state of a study from checkpoint and journal, and how much of each segment was read.
 
-    Raises StudyDirectoryError for a journal that it cannot understand.
+    Raises StudyDirectoryError for a journal that cannot be parsed.
     """
     with without_collection():
         state, read = _kept(directory, study) or (StudyState(study.plan), {})

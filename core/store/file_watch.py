@@ -1,7 +1,7 @@
 """Wakes the driver when a record appears in the spool or a command in the inbox.
 
-On a local file system the kernel tells of it. On a network one it says nothing of what other nodes write, and
-says so to nobody; there the two small directories are looked at once a second.
+On a local file system the kernel reports changes. On a network file system it silently reports nothing of what
+other nodes write; there the small directories are listed once a second.
 """
 
 from __future__ import annotations

@@ -87,9 +87,9 @@ class Journal:
 
 
 def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev.Event]:
-    """All events of a study, in order. Raises StudyDirectoryError for a journal that it cannot understand.
+    """Read all events of a study, in order. Raises StudyDirectoryError for a journal that cannot be parsed.
 
-    `read` says how many bytes of each segment are known already; it is brought up to date.
+    `read` is how many bytes of each segment were read before; it is updated.
     """
     known = {} if read is None else read
     for path in sorted(folder.glob("*.jsonl")):
@@ -128,7 +128,7 @@ def end_of_journal(journal: Path) -> tuple[str, float]:
 
 def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
     """The events of one segment's bytes. A torn last line is dropped, also if another follows the tear."""
-    lines = data.decode("utf-8", "replace").split("\n")  # at once: json would look at each line for its encoding
+    lines = data.decode("utf-8", "replace").split("\n")  # at once: json would detect the encoding of each line
     del lines[-1]  # what follows the last newline: nothing, or a torn line
     for first in range(0, len(lines), _AT_ONCE):
         records = _records(lines[first : first + _AT_ONCE])

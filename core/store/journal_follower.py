@@ -14,10 +14,10 @@ _LONGEST_LINE = 1 << 20  # bytes that are searched for the end of the last event
 
 
 class JournalFollower:
-    """Reads on where it stopped. Files are opened anew each time: network file systems show no more to an open one."""
+    """Continues where the last read stopped. Files are reopened: an open one shows no new data on NFS."""
 
     def __init__(self, journal: Path, read: Mapping[str, int] | None = None) -> None:
-        """`read` says how much of each segment is known already."""
+        """`read` is how many bytes of each segment were read before."""
         self._journal = journal
         self._offsets: dict[str, int] = dict(read or {})
 
@@ -36,7 +36,7 @@ class JournalFollower:
     def new_events(self) -> list[ev.Event]:
         """The complete lines that were written since the last call.
 
-        Raises StudyDirectoryError for what it cannot understand; the next call gives the same lines again.
+        Raises StudyDirectoryError for lines that cannot be parsed; the next call reads the same lines again.
         """
         events: list[ev.Event] = []
         offsets = dict(self._offsets)

@@ -2,7 +2,7 @@
 
 Taking over creates `owner/N+1` by link(2), which only one can do, on any file system. The holder rewrites a
 heartbeat counter beside it; others judge it by whether the counter moves on their own clock. Times of another
-machine decide nothing: they only tell a reader what to expect. A holder that has let go, whose process on this
+machine decide nothing: they only inform readers. A holder that has released the lease, whose process on this
 host is dead, or whose Slurm job has ended is followed at once.
 """
 
@@ -25,8 +25,8 @@ BEAT_EVERY = 10.0  # seconds between two heartbeats
 _log = get_logger(__name__)
 
 SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver on another host counts as gone
-_OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to say so
-_ASK_EVERY = 1.0  # seconds between two looks at the heartbeat of another host
+_OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to report it
+_ASK_EVERY = 1.0  # seconds between two checks of the heartbeat of another host
 _JOB_ASK_EVERY = 30.0  # seconds between two questions to Slurm for the holder's job
 
 
@@ -61,7 +61,7 @@ class LeaseState(Enum):
 
     @property
     def drives(self) -> bool:
-        """Whether a reader is told that the study is driven. Nobody takes over but from one that is over."""
+        """Whether readers show the study as driven. A takeover needs more: `is_over`."""
         return self in (LeaseState.ALIVE, LeaseState.UNKNOWN)
 
     @property
@@ -77,7 +77,7 @@ def this_host() -> str:
 
 
 def boot_id() -> str:
-    """What tells this boot of this host from all others; empty where the kernel does not say."""
+    """The id of this boot of this host; empty if the kernel has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -91,12 +91,12 @@ def process_start(pid: int) -> str:
 
 
 def is_suspended(pid: int) -> bool:
-    """Whether a process of this host stands still, as after Ctrl-Z."""
+    """Whether a process of this host is suspended, as after Ctrl-Z."""
     return _process(pid)[:1] in (["T"], ["t"])
 
 
 def _process(pid: int) -> list[str]:
-    """What the kernel says of a process of this host, from its state on (man proc_pid_stat); nothing if it is gone."""
+    """The fields of /proc/PID/stat from the state on (proc_pid_stat(5)); empty if the process is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -121,7 +121,7 @@ def read_current_owner(folder: Path) -> Owner | None:
 
 
 def read_owner(folder: Path, epoch: int) -> Owner | None:
-    """Who held an epoch; None if nothing tells."""
+    """Who held an epoch; None if its file cannot be read."""
     try:
         return Owner(**json.loads(_path(folder, epoch).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -170,7 +170,7 @@ class Liveness:
 
     @property
     def words(self) -> str:
-        """Who holds it, and whether that one stands still."""
+        """Who holds it, and whether that process is suspended."""
         owner = self._owner
         suspended = owner.host == this_host() and is_suspended(owner.pid)
         return f"{owner.words}, which is suspended: fg, or kill -CONT {owner.pid}" if suspended else owner.words
@@ -186,7 +186,7 @@ class Liveness:
 
     @property
     def quiet_for(self) -> float:
-        """Seconds since a holder on another host gave a sign of life; 0 on this host, where its process tells."""
+        """Seconds since a holder on another host gave a sign of life; 0 on this host, where its process is checked."""
         if self._owner.host == this_host():
             return 0.0
         return time.monotonic() - self._still_since

@@ -1,6 +1,6 @@
-"""The user's studies: where they are, and how each stands at a glance.
+"""The user's recent studies: their directories, and a summary of each.
 
-Each study directory that was started or opened is remembered in a small file of its own, so that two programs
+Each study directory that was started or opened is remembered in a separate small file, so that two programs
 never write the same one. The file is named by a hash of the path, holds the path, and is as old as the last visit.
 """
 
@@ -75,14 +75,14 @@ def _entries() -> list[tuple[int, Path]]:
     return sorted(entries, reverse=True)
 
 
-# --- how a study stands
+# --- the summary of a study
 
 
 @dataclass(frozen=True, slots=True)
 class StudySummary:
-    """How a study stands by its status.csv, which is a few seconds old at most while somebody drives it.
+    """A study as its status.csv shows it, which is a few seconds old at most while somebody drives it.
 
-    `counts` are instances by status, in the words of engine/status.py; Maestro's table does not tell all of them
+    `counts` are instances by status, in the words of engine/status.py; Maestro's table does not distinguish all of them
     apart, so `failed` holds the blocked ones too. None if there is no table, or it cannot be understood.
     """
 
@@ -90,7 +90,7 @@ class StudySummary:
     counts: dict[str, int] | None
     result: str  # how it ended; empty if it did not
     driver: Owner | None  # who drove last
-    standing: LeaseState | None  # of that driver, as far as one look can tell
+    standing: LeaseState | None  # of that driver, as far as one check shows
     last_change: float  # wall clock seconds; 0 if not known
 
 
@@ -105,12 +105,12 @@ _STATUSES = {
 }
 _STATE_COLUMN = COLUMNS.index("State")
 _MOST_BYTES = 64 << 20  # of a table that is read: some 400,000 instances
-_HEAD = 1 << 16  # of study.json, in which the study's name stands
+_HEAD = 1 << 16  # of study.json, which contains the study's name
 _NAME = re.compile(rb',"name":("(?:[^"\\]|\\.)*")')
 
 
 def summarize_study(root: Path) -> StudySummary:
-    """How a study stands, without its plan and its journal. Never raises: what cannot be read is left out."""
+    """Summarize a study without its plan and journal. Never raises: what cannot be read is left out."""
     directory = StudyDirectory(root)
     driver, standing = None, None
     with suppress(StudyDirectoryError, OSError):

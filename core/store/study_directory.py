@@ -1,4 +1,4 @@
-"""Where everything stands in a study directory, and how a new one is made.
+"""The layout of a study directory, and how a new one is created.
 
 OUT/
   study.yaml   status.csv
@@ -17,7 +17,7 @@ OUT/
     job.sh                 the job-side runner
     fallback.sh            what runs in an allocation whose nodes have no Python
     slurm.log              the calls of sbatch and scancel, and their answers
-    driver.log             what a driver had to say
+    driver.log             what a driver printed
     debug.log              why the driver did what it did, with MTUI_LOG=debug
     hooks.log              what the study's own commands for its end and first failure printed
 """
@@ -173,7 +173,7 @@ def require_own(directory: StudyDirectory) -> None:
     try:
         owner = directory.home.stat().st_uid
     except OSError:
-        return  # whatever it is: the lease will tell
+        return  # whatever it is: taking the lease will fail and report it
     if os.getuid() not in (0, owner):
         hint = f"you can watch it: mtui status {shlex.quote(str(directory.root))}"
         raise StudyDirectoryError(f"the study belongs to {owner_of(directory.home)}, who alone can drive it", hint)
@@ -256,7 +256,7 @@ def prepare_attempt(
 
 
 def kept_output(output: Path, attempt: int) -> Path:
-    """Where the output of an attempt stands once there is a later one: `NAME.1.out`. A script that changed, too."""
+    """The name of an earlier attempt's output: `NAME.1.out`. Also for a script that has changed."""
     return output.with_name(f"{output.stem}.{attempt}{output.suffix}")
 
 
@@ -278,7 +278,7 @@ def _keep(output: Path, name: Path) -> None:
 
 
 def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
-    """Write a script. What is there and says something else is kept if it may be an earlier attempt's, or edited since.
+    """Write a script. A different one in its place is kept if it may be an earlier attempt's or was edited.
 
     It is replaced in one move: a shell that runs it reads on in what it had.
     """

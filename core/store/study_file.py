@@ -1,4 +1,4 @@
-"""`study.json`: the plan of a study as it was made, frozen. A driver that takes over plans nothing anew."""
+"""`study.json`: the frozen plan of a study. A driver that takes over does not plan again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Settings:
 
     throttle: int = 0
     local_jobs: int = 2
-    poll: float = 30.0  # seconds between two looks at Slurm while nothing else calls for one
+    poll: float = 30.0  # seconds between two polls of Slurm if nothing requires one sooner
     submit_ahead: bool = True  # whether what waits for jobs in Slurm is submitted at once, bound to them
     array: int = 1000  # the most tasks of a job array; 1: no arrays
     rlimit: int = 1  # restarts of an instance that timed out and has a restart command; 0: no limit
@@ -32,13 +32,13 @@ class Settings:
     on_end: str = ""  # commands that a driver runs, see spec/study_spec.py
     on_failure: str = ""
     pack: PackingOptions | None = None  # whether and how instances share allocations
-    dry: bool = False  # made by --dry, to look at its scripts: nobody has said yet that it is to run
+    dry: bool = False  # created by --dry, to inspect its scripts: not yet confirmed to run
     inside: str = ""  # the job in whose allocation this driver runs what it can; of one driver, not kept
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFile:
-    """The content of `study.json`. `study_id` is random: it tells the jobs of two studies apart.
+    """The content of `study.json`. `study_id` is random: it distinguishes the jobs of two studies.
 
     `given` are the words of the command line that stood in for values of the spec: `--params`, `--set`.
     """

@@ -12,7 +12,7 @@ from .study_file import StudyFile, read_study_file
 
 
 def read_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:
-    """The study as its journal tells it now. Raises StudyDirectoryError."""
+    """Read a study and its current state. Raises StudyDirectoryError."""
     study = read_study_file(directory.study_file)
     state, _ = load_state(directory, study)
     return study, state
