@@ -185,6 +185,16 @@ def test_allocations_are_let_go_when_everything_is_over() -> None:
     assert study.state.allocations.by_name["1"].done == 7
 
 
+def test_allocation_without_members_stays_while_another_instance_is_left_to_run() -> None:
+    study = Study()
+    study.allocation()
+    study.give(*study.packer().assignments(0, ahead=False))
+    study.start(*A)
+    study.finish(*A)
+    assert study.state.allocations.by_name["1"].members == {}
+    assert study.packer().releasable() == []
+
+
 def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     study = Study()
     for name in "123":

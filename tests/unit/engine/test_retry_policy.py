@@ -156,6 +156,20 @@ def test_local_step_that_fails_has_as_many_tries_as_attempts_are_given() -> None
     assert count(study(), "FAILED", tries=RetryLimits(attempts=3)) == 0
 
 
+@pytest.mark.parametrize(("attempts", "expected"), [(0, 0), (1, 0), (2, 1)])
+def test_second_attempt_is_the_first_retry(attempts: int, expected: int) -> None:
+    assert count(study(local=True), "FAILED", tries=RetryLimits(attempts=attempts)) == expected
+
+
+@pytest.mark.parametrize(("restarts", "why"), [(3, "TIMEOUT: retry 1 of 3"), (0, "TIMEOUT: retry 1")])
+def test_event_says_how_many_retries_there_are_if_they_are_limited(restarts: int, why: str) -> None:
+    state = study(restart="go on")
+    fail(state, "TIMEOUT")
+    event = again(state, RetryLimits(restarts))
+    assert event
+    assert event.why == why
+
+
 def test_refused_submission_has_as_many_tries_as_attempts_are_given() -> None:
     state = study(retry={"FAILED": RetryRule(9)})
     for number in range(1, 4):

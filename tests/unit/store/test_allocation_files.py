@@ -41,6 +41,11 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
     ]
 
 
+def test_leader_that_does_not_record_when_it_started_has_started_at_an_unknown_time(records: Path) -> None:
+    records.write_text('{"v":1,"kind":"began","job":"12","hosts":[],"cores":4,"left":60}\n')
+    assert RecordReader(records).read() == [LeaderStarted("12", (), 4, 60.0, graph=True, at=0.0)]
+
+
 @pytest.mark.parametrize(
     "line", ['{"v":1,"kind":"start","attem', "", "[1]", "null", '{"kind":"began"}', '{"kind":"start"}', "\x00\xff"]
 )

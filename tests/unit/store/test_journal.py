@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -186,6 +188,24 @@ def test_follower_goes_on_into_the_next_drivers_segment(tmp_path: Path) -> None:
     written(tmp_path, EVENTS[0])
     assert follower.new_events() == [EVENTS[0]]
     written(tmp_path, EVENTS[1], epoch=2)
+    assert follower.new_events() == [EVENTS[1]]
+
+
+def test_follower_reads_a_segment_later_that_cannot_be_read_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path, EVENTS[0])
+    written(tmp_path, EVENTS[1], epoch=2)
+    follower, real, second = JournalFollower(tmp_path), Path.open, segment(tmp_path, 2)
+
+    def stale(path: Path, mode: str = "r") -> IO[Any]:
+        if path == second:
+            raise OSError(errno.ESTALE, "stale file handle")
+        return real(path, mode)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", stale)
+        assert follower.new_events() == [EVENTS[0]]
     assert follower.new_events() == [EVENTS[1]]
 
 

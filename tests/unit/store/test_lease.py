@@ -188,6 +188,11 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
+def test_slurm_job_of_an_owner_is_not_asked_for_where_nobody_can_ask(tmp_path: Path) -> None:
+    owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
+    assert Liveness(tmp_path, owner).judge() is LeaseState.UNKNOWN
+
+
 def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     beat = tmp_path / "000001.beat"

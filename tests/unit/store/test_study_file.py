@@ -12,12 +12,14 @@ from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan import Plan
 from mtui.core.plan.instance_script import render
 from mtui.core.spec import SpecError
+from mtui.core.spec.study_spec import RetryRule
 from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
 from mtui.core.study_creation import PlanOptions, plan_study
 from tests.conftest import SHARED
 from tests.plans import plan, step
 
 CASES = sorted(path for room in ("expand", "launcher") for path in (SHARED / "conformance/cases" / room).glob("*.yaml"))
+RULES = plan(step("a", retry={"FAILED": RetryRule(2, exclude=True, changes=(("walltime", "x2"),)), "75": RetryRule(1)}))
 SMALL = plan(step("a", uses="X"), step("b", "a_*", local=True), rows={"X": ["1", "ä,'\"\n", "3"]})
 
 
@@ -40,8 +42,8 @@ def round_trip(folder: Path, plan: Plan) -> StudyFile:
 
 @pytest.mark.parametrize(
     "plan",
-    [SMALL, plan(step("only", local=True)), plan(step("none", uses="X"), step("end", "none_*"), rows={"X": []})],
-    ids=["rows and a funnel", "one step", "a step without instances"],
+    [RULES, SMALL, plan(step("only", local=True)), plan(step("none", uses="X"), step("end", "none_*"), rows={"X": []})],
+    ids=["rules of retries", "rows and a funnel", "one step", "a step without instances"],
 )
 def test_study_is_read_as_it_was_written(tmp_path: Path, plan: Plan) -> None:
     assert round_trip(tmp_path, plan) == study_of(plan)
