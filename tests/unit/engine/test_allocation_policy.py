@@ -186,11 +186,12 @@ def test_allocations_are_let_go_when_everything_is_over() -> None:
 
 
 def test_allocation_without_members_stays_while_another_instance_is_left_to_run() -> None:
-    study = Study()
+    study = Study(whole=plan(step("a", uses="X"), rows={"X": [1, 2]}))
     study.allocation()
-    study.give(*study.packer().assignments(0, ahead=False))
-    study.start(*A)
-    study.finish(*A)
+    study.give(*study.packer().assignments(1, ahead=False))
+    study.start(0)
+    study.finish(0)
+    assert study.words() == ["finished", "ready"]
     assert study.state.allocations.by_name["1"].members == {}
     assert study.packer().releasable() == []
 

@@ -47,6 +47,12 @@ def test_retry_changes_the_resources_of_what_it_takes() -> None:
     assert attempt(state, 0).changes == (("walltime", "02:00:00"), ("nodes", "2"))
 
 
+def test_event_of_a_retry_has_only_the_changes_that_were_requested() -> None:
+    state = failed()
+    events = apply_command(state, CommandRequest("c", "retry", ("a_X.1",), (("nodes", "2"),)), at=1.0)
+    assert [event.changes for event in events if isinstance(event, ev.Retried)] == [(("nodes", "2"),)]
+
+
 def test_changes_add_up_over_retries() -> None:
     state = failed()
     seen: list[dict[str, str]] = []
