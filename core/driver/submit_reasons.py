@@ -8,9 +8,9 @@ from ..plan.shared_allocations import PackingPlan
 
 
 def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
-    """Return why ready local steps do not start; empty if none is ready. `is_open`: this machine has room."""
+    """Return why local steps do not start; empty if none is ready or held. `is_open`: this machine has room."""
     if not any(state.ready[step.index] for step in state.plan.steps if not step.scheduled):
-        return ""
+        return _held(state, scheduled=False)
     if not is_open:
         return "this machine had no room for another process"
     if len(state.live_local) >= limits.local_jobs:
@@ -19,12 +19,12 @@ def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
 
 
 def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity: Capacity, paused: str) -> str:
-    """Return why nothing is submitted to Slurm; empty if nothing is waiting. `paused`: why Slurm takes no jobs now."""
+    """Return why nothing is submitted to Slurm; empty if none is ready or held. `paused`: why Slurm takes no jobs now."""
     scheduled = [step for step in state.plan.steps if step.scheduled and not packing.takes_all(step.index)]
     ready = [step for step in scheduled if state.ready[step.index]]
     ahead = [step for step in scheduled if state.ahead[step.index]]
     if not ready and not ahead:
-        return ""
+        return _held(state, scheduled=True)
     if not capacity.slurm_open:
         return "Slurm does not answer" if state.slurm_silent_since else paused or "paused"
     if capacity.calls <= 0:
@@ -41,3 +41,9 @@ def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity
     if not ready and not capacity.ahead:
         reasons.append("jobs cannot be bound to parents now: switched off, or the last poll of Slurm is too old")
     return "; ".join(dict.fromkeys(reasons)) or "none was chosen"
+
+
+def _held(state: StudyState, *, scheduled: bool) -> str:
+    """How many instances a user holds, if nothing else is ready."""
+    held = sum(state.plan.step_of(state.plan.instances[index]).scheduled is scheduled for index in state.held)
+    return f"nothing is ready, {held} held" if held else ""

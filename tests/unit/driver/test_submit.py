@@ -225,6 +225,18 @@ def test_reason_why_local_steps_wait_is_logged_in_the_turn_that_starts_others(
     assert reasons(caplog) == ["no further local step started: all local slots are in use"]
 
 
+def test_hold_is_the_reason_if_nothing_else_is_ready(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    study = submissions(tmp_path, rows=2)
+    for index in range(len(study.context.plan.instances)):
+        study.context.emit(ev.Held(at=1.0, instance=index))
+
+    with caplog.at_level(logging.DEBUG, "mtui"):
+        assert study.step() == []
+
+    assert reasons(caplog) == ["nothing submitted to Slurm: nothing is ready, 4 held"]
+    study.part.close()
+
+
 def test_reasons_are_not_worked_out_without_the_debug_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> str:
         raise AssertionError
