@@ -19,7 +19,7 @@ def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
 
 
 def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity: Capacity, paused: str) -> str:
-    """Return why nothing is submitted to Slurm; empty if none is ready or held. `paused`: why Slurm takes no jobs now."""
+    """Return why nothing is submitted to Slurm; empty if none is ready or held. `paused`: why Slurm takes no jobs."""
     scheduled = [step for step in state.plan.steps if step.scheduled and not packing.takes_all(step.index)]
     ready = [step for step in scheduled if state.ready[step.index]]
     ahead = [step for step in scheduled if state.ahead[step.index]]
