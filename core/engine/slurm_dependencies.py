@@ -61,7 +61,7 @@ class DependencyPlanner:
         same: dict[_Parents, list[int]] = {}
         for index, parents in found.items():
             numbers = {task for _, task in parents.tasks}
-            if most > 1 and len(numbers) == 1:
+            if len(numbers) == 1:
                 arrays = tuple(sorted(array for array, _ in parents.tasks))
                 grouped.setdefault((arrays, parents.jobs), defaultdict(list))[numbers.pop()].append(index)
             else:

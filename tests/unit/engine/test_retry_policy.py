@@ -112,6 +112,20 @@ def test_event_says_which_rule_and_how_often() -> None:
     assert [event.why for event in (first, second) if event] == ["TIMEOUT: retry 1 of 3", "exit code 75: retry 1 of 1"]
 
 
+def test_event_of_a_rule_without_a_limit_names_none() -> None:
+    state = study(restart="go on")
+    fail(state, "TIMEOUT")
+
+    event = again(state, RetryLimits(restarts=0))
+
+    assert event is not None
+    assert event.why == "TIMEOUT: retry 1"
+
+
+def test_two_attempts_are_one_retry() -> None:
+    assert count(study(local=True), "FAILED", tries=RetryLimits(attempts=2)) == 1
+
+
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST, Status.DEADLINE])
 def test_what_nobody_knows_the_cause_of_or_somebody_wanted_is_left_alone(status: Status) -> None:
     state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))

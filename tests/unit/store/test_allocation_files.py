@@ -41,6 +41,15 @@ def test_word_of_a_leader_that_begins(records: Path) -> None:
     ]
 
 
+def test_leader_that_begins_without_a_time_has_none(records: Path) -> None:
+    records.write_text('{"v":1,"kind":"began","job":"12","hosts":[],"cores":4,"left":null}\n')
+
+    (word,) = RecordReader(records).read()
+
+    assert isinstance(word, LeaderStarted)
+    assert word.at == 0.0
+
+
 @pytest.mark.parametrize(
     "line", ['{"v":1,"kind":"start","attem', "", "[1]", "null", '{"kind":"began"}', '{"kind":"start"}', "\x00\xff"]
 )

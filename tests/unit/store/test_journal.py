@@ -11,6 +11,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
+from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
@@ -187,6 +188,21 @@ def test_follower_goes_on_into_the_next_drivers_segment(tmp_path: Path) -> None:
     assert follower.new_events() == [EVENTS[0]]
     written(tmp_path, EVENTS[1], epoch=2)
     assert follower.new_events() == [EVENTS[1]]
+
+
+def test_segment_that_cannot_be_opened_for_a_moment_is_read_by_the_next_call(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    journal = tmp_path / "journal"
+    journal.mkdir()
+    written(journal, EVENTS[0])
+    segment(journal, 2).symlink_to(elsewhere)
+    follower = JournalFollower(journal)
+
+    first = follower.new_events()
+    elsewhere.write_text(to_line(EVENTS[1]) + "\n")
+    second = follower.new_events()
+
+    assert (first, second) == ([EVENTS[0]], [EVENTS[1]])
 
 
 def test_follower_from_now_passes_over_what_is_written_and_takes_a_torn_line_when_it_is_whole(tmp_path: Path) -> None:

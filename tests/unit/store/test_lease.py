@@ -188,6 +188,14 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
+def test_owner_in_a_slurm_job_is_judged_by_its_heartbeat_where_slurm_cannot_be_asked(tmp_path: Path) -> None:
+    owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
+
+    liveness = Liveness(tmp_path, owner)
+
+    assert liveness.judge() is LeaseState.UNKNOWN
+
+
 def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     beat = tmp_path / "000001.beat"

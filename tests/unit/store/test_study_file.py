@@ -12,6 +12,7 @@ from mtui.core.errors import StudyDirectoryError
 from mtui.core.plan import Plan
 from mtui.core.plan.instance_script import render
 from mtui.core.spec import SpecError
+from mtui.core.spec.study_spec import RetryRule
 from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
 from mtui.core.study_creation import PlanOptions, plan_study
 from tests.conftest import SHARED
@@ -40,8 +41,13 @@ def round_trip(folder: Path, plan: Plan) -> StudyFile:
 
 @pytest.mark.parametrize(
     "plan",
-    [SMALL, plan(step("only", local=True)), plan(step("none", uses="X"), step("end", "none_*"), rows={"X": []})],
-    ids=["rows and a funnel", "one step", "a step without instances"],
+    [
+        SMALL,
+        plan(step("only", local=True)),
+        plan(step("none", uses="X"), step("end", "none_*"), rows={"X": []}),
+        plan(step("again", retry={"TIMEOUT": RetryRule(2), "75": RetryRule(1)})),
+    ],
+    ids=["rows and a funnel", "one step", "a step without instances", "retry rules"],
 )
 def test_study_is_read_as_it_was_written(tmp_path: Path, plan: Plan) -> None:
     assert round_trip(tmp_path, plan) == study_of(plan)
