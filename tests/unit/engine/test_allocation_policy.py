@@ -150,13 +150,13 @@ def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
     assert study.packer().wanted(4) == []
 
 
-@pytest.mark.parametrize(("more_after", "expected"), [(999, 1), (1000, 0)], ids=["beyond the limit", "at the limit"])
+@pytest.mark.parametrize(("more_after", "expected"), [(5999, 1), (6000, 0)], ids=["beyond the limit", "at the limit"])
 def test_another_is_asked_for_only_if_the_wait_is_longer_than_more_after(more_after: int, expected: int) -> None:
     whole = plan(step("a", uses="X"), rows={"X": range(100)})
     study = Study(PackingOptions(allocations=2, more_after=more_after), whole)
     study.allocation(began=False)
 
-    pools = study.packer().wanted(6)  # 100 instances of a minute each on 6 cores: 1000 seconds
+    pools = study.packer().wanted(1)  # 100 instances of a minute each on one core: 6000 seconds
 
     assert len(pools) == expected
 
@@ -245,6 +245,16 @@ def test_allocation_that_is_completing_is_given_nothing() -> None:
     assert study.packer().assignments(0, ahead=True) == []
 
 
+def test_allocation_without_a_known_job_is_given_nothing() -> None:
+    study = Study()
+    share = study.packing.of(0)
+    assert isinstance(share, PoolShare)
+    study.do(ev.AllocationIntended, allocation="1", pool=share.pool.options, gpus=0, nodes=1, seconds=3600)
+    study.do(ev.AllocationObserved, allocation="1", status=Status.PENDING)
+
+    assert study.packer().assignments(0, ahead=True) == []
+
+
 def test_one_that_has_not_begun_loses_everything() -> None:
     study = Study(PackingOptions(allocations=2))
     study.allocation("1", began=False)
@@ -272,7 +282,7 @@ def test_allocations_are_let_go_when_everything_is_over() -> None:
 
 
 def test_idle_allocation_is_kept_while_an_instance_may_need_it() -> None:
-    study = Study()
+    study = Study(whole=plan(step("a", uses="X"), step("b", "a", uses="X"), rows={"X": [1, 2, 3]}))
     study.allocation()
     study.give(Assignment("1", A))
     study.start(*A)

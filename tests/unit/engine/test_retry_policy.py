@@ -126,6 +126,10 @@ def test_two_attempts_are_one_retry() -> None:
     assert count(study(local=True), "FAILED", tries=RetryLimits(attempts=2)) == 1
 
 
+def test_one_attempt_is_no_rule() -> None:
+    assert rules_of(study(local=True).plan.steps[0], RetryLimits(attempts=1)) == {}
+
+
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST, Status.DEADLINE])
 def test_what_nobody_knows_the_cause_of_or_somebody_wanted_is_left_alone(status: Status) -> None:
     state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))

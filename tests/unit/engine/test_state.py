@@ -351,6 +351,12 @@ def test_outcome_of_an_attempt_is_how_it_ended(end: Status, expected: Status) ->
     assert attempt(state, 0).outcome is expected
 
 
+def test_attempt_has_no_outcome_while_the_end_of_its_job_is_awaited() -> None:
+    state = state_of(ONE, intend("s", (0, 1)), submitted("s"), started(0), exited(0, code=0))
+
+    assert attempt(state, 0).outcome is None
+
+
 def test_run_times_of_finished_instances_add_up_by_step() -> None:
     state = StudyState(TWO)
     for index, seconds in enumerate((5.0, 7.0)):
