@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mtui.core.engine import events as ev
 from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment, Withdrawal
 from mtui.core.engine.causes import Cause, CauseCode
@@ -148,6 +150,41 @@ def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
     assert study.packer().wanted(4) == []
 
 
+@pytest.mark.parametrize(("more_after", "expected"), [(5999, 1), (6000, 0)], ids=["beyond the limit", "at the limit"])
+def test_another_is_asked_for_only_if_the_wait_is_longer_than_more_after(more_after: int, expected: int) -> None:
+    whole = plan(step("a", uses="X"), rows={"X": range(100)})
+    study = Study(PackingOptions(allocations=2, more_after=more_after), whole)
+    study.allocation(began=False)
+
+    pools = study.packer().wanted(1)  # 100 instances of a minute each on one core: 6000 seconds
+
+    assert len(pools) == expected
+
+
+@pytest.mark.parametrize(("more_after", "expected"), [(700, 1), (800, 0)])
+def test_allocation_in_the_queue_counts_with_as_many_cores_as_the_known_nodes(more_after: int, expected: int) -> None:
+    whole = plan(step("a", uses="X"), rows={"X": range(100)})
+    study = Study(PackingOptions(allocations=3, more_after=more_after), whole)
+    study.allocation("1")
+    study.allocation("2", began=False)
+
+    pools = study.packer().wanted(1)  # 100 instances of a minute each on 4 + 4 cores: 750 seconds
+
+    assert len(pools) == expected
+
+
+def test_each_allocation_that_began_counts_with_its_own_cores() -> None:
+    whole = plan(step("a", uses="X"), rows={"X": range(100)})
+    study = Study(PackingOptions(allocations=3, more_after=400), whole)
+    study.allocation("1")
+    study.allocation("2", began=False)
+    study.do(ev.AllocationBegan, allocation="2", job="102", cores=8, seconds=3600.0)
+
+    pools = study.packer().wanted(1)  # 100 instances of a minute each on 4 + 8 cores: 500 seconds
+
+    assert len(pools) == 1
+
+
 def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None:
     study = Study(PackingOptions(allocations=2))
     study.allocation("1")
@@ -157,6 +194,65 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
     assert study.packer().withdrawals() == [Withdrawal("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
     study.start(1, 2)
     assert study.packer().withdrawals() == []
+
+
+def test_idle_allocation_gets_half_of_what_the_richest_has_not_begun() -> None:
+    whole = plan(step("a", uses="X"), rows={"X": range(5)})
+    study = Study(PackingOptions(allocations=2), whole)
+    study.allocation("1")
+    study.give(Assignment("1", (0, 1, 2, 3, 4)))
+    study.start(0)
+    study.allocation("2")
+
+    (back,) = study.packer().withdrawals()
+
+    assert (back.allocation, back.members) == ("1", (3, 4))
+
+
+def test_allocation_with_work_of_its_own_gets_nothing_from_another() -> None:
+    study = Study(PackingOptions(allocations=2))
+    study.allocation("1")
+    study.allocation("2")
+    study.give(Assignment("1", (0, 1)), Assignment("2", (2,)))
+
+    assert study.packer().withdrawals() == []
+
+
+def test_allocation_that_has_not_begun_gets_nothing_from_another() -> None:
+    study = Study(PackingOptions(allocations=2))
+    study.allocation("1")
+    study.give(Assignment("1", A))
+    study.allocation("2", began=False)
+
+    assert study.packer().withdrawals() == []
+
+
+def test_allocation_that_is_ending_gets_nothing_from_another() -> None:
+    study = Study(PackingOptions(allocations=2))
+    study.allocation("1")
+    study.give(Assignment("1", A))
+    study.allocation("2")
+    study.do(ev.AllocationEnding, allocation="2")
+
+    assert study.packer().withdrawals() == []
+
+
+def test_allocation_that_is_completing_is_given_nothing() -> None:
+    study = Study()
+    study.allocation()
+    study.do(ev.AllocationObserved, allocation="1", status=Status.COMPLETING)
+
+    assert study.packer().assignments(0, ahead=True) == []
+
+
+def test_allocation_without_a_known_job_is_given_nothing() -> None:
+    study = Study()
+    share = study.packing.of(0)
+    assert isinstance(share, PoolShare)
+    study.do(ev.AllocationIntended, allocation="1", pool=share.pool.options, gpus=0, nodes=1, seconds=3600)
+    study.do(ev.AllocationObserved, allocation="1", status=Status.PENDING)
+
+    assert study.packer().assignments(0, ahead=True) == []
 
 
 def test_one_that_has_not_begun_loses_everything() -> None:
@@ -206,6 +302,25 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     assert isinstance(share, PoolShare)
     assert (study.packer().wanted(4), study.packer().never_began(share.pool)) == ([], "3")
     assert study.packer().stuck(share.pool) == list(A)
+
+
+def test_another_is_asked_for_if_one_of_the_last_three_began() -> None:
+    study = Study()
+    for name in "123":
+        study.allocation(name, began=name == "2")
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
+
+    assert len(study.packer().wanted(4)) == 1
+
+
+@pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST])
+def test_another_is_asked_for_after_three_that_were_cancelled_or_lost_before_they_began(status: Status) -> None:
+    study = Study()
+    for name in "123":
+        study.allocation(name, began=False)
+        study.do(ev.AllocationOver, allocation=name, status=status, cause=None)
+
+    assert len(study.packer().wanted(4)) == 1
 
 
 def test_person_who_lets_them_run_again_gets_another_allocation() -> None:

@@ -61,6 +61,15 @@ def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:
     assert list(state.to_cancel) == [0]
 
 
+def test_answer_lists_what_changed_in_alphabetical_order() -> None:
+    state = StudyState(PLAN)
+    apply(state, intend("s", (1, 1)), submitted("s"), started(1))
+
+    done = order(state, "cancel", "a")
+
+    assert done.message == "1 cancelled, 1 told to end"
+
+
 def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> None:
     state = StudyState(PLAN)
     run(state, 0, Status.FAILED)

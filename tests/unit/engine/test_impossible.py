@@ -145,3 +145,37 @@ def test_possible_event_is_taken(situation: str, name: str) -> None:
 @pytest.mark.parametrize(("situation", "name"), [(key, name) for key, names in REFUSED.items() for name in names])
 def test_impossible_event_is_refused(situation: str, name: str) -> None:
     assert not takes(SITUATIONS[situation](), EVENTS[name])
+
+
+def in_allocation(*more: ev.Event) -> StudyState:
+    """A new study with an allocation in Slurm's queue, after these events."""
+    return state_of(
+        PAIR,
+        ev.AllocationIntended(at=1.0, allocation="1", pool=(), gpus=0, nodes=1, seconds=3600),
+        ev.AllocationQueued(at=2.0, allocation="1", job="101"),
+        *more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("2", ()),
+        ("1", (ev.AllocationEnding(at=3.0, allocation="1"),)),
+        ("1", (ev.AllocationOver(at=3.0, allocation="1", status=Status.CANCELLED),)),
+    ],
+    ids=["unknown", "ending", "over"],
+)
+def test_instances_cannot_be_assigned_to_an_allocation_that_takes_none(name: str, more: tuple[ev.Event, ...]) -> None:
+    state = in_allocation(*more)
+
+    with pytest.raises(Impossible):
+        state.apply(ev.SubmitIntended(at=4.0, submission="s", backend="pack", members=((0, 1),), allocation=name))
+
+
+def test_instances_can_be_assigned_to_an_allocation_in_the_queue() -> None:
+    state = in_allocation()
+
+    state.apply(ev.SubmitIntended(at=4.0, submission="s", backend="pack", members=((0, 1),), allocation="1"))
+
+    assert state.status[0] is Status.SUBMITTING

@@ -93,6 +93,30 @@ def test_nothing_is_kept_of_what_is_over() -> None:
     assert (watched.tick(), watched.observer.deadline(), watched.observer.wants_poll) == ([], None, False)
 
 
+def test_end_that_came_of_a_deadline_is_told_once_even_if_it_cannot_be_applied() -> None:
+    watched = running()
+    watched.report("exit", code=3)
+    watched.pass_time(VERDICT_WAIT)
+
+    first = watched.observer.tick(1.0, watched.now)
+    second = watched.observer.tick(1.0, watched.now)
+
+    assert (end(first)[0], second) == (Status.FAILED, [])
+
+
+def test_end_that_slurm_showed_is_not_told_again_at_the_deadline() -> None:
+    watched = running()
+    watched.report("exit", code=3)
+    watched.pass_time(1)
+
+    shown = watched.observer.apply_poll(
+        lambda _: over(Status.FAILED, code=3), lambda _: "", watched.now, 1.0, watched.now, True
+    )
+    watched.pass_time(VERDICT_WAIT)
+
+    assert (end(shown)[0], watched.observer.tick(1.0, watched.now)) == (Status.FAILED, [])
+
+
 def test_next_attempt_begins_without_the_memory_of_the_one_before() -> None:
     watched = running()
     watched.look({})

@@ -6,6 +6,7 @@ import pytest
 
 from mtui.core.engine import events as ev
 from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, SeenJob
+from mtui.core.engine.job_reports import StartReport
 from mtui.core.engine.status import Status
 from tests.unit.engine.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
 from tests.unit.engine.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
@@ -130,6 +131,17 @@ def test_verdicts_are_waited_for_after_a_change_of_driver() -> None:
 @pytest.mark.parametrize("index", [0, 1, 99, -1])
 def test_report_of_what_was_never_submitted_is_passed_over(kind: str, index: int) -> None:
     assert Watched(TWO).report(kind, index) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "number", "expected"),
+    [(0, 1, False), (0, 2, True), (-1, 1, False), (1, 1, False)],
+    ids=["a known attempt", "an attempt to come", "no instance", "beyond the last instance"],
+)
+def test_report_is_early_if_the_journal_does_not_know_its_attempt_yet(index: int, number: int, expected: bool) -> None:
+    report = StartReport(index, number, "7", "n1")
+
+    assert pending().observer.is_early(report) is expected
 
 
 @pytest.mark.parametrize("kind", ["start", "exit", "twin"])

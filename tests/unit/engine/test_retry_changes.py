@@ -94,6 +94,28 @@ def test_submission_that_is_made_again_keeps_its_changes() -> None:
     assert [(item.number, item.changes) for item in state.attempts[0]] == [(1, ()), (2, (("nodes", "2"),))]
 
 
+def test_retry_without_changes_has_none_in_its_event() -> None:
+    state = failed()
+
+    first, retried, last = apply_command(state, CommandRequest("c", "retry", ("a_X.1",)), at=1.0)
+
+    assert isinstance(first, ev.CommandTaken)
+    assert retried == ev.Retried(at=1.0, instance=0)
+    assert isinstance(last, ev.CommandDone)
+
+
+def test_restart_counts_for_the_retry_that_asks_for_it() -> None:
+    state = StudyState(plan(step("a", restart="go on")))
+    seen: list[dict[str, str]] = []
+    run(state, 0, Status.FAILED)
+    for changes in ({"restart": "yes"}, {"restart": "yes"}, {}):
+        retry(state, "a", **changes)
+        seen.append(dict(state.changes.get(0, {})))
+        run(state, 0, Status.FAILED)
+
+    assert seen == [{"restart": "yes"}, {"restart": "yes"}, {}]
+
+
 def test_local_step_is_retried_and_nothing_of_it_is_changed() -> None:
     state = failed()
     done = retry(state, "a_X.1", "here", procs="4")

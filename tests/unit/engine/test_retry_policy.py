@@ -112,6 +112,10 @@ def test_event_says_which_rule_and_how_often() -> None:
     assert [event.why for event in (first, second) if event] == ["TIMEOUT: retry 1 of 3", "exit code 75: retry 1 of 1"]
 
 
+def test_one_attempt_is_no_rule() -> None:
+    assert rules_of(study(local=True).plan.steps[0], RetryLimits(attempts=1)) == {}
+
+
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST, Status.DEADLINE])
 def test_what_nobody_knows_the_cause_of_or_somebody_wanted_is_left_alone(status: Status) -> None:
     state = study(retry=dict.fromkeys(ENDS, RetryRule(5)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from mtui.core.engine import events as ev
 from mtui.core.engine.slurm_dependencies import DependencyPlanner, PlannedSubmission
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
@@ -13,6 +14,7 @@ from mtui.core.plan.study_plan import Plan
 from tests.plans import plan, step
 from tests.unit.engine.script import (
     apply,
+    at,
     ended,
     exited,
     hold,
@@ -257,6 +259,26 @@ def test_nothing_is_bound_to_what_is_about_to_leave_slurm() -> None:
     submit(state, "11", range(4, 8), range(4), "aftercorr:10")
     apply(state, hold(4))
     assert bind(state, 2) == [PlannedSubmission((9, 10, 11), (1, 2, 3), "aftercorr:11")]
+
+
+def test_nothing_is_bound_to_a_process_of_this_machine() -> None:
+    here = plan(step("a", local=True), step("b", "a"))
+    state = state_of(here, intend("s", (0, 1), backend="local"), submitted("s", "4711"), started(0, job="4711"))
+
+    assert bind(state, 1) == []
+
+
+def test_nothing_is_bound_to_the_job_of_an_allocation() -> None:
+    state = state_of(
+        CHAIN,
+        ev.AllocationIntended(at=at(), allocation="1", pool=(), gpus=0, nodes=1, seconds=3600),
+        ev.AllocationQueued(at=at(), allocation="1", job="101"),
+        ev.SubmitIntended(at=at(), submission="s", backend="pack", members=((0, 1),), allocation="1"),
+        submitted("s", "101"),
+    )
+
+    assert state.status[0] is Status.PENDING
+    assert bind(state, 1) == []
 
 
 def test_instance_whose_parents_are_all_done_is_not_bound() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -334,3 +335,41 @@ def test_driver_is_the_last_one_that_started() -> None:
         state, ev.StudyEnded(at=3.0, result="failed"), ev.DriverStarted(at=4.0, epoch=2, host="i", pid=8, version="0")
     )
     assert (state.driver.epoch, state.driver.host, state.driver.stopped, state.result) == (2, "i", "", "")
+
+
+# --- ends
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [(Status.FINISHED, Status.FINISHED), (Status.FAILED, Status.FAILED), (Status.TIMED_OUT, Status.TIMED_OUT)],
+)
+def test_outcome_of_an_attempt_is_how_it_ended(end: Status, expected: Status) -> None:
+    state = StudyState(ONE)
+    run(state, 0, end)
+
+    assert attempt(state, 0).outcome is expected
+
+
+def test_attempt_has_no_outcome_while_the_end_of_its_job_is_awaited() -> None:
+    state = state_of(ONE, intend("s", (0, 1)), submitted("s"), started(0), exited(0, code=0))
+
+    assert attempt(state, 0).outcome is None
+
+
+def test_run_times_of_finished_instances_add_up_by_step() -> None:
+    state = StudyState(TWO)
+    for index, seconds in enumerate((5.0, 7.0)):
+        start = started(index)
+        end = replace(ended(index), at=start.at + seconds)
+        apply(state, intend(f"s{index}", (index, 1)), submitted(f"s{index}"), start, end)
+
+    assert state.ran == [(2, 12.0)]
+
+
+def test_run_time_counts_as_zero_if_the_clock_went_back() -> None:
+    state = StudyState(ONE)
+    start = started(0)
+    apply(state, intend("s", (0, 1)), submitted("s"), start, replace(ended(0), at=start.at - 5))
+
+    assert state.ran == [(1, 0.0)]

@@ -79,6 +79,17 @@ def test_file_system_here_is_told_from_the_kernels_table(tmp_path: Path) -> None
     assert module.is_local(tmp_path) is (file_system_type(tmp_path, mounts) in LOCAL_TYPES)
 
 
+def test_no_file_system_counts_as_local_where_the_kernel_has_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    assert module.is_local(tmp_path) is False
+
+
 class Woken:
     """Counts the wake-ups of a watch over two folders."""
 

@@ -188,9 +188,30 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
-def test_slurm_job_of_an_owner_is_not_asked_for_where_nobody_can_ask(tmp_path: Path) -> None:
+def test_owner_in_a_slurm_job_is_judged_by_its_heartbeat_where_slurm_cannot_be_asked(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
-    assert Liveness(tmp_path, owner).judge() is LeaseState.UNKNOWN
+
+    liveness = Liveness(tmp_path, owner)
+
+    assert liveness.judge() is LeaseState.UNKNOWN
+
+
+@pytest.mark.parametrize(("slurm_job", "expected"), [("12", ["12"]), ("", [])], ids=["in a job", "without a job"])
+def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
+    tmp_path: Path, slurm_job: str, expected: list[str]
+) -> None:
+    owner = put(tmp_path, replace(ELSEWHERE, slurm_job=slurm_job))
+    asked: list[str] = []
+
+    def job_ended(job: str) -> bool:
+        asked.append(job)
+        return False
+
+    liveness = Liveness(tmp_path, owner, job_ended=job_ended)
+    liveness.judge()
+    liveness.judge()
+
+    assert asked == expected
 
 
 def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_path: Path) -> None:
