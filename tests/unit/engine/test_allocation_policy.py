@@ -16,6 +16,7 @@ from tests.plans import plan, step
 
 CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2, 3]})
 A, B, ALL = (0, 1, 2), (3, 4, 5), 6
+TWO_POOLS = plan(step("a", uses="X", queue="one"), step("b", uses="X", queue="two"), rows={"X": [1, 2, 3]})
 
 
 class Study:
@@ -33,9 +34,11 @@ class Study:
         self.at += 1
         self.state.apply(event(at=self.at, **fields))
 
-    def allocation(self, name: str = "1", *, began: bool = True, seconds: float = 3600.0, **more: bool) -> None:
-        """Ask for one; it is in the queue, and begins if it is to."""
-        pool = self.packing.of(0)
+    def allocation(
+        self, name: str = "1", *, of: int = 0, began: bool = True, seconds: float = 3600.0, **more: bool
+    ) -> None:
+        """Request one for the pool of an instance; it is in the queue, and begins if it is to."""
+        pool = self.packing.of(of)
         assert isinstance(pool, PoolShare)
         self.do(ev.AllocationIntended, allocation=name, pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)
         self.do(ev.AllocationQueued, allocation=name, job=f"10{name}")
@@ -372,3 +375,140 @@ def test_what_an_allocation_has_not_begun_can_be_held_and_released() -> None:
     study.do(ev.Held, instance=1)
     study.start(1)  # too late
     assert (study.words()[1], study.state.held, study.state.to_unbind) == ("running", {0}, {3: None})
+
+
+# --- several pools
+
+
+def test_instance_is_assigned_to_an_allocation_of_its_own_pool_only() -> None:
+    study = Study(whole=TWO_POOLS)
+    study.allocation(of=B[0])
+
+    assert study.packer().assignments(0, ahead=True) == [Assignment("1", B)]
+
+
+def test_allocation_of_one_pool_does_not_keep_another_pool_from_its_own() -> None:
+    study = Study(whole=TWO_POOLS)
+    study.allocation()
+
+    pools = study.packer().wanted(4)
+
+    share = study.packing.of(B[0])
+    assert isinstance(share, PoolShare)
+    assert pools == [share.pool]
+
+
+def test_allocations_of_other_pools_that_never_began_do_not_count() -> None:
+    study = Study(whole=TWO_POOLS)
+    for name, of in (("1", A[0]), ("2", A[0]), ("3", B[0])):
+        study.allocation(name, of=of, began=False)
+        study.do(ev.AllocationOver, allocation=name, status=Status.FAILED, cause=None)
+
+    assert len(study.packer().wanted(4)) == 2
+
+
+def test_work_of_another_pool_does_not_count_for_an_allocation() -> None:
+    study = Study(PackingOptions(allocations=2, more_after=60), TWO_POOLS)
+    study.allocation("1")
+    study.allocation("2", of=B[0])
+    study.give_all()
+
+    assert study.packer().wanted(4) == []  # 3 instances of a minute on 4 cores: 45 seconds for each pool
+
+
+def test_idle_allocation_gets_nothing_from_one_of_another_pool() -> None:
+    study = Study(PackingOptions(allocations=2), TWO_POOLS)
+    study.allocation("1")
+    study.give(Assignment("1", A))
+    study.allocation("2", of=B[0])
+
+    assert study.packer().withdrawals() == []
+
+
+# --- limits
+
+
+def test_no_more_allocations_are_asked_for_than_the_study_may_have() -> None:
+    study = Study(PackingOptions(allocations=1, more_after=1))
+    study.allocation()
+    study.give_all()
+
+    assert study.packer().wanted(1) == []
+
+
+def test_no_other_allocation_is_asked_for_before_slurm_has_answered() -> None:
+    study = Study(PackingOptions(allocations=3, more_after=1))
+    study.allocation("1")
+    share = study.packing.of(0)
+    assert isinstance(share, PoolShare)
+    study.do(ev.AllocationIntended, allocation="2", pool=share.pool.options, gpus=0, nodes=1, seconds=3600)
+
+    assert study.packer().wanted(1) == []
+
+
+def test_walltime_is_the_guess_for_a_step_of_which_none_has_finished() -> None:
+    study = Study(PackingOptions(allocations=2, more_after=600), plan(step("a", walltime="00:20:00")))
+    study.allocation()
+    study.do(ev.AllocationBegan, allocation="1", job="101", cores=1, seconds=3600.0)
+
+    assert len(study.packer().wanted(1)) == 1
+
+
+def test_throttle_counts_what_allocations_have_already() -> None:
+    study = Study()
+    study.allocation()
+    study.give(Assignment("1", A[:2]))
+
+    assert study.packer().assignments(2, ahead=True) == []
+
+
+# --- what is left of the walltime
+
+
+def test_only_instances_that_do_not_fit_the_time_left_are_withdrawn() -> None:
+    study = Study(whole=plan(step("a", walltime="00:10:00"), step("b", walltime="00:30:00")))
+    study.allocation()
+    study.give_all()
+    study.at += 3600 - 20 * 60
+
+    (back,) = study.packer().withdrawals()
+
+    assert (back.members, back.cause) == ((1,), Cause(CauseCode.NO_TIME_LEFT, job="101"))
+
+
+# --- parents, idle and ending allocations
+
+
+@pytest.mark.parametrize("leave", [ev.Held, ev.CancelRequested])
+def test_child_of_an_instance_that_is_about_to_leave_its_allocation_is_not_assigned_ahead(
+    leave: type[ev.Event],
+) -> None:
+    study = Study()
+    study.allocation()
+    study.give(Assignment("1", A))
+    study.do(leave, instance=0)
+
+    assert study.packer().assignments(0, ahead=True) == [Assignment("1", B[1:])]
+
+
+def test_idle_allocation_gets_from_the_one_with_the_most_instances() -> None:
+    study = Study(PackingOptions(allocations=3), plan(step("a", uses="X"), rows={"X": range(6)}))
+    for name, members in (("1", (0, 1)), ("2", (2, 3, 4, 5))):
+        study.allocation(name)
+        study.give(Assignment(name, members))
+    study.allocation("3")
+
+    (back,) = study.packer().withdrawals()
+
+    assert (back.allocation, back.members) == ("2", (4, 5))
+
+
+def test_allocation_that_is_ending_already_is_not_released_again() -> None:
+    study = Study(whole=plan(step("a")))
+    study.allocation()
+    study.give_all()
+    study.start(0)
+    study.finish(0)
+    study.do(ev.AllocationEnding, allocation="1")
+
+    assert study.packer().releasable() == []
