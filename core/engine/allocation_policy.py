@@ -192,7 +192,7 @@ class AllocationPolicy:
             if not allocation.graph:
                 found.append(Withdrawal(allocation.name, self._bound_in(allocation), Cause(CauseCode.NO_WAITING)))
             left = self._left(allocation)
-            if left >= self._packing.longest + 1:
+            if left >= self._packing.longest + 1 and not self._state.changes:  # a retry may need longer than planned
                 continue
             late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]
             cause = Cause(CauseCode.NO_TIME_LEFT, job=allocation.job)

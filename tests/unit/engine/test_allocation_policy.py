@@ -360,6 +360,18 @@ def test_what_does_not_fit_any_more_is_taken_back() -> None:
     assert (back.members, back.cause) == (A, Cause(CauseCode.NO_TIME_LEFT, job="101"))
 
 
+def test_retry_with_a_longer_walltime_is_withdrawn_from_an_allocation_with_too_little_time() -> None:
+    study = Study(whole=plan(step("a", run={"walltime": "00:01:00"})))
+    study.allocation(seconds=3600)
+    study.give_all()
+    study.start(0)
+    study.do(ev.Ended, instance=0, attempt=1, status=Status.FAILED, exit_code=1)
+    study.do(ev.Retried, instance=0, changes=(("walltime", "00:30:00"),))
+    study.give_all()
+    study.at += 3000  # less than ten minutes are left
+    assert [withdrawal.members for withdrawal in study.packer().withdrawals()] == [(0,)]
+
+
 def test_what_an_allocation_has_not_begun_can_be_held_and_released() -> None:
     study = Study()
     study.allocation()
