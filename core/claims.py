@@ -47,8 +47,14 @@ class Claims:
         return None
 
     def is_taken(self, attempt: str) -> bool:
-        """Return whether a job or a driver has taken the claim."""
-        return (self.folder / attempt).exists()
+        """Return whether a job or a driver may have taken the claim: also True if that cannot be found out."""
+        try:
+            (self.folder / attempt).stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def owner(self, attempt: str) -> str:
         """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
@@ -58,7 +64,7 @@ class Claims:
             return ""
 
     def revoke(self, attempt: str) -> bool:
-        """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written.
+        """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written or read.
 
         The file is created with its owner in it (link(2)): a driver that dies meanwhile leaves no claim without owner.
         """
@@ -68,7 +74,7 @@ class Claims:
             written.write_text(f"{REVOKED}\n", encoding="utf-8")
             path.hardlink_to(written)
         except FileExistsError:
-            return self.is_revoked(attempt)
+            return path.read_text(encoding="utf-8", errors="replace").strip() == REVOKED
         finally:
             with suppress(OSError):
                 written.unlink()

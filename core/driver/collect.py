@@ -91,7 +91,8 @@ class Collector(DriverPart):
         if self._read and (always or due):
             self._removed_at = now
             crash_point("records.journalled")
-            self._context.log.sync()
+            if not self._context.log.sync():
+                return
             crash_point("records.synced")
             remove_records(self._context.directory.spool, self._read)
             crash_point("records.removed")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
@@ -16,10 +16,11 @@ from ...packing.protocol import WorkItem, dispatch_text
 from ...plan.resource_changes import UNCHANGED
 from ...plan.shared_allocations import PoolShare
 from ...store.allocation_files import append
-from ...store.study_directory import prepare_attempt
 from ..context import DriverContext
 from ..crash_points import crash_point
 from ..effects import Effect
+from ..io_errors import Backoff
+from ..preparation import Unprepared, note_prepared, prepare_members, put_off_unprepared
 from .members import last_attempt_name
 
 _AHEAD_EVERY = 0.2  # seconds between two tries to dispatch ahead of parents
@@ -31,9 +32,10 @@ class Dispatcher:
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        self._thread = ThreadPoolExecutor(1, "mtui-dispatch")  # one thread: the lines of a list stay in order
+        self._thread = context.threads(1, "mtui-dispatch")  # one thread: the lines of a list stay in order
         self._ahead_due = 0.0
         self._closed_until = 0.0
+        self._unprepared = Backoff(_AHEAD_EVERY)
 
     def due(self) -> float | None:
         """Return when to try again to dispatch ahead of parents."""
@@ -48,12 +50,15 @@ class Dispatcher:
         gifts = packer.assignments(self._context.limits.throttle, ahead=now >= self._ahead_due)
         if now >= self._ahead_due:
             self._ahead_due = now + _AHEAD_EVERY
-        self._context.effects.perform([self._dispatch_effect(gift) for gift in gifts])
+        delayed = self._context.delayed.now()
+        if delayed:
+            gifts = [replace(gift, members=tuple(i for i in gift.members if i not in delayed)) for gift in gifts]
+        self._context.effects.perform([self._dispatch_effect(gift) for gift in gifts if gift.members])
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown()
 
-    def _dispatch_effect(self, gift: Assignment) -> Effect[Answer]:
+    def _dispatch_effect(self, gift: Assignment) -> Effect[Answer | Unprepared]:
         context, state = self._context, self._context.state
         submission = context.new_submission()
         members = tuple((index, state.next_attempt(index)) for index in gift.members)
@@ -65,10 +70,11 @@ class Dispatcher:
             at=time.time(), submission=submission, backend="pack", members=members, allocation=gift.allocation
         )
 
-        def act() -> Answer:
-            for index, number in members:
-                prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+        def act() -> Answer | Unprepared:
+            unprepared = prepare_members(context, members, changes)
             crash_point("give.prepared")
+            if unprepared:
+                return unprepared
             try:
                 append(
                     context.directory.allocation_file(gift.allocation, "list"),
@@ -78,7 +84,7 @@ class Dispatcher:
                 return Deferred(f"{error.filename or 'the list of the allocation'}: {error.strerror}")
             return Accepted(job)
 
-        return Effect("give", [intent], act, partial(self._given, submission), self._thread)
+        return Effect("give", [intent], act, partial(self._given, submission, gift.members), self._thread)
 
     def _item(self, submission: str, index: int, number: int, barriers: dict[str, list[str]]) -> WorkItem:
         """Return one attempt as the leader needs it, with what it waits for there."""
@@ -99,12 +105,17 @@ class Dispatcher:
         state = self._context.state
         return [last_attempt_name(state, index) for index in indices if state.status[index] not in OVER]
 
-    def _given(self, submission: str, answer: Answer) -> None:
+    def _given(self, submission: str, members: Sequence[int], answer: Answer | Unprepared) -> None:
         context, at = self._context, time.time()
         if submission not in context.state.submissions:
             return  # its allocation ended meanwhile, and all of it was returned
         match answer:
+            case Unprepared():
+                self._closed_until = time.monotonic() + self._unprepared.next()
+                put_off_unprepared(context, submission, "pack", answer)
             case Accepted():
+                self._unprepared.reset()
+                note_prepared(context, members)
                 context.emit(ev.Submitted(at=at, submission=submission, job=answer.job))
                 self._ahead_due = 0.0
             case Deferred() | Unclear() | Refused():  # disk full
