@@ -20,7 +20,7 @@ FLOORS = {
     "core.errors": (),
     "core.claims": (),
     "core.debug_log": (),
-    "core.packing": (),
+    "core.packing": ("core.errors",),
     "core.pack": ("core.packing",),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.packing", "core.spec"),
