@@ -51,7 +51,7 @@ def read_record(path: Path) -> JobReport | UnreadableRecord:
         if not text.endswith("\n"):
             return UnreadableRecord.INCOMPLETE
         return parse_record(text)
-    except (UnusableFile, IsADirectoryError):
+    except UnusableFile:
         return UnreadableRecord.DAMAGED
     except OSError:
         return UnreadableRecord.INCOMPLETE
