@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..engine import events as ev
+from ..engine.durable_state import prepare_words
 from ..engine.status import Status
 from ..errors import error_text, may_pass
 from ..store.study_directory import prepare_attempt
@@ -22,9 +23,13 @@ _MOST_REPORTED = 3  # instances of one submission whose delays are reported: on 
 
 @dataclass(frozen=True, slots=True)
 class Unprepared:
-    """The answer to a submission that was not made: the errors by instance."""
+    """The answer to a submission that was not made: the errors by instance.
+
+    `is_general`: all members failed for a reason that may pass, so others most likely fail as well (a full disk).
+    """
 
     errors: Mapping[int, OSError]
+    is_general: bool
 
 
 def prepare_members(
@@ -40,7 +45,9 @@ def prepare_members(
             prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
         except OSError as error:
             errors[index] = error
-    return Unprepared(errors) if errors else None
+    if not errors:
+        return None
+    return Unprepared(errors, len(errors) == len(members) and all(map(may_pass, errors.values())))
 
 
 def note_prepared(context: DriverContext, members: Sequence[int]) -> None:
@@ -83,4 +90,4 @@ def _fail(context: DriverContext, index: int, backend: str, message: str) -> Non
 
 
 def _what(context: DriverContext, index: int) -> str:
-    return f"prepare {context.plan.instances[index].name}"
+    return prepare_words(context.plan.instances[index].name)

@@ -303,7 +303,8 @@ class Submitter(DriverPart):
         context, at, now = self._context, time.time(), time.monotonic()
         if isinstance(answer, Unprepared):
             self._calls -= 1 if scheduled else 0
-            self._pause_unprepared(scheduled)
+            if answer.is_general:
+                self._pause_unprepared(scheduled)
             put_off_unprepared(context, job.submission, self._backend_name(scheduled), answer)
             return
         self._unprepared.reset()

@@ -10,10 +10,12 @@ from ...core.backends.slurm_text import reason_text
 from ...core.engine.attempt import Attempt
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
+from ...core.engine.durable_state import prepare_words
 from ...core.engine.retry_policy import RetryLimits, rules_of
 from ...core.engine.state import StudyState
-from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from ...core.engine.status import BAD, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
+from .io_error_text import io_error_line
 from .reason import Next, Reason, ReasonKind
 from .step_words import retry_words
 from .text import plural, safe
@@ -36,7 +38,7 @@ def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now
     """Collect the reasons for an instance; `driven`: whether a driver is running, `now`: the wall clock."""
     status = state.status[index]
     last = state.last_attempt(index)
-    reasons = _reasons(study, state, index, driven, now)
+    reasons = [*_rows_added(state, index, driven), *_reasons(study, state, index, driven, now)]
     if why := not_packed(study, state, index):
         reasons.append(Reason(ReasonKind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
     if status in UNSUCCESSFUL or (last and last.automatic):
@@ -74,6 +76,21 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
     return []
 
 
+def _rows_added(state: StudyState, index: int, driven: bool) -> list[Reason]:
+    """Say that an instance runs again because rows were added, and that this needs a driver."""
+    if index not in state.without_rows():
+        return []
+    words = "Rows were added that its attempt does not include"
+    if state.status[index] in (Status.BOUND, Status.PENDING):
+        words += ": it is withdrawn and submitted again, or repeated if it has begun."
+    else:
+        words += ": it will run again." if state.status[index] in OVER else ": it will run again afterwards."
+    reasons = [Reason(ReasonKind.ROWS_ADDED, words)]
+    if not driven:
+        reasons.append(Reason(ReasonKind.NO_DRIVER, "No driver is running, so nothing is repeated.", next=(Next(),)))
+    return reasons
+
+
 def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:
     reasons = _held(state, index)
     open_parents = state.open_parents(index)
@@ -95,6 +112,8 @@ def _held(state: StudyState, index: int) -> list[Reason]:
 
 
 def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[ReasonKind, str]:
+    if error := state.io_errors.get(prepare_words(state.plan.instances[index].name)):
+        return ReasonKind.SUBMITTING, io_error_line(prepare_words(state.plan.instances[index].name), error)
     if not state.plan.step_of(state.plan.instances[index]).scheduled:
         slots = plural(state.local_jobs or study.settings.local_jobs, "slot")
         words = f"It waits for one of {slots} for local steps; {len(state.live_local)} are taken."

@@ -111,7 +111,8 @@ class Dispatcher:
             return  # its allocation ended meanwhile, and all of it was returned
         match answer:
             case Unprepared():
-                self._closed_until = time.monotonic() + self._unprepared.next()
+                if answer.is_general:
+                    self._closed_until = time.monotonic() + self._unprepared.next()
                 put_off_unprepared(context, submission, "pack", answer)
             case Accepted():
                 self._unprepared.reset()

@@ -66,7 +66,9 @@ def test_parts_are_stepped_in_the_documented_order(study: Study) -> None:
     assert tuple(study.steps[: len(PARTS)]) == PARTS
     ends = study.steps[study.steps.index("StatusWriter") + 1 :]
     assert ends[:10] == list(PARTS[:10]), "each turn begins with the lease"
-    assert [name for name in study.steps if name != "LeaseKeeper"][-1] == "Retrier", "the turn in which the study is over starts nothing"
+    assert [name for name in study.steps if name != "LeaseKeeper"][-1] == "Retrier", (
+        "the turn in which the study is over starts nothing"
+    )
     assert study.journal()[-2:] == ["study_ended", "driver_stopped"]
 
 
