@@ -227,7 +227,7 @@ class JobObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str], SeenJob | None],
+        seen: Callable[[str, str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -236,17 +236,18 @@ class JobObserver:
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` maps a job id to the job's state, None if Slurm no longer knows it; `find` maps a submission to its
-        job id, empty if there is none.
+        `seen` maps a job id and its submission to the job's state, None if Slurm no longer knows it; `find` maps a
+        submission to its job id, empty if there is none.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.apply_poll(find, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
-            if not attempt.job or self._last_heard.get(index, 0.0) >= asked:
+            is_elsewhere = self._state.is_elsewhere(attempt.cluster)
+            if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
-            view = seen(attempt.job)
+            view = seen(attempt.job, attempt.submission)
             answer = self._shown(index, view) if view else self._missing(index, asked, now)
             found += self._act_on(index, answer, view or not_shown, at, now)
         return found

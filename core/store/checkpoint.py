@@ -47,6 +47,13 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
         return state, read
 
 
+def read_further(directory: StudyDirectory, state: StudyState, read: dict[str, int]) -> None:
+    """Apply to a state what was written to the journal since it was loaded. Raises StudyDirectoryError."""
+    for event in read_events(directory.journal, read):
+        with suppress(Impossible):
+            state.apply(event)
+
+
 def _kept(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]] | None:
     """The state of the checkpoint, if there is one that fits."""
     try:

@@ -41,6 +41,8 @@ class Owner:
     start: str  # the process's start time in the kernel's ticks: pids are used again
     since: float
     slurm_job: str = ""
+    slurm_job_name: str = ""  # this and the next tell the job from another one with its id
+    slurm_cluster: str = ""
 
     @property
     def words(self) -> str:
@@ -69,7 +71,7 @@ class LeaseState(Enum):
         return self in (LeaseState.RELEASED, LeaseState.DEAD)
 
 
-JobEnded = Callable[[str], bool]
+JobEnded = Callable[[Owner], bool]
 
 
 def this_host() -> str:
@@ -162,7 +164,7 @@ class Liveness:
             return LeaseState.DEAD
         if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
             self._next_job_ask = now + _JOB_ASK_EVERY
-            if self._job_ended(owner.slurm_job):
+            if self._job_ended(owner):
                 return LeaseState.DEAD
         if self._moved:
             return LeaseState.ALIVE
@@ -250,6 +252,8 @@ class Lease:
             start=process_start(pid),
             since=time.time(),
             slurm_job=os.environ.get("SLURM_JOB_ID", ""),
+            slurm_job_name=os.environ.get("SLURM_JOB_NAME", ""),
+            slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
         unique = folder / f".{owner.host}.{pid}.{threading.get_ident()}.{time.monotonic_ns()}"
         try:
