@@ -12,6 +12,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from .file_reading import read_text
+
 REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
 
 
@@ -35,7 +37,7 @@ class Claims:
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return path.read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(path, errors="replace").strip()
         try:
             try:
                 os.write(file, f"{owner}\n".encode())
@@ -53,7 +55,7 @@ class Claims:
     def owner(self, attempt: str) -> str:
         """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
         try:
-            return (self.folder / attempt).read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(self.folder / attempt, errors="replace").strip()
         except OSError:
             return ""
 

@@ -18,6 +18,7 @@ from typing import Any
 from ..debug_log import get_logger
 from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
+from ..file_reading import read_text
 
 _log = get_logger(__name__)
 
@@ -39,6 +40,11 @@ def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapp
     return command
 
 
+def withdraw_command(inbox: Path, command: str) -> None:
+    """Remove a command that no driver has taken."""
+    (inbox / "new" / command).unlink(missing_ok=True)
+
+
 def pending_commands(inbox: Path) -> list[Path]:
     """The commands that nobody has taken yet, oldest first."""
     try:
@@ -53,7 +59,7 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     try:
         if path.stat().st_uid != os.getuid():
             return Refusal("it belongs to another user")
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(read_text(path))
         if record["v"] != VERSION:
             return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())

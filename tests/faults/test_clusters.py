@@ -118,9 +118,11 @@ def test_driver_on_another_cluster_names_both_and_changes_nothing(study: Study, 
 def test_cancel_on_another_cluster_cancels_nothing(study: Study, beta: FakeSlurm) -> None:
     on_alpha(study)
     stranger = beta.stranger("101", "RUNNING")
+    before = written(study.out)
     done = mtui.run("cancel", "-y", study.out, env=beta.env)
-    assert done.returncode != 0
-    assert "alpha" in done.stderr + done.stdout
+    assert done.returncode == 2
+    assert "the study belongs to cluster alpha" in done.stderr
+    assert written(study.out) == before
     assert (stranger.state, beta.calls("scancel"), study.slurm.jobs()[0].state) == ("RUNNING", 0, "RUNNING")
     study.go("a")
 
