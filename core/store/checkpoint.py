@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import temporary_name
 from ..engine.state import Impossible, StudyState
 from ..engine.state_codec import Damaged, from_lines, to_lines
 from .journal import read_events
@@ -23,7 +24,7 @@ from .study_file import StudyFile, without_collection
 
 def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudyState, read: Mapping[str, int]) -> None:
     """Write the state; `read` is how many bytes of each journal segment it contains. Raises OSError."""
-    temporary = directory.checkpoint.with_suffix(".tmp")
+    temporary = temporary_name(directory.checkpoint)
     with temporary.open("w", encoding="ascii") as file:
         file.write(json.dumps({"study_id": study.study_id, "read": dict(read)}) + "\n")
         for line in to_lines(state):

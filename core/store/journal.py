@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
 from ..errors import StudyDirectoryError
@@ -33,6 +34,7 @@ class Journal:
         self.path = segment(folder, epoch)
         try:
             self._file = self.path.open("xb", buffering=0)
+            sync_directory(folder)
         except OSError as error:
             raise StudyDirectoryError(f"cannot write the journal {self.path}: {error.strerror}") from None
         self._buffer = bytearray()

@@ -7,6 +7,7 @@ import io
 import time
 from pathlib import Path
 
+from ..durable_files import replace_file
 from ..engine.attempt import Attempt
 from ..engine.state import StudyState
 from ..engine.status import LIVE, Status
@@ -94,6 +95,4 @@ def _duration(seconds: float) -> str:
 
 def write_status(path: Path, state: StudyState, now: float) -> None:
     """Replace the file in one move, so that a reader never sees half of it. Raises OSError."""
-    temporary = path.with_name(".status.csv.tmp")
-    temporary.write_text(status_table(state, now), encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    replace_file(path, status_table(state, now).encode("utf-8", "backslashreplace"))

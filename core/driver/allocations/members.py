@@ -46,6 +46,8 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
             waits = index in state.live_packed and state.status[index] in NOT_BEGUN
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))
+        if returned:
+            context.directory.claims.sync()
     if returned:
         crash_point("return.claimed")
         context.emit(ev.Returned(at=time.time(), members=tuple(returned), cause=cause))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,13 +57,13 @@ def test_job_that_has_begun_meanwhile_is_cancelled_instead(context: FakeContext)
 def test_full_disk_delays_the_withdrawal_by_five_seconds(
     context: FakeContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_space(*_: object, **__: object) -> int:
+    def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     canceller = Canceller(context)
     part = Withdrawer(context, canceller)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", no_space)
+        patch.setattr(os, "link", no_space)
         part.step()
     assert unbound(context) == []
     assert part.due() == clock.now + 5
