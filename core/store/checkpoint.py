@@ -48,6 +48,11 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
         return state, read
 
 
+def is_usable(directory: StudyDirectory, study: StudyFile) -> bool:
+    """Whether there is a checkpoint that readers of the study use."""
+    return _kept(directory, study) is not None
+
+
 def _kept(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]] | None:
     """The state of the checkpoint, if there is one that fits."""
     try:

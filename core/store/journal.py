@@ -105,6 +105,17 @@ def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev
         known[path.name] = known.get(path.name, 0) + data.rfind(b"\n") + 1
 
 
+def segment_ends(folder: Path) -> list[tuple[str, bool]]:
+    """The names of all segments, and whether the last line of each is complete."""
+    ends: list[tuple[str, bool]] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        with suppress(OSError), path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            ends.append((path.name, file.read() in (b"", b"\n")))
+    return ends
+
+
 def end_of_journal(journal: Path) -> tuple[str, float]:
     """The result of the study if it is over, and when its journal was written to last."""
     try:

@@ -96,3 +96,12 @@ def _duration(seconds: float) -> str:
 def write_status(path: Path, state: StudyState, now: float) -> None:
     """Replace the file in one move, so that a reader never sees half of it. Raises OSError."""
     replace_file(path, status_table(state, now).encode("utf-8", "backslashreplace"))
+
+
+def is_complete(path: Path, state: StudyState) -> bool:
+    """Whether the file has its columns, and a row for each instance."""
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+    except (OSError, csv.Error):
+        return False
+    return len(rows) == len(state.plan.instances) + 1 and all(len(row) == len(COLUMNS) for row in rows)
