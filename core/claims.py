@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from .durable_files import sync_directory, write_durably
+from .file_reading import read_text
 
 _LINKED = ".revoked"  # the file that revoked claims are links to
 REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
@@ -38,7 +39,7 @@ class Claims:
         try:
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return path.read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(path, errors="replace").strip()
         try:
             try:
                 os.write(file, f"{owner}\n".encode())
@@ -56,7 +57,7 @@ class Claims:
     def owner(self, attempt: str) -> str:
         """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
         try:
-            return (self.folder / attempt).read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(self.folder / attempt, errors="replace").strip()
         except OSError:
             return ""
 

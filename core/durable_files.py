@@ -88,8 +88,13 @@ def sync_tree(folder: Path) -> None:
 
 
 def _write(path: Path, data: bytes, *, sync: bool) -> None:
-    with path.open("wb", buffering=0) as file:
+    """Write a file of a writer's own. What is left there by an earlier one is removed, be it a file or not."""
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
         while data:
-            data = data[file.write(data) :]
+            data = data[os.write(file, data) :]
         if sync:
-            os.fsync(file.fileno())
+            os.fsync(file)
+    finally:
+        os.close(file)

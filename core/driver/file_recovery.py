@@ -14,6 +14,7 @@ from ..debug_log import get_logger
 from ..engine import events as ev
 from ..engine.attempt import Attempt
 from ..engine.status import Status
+from ..file_reading import read_bytes
 from ..store.file_verification import is_torn, restore_layout, restore_scripts
 from ..store.lease import boot_id, read_owner
 from .context import DriverContext
@@ -67,7 +68,7 @@ def _restore_task(context: DriverContext, index: int, attempt: Attempt) -> list[
     folder = context.directory.home / "submit" / attempt.submission
     files = context.attempt_files(index, attempt.number, dict(attempt.changes))
     path = folder / str(attempt.task)
-    data = path.read_bytes() if path.exists() else b""
+    data = read_bytes(path) if path.exists() else b""
     if not is_torn(data, array_task(files, str(root)).encode("utf-8", "surrogateescape")):
         return []
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..durable_files import write_durably
+from ..file_reading import WHOLE, read_bytes
 from ..plan.instance_script import render
 from ..plan.resource_changes import UNCHANGED
 from ..plan.study_plan import Instance, Plan
@@ -88,6 +89,6 @@ def restore_scripts(
 def _read(path: Path) -> bytes:
     """The content of a file; empty if it is not there."""
     try:
-        return path.read_bytes()
+        return read_bytes(path, WHOLE)
     except (FileNotFoundError, NotADirectoryError):
         return b""

@@ -22,6 +22,7 @@ from typing import Any
 from ..debug_log import get_logger
 from ..durable_files import create_durably, replace_file
 from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
+from ..file_reading import read_bytes, read_text
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
 _log = get_logger(__name__)
@@ -136,7 +137,7 @@ def read_owner(folder: Path, epoch: int) -> Owner | None:
 def torn_owners(folder: Path) -> list[Path]:
     """The owner files that are empty or truncated. Raises OSError."""
     paths = [_path(folder, epoch) for epoch in sorted(_epochs(folder))]
-    return [path for path in paths if _parse(path.read_bytes()) is None]
+    return [path for path in paths if _parse(read_bytes(path)) is None]
 
 
 def _epochs(folder: Path) -> list[int]:
@@ -145,7 +146,7 @@ def _epochs(folder: Path) -> list[int]:
 
 def _read(folder: Path, epoch: int) -> Owner | None:
     """Read one owner; None if its file is empty or truncated. Raises OSError, TypeError, AttributeError."""
-    record = _parse(_path(folder, epoch).read_bytes())
+    record = _parse(read_bytes(_path(folder, epoch)))
     # Fields that a newer mtui added say nothing about who drives.
     return None if record is None else Owner(**{key: value for key, value in record.items() if key in _OWNER_FIELDS})
 
@@ -236,7 +237,7 @@ class Liveness:
 
     def _read_beat(self) -> str:
         try:
-            return _path(self._folder, self._owner.epoch, ".beat").read_text(encoding="utf-8")
+            return read_text(_path(self._folder, self._owner.epoch, ".beat"))
         except OSError:
             return ""
 

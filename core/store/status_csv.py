@@ -11,6 +11,7 @@ from ..durable_files import replace_file
 from ..engine.attempt import Attempt
 from ..engine.state import StudyState
 from ..engine.status import LIVE, Status
+from ..file_reading import WHOLE, read_text
 from ..plan.study_plan import Instance
 
 COLUMNS = (
@@ -101,7 +102,7 @@ def write_status(path: Path, state: StudyState, now: float) -> None:
 def is_complete(path: Path, state: StudyState) -> bool:
     """Whether the file has its columns, and a row for each instance."""
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+        rows = list(csv.reader(io.StringIO(read_text(path, WHOLE, "replace"))))
     except (OSError, csv.Error):
         return False
     return len(rows) == len(state.plan.instances) + 1 and all(len(row) == len(COLUMNS) for row in rows)

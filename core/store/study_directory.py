@@ -37,6 +37,7 @@ from pathlib import Path
 from ..claims import Claims
 from ..durable_files import sync_directory, sync_tree
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
+from ..file_reading import WHOLE, read_bytes
 from ..plan.expand import path_component
 from ..plan.instance_script import render
 from ..plan.resource_changes import UNCHANGED
@@ -162,7 +163,7 @@ def open_study(path: Path) -> StudyDirectory:
         raise StudyDirectoryError(
             f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
         )
-    if not directory.study_file.is_file():
+    if not directory.study_file.exists():
         if directory.home.is_dir():
             raise _incomplete(directory)
         raise StudyDirectoryError(
@@ -311,7 +312,7 @@ def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
         _write_new(path, data)
     except FileExistsError:
         there = Path(path)
-        if there.read_bytes() == data:
+        if read_bytes(there, WHOLE) == data:
             return
         if attempt > 1:
             with suppress(FileExistsError):

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..durable_files import write_durably
 from ..errors import TRY_DOCTOR, StudyDirectoryError
+from ..file_reading import WHOLE, read_bytes
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
@@ -97,7 +98,7 @@ def _step(step: PlannedStep) -> dict[str, Any]:
 def read_study_file(path: Path) -> StudyFile:
     """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, WHOLE)
         if not data.strip(b"\0"):
             raise StudyDirectoryError(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
         content: dict[str, Any] = json.loads(data.decode("utf-8"))
