@@ -45,6 +45,7 @@ from ..plan.study_plan import Instance, Plan
 from .folder_creation import make_folder
 from .name_index import STUDY_FILE
 
+_ONE_BLOCK = 4096  # bytes: a power cut leaves such a script whole or empty, and job.sh refuses an empty one
 FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
 
@@ -330,10 +331,13 @@ def replace_script(folder: str, name: str, data: bytes) -> None:
 
 
 def _write_new(path: str, data: bytes) -> None:
+    size = len(data)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o766)  # and what the umask leaves of it
     try:
         while data:
             data = data[os.write(file, data) :]
+        if size > _ONE_BLOCK:
+            os.fsync(file)
     finally:
         os.close(file)
 

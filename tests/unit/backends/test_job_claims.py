@@ -56,6 +56,15 @@ def test_claim_that_cannot_be_written_is_told_as_such(study: Study) -> None:
     assert not (study.workspace / "trace").exists()
 
 
+@pytest.mark.parametrize("local", [True, False])
+def test_empty_script_is_a_failure(study: Study, local: bool) -> None:
+    """As a power cut leaves it: a shell would run it with success."""
+    assert study.run("", local=local) == 72
+    assert [(record["kind"], record["code"], record["error"]) for record in study.records()] == [
+        ("exit", 72, "its script is empty, as after a power cut")
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) -> None:
     claims = study.home / "claims"
@@ -65,7 +74,7 @@ def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) 
         assert study.run("echo ran >> trace", local=True) == 73
         assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
         (claims / "full").unlink()
-        assert study.run("", local=True) == 0  # the attempt is still to be had
+        assert study.run("true", local=True) == 0  # the attempt is still to be had
     finally:
         subprocess.run(["umount", str(claims)], check=True)
     assert (study.workspace / "trace").read_text() == "ran\n"
