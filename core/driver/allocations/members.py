@@ -46,9 +46,9 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
         with suppress(OSError):  # disk full, or this one claim: the next try finds the revoked ones revoked
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))
-        if returned:
-            context.directory.claims.sync()
     if returned:
+        with suppress(OSError):  # they are revoked, unless the power fails now
+            context.directory.claims.sync()
         crash_point("return.claimed")
         context.emit(ev.Returned(at=time.time(), members=tuple(returned), cause=cause))
         crash_point("return.journalled")
