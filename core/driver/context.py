@@ -6,11 +6,11 @@ import os
 import queue
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mtui import __version__
 
-from ..backends.backend import JobIdentity
+from ..backends.backend import AttemptFiles, JobIdentity
 from ..backends.batch import BatchSystem
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag, study_tag
@@ -18,9 +18,7 @@ from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.job_observer import JobObserver
 from ..engine.retry_policy import RetryLimits
-from ..engine.status import Status
 from ..engine.submission_policy import Limits
-from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.lease import Lease
@@ -123,6 +121,18 @@ class DriverContext:
         self._submissions += 1
         return f"{self.lease.owner.epoch}-{self._submissions}"
 
+    def attempt_files(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
+        """The files of an attempt with these changes of resources."""
+        instance = self.plan.instances[index]
+        workspace = f"{self.directory.root}/{instance.workspace}"
+        return AttemptFiles(
+            name=attempt_name(index, number),
+            workspace=workspace,
+            script=f"{workspace}/{self.plan.script_of(instance, changes)}",
+            stdout=f"{workspace}/{instance.stem}.out",
+            stderr=f"{workspace}/{instance.stem}.err",
+        )
+
     # --- events
 
     def begin(self) -> None:
@@ -143,17 +153,10 @@ class DriverContext:
         crash_point("driver.started")
 
     def _extend(self) -> None:
-        """Add rows that only the plan has. Finished funnels over them run again, with their dependents."""
+        """Add rows that only the plan has. Finished funnels over them run again, with their dependents (retry.py)."""
         for size in self.plan.sizes:
-            if size <= self.state.size:
-                continue
-            before = self.state.size
-            self.emit(ev.PlanExtended(at=time.time(), size=size))
-            wider = set(widened_funnels(self.plan, before))
-            again = wider | self.state.below(wider)
-            for index in sorted(again, reverse=True):
-                if index < before and self.state.status[index] is Status.FINISHED:
-                    self.emit(ev.Retried(at=time.time(), instance=index))
+            if size > self.state.size:
+                self.emit(ev.PlanExtended(at=time.time(), size=size))
 
     def emit(self, event: ev.Event) -> None:
         """Apply an event, and append it to the journal."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ....core.durable_files import write_durably
 from ....core.engine.status import LIVE
 from ....core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ....core.plan.extend import extend_plan, widened_funnels
@@ -45,13 +45,12 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
         raise
     rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
     print_text(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
-    late = [index for index in widened_funnels(plan, len(study.plan.instances)) if state.status[index] in LIVE]
+    wider = set(widened_funnels(plan, len(study.plan.instances)))
+    late = [index for index in sorted(wider | state.below(wider)) if state.status[index] in LIVE]
     if late:
         names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
         more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
-        print_text(
-            f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}"
-        )
+        print_text(f"Under way without them: {names}{more}. They are withdrawn, or run again afterwards.")
     send_and_print(directory, "extend", (), {})
     return EXIT_FINISHED
 
@@ -82,6 +81,6 @@ def _claim(directory: StudyDirectory, number: int) -> Path:
 
 def _keep(spec: Path, copy: Path) -> None:
     try:
-        shutil.copyfile(spec, copy)
+        write_durably(copy, spec.read_bytes())
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {copy}: {error.strerror}") from None
