@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from . import node, transport
 from .orphans import kill_orphans
+from .script_file import REFUSED, ScriptRefused, open_script
 
 # Exit codes of attempts that could not be started, from sysexits.h.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
@@ -29,6 +30,7 @@ _IGNORED = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
+_SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -116,19 +118,26 @@ class Worker:
         except OSError:
             self._ended.append((attempt, _NO_WORKSPACE, "", "the workspace is not there"))
             return
+        try:
+            script, by_name = open_script(workspace, order["script"])
+        except ScriptRefused as error:
+            self._ended.append((attempt, REFUSED, "", str(error)))
+            return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
         if self._cores:
             places: list[int] = order["cores"]
             self._pin({cpu for place in places for cpu in self._cores[place]})
         try:
-            process = self._spawn([*self._shell, order["script"]], order["stem"], environment)
+            shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
+            process = self._spawn([*self._shell, shown], order["stem"], environment, None if by_name else script)
         except OSError as error:
             self._ended.append((attempt, _NOT_STARTED, "", f"it could not be started: {error.strerror}"))
         else:
             self._attempts[process] = attempt
             self._processes[attempt] = process
         finally:
+            os.close(script)
             if self._cores:
                 self._pin(self._all)
 
@@ -136,12 +145,13 @@ class Worker:
         with suppress(OSError):  # then it runs without binding
             os.sched_setaffinity(0, cpus)
 
-    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes]) -> int:
+    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes], script: int | None) -> int:
         return os.posix_spawnp(
             argv[0],
             argv,
             environment,
             file_actions=(
+                *(() if script is None else ((os.POSIX_SPAWN_DUP2, script, _SCRIPT),)),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, f"{stem}.out", _APPEND, 0o666),
                 (os.POSIX_SPAWN_OPEN, 2, f"{stem}.err", _APPEND, 0o666),
