@@ -27,15 +27,16 @@ class Claims:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unwritten: set[str] = set()  # created by `take`, and neither written nor removed since
 
     def take(self, attempt: str, owner: str) -> str | None:
         """Take a claim for job `owner`. Return None on success, else the present owner (empty: not written yet).
 
-        Raises OSError if the claim cannot be written; the folder is then unchanged.
+        Raises OSError if the claim cannot be written: then it is not taken, and the same call may succeed later.
         """
         path = self.folder / attempt
         try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            file = os.open(path, os.O_WRONLY | (0 if attempt in self._unwritten else os.O_CREAT | os.O_EXCL), 0o600)
         except FileExistsError:
             return read_text(path, errors="replace").strip()
         try:
@@ -44,8 +45,11 @@ class Claims:
             finally:
                 os.close(file)
         except OSError:
+            self._unwritten.add(attempt)
             path.unlink(missing_ok=True)
+            self._unwritten.discard(attempt)
             raise
+        self._unwritten.discard(attempt)
         return None
 
     def is_taken(self, attempt: str) -> bool:

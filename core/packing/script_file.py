@@ -16,7 +16,7 @@ class ScriptRefused(Exception):
 
 
 def open_script(workspace: str, name: str) -> tuple[int, bool]:
-    """Open a script of the current directory, which is `workspace`. Raises ScriptRefused.
+    """Open a script of the current directory, which is `workspace`. Raises ScriptRefused and OSError.
 
     Return its descriptor, and whether it can be run by its name: not if another user could replace it until then.
     """
@@ -31,8 +31,6 @@ def open_script(workspace: str, name: str) -> tuple[int, bool]:
             descriptor = os.dup(file.fileno())
     except (UnusableFile, IsADirectoryError):
         raise ScriptRefused(f"{path} is not run: it is not a regular file") from None
-    except OSError as error:
-        raise ScriptRefused(f"{path} is not run: {error.strerror}") from None
     return descriptor, not os.path.islink(name) and _is_safe(os.stat("."))  # noqa: PTH114, PTH116
 
 

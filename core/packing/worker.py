@@ -16,8 +16,10 @@ import time
 from contextlib import suppress
 from typing import Any, TypeAlias
 
+from ..errors import may_pass
 from . import node, transport
 from .orphans import kill_orphans
+from .protocol import NOT_BEGUN
 from .script_file import REFUSED, ScriptRefused, open_script
 
 # Exit codes of attempts that could not be started, from sysexits.h.
@@ -115,13 +117,18 @@ class Worker:
         workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
         try:
             os.chdir(workspace)
-        except OSError:
-            self._ended.append((attempt, _NO_WORKSPACE, "", "the workspace is not there"))
+        except OSError as error:
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NO_WORKSPACE, again, "the workspace is not there"))
             return
         try:
             script, by_name = open_script(workspace, order["script"])
         except ScriptRefused as error:
             self._ended.append((attempt, REFUSED, "", str(error)))
+            return
+        except OSError as error:
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NOT_STARTED, again, f"its script cannot be read: {error.strerror}"))
             return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
@@ -132,7 +139,8 @@ class Worker:
             shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
             process = self._spawn([*self._shell, shown], order["stem"], environment, None if by_name else script)
         except OSError as error:
-            self._ended.append((attempt, _NOT_STARTED, "", f"it could not be started: {error.strerror}"))
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
         else:
             self._attempts[process] = attempt
             self._processes[attempt] = process

@@ -22,7 +22,7 @@ FLOORS = {
     "core.debug_log": (),
     "core.file_reading": (),
     "core.isolated": (),
-    "core.packing": (),
+    "core.packing": ("core.errors",),
     "core.pack": ("core.packing",),
     "core.spec": ("core.errors",),
     "core.plan": ("core.errors", "core.packing", "core.spec"),

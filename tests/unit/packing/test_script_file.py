@@ -52,7 +52,8 @@ def test_script_of_another_user_is_refused(workspace: Path) -> None:
 
 def test_what_is_no_file_is_refused(workspace: Path) -> None:
     (workspace / "a.sh").unlink()
-    assert why(workspace) == "No such file or directory"
+    with pytest.raises(FileNotFoundError):
+        open_script(str(workspace), "a.sh")
     os.mkfifo(workspace / "a.sh")
     assert why(workspace) == "it is not a regular file"
 
