@@ -88,6 +88,11 @@ if ! cd "$mtui_workspace"; then
     mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
+if [ -f "$mtui_script" ] && ! [ -s "$mtui_script" ]; then # it would run, and end as if all were well
+    mtui_record exit ',"code":72,"error":"its script is empty, as after a power cut"'
+    echo "mtui: $mtui_script is empty; this job ends" >&2
+    exit 72
+fi
 # What runs belongs to the user: nobody else may have written the script, nor put another one in its place. Its owner and
 # permissions are those of the open file.
 mtui_refuse() { # why
