@@ -88,11 +88,6 @@ if ! cd "$mtui_workspace"; then
     mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
-if [ -f "$mtui_script" ] && ! [ -s "$mtui_script" ]; then # it would run, and end as if all were well
-    mtui_record exit ',"code":72,"error":"its script is empty, as after a power cut"'
-    echo "mtui: $mtui_script is empty; this job ends" >&2
-    exit 72
-fi
 # What runs belongs to the user: nobody else may have written the script, nor put another one in its place. Its owner and
 # permissions are those of the open file.
 mtui_refuse() { # why
@@ -138,6 +133,7 @@ mtui_run_as=$mtui_script
 [ -f "$mtui_script" ] || mtui_refuse "it is not a regular file"
 { command exec 8<"$mtui_script"; } 2>/dev/null || mtui_refuse "it cannot be read"
 [ -f /proc/self/fd/8 ] || mtui_refuse "it is not a regular file"
+[ -s /proc/self/fd/8 ] || mtui_refuse "it is empty, as after a power cut" # it would end as if all were well
 [ -O /proc/self/fd/8 ] || mtui_refuse "it belongs to another user"
 mtui_check "$mtui_workspace" "$(pwd -P)"
 [ "$mtui_run_as" != "$mtui_script" ] || exec 8<&-
