@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from ...core.engine.allocation import Allocation
 from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
 from ...core.engine.state import StudyState
 from ...core.engine.status import OVER, Status
 from ...core.errors import Refusal
-from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
+from ...core.plan.shared_allocations import ANY, PackingPlan, Pool, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from .allocation_text import not_begun, open_ones, time_left, title
@@ -63,7 +64,7 @@ def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -
         return ""
     own = [allocation for allocation in open_ones(state) if allocation.pool in (share.pool, ANY)]
     if not own:
-        return "No allocation takes it yet; one is about to be asked for."
+        return f"No allocation takes it yet; one is about to be asked for.{_last_end(state, share.pool)}"
     for allocation in own:
         if not allocation.job and not allocation.ending:
             return f"The allocation for it {not_begun(allocation)}."
@@ -72,6 +73,12 @@ def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -
     if any(allocation.takes for allocation in own):
         return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
     return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be asked for."
+
+
+def _last_end(state: StudyState, pool: Pool) -> str:
+    """Return why the last allocation of a pool ended, as a sentence; empty if there was none, or it ended well."""
+    last = [own for own in state.allocations.by_name.values() if own.pool in (pool, ANY)][-1:]
+    return f" The last one ended: {safe(cause_text(last[0].cause))}." if last and last[0].cause else ""
 
 
 def returned_words(attempt: Attempt) -> str:

@@ -13,16 +13,20 @@ from pathlib import Path
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
+from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import Cause, CauseCode
 from ...engine.status import Status
-from ...file_reading import read_text
+from ...file_reading import read_tail, read_text
 from ...plan.shared_allocations import ANY
 from ..context import DriverContext
 from ..part import DriverPart
+from .members import refuse_instances
 from .tracker import AllocationTracker
 
 _IDLE = 7 * 86_400  # seconds: an allocation that mtui did not request is not ended for being idle
 _EVERY = 1.0  # seconds between two checks that the leader runs
+_LIVED = 60.0  # seconds; a leader that runs for longer did not die at once
+_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)  # seconds before a leader that died at once is started again
 
 
 class OwnAllocation(DriverPart):
@@ -34,6 +38,10 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._began = 0.0  # when the leader was started (monotonic)
+        self._deaths = 0  # leaders in a row that died at once
+        self._start_at: float | None = None  # when to start the next one (monotonic)
+        self._given_up: tuple[float, str] | None = None  # when (wall clock) and why no more leaders are started
 
     def begin(self) -> None:
         """Use the running leader of this allocation, or start one."""
@@ -48,22 +56,54 @@ class OwnAllocation(DriverPart):
         self._start()
 
     def due(self) -> float | None:
-        return time.monotonic() + _EVERY if self._name else None
+        if self._start_at is not None:
+            return self._start_at
+        return time.monotonic() + _EVERY if self._name or self._given_up else None
 
     def step(self) -> None:
         """Detect the end of the leader: Slurm does not report it, because the allocation continues."""
-        if not self._name or self._is_running():
-            return
+        if self._name and not self._is_running():
+            self._leader_ended()
+        if self._start_at is not None and time.monotonic() >= self._start_at:
+            self._start_at = None
+            self._start()
+        if self._given_up:
+            self._fail_what_waits(*self._given_up)
+
+    def _leader_ended(self) -> None:
+        """End its allocation, and have another leader started unless it ended as it should."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
+        output = self._output()
         self._name = ""
-        if not allocation.ending:  # it was killed
-            self._start()
+        if allocation.ending:
+            return
+        now = time.monotonic()
+        self._deaths = self._deaths + 1 if now - self._began < _LIVED else 0
+        if self._deaths > len(_PAUSES):
+            why = f"the leader in allocation {self._job} ended {self._deaths} times in a row"
+            self._given_up = time.time(), f"{why}: {output}" if output else why
+        else:
+            self._start_at = now + _PAUSES[max(0, self._deaths - 1)]
+
+    def _fail_what_waits(self, since: float, why: str) -> None:
+        """Fail the instances that can run only in this allocation; start a leader again if the user retries some."""
+        state = self._context.state
+        if state.retried_at > since:
+            self._given_up, self._deaths, self._start_at = None, 0, time.monotonic()
+            return
+        policy = AllocationPolicy(state, self._context.packing, time.time())
+        refuse_instances(self._context, [index for index, _ in policy.ready()], why)
 
     def _end(self, allocation: Allocation, status: Status) -> None:
-        self._tracker.end_allocation(allocation, status, Cause(CauseCode.ALLOCATION_LEADER_ENDED, job=allocation.job))
+        cause = Cause(CauseCode.ALLOCATION_LEADER_ENDED, self._output(), job=allocation.job)
+        self._tracker.end_allocation(allocation, status, cause)
+
+    def _output(self) -> str:
+        """Return the end of what the leader printed."""
+        return read_tail(self._context.directory.allocation_file(self._name, "out"), most=300)
 
     def _start(self) -> None:
         context, environment = self._context, os.environ
@@ -78,6 +118,7 @@ class OwnAllocation(DriverPart):
         context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
         context.log.sync()
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
+        self._began = time.monotonic()
         with context.directory.allocation_file(name, "out").open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],
