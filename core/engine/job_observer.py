@@ -16,6 +16,7 @@ from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
+from .observation_pace import ObservationPace
 from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -37,6 +38,7 @@ class JobObserver:
         self._last_heard: dict[int, float] = {}  # when an instance was last heard of from another source than polls
         self._expected = Expectations()
         self._unclear = UnclearSubmissions(state, self._expected)
+        self._pace = ObservationPace()
         self._strays: list[str] = []
         self._strays_within: dict[str, list[str]] = {}
 
@@ -107,6 +109,7 @@ class JobObserver:
         """Drop what was remembered about instances that are over."""
         for index in instances:
             self._last_heard.pop(index, None)
+            self._pace.forget(index)
             self._expected.drop(index)
 
     def _await(
@@ -334,6 +337,9 @@ class JobObserver:
         if status is Status.PENDING and known is Status.BOUND:
             status = Status.BOUND
         if status is known and view.reason == attempt.reason:
+            return []
+        leads_nowhere = status is known or {status, known} == {Status.RUNNING, Status.SUSPENDED}
+        if leads_nowhere and not self._pace.allows(index, at):
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 

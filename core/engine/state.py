@@ -90,7 +90,7 @@ class StudyState(DurableState):
     def children(self, index: int) -> tuple[list[int], list[int]]:
         """Return the direct dependents of an instance, and the steps that depend on its whole step (funnels)."""
         graph = self._index.graph
-        return graph.children[index], graph.funnel_users[self.plan.instances[index].step]
+        return graph.dependents(index), graph.funnel_users[self.plan.instances[index].step]
 
     # --- events
 
