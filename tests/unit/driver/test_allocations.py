@@ -20,6 +20,7 @@ from mtui.core.driver.allocations.scheduler import AllocationScheduler
 from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
 from mtui.core.engine import events as ev
+from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Instance
@@ -98,6 +99,29 @@ def test_refused_request_fails_what_waits_for_it(packed: Packed) -> None:
     packed.context.fake_slurm.answers = [Refused("invalid account")]
     packed.step(answers=1)
     assert packed.context.state.status[:2] == [Status.FAILED, Status.FAILED]
+    packed.scheduler.close()
+
+
+def test_after_an_allocation_that_ran_nothing_another_is_requested_later_and_after_three_none(
+    packed: Packed, clock: Clock
+) -> None:
+    context = packed.context
+    for name, pause in (("1-1", 15), ("1-2", 60), ("1-3", 0)):
+        assert packed.step(answers=1)[-1] == "allocation_queued"
+        context.emit(
+            ev.AllocationOver(at=1.0, allocation=name, status=Status.FAILED, cause=Cause(CauseCode.OTHER, "no srun"))
+        )
+        clock.pass_time(0.1)
+        told = packed.step()
+        if pause:
+            assert told == ["anomaly"]
+            assert "no srun" in str(context.fake_log.events[-1])
+            clock.pass_time(pause - 1)
+            assert packed.step() == [], "too early"
+            clock.pass_time(2)
+    assert context.state.status[:2] == [Status.FAILED, Status.FAILED]
+    assert "no srun" in cause_text(context.state.cause(0))
+    assert ".mtui/allocations/1-3.out" in cause_text(context.state.cause(0))
     packed.scheduler.close()
 
 
