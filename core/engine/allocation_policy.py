@@ -94,7 +94,7 @@ class AllocationPolicy:
         """Whether an instance can be assigned to an allocation and will fit for `spare` seconds more."""
         if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
-        return _is_able(allocation, share) and _needed(share) + spare <= self._left(allocation)
+        return _is_able(allocation, share) and needed_seconds(share) + spare <= self._left(allocation)
 
     def _left(self, allocation: Allocation) -> float:
         """Return the seconds that an allocation has left for an instance assigned now."""
@@ -186,11 +186,12 @@ class AllocationPolicy:
         """Whether an allocation could not run anything of what is ready, not even when it began."""
         left = allocation.ends_at - allocation.began_at if allocation.ends_at else float("inf")
         shares = [share for _, share in self.ready() if share.pool == allocation.pool]
-        return bool(shares) and not any(_is_able(allocation, share) and _needed(share) <= left for share in shares)
+        able = [share for share in shares if _is_able(allocation, share) and needed_seconds(share) <= left]
+        return bool(shares) and not able
 
     def needed(self, pool: Pool) -> float:
         """Return the seconds that an allocation must have left to run each ready instance of a pool."""
-        return max((_needed(share) for _, share in self.ready() if share.pool == pool), default=0.0)
+        return max((needed_seconds(share) for _, share in self.ready() if share.pool == pool), default=0.0)
 
     def stuck(self, pool: Pool) -> list[int]:
         """Return the ready instances that wait for a pool."""
@@ -266,7 +267,7 @@ class AllocationPolicy:
         return [allocation for allocation in self._open if not allocation.ending and not allocation.members]
 
 
-def _needed(share: PoolShare) -> float:
+def needed_seconds(share: PoolShare) -> float:
     """Return the seconds that an allocation must have left to assign an instance to it."""
     return share.ask.seconds + (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
 

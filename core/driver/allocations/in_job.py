@@ -9,14 +9,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
 from ...engine.causes import Cause, CauseCode
+from ...engine.own_allocation import is_exhausted, too_long
 from ...engine.status import Status
 from ...file_reading import read_text
 from ...plan.shared_allocations import ANY
+from ...spec.walltime import walltime_text
 from ..context import DriverContext
 from ..part import DriverPart
 from .tracker import AllocationTracker
@@ -34,6 +38,9 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._has_ended = False  # the allocation itself
+        self._checked_at = 0.0
+        self._told: set[int] = set()  # instances that were reported to need more time than is left
 
     def begin(self) -> None:
         """Use the running leader of this allocation, or start one."""
@@ -56,11 +63,42 @@ class OwnAllocation(DriverPart):
             return
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
+        self._has_ended = allocation.is_over or self._seconds_left(allocation) <= 0
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
         self._name = ""
-        if not allocation.ending:  # it was killed
+        if not (allocation.ending or self._has_ended):  # it was killed
             self._start()
+
+    def why_exhausted(self) -> str:
+        """Return why nothing of the study can run in this allocation any more; empty if something can."""
+        now = time.monotonic()
+        if not self._job or now < self._checked_at + _EVERY:
+            return ""
+        self._checked_at = now
+        context = self._context
+        if self._has_ended:
+            late = too_long(context.state, context.packing, 0.0)
+            return f"allocation {self._job} has ended" if is_exhausted(context.state, late) else ""
+        allocation = context.state.allocations.by_name.get(self._name)
+        if allocation is None or not allocation.began_at:
+            return ""
+        left = self._seconds_left(allocation)
+        late = too_long(context.state, context.packing, left)
+        words = self._words(late, left) if late else ""
+        if late.keys() - self._told:
+            self._told |= late.keys()
+            context.emit(ev.Anomaly(at=time.time(), message=words))
+        return words if is_exhausted(context.state, late) else ""
+
+    def _seconds_left(self, allocation: Allocation) -> float:
+        return allocation.ends_at - time.time() if allocation.ends_at else inf
+
+    def _words(self, late: Mapping[int, int], left: float) -> str:
+        names = [self._context.plan.instances[index].name for index in late]
+        which = names[0] if len(names) == 1 else f"{len(names)} instances, such as {names[0]}"
+        has, needs = walltime_text(max(0, int(left))), walltime_text(max(late.values()))
+        return f"allocation {self._job} has {has} left, too little for {which} (walltime {needs})"
 
     def _end(self, allocation: Allocation, status: Status) -> None:
         self._tracker.end_allocation(allocation, status, Cause(CauseCode.ALLOCATION_LEADER_ENDED, job=allocation.job))
