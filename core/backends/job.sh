@@ -88,6 +88,11 @@ if ! cd "$mtui_workspace"; then
     mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
+if [ -f "$mtui_script" ] && ! [ -s "$mtui_script" ]; then # it would run, and end as if all were well
+    mtui_record exit ',"code":72,"error":"its script is empty, as after a power cut"'
+    echo "mtui: $mtui_script is empty; this job ends" >&2
+    exit 72
+fi
 set -- "$@" "$mtui_script"
 [ "$mtui_place" = local ] || mtui_record start ""
 

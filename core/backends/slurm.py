@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from ..errors import BackendMissing
 from ..file_reading import WHOLE, read_bytes
-from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
+from .backend import Answer, AttemptFiles, Deferred, Job, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
@@ -177,13 +177,8 @@ class Slurm:
         """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""
         folder = self._home / "submit" / job.submission
         folder.mkdir(parents=True)
-        start = len(str(root)) + 1
         for task, attempt in zip(job.tasks, job.attempts, strict=True):
-            path = f"{folder}/{task}"
-            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-                file.write(array_task(attempt, str(root)))
-            os.symlink(f"../../../{attempt.stdout[start:]}", f"{path}.out")  # noqa: PTH211
-            os.symlink(f"../../../{attempt.stderr[start:]}", f"{path}.err")  # noqa: PTH211
+            write_array_task(folder, task, attempt, str(root))
 
     def cancel(self, jobs: Sequence[str]) -> str:
         problem = ""
@@ -255,6 +250,16 @@ class Slurm:
         if done.returncode or command[0] in ("sbatch", "scancel"):
             self._log.note(command, answer_of(command[0], done.returncode, out, err), script)
         return subprocess.CompletedProcess(command, done.returncode, out, err)
+
+
+def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) -> None:
+    """Write the file of an array's task in the folder of its submission, and the links to its logs. Raises OSError."""
+    path, start = f"{folder}/{task}", len(root) + 1
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        file.write(array_task(attempt, root))
+    for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
+        with suppress(FileExistsError):  # written before, and damaged since
+            os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
 
 
 def user_name() -> str:

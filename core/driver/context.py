@@ -6,10 +6,11 @@ import os
 import queue
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mtui import __version__
 
+from ..backends.backend import AttemptFiles
 from ..backends.batch import BatchSystem
 from ..backends.local import Local
 from ..backends.slurm_text import job_tag
@@ -106,6 +107,18 @@ class DriverContext:
         """Return a name that no other submission or allocation of the study has."""
         self._submissions += 1
         return f"{self.lease.owner.epoch}-{self._submissions}"
+
+    def attempt_files(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
+        """The files of an attempt with these changes of resources."""
+        instance = self.plan.instances[index]
+        workspace = f"{self.directory.root}/{instance.workspace}"
+        return AttemptFiles(
+            name=attempt_name(index, number),
+            workspace=workspace,
+            script=f"{workspace}/{self.plan.script_of(instance, changes)}",
+            stdout=f"{workspace}/{instance.stem}.out",
+            stderr=f"{workspace}/{instance.stem}.err",
+        )
 
     # --- events
 

@@ -12,6 +12,7 @@ from ..store.lease import read_owner
 from .allocations.tracker import AllocationTracker
 from .collect import Collector
 from .context import DriverContext
+from .file_recovery import restore_files
 
 
 def recover_study(context: DriverContext, tracker: AllocationTracker, collector: Collector) -> None:
@@ -21,6 +22,7 @@ def recover_study(context: DriverContext, tracker: AllocationTracker, collector:
     only submissions found in neither count as unclear. Local steps come last, because a report in the spool says more
     about an end than a missing process.
     """
+    restore_files(context)  # first: a job of the study may begin at any moment
     tracker.recover()
     collector.read_spool()
     _recover_submissions(context)

@@ -56,6 +56,8 @@ class Withdrawer(DriverPart):
                     taken.append(index)
                 else:
                     began.append(index)
+            if taken:
+                context.directory.claims.sync()
         except OSError as error:  # disk full: the next try finds the revoked ones revoked
             _log.warning("a claim cannot be revoked: %s", error)
             self._closed_until = now + _TRY_AGAIN

@@ -47,6 +47,8 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))
     if returned:
+        with suppress(OSError):  # they are revoked, unless the power fails now
+            context.directory.claims.sync()
         crash_point("return.claimed")
         context.emit(ev.Returned(at=time.time(), members=tuple(returned), cause=cause))
         crash_point("return.journalled")

@@ -133,10 +133,18 @@ def test_study_is_opened_from_any_path_to_it(made: StudyDirectory, monkeypatch: 
     assert open_study(Path("out")).root == made.root
 
 
-@pytest.mark.parametrize("name", ["gone", "out", "out/study.yaml"])
+@pytest.mark.parametrize("name", ["gone", "", "out/study.yaml"])
 def test_what_is_no_study_is_not_opened(made: StudyDirectory, name: str) -> None:
     with pytest.raises(StudyDirectoryError, match="is not a study directory"):
         open_study(made.root.parent / name)
+
+
+def test_study_whose_creation_was_interrupted_is_called_so(made: StudyDirectory) -> None:
+    with pytest.raises(StudyDirectoryError, match="not created completely, and nothing of it has run"):
+        open_study(made.root)
+    (made.journal / "000001.jsonl").touch()
+    with pytest.raises(StudyDirectoryError, match=r"the plan .* is missing: .*study\.json"):
+        open_study(made.root)
 
 
 # --- preparing an instance
