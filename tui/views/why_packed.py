@@ -60,7 +60,8 @@ def not_packed(study: StudyFile, state: StudyState, index: int) -> str:
 def no_allocation(study: StudyFile, state: StudyState, index: int, now: float) -> str:
     """Return why a ready instance that is to be packed has no allocation yet; empty if it is an individual job."""
     own = own_allocation(study, state)
-    pack = study.settings.pack or (PackingOptions(nodes=own.nodes) if own else None)
+    used = [own] if own else open_ones(state)
+    pack = study.settings.pack or (PackingOptions(nodes=used[0].nodes) if used else None)
     if pack is None:
         return ""
     packing = PackingPlan(state.plan, pack)
