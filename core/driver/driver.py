@@ -48,6 +48,7 @@ from .withdraw import Withdrawer
 
 _EXTENDED = "extended"
 BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
+HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
@@ -69,6 +70,7 @@ class Driver:
         self._study = study
         self._listener = listener
         self.state: StudyState  # set when `run` has read it
+        self._context: DriverContext  # set when it drives
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
         self._draining = False  # stopping, but not before all local steps have ended
@@ -135,7 +137,7 @@ class Driver:
         self.state = log.state
         local = Local(directory.home, lease.owner.host, self._local_exit)
         slurm = batch_system(study.plan, directory.home, directory.slurm_log)
-        context = DriverContext(directory, study, lease, log, slurm, local, self._calls)
+        self._context = context = DriverContext(directory, study, lease, log, slurm, local, self._calls)
         loop = _Loop(context, self._own_commands(), only_commands)
         self._collector = loop.collector
         _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")
@@ -232,13 +234,15 @@ class Driver:
             threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
 
     def _hand_over(self) -> None:
-        ready = start_successor(self._successor, self._directory.driver_log)
+        problem = start_successor(self._successor, self._directory.driver_log)
 
-        def detach() -> None:
+        def conclude() -> None:
             self._handing_over = False
-            self._detaching = ready
+            self._detaching = not problem
+            if problem:
+                self._context.emit(ev.Anomaly(at=time.time(), message=f"{HAND_OVER_FAILED}: {problem}"))
 
-        self._calls.put(detach)
+        self._calls.put(conclude)
 
     def _local_exit(self, attempt: str, pid: str, code: int) -> None:
         self._calls.put(lambda: self._collector.process_ended(attempt, pid, code))

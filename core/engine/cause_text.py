@@ -47,7 +47,7 @@ _TEXTS: dict[CauseCode, str] = {
     CauseCode.ALLOCATION_UNNEEDED: "allocation {job} was not needed any more",
     CauseCode.ALLOCATION_CANCELLED: "allocation {job} was cancelled from outside",
     CauseCode.ALLOCATION_FAILED: "allocation {job} failed{at}",
-    CauseCode.ALLOCATION_LEADER_ENDED: "the leader in allocation {job} ended",
+    CauseCode.ALLOCATION_LEADER_ENDED: "the leader in allocation {job} ended{because}",
     CauseCode.ALLOCATION_UNKNOWN: "Slurm no longer knows allocation {job}",
     CauseCode.ALLOCATION_NOT_REQUESTED: "the request for it never arrived",
     CauseCode.NO_WAITING: "it cannot wait for its parents there",

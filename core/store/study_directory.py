@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -45,6 +46,7 @@ from ..plan.study_plan import Instance, Plan
 from .folder_creation import make_folder
 from .name_index import STUDY_FILE
 
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ONE_BLOCK = 4096  # bytes: a power cut leaves such a script whole or empty, and job.sh refuses an empty one
 FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
@@ -236,6 +238,7 @@ def create_directory(root: Path, spec_text: str, files: list[Path], undo: ExitSt
         except OSError as error:
             raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         try:
+            root.chmod(stat.S_IMODE(root.stat().st_mode) & ~_OTHERS_WRITE)  # or others could replace what is in it
             directory.home.mkdir(mode=0o700)
             for folder in FOLDERS:
                 (directory.home / folder).mkdir(parents=True, exist_ok=True)
@@ -313,7 +316,7 @@ def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
         _write_new(path, data)
     except FileExistsError:
         there = Path(path)
-        if read_bytes(there, WHOLE) == data:
+        if read_bytes(there, WHOLE) == data and not there.stat().st_mode & _OTHERS_WRITE:
             return
         if attempt > 1:
             with suppress(FileExistsError):
@@ -331,8 +334,9 @@ def replace_script(folder: str, name: str, data: bytes) -> None:
 
 
 def _write_new(path: str, data: bytes) -> None:
+    """Write a script that nobody else may write to, whatever the umask: job.sh refuses any other."""
     size = len(data)
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o766)  # and what the umask leaves of it
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o744)
     try:
         while data:
             data = data[os.write(file, data) :]

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from ...core.engine.allocation import Allocation
 from ...core.engine.allocation_policy import AllocationPolicy, needed_seconds
 from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
 from ...core.engine.state import StudyState
 from ...core.engine.status import OVER, Status
 from ...core.engine.vain_text import vain_text
 from ...core.errors import Refusal
-from ...core.plan.shared_allocations import ANY, PackingPlan, PoolShare
+from ...core.plan.shared_allocations import ANY, PackingPlan, Pool, PoolShare
 from ...core.spec.study_spec import PackingOptions
 from ...core.store.study_file import StudyFile
 from .allocation_text import clock, not_begun, open_ones, time_left, title
@@ -103,10 +104,16 @@ def _no_allocation_of_pool(state: StudyState, policy: AllocationPolicy, share: P
         words = vain_text(vain, policy.needed(share.pool))
         return f"{words[0].upper()}{safe(words[1:])}. Another is requested in a while."
     if not own:
-        return "No allocation takes it yet; one is about to be asked for."
+        return f"No allocation takes it yet; one is about to be asked for.{_last_end(state, share.pool)}"
     if any(allocation.takes for allocation in own):
         return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
     return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be asked for."
+
+
+def _last_end(state: StudyState, pool: Pool) -> str:
+    """Return why the last allocation of a pool ended, as a sentence; empty if there was none, or it ended well."""
+    last = [own for own in state.allocations.by_name.values() if own.pool in (pool, ANY)][-1:]
+    return f" The last one ended: {safe(cause_text(last[0].cause))}." if last and last[0].cause else ""
 
 
 def returned_words(attempt: Attempt) -> str:

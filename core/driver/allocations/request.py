@@ -19,6 +19,7 @@ from ...packing.batch_script import allocation_script
 from ...plan.shared_allocations import Pool
 from ..context import DriverContext
 from ..effects import Effect
+from .members import refuse_instances
 
 _log = get_logger(__name__)
 
@@ -135,13 +136,7 @@ class AllocationRequester:
 
     def _refuse(self, packer: AllocationPolicy, pool: Pool, message: str) -> None:
         """Fail the instances that wait for allocations of a pool that will not exist."""
-        context = self._context
-        if stuck := packer.stuck(pool):
-            submission = context.new_submission()
-            members = tuple((index, context.state.next_attempt(index)) for index in stuck)
-            at = time.time()
-            context.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
-            context.emit(ev.SubmitRefused(at=at, submission=submission, message=message))
+        refuse_instances(self._context, packer.stuck(pool), message)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

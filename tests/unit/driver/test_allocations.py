@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import subprocess
 import sys
 import time
@@ -336,6 +337,42 @@ def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
     inside.own.step()
     assert [name for name, own in inside.context.state.allocations.by_name.items() if not own.is_over] == ["1-2"]
     assert len(Leader.started) == 2
+
+
+def test_leader_that_dies_at_once_is_started_with_growing_pauses_and_not_for_ever(inside: Packed, clock: Clock) -> None:
+    """Then what waits for it fails with what it printed, until the user retries."""
+    inside.own.begin()
+    starts = [clock.now]
+    for number in range(1, 20):
+        inside.context.directory.allocation_file(f"1-{number}", "out").write_text("no module named x\n")
+        leader_of(inside).code = 1
+        inside.own.step()
+        while len(Leader.started) == number and inside.own.due() is not None and clock.now < 1100:
+            clock.pass_time(0.5)
+            inside.own.step()
+        if len(Leader.started) == number:
+            break
+        starts.append(clock.now)
+    assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [0.0, 1.0, 2.0, 4.0, 8.0]
+    state = inside.context.state
+    words = cause_text(state.allocations.by_name["1-1"].cause)
+    assert words == "the leader in allocation 90 ended: no module named x"
+    assert set(state.status) == {Status.FAILED, Status.BLOCKED}
+    refused = next(event for event in inside.context.fake_log.events if isinstance(event, ev.SubmitRefused))
+    assert refused.message == "the leader in allocation 90 ended 6 times in a row: no module named x"
+    inside.context.emit(ev.Retried(at=time.time() + 1, instance=0))
+    inside.own.step()
+    inside.own.step()
+    assert len(Leader.started) == len(starts) + 1
+
+
+def test_leader_that_ran_for_a_while_counts_as_the_first_again(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    for _ in range(9):
+        clock.pass_time(120)
+        leader_of(inside).code = -9
+        inside.own.step()
+    assert len(Leader.started) == 10
 
 
 def test_leader_that_has_ended_as_it_should_is_not_started_again(inside: Packed) -> None:
