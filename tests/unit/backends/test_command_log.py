@@ -25,9 +25,9 @@ def test_long_log_is_put_away_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(command_log, "_LONGEST_LOG", 300)
     for number in range(40):
         CommandLog(tmp_path / "log").note(["scancel", str(number)], "exit code 1")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["log", "log.1"]
+    assert {path.name for path in tmp_path.iterdir()} - {"log"} == {"log.1"}
     assert all(path.stat().st_size < 600 for path in tmp_path.iterdir())
-    assert "scancel 39" in (tmp_path / "log").read_text() + (tmp_path / "log.1").read_text()
+    assert any("scancel 39" in path.read_text() for path in tmp_path.iterdir())
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
