@@ -84,6 +84,10 @@ class BackendMissing(MtuiError):
     exit_code = EXIT_USAGE
 
 
+class WrongCluster(MtuiError):
+    """The study has jobs on another cluster than the one of this machine; the message names both."""
+
+
 # What shows that something is wrong with one path itself: a file where a directory should be, a missing permission.
 _OF_THE_PATH = (
     *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),

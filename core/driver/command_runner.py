@@ -43,5 +43,5 @@ class CommandRunner(DriverPart):
             if not context.log.sync():  # before it is archived: otherwise a crash would lose it
                 return
             crash_point("command.synced")
-            inbox.archive_command(path)
+            inbox.remove_command(path)
             crash_point("command.put_away")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred, Job, Refused, Unclear
+from ..backends.backend import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
 from ..backends.cluster_limits import ClusterLimits
-from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.slurm_dependencies import PlannedSubmission
@@ -246,7 +245,7 @@ class Submitter(DriverPart):
         job = Job(
             submission=submission,
             name=context.job_name(submission, start.members),
-            attempts=tuple(self._attempt(index, number, changes[index]) for index, number in members),
+            attempts=tuple(context.attempt_files(index, number, changes[index]) for index, number in members),
             tasks=tasks,
             options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
             after=start.after,
@@ -287,18 +286,6 @@ class Submitter(DriverPart):
         else:
             self._local_closed_until = time.monotonic() + delay
 
-    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
-        directory, plan = self._context.directory, self._context.plan
-        instance = plan.instances[index]
-        workspace = f"{directory.root}/{instance.workspace}"
-        return AttemptFiles(
-            name=attempt_name(index, number),
-            workspace=workspace,
-            script=f"{workspace}/{plan.script_of(instance, changes)}",
-            stdout=f"{workspace}/{instance.stem}.out",
-            stderr=f"{workspace}/{instance.stem}.err",
-        )
-
     def _answered(self, job: Job, members: Sequence[int], answer: Answer | Unprepared, scheduled: bool) -> None:
         context, at, now = self._context, time.time(), time.monotonic()
         if isinstance(answer, Unprepared):
@@ -314,7 +301,10 @@ class Submitter(DriverPart):
         self._calls -= 1 if scheduled else 0
         match answer:
             case Accepted():
-                context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
+                cluster = (answer.cluster or context.cluster) if scheduled else ""
+                context.emit(
+                    ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node, cluster=cluster)
+                )
                 for index in members:
                     context.observer.note_heard(index, now)
                 if scheduled:

@@ -39,7 +39,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
-from ..backends.slurm import job_has_ended
 from ..engine.events import Event, PlanExtended
 from ..engine.state import Impossible, StudyState
 from ..errors import MtuiError, StorageError, StudyBusyError, StudyDirectoryError, may_pass
@@ -67,6 +66,7 @@ from .location import (
     StudyOver,
     WatchEnded,
 )
+from .owner_job import owners_job_has_ended
 from .successor import report_ready, successor_command
 
 LOOK_EVERY = 0.5  # seconds between two checks of who drives
@@ -117,7 +117,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _judge(owners: Path, owner: Owner) -> Liveness:
-    return Liveness(owners, owner, job_ended=job_has_ended)
+    return Liveness(owners, owner, job_ended=owners_job_has_ended)
 
 
 _Phase: TypeAlias = "Callable[[], _Phase] | Outcome"

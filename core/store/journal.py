@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
 from ..errors import TRY_DOCTOR, DriverError, StorageError, StudyDirectoryError, error_text
@@ -40,6 +41,7 @@ class Journal:
         self.path = segment(folder, epoch)
         try:
             self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            sync_directory(folder)
         except OSError as error:
             raise StorageError(f"cannot write the journal {error_text(error, self.path)}", TRY_DOCTOR) from None
         self._pending = bytearray()  # not known to be on the disk
@@ -142,6 +144,17 @@ def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev
             raise StorageError(f"cannot read {path}: {error.strerror}", TRY_DOCTOR) from None
         yield from parse_lines(data, str(path))
         known[path.name] = known.get(path.name, 0) + data.rfind(b"\n") + 1
+
+
+def segment_ends(folder: Path) -> list[tuple[str, bool]]:
+    """The names of all segments, and whether the last line of each is complete."""
+    ends: list[tuple[str, bool]] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        with suppress(OSError), open_file(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            ends.append((path.name, file.read() in (b"", b"\n")))
+    return ends
 
 
 def end_of_journal(journal: Path) -> tuple[str, float]:
