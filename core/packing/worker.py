@@ -7,8 +7,10 @@ When the connection to the leader is closed, it kills its running attempts and e
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -18,7 +20,7 @@ from typing import Any, TypeAlias
 
 from ..errors import may_pass
 from . import node, transport
-from .orphans import kill_orphans
+from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_orphans
 from .protocol import NOT_BEGUN
 from .script_file import REFUSED, ScriptRefused, open_script
 
@@ -33,6 +35,14 @@ _IGNORED = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
 _SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
+# The parent of each script, which hands on its exit code: a script that kills its parent ends itself alone, and not the
+# worker with all others. bash would print "Killed" into the user's log.
+_SUPERVISOR = (
+    *("/bin/sh", "-c"),
+    "exec 9>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 XCPU XFSZ VTALRM PROF; "
+    '"$@" 2>&9 9>&-; exit "$?"',
+    "mtui",
+)
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -55,6 +65,8 @@ class Worker:
         self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
         self._ended: list[_End] = []
         self._lingering: dict[int, tuple[float, _End]] = {}  # process groups that outlive their script, with a deadline
+        self._adopted = AdoptedProcesses()
+        self._cookies: dict[str, str] = {}  # by attempt
         self._signalled = False  # TERM from Slurm, which ends the job
 
     def serve(self) -> None:
@@ -132,12 +144,17 @@ class Worker:
             return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
+        environment[os.fsencode(ATTEMPT)] = os.fsencode(attempt)
+        self._cookies[attempt] = order["environment"].get(VARIABLE, "")
         if self._cores:
             places: list[int] = order["cores"]
             self._pin({cpu for place in places for cpu in self._cores[place]})
         try:
             shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
-            process = self._spawn([*self._shell, shown], order["stem"], environment, None if by_name else script)
+            if not shutil.which(self._shell[0]):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._shell[0])
+            argv = [*_SUPERVISOR, *self._shell, shown]
+            process = self._spawn(argv, order["stem"], environment, None if by_name else script)
         except OSError as error:
             again = NOT_BEGUN if may_pass(error) else ""
             self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
@@ -170,9 +187,11 @@ class Worker:
         )
 
     def _reap(self) -> None:
-        while self._attempts and (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)):
+        while found := _next_end():
             process = found.si_pid
-            attempt = self._attempts.pop(process)
+            attempt = self._attempts.pop(process, "")
+            if not attempt:
+                continue  # one that was adopted
             del self._processes[attempt]
             killed = found.si_code != os.CLD_EXITED
             code = 128 + found.si_status if killed else found.si_status
@@ -180,22 +199,46 @@ class Worker:
             short = code == 137 and not told and self._memory.happened()
             end = (attempt, code, "out of memory" if short else "", "")
             # The id of a process group is not reused while it has members.
-            if not _kill_group(process, told or signal.SIGTERM):
-                self._ended.append(end)
+            if not self._signal_rest(process, attempt, told or signal.SIGTERM):
+                self._finish(end)
             else:
                 self._lingering[process] = (time.monotonic() + _LINGER, end)
 
     def _clear(self) -> None:
-        """End attempts whose process group is empty: until then it may use cores, or run a Slurm step."""
+        """End attempts of which nothing runs any more: until then it may use cores, or run a Slurm step."""
         for process, (deadline, end) in list(self._lingering.items()):
             late = time.monotonic() - deadline
-            if not _kill_group(process, signal.SIGKILL if late > 0 else 0) or late > _GIVE_UP:
+            rest = self._signal_rest(process, end[0], signal.SIGKILL if late > 0 else 0)
+            if not rest or late > _GIVE_UP:
+                if rest:
+                    print(f"mtui: processes of attempt {end[0]} cannot be ended: {rest}", file=sys.stderr)
                 del self._lingering[process]
-                self._ended.append(end)
+                self._finish(end)
+
+    def _signal_rest(self, process: int, attempt: str, number: int) -> list[int]:
+        """Send a signal (0: none) to what is left of an attempt whose script has ended; return what there was."""
+        rest = [process] if _kill_group(process, number) else []
+        for adopted in self._adopted.of(attempt, self._cookies.get(attempt, ""), (*self._attempts, process)):
+            rest.append(adopted)
+            with suppress(OSError):
+                os.kill(adopted, number)
+        return rest
+
+    def _finish(self, end: _End) -> None:
+        self._cookies.pop(end[0], None)
+        self._ended.append(end)
 
 
 def _wake_up(number: int, frame: object) -> None:
     """Do nothing: without a handler, SIGCHLD would not write to the wakeup descriptor."""
+
+
+def _next_end() -> os.waitid_result | None:
+    """Return the end of a child process; None if there is none now."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
 
 
 def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:

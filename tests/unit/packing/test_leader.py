@@ -119,6 +119,33 @@ def test_codes_are_those_of_a_shell(place: Place) -> None:
     assert 500 < place.of("began")[0]["left"] <= 600  # ten minutes, less what the worker took to begin
 
 
+def test_an_instance_that_kills_its_parent_ends_alone(place: Place) -> None:
+    """The worker and its other instances go on, and what the killer left running is ended."""
+    bystander = "touch here; until [ -e go ]; do sleep 0.05; done"
+    killer = "until [ -e ../1.1/here ]; do sleep 0.05; done; kill -9 $PPID; sleep 600"
+    place.give(place.item("1.1", bystander), place.item("2.1", killer), place.item("3.1", killer))
+    place.start()
+    place.wait_for(lambda: len(codes(place)) == 2, "the killers have ended")
+    (place.root / "1.1" / "go").touch()
+    place.give(place.item("4.1", "true"), end=True)
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"1.1": 0, "2.1": 137, "3.1": 137, "4.1": 0}
+    assert place.of("lost") == []
+    assert place.steps.read_text() == "x\n", "one worker"
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to TERM"])
+def test_what_left_the_session_of_an_instance_ends_with_it(place: Place, deaf: bool) -> None:
+    """Only then its cores are free: the next one, which needs all of them, finds nothing left."""
+    loop = f"{'trap : TERM; ' * deaf}echo $$ >pid; while :; do sleep 0.05; done"
+    daemon = f"setsid setsid bash -c '{loop}' >/dev/null 2>&1 &\nuntil [ -s pid ]; do sleep 0.05; done"
+    looks = 'if kill -0 "$(cat ../1.1/pid)"; then exit 5; fi'
+    place.give(place.item("1.1", daemon, cpus=1000), place.item("2.1", looks, cpus=1000), end=True)
+    place.start()
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"1.1": 0, "2.1": 0}
+
+
 def test_signals_reach_instances_as_usual(place: Place) -> None:
     """Neither what the worker ignores nor what it blocks is handed down; 32 and 33 are the C library's own."""
     place.give(place.item("1.1", "grep -E 'Sig(Blk|Ign)' /proc/self/status"), end=True)
