@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..backends.batch import batch_system
+from ..backends.batch import BatchSystem, batch_system
 from ..backends.local import Local
-from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..engine import events as ev
 from ..engine.state import StudyState
 from ..errors import DriverError, StudyDirectoryError
+from ..store.checkpoint import load_state
 from ..store.file_watch import FileWatch
 from ..store.lease import Lease, Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
@@ -30,6 +30,7 @@ from .allocations.packed_cancel import PackedCanceller
 from .allocations.scheduler import AllocationScheduler
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
+from .cluster import require_cluster
 from .collect import Collector
 from .command_runner import CommandRunner
 from .context import Call, DriverContext
@@ -37,6 +38,7 @@ from .crash_points import crash_point
 from .event_log import EventLog, Listener
 from .hooks import HookRunner
 from .lease_keeper import LeaseKeeper
+from .owner_job import owners_job_has_ended
 from .part import DriverPart
 from .recovery import recover_study
 from .retry import Retrier
@@ -52,6 +54,8 @@ HAND_OVER_FAILED = "no driver could be started in the background"  # how the not
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
+
+Loaded = tuple[StudyState, dict[str, int]]
 
 _log = get_logger(__name__)
 
@@ -100,25 +104,30 @@ class Driver:
 
         With `only_commands` it carries out the pending commands, starts nothing, and stops. `gone` is a holder of the
         lease that was watched and found dead. Raises StudyBusyError if another driver holds the study,
-        StudyDirectoryError if the study was moved or copied, DriverError if this driver cannot continue.
+        StudyDirectoryError if the study was moved or copied, DriverError if this driver cannot continue, WrongCluster
+        if the study has jobs on another cluster: then not even the lease is taken, which its driver there may hold.
         """
         require_own(self._directory)
         require_place(self._directory, self._study.plan, moved=only_commands)
         with open_debug_log(self._directory.debug_log):
             while True:
-                lease = Lease.acquire(self._directory.owner, gone=gone, job_ended=job_has_ended)
-                outcome = self._hold(lease, only_commands)
+                slurm = batch_system(self._study.plan, self._directory.home, self._directory.slurm_log)
+                cluster = slurm.cluster() if slurm else ""
+                loaded = load_state(self._directory, self._study)
+                require_cluster(loaded[0], cluster)
+                lease = Lease.acquire(self._directory.owner, gone=gone, job_ended=owners_job_has_ended)
+                outcome = self._hold(lease, only_commands, slurm, cluster, loaded)
                 if outcome != _EXTENDED:
                     return outcome
                 self._extended = False
                 extended = read_study_file(self._directory.study_file)
                 self._study = replace(extended, settings=self._study.settings)
 
-    def _hold(self, lease: Lease, only_commands: bool) -> str:
+    def _hold(self, lease: Lease, only_commands: bool, slurm: BatchSystem | None, cluster: str, loaded: Loaded) -> str:
         """Drive with a lease, and release it."""
         crash_point("lease.taken")
         try:
-            return self._run(lease, only_commands)
+            return self._run(lease, only_commands, slurm, cluster, loaded)
         except OSError as error:
             raise DriverError(
                 f"cannot go on in {self._directory.root}: {error.strerror or error}",
@@ -129,13 +138,12 @@ class Driver:
         finally:
             lease.release()
 
-    def _run(self, lease: Lease, only_commands: bool) -> str:
+    def _run(self, lease: Lease, only_commands: bool, slurm: BatchSystem | None, cluster: str, loaded: Loaded) -> str:
         directory, study = self._directory, self._study
-        log = EventLog(directory, study, lease.owner.epoch, self._listener)
+        log = EventLog(directory, study, lease.owner.epoch, self._listener, loaded)
         self.state = log.state
         local = Local(directory.home, lease.owner.host, self._local_exit)
-        slurm = batch_system(study.plan, directory.home, directory.slurm_log)
-        self._context = context = DriverContext(directory, study, lease, log, slurm, local, self._calls)
+        self._context = context = DriverContext(directory, study, lease, log, slurm, local, self._calls, cluster)
         loop = _Loop(context, self._own_commands(), only_commands)
         self._collector = loop.collector
         _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")

@@ -274,7 +274,10 @@ class Submitter(DriverPart):
         self._calls -= 1 if scheduled else 0
         match answer:
             case Accepted():
-                context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
+                cluster = (answer.cluster or context.cluster) if scheduled else ""
+                context.emit(
+                    ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node, cluster=cluster)
+                )
                 for index in members:
                     context.observer.note_heard(index, now)
                 if scheduled:

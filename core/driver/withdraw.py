@@ -64,7 +64,9 @@ class Withdrawer(DriverPart):
         if taken:
             crash_point("unbind.claimed")
             self._canceller.cancel_orphans(
-                [state.attempts[index][-1].job for index in taken if index in state.live_slurm]
+                context.job_of(state.attempts[index][-1].job, state.attempts[index][-1].submission)
+                for index in taken
+                if index in state.live_slurm
             )
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)

@@ -20,6 +20,7 @@ class Allocation:
     asked_at: float
     status: Status = Status.SUBMITTING
     job: str = ""
+    cluster: str = ""  # the Slurm cluster of its job; empty: not known
     reason: str = ""  # why Slurm keeps it pending
     queued_at: float = 0.0
     began_at: float = 0.0  # when its leader was ready

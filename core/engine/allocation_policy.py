@@ -105,7 +105,7 @@ class AllocationPolicy:
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
         """Yield instances whose unfinished parents are all in one allocation, with its name."""
-        state, funnels = self._state, dict[int, str | None]()
+        state, funnels, barriers = self._state, dict[int, str | None](), dict[int, str | None]()
         for step in reversed(state.deepest_first):
             if step not in self._packing.steps or not state.ahead[step]:
                 continue
@@ -114,7 +114,12 @@ class AllocationPolicy:
                     funnels[funnel] = self._holder(state.plan.steps[funnel].instances)
             held = [funnels[funnel] for funnel in state.plan.steps[step].funnels]
             for index in islice(state.ahead[step], MOST_AT_ONCE):
-                holders = {self._holder(state.plan.instances[index].parents), *held} - {""}
+                instance = state.plan.instances[index]
+                for barrier in instance.barriers:
+                    if barrier not in barriers:
+                        barriers[barrier] = self._holder(state.plan.barriers[barrier])
+                grouped = (barriers[barrier] for barrier in instance.barriers)
+                holders = {self._holder(instance.parents), *grouped, *held} - {""}
                 share = self._packing.of(index, state.changes.get(index, {}))
                 if len(holders) == 1 and isinstance(share, PoolShare):
                     allocation = state.allocations.by_name.get(holders.pop() or "")

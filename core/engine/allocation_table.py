@@ -37,10 +37,11 @@ class AllocationTable:
         allocation.members.pop(index, None)
         allocation.done += finished
 
-    def apply(self, event: ev.AllocationEvent) -> None:
-        """Apply an event. Raises Impossible, and changes nothing, if it is not allowed."""
+    def apply(self, event: ev.AllocationEvent, cluster: str = "") -> None:
+        """Apply an event; `cluster` is the driver's. Raises Impossible, and changes nothing, if it is not allowed."""
         if isinstance(event, ev.AllocationIntended):
             self._intended(event)
+            self.by_name[event.allocation].cluster = cluster
             return
         allocation = self.by_name.get(event.allocation)
         if allocation is None or allocation.is_over:
@@ -48,6 +49,7 @@ class AllocationTable:
         match event:
             case ev.AllocationQueued():
                 allocation.job, allocation.queued_at = event.job, event.at
+                allocation.cluster = event.cluster or allocation.cluster
                 if allocation.status in (Status.SUBMITTING, Status.UNCLEAR):
                     allocation.status = Status.PENDING
             case ev.AllocationObserved():

@@ -16,6 +16,7 @@ from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
+from .observation_pace import ObservationPace
 from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -37,6 +38,7 @@ class JobObserver:
         self._last_heard: dict[int, float] = {}  # when an instance was last heard of from another source than polls
         self._expected = Expectations()
         self._unclear = UnclearSubmissions(state, self._expected)
+        self._pace = ObservationPace()
         self._strays: list[str] = []
         self._strays_within: dict[str, list[str]] = {}
 
@@ -107,6 +109,7 @@ class JobObserver:
         """Drop what was remembered about instances that are over."""
         for index in instances:
             self._last_heard.pop(index, None)
+            self._pace.forget(index)
             self._expected.drop(index)
 
     def _await(
@@ -227,7 +230,7 @@ class JobObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str], SeenJob | None],
+        seen: Callable[[str, str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -236,17 +239,18 @@ class JobObserver:
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` maps a job id to the job's state, None if Slurm no longer knows it; `find` maps a submission to its
-        job id, empty if there is none.
+        `seen` maps a job id and its submission to the job's state, None if Slurm no longer knows it; `find` maps a
+        submission to its job id, empty if there is none.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.apply_poll(find, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
-            if not attempt.job or self._last_heard.get(index, 0.0) >= asked:
+            is_elsewhere = self._state.is_elsewhere(attempt.cluster)
+            if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
-            view = seen(attempt.job)
+            view = seen(attempt.job, attempt.submission)
             answer = self._shown(index, view) if view else self._missing(index, asked, now)
             found += self._act_on(index, answer, view or not_shown, at, now)
         return found
@@ -333,6 +337,9 @@ class JobObserver:
         if status is Status.PENDING and known is Status.BOUND:
             status = Status.BOUND
         if status is known and view.reason == attempt.reason:
+            return []
+        leads_nowhere = status is known or {status, known} == {Status.RUNNING, Status.SUSPENDED}
+        if leads_nowhere and not self._pace.allows(index, at):
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 

@@ -28,6 +28,8 @@ def open_script(workspace: str, name: str) -> tuple[int, bool]:
                 raise ScriptRefused(f"{path} is not run: it belongs to another user")
             if found.st_mode & _OTHERS_WRITE:
                 raise ScriptRefused(f"{path} is not run: others may write to it (chmod go-w)")
+            if not found.st_size:
+                raise ScriptRefused(f"{path} is not run: it is empty, as after a power cut")
             descriptor = os.dup(file.fileno())
     except (UnusableFile, IsADirectoryError):
         raise ScriptRefused(f"{path} is not run: it is not a regular file") from None

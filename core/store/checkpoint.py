@@ -49,6 +49,13 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
         return state, read
 
 
+def read_further(directory: StudyDirectory, state: StudyState, read: dict[str, int]) -> None:
+    """Apply to a state what was written to the journal since it was loaded. Raises StudyDirectoryError."""
+    for event in read_events(directory.journal, read):
+        with suppress(Impossible):
+            state.apply(event)
+
+
 def is_usable(directory: StudyDirectory, study: StudyFile) -> bool:
     """Whether there is a checkpoint that readers of the study use."""
     return _kept(directory, study) is not None

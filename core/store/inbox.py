@@ -42,6 +42,11 @@ def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapp
     return command
 
 
+def withdraw_command(inbox: Path, command: str) -> None:
+    """Remove a command that no driver has taken."""
+    (inbox / "new" / command).unlink(missing_ok=True)
+
+
 def pending_commands(inbox: Path) -> list[Path]:
     """The commands that nobody has taken yet, oldest first."""
     try:

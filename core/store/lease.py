@@ -44,6 +44,8 @@ class Owner:
     start: str  # the process's start time in the kernel's ticks: pids are used again
     since: float
     slurm_job: str = ""
+    slurm_job_name: str = ""  # this and the next tell the job from another one with its id
+    slurm_cluster: str = ""
 
     @property
     def words(self) -> str:
@@ -73,7 +75,7 @@ class LeaseState(Enum):
 
 
 _OWNER_FIELDS = frozenset(field.name for field in fields(Owner))
-JobEnded = Callable[[str], bool]
+JobEnded = Callable[[Owner], bool]
 
 
 def this_host() -> str:
@@ -206,7 +208,7 @@ class Liveness:
             return LeaseState.DEAD
         if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
             self._next_job_ask = now + _JOB_ASK_EVERY
-            if self._job_ended(owner.slurm_job):
+            if self._job_ended(owner):
                 return LeaseState.DEAD
         if self._moved:
             return LeaseState.ALIVE
@@ -295,6 +297,8 @@ class Lease:
             start=process_start(pid),
             since=time.time(),
             slurm_job=os.environ.get("SLURM_JOB_ID", ""),
+            slurm_job_name=os.environ.get("SLURM_JOB_NAME", ""),
+            slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
         try:
             if not create_durably(_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):

@@ -73,10 +73,13 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         "local": plan.local,
         "batch": {"type": plan.batch.type, "shell": plan.batch.shell, "values": dict(plan.batch.values)},
         "sizes": plan.sizes,
+        "barriers": plan.barriers,
         "parameters": {name: getattr(plan.parameters, name) for name in ParameterTable.__slots__},
         "steps": [_step(step) for step in plan.steps],
         "instances": [
-            [item.name, item.step, item.row, item.workspace, item.stem, item.parents] for item in plan.instances
+            [item.name, item.step, item.row, item.workspace, item.stem, item.parents]
+            + ([item.barriers] if item.barriers else [])
+            for item in plan.instances
         ],
     }
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
@@ -144,10 +147,11 @@ def _plan(content: dict[str, Any]) -> Plan:
         ),
         steps=tuple(_read_step(record) for record in content["steps"]),
         instances=tuple(
-            Instance(index, name, step, row, workspace, stem, tuple(parents))
-            for index, (name, step, row, workspace, stem, parents) in enumerate(content["instances"])
+            Instance(index, name, step, row, workspace, stem, tuple(parents), tuple(*barriers))
+            for index, (name, step, row, workspace, stem, parents, *barriers) in enumerate(content["instances"])
         ),
         sizes=tuple(content.get("sizes", ())),
+        barriers=tuple(map(tuple, content.get("barriers", ()))),
     )
 
 

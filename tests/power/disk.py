@@ -54,20 +54,17 @@ class Disk:
         self._unmount()
         self._image.unlink()
         self._image = copy
-        wait_until(self._can_mount, 20, f"{copy} is mounted")
+        self._mount()
 
     def close(self) -> None:
         if self._is_mounted:
             self._unmount()
 
     def _mount(self) -> None:
-        _run("mount", "-o", "loop", self._image, self.mount)
+        # A copy has the id of its original, which may live on in the mounts of another machine's processes.
+        options = "loop,nouuid" if self._kind == "xfs" else "loop"
+        _run("mount", "-o", options, self._image, self.mount)
         self._is_mounted = True
-
-    def _can_mount(self) -> bool:
-        """Mount; xfs accepts no copy while the file system of before still lives, in a mount of a dead process."""
-        self._is_mounted = _succeeds("mount", "-o", "loop", self._image, self.mount)
-        return self._is_mounted
 
     def _unmount(self) -> None:
         """The kernel frees the mounts of dead processes a moment after their end."""

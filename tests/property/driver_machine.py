@@ -161,7 +161,11 @@ class DriverMachine(RuleBasedStateMachine):
     def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
         self.looked_at = asked
         self.read_spool()
-        self.emit_all(self.observer.apply_poll(shown.get, self.find, asked, self.at(), self.now, accounting=True))
+        self.emit_all(
+            self.observer.apply_poll(
+                lambda job, _: shown.get(job), self.find, asked, self.at(), self.now, accounting=True
+            )
+        )
 
     def judge(self) -> None:
         """What failed is tried again by itself, as the study says, before anything else begins."""

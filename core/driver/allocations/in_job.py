@@ -115,7 +115,7 @@ class OwnAllocation(DriverPart):
                 at=at, allocation=name, pool=pool.options, gpus=pool.gpus, nodes=nodes, seconds=context.packing.seconds
             )
         )
-        context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
+        context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job, cluster=context.cluster))
         context.log.sync()
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
         self._began = time.monotonic()

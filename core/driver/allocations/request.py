@@ -99,7 +99,8 @@ class AllocationRequester:
             return  # its leader started and ended before sbatch answered
         match answer:
             case Accepted():
-                context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
+                cluster = answer.cluster or context.cluster
+                context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job, cluster=cluster))
                 self._watch.note_heard(name, now)
             case Deferred():
                 self._closed_until = now + _DEFER_WAIT

@@ -122,7 +122,7 @@ class AllocationTracker(DriverPart):
             self._early.append(report)
             return
         context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
-        self._canceller.cancel_orphans(context.observer.take_orphans())
+        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.take_orphans()))
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
         """Have leaders end orphan attempts, except those that are over by now."""
@@ -133,7 +133,7 @@ class AllocationTracker(DriverPart):
     # --- ends
 
     def apply_poll(
-        self, seen: Callable[[str], SeenJob | None], find: Callable[[str], str], asked: float, at: float
+        self, seen: Callable[[str, str], SeenJob | None], find: Callable[[str], str], asked: float, at: float
     ) -> None:
         """Apply a poll of Slurm started at `asked` (monotonic); `seen` and `find` as for AllocationObserver.look."""
         self.read_records()  # reports of leaders written before this poll are applied before it

@@ -87,15 +87,6 @@ def test_claim_that_cannot_be_written_for_half_an_hour_is_told_as_such(study: St
     assert not (study.workspace / "trace").exists()
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_empty_script_is_a_failure(study: Study, local: bool) -> None:
-    """As a power cut leaves it: a shell would run it with success."""
-    assert study.run("", local=local) == 72
-    assert [(record["kind"], record["code"], record["error"]) for record in study.records()] == [
-        ("exit", 72, "its script is empty, as after a power cut")
-    ]
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 def test_job_waits_while_there_is_no_room_for_its_claim(study: Study, tmp_path: Path) -> None:
     claims = study.home / "claims"

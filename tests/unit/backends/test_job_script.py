@@ -47,6 +47,14 @@ def test_script_of_another_user_is_refused(study: Study, by_link: bool) -> None:
     assert refused(study, "it belongs to another user")
 
 
+@pytest.mark.parametrize("local", [False, True], ids=["slurm", "local"])
+def test_script_that_a_power_cut_emptied_is_refused(study: Study, local: bool) -> None:
+    """A shell would run it, with success."""
+    script(study).write_bytes(b"")
+    assert study.run("", local=local) == 77
+    assert refused(study, "it is empty, as after a power cut")
+
+
 @pytest.mark.parametrize("what", ["fifo", "directory", "device"])
 def test_what_is_no_file_is_refused(study: Study, what: str) -> None:
     path = study.workspace / NAME

@@ -207,7 +207,9 @@ class Watched:
         begun = self.now if asked is None else asked
         seen, found = (jobs or {}), (names or {})
         return self.take(
-            self.observer.apply_poll(seen.get, lambda name: found.get(name, ""), begun, at(), self.now, accounting)
+            self.observer.apply_poll(
+                lambda job, _: seen.get(job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
+            )
         )
 
     def tick(self) -> list[ev.Event]:

@@ -184,7 +184,7 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
         watched.observer.resume(watched.now)
     assert watched.observer.wants_poll
     assert (
-        watched.observer.apply_poll(lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []
+        watched.observer.apply_poll(lambda *_: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []
     )  # too old
     watched.pass_time(1)
     assert end(watched.look({})) == (Status.CANCELLED, None, "by command")

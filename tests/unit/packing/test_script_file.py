@@ -50,6 +50,11 @@ def test_script_of_another_user_is_refused(workspace: Path) -> None:
     assert why(workspace) == "it belongs to another user"
 
 
+def test_script_that_a_power_cut_emptied_is_refused(workspace: Path) -> None:
+    (workspace / "a.sh").write_bytes(b"")
+    assert why(workspace) == "it is empty, as after a power cut"
+
+
 def test_what_is_no_file_is_refused(workspace: Path) -> None:
     (workspace / "a.sh").unlink()
     with pytest.raises(FileNotFoundError):

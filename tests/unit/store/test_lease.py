@@ -181,8 +181,8 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
     asked: list[str] = []
 
-    def job_ended(job: str) -> bool:
-        asked.append(job)
+    def job_ended(owner: Owner) -> bool:
+        asked.append(owner.slurm_job)
         return ended
 
     liveness = Liveness(tmp_path, owner, job_ended=job_ended)
@@ -205,8 +205,8 @@ def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job=slurm_job))
     asked: list[str] = []
 
-    def job_ended(job: str) -> bool:
-        asked.append(job)
+    def job_ended(owner: Owner) -> bool:
+        asked.append(owner.slurm_job)
         return False
 
     liveness = Liveness(tmp_path, owner, job_ended=job_ended)

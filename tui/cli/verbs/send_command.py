@@ -14,7 +14,7 @@ from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.engine import commands
 from ....core.engine import events as ev
 from ....core.engine.state import StudyState
-from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError, WrongCluster
 from ....core.file_reading import read_tail, size_of
 from ....core.store import inbox
 from ....core.store.journal_follower import JournalFollower
@@ -65,8 +65,8 @@ def send_and_print(
 ) -> int:
     """Send a command and print its result; return the exit code.
 
-    Raises UsageError for unknown targets, invalid changes, or a driver that is required but not running, and
-    StudyDirectoryError if the directory is a copy.
+    Raises UsageError for unknown targets, invalid changes, or a driver that is required but not running,
+    StudyDirectoryError if the directory is a copy, and WrongCluster for a cancel without a driver on another cluster.
     """
     _, state = read_study(directory)
     answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
@@ -100,7 +100,7 @@ def _send(
 ) -> Answer:
     """Send a command, after confirmation by `ask` if given.
 
-    Raises UsageError, and StudyDirectoryError if the directory is a copy of a study.
+    Raises UsageError, StudyDirectoryError if the directory is a copy of a study, and WrongCluster.
     """
     require_place(directory, state.plan, moved=True)
     indices, unknown = commands.resolve_targets(state.plan, state, targets)
@@ -133,7 +133,11 @@ def _send(
     elif verb == "cancel":
         if silent := silent_driver(directory):
             print_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
-        answer = _carry_out_here(directory, follower, command)
+        try:
+            answer = _carry_out_here(directory, follower, command)
+        except WrongCluster:
+            inbox.withdraw_command(directory.inbox, command)
+            raise
     else:
         words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
         answer = Answer(_WAITING, words)
