@@ -264,7 +264,8 @@ def main() -> int:
         print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
         return 1
     key = bytes.fromhex(environment[transport.KEY])
-    line = transport.call(environment["SLURM_LAUNCH_NODE_IPADDR"], int(environment[transport.PORT]), key)
+    host = environment.get(transport.HOST) or environment["SLURM_LAUNCH_NODE_IPADDR"]
+    line = transport.call(host, int(environment[transport.PORT]), key)
     cpus = int(environment["SLURM_CPUS_ON_NODE"])
     physical = node.cores(cpus)
     threads = max(map(len, physical)) if physical else 1

@@ -68,7 +68,8 @@ class WorkerPool:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
-        self._door = transport.Door(self._key)
+        self._host = _address(batch)
+        self._door = transport.Door(self._key, self._host)
         for source in self._door.sources:
             selector.register(source, selectors.EVENT_READ)
         self._steps: list[subprocess.Popen[bytes]] = []
@@ -85,7 +86,12 @@ class WorkerPool:
         self._srun(f"--nodes={count}", f"--ntasks={count}")
 
     def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
-        private = {transport.PORT: str(self._door.port), transport.KEY: self._key.hex(), transport.SWEEP: sweep}
+        private = {
+            transport.HOST: self._host,
+            transport.PORT: str(self._door.port),
+            transport.KEY: self._key.hex(),
+            transport.SWEEP: sweep,
+        }
         command = (*_SRUN, *options, *_WORKER)
         step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
         self._steps = [*(old for old in self._steps if old.poll() is None), step]
@@ -202,3 +208,19 @@ class WorkerPool:
                 self._news.append(WorkerGone(node))
 
         self._timers.at(time.monotonic() + _REPLACED_WITHIN, give_up)
+
+
+def _address(batch: Mapping[str, str]) -> str:
+    """Return the address on which to listen for workers: of the interface towards them, so that few others reach it.
+
+    It is the one of the loopback interface if the only node is this one, and empty (all) if it cannot be known.
+    """
+    own, nodes = batch.get("SLURMD_NODENAME", ""), batch.get("SLURM_JOB_NODELIST", "")
+    if not nodes or own == nodes:
+        return "127.0.0.1" if nodes else ""
+    try:
+        command = ("scontrol", "show", "hostnames", nodes)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next((transport.own_address(name) for name in done.stdout.split() if name != own), "")

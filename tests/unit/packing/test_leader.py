@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -237,6 +238,25 @@ def test_strangers_that_say_nothing_keep_nobody_waiting(place: Place) -> None:
         assert all(stranger.recv(1) for stranger in reversed(silent))  # the last is asked for the key beside the first
         (place.root / "1.1" / "go").touch()
         place.wait_for(lambda: codes(place) == {"1.1": 0}, "it ended")
+
+
+def test_a_flood_of_strangers_takes_neither_threads_nor_descriptors(place: Place) -> None:
+    """More than the leader may have open files; a worker that is lost meanwhile is replaced all the same."""
+    place.give(place.item("1.1", "touch here; until [ -e go ]; do sleep 0.05; done"))
+    place.start()
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    resource.prlimit(place.leader.pid, resource.RLIMIT_NOFILE, (100, 100))
+    door, proc, worker = ("127.0.0.1", place.port()), Path(f"/proc/{place.leader.pid}"), place.worker()
+    with ExitStack() as strangers:
+        for _ in range(200):
+            strangers.enter_context(socket.create_connection(door, 20))
+        place.wait_for(lambda: len(list((proc / "task").iterdir())) < 50, "threads of some are gone")
+        assert len(list((proc / "fd").iterdir())) < 70
+        os.kill(worker, signal.SIGKILL)
+        place.wait_for(lambda: place.of("lost"), "a new worker")
+        place.give(place.item("2.1", "true"), end=True)
+        assert place.leader.wait(60) == 0
+    assert codes(place) == {"2.1": 0}
 
 
 def test_it_says_why_it_cannot_begin(place: Place) -> None:
