@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,10 +46,22 @@ class AdoptedProcesses:
 def kill_orphans(cookie: str) -> bool:
     """Kill every process of this user that was started with this cookie. Return whether none is left."""
     job = cookie.partition(".")[0]
-    marks = {f"{VARIABLE}={cookie}".encode(), f"SLURM_JOB_ID={job}".encode()}  # the id excludes jobs it submitted
-    marked = _marked(marks)
-    for number, patience in ((signal.SIGTERM, _TERM), (signal.SIGKILL, _KILL)):
-        deadline = time.monotonic() + patience
+    # The job's id excludes processes of jobs that it submitted.
+    marks = {f"{VARIABLE}={cookie}".encode(), f"SLURM_JOB_ID={job}".encode()}
+    return kill_marked(marks, (signal.SIGTERM, signal.SIGKILL))
+
+
+def kill_marked(
+    marks: set[bytes], signals: Iterable[signal.Signals], is_meant: Callable[[int], bool] = lambda _: True
+) -> bool:
+    """Send these signals to the user's processes with variables in their environment. Return whether none is left."""
+
+    def found() -> set[int]:
+        return {process for process in _marked(marks) if is_meant(process)}
+
+    marked = found()
+    for number in signals:
+        deadline = time.monotonic() + (_KILL if number == signal.SIGKILL else _TERM)
         told: set[int] = set()
         while marked:
             for process in marked - told:  # each once, including those started since the last round
@@ -59,7 +71,7 @@ def kill_orphans(cookie: str) -> bool:
             if time.monotonic() > deadline:
                 break
             time.sleep(_PAUSE)
-            marked = _marked(marks)
+            marked = found()
     return not marked
 
 

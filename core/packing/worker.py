@@ -16,11 +16,12 @@ import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import may_pass
 from . import node, transport
-from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_orphans
+from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
 from .protocol import NOT_BEGUN
 from .script_file import REFUSED, ScriptRefused, open_script
 
@@ -43,6 +44,7 @@ _SUPERVISOR = (
     '"$@" 2>&9 9>&-; exit "$?"',
     "mtui",
 )
+_MODULE = [b"-m", b"mtui.core.packing.worker"]  # in the command line of a worker
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -68,6 +70,7 @@ class Worker:
         self._adopted = AdoptedProcesses()
         self._cookies: dict[str, str] = {}  # by attempt
         self._signalled = False  # TERM from Slurm, which ends the job
+        self._pinged = False
 
     def serve(self) -> None:
         """Run until the leader disconnects."""
@@ -109,11 +112,14 @@ class Worker:
             message["signalled"] = True
         if self._ended:
             message["ended"] = self._ended
+        if self._pinged:
+            message["alive"] = True
         if message:
             transport.send(self._line, message)
-        self._signalled, self._ended = False, []
+        self._signalled, self._pinged, self._ended = False, False, []
 
     def _obey(self, message: transport.Message) -> None:
+        self._pinged = "ping" in message
         if "environment" in message:
             self._environment = _encoded(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
@@ -254,13 +260,28 @@ def _kill_group(process: int, number: int) -> bool:
     return True
 
 
+def _kill_predecessor(name: str) -> bool:
+    """Kill the worker that this one replaces: it may be suspended, with orders that it has not read. False if it stays.
+
+    The srun that started it has the same environment; its command line is another.
+    """
+    marks = {f"{transport.KEY}={os.environ[transport.KEY]}".encode(), f"SLURMD_NODENAME={name}".encode()}
+
+    def is_worker(process: int) -> bool:
+        with suppress(OSError):
+            return process != os.getpid() and Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:3] == _MODULE
+        return False
+
+    return kill_marked(marks, (signal.SIGKILL,), is_worker)
+
+
 def main() -> int:
     # Slurm signals every process of the job; the leader decides what to do.
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
-    if (cookie := environment.get(transport.SWEEP)) and not kill_orphans(cookie):
+    if (cookie := environment.get(transport.SWEEP)) and not (_kill_predecessor(name) and kill_orphans(cookie)):
         print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
         return 1
     key = bytes.fromhex(environment[transport.KEY])

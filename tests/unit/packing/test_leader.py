@@ -46,10 +46,10 @@ class Place:
         self.forbidden, self.steps = root / "forbidden", root / "steps"
         self.log = root / "log"
 
-    def start(self, idle: float = 60, held: float = 1.0, **environment: str) -> None:
-        """`held`: after how many seconds a bad end is told."""
-        names = "from mtui.core.packing import executor, leader"
-        code = f"import sys; {names}; executor._HELD = {held}; sys.exit(leader.main())"
+    def start(self, idle: float = 60, held: float = 1.0, pings: str = "pass", **environment: str) -> None:
+        """`held`: after how many seconds a bad end is told; `pings`: a statement that sets when workers answer."""
+        names = "from mtui.core.packing import executor, leader, worker_pool as pool"
+        code = f"import sys; {names}; executor._HELD = {held}; pool._PAUSES = (0, 0.1, 0.2); {pings}; sys.exit(leader.main())"
         command = [sys.executable, "-c", code, str(self.home), "1-1", str(idle), "/bin/bash"]
         mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
         path = f"{self.tools}{os.pathsep}{mine['PATH']}"
@@ -257,6 +257,32 @@ def test_a_flood_of_strangers_takes_neither_threads_nor_descriptors(place: Place
         place.give(place.item("2.1", "true"), end=True)
         assert place.leader.wait(60) == 0
     assert codes(place) == {"2.1": 0}
+
+
+def test_a_suspended_worker_is_replaced_and_what_it_was_sent_runs_once(place: Place) -> None:
+    """Its unread orders die with it: nothing is returned before it is certain that it does not run any more."""
+    place.give(place.item("1.1", "echo x >>runs; touch here; sleep 600"))
+    place.start(pings="pool._PING_EVERY, pool._MOST_UNANSWERED = 0.3, 3")
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    worker = place.worker()
+    os.kill(worker, signal.SIGSTOP)
+    place.give(place.item("2.1", "echo x >>runs"), place.item("3.1", "echo x >>runs", "2.1"))
+    place.wait_for(lambda: len(place.of("lost")) == 2, "both are returned")
+    assert not Path(f"/proc/{worker}").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes()
+    place.give(place.item("4.1", "true"), end=True)
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"4.1": 0}
+    assert {record["attempt"] for record in place.of("lost")} == {"1.1", "2.1"}
+    assert (place.root / "1.1" / "runs").read_text() == "x\n"
+    assert not (place.root / "2.1" / "runs").exists(), "it was sent, and not read"
+    assert "the worker on node1 has not answered 3 times" in place.log.read_text()
+
+
+def test_a_worker_that_answers_stays(place: Place) -> None:
+    place.give(place.item("1.1", "sleep 1.5"), end=True)
+    place.start(pings="pool._PING_EVERY, pool._MOST_UNANSWERED = 0.05, 10")
+    assert place.leader.wait(60) == 0
+    assert (codes(place), place.steps.read_text()) == ({"1.1": 0}, "x\n")
 
 
 def test_it_says_why_it_cannot_begin(place: Place) -> None:
