@@ -49,7 +49,8 @@ class Place:
     def start(self, idle: float = 60, held: float = 1.0, pings: str = "pass", **environment: str) -> None:
         """`held`: after how many seconds a bad end is told; `pings`: a statement that sets when workers answer."""
         names = "from mtui.core.packing import executor, leader, worker_pool as pool"
-        code = f"import sys; {names}; executor._HELD = {held}; pool._PAUSES = (0, 0.1, 0.2); {pings}; sys.exit(leader.main())"
+        limits = f"executor._HELD = {held}; pool._PAUSES = (0, 0.1, 0.2); {pings}"
+        code = f"import sys; {names}; {limits}; sys.exit(leader.main())"
         command = [sys.executable, "-c", code, str(self.home), "1-1", str(idle), "/bin/bash"]
         mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
         path = f"{self.tools}{os.pathsep}{mine['PATH']}"
