@@ -17,6 +17,7 @@ from ..debug_log import get_logger
 from ..engine import events as ev
 from ..engine.cause_text import cause_text
 from ..engine.status import UNSUCCESSFUL
+from ..file_reading import open_to_append
 from .context import DriverContext
 from .crash_points import crash_point
 
@@ -88,7 +89,7 @@ class HookRunner:
 
     def _open_log(self, opened: ExitStack) -> IO[bytes] | int:
         try:
-            return opened.enter_context(self._context.directory.hooks_log.open("ab"))
+            return opened.enter_context(open_to_append(self._context.directory.hooks_log))
         except OSError as error:  # the command matters more than its output
             _log.warning("the output of a hook is dropped: %s", error)
             return subprocess.DEVNULL
