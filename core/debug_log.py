@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 VARIABLE = "MTUI_LOG"
+_LONGEST = 50_000_000  # bytes; a longer log is kept as debug.log.1, in place of the one before
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
 
 _all = logging.getLogger("mtui")
@@ -44,6 +45,15 @@ class ChangeLogger:
 
 
 class _DebugFile(logging.FileHandler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append a record; put a file away that has become too long, in place of the one before."""
+        super().emit(record)
+        with suppress(OSError, ValueError):
+            if self.stream.tell() > _LONGEST:
+                self.stream.close()
+                Path(self.baseFilename).replace(f"{self.baseFilename}.1")
+                self.stream = self._open()
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore errors: on a full disk, lines are lost and nothing is printed."""
 

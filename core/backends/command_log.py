@@ -14,6 +14,7 @@ _log = get_logger(__name__)
 
 _LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
 _LONGEST_ANSWER = 400
+_LONGEST_LOG = 20_000_000  # bytes; a longer one is kept as slurm.log.1, in place of the one before
 _HEAD = (
     "# What stands behind '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
     "which runs it.\n"
@@ -34,10 +35,12 @@ class CommandLog:
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                head = _HEAD if os.fstat(file).st_size == 0 else ""
-                os.write(file, (head + line).encode())
+                size = os.fstat(file).st_size
+                os.write(file, ((_HEAD if size == 0 else "") + line).encode())
             finally:
                 os.close(file)
+            if size > _LONGEST_LOG:
+                self._path.replace(f"{self._path}.1")
         except OSError as error:
             _log.warning("a call cannot be noted in %s: %s", self._path.name, error)
 
