@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.protocol import END_TEXT, ResourceRequest, WorkItem, dispatch_text
+from mtui.core.packing.protocol import END_TEXT, ResourceRequest, WorkItem, dispatch_text, time_question_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -119,6 +119,17 @@ def test_codes_are_those_of_a_shell(place: Place) -> None:
     assert codes(place) == {"0.1": 3, "1.1": 137, "2.1": 139, "3.1": 0, "4.1": 0}
     assert place.of("over")[0]["why"] == "ended"
     assert 500 < place.of("began")[0]["left"] <= 600  # ten minutes, less what the worker took to begin
+
+
+def test_leader_says_how_much_time_is_left_when_it_is_asked(place: Place) -> None:
+    place.start()
+    place.wait_for(lambda: place.of("began"), "it began")
+    with (place.home / "allocations" / "1-1.list").open("a") as file:
+        file.write(time_question_text("7.0"))
+    place.wait_for(lambda: place.of("left"), "it answers")
+    (answer,) = place.of("left")
+    assert answer["question"] == "7.0"
+    assert 500 < answer["left"] <= place.of("began")[0]["left"]
 
 
 def test_an_instance_that_kills_its_parent_ends_alone(place: Place) -> None:
