@@ -86,11 +86,13 @@ class SlurmPoller(DriverPart):
         self._reasons = ChangeLogger(_log)
         # Monotonic start of the last answered poll, or the last moment without a job to poll.
         self.polled_at = 0.0 if context.state.live_slurm else time.monotonic()
-        self.other_jobs: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
+        self.other_jobs: dict[tuple[str, str], int] = {}  # the user's other jobs in the queue, by QOS and account
+        self.is_room_awaited = False
 
     def due(self) -> float | None:
         state = self._context.state
-        if not self._context.slurm or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
+        is_needed = state.live_slurm or state.allocations.open() or state.slurm_silent_since or self.is_room_awaited
+        if not self._context.slurm or not is_needed:
             return None
         self._schedule.set_interval(self._context.poll)
         return self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
@@ -199,12 +201,12 @@ class SlurmPoller(DriverPart):
         members = [index for index, _ in self._context.state.submissions[submission]]
         return self._context.job_name(submission, members)
 
-    def _count_others(self, view: SlurmView) -> dict[str, int]:
+    def _count_others(self, view: SlurmView) -> dict[tuple[str, str], int]:
         tag = study_tag(self._context.study.study_id)
-        counts: dict[str, int] = {}
+        counts: dict[tuple[str, str], int] = {}
         for job in view.jobs.values():
             if job.state not in ENDED and not job.name.startswith(tag):
-                counts[job.qos] = counts.get(job.qos, 0) + 1
+                counts[job.qos, job.account] = counts.get((job.qos, job.account), 0) + 1
         return counts
 
     def _claim_owner(self, submission: str) -> str:

@@ -109,6 +109,8 @@ class StudyState(DurableState):
                 self._submitted(event)
             case ev.SubmitDeferred():
                 self._submit_deferred(event)
+            case ev.LimitReached():
+                self.deferred = event.message
             case ev.SubmitUnclear():
                 self._submit_unclear(event)
             case ev.SubmitMissed():

@@ -110,16 +110,17 @@ def test_poll_asks_for_jobs_by_id_and_for_unanswered_submissions_by_name(tmp_pat
     assert context.fake_slurm.polls == [(["7"], [context.job_name("1-1", [1])])]
 
 
-def test_other_jobs_of_the_user_are_counted_by_qos(context: FakeContext) -> None:
+def test_other_jobs_of_the_user_are_counted_by_qos_and_account(context: FakeContext) -> None:
     poller = poller_of(context)
     jobs = [
-        SlurmJob(f"{number}", state, name="mine", qos="long") for number, state in enumerate(("RUNNING", "PENDING"))
+        SlurmJob(f"{number}", state, name="mine", qos="long", account="m1")
+        for number, state in enumerate(("RUNNING", "PENDING"))
     ]
-    ended = SlurmJob("9", "COMPLETED", name="mine", qos="long")
+    ended = SlurmJob("9", "COMPLETED", name="mine", qos="long", account="m1")
     context.fake_slurm.view = SlurmView({job.job: job for job in (*jobs, ended)})
     poller.step()
     context.run_posted()
-    assert poller.other_jobs == {"long": 2}
+    assert poller.other_jobs == {("long", "m1"): 2}
 
 
 def test_silence_is_journalled_once(context: FakeContext, clock: Clock) -> None:
