@@ -55,6 +55,7 @@ HANDED_OVER = "handed over"  # the reason to stop by which a successor recognize
 _CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
+_IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
 Loaded = tuple[StudyState, dict[str, int]]
 
 _log = get_logger(__name__)
@@ -149,13 +150,20 @@ class Driver:
         _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")
         try:
             loop.begin()
+            exhausted = ""  # why nothing can run any more in the allocation that this driver uses
             while True:
                 loop.step_always()
+                if not (only_commands or self._stopping) and (reason := loop.own_allocation.why_exhausted()):
+                    exhausted = reason
+                    self._stop(reason)
                 outcome = self._outcome(only_commands)
                 if outcome and not context.effects.under_way:
-                    if self.state.is_over and outcome != _EXTENDED:
+                    if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()
-                    return self._finish(context, loop, outcome)
+                    outcome = self._finish(context, loop, outcome)
+                    if exhausted and outcome == "stopped":
+                        raise DriverError(exhausted, _IN_ANOTHER)
+                    return outcome
                 may_start = not (outcome or only_commands or self._stopping)
                 if may_start:
                     loop.step_starting()
@@ -262,7 +270,7 @@ class _Loop:
         self.collector = collector = Collector(context, canceller)
         self._tracker = tracker = AllocationTracker(context, canceller)
         poller = SlurmPoller(context, canceller, collector, tracker)
-        self._own_allocation = own_allocation = OwnAllocation(context, tracker)
+        self.own_allocation = own_allocation = OwnAllocation(context, tracker)
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)
         self.status = StatusWriter(context)
@@ -290,7 +298,7 @@ class _Loop:
         self._context.begin()
         recover_study(self._context, self._tracker, self.collector)
         if not self._only_commands:
-            self._own_allocation.begin()
+            self.own_allocation.begin()
         self._watch.start()
 
     def step_always(self) -> None:

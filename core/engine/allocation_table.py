@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from ..plan.shared_allocations import Pool
 from . import events as ev
 from .allocation import Allocation
+from .causes import Cause, CauseCode
 from .status import LIVE, Impossible, Status
+
+_COULD_NOT_BEGIN = (
+    *(CauseCode.NO_TIME_LEFT, CauseCode.NO_PYTHON, CauseCode.ALLOCATION_ENDED, CauseCode.ALLOCATION_WALLTIME),
+    *(CauseCode.ALLOCATION_FAILED, CauseCode.ALLOCATION_OUT_OF_MEMORY, CauseCode.ALLOCATION_LEADER_ENDED),
+)
 
 
 @dataclass(slots=True)
@@ -31,6 +37,20 @@ class AllocationTable:
     def has(self, name: str, index: int) -> None:
         """Record that an instance is assigned to an allocation."""
         self.by_name[name].members[index] = None
+
+    def note_started(self, name: str) -> None:
+        """Record that an instance began in an allocation."""
+        self.by_name[name].ran += 1
+
+    def note_not_begun(self, name: str, cause: Cause | None) -> None:
+        """Record that an instance leaves an allocation without having begun."""
+        if cause and cause.code in _COULD_NOT_BEGIN:
+            self.by_name[name].gave_back = True
+
+    def forgive(self) -> None:
+        """Record that a user retries: allocations that ran nothing do not count any more."""
+        for allocation in self.by_name.values():
+            allocation.forgiven = True
 
     def leaves(self, name: str, index: int, *, finished: bool) -> None:
         allocation = self.by_name[name]

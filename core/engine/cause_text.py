@@ -52,6 +52,7 @@ _TEXTS: dict[CauseCode, str] = {
     CauseCode.ALLOCATION_NOT_REQUESTED: "the request for it never arrived",
     CauseCode.NO_WAITING: "it cannot wait for its parents there",
     CauseCode.NO_TIME_LEFT: "its walltime does not fit into what is left of allocation {job}",
+    CauseCode.NO_PYTHON: "the nodes of allocation {job} have no Python, so it runs only instances of one node",
     CauseCode.IDLE_ALLOCATION: "allocation {job} has nothing to do",
     CauseCode.REVOKED: "taken back",
     CauseCode.MAESTRO_STATE: "Maestro says {text}",

@@ -279,6 +279,8 @@ class StudyState(DurableState):
     def _started(self, event: ev.Started) -> None:
         attempt = self._current(event.instance, event.attempt)
         self._table.change(event.instance, Verb.OBSERVE, Status.RUNNING)
+        if attempt.allocation:
+            self.allocations.note_started(attempt.allocation)
         if attempt.job not in ("", event.job):
             self._table.unbind_children(event.instance)
         # Follow the job that holds the claim, whatever sbatch answered.
@@ -322,6 +324,8 @@ class StudyState(DurableState):
             attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
             if verb is Verb.RETURN:
                 attempt.returned = attempt.started_at > 0
+                if attempt.allocation and not attempt.returned:
+                    self.allocations.note_not_begun(attempt.allocation, event.cause)
             elif index not in self.to_unbind:  # Slurm would not start it
                 self.dependency_never_satisfied.add(index)
             target = Status.CANCELLED if attempt.cancelled else self._table.unsubmitted_status(index)
@@ -370,6 +374,7 @@ class StudyState(DurableState):
         else:
             self.retried_automatically.discard(index)
             self.failure_hook_ran, self.retried_at = False, event.at
+            self.allocations.forgive()
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes

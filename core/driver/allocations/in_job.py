@@ -9,15 +9,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
 from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import Cause, CauseCode
+from ...engine.own_allocation import is_exhausted, too_long
 from ...engine.status import Status
 from ...file_reading import read_tail, read_text
 from ...plan.shared_allocations import ANY
+from ...spec.walltime import walltime_text
 from ..context import DriverContext
 from ..part import DriverPart
 from .members import refuse_instances
@@ -38,6 +42,9 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._has_ended = False  # the allocation itself
+        self._checked_at = 0.0
+        self._told: set[int] = set()  # instances that were reported to need more time than is left
         self._began = 0.0  # when the leader was started (monotonic)
         self._deaths = 0  # leaders in a row that died at once
         self._start_at: float | None = None  # when to start the next one (monotonic)
@@ -74,11 +81,12 @@ class OwnAllocation(DriverPart):
         """End its allocation, and have another leader started unless it ended as it should."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
+        self._has_ended = allocation.is_over or self._seconds_left(allocation) <= 0
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
         output = self._output()
         self._name = ""
-        if allocation.ending:
+        if allocation.ending or self._has_ended:
             return
         now = time.monotonic()
         self._deaths = self._deaths + 1 if now - self._began < _LIVED else 0
@@ -96,6 +104,36 @@ class OwnAllocation(DriverPart):
             return
         policy = AllocationPolicy(state, self._context.packing, time.time())
         refuse_instances(self._context, [index for index, _ in policy.ready()], why)
+
+    def why_exhausted(self) -> str:
+        """Return why nothing of the study can run in this allocation any more; empty if something can."""
+        now = time.monotonic()
+        if not self._job or now < self._checked_at + _EVERY:
+            return ""
+        self._checked_at = now
+        context = self._context
+        if self._has_ended:
+            late = too_long(context.state, context.packing, 0.0)
+            return f"allocation {self._job} has ended" if is_exhausted(context.state, late) else ""
+        allocation = context.state.allocations.by_name.get(self._name)
+        if allocation is None or not allocation.began_at:
+            return ""
+        left = self._seconds_left(allocation)
+        late = too_long(context.state, context.packing, left)
+        words = self._words(late, left) if late else ""
+        if late.keys() - self._told:
+            self._told |= late.keys()
+            context.emit(ev.Anomaly(at=time.time(), message=words))
+        return words if is_exhausted(context.state, late) else ""
+
+    def _seconds_left(self, allocation: Allocation) -> float:
+        return allocation.ends_at - time.time() if allocation.ends_at else inf
+
+    def _words(self, late: Mapping[int, int], left: float) -> str:
+        names = [self._context.plan.instances[index].name for index in late]
+        which = names[0] if len(names) == 1 else f"{len(names)} instances, such as {names[0]}"
+        has, needs = walltime_text(max(0, int(left))), walltime_text(max(late.values()))
+        return f"allocation {self._job} has {has} left, too little for {which} (walltime {needs})"
 
     def _end(self, allocation: Allocation, status: Status) -> None:
         cause = Cause(CauseCode.ALLOCATION_LEADER_ENDED, self._output(), job=allocation.job)

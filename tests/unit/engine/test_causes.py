@@ -135,6 +135,11 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
             (CauseCode.ALLOCATION_LEADER_ENDED, "allocation_leader_ended", "the leader in allocation 9 ended"),
             (CauseCode.ALLOCATION_UNKNOWN, "allocation_unknown", "Slurm no longer knows allocation 9"),
             (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime does not fit into what is left of allocation 9"),
+            (
+                CauseCode.NO_PYTHON,
+                "no_python",
+                "the nodes of allocation 9 have no Python, so it runs only instances of one node",
+            ),
             (CauseCode.IDLE_ALLOCATION, "idle_allocation", "allocation 9 has nothing to do"),
         )
     ),
