@@ -119,7 +119,7 @@ class Worker:
         self._signalled, self._pinged, self._ended = False, False, []
 
     def _obey(self, message: transport.Message) -> None:
-        self._pinged = "ping" in message
+        self._pinged = self._pinged or "ping" in message
         if "environment" in message:
             self._environment = _encoded(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
