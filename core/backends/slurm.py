@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +20,7 @@ from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, read_clus
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
+    NO_ACCOUNTING,
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
@@ -86,6 +88,13 @@ def _is_bare(path: str, conf: str) -> bool:
     return False
 
 
+class _NoAnswer(Enum):
+    """Why sacct gave no answer."""
+
+    NOW = "it failed"
+    NEVER = "the cluster keeps no accounting"
+
+
 class Slurm:
     """The Slurm cluster of this machine. `home` is the study's `.mtui` directory, `log` the log of calls."""
 
@@ -126,7 +135,7 @@ class Slurm:
 
     def has_accounting(self) -> bool:
         """Return whether sacct succeeds."""
-        return self._sacct(["--starttime=now-1minutes"]) is not None
+        return not isinstance(self._sacct(["--starttime=now-1minutes"]), _NoAnswer)
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
         """Return the output of a program; empty if it fails."""
@@ -212,24 +221,31 @@ class Slurm:
         if done.returncode:
             return Unobserved(done.stderr.strip().removeprefix("squeue: error: ") or f"squeue: code {done.returncode}")
         jobs = parse_squeue(done.stdout)
-        gone = [job for job in expected if job not in jobs]
+        # A job that completes for long has ended: accounting may know how.
+        gone = [job for job in expected if job not in jobs or jobs[job].state == "COMPLETING"]
         listed = {job.name for job in jobs.values()}
         unseen = [name for name in names if name not in listed]
         accounted: dict[str, SlurmJob] = {}
-        accounting = True
+        accounting = has_accounting = True
         for arguments in _sacct_arguments(gone, unseen):
             answer = self._sacct(arguments)
-            accounting = accounting and answer is not None
-            accounted.update(answer or {})
-        return SlurmView(jobs, accounted, accounting)
+            if isinstance(answer, _NoAnswer):
+                accounting, has_accounting = False, has_accounting and answer is not _NoAnswer.NEVER
+            else:
+                accounted.update(answer)
+        return SlurmView(jobs, accounted, accounting, has_accounting)
 
-    def _sacct(self, arguments: Sequence[str]) -> dict[str, SlurmJob] | None:
+    def _sacct(self, arguments: Sequence[str]) -> dict[str, SlurmJob] | _NoAnswer:
         command = ["sacct", "--allocations", "--noheader", "--parsable2", f"--format={SACCT_FORMAT}"]
         try:
             done = self._run([*command, *arguments], _QUERY_DEADLINE)
+        except FileNotFoundError:
+            return _NoAnswer.NEVER
         except (subprocess.TimeoutExpired, OSError):
-            return None
-        return parse_sacct(done.stdout) if done.returncode == 0 else None
+            return _NoAnswer.NOW
+        if done.returncode:
+            return _NoAnswer.NEVER if NO_ACCOUNTING in done.stderr.lower() else _NoAnswer.NOW
+        return parse_sacct(done.stdout)
 
     def _run(
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""

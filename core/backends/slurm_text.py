@@ -41,6 +41,7 @@ ENDED: dict[str, Status] = {
     "DEADLINE": Status.DEADLINE,
 }
 
+NO_ACCOUNTING = "accounting storage is disabled"  # in sacct's error message
 SQUEUE_FORMAT = "%i|%T|%r|%N|%q|%j"  # the name is last, since only it may contain a "|"
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
 
@@ -80,12 +81,14 @@ class SlurmJob:
 class SlurmView:
     """The result of one poll: all jobs of the user in squeue, and the accounting of those no longer there.
 
-    `accounting` is False if sacct failed; it is recorded for a job that is in neither and counts as lost.
+    `accounting` is False if sacct failed, `has_accounting` if it reported that the cluster keeps no accounting: then
+    nothing more will be known of a job that is in neither.
     """
 
     jobs: Mapping[str, SlurmJob]
     accounted: Mapping[str, SlurmJob] = field(default_factory=dict[str, SlurmJob])
     accounting: bool = True
+    has_accounting: bool = True
 
 
 @dataclass(frozen=True, slots=True)

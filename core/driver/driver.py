@@ -38,6 +38,7 @@ from .event_log import EventLog, Listener
 from .hooks import HookRunner
 from .lease_keeper import LeaseKeeper
 from .part import DriverPart
+from .presumed_ends import PresumedEnds
 from .recovery import recover_study
 from .retry import Retrier
 from .slurm_poller import SlurmPoller
@@ -263,6 +264,7 @@ class _Loop:
             tracker,
             PackedCanceller(context),  # after the tracker: what has ended in an allocation is not cancelled there
             own_allocation,  # after the tracker: the leader's records show how it ended
+            PresumedEnds(context, canceller),  # after poller and collector, whose answers they follow from
             Withdrawer(context, canceller),  # before the canceller: what began too early to be withdrawn is cancelled
             canceller,  # after all parts that request cancellations: they are sent in the same turn
         ]

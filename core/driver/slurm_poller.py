@@ -6,13 +6,14 @@ import random
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
 from ..backends.batch import BatchSystem
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
-from ..engine.job_observer import SeenJob
+from ..engine.slurm_answers import Accounting, SeenJob
 from ..engine.status import Status
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
@@ -50,7 +51,9 @@ class PollSchedule:
         """Return when the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
         if self._is_under_way:
             return None
-        return self._last + (min(self._interval, self._soon) if wanted and not silent else self._interval)
+        if not wanted:
+            return self._last + self._interval
+        return self._last + min(self._interval, _SOON_MOST if silent else self._soon)
 
     def begin(self, now: float, wanted: bool) -> None:
         """Record that a poll was started."""
@@ -138,16 +141,20 @@ class SlurmPoller(DriverPart):
             return
         if context.state.slurm_silent_since:
             context.emit(ev.SlurmAnswers(at=at))
+        if not self._collector.read_spool():  # reports written before this poll are applied before it
+            return
         self.polled_at = asked
         self.other_jobs = self._count_others(answer)
-        self._collector.read_spool()  # reports written before this poll are applied before it
         jobs_of_name: dict[str, set[str]] = {}
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
         def seen(job: str) -> SeenJob | None:
-            shown = answer.jobs.get(job) or answer.accounted.get(job)
-            return _seen(shown) if shown else None
+            listed, accounted = answer.jobs.get(job), answer.accounted.get(job)
+            if listed is None:
+                return replace(_seen(accounted), listed=False) if accounted else None
+            ended = _seen(accounted) if accounted and accounted.state in ENDED else None
+            return replace(_seen(listed), accounted=ended)
 
         def find_job(submission: str) -> str:
             if submission not in context.state.submissions:
@@ -162,8 +169,10 @@ class SlurmPoller(DriverPart):
         def find_allocation(name: str) -> str:
             return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
 
-        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), answer.accounting))
-        self._tracker.apply_poll(seen, find_allocation, asked, at)
+        accounting = _accounting(answer)
+
+        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), accounting))
+        self._tracker.apply_poll(seen, find_allocation, asked, at, accounting)
 
     def _job_name(self, submission: str) -> str:
         members = [index for index, _ in self._context.state.submissions[submission]]
@@ -181,6 +190,12 @@ class SlurmPoller(DriverPart):
         """Return the job that holds the claim of a submission's first attempt; empty if none does."""
         index, number = self._context.state.submissions[submission][0]
         return self._context.directory.claims.owner(attempt_name(index, number))
+
+
+def _accounting(view: SlurmView) -> Accounting:
+    if view.accounting:
+        return Accounting.ANSWERED
+    return Accounting.UNANSWERED if view.has_accounting else Accounting.ABSENT
 
 
 def _summary(answer: Answer) -> str:

@@ -36,6 +36,8 @@ class CauseCode(Enum):
     JOB_NOT_IN_QUEUE = "job_not_in_queue"  # and sacct does not answer
     TASK_UNKNOWN = "task_unknown"  # the same for a pending task of an array
     TASK_NOT_IN_QUEUE = "task_not_in_queue"
+    JOB_COMPLETING = "job_completing"  # for minutes, without a report
+    JOB_RUNAWAY = "job_runaway"  # active in accounting alone, for minutes
 
     COMMAND = "command"
     COMMAND_BEFORE_SUBMIT = "command_before_submit"
@@ -57,6 +59,8 @@ class CauseCode(Enum):
     ALLOCATION_FAILED = "allocation_failed"
     ALLOCATION_LEADER_ENDED = "allocation_leader_ended"
     ALLOCATION_UNKNOWN = "allocation_unknown"  # to Slurm
+    ALLOCATION_COMPLETING = "allocation_completing"  # for minutes
+    ALLOCATION_RUNAWAY = "allocation_runaway"  # active in accounting alone, for minutes
     ALLOCATION_NOT_REQUESTED = "allocation_not_requested"  # the request for it never reached Slurm
 
     NO_WAITING = "no_waiting"  # an allocation that cannot hold instances that wait for parents
