@@ -12,6 +12,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from .file_reading import read_text
+
 REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
 
 
@@ -25,25 +27,29 @@ class Claims:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._unwritten: set[str] = set()  # created by `take`, and neither written nor removed since
 
     def take(self, attempt: str, owner: str) -> str | None:
         """Take a claim for job `owner`. Return None on success, else the present owner (empty: not written yet).
 
-        Raises OSError if the claim cannot be written; the folder is then unchanged.
+        Raises OSError if the claim cannot be written: then it is not taken, and the same call may succeed later.
         """
         path = self.folder / attempt
         try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            file = os.open(path, os.O_WRONLY | (0 if attempt in self._unwritten else os.O_CREAT | os.O_EXCL), 0o600)
         except FileExistsError:
-            return path.read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(path, errors="replace").strip()
         try:
             try:
                 os.write(file, f"{owner}\n".encode())
             finally:
                 os.close(file)
         except OSError:
+            self._unwritten.add(attempt)
             path.unlink(missing_ok=True)
+            self._unwritten.discard(attempt)
             raise
+        self._unwritten.discard(attempt)
         return None
 
     def is_taken(self, attempt: str) -> bool:
@@ -53,7 +59,7 @@ class Claims:
     def owner(self, attempt: str) -> str:
         """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
         try:
-            return (self.folder / attempt).read_text(encoding="utf-8", errors="replace").strip()
+            return read_text(self.folder / attempt, errors="replace").strip()
         except OSError:
             return ""
 

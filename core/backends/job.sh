@@ -7,8 +7,9 @@
 # host of a local step (empty in Slurm), TERM is 1 if --signal=B:TERM sends TERM to this shell alone, SHELL the command
 # that runs SCRIPT.
 #
-# The claim comes first: the job that creates the file runs the script, any other job exits with code 75. Records
-# report start and end to the driver; a record is complete if it ends with a newline.
+# The claim comes first: the job that creates the file runs the script, any other job exits with code 75. A claim that
+# cannot be written is tried again, for half an hour at most. Records report start and end to the driver; a record is
+# complete if it ends with a newline.
 #
 # All names begin with mtui_: assigning to a variable that the user has exported would change it for the script.
 mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
@@ -37,31 +38,43 @@ mtui_record() { # kind, further JSON; in one write, without starting a process
         "$1" "$mtui_attempt" "$mtui_job" "$mtui_node" "$2" >"$mtui_home/spool/new/$mtui_attempt.$1.$mtui_job$mtui_rerun"
 }
 
-mtui_unwritten() {
-    echo "mtui: cannot write $mtui_claim; this job ends" >&2
-    mtui_record exit ',"code":73,"error":"its claim cannot be written"'
-    exit 73
+mtui_claim=$mtui_home/claims/$mtui_attempt
+
+mtui_pause=1 mtui_paused=0
+mtui_wait_to_claim() { # a full disk or a lost file server is no failure of the instance
+    if [ "$mtui_paused" -ge 1800 ]; then
+        echo "mtui: cannot write $mtui_claim for half an hour; this job ends" >&2
+        mtui_record exit ',"code":73,"error":"its claim cannot be written"'
+        exit 73
+    fi
+    [ "$mtui_paused" -gt 0 ] || echo "mtui: cannot write $mtui_claim; trying again for half an hour" >&2
+    sleep "$mtui_pause"
+    mtui_paused=$((mtui_paused + mtui_pause))
+    [ "$mtui_pause" -ge 60 ] || mtui_pause=$((mtui_pause * 2))
 }
 
-# noclobber opens the file with O_EXCL: only one job succeeds, on network file systems too; and it starts no process
-mtui_claim=$mtui_home/claims/$mtui_attempt
-mtui_owner=
-set -C
-{ true >"$mtui_claim"; } 2>/dev/null || mtui_owner=unknown
-set +C
-if [ -z "$mtui_owner" ]; then
-    { printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null || {
-        rm -f "$mtui_claim" # created, but the owner could not be written (disk full): undo
-        mtui_unwritten
-    }
-else
-    # shellcheck disable=SC2034
-    for mtui_try in 1 2 3 4 5; do # its owner may be about to write its id
-        { read -r mtui_owner <"$mtui_claim"; } 2>/dev/null && break
-        [ -e "$mtui_claim" ] || break
-        sleep 1
-    done
-    [ -e "$mtui_claim" ] || mtui_unwritten
+mtui_created= # by this job
+while :; do
+    # noclobber opens the file with O_EXCL: only one job succeeds, on network file systems too; and it starts no process
+    set -C
+    [ -n "$mtui_created" ] || { true >"$mtui_claim"; } 2>/dev/null && mtui_created=1
+    set +C
+    if [ -n "$mtui_created" ]; then
+        { printf '%s\n' "$mtui_job" >"$mtui_claim"; } 2>/dev/null && break
+        rm -f "$mtui_claim" 2>/dev/null && mtui_created= # the owner could not be written (disk full): undo
+    else
+        mtui_owner=
+        # shellcheck disable=SC2034
+        for mtui_try in 1 2 3 4 5; do # its owner may be about to write its id
+            { read -r mtui_owner <"$mtui_claim"; } 2>/dev/null && break
+            [ -e "$mtui_claim" ] || break
+            sleep 1
+        done
+        [ ! -e "$mtui_claim" ] || break
+    fi
+    mtui_wait_to_claim
+done
+if [ -z "$mtui_created" ]; then
     if [ "$mtui_place" = local ] || [ "$mtui_owner" != "$mtui_job" ] || [ "${SLURM_RESTART_COUNT:-0}" = 0 ]; then
         mtui_record twin ",\"owner\":\"$mtui_owner\""
         echo "mtui: attempt $mtui_attempt is already taken by job ${mtui_owner:-unknown}; this job ends" >&2

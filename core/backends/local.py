@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..file_reading import RECORD, open_file
 from .backend import Accepted, Answer, Job, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
@@ -30,8 +31,8 @@ class Local:
     def submit(self, job: Job) -> Answer:
         attempt = job.only
         try:
-            with Path(attempt.script).open("rb") as script:
-                shell = os.fsdecode(script.readline()).removeprefix("#!").split() or ["/bin/sh"]
+            with open_file(attempt.script) as script:
+                shell = os.fsdecode(script.readline(RECORD)).removeprefix("#!").split() or ["/bin/sh"]
             command = ["/bin/sh", f"{self._home}/job.sh", attempt.name, self._home]
             # Append: if another driver started this attempt already, that process writes there and this is a duplicate.
             with Path(attempt.stdout).open("ab") as out, Path(attempt.stderr).open("ab") as err:

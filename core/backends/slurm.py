@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..errors import BackendMissing
+from ..file_reading import WHOLE, read_bytes
 from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, read_cluster_limits
 from .command_log import CommandLog, answer_of
@@ -151,7 +152,7 @@ class Slurm:
         if job.after:
             command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
         try:
-            script = os.fsdecode(Path(path).read_bytes())
+            script = os.fsdecode(read_bytes(path, WHOLE))
             if job.tasks:
                 root = self._home.parent
                 self._lay_out(job, root)
@@ -177,7 +178,7 @@ class Slurm:
         """Submit a shared allocation, with a job script that is already written."""
         command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
         try:
-            return self._sbatch(command, str(script), os.fsdecode(script.read_bytes()))
+            return self._sbatch(command, str(script), os.fsdecode(read_bytes(script)))
         except OSError as error:
             return Deferred(f"{error.filename or script}: {error.strerror}")
 

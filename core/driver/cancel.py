@@ -34,14 +34,14 @@ class Canceller(DriverPart):
         times = list(self._kill_at.values())
         if self._open():
             times.append(self._closed_until)
-        if self._orphans:
+        if self._may_cancel_orphans():
             times.append(self._orphans_due)
         return min(times, default=None)
 
     def step(self) -> None:
         """Send the open requests."""
         now = time.monotonic()
-        if self._orphans and now >= self._orphans_due:
+        if self._may_cancel_orphans() and now >= self._orphans_due:
             self._send_orphans()
         wanted = self._open() if now >= self._closed_until else []
         groups: list[tuple[Backend | None, list[int]]] = [
@@ -62,10 +62,17 @@ class Canceller(DriverPart):
         self._thread.shutdown(wait=True)
 
     def cancel_orphans(self, jobs: list[str]) -> None:
-        """Cancel orphan jobs; repeated a few times until Slurm accepts it."""
+        """Cancel orphan jobs in this turn, or the next; repeated a few times until Slurm accepts it."""
         if jobs and self._context.slurm:
             self._orphans.update(dict.fromkeys(jobs, _ORPHAN_TRIES))
-            self._send_orphans()
+            self._orphans_due = 0.0
+
+    def _may_cancel_orphans(self) -> bool:
+        """Whether orphan jobs can be cancelled: not before their dependents are withdrawn.
+
+        Slurm would start what is bound to the end of a job (`afterany`) as soon as that is cancelled.
+        """
+        return bool(self._orphans) and not self._context.state.to_unbind
 
     def _send_orphans(self) -> None:
         assert self._context.slurm is not None

@@ -17,9 +17,7 @@ from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.job_observer import JobObserver
 from ..engine.retry_policy import RetryLimits
-from ..engine.status import Status
 from ..engine.submission_policy import Limits
-from ..plan.extend import widened_funnels
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.lease import Lease
@@ -122,17 +120,10 @@ class DriverContext:
         crash_point("driver.started")
 
     def _extend(self) -> None:
-        """Add rows that only the plan has. Finished funnels over them run again, with their dependents."""
+        """Add rows that only the plan has. Finished funnels over them run again, with their dependents (retry.py)."""
         for size in self.plan.sizes:
-            if size <= self.state.size:
-                continue
-            before = self.state.size
-            self.emit(ev.PlanExtended(at=time.time(), size=size))
-            wider = set(widened_funnels(self.plan, before))
-            again = wider | self.state.below(wider)
-            for index in sorted(again, reverse=True):
-                if index < before and self.state.status[index] is Status.FINISHED:
-                    self.emit(ev.Retried(at=time.time(), instance=index))
+            if size > self.state.size:
+                self.emit(ev.PlanExtended(at=time.time(), size=size))
 
     def emit(self, event: ev.Event) -> None:
         """Apply an event, and append it to the journal."""

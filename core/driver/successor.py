@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..isolated import isolated_command
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
 
@@ -24,7 +24,7 @@ _DEADLINE = 20.0  # seconds for Python to start and the journal to be read
 def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str, ...]:
     """Return the command line of a headless driver that takes the study over."""
     inside = ("--in-allocation",) if study.settings.inside else ()
-    return (sys.executable, "-m", "mtui.tui", "--no-ui", *inside, str(directory.root))
+    return isolated_command("mtui.tui", "--no-ui", *inside, str(directory.root))
 
 
 def start_successor(command: Sequence[str], log: Path) -> bool:

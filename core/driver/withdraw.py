@@ -14,6 +14,7 @@ from ..debug_log import get_logger
 from ..engine import events as ev
 from ..engine.causes import Cause, CauseCode
 from ..engine.state import StudyState
+from ..engine.status import Status
 from .cancel import Canceller
 from .context import DriverContext
 from .crash_points import crash_point
@@ -71,18 +72,27 @@ class Withdrawer(DriverPart):
             self._too_late(index)
 
     def _too_late(self, index: int) -> None:
-        """Handle a job that has started already. A held one keeps running; one whose parents failed is cancelled."""
-        state = self._context.state
+        """Handle a job that has started already.
+
+        A held one keeps running, and so does one that misses rows: it is repeated afterwards. One whose parents failed
+        is cancelled.
+        """
+        state, number = self._context.state, self._context.state.attempts[index][-1].number
         self._context.observer.note_began(index)
         if index in state.held:
             self._context.emit(ev.Released(at=time.time(), instance=index))
-        if index in state.to_unbind:
+        if index in state.missed_rows and not state.failed_above(index):
+            running = ev.Observed(at=time.time(), instance=index, attempt=number, status=Status.RUNNING)
+            self._context.emit(running)
+        elif index in state.to_unbind:
             self._context.emit(ev.CancelRequested(at=time.time(), instance=index))
 
 
 def _cause(state: StudyState, index: int) -> Cause:
     if state.failed_above(index):
         code = CauseCode.PARENT_FAILED
+    elif index in state.missed_rows:
+        code = CauseCode.ROWS_ADDED
     else:
         code = CauseCode.HELD if index in state.held else CauseCode.PARENT_JOB_GONE
     return Cause(code, allocation=state.attempts[index][-1].allocation)

@@ -95,7 +95,8 @@ class AllocationObserver:
     ) -> tuple[list[ev.Event], list[AllocationEnd]]:
         """Return the events of a poll of Slurm that was started at `asked`, and the allocations that are over.
 
-        `seen` maps a job id to the job's state; `find` maps an allocation to its job id, empty if there is none. `accounting`: whether it answered.
+        `seen` maps a job id to the job's state; `find` maps an allocation to its job id, empty if there is none.
+        `accounting`: whether it answered.
         """
         events: list[ev.Event] = []
         overs: list[AllocationEnd] = []
@@ -113,7 +114,7 @@ class AllocationObserver:
                 view = seen(allocation.job)
                 if lost := self._lost(allocation, view, asked, accounting):
                     overs.append(lost)
-                elif view is None or not view.listed and not view.ended:
+                elif view is None or not (view.listed or view.ended):
                     continue
                 elif view.ended:
                     overs.append(AllocationEnd(allocation, view.status, _job_cause(allocation, view)))

@@ -20,6 +20,8 @@ MOST_AT_ONCE = 1000  # instances assigned or withdrawn in one turn, so the drive
 START_MARGIN = 10  # seconds that must remain beyond an instance's walltime to assign it
 _LEAST_LEFT = 30  # seconds that must remain to assign an instance without a walltime
 _GUESS = 60.0  # seconds assumed for an instance without a known run time
+_STEAL_MARGIN = 60  # seconds that must remain beyond that to move an instance to an idle allocation
+_MOST_STEALS = 3  # times in a row that an instance moves to an idle allocation without being started
 _VAIN = 3  # allocations of a pool that never started, after which no more are requested
 _WAITING = (Status.WAITING, Status.READY, Status.HELD, Status.BOUND, Status.PENDING, Status.SUBMITTING)
 
@@ -88,10 +90,12 @@ class AllocationPolicy:
                     if isinstance(share, PoolShare):
                         yield index, share
 
-    def _fits(self, allocation: Allocation, share: PoolShare) -> bool:
+    def _fits(self, allocation: Allocation, share: PoolShare, spare: float = 0.0) -> bool:
+        """Whether an instance can be assigned to an allocation and will fit for `spare` seconds more."""
         if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
-        return share.ask.seconds <= self._left(allocation) - (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
+        needed = share.ask.seconds + (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
+        return needed + spare <= self._left(allocation)
 
     def _left(self, allocation: Allocation) -> float:
         """Return the seconds that an allocation has left for an instance assigned now."""
@@ -213,14 +217,24 @@ class AllocationPolicy:
             if not idle.began_at or not idle.takes or idle.members:
                 continue
             others = [own for own in self._open if own.pool == idle.pool and own is not idle and own.members]
-            richest = max(others, key=lambda own: len(own.members), default=None)
-            if richest is None:
-                continue
-            waiting = self._of(richest, Status.PENDING)
-            # An allocation that has not started loses everything: its instances could run at once.
-            keep = max(1, len(waiting) // 2) if richest.began_at else 0
-            cause = Cause(CauseCode.IDLE_ALLOCATION, job=idle.job)
-            yield Withdrawal(richest.name, waiting[keep:][-MOST_AT_ONCE:], cause)
+            for other in sorted(others, key=lambda own: -len(own.members)):
+                waiting = self._of(other, Status.PENDING)
+                # An allocation that has not started loses all that fits: its instances could run at once.
+                keep = max(1, len(waiting) // 2) if other.began_at else 0
+                most = min(max(0, len(waiting) - keep), MOST_AT_ONCE)
+                movable = islice((index for index in reversed(waiting) if self._may_move(index, idle)), most)
+                if members := tuple(sorted(movable)):
+                    yield Withdrawal(other.name, members, Cause(CauseCode.IDLE_ALLOCATION, job=idle.job))
+                    break
+
+    def _may_move(self, index: int, idle: Allocation) -> bool:
+        """Whether an idle allocation can run an instance, which has not been moved too often."""
+        share = self._packing.of(index, self._state.changes.get(index, {}))
+        if not isinstance(share, PoolShare) or not self._fits(idle, share, _STEAL_MARGIN):
+            return False
+        before = self._state.attempts[index][-_MOST_STEALS - 1 : -1]
+        moved = [item for item in before if item.cause and item.cause.code is CauseCode.IDLE_ALLOCATION]
+        return len(moved) < _MOST_STEALS
 
     def _of(self, allocation: Allocation, status: Status) -> tuple[int, ...]:
         return tuple(index for index in allocation.members if self._state.status[index] is status)

@@ -32,6 +32,7 @@ class Attempt:
     returned: bool = False  # it started, and its allocation ended before it
     automatic: bool = False  # a retry by rule, not by a user
     ended_as: Status | None = None  # if it did not finish
+    unclear: bool = False  # an answer to its submission was lost, so it may have more than one job
 
     @property
     def in_queue(self) -> bool:

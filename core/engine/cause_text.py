@@ -40,6 +40,7 @@ _TEXTS: dict[CauseCode, str] = {
     CauseCode.HELD: "taken out of {place}: held by command",
     CauseCode.PARENT_JOB_GONE: "taken out of {place}: a parent's job is gone",
     CauseCode.PARENT_RERUN: "a parent is to run again",
+    CauseCode.ROWS_ADDED: "taken out of {place}: rows were added that it would have missed",
     CauseCode.ALLOCATION_ENDED: "allocation {job} ended before",
     CauseCode.ALLOCATION_WALLTIME: "the walltime of allocation {job} was over",
     CauseCode.ALLOCATION_NODE_FAILED: "a node of allocation {job} failed{at}",

@@ -48,6 +48,7 @@ class CauseCode(Enum):
     HELD = "held"
     PARENT_JOB_GONE = "parent_job_gone"
     PARENT_RERUN = "parent_rerun"
+    ROWS_ADDED = "rows_added"  # that a funnel would have missed
 
     ALLOCATION_ENDED = "allocation_ended"
     ALLOCATION_WALLTIME = "allocation_walltime"

@@ -66,6 +66,7 @@ class DurableState:
     to_unbind: dict[int, None] = field(default_factory=dict[int, None])  # to be withdrawn from Slurm or an allocation
     lost_dependency: set[int] = field(default_factory=set[int])  # subset: a job they are bound to will never succeed
     dependency_never_satisfied: set[int] = field(default_factory=set[int])  # by Slurm: not ahead until submitted
+    missed_rows: set[int] = field(default_factory=set[int])  # attempts without rows added since: they run again
     changes: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])  # resources for retries
     commands: dict[str, Command] = field(default_factory=dict[str, Command])
     throttle: int | None = None  # this and the next three are set by command; None: as the study was started

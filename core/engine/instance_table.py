@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..plan.extend import widened_funnels
 from ..plan.study_plan import Plan
 from .attempt import Attempt
 from .causes import Cause, CauseCode
 from .durable_state import DurableState
 from .status import BAD, DONE, LIVE, OVER, TABLE, Impossible, Status, Verb, allowed
-from .status_index import StatusIndex
+from .status_index import Binding, StatusIndex
 
 _TOO_LATE_TO_HOLD = OVER | {Status.RUNNING, Status.SUSPENDED, Status.COMPLETING}
 
@@ -82,9 +83,7 @@ class InstanceTable:
                 todo += reversed(self._follow_failure(index, target in BAD))
             if verb is Verb.UNBLOCK and target is Status.WAITING and counters.waits_for(index) == 0:
                 todo.append((index, Verb.UNLOCK, Status.READY))  # the parent that had failed counts as done
-            bindable = counters.is_bindable(index, target)
-            if counters.is_bindable(index, source) != bindable:
-                self._follow_binding(index, bindable)
+            self._follow_binding(index, counters.binding(index, source))
 
     def _put(self, index: int, source: Status, target: Status) -> None:
         """Write the status of one instance, and update its queues."""
@@ -168,20 +167,58 @@ class InstanceTable:
                 follow.append((child, Verb.UNBLOCK, target))
         return follow
 
-    def _follow_binding(self, index: int, bindable: bool) -> None:
+    def _follow_binding(self, index: int, before: Binding) -> None:
         """Update the dependents of an instance that jobs can now be bound to, or no longer."""
-        for child in self._index.unbindable_above.change(index, not bindable):
-            if self._state.status[child] is Status.WAITING:
-                self._queue_ahead(child)
-            elif not bindable:
-                self.lose_dependency(child)
+        now = self._index.binding(index, self._state.status[index])
+        for tally, was, bindable in zip(self._index.unbindable, before, now, strict=False):
+            for child in tally.change(index, not bindable) if was != bindable else ():
+                if self._state.status[child] is Status.WAITING:
+                    self._queue_ahead(child)
+                elif not bindable:
+                    self.lose_dependency(child)
 
     # --- bound instances and attempts
 
-    def lose_dependency(self, index: int) -> None:
-        """Queue a bound instance for withdrawal: a job that it is bound to will never succeed."""
+    def note_rows_added(self, size: int) -> None:
+        """Record which of the first `size` instances miss the rows added after them: funnels and their dependents.
+
+        What may have run without them runs again, once its attempt is over; what has not begun is withdrawn.
+        """
+        for index in self.missing_rows(size):
+            self._note_missed_rows(index)
+
+    def missing_rows(self, size: int) -> list[int]:
+        """Return those of the first `size` instances with attempts that ran, or may run, without later rows."""
+        wider = set(widened_funnels(self._plan, size))
+        below = sorted(wider | self._index.graph.below(wider))
+        return [index for index in below if index < size and self._may_have_begun(index)]
+
+    def _may_have_begun(self, index: int) -> bool:
+        last, status = self._state.last_attempt(index), self._state.status[index]
+        may_begin = last is not None and not last.ended_at and last.submitted_at > 0  # even if it counts as missed
+        return may_begin or status in LIVE or status is Status.FINISHED
+
+    def _note_missed_rows(self, index: int) -> None:
         state = self._state
-        if state.status[index] is Status.BOUND and not state.attempts[index][-1].cancelled:
+        before = self._index.binding(index, state.status[index])
+        state.missed_rows.add(index)
+        self._follow_binding(index, before)
+        self.lose_dependency(index)
+
+    def forget_missed_rows(self, index: int) -> None:
+        """Record that an instance has no attempt any more that misses rows."""
+        state = self._state
+        if index in state.missed_rows:
+            before = self._index.binding(index, state.status[index])
+            state.missed_rows.discard(index)
+            self._follow_binding(index, before)
+
+    def lose_dependency(self, index: int) -> None:
+        """Queue an instance for withdrawal that must not begin: a job that it is bound to is not what it waits for."""
+        state = self._state
+        status, missed = state.status[index], index in state.missed_rows
+        unbegun = status is Status.BOUND or (missed and status is Status.PENDING)
+        if unbegun and not state.attempts[index][-1].cancelled:
             state.to_unbind[index] = None
             state.lost_dependency.add(index)
 

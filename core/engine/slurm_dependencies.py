@@ -1,7 +1,8 @@
 """The Slurm dependencies of a submission ahead of its parents, and which instances can share it.
 
 Array tasks whose parents are the tasks of the same numbers in other arrays share one `aftercorr`; everything else
-depends by `afterok` on each job. A funnel depends on whole arrays. Finished parents are left out.
+depends by `afterok` on each job, or by `afterany` where the end of a parent is enough. A funnel depends on whole
+arrays. Parents that are finished, or over where that is enough, are left out.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..plan.study_plan import Instance
 from .state import StudyState
 from .status import DONE, OVER, Status
 
@@ -30,13 +30,14 @@ class PlannedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class _Parents:
-    """The jobs that one instance depends on: tasks of arrays, by array, and others."""
+    """The jobs that one instance depends on: tasks of arrays, by array, others, and those that only have to end."""
 
     tasks: tuple[tuple[str, int], ...]
     jobs: tuple[str, ...]
+    ends: tuple[str, ...]
 
     def after(self) -> str:
-        return _after("", [*self.jobs, *(f"{array}_{task}" for array, task in self.tasks)])
+        return _after("", [*self.jobs, *(f"{array}_{task}" for array, task in self.tasks)], self.ends)
 
 
 class DependencyPlanner:
@@ -48,7 +49,7 @@ class DependencyPlanner:
     def __init__(self, state: StudyState, doubtful: Collection[int] = ()) -> None:
         self._state = state
         self._doubtful = doubtful
-        self._funnels: dict[tuple[int, frozenset[Status]], tuple[str, ...] | None] = {}
+        self._funnels: dict[tuple[int, bool], tuple[str, ...] | None] = {}  # by step and kind of edge
 
     def starts(self, members: Iterable[int], most: int) -> list[PlannedSubmission]:
         """Return the submissions of these instances of one step, each of at most `most` tasks.
@@ -57,16 +58,17 @@ class DependencyPlanner:
         """
         found = {index: parents for index in members if (parents := self._parents(index))}
         starts: list[PlannedSubmission] = []
-        grouped: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[int, list[int]]] = {}
+        grouped: dict[tuple[tuple[str, ...], _Parents], dict[int, list[int]]] = {}
         same: dict[_Parents, list[int]] = {}
         for index, parents in found.items():
             numbers = {task for _, task in parents.tasks}
             if most > 1 and len(numbers) == 1:
                 arrays = tuple(sorted(array for array, _ in parents.tasks))
-                grouped.setdefault((arrays, parents.jobs), defaultdict(list))[numbers.pop()].append(index)
+                others = _Parents((), parents.jobs, parents.ends)
+                grouped.setdefault((arrays, others), defaultdict(list))[numbers.pop()].append(index)
             else:
                 same.setdefault(parents, []).append(index)
-        for (arrays, jobs), by_task in grouped.items():
+        for (arrays, others), by_task in grouped.items():
             # Several children of each parent form several such arrays, unless one array for each parent makes fewer.
             layers = max(map(len, by_task.values()))
             if layers <= len(by_task) and len(by_task) > 1:
@@ -76,7 +78,8 @@ class DependencyPlanner:
                         if len(own) == 1:  # no array: `aftercorr` would mean all tasks of the parents' arrays
                             starts.append(PlannedSubmission(own, after=found[own[0]].after()))
                         else:
-                            starts.append(PlannedSubmission(own, numbers, _after(":".join(arrays), jobs)))
+                            after = _after(":".join(arrays), others.jobs, others.ends)
+                            starts.append(PlannedSubmission(own, numbers, after))
             else:
                 for own in by_task.values():
                     same.setdefault(found[own[0]], []).extend(own)
@@ -91,52 +94,58 @@ class DependencyPlanner:
         instance = state.plan.instances[index]
         tasks: list[tuple[str, int]] = []
         jobs: list[str] = []
+        ends: list[str] = []
+        after = state.plan.steps[instance.step].after
         for parent in instance.parents:
-            if state.status[parent] in DONE or (state.status[parent] in OVER and self._is_enough(instance, parent)):
+            by_end = state.plan.instances[parent].step in after
+            if state.status[parent] in (OVER if by_end else DONE):
                 continue
-            if not self._is_bindable(parent):
+            if not self._is_bindable(parent, by_end=by_end):
                 return None
-            array, _, task = state.attempts[parent][-1].job.partition("_")
-            if task:
+            job = state.attempts[parent][-1].job
+            array, _, task = job.partition("_")
+            if by_end:
+                ends.append(job)
+            elif task:
                 tasks.append((array, int(task)))
             else:
                 jobs.append(array)
         for funnel in state.plan.steps[instance.step].funnels:
-            of_funnel = self._funnel(funnel, OVER if funnel in state.plan.steps[instance.step].after else DONE)
+            of_funnel = self._funnel(funnel, by_end=funnel in after)
             if of_funnel is None:
                 return None
-            jobs += of_funnel
-        if not 0 < len(tasks) + len(jobs) <= _MOST_JOBS:
+            (ends if funnel in after else jobs).extend(of_funnel)
+        if not 0 < len(tasks) + len(jobs) + len(ends) <= _MOST_JOBS:
             return None
-        return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)))
+        return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)), tuple(dict.fromkeys(ends)))
 
-    def _is_enough(self, instance: Instance, parent: int) -> bool:
-        """Whether the end of a parent is enough for an instance, even if the parent fails."""
-        plan = self._state.plan
-        return plan.instances[parent].step in plan.step_of(instance).after
-
-    def _is_bindable(self, index: int) -> bool:
+    def _is_bindable(self, index: int, *, by_end: bool) -> bool:
         state = self._state
         leaves = index in state.to_unbind or index in state.to_cancel
         of_its_own = index in state.live_slurm  # an instance in an allocation shares the allocation's job
-        return of_its_own and state.status[index] in _BINDABLE and not leaves and index not in self._doubtful
+        status = state.status[index]
+        if not of_its_own or status not in _BINDABLE or leaves or index in self._doubtful:
+            return False
+        # A duplicate job ends without running anything, so only the end of the job that has the claim counts.
+        return not by_end or status is Status.RUNNING or not state.attempts[index][-1].unclear
 
-    def _funnel(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
+    def _funnel(self, step: int, *, by_end: bool) -> tuple[str, ...] | None:
         """Return the jobs of a whole step: an array as a whole if it only has last attempts of the step's instances."""
-        if (step, enough) not in self._funnels:
-            self._funnels[step, enough] = self._jobs_of(step, enough)
-        return self._funnels[step, enough]
+        if (step, by_end) not in self._funnels:
+            self._funnels[step, by_end] = self._jobs_of(step, by_end=by_end)
+        return self._funnels[step, by_end]
 
-    def _jobs_of(self, step: int, enough: frozenset[Status]) -> tuple[str, ...] | None:
+    def _jobs_of(self, step: int, *, by_end: bool) -> tuple[str, ...] | None:
         state = self._state
         open_jobs: list[str] = []
         spoiled: set[str] = set()  # arrays in which a task failed: `afterok` on them would never be satisfied
         for index in state.plan.steps[step].instances:
             attempts = state.attempts.get(index, [])
-            spoiled.update(attempt.array for attempt in attempts[:-1])
-            if self._is_bindable(index):
+            if not by_end:
+                spoiled.update(attempt.array for attempt in attempts[:-1])
+            if self._is_bindable(index, by_end=by_end):
                 open_jobs.append(attempts[-1].job)
-            elif state.status[index] not in enough:
+            elif state.status[index] not in (OVER if by_end else DONE):
                 return None
         jobs = (job if job.partition("_")[0] in spoiled else job.partition("_")[0] for job in open_jobs)
         found = tuple(dict.fromkeys(jobs))
@@ -151,7 +160,8 @@ def _chunks(tasks: dict[int, int], most: int) -> Iterator[tuple[tuple[int, ...],
         yield numbers, members
 
 
-def _after(corresponding: str, jobs: Sequence[str]) -> str:
+def _after(corresponding: str, jobs: Sequence[str], ends: Sequence[str]) -> str:
     parts = [f"aftercorr:{corresponding}"] if corresponding else []
     parts += [f"afterok:{':'.join(jobs)}"] if jobs else []
+    parts += [f"afterany:{':'.join(ends)}"] if ends else []
     return ",".join(parts)

@@ -28,7 +28,7 @@ class StudyState(DurableState):
         stored = durable or DurableState.initial(plan)
         super().__init__(**{field.name: getattr(stored, field.name) for field in fields(DurableState)})
         self.plan = plan
-        self._index = StatusIndex(plan, self.status)
+        self._index = StatusIndex(plan, self.status, self.missed_rows)
         self._table = InstanceTable(plan, self, self._index)
         self.counts = self._index.counts
         self.step_counts = self._index.step_counts
@@ -40,8 +40,9 @@ class StudyState(DurableState):
 
     @property
     def is_over(self) -> bool:
-        """Whether every instance is finished, skipped, failed, cancelled or blocked."""
-        return all(status in OVER for status, count in self.counts.items() if count)
+        """Whether every instance is finished, skipped, failed, cancelled or blocked, and none is to run again."""
+        are_over = all(status in OVER for status, count in self.counts.items() if count)
+        return are_over and not any(self.status[index] is Status.FINISHED for index in self.missed_rows)
 
     @property
     def outcome(self) -> str:
@@ -82,6 +83,11 @@ class StudyState(DurableState):
         after = plan.step_of(instance).after
         parents = ((parent, plan.instances[parent].step) for parent in plan.parents(instance))
         return [parent for parent, step in parents if self.status[parent] not in (OVER if step in after else DONE)]
+
+    def without_rows(self) -> set[int]:
+        """Return the instances that run again because their attempts miss rows, also rows that no driver has added."""
+        is_extended = self.size < len(self.plan.instances)
+        return self.missed_rows.union(self._table.missing_rows(self.size) if is_extended else ())
 
     def below(self, indices: Iterable[int]) -> set[int]:
         """Return all dependents of these instances, direct and indirect."""
@@ -205,11 +211,11 @@ class StudyState(DurableState):
         tasks = event.tasks or range(len(event.members)) if is_array else [-1] * len(event.members)
         for (index, number), task in zip(event.members, tasks, strict=True):
             attempts = self.attempts.setdefault(index, [])
-            if attempts and attempts[-1].number == number:
-                attempts.pop()  # deferred or never arrived: the same attempt is submitted again
+            before = attempts.pop() if attempts and attempts[-1].number == number else None  # deferred or never arrived
             changes = tuple(self.changes.get(index, {}).items())
             attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
             attempt.allocation, attempt.automatic = event.allocation, index in self.retried_automatically
+            attempt.unclear = before is not None and before.unclear
             attempts.append(attempt)
             self.dependency_never_satisfied.discard(index)
             self._table.change(index, Verb.INTEND, Status.SUBMITTING)
@@ -230,11 +236,13 @@ class StudyState(DurableState):
                 elif self.waits_for(index) and (attempt.after or attempt.allocation):
                     attempt.reason = "Dependency"
                     self._table.change(index, Verb.ACCEPT, Status.BOUND)
-                    if self._index.unbindable_above.above[index]:  # a parent failed meanwhile
+                    if not self._index.can_go_ahead(index):  # a parent failed meanwhile
                         self._table.lose_dependency(index)
                 else:
                     attempt.freed_at = event.at if attempt.after else 0.0
                     self._table.change(index, Verb.ACCEPT, Status.PENDING)
+                if index in self.missed_rows:
+                    self._table.lose_dependency(index)
 
     def _submit_deferred(self, event: ev.SubmitDeferred) -> None:
         members = self.submissions.get(event.submission, ())
@@ -244,7 +252,7 @@ class StudyState(DurableState):
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, attempt in self._open(event.submission):
-            attempt.submitted_at = attempt.submitted_at or event.at
+            attempt.submitted_at, attempt.unclear = attempt.submitted_at or event.at, True
             if self.status[index] is Status.SUBMITTING:  # otherwise the job itself has reported
                 attempt.reason = event.message
                 self._table.change(index, Verb.DOUBT, Status.UNCLEAR)
@@ -257,6 +265,8 @@ class StudyState(DurableState):
         del self.submissions[submission]
         for index, attempt in members:
             self._table.change(index, verb, self._table.unsubmitted_status(index))
+            if verb is Verb.DEFER:  # an unclear job that was missed may still begin
+                self._table.forget_missed_rows(index)
             if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # cancelled by command meanwhile
                 self._cancel_unsubmitted(index)
 
@@ -267,6 +277,7 @@ class StudyState(DurableState):
         for index, attempt in members:
             attempt.ended_at, attempt.ended_as = event.at, Status.FAILED
             attempt.cause = text_cause(event.message)
+            self._table.forget_missed_rows(index)
             self._table.change(index, Verb.REFUSE, Status.FAILED)
 
     def _started(self, event: ev.Started) -> None:
@@ -298,6 +309,8 @@ class StudyState(DurableState):
         self._table.change(event.instance, Verb.END, event.status)
         attempt.ended_at, attempt.exit_code, attempt.cause = event.at, event.exit_code, event.cause
         attempt.ended_as = None if event.status is Status.FINISHED else event.status
+        if event.status is not Status.FINISHED:
+            self._table.forget_missed_rows(event.instance)
         attempt.node = attempt.node or event.node
         if event.status is Status.FINISHED and attempt.started_at:
             step = self.plan.instances[event.instance].step
@@ -329,6 +342,7 @@ class StudyState(DurableState):
             target = Status.CANCELLED if attempt.cancelled else self._table.unsubmitted_status(index)
             if index in self.held and target in (Status.WAITING, Status.READY):
                 target = Status.HELD
+            self._table.forget_missed_rows(index)
             self._table.change(index, verb, target)
             self._close_submission(attempt.submission)
 
@@ -354,7 +368,7 @@ class StudyState(DurableState):
             self.to_unbind.pop(index, None)
             if self.waits_for(index) == 0:
                 self._table.free(index)
-        if self.waits_in_allocation(index):
+        if self.waits_in_allocation(index) and index not in self.lost_dependency:
             self.to_unbind.pop(index, None)
         if self.status[index] is Status.HELD:
             self._table.change(index, Verb.RELEASE, Status.WAITING)
@@ -363,6 +377,7 @@ class StudyState(DurableState):
     def _retry(self, event: ev.Retried) -> None:
         index = event.instance
         self._table.change(index, Verb.RETRY, Status.WAITING)
+        self._table.forget_missed_rows(index)
         self.cancelled_before_submit.discard(index)
         self.marked.pop(index, None)
         if event.why:
@@ -383,7 +398,7 @@ class StudyState(DurableState):
         if not self.size < size <= len(self.plan.instances):
             raise Impossible(f"the plan has {len(self.plan.instances)} instances, not {size}")
         added = [index for index in range(self.size, size) if not self.plan.step_of(self.plan.instances[index]).skipped]
-        self.size = size
+        before, self.size = self.size, size
         for index in added:
             if self.status[index] is Status.SKIPPED:
                 self._table.change(index, Verb.ADD, Status.WAITING)
@@ -392,11 +407,13 @@ class StudyState(DurableState):
                 self._table.change(index, Verb.BLOCK, Status.BLOCKED)
             elif self.status[index] is Status.WAITING:
                 self._table.unlock_if_free(index)
+        self._table.note_rows_added(before)
         self.result = ""
 
     def _mark(self, event: ev.Marked) -> None:
         index = event.instance
         self._table.change(index, Verb.MARK, event.status)
+        self._table.forget_missed_rows(index)
         self.cancelled_before_submit.discard(index)
         self.marked[index] = event.cause
         self._table.revoke_last(index, event.cause)

@@ -6,19 +6,25 @@ The cost of a status change depends on what it affects, not on the size of the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from ..plan.study_plan import Plan
 from .graph import EdgeKind, Edges, Graph, Tally
 from .status import BAD, DONE, IN_SLURM, OVER, Status
 
+Binding = tuple[bool, bool]  # whether others can be bound to the success of an instance, and whether to its end
+
 
 class StatusIndex:
     """Numbers of instances by status, and for each instance the number of parents that hold it back."""
 
-    def __init__(self, plan: Plan, status: Sequence[Status]) -> None:
-        """`status` is by instance; later changes must be reported to `count` and to the tallies' `change`."""
+    def __init__(self, plan: Plan, status: Sequence[Status], missed_rows: Container[int] = ()) -> None:
+        """`status` is by instance; later changes must be reported to `count` and to the tallies' `change`.
+
+        `missed_rows` are the instances that run again although their present attempts may finish.
+        """
         self._plan = plan
+        self._missed_rows = missed_rows
         self.graph = Graph(plan)
         self.counts: Counter[Status] = Counter(status)
         self.step_counts: list[Counter[Status]] = [
@@ -28,10 +34,14 @@ class StatusIndex:
         edges = Edges(plan, EdgeKind.SUCCESS) if has_after else self.graph
         self.unfinished_above = Tally(edges, [each not in DONE for each in status])
         self.failed_above = Tally(edges, [each in BAD for each in status])
-        self.unbindable_above = Tally(edges, [not self.is_bindable(i, each) for i, each in enumerate(status)])
-        self.unfinished_after_parents = (
-            Tally(Edges(plan, EdgeKind.AFTER), [each not in OVER for each in status]) if has_after else None
-        )
+        self._retried_above = _retried_above(plan)
+        bindings = [self.binding(index, each) for index, each in enumerate(status)]
+        self.unbindable = [Tally(edges, [not bindable for bindable, _ in bindings])]  # by success, by end
+        self.unfinished_after_parents: Tally | None = None
+        if has_after:
+            edges = Edges(plan, EdgeKind.AFTER)
+            self.unfinished_after_parents = Tally(edges, [each not in OVER for each in status])
+            self.unbindable.append(Tally(edges, [not bindable for _, bindable in bindings]))
 
     def count(self, index: int, source: Status, target: Status) -> None:
         """Count a status change of an instance."""
@@ -46,11 +56,25 @@ class StatusIndex:
 
     def can_go_ahead(self, index: int) -> bool:
         """Whether every parent is done or has a job in Slurm, so that an instance can be bound to those jobs."""
-        after = self.unfinished_after_parents
-        return not self.unbindable_above.above[index] and not (after and after.above[index])
+        return not any(tally.above[index] for tally in self.unbindable)
 
-    def is_bindable(self, index: int, status: Status) -> bool:
-        """Whether an instance of that status has a job that others can be bound to, or is done and needs none."""
-        if status in DONE:
-            return True
-        return status in IN_SLURM and self._plan.steps[self._plan.instances[index].step].scheduled
+    def binding(self, index: int, status: Status) -> Binding:
+        """Whether others can be bound to the success of an instance of that status, and whether to its end.
+
+        They can if Slurm has its job, or if it needs none any more. Slurm starts what is bound to the end of a job at
+        once, so nothing is bound to an end that a retry by rule may follow.
+        """
+        step = self._plan.steps[self._plan.instances[index].step]
+        has_job = status in IN_SLURM and step.scheduled
+        if index in self._missed_rows:
+            return False, False
+        may_be_retried = step.is_retried or (status is Status.BOUND and self._retried_above[step.index])
+        return status in DONE or has_job, status in OVER or (has_job and not may_be_retried)
+
+
+def _retried_above(plan: Plan) -> list[bool]:
+    """Return for each step whether any step above it is retried by rule: Slurm then drops what is bound to it."""
+    found: list[bool] = []
+    for step in plan.steps:
+        found.append(any(found[above] or plan.steps[above].is_retried for above in step.above))
+    return found

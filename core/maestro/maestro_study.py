@@ -11,6 +11,7 @@ from ..engine.causes import Cause, CauseCode
 from ..engine.state import Impossible, StudyState
 from ..engine.status import OVER, Status
 from ..errors import StudyDirectoryError
+from ..file_reading import WHOLE, read_text
 from ..plan.study_plan import Instance, Plan
 from ..store.study_file import Settings, StudyFile
 from .maestro_directory import MaestroDirectory
@@ -35,7 +36,7 @@ def read_maestro_study(directory: MaestroDirectory, study: StudyFile | None = No
     Raises StudyDirectoryError if status.csv cannot be read.
     """
     try:
-        text = directory.status_csv.read_text(encoding="utf-8", errors="replace")
+        text = read_text(directory.status_csv, WHOLE, errors="replace")
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {directory.status_csv}: {error.strerror}") from None
     rows = parse_rows(text)

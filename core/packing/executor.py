@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ..claims import REVOKED, Claims
 from .job_environment import attempt_environment
-from .protocol import ResourceRequest, WorkItem
+from .protocol import NOT_BEGUN, ResourceRequest, WorkItem
 from .queue import Queue
 from .record_files import RecordWriter
 from .slots import Node, Placement, Slots, bits
 from .timers import Timers
 
-# Exit codes of attempts that were not run, from sysexits.h.
-_UNCLAIMED, _REFUSED = 73, 78
+_REFUSED = 78  # exit code of an attempt that can never run here, from sysexits.h
 
 _MARGIN = 5.0  # seconds between an attempt's walltime and the end of the allocation
 _GRACE = 10.0  # seconds between TERM and KILL
 _CAREFUL = 0.3  # seconds without a start after an attempt was killed: the allocation may be about to end
 _HELD = 1.0  # seconds after which a failure is not caused by the end of the allocation
 _DOUBT, _DOUBT_AGAIN = 5.0, 0.3  # seconds for which, and between which, a claim without owner is read again
+_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds until the next try after an I/O error: doubled each time, up to a limit
 
 
 @dataclass(slots=True, eq=False)
@@ -62,15 +64,19 @@ class Executor:
         self._gpus: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()  # failed, perhaps because the allocation ends
         self._doubted: set[str] = set()  # claimed by another, with no owner in the claim yet
+        self._aside: dict[str, WorkItem] = {}  # could not be claimed or started because of an I/O error: tried again
+        self._pauses: dict[str, float] = {}  # the last pause of each of these, in seconds
+        self._claimed: set[str] = set()  # of these, those with a claim
+        self._claims_pause = 0.0  # seconds; 0: the last claim could be written
         self._outbox: dict[str, dict[str, list[Any]]] = {}
         self._stopping = False
-        self._careful_until = 0.0
+        self._paused_until = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether attempts run, or results or claims are still undecided or not recorded."""
         writing = not self._records.through and not self._records.stuck
-        return bool(self.running or self._held or self._doubted or writing)
+        return bool(self.running or self._held or self._doubted or self._claimed or writing)
 
     def messages(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield and clear the pending messages to workers, as (node, message)."""
@@ -119,10 +125,10 @@ class Executor:
 
     def start_what_fits(self) -> None:
         """Start queued attempts: bigger requests first, smaller ones in the space that is left."""
-        if self._stopping or self._records.stuck or self.slots.full or time.monotonic() < self._careful_until:
+        if self._stopping or self._records.stuck or self.slots.full:
             return
         for ask in self.queue.shapes:
-            while ask in self.queue and self._in_time(ask):
+            while ask in self.queue and self._in_time(ask) and time.monotonic() >= self._paused_until:
                 shares = self.slots.place(ask)
                 if shares:
                     self._start(self.queue.pop(ask), shares)
@@ -130,6 +136,10 @@ class Executor:
                     self._record("exit", self.queue.pop(ask).attempt, "", code=_REFUSED, error=why)
                 else:
                     break
+
+    def _pause_until(self, then: float) -> None:
+        self._paused_until = max(self._paused_until, then)
+        self._timers.at(then, lambda: None)
 
     def _in_time(self, ask: ResourceRequest) -> bool:
         if self.deadline is None:
@@ -140,9 +150,10 @@ class Executor:
     def _start(self, item: WorkItem, shares: tuple[Placement, ...]) -> None:
         """Claim an attempt, and send it to the worker of its first node."""
         run = RunningAttempt(item, shares, ",".join(share.node for share in shares))
-        if not self._claim(item, run.node):
+        if item.attempt not in self._claimed and not self._claim(item, run.node):
             self.slots.release(shares)
             return
+        self._claimed.discard(item.attempt)
         self.running[item.attempt] = run
         self._record("start", item.attempt, run.node)
         nodes = [self.slots.nodes[share.node] for share in shares]
@@ -162,14 +173,38 @@ class Executor:
     def _claim(self, item: WorkItem, node: str) -> bool:
         try:
             owner = self._claims.take(item.attempt, self._job)
-        except OSError:
-            self._record("exit", item.attempt, node, code=_UNCLAIMED, error="its claim cannot be written")
+        except OSError as error:
+            self._note_unwritten(error)
+            self._put_aside(item)
             return False
+        if self._claims_pause:
+            self._claims_pause = 0.0
+            _say("claims can be written again")
         if owner is None:
+            self._pauses.pop(item.attempt, None)
             return True
         self._doubted.add(item.attempt)
         self._judge(item.attempt, node, owner, time.monotonic() + _DOUBT)
         return False
+
+    def _note_unwritten(self, error: OSError) -> None:
+        """Pause all claims: most likely none can be written now (a full disk, a file server that is gone)."""
+        if not self._claims_pause:
+            _say(f"a claim cannot be written: {error}; instances wait until it can")
+        self._claims_pause = min(max(_PAUSE, 2 * self._claims_pause), _LONGEST_PAUSE)
+        self._pause_until(time.monotonic() + self._claims_pause)
+
+    def _put_aside(self, item: WorkItem) -> None:
+        """Try an attempt again later, less and less often: an I/O error is not its failure."""
+        last = max(_PAUSE, self._pauses.get(item.attempt, 0.0), self._claims_pause)
+        pause = self._pauses[item.attempt] = min(2 * last, 2 * _LONGEST_PAUSE)  # after others have been tried
+        self._aside[item.attempt] = item
+
+        def put_back() -> None:
+            if self._aside.pop(item.attempt, None):  # unless it was cancelled
+                self.queue.put_back(item)
+
+        self._timers.at(time.monotonic() + pause, put_back)
 
     def _judge(self, attempt: str, node: str, owner: str, deadline: float) -> None:
         """Record a duplicate once the claim's owner is known; the owner may not have been written yet."""
@@ -195,6 +230,10 @@ class Executor:
         else:
             self.queue.cancel(attempt)
             self._doubted.discard(attempt)
+            self._aside.pop(attempt, None)
+            if attempt in self._claimed:  # it has begun for the driver
+                self._claimed.discard(attempt)
+                self._record("exit", attempt, "", code=128 + signal.SIGTERM)
 
     def _time_out(self, run: RunningAttempt) -> None:
         if self._runs(run) and not run.ordered:
@@ -221,6 +260,12 @@ class Executor:
         if run is None:
             return
         self.slots.release(run.shares)
+        if verdict == NOT_BEGUN and not run.ordered:
+            if not self._stopping:
+                self._claimed.add(attempt)
+                self._put_aside(run.item)
+                self._pause_until(time.monotonic() + _PAUSE)  # others may fail there as well
+            return
         more = {"verdict": run.verdict or verdict, "error": error}
 
         def record() -> None:
@@ -244,8 +289,7 @@ class Executor:
             self._held.add(attempt)
             self._timers.at(now + _HELD, record_held)
             if code > 128:
-                self._careful_until = now + _CAREFUL
-                self._timers.at(self._careful_until, lambda: None)
+                self._pause_until(now + _CAREFUL)
 
     def abort(self) -> None:
         """Kill all attempts at once, since they may soon run elsewhere."""
@@ -258,3 +302,9 @@ class Executor:
         self._stopping = True
         self._held.clear()
         self._doubted.clear()
+
+
+def _say(words: str) -> None:
+    """Print to the allocation's log, if that can be written."""
+    with suppress(OSError):
+        print(f"mtui: {time.strftime('%H:%M:%S')}: {words}", file=sys.stderr)

@@ -13,15 +13,20 @@ mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / 
 shift 4
 mtui_list=$mtui_home/allocations/$mtui_name.list
 mtui_taken=$mtui_home/allocations/$mtui_name.taken # a file per attempt: assigns it to one loop, has node and process id
-mkdir -p "$mtui_taken"
+until mkdir -p "$mtui_taken"; do sleep 5; done # a full disk
 mtui_tab=$(printf '\t')
 mtui_timeout=
 if command -v timeout >/dev/null; then mtui_timeout=1; fi
 
 if [ "${SLURM_PROCID:-0}" = 0 ]; then
-    printf '{"v":1,"kind":"began","job":"%s","hosts":[],"cores":%d,"left":null,"mode":"sh","at":%d}\n' \
-        "$SLURM_JOB_ID" "$((${SLURM_CPUS_ON_NODE:-1} * ${SLURM_NNODES:-1}))" "$(date +%s)" \
-        >>"$mtui_home/allocations/$mtui_name.records"
+    mtui_cores=$((${SLURM_CPUS_ON_NODE:-1} * ${SLURM_NNODES:-1}))
+    mtui_gap=
+    until printf '%s{"v":1,"kind":"began","job":"%s","hosts":[],"cores":%d,"left":null,"mode":"sh","at":%d}\n' \
+        "$mtui_gap" "$SLURM_JOB_ID" "$mtui_cores" "$(date +%s)" >>"$mtui_home/allocations/$mtui_name.records"; do
+        mtui_gap='
+' # a full disk: part of the line may be there
+        sleep 5
+    done
 fi
 
 # Prints the items of complete dispatches after the first $1: first those of this loop ($2), so that loops do not
@@ -53,12 +58,18 @@ mtui_read_list() {
 }
 
 mtui_take() { # noclobber opens with O_EXCL: only one succeeds, on network file systems too; and it starts no process
-    [ ! -e "$mtui_home/claims/$1" ] || return 1
-    set -C
-    { true >"$mtui_taken/$1"; } 2>/dev/null
-    mtui_code=$?
-    set +C
-    return "$mtui_code"
+    mtui_pause=1
+    while [ ! -e "$mtui_home/claims/$1" ]; do
+        set -C
+        { true >"$mtui_taken/$1"; } 2>/dev/null
+        mtui_code=$?
+        set +C
+        [ "$mtui_code" != 0 ] || return 0
+        [ ! -e "$mtui_taken/$1" ] || return 1
+        sleep "$mtui_pause" # neither taken nor writable: a full disk
+        [ "$mtui_pause" -ge 60 ] || mtui_pause=$((mtui_pause * 2))
+    done
+    return 1
 }
 
 # Prints the attempts to cancel, or "all". The CAN appended to the list invalidates a last line that is incomplete.

@@ -75,6 +75,8 @@ class Dispatch:
     barriers: Mapping[str, tuple[str, ...]]
 
 
+NOT_BEGUN = "not begun"  # verdict of a worker on an attempt that it could not start now and may start later
+
 _ATTEMPTS_IN_LINE = 500
 
 _CAN = "\x18"

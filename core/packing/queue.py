@@ -79,6 +79,10 @@ class Queue:
         if first:
             line.move_to_end(item.attempt, last=False)
 
+    def put_back(self, item: WorkItem) -> None:
+        """Put an attempt that was removed by `pop` back, to the front of its line."""
+        self._stand(item, first=True)
+
     @property
     def shapes(self) -> list[ResourceRequest]:
         """The requests of ready attempts, biggest first."""

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..file_reading import open_file, read_rest, read_text
+
 
 class GrowingFile:
     """Reads a file that another process appends to. It is opened for each read, so that NFS checks for new data."""
@@ -21,9 +23,9 @@ class GrowingFile:
     def read(self) -> str:
         """Return the text that was appended since the last call; empty if the file cannot be read."""
         try:
-            with self._path.open("rb", buffering=0) as file:
+            with open_file(self._path) as file:
                 file.seek(self._offset)
-                added = file.readall() or b""
+                added = read_rest(file, self._path)
         except OSError:
             return ""  # not created yet, or a transient error
         self._offset += len(added)
@@ -80,7 +82,7 @@ class RecordWriter:
 def write_program(path: Path, text: str) -> None:
     """Write an executable file atomically, unless it has this text already. Raises OSError."""
     with suppress(OSError):
-        if path.read_text(encoding="utf-8") == text:
+        if read_text(path) == text:
             return
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.{os.uname().nodename}")

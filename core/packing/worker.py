@@ -16,8 +16,10 @@ import time
 from contextlib import suppress
 from typing import Any, TypeAlias
 
+from ..errors import may_pass
 from . import node, transport
 from .orphans import kill_orphans
+from .protocol import NOT_BEGUN
 
 # Exit codes of attempts that could not be started, from sysexits.h.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
@@ -113,8 +115,9 @@ class Worker:
         workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
         try:
             os.chdir(workspace)
-        except OSError:
-            self._ended.append((attempt, _NO_WORKSPACE, "", "the workspace is not there"))
+        except OSError as error:
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NO_WORKSPACE, again, "the workspace is not there"))
             return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
@@ -124,7 +127,8 @@ class Worker:
         try:
             process = self._spawn([*self._shell, order["script"]], order["stem"], environment)
         except OSError as error:
-            self._ended.append((attempt, _NOT_STARTED, "", f"it could not be started: {error.strerror}"))
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
         else:
             self._attempts[process] = attempt
             self._processes[attempt] = process

@@ -42,6 +42,12 @@ class PlannedStep:
         """The steps that it depends on, by any kind of edge."""
         return (*self.parents, *self.groups, *self.funnels)
 
+    @property
+    def is_retried(self) -> bool:
+        """Whether an instance whose job fails may be retried by rule (engine/retry_policy.py)."""
+        restarts = self.scheduled and bool(self.restart) and "TIMEOUT" not in self.retry
+        return restarts or any(rule.times for rule in self.retry.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Instance:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import UsageError
+from ..file_reading import read_text
 from ..spec.problems import nearest
 from .profile import Profile, read_profile
 
@@ -54,7 +55,7 @@ def _files(environment: Mapping[str, str]) -> Iterator[Path]:
 
 def _read(file: Path) -> Profile:
     try:
-        return read_profile(file.read_text(encoding="utf-8"), str(file))
+        return read_profile(read_text(file), str(file))
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text") from None
     except OSError as error:

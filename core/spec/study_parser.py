@@ -42,7 +42,7 @@ def load_study(path: Path, given: CommandLineValues = NO_VALUES) -> tuple[StudyS
     Raises SpecError with every problem of the file, or if the file cannot be read.
     """
     problems = Problems(str(path))
-    text = read_text(str(path), "a study file")
+    text = read_text(str(path), "a study file", pipes=True)
     if isinstance(text, UnreadableFile):
         raise SpecError(str(path), [_whole(text.why)])
     return parse_study(text, problems, given, read_text), problems

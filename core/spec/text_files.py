@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import file_reading
+
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFile:
@@ -17,10 +19,15 @@ class UnreadableFile:
 ReadText = Callable[[str, str], str | UnreadableFile]
 
 
-def read_text(path: str, what: str) -> str | UnreadableFile:
-    """Read a file as UTF-8. `what` it should be is used in the message ("a CSV file")."""
+def read_text(path: str, what: str, *, pipes: bool = False) -> str | UnreadableFile:
+    """Read a file as UTF-8. `what` it should be is used in the message ("a CSV file").
+
+    A pipe or device is read only with `pipes`, since it may never end: for the file that a user names.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        if pipes:
+            return Path(path).read_text(encoding="utf-8")
+        return file_reading.read_text(path, file_reading.WHOLE)
     except FileNotFoundError:
         return UnreadableFile("no such file")
     except IsADirectoryError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.job_reports import JobReport
+from ..file_reading import WHOLE, open_file, read_text
 from .spool import UnreadableRecord, parse_record
 
 _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
@@ -51,7 +52,7 @@ def append(path: Path, text: str) -> None:
 def has_dispatch(path: Path, submission: str) -> bool:
     """Whether a list has a gift, from a driver that may have died over it. Raises OSError."""
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = read_text(path, WHOLE, errors="surrogateescape")
     except FileNotFoundError:
         return False
     return f"\ngive\t{submission}\t" in text
@@ -67,7 +68,7 @@ class RecordReader:
     def read(self) -> list[Word]:
         """What was added since the last call; a line that is being written is left for the next one."""
         try:
-            with self._path.open("rb") as file:
+            with open_file(self._path) as file:
                 file.seek(self._offset)
                 data = file.read(_MOST_AT_ONCE)
         except OSError:

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..engine.state import Impossible, StudyState
 from ..engine.state_codec import Damaged, from_lines, to_lines
+from ..file_reading import open_file, read_rest
 from .journal import read_events
 from .study_directory import StudyDirectory
 from .study_file import StudyFile, without_collection
@@ -50,7 +51,7 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
 def _kept(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]] | None:
     """The state of the checkpoint, if there is one that fits."""
     try:
-        with directory.checkpoint.open("rb") as file:
+        with open_file(directory.checkpoint) as file:
             head: dict[str, Any] = json.loads(file.readline())
             read: dict[str, int] = head["read"]
             if head["study_id"] != study.study_id or not _fits(directory.journal, read):
@@ -66,11 +67,11 @@ def _fits(journal: Path, read: Mapping[str, int]) -> bool:
     A driver that lost its lease may have written a little more into a segment that is no longer the last one.
     """
     for name, size in read.items():
-        with (journal / name).open("rb") as file:
+        with open_file(journal / name) as file:
             if file.seek(0, 2) < size:
                 return False
             if name != max(read):
                 file.seek(size)
-                if b"\n" in file.read():
+                if b"\n" in read_rest(file, name):
                     return False
     return True

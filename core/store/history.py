@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..engine import events as ev
 from ..engine.event_codec import from_record
+from ..file_reading import open_file
 
 _MOST = 200  # events; the last ones
 _OF_INSTANCES = re.compile(rb'"(?:instance|submission|instances|members)":')
@@ -38,7 +39,7 @@ class History:
     def read(self) -> list[InstanceEvent]:
         """Its events in order; of very many the last ones."""
         for path in sorted(self._journal.glob("*.jsonl")):
-            with suppress(OSError), path.open("rb") as file:
+            with suppress(OSError), open_file(path) as file:
                 offset = self._offsets.get(path.name, 0)
                 file.seek(offset)
                 for line in file:

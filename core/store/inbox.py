@@ -18,6 +18,7 @@ from typing import Any
 from ..debug_log import get_logger
 from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
+from ..file_reading import read_text
 
 _log = get_logger(__name__)
 
@@ -53,7 +54,7 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     try:
         if path.stat().st_uid != os.getuid():
             return Refusal("it belongs to another user")
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = json.loads(read_text(path))
         if record["v"] != VERSION:
             return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())

@@ -16,6 +16,7 @@ from typing import Any
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
 from ..errors import StudyDirectoryError
+from ..file_reading import open_file, read_rest
 
 _TAIL = 1 << 13  # bytes: the last events
 _BUFFER = 1 << 16  # bytes that are kept before they are handed over
@@ -94,9 +95,9 @@ def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev
     known = {} if read is None else read
     for path in sorted(folder.glob("*.jsonl")):
         try:
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 file.seek(known.get(path.name, 0))
-                data = file.read()
+                data = read_rest(file, path)
         except OSError as error:
             raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
         yield from parse_lines(data, str(path))
@@ -109,10 +110,10 @@ def end_of_journal(journal: Path) -> tuple[str, float]:
         path = max(journal.glob("*.jsonl"), default=None)
         if path is None:
             return "", 0.0
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL))
-            lines = file.read().split(b"\n")
+            lines = file.read(_TAIL).split(b"\n")
             changed = os.fstat(file.fileno()).st_mtime
     except OSError:
         return "", 0.0

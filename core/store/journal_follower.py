@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..engine import events as ev
+from ..file_reading import open_file, read_rest
 from .journal import parse_lines
 
 _LONGEST_LINE = 1 << 20  # bytes that are searched for the end of the last event
@@ -26,10 +27,10 @@ class JournalFollower:
         """One that passes over the events that are written already."""
         read: dict[str, int] = {}
         for path in journal.glob("*.jsonl"):
-            with suppress(OSError), path.open("rb") as file:
+            with suppress(OSError), open_file(path) as file:
                 start = max(0, file.seek(0, os.SEEK_END) - _LONGEST_LINE)
                 file.seek(start)
-                data = file.read()
+                data = file.read(_LONGEST_LINE)
                 read[path.name] = start + data.rfind(b"\n") + 1 if b"\n" in data else 0
         return cls(journal, read)
 
@@ -45,9 +46,9 @@ class JournalFollower:
             try:
                 if path.stat().st_size <= offset:
                     continue
-                with path.open("rb") as file:
+                with open_file(path) as file:
                     file.seek(offset)
-                    data = file.read()
+                    data = read_rest(file, path)
             except OSError:
                 continue  # not there for a moment: the next call reads it
             data = data[: data.rfind(b"\n") + 1]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..debug_log import get_logger
 from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
+from ..file_reading import read_text
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
 _log = get_logger(__name__)
@@ -114,7 +115,7 @@ def read_current_owner(folder: Path) -> Owner | None:
         epochs = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
         if not epochs:
             return None
-        return Owner(**json.loads(_path(folder, max(epochs)).read_text(encoding="utf-8")))
+        return Owner(**json.loads(read_text(_path(folder, max(epochs)))))
     except (OSError, ValueError, TypeError) as error:
         hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
         raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint) from None
@@ -123,7 +124,7 @@ def read_current_owner(folder: Path) -> Owner | None:
 def read_owner(folder: Path, epoch: int) -> Owner | None:
     """Who held an epoch; None if its file cannot be read."""
     try:
-        return Owner(**json.loads(_path(folder, epoch).read_text(encoding="utf-8")))
+        return Owner(**json.loads(read_text(_path(folder, epoch))))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -193,7 +194,7 @@ class Liveness:
 
     def _read_beat(self) -> str:
         try:
-            return _path(self._folder, self._owner.epoch, ".beat").read_text(encoding="utf-8")
+            return read_text(_path(self._folder, self._owner.epoch, ".beat"))
         except OSError:
             return ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..file_reading import WHOLE, read_bytes
+
 STUDY_FILE = Path(".mtui", "study.json")  # in a study's directory
 
 # As study_file.py writes them. Names that JSON writes with an escape are passed over.
@@ -21,7 +23,7 @@ def is_study(directory: Path) -> bool:
 
 def names_in(directory: Path) -> tuple[list[str], list[str]]:
     """The names of a study's steps and of its instances, in their order; raises OSError if there is none."""
-    data = (directory / STUDY_FILE).read_bytes()
+    data = read_bytes(directory / STUDY_FILE, WHOLE)
     steps, instances = data.rfind(b'"steps":[{'), data.rfind(b'"instances":[[')
     if min(steps, instances) < 0:
         return [], []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from ..engine.status import Status
 from ..errors import StudyDirectoryError
+from ..file_reading import open_file, read_bytes
 from .journal import end_of_journal
 from .lease import LeaseState, Liveness, Owner, read_current_owner
 from .status_csv import COLUMNS
@@ -54,7 +56,7 @@ def list_recent_studies() -> list[Path]:
     found: list[Path] = []
     for _, entry in _entries()[:_MOST]:
         with suppress(OSError, ValueError):
-            root = Path(os.fsdecode(entry.read_bytes()))
+            root = Path(os.fsdecode(read_bytes(entry)))
             if not root.is_absolute():
                 continue
             if StudyDirectory(root).study_file.is_file():
@@ -135,8 +137,8 @@ def _counts(path: Path, changed: int, size: int) -> dict[str, int] | None:
         return None
     counts: Counter[Status] = Counter()
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            rows = csv.reader(file)
+        with open_file(path) as file:
+            rows = csv.reader(io.TextIOWrapper(file, "utf-8", "replace", newline=""))
             if next(rows)[_STATE_COLUMN] != COLUMNS[_STATE_COLUMN]:
                 return None
             for row in rows:
@@ -149,7 +151,7 @@ def _counts(path: Path, changed: int, size: int) -> dict[str, int] | None:
 @lru_cache(maxsize=_MOST)
 def _study_name(path: Path, changed: int) -> str:
     del changed
-    with suppress(OSError, ValueError), path.open("rb") as file:
+    with suppress(OSError, ValueError), open_file(path) as file:
         found = _NAME.search(file.read(_HEAD))
         return str(json.loads(found.group(1))) if found else ""
     return ""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..debug_log import get_logger
 from ..engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
+from ..file_reading import UnusableFile, read_text
 
 # What the job-side runner drops. A file of another name is none of ours: NFS leaves .nfs0123 of removed ones.
 _RECORD = re.compile(r"\d+\.\d+\.(start|exit|twin)\.\w+")
@@ -49,10 +50,12 @@ def start_record_of(name: str) -> str:
 def read_record(path: Path) -> JobReport | UnreadableRecord:
     """One record, or why there is none."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_text(path, errors="replace")
         if not text.endswith("\n"):
             return UnreadableRecord.INCOMPLETE
         return parse_record(text)
+    except UnusableFile:
+        return UnreadableRecord.DAMAGED
     except OSError:
         return UnreadableRecord.INCOMPLETE
 

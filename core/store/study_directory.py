@@ -36,6 +36,7 @@ from pathlib import Path
 
 from ..claims import Claims
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
+from ..file_reading import WHOLE, read_bytes
 from ..plan.expand import path_component
 from ..plan.instance_script import render
 from ..plan.resource_changes import UNCHANGED
@@ -161,7 +162,7 @@ def open_study(path: Path) -> StudyDirectory:
         raise StudyDirectoryError(
             f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
         )
-    if not directory.study_file.is_file():
+    if not directory.study_file.exists():
         raise StudyDirectoryError(
             f"{path} is not a study directory", "give a study file (.yaml) to start one, or the directory of a study"
         )
@@ -288,7 +289,7 @@ def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
         _write_new(path, data)
     except FileExistsError:
         there = Path(path)
-        if there.read_bytes() == data:
+        if read_bytes(there, WHOLE) == data:
             return
         if attempt > 1:
             with suppress(FileExistsError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TRY_DOCTOR, StudyDirectoryError
+from ..file_reading import WHOLE, read_text
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
@@ -97,7 +98,7 @@ def _step(step: PlannedStep) -> dict[str, Any]:
 def read_study_file(path: Path) -> StudyFile:
     """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_text(path, WHOLE))
         if content["v"] != VERSION:
             raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
         with without_collection():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..engine.state import StudyState
+from ..file_reading import open_file
 from ..plan.study_plan import Instance
 from .checkpoint import load_state
 from .study_directory import StudyDirectory
@@ -29,10 +30,10 @@ def read_last_output(directory: StudyDirectory, instance: Instance, count: int) 
 def read_last_lines(path: Path, count: int) -> list[str]:
     """The last lines of a log that hold something; reads no more than its last 8 kB."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - 8192))
-            text = file.read().decode("utf-8", "replace")
+            text = file.read(8192).decode("utf-8", "replace")
     except OSError:
         return []
     return [line for line in text.split("\n") if line.strip()][-count:]

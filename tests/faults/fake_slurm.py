@@ -247,6 +247,8 @@ def _verdict(folder: Path, name: str, kind: str, task: str) -> str:
     name = f"{name}_{task}" if kind == "aftercorr" else name
     jobs = [Job(path) for path in (folder / "jobs").iterdir() if path.name == name or path.name.startswith(f"{name}_")]
     verdicts = {job.get("verdict") for job in jobs}
+    if kind == "afterany":
+        return "COMPLETED" if verdicts <= set(OVER) else ""
     bad = verdicts & set(OVER[1:])
     return bad.pop() if bad else "COMPLETED" if verdicts == {"COMPLETED"} else ""
 

@@ -46,6 +46,7 @@ class DriverMachine(RuleBasedStateMachine):
         ]
         self.counted_as_done: set[int] = set()  # without having run, at some time
         self.been_over: set[int] = set()
+        self.saw: dict[tuple[int, int], set[int]] = {}  # by attempt: what was done when its payload began
         self.world = World()
         self.lines: list[str] = []
         self.durable = 0  # lines that a crash cannot take
@@ -67,6 +68,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.answers: dict[str, Sbatch] = {}  # calls under way
         self.looked_at = 0.0 if state.live_slurm else self.now  # begin of the last look that was answered
         self.taken: set[str] = set()
+        self.orphans: list[str] = []
         self.adopted: dict[int, tuple[int, str]] = {}
         self.look: tuple[float, dict[str, SeenJob]] | None = None
         self.world.child_exits.clear()
@@ -126,7 +128,13 @@ class DriverMachine(RuleBasedStateMachine):
         self.end_strays(self.observer.take_orphans())
 
     def end_strays(self, strays: list[str]) -> None:
-        for stray in strays:
+        self.orphans += strays
+        self.end_orphans()
+
+    def end_orphans(self) -> None:
+        """Cancel orphan jobs once nothing is left to withdraw: what is bound to their ends would begin."""
+        orphans, self.orphans = ([], self.orphans) if self.state.to_unbind else (self.orphans, [])
+        for stray in orphans:
             job = self.world.jobs[stray]
             last = self.state.last_attempt(job.index)
             current = last is not None and last.number == job.attempt and not last.ended_at
@@ -189,6 +197,9 @@ class DriverMachine(RuleBasedStateMachine):
 
     def judge(self) -> None:
         """What failed is tried again by itself, as the study says, before anything else begins."""
+        for index in sorted(self.state.missed_rows, reverse=True):
+            if self.state.status[index] is Status.FINISHED:
+                self.emit(ev.Retried(at=self.at(), instance=index))
         for index, status in enumerate(self.state.status):
             if status in UNSUCCESSFUL and (again := decide_retry(self.state, index, RetryLimits(), self.at())):
                 self.emit(again)
@@ -280,14 +291,24 @@ class DriverMachine(RuleBasedStateMachine):
             last = self.state.attempts[index][-1]
             if self.world.void(index, last.number):
                 if not last.allocation:
-                    self.world.cancel(self.world.jobs[last.job], record=False)
+                    self.orphans.append(last.job)
                 self.emit(ev.Unbound(at=self.at(), members=((index, last.number),), cause=text_cause("a test")))
                 continue
             self.observer.note_began(index)
             if index in self.state.held:
                 self.emit(ev.Released(at=self.at(), instance=index))
-            if index in self.state.to_unbind:
+            if index in self.state.missed_rows and not self.state.failed_above(index):
+                self.emit(ev.Observed(at=self.at(), instance=index, attempt=last.number, status=Status.RUNNING))
+            elif index in self.state.to_unbind:
                 self.emit(ev.CancelRequested(at=self.at(), instance=index))
+        self.end_orphans()
+
+    @precondition(lambda self: self.state.size < len(self.plan.instances))
+    @rule()
+    def extend(self) -> None:
+        size = min(size for size in self.plan.sizes if size > self.state.size)
+        self.emit(ev.PlanExtended(at=self.at(), size=size))
+        self.durable = len(self.lines)
 
     @precondition(lambda self: self.world.spool)
     @rule()

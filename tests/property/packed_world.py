@@ -115,7 +115,7 @@ class PackedWorld(StudyMachine):
         owner = self.world.claims.setdefault(key, place.job)
         if owner != place.job:
             return
-        self.check_parents_of(key[0])
+        self.check_parents_of(*key)
         self.world.runs[key] += 1
         place.running.add(key)
         place.records.append(StartReport(*key, place.job, HOST))

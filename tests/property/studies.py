@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hypothesis.strategies as st
 
+from mtui.core.plan.extend import extend_plan
 from mtui.core.plan.step_selection import StepSelection
 from mtui.core.plan.study_plan import Plan
 from mtui.core.spec.study_spec import RetryRule
@@ -20,7 +21,7 @@ RETRIES = (
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """A few steps on Slurm or here, with rows, funnels and whatever edges may be between them."""
+    """A few steps on Slurm or here, with rows, funnels and whatever edges may be between them; some rows come later."""
     rows = draw(st.sampled_from([0, 1, 1, 2, 3]))
     values = {key: draw(st.lists(st.integers(0, 1), min_size=rows, max_size=rows)) for key in "XY"}
     steps = []
@@ -44,5 +45,9 @@ def plans(draw: st.DrawFn) -> Plan:
                 restart=draw(st.sampled_from(["", "true"])),
             )
         )
-    until = draw(st.sampled_from([(), (), (), ("s0",)]))
-    return plan(*steps, rows=values, part=StepSelection(until=until))
+    part = StepSelection(until=draw(st.sampled_from([(), (), (), ("s0",)])))
+    whole = plan(*steps, rows=values, part=part)
+    first = draw(st.integers(1, rows)) if rows else 0
+    return extend_plan(
+        plan(*steps, rows={key: own[:first] for key, own in values.items()}, part=part), whole.parameters
+    )

@@ -39,7 +39,8 @@ class StudyMachine(WorldMachine):
                     assert sound or leaves, words(self.state)
                 case alive if alive in LIVE:
                     last = self.state.attempts[index][-1]
-                    assert last.after or last.allocation or above <= DONE, words(self.state)
+                    repeated = index in self.state.missed_rows
+                    assert last.after or last.allocation or above <= DONE or repeated, words(self.state)
                 case _:
                     pass
 
@@ -47,13 +48,25 @@ class StudyMachine(WorldMachine):
         """Whether others can be bound to an instance, or need not be."""
         status = self.state.status[index]
         scheduled = self.plan.step_of(self.plan.instances[index]).scheduled
-        return status in DONE or (status in IN_SLURM and scheduled)
+        return index not in self.state.missed_rows and (status in DONE or (status in IN_SLURM and scheduled))
+
+    def ends_with_its_job(self, index: int) -> bool:
+        """Whether an instance is over, or will be once its job has ended, whatever becomes of that."""
+        status, step = self.state.status[index], self.plan.step_of(self.plan.instances[index])
+        above, todo = {step.index}, [step.index] if status is Status.BOUND else []
+        while todo:
+            found = set(self.plan.steps[todo.pop()].above) - above
+            above |= found
+            todo += found
+        retried = any(self.plan.steps[one].retry or self.plan.steps[one].restart for one in above)
+        has_job = status in IN_SLURM and step.scheduled
+        return index not in self.state.missed_rows and (status in OVER or (has_job and not retried))
 
     def could_be_bound(self, index: int) -> bool:
         """Whether Slurm has or had all that an instance waits for."""
         after = self.after[index]
         return all(
-            self.state.status[parent] in OVER if parent in after else self.has_a_job(parent)
+            self.ends_with_its_job(parent) if parent in after else self.has_a_job(parent)
             for parent in self.parents[index]
         )
 
@@ -74,10 +87,14 @@ class StudyMachine(WorldMachine):
             assert sorted(live) == [index for index in members if state.status[index] in LIVE]
         holdable = (Status.HELD, Status.BLOCKED, Status.BOUND)
         assert state.held == {i for i in state.held if state.status[i] in holdable or state.waits_in_allocation(i)}
-        assert all(state.status[i] is Status.BOUND or state.waits_in_allocation(i) for i in state.to_unbind)
+        may_be_pending = {i for i in state.to_unbind if state.waits_in_allocation(i)} | state.missed_rows
+        unbegun = {Status.BOUND, Status.PENDING}
+        assert all(state.status[i] is Status.BOUND or i in may_be_pending for i in state.to_unbind)
+        assert all(state.status[i] in unbegun for i in state.to_unbind)
         assert {i for i, status in enumerate(state.status) if status is Status.HELD} <= state.held
         assert all(state.status[index] in LIVE for index in state.to_cancel)
-        assert state.is_over is all(status in OVER for status in state.status)
+        repeated = [i for i in state.missed_rows if state.status[i] is Status.FINISHED]
+        assert state.is_over is (all(status in OVER for status in state.status) and not repeated)
 
     @invariant()
     def attempts_are_numbered_in_order_and_only_the_last_may_be_open(self) -> None:
@@ -101,6 +118,15 @@ class StudyMachine(WorldMachine):
 
     # --- in the end
 
+    def what_finished_saw_all_rows(self) -> None:
+        """The attempt with which an instance finished began when all its parents of all rows so far were done."""
+        rows = {i for i in range(self.state.size) if not self.plan.step_of(self.plan.instances[i]).skipped}
+        for index, status in enumerate(self.state.status):
+            if status is Status.FINISHED and index not in self.state.marked:
+                parents = (self.parents[index] & rows) - self.after[index]
+                seen = self.saw[index, self.state.attempts[index][-1].number]
+                assert parents <= seen | self.counted_as_done, words(self.state)
+
     def teardown(self) -> None:
         """Once the world does nothing but end well, every study gets over."""
         if not hasattr(self, "state"):
@@ -113,6 +139,7 @@ class StudyMachine(WorldMachine):
         self.statuses_follow_from_those_of_the_parents()
         self.counters_and_queues_are_what_a_recount_gives()
         self.no_payload_runs_twice_and_what_finished_did_run()
+        self.what_finished_saw_all_rows()
         assert everything(replay(self.plan, self.lines)) == everything(self.state)
 
 

@@ -26,6 +26,7 @@ class Job:
     attempt: int
     local: bool
     after: tuple[str, ...] = ()  # ids of the jobs that have to finish first
+    ends: tuple[str, ...] = ()  # and of those that only have to end
     state: str = "queued"  # then "running", at last "over"
     restarts: int = 0
     forgotten: bool = False  # by squeue and sacct
@@ -73,30 +74,41 @@ class World:
         for place, (index, attempt) in enumerate(request.members):
             task = (request.tasks or range(len(request.members)))[place]
             name = f"{self.arrays + 100}" + (f"_{task}" if len(request.members) > 1 else "")
-            made.append(Job(name, request.submission, index, attempt, local, self._parents(request, task)))
+            made.append(Job(name, request.submission, index, attempt, local, *self._parents(request, task)))
         self.jobs.update((job.id, job) for job in made)
         return made
 
-    def _parents(self, request: Request, task: int) -> tuple[str, ...]:
-        found: list[str] = []
+    def _parents(self, request: Request, task: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The jobs that have to finish, and those that have to end."""
+        found, ends = list[str](), list[str]()
         after = request.after
         for part in after.split(",") if after else ():
             kind, *ids = part.split(":")
             for name in ids:
+                into = ends if kind == "afterany" else found
                 if kind == "aftercorr":
-                    found.append(f"{name}_{task}")
+                    into.append(f"{name}_{task}")
                 elif name in self.jobs:
-                    found.append(name)
+                    into.append(name)
                 else:
-                    found += [job.id for job in self.jobs.values() if job.array == name]
-        assert all(name in self.jobs for name in found), f"{after}: bound to what there is not"
+                    into += [job.id for job in self.jobs.values() if job.array == name]
+        assert all(name in self.jobs for name in (*found, *ends)), f"{after}: bound to what there is not"
         jobs = (self.jobs[name] for name in found)
         purged = {job.id for job in jobs if job.state == "over" and request.sent_at - job.ended_at >= PURGED_AFTER}
-        return tuple(name for name in found if name not in purged)
+        return tuple(name for name in found if name not in purged), tuple(ends)
 
     def may_begin(self, job: Job) -> bool:
         """Whether all that it is bound to is done, as Slurm sees it."""
-        return job.state == "queued" and all(map(self._is_done, job.after))
+        are_over = all(self.jobs[name].state == "over" for name in job.ends)
+        return job.state == "queued" and are_over and all(map(self._is_done, job.after))
+
+    def over(self) -> set[int]:
+        """The instances that a job ended: one with the claim, or one that was cancelled before anything took that."""
+        found: set[int] = set()
+        for job in self.jobs.values():
+            if job.state == "over" and self.claims.get((job.index, job.attempt), job.id) == job.id:
+                found.add(job.index)
+        return found
 
     def never_begins(self, job: Job) -> bool:
         parents = (self.jobs[name] for name in job.after)

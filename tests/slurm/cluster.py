@@ -138,6 +138,11 @@ class Cluster:
             os.kill(pid, signal.SIGTERM)
             wait_until(lambda: not self._controller(), 30, "slurmctld ended")
 
+    def kill_controller(self) -> None:
+        """End slurmctld as by kill -9."""
+        self._signal_controller(signal.SIGKILL)
+        wait_until(lambda: not self._controller(), 30, "slurmctld ended")
+
     def start_controller(self) -> None:
         """Start slurmctld and wait until it answers."""
         self._order("slurmctld")

@@ -63,6 +63,18 @@ def test_claim_that_cannot_be_written_is_left_as_it_was(claims: Claims, monkeypa
         Claims(claims.folder / "gone").take("1.1", "7")
 
 
+def test_claim_that_can_neither_be_written_nor_removed_is_taken_later(
+    claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(os, "write", no_space)
+        patch.setattr(Path, "unlink", no_space)
+        claims.take("1.1", "7")
+    assert files(claims) == {"1.1": ""}
+    assert claims.take("1.1", "7") is None
+    assert claims.take("1.1", "8") == "7"
+
+
 # --- a driver revokes an attempt
 
 

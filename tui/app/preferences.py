@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from ...core.file_reading import read_text
+
 
 def preferences_path() -> Path:
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
@@ -27,7 +29,7 @@ class Preferences:
 def read_preferences() -> Preferences:
     """Read the preferences; missing or invalid ones get their defaults."""
     try:
-        content = json.loads(preferences_path().read_text(encoding="utf-8"))
+        content = json.loads(read_text(preferences_path()))
         known = {item.name for item in fields(Preferences)}
         chosen = Preferences(**{key: value for key, value in content.items() if key in known})
     except (OSError, ValueError, TypeError, AttributeError, RuntimeError):

@@ -22,6 +22,7 @@ from .estimate import rough_words
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
+_MOST_NAMES = 3
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
 
@@ -117,6 +118,10 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
     if added := len(state.plan.instances) - state.size:
         lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
+    if missing := sorted(state.without_rows()):
+        names = ", ".join(safe(state.plan.instances[index].name) for index in missing[:_MOST_NAMES])
+        more = f" and {len(missing) - _MOST_NAMES:,} more" if len(missing) > _MOST_NAMES else ""
+        lines.append(f"To run again, with the rows that were added: {names}{more}.")
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     if state.slurm_silent_since:
@@ -189,6 +194,7 @@ def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, obj
 def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[str] = ()) -> dict[str, object]:
     """Return the status as a JSON record; `version` is increased when a field changes its meaning."""
     instances: list[dict[str, object]] = []
+    without_rows = state.without_rows()
     for instance in state.plan.instances:
         attempts = state.attempts.get(instance.index, [])
         last = attempts[-1] if attempts else None
@@ -211,6 +217,7 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
                 "cause": cause_text(cause),
                 "cause_code": cause.code.value if cause else "",
                 "reason": last.reason if last else "",
+                "misses_rows": instance.index in without_rows,
                 "submitted_at": last.submitted_at if last else 0,
                 "started_at": last.started_at if last else 0,
                 "ended_at": last.ended_at if last else 0,

@@ -12,7 +12,7 @@ from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
 from ...core.engine.retry_policy import RetryLimits, rules_of
 from ...core.engine.state import StudyState
-from ...core.engine.status import BAD, IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from ...core.engine.status import BAD, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
 from .reason import Next, Reason, ReasonKind
 from .step_words import retry_words
@@ -36,7 +36,7 @@ def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now
     """Collect the reasons for an instance; `driven`: whether a driver is running, `now`: the wall clock."""
     status = state.status[index]
     last = state.last_attempt(index)
-    reasons = _reasons(study, state, index, driven, now)
+    reasons = [*_rows_added(state, index, driven), *_reasons(study, state, index, driven, now)]
     if why := not_packed(study, state, index):
         reasons.append(Reason(ReasonKind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
     if status in UNSUCCESSFUL or (last and last.automatic):
@@ -72,6 +72,21 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         words = "It was handed to Slurm; the answer was lost or is not there yet. It is being looked up."
         return [Reason(ReasonKind.SUBMITTING, words)]
     return []
+
+
+def _rows_added(state: StudyState, index: int, driven: bool) -> list[Reason]:
+    """Say that an instance runs again because rows were added, and that this needs a driver."""
+    if index not in state.without_rows():
+        return []
+    words = "Rows were added that its attempt does not include"
+    if state.status[index] in (Status.BOUND, Status.PENDING):
+        words += ": it is withdrawn and submitted again, or repeated if it has begun."
+    else:
+        words += ": it will run again." if state.status[index] in OVER else ": it will run again afterwards."
+    reasons = [Reason(ReasonKind.ROWS_ADDED, words)]
+    if not driven:
+        reasons.append(Reason(ReasonKind.NO_DRIVER, "No driver is running, so nothing is repeated.", next=(Next(),)))
+    return reasons
 
 
 def _waits(study: StudyFile, state: StudyState, index: int, driven: bool, now: float) -> list[Reason]:

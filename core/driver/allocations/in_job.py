@@ -15,6 +15,7 @@ from ...engine import events as ev
 from ...engine.allocation import Allocation
 from ...engine.causes import Cause, CauseCode
 from ...engine.status import Status
+from ...file_reading import read_text
 from ...plan.shared_allocations import ANY
 from ..context import DriverContext
 from ..part import DriverPart
@@ -83,6 +84,7 @@ class OwnAllocation(DriverPart):
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
+                cwd="/",  # Python searches the current directory for modules first
                 start_new_session=True,
             )
         context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
@@ -92,7 +94,7 @@ class OwnAllocation(DriverPart):
         if self._process:
             return self._process.poll() is None
         try:
-            pid = self._context.directory.allocation_file(self._name, "pid").read_text(encoding="utf-8").strip()
+            pid = read_text(self._context.directory.allocation_file(self._name, "pid")).strip()
             words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return False

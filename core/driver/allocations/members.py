@@ -40,10 +40,10 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
     """Withdraw instances that their allocation has not started, by revoking their claims."""
     state = context.state
     returned: list[tuple[int, int]] = []
-    with suppress(OSError):  # disk full: the next try finds the revoked ones revoked
-        for index in instances:
-            number = state.attempts[index][-1].number
-            waits = index in state.live_packed and state.status[index] in NOT_BEGUN
+    for index in instances:
+        number = state.attempts[index][-1].number
+        waits = index in state.live_packed and state.status[index] in NOT_BEGUN
+        with suppress(OSError):  # disk full, or this one claim: the next try finds the revoked ones revoked
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))
     if returned:

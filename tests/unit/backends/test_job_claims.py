@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -48,24 +49,52 @@ def test_twin_waits_until_the_owner_has_written_its_name(study: Study, tmp_path:
     assert [record["owner"] for record in study.records()] == ["6"]
 
 
-def test_claim_that_cannot_be_written_is_told_as_such(study: Study) -> None:
+def sleep_instead(tools: Path, commands: str) -> dict[str, str]:
+    """The environment in which `sleep` is these commands, with the seconds as $1."""
+    tools.mkdir()
+    (tools / "sleep").write_text(f"#!/bin/sh\n{commands}\n")
+    (tools / "sleep").chmod(0o755)
+    return {"PATH": f"{tools}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["job", "local step"])
+def test_job_waits_while_its_claim_cannot_be_written(study: Study, tmp_path: Path, local: bool) -> None:
+    """A file server that is gone, a disk that is full: no failure of the instance."""
+    claims, pauses = study.home / "claims", tmp_path / "pauses"
+    claims.rmdir()
+    comes_back = f"echo $1 >>'{pauses}'; [ $(wc -l <'{pauses}') -lt 3 ] || mkdir {quote(str(claims))}"
+    assert study.run("echo ran >> trace", env=sleep_instead(tmp_path / "tools", comes_back), local=local) == 0
+    assert pauses.read_text().split() == ["1", "2", "4"]
+    assert (study.workspace / "trace").read_text() == "ran\n"
+    assert [record["code"] for record in study.records("exit")] == [0]
+
+
+def test_attempt_that_is_revoked_while_its_job_waits_does_not_run(study: Study, tmp_path: Path) -> None:
+    claims = study.home / "claims"
+    claims.rmdir()
+    revoke = f"mkdir {quote(str(claims))}; echo void >{quote(str(study.claim()))}"
+    assert study.run("echo ran >> trace", env=sleep_instead(tmp_path / "tools", revoke)) == 75
+    assert [(record["kind"], record["owner"]) for record in study.records()] == [("twin", "void")]
+    assert not (study.workspace / "trace").exists()
+
+
+def test_claim_that_cannot_be_written_for_half_an_hour_is_told_as_such(study: Study, tmp_path: Path) -> None:
     (study.home / "claims").rmdir()
-    assert study.run("echo ran >> trace") == 73
+    assert study.run("echo ran >> trace", env=sleep_instead(tmp_path / "tools", ":")) == 73
     assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
     assert "claim" in study.records()[0]["error"]
+    assert study.err.read_text().count("cannot write") == 2, "once when it begins to wait, once at the end"
     assert not (study.workspace / "trace").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
-def test_claim_for_which_there_is_no_room_is_left_as_it_was_found(study: Study) -> None:
+def test_job_waits_while_there_is_no_room_for_its_claim(study: Study, tmp_path: Path) -> None:
     claims = study.home / "claims"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(claims)], check=True)
     try:
         (claims / "full").write_bytes(b"x" * 4096)
-        assert study.run("echo ran >> trace", local=True) == 73
-        assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]
-        (claims / "full").unlink()
-        assert study.run("", local=True) == 0  # the attempt is still to be had
+        room = f"[ ! -e {quote(str(study.claim()))} ] && rm {quote(str(claims / 'full'))}"
+        assert study.run("echo ran >> trace", env=sleep_instead(tmp_path / "tools", room)) == 0
     finally:
         subprocess.run(["umount", str(claims)], check=True)
     assert (study.workspace / "trace").read_text() == "ran\n"

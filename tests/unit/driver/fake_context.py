@@ -15,6 +15,7 @@ from mtui.core.driver.context import Call, DriverContext
 from mtui.core.driver.event_log import EventLog
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
+from mtui.core.plan.extend import extend_plan
 from mtui.core.spec.study_spec import Step
 from mtui.core.store.lease import Lease, Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
@@ -122,10 +123,14 @@ class FakeContext(DriverContext):
         folder: Path,
         *steps: Step,
         rows: Mapping[str, Sequence[object]] | None = None,
+        added: Mapping[str, Sequence[object]] | None = None,
         settings: Settings | None = None,
     ) -> None:
+        """`added` are the rows that it has after an extension, which `begin` applies."""
         directory = create_directory(folder / "out", "", [])
         made = plan(*steps, rows=rows, out=str(directory.root))
+        if added:
+            made = extend_plan(made, plan(*steps, rows=added).parameters)
         study = StudyFile("0a1b2c3d", 1.0, "s.yaml", settings or Settings(), made)
         self.calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self.fake_log = FakeLog(directory, study)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 from mtui.core.backends.backend import Deferred, Refused, Unclear
-from mtui.core.driver.allocations import in_job
+from mtui.core.claims import Claims
+from mtui.core.driver.allocations import dispatch, in_job
 from mtui.core.driver.allocations.in_job import OwnAllocation
+from mtui.core.driver.allocations.members import return_instances
 from mtui.core.driver.allocations.packed_cancel import PackedCanceller
 from mtui.core.driver.allocations.scheduler import AllocationScheduler
 from mtui.core.driver.allocations.tracker import AllocationTracker
@@ -19,6 +22,7 @@ from mtui.core.driver.cancel import Canceller
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.status import Status
+from mtui.core.plan.study_plan import Instance
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_file import Settings
 from tests.plans import step
@@ -132,6 +136,65 @@ def test_list_that_cannot_be_written_defers_the_dispatch_by_five_seconds(packed:
     assert packed.step() == []
     clock.pass_time(0.2)
     assert packed.step(answers=1) == ["submit_intended", "submitted"]
+    packed.scheduler.close()
+
+
+def test_file_in_place_of_a_workspace_fails_that_instance_with_its_path(packed: Packed) -> None:
+    packed.step(answers=1)
+    workspace = packed.context.directory.workspace(packed.context.plan.instances[0])
+    workspace.parent.mkdir(parents=True, exist_ok=True)
+    workspace.write_text("in the way")
+    packed.step(answers=1)
+    assert packed.context.state.status[0] is Status.FAILED
+    assert str(workspace) in str(packed.context.state.cause(0))
+    packed.step(answers=1)
+    assert packed.context.state.status[1] is Status.PENDING
+    assert "0.1" not in packed.list_of()
+    packed.scheduler.close()
+
+
+def test_instance_whose_files_cannot_be_written_now_waits_and_holds_up_no_other(
+    packed: Packed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = dispatch.prepare_attempt
+
+    def prepare(directory: Any, plan: Any, instance: Instance, *rest: Any) -> None:
+        if instance is plan.instances[0]:
+            raise OSError(errno.EIO, "Input/output error", instance.workspace)
+        real(directory, plan, instance, *rest)
+
+    packed.step(answers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(dispatch, "prepare_attempt", prepare)
+        assert packed.step(answers=1) == ["submit_intended", "submit_deferred"]
+        assert packed.step(answers=1) == ["submit_intended", "submitted"]
+        clock.pass_time(6)
+        assert packed.step(answers=1) == ["submit_intended", "submit_deferred"]
+        clock.pass_time(6)
+        packed.step(answers=1)  # what depends on the other
+        assert packed.context.state.status[0] is Status.READY, "the pause is longer now"
+    clock.pass_time(6)
+    assert packed.step(answers=1) == ["submit_intended", "submitted"]
+    assert packed.context.state.attempts[0][-1].number == 1
+    packed.scheduler.close()
+
+
+def test_one_claim_that_cannot_be_revoked_leaves_the_others_to_be_returned(
+    packed: Packed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed.step(answers=1)
+    packed.begin()
+    packed.step(answers=1)
+    real = Claims.revoke
+
+    def revoke(self: Claims, attempt: str) -> bool:
+        if attempt == "0.1":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(self, attempt)
+
+    monkeypatch.setattr(Claims, "revoke", revoke)
+    return_instances(packed.context, [0, 1], Cause(CauseCode.NO_TIME_LEFT))
+    assert packed.context.state.status[:2] == [Status.PENDING, Status.READY]
     packed.scheduler.close()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from mtui.core.driver.cancel import Canceller
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.engine.script import cancel, started
+from tests.unit.engine.script import cancel, started, unbound
 
 
 def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, clock: Clock) -> None:
@@ -15,6 +15,7 @@ def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, cl
     context.fake_slurm.refusals = ["slurm is away", "slurm is away"]
     part = Canceller(context)
     part.cancel_orphans(["7", "8"])
+    part.step()
     for _ in range(2):
         context.run_posted()
         assert part.due() == clock.now + 5
@@ -23,6 +24,23 @@ def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, cl
     part.close()
     assert context.fake_slurm.cancelled == [["7", "8"]] * 3
     assert (context.is_idle, part.due()) == (True, None)
+
+
+def test_orphan_job_is_cancelled_once_nothing_can_begin_by_its_end(tmp_path: Path) -> None:
+    context = FakeContext(tmp_path, step("a"), step("end", after=["a"]))
+    context.submit(0, "70")
+    context.submit(1, "71", after="afterany:70")
+    context.state.to_unbind[1] = None
+    part = Canceller(context)
+    part.cancel_orphans(["70"])
+    part.step()
+    assert (context.fake_slurm.cancelled, part.due()) == ([], None)
+
+    context.emit(unbound((1, 1)))
+    part.step()
+    part.close()
+
+    assert context.fake_slurm.cancelled == [["70"]]
 
 
 def test_request_is_sent_once_and_journalled_when_slurm_has_taken_it(tmp_path: Path) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver.cancel import Canceller
+from mtui.core.driver.hooks import HookRunner
+from mtui.core.driver.retry import Retrier
 from mtui.core.driver.withdraw import Withdrawer
 from mtui.core.engine import events as ev
+from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
@@ -37,6 +40,7 @@ def test_what_is_bound_to_a_failure_is_withdrawn_with_parents_first(context: Fak
     context.state.to_unbind.update({2: None, 1: None})
     canceller = Canceller(context)
     Withdrawer(context, canceller).step()
+    canceller.step()
     canceller.close()
     assert unbound(context) == [(1, 1), (2, 1)]
     assert [context.directory.claims.is_revoked(f"{index}.1") for index in (1, 2)] == [True, True]
@@ -51,6 +55,52 @@ def test_job_that_has_begun_meanwhile_is_cancelled_instead(context: FakeContext)
     canceller.close()
     assert 1 in context.state.to_cancel
     assert (1, 1) not in unbound(context)
+
+
+@pytest.fixture
+def extended(tmp_path: Path) -> FakeContext:
+    """A funnel bound to the only row, when a second row is added."""
+    context = FakeContext(tmp_path, step("a", uses="X"), step("sum", "a_*"), rows={"X": [1]}, added={"X": [1, 2]})
+    context.submit(0, "70")
+    context.submit(1, "71", after="afterok:70")
+    context.begin()
+    return context
+
+
+def test_funnel_that_would_miss_rows_is_withdrawn_for_that_reason(extended: FakeContext) -> None:
+    canceller = Canceller(extended)
+    Withdrawer(extended, canceller).step()
+    canceller.step()
+    canceller.close()
+
+    assert (unbound(extended), extended.fake_slurm.cancelled) == ([(1, 1)], [["71"]])
+    assert extended.state.attempts[1][-1].cause == Cause(CauseCode.ROWS_ADDED)
+    assert extended.state.status == [Status.PENDING, Status.WAITING, Status.READY]
+
+
+def test_funnel_that_misses_rows_and_has_begun_goes_on_and_is_repeated(extended: FakeContext) -> None:
+    extended.directory.claims.take("1.1", "71")
+    retrier = Retrier(extended, HookRunner(extended))
+    canceller = Canceller(extended)
+    Withdrawer(extended, canceller).step()
+    canceller.close()
+    assert (extended.state.status[1], extended.state.to_cancel) == (Status.RUNNING, {})
+
+    extended.emit_all([ended(0), ended(1)])
+    retrier.step()
+
+    assert extended.state.status == [Status.FINISHED, Status.WAITING, Status.READY]
+
+
+def test_driver_that_died_before_it_repeated_what_missed_rows_is_followed_by_one_that_does(
+    extended: FakeContext,
+) -> None:
+    extended.emit_all([ended(0), ended(1)])
+    assert not extended.state.is_over
+
+    Retrier(extended, HookRunner(extended)).step()
+
+    assert extended.state.status[1] is Status.WAITING
 
 
 def test_full_disk_delays_the_withdrawal_by_five_seconds(

@@ -137,14 +137,20 @@ def everything(state: StudyState) -> dict[str, Any]:
     """All durable and all derived fields of a state, as values that stay as they are; the order of queues counts."""
     index = state._index  # pyright: ignore[reportPrivateUsage]
     found: dict[str, Any] = {field.name: getattr(state, field.name) for field in fields(DurableState)}
+    for number, tally in enumerate(index.unbindable):
+        found[f"unbindable {number}"] = copy.deepcopy(_counts(tally))
     for name, value in {**found, **vars(index)}.items():
         if isinstance(value, Tally):
-            value = (value.above, value._within)  # pyright: ignore[reportPrivateUsage]
+            value = _counts(value)
         if isinstance(value, dict) and not isinstance(value, Counter):
             value = list(value.items())
-        if name not in ("_plan", "graph"):
+        if name not in ("_plan", "graph", "_missed_rows", "unbindable"):
             found[name] = copy.deepcopy(value)
     return found
+
+
+def _counts(tally: Tally) -> tuple[list[int], list[int]]:
+    return tally.above, tally._within  # pyright: ignore[reportPrivateUsage]
 
 
 def attempt(state: StudyState, index: int) -> Attempt:

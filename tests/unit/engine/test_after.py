@@ -9,8 +9,23 @@ import pytest
 from mtui.core.engine.graph import EdgeKind, Edges, Graph
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import UNSUCCESSFUL, Status
+from mtui.core.spec.study_spec import RetryRule, Step
 from tests.plans import plan, step
-from tests.unit.engine.script import apply, cancel, hold, intend, release, retry, run, state_of, submitted
+from tests.unit.engine.script import (
+    ahead,
+    apply,
+    cancel,
+    ended,
+    hold,
+    intend,
+    release,
+    retry,
+    run,
+    started,
+    state_of,
+    submitted,
+    unbound,
+)
 
 ROWS = {"X": [1, 2]}
 PLAN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("end", after=["b_*"]), rows=ROWS)
@@ -72,20 +87,63 @@ def test_held_one_stays_held() -> None:
     assert state.status[END] is Status.READY
 
 
-def test_it_is_not_submitted_ahead() -> None:
+def test_it_can_go_ahead_of_what_has_a_job() -> None:
     state = StudyState(plan(step("a"), step("b", "a"), step("end", after=["a"])))
+    assert ahead(state) == [[], [], []]
     apply(state, intend("s", (0, 1)), submitted("s"))
-    assert [list(queue) for queue in state.ahead] == [[], [1], []]
+    assert ahead(state) == [[], [1], [2]]
 
 
-def test_with_an_after_edge_over_a_binding_one_it_can_go_ahead_once_that_is_over() -> None:
+def test_with_edges_of_both_kinds_it_can_go_ahead_once_all_parents_have_jobs_or_need_none() -> None:
     state = StudyState(plan(step("a"), step("b"), step("end", "a", after=["b"])))
     apply(state, intend("s", (0, 1)), submitted("s"))
-    assert list(state.ahead[2]) == []
+    assert ahead(state)[2] == []
     run(state, 1, Status.FAILED)
-    assert list(state.ahead[2]) == [2]
+    assert ahead(state)[2] == [2]
     apply(state, retry(1))
-    assert list(state.ahead[2]) == []
+    assert ahead(state)[2] == []
+    apply(state, intend("t", (1, 2)), submitted("t"))
+    assert ahead(state)[2] == [2]
+
+
+def test_it_is_not_bound_to_a_local_process() -> None:
+    state = StudyState(plan(step("a", local=True), step("end", after=["a"])))
+    apply(state, intend("s", (0, 1), backend="local"), submitted("s"))
+    assert ahead(state)[1] == []
+
+
+AGAIN = {"FAILED": RetryRule(1)}
+
+
+@pytest.mark.parametrize(
+    "parent",
+    [step("a", retry=AGAIN), step("a", restart="true"), step("a", retry={"3": RetryRule(0), "4": RetryRule(2)})],
+    ids=["any failure", "a time-out", "an exit code"],
+)
+def test_it_waits_for_the_retries_that_a_rule_allows(parent: Step) -> None:
+    state = StudyState(plan(parent, step("end", after=["a"])))
+    apply(state, intend("s", (0, 1)), submitted("s"))
+    assert ahead(state)[1] == []
+    apply(state, started(0, job="7"), ended(0, Status.FAILED))
+    assert state.status[1] is Status.READY
+
+
+def test_it_waits_for_what_slurm_would_drop_with_a_parent_that_is_retried() -> None:
+    state = StudyState(plan(step("a", retry=AGAIN), step("b", "a"), step("end", after=["b"])))
+    apply(state, intend("s", (0, 1)), submitted("s", "10"), intend("t", (1, 1), after="afterok:10"), submitted("t"))
+    assert ahead(state)[2] == []
+    apply(state, started(0, job="10"), ended(0))
+    assert (state.status[1], ahead(state)[2]) == (Status.PENDING, [2])
+
+
+def test_it_stays_bound_if_slurm_drops_a_parent_whose_own_parent_failed() -> None:
+    state = StudyState(plan(step("a"), step("b", "a"), step("end", after=["b"])))
+    apply(state, intend("s", (0, 1)), submitted("s", "10"), intend("t", (1, 1), after="afterok:10"), submitted("t"))
+    apply(state, intend("u", (2, 1), after="afterany:11"), submitted("u"), started(0, job="10"))
+    apply(state, ended(0, Status.FAILED))
+    assert (status(state), list(state.to_unbind)) == (["failed", "bound", "bound"], [1])
+    apply(state, unbound((1, 1)))
+    assert (status(state), list(state.to_unbind)) == (["failed", "blocked", "pending"], [])
 
 
 def test_bound_one_is_taken_out_if_what_it_comes_after_is_retried() -> None:

@@ -16,6 +16,7 @@ from tests.plans import plan, step
 
 CHAIN = plan(step("a", uses="X"), step("b", "a", uses="X"), step("all", "b_*"), rows={"X": [1, 2, 3]})
 A, B, ALL = (0, 1, 2), (3, 4, 5), 6
+WALLTIMES = ["00:30:00", "00:02:00", "00:31:00", "00:03:00", "00:32:00", "00:04:00"]
 TWO_POOLS = plan(step("a", uses="X", queue="one"), step("b", uses="X", queue="two"), rows={"X": [1, 2, 3]})
 
 
@@ -197,6 +198,60 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
     assert study.packer().withdrawals() == [Withdrawal("1", (2,), Cause(CauseCode.IDLE_ALLOCATION, job="102"))]
     study.start(1, 2)
     assert study.packer().withdrawals() == []
+
+
+def test_idle_allocation_gets_only_what_fits_into_the_time_that_it_has_left() -> None:
+    """Otherwise what it cannot run goes back at once, and so on, twice a second."""
+    whole = plan(step("a", uses="X", walltime="$(X)"), rows={"X": WALLTIMES})
+    study = Study(PackingOptions(allocations=2), whole)
+    study.allocation("1", began=False)
+    study.give(Assignment("1", (0, 1, 2, 3, 4, 5)))
+    study.allocation("2", seconds=600)
+
+    (back,) = study.packer().withdrawals()
+
+    assert back.members == (1, 3, 5)
+    study.do(ev.Returned, members=tuple((index, 1) for index in back.members), cause=back.cause)
+    assert study.packer().assignments(0, ahead=True) == [Assignment("2", back.members)]
+    study.at += 300
+    assert study.packer().withdrawals() == []
+
+
+def test_idle_allocation_gets_what_fits_from_another_than_the_richest() -> None:
+    whole = plan(step("a", uses="X", walltime="$(X)"), rows={"X": WALLTIMES[::2] + WALLTIMES[1:2]})
+    study = Study(PackingOptions(allocations=3), whole)
+    study.allocation("1", began=False)
+    study.allocation("2", began=False)
+    study.give(Assignment("1", (0, 1, 2)), Assignment("2", (3,)))
+    study.allocation("3", seconds=600)
+
+    assert [(back.allocation, back.members) for back in study.packer().withdrawals()] == [("2", (3,))]
+
+
+def test_nothing_is_moved_that_would_not_fit_a_moment_later() -> None:
+    whole = plan(step("a", uses="X", walltime="00:02:00"), rows={"X": [1]})
+    study = Study(PackingOptions(allocations=2), whole)
+    study.allocation("1", began=False)
+    study.give_all()
+    study.allocation("2", seconds=150)
+
+    assert study.packer().withdrawals() == []
+
+
+def test_instance_that_no_idle_allocation_ever_starts_is_moved_three_times_at_most() -> None:
+    study = Study(PackingOptions(allocations=2), plan(step("a", uses="X"), rows={"X": [1]}))
+    study.allocation("1", began=False)
+    study.give_all()
+    for number in range(1, 10):
+        study.allocation(str(number + 1))
+        backs = study.packer().withdrawals()
+        if not backs:
+            break
+        study.do(ev.Returned, members=((0, number),), cause=backs[0].cause)
+        study.do(ev.AllocationEnding, allocation=str(number + 1))  # as if it were stuck
+        study.give(Assignment("1", (0,)))
+
+    assert len(study.state.attempts[0]) == 4
 
 
 def test_idle_allocation_gets_half_of_what_the_richest_has_not_begun() -> None:

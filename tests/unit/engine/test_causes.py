@@ -118,6 +118,11 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
     ),
     (Cause(CauseCode.PARENT_JOB_GONE), {"cause_code": "parent_job_gone"}, "taken out of Slurm: a parent's job is gone"),
     (Cause(CauseCode.PARENT_RERUN), {"cause_code": "parent_rerun"}, "a parent is to run again"),
+    (
+        Cause(CauseCode.ROWS_ADDED),
+        {"cause_code": "rows_added"},
+        "taken out of Slurm: rows were added that it would have missed",
+    ),
     *(
         (Cause(code, node="n1", job="9"), {"cause_code": word, "cause_fields": {"node": "n1", "job": "9"}}, words)
         for code, word, words in (

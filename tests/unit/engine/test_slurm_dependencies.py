@@ -19,12 +19,14 @@ from tests.unit.engine.script import (
     exited,
     hold,
     intend,
+    missed,
     observed,
     retry,
     started,
     state_of,
     submitted,
     unbound,
+    unclear,
 )
 
 UNDONE = sorted(LIVE | BAD, key=lambda status: status.value)
@@ -222,6 +224,56 @@ def test_funnel_over_more_jobs_than_a_command_can_name_is_waited_for() -> None:
     apply(state, ended(7))
     (start,) = bind(state, 1)
     assert start.after.count(":") == 500
+
+
+# --- parents whose end is enough
+
+
+def test_end_of_a_job_is_enough_whatever_comes_of_it() -> None:
+    state = arrays(plan(step("a"), step("end", after=["a"])), j10=[0])
+    assert bind(state, 1) == [PlannedSubmission((1,), after="afterany:10")]
+
+
+def test_end_of_a_task_concerns_its_own_row() -> None:
+    state = arrays(plan(step("a", uses="X"), step("end", uses="X", after=["a"]), rows=ROWS), j10=range(4))
+    apply(state, started(3, job="10_3"), ended(3, Status.FAILED))
+    assert bind(state, 1) == [PlannedSubmission((4 + row,), after=f"afterany:10_{row}") for row in range(3)]
+
+
+def test_instances_that_follow_one_end_are_an_array() -> None:
+    state = arrays(plan(step("a"), step("end", uses="X", after=["a"]), rows=ROWS), j10=[0])
+    assert bind(state, 1) == [PlannedSubmission((1, 2, 3, 4), after="afterany:10")]
+
+
+def test_end_of_a_whole_step_is_that_of_its_arrays_also_of_those_in_which_a_task_failed() -> None:
+    state = arrays(plan(step("a", uses="X"), step("end", after=["a_*"]), rows=ROWS), j10=range(4))
+    apply(state, started(1, job="10_1"), ended(1, Status.FAILED))
+    assert bind(state, 1) == [PlannedSubmission((4,), after="afterany:10")]
+    apply(state, retry(1))
+    assert bind(state, 1) == []
+    submit(state, "11", [1])
+    assert bind(state, 1) == [PlannedSubmission((4,), after="afterany:10:11")]
+
+
+def test_both_kinds_are_joined() -> None:
+    both = plan(step("a", uses="X"), step("b", uses="X"), step("c", "a", uses="X", after=["b_*"]), rows=ROWS)
+    state = arrays(both, j10=range(4), j20=range(4, 8))
+    assert bind(state, 2) == [PlannedSubmission((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:10,afterany:20")]
+    assert bind(state, 2, most=1)[0] == PlannedSubmission((8,), after="afterok:10_0,afterany:20")
+
+
+def test_nothing_follows_the_end_of_a_job_that_may_be_a_duplicate() -> None:
+    """A duplicate job ends at once, without having run anything."""
+    state = state_of(plan(step("a"), step("end", after=["a"])), intend("s", (0, 1)), unclear("s"), submitted("s", "10"))
+    assert bind(state, 1) == []
+    apply(state, started(0, job="10"))
+    assert bind(state, 1) == [PlannedSubmission((1,), after="afterany:10")]
+
+
+def test_nothing_follows_the_end_of_a_job_whose_attempt_was_unclear_before() -> None:
+    chain = plan(step("a"), step("end", after=["a"]))
+    state = state_of(chain, intend("s", (0, 1)), unclear("s"), missed("s"), intend("t", (0, 1)), submitted("t", "11"))
+    assert bind(state, 1) == []
 
 
 # --- what cannot be bound to

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import pytest
 
 from mtui.core.claims import Claims
 from mtui.core.packing.executor import Executor
-from mtui.core.packing.protocol import Dispatch, ResourceRequest, WorkItem
+from mtui.core.packing.protocol import NOT_BEGUN, Dispatch, ResourceRequest, WorkItem
 from mtui.core.packing.record_files import RecordWriter
 from mtui.core.packing.slots import Node
 from mtui.core.packing.timers import Timers
@@ -22,7 +23,7 @@ class Leading:
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
-        clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
+        clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now, strftime=lambda _: "12:00:00")
         monkeypatch.setattr("mtui.core.packing.executor.time", clock)
         self.root = root
         self.claims = Claims(root / "claims")
@@ -104,6 +105,84 @@ def test_what_runs_longer_than_its_walltime_is_told_to_end_and_then_killed(leadi
     assert list(leading.runs.messages()) == [("n1", {"signal": [("1.1", 15)]})]
     leading.pass_time(11)
     assert list(leading.runs.messages()) == [("n1", {"signal": [("1.1", 9)]})]
+
+
+# --- I/O errors
+
+
+def break_claims(leading: Leading, monkeypatch: pytest.MonkeyPatch, *broken: str) -> list[str]:
+    """Claims of these attempts (or of all) cannot be written; the list has those that were tried."""
+    take, tried = leading.claims.take, list[str]()
+
+    def refuse(attempt: str, owner: str) -> str | None:
+        tried.append(attempt)
+        if not broken or attempt in broken:
+            raise OSError(errno.ENOSPC, "No space left on device", str(leading.claims.folder / attempt))
+        return take(attempt, owner)
+
+    monkeypatch.setattr(leading.claims, "take", refuse)
+    return tried
+
+
+def test_claims_that_cannot_be_written_wait_and_are_tried_less_and_less_often(
+    leading: Leading, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leading.give(*(f"{number}.1" for number in range(30)))
+    with monkeypatch.context() as patch:
+        tried = break_claims(leading, patch)
+        for _ in range(600):
+            leading.pass_time(0.1)
+        assert 2 <= len(tried) <= 10, "in a minute"
+    leading.pass_time(40)
+    assert len(leading.runs.running) == 2, "all cores are in use again"
+    while leading.runs.running:
+        for attempt in list(leading.runs.running):
+            leading.runs.ended(attempt, 0, "", "")
+        leading.pass_time(40)
+    assert sorted(leading.records("exit")) == sorted(f"{number}.1" for number in range(30))
+    said = capsys.readouterr().err
+    assert str(leading.claims.folder) in said
+    assert said.count("a claim cannot be written") == 1
+    assert said.count("claims can be written again") == 1
+
+
+def test_one_claim_that_cannot_be_written_delays_the_others_for_a_moment_only(
+    leading: Leading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leading.give("1.1", "2.1", "3.1")
+    break_claims(leading, monkeypatch, "1.1")
+    leading.pass_time(0)
+    leading.pass_time(0.5)
+    leading.pass_time(0.5)
+    assert sorted(leading.runs.running) == ["2.1", "3.1"]
+    for attempt in ("2.1", "3.1"):
+        leading.runs.ended(attempt, 0, "", "")
+    assert leading.records("exit") == ["2.1", "3.1"]
+
+
+def test_attempt_that_a_worker_cannot_start_now_is_started_later_under_the_same_claim(leading: Leading) -> None:
+    leading.give("1.1")
+    leading.pass_time(0)
+    leading.runs.ended("1.1", 71, NOT_BEGUN, "it could not be started: No space left on device")
+    assert leading.runs.busy
+    leading.pass_time(0.1)
+    assert list(leading.runs.running) == []
+    leading.pass_time(1)
+    assert list(leading.runs.running) == ["1.1"]
+    assert leading.records("exit") == []
+    leading.runs.ended("1.1", 0, "", "")
+    assert leading.records("exit") == ["1.1"]
+
+
+def test_attempt_that_waits_to_be_started_again_can_be_cancelled(leading: Leading) -> None:
+    leading.give("1.1", "2.1")
+    leading.pass_time(0)
+    for attempt in ("1.1", "2.1"):
+        leading.runs.ended(attempt, 71, NOT_BEGUN, "no space")
+    leading.runs.cancel("1.1")
+    assert leading.records("exit") == ["1.1"]
+    leading.pass_time(2)
+    assert list(leading.runs.running) == ["2.1"]
 
 
 def test_nothing_starts_that_would_outlast_the_allocation(leading: Leading) -> None:

@@ -98,7 +98,7 @@ def test_command_waits_while_the_file_system_is_in_trouble(
     def no_text(*_: object, **__: object) -> str:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "read_text", no_text)
+    monkeypatch.setattr("mtui.core.store.inbox.read_text", no_text)
     assert read_command(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
     assert isinstance(read_command(path), CommandRequest)

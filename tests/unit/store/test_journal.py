@@ -15,6 +15,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
+from mtui.core.file_reading import open_file
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
 from mtui.core.store.journal_follower import JournalFollower
 
@@ -196,15 +197,15 @@ def test_follower_reads_a_segment_later_that_cannot_be_read_now(
 ) -> None:
     written(tmp_path, EVENTS[0])
     written(tmp_path, EVENTS[1], epoch=2)
-    follower, real, second = JournalFollower(tmp_path), Path.open, segment(tmp_path, 2)
+    follower, second = JournalFollower(tmp_path), segment(tmp_path, 2)
 
-    def stale(path: Path, mode: str = "r") -> IO[Any]:
+    def stale(path: Path) -> IO[Any]:
         if path == second:
             raise OSError(errno.ESTALE, "stale file handle")
-        return real(path, mode)
+        return open_file(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", stale)
+        patch.setattr("mtui.core.store.journal_follower.open_file", stale)
         assert follower.new_events() == [EVENTS[0]]
     assert follower.new_events() == [EVENTS[1]]
 

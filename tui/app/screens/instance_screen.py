@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from ....core.engine.status import Status
+from ....core.file_reading import open_file
 from ....core.store.history import History, InstanceEvent
 from ...views.allocation_text import allocation_status_text, open_ones
 from ...views.appearance import GROUP_GLYPHS, group_of
@@ -148,8 +149,8 @@ class InstanceScreen(Screen[int | None]):
         script = study.directory.workspace(instance) / plan.script_of(instance, dict(last.changes) if last else {})
         text.append(f"  {safe(str(script))}\n", style="dim")
         try:
-            with script.open(encoding="utf-8", errors="replace") as file:
-                lines = file.read(1 << 16).split("\n")
+            with open_file(script) as file:
+                lines = file.read(1 << 16).decode("utf-8", "replace").split("\n")
         except OSError:
             lines = ["(it is written when the instance is submitted)"]
         for line in lines[:_MOST_SCRIPT]:

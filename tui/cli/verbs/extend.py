@@ -45,13 +45,12 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
         raise
     rows = len(plan.parameters.labels[0]) - len(study.plan.parameters.labels[0])
     print_text(f"{plural(rows, 'row')} with {plural(added, 'instance')} added to {safe(plan.name)}.")
-    late = [index for index in widened_funnels(plan, len(study.plan.instances)) if state.status[index] in LIVE]
+    wider = set(widened_funnels(plan, len(study.plan.instances)))
+    late = [index for index in sorted(wider | state.below(wider)) if state.status[index] in LIVE]
     if late:
         names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
         more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
-        print_text(
-            f"Under way without them: {names}{more}. Afterwards: mtui rerun {directory.root} {names.partition(',')[0]}"
-        )
+        print_text(f"Under way without them: {names}{more}. They are withdrawn, or run again afterwards.")
     send_and_print(directory, "extend", (), {})
     return EXIT_FINISHED
 

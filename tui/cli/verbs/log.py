@@ -7,10 +7,12 @@ import threading
 from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ....core.engine.state import Impossible, StudyState
 from ....core.engine.status import OVER, Status
 from ....core.errors import EXIT_FINISHED, UsageError
+from ....core.file_reading import UnusableFile, open_file
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
 from ....core.store.journal_follower import JournalFollower
@@ -59,7 +61,7 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
     pause = threading.Event()
     while True:
         ended = state.status[instance.index] in OVER
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        with suppress(FileNotFoundError), _opened(path) as file:
             if path.stat().st_size < offset:
                 offset = 0  # it was truncated or rewritten
             file.seek(offset)
@@ -73,6 +75,16 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
         for event in follower.new_events():
             with suppress(Impossible):
                 state.apply(event)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a log. Raises FileNotFoundError, and UsageError if something else is in its place."""
+    try:
+        return open_file(path)
+    except (UnusableFile, IsADirectoryError) as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror}", "the step, or another user, put it there"
+        ) from None
 
 
 def log_json(directory: StudyDirectory, state: StudyState, instance: Instance) -> dict[str, object]:

@@ -99,6 +99,9 @@ def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
             if mtui.submit_ahead
             else "Nothing is submitted before its parents are done (submit_ahead: false)."
         )
+        awaited = [safe(step.name) for step in alone if any(plan.steps[parent].is_retried for parent in step.after)]
+        if awaited and mtui.submit_ahead:
+            lines.append(f"Except {', '.join(awaited)}: a driver awaits the retries of what comes before.")
     return lines
 
 

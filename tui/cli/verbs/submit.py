@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ....core.backends.command_log import CommandLog, answer_of
 from ....core.backends.slurm import clean_environment, require_slurm
 from ....core.backends.slurm_text import sbatch_answer, sbatch_message
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
+from ....core.isolated import isolated_command
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
@@ -47,7 +47,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
         *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
-        f"exec {shlex.join([sys.executable, '-m', 'mtui.tui', '--no-ui', '-y', str(directory.root)])}",
+        f"exec {shlex.join(isolated_command('mtui.tui', '--no-ui', '-y', str(directory.root)))}",
         "",
     ]
     try:

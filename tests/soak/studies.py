@@ -1,0 +1,269 @@
+"""The studies of a soak test: their files, and the drivers that come and go on them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests import mtui
+from tests.slurm.cluster import Cluster
+
+ROWS = 12
+KINDS = ("plain", "bound", "packed")
+_MTUI = {
+    "plain": "{array: 1, submit_ahead: false}",
+    "bound": "{array: 3}",
+    "packed": "{pack: {cores: 4}}",
+}
+_BATCH = "{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}"
+_SLURM = 'procs: 1\n    walltime: "00:05:00"'
+# Each script holds a lock while it lives: two of one instance at a time would meet there.
+_SCRIPT = """
+exec 9>>"{locks}/$name"
+flock -n 9 || echo "overlap $name" >>"{trace}"
+echo "start $name" >>"{trace}"
+sleep {seconds}
+echo "end $name" >>"{trace}"
+"""
+# How a study is driven on: seconds until the next driver after one that is gone.
+_RESTART = (0.0, 4.0)
+_COMMAND_TIMEOUT = 60.0
+_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_FAILED = (2, 3)  # exit codes of a driver whose study is over and has something to retry
+
+
+@dataclass
+class ShiftedClocks:
+    """Environments in which the clock is wrong by hours, if libfaketime is installed."""
+
+    missing: list[str] = field(default_factory=list[str])
+    library: Path | None = None
+
+
+@cache
+def clocks_shift() -> ShiftedClocks:
+    found = [_FAKETIME, *Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
+    for path in found:
+        if path.exists():
+            return ShiftedClocks(library=path)
+    return ShiftedClocks(missing=["shifted clocks: libfaketime is not installed"])
+
+
+def _step(name: str, trace: Path, locks: Path, seconds: str, keys: str, depends: str = "", rows: bool = True) -> str:
+    """Return one step; with `rows` it has an instance for each row."""
+    script = _SCRIPT.format(trace=trace, locks=locks, seconds=seconds)
+    text = f"name={name}{'_I.$(I)' if rows else ''}{script}".replace("\n", "\n        ")
+    needs = f"\n    depends: [{depends}]" if depends else ""
+    where = f"\n    {keys}" if keys else ""
+    return f"- name: {name}\n  description: d\n  run:\n    cmd: |\n        {text.rstrip()}{where}{needs}\n"
+
+
+class SoakStudy:
+    """One study of a round, and every driver of it.
+
+    The trace and the locks of its scripts are not on the disk that gets full.
+    """
+
+    def __init__(self, kind: str, number: int, rng: random.Random, folder: Path, disk: Path, cluster: Cluster) -> None:
+        self.kind = kind
+        self.out = disk / f"{number:03d}-{kind}"
+        self.trace = folder / f"{number:03d}-{kind}.trace"
+        self.log = folder / f"{number:03d}-{kind}.log"
+        self.reruns: set[str] = set()  # instances that a command let run again after they had finished
+        self.is_over = False  # the last driver ended because all had finished
+        self.has_finished = False
+        self._locks = folder / f"{number:03d}-{kind}.locks"
+        self._locks.mkdir()
+        self._rng, self._cluster = rng, cluster
+        self._drivers: list[subprocess.Popen[bytes]] = []
+        self._next_start = 0.0
+        self._faults = True
+        self.trace.touch()
+        self._wrappers = _plain_programs(folder / "programs", cluster)
+        spec = folder / f"{number:03d}-{kind}.yaml"
+        mtui.write_study(spec, self._steps(), batch=_BATCH, parameters=_rows(), name=kind)
+        spec.write_text(f"{spec.read_text()}mtui: {_MTUI[kind]}\n")
+        self._start_driver("-y", "-s", "3", "-o", self.out, spec, shift=False)
+
+    def _steps(self) -> str:
+        def seconds() -> str:
+            return f"{self._rng.uniform(0.5, 8):.1f}"
+
+        place = self.trace, self._locks
+        return (
+            _step("prep", *place, seconds(), "")
+            + _step("sim", *place, seconds(), _SLURM, "prep")
+            + _step("post", *place, seconds(), _SLURM, "sim")
+            + _step("all", *place, seconds(), _SLURM, "post_*", rows=False)
+            + _step("tidy", *place, seconds(), "", "post")
+        )
+
+    @property
+    def instances(self) -> list[str]:
+        """The names of all instances."""
+        return [*(f"{step}_I.{row}" for step in ("prep", "sim", "post", "tidy") for row in range(ROWS)), "all"]
+
+    # --- drivers
+
+    def keep_driven(self, now: float) -> None:
+        """Start a driver if none is left, after a while."""
+        for driver in [driver for driver in self._drivers if driver.poll() is not None]:
+            self._drivers.remove(driver)
+            self.is_over = driver.returncode == 0
+            if driver.returncode in _FAILED:
+                self._retry()
+            self._next_start = now + self._rng.uniform(*_RESTART)
+        if not self._drivers and not self.is_over and now >= self._next_start:
+            if self.driver_pid():  # the successor of a detach
+                return
+            self._start_driver("-y", "-s", "3", self.out, shift=self._faults and self._rng.random() < 0.3)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its directory is complete and a driver has begun."""
+        return any((self.out / ".mtui" / "journal").glob("*.jsonl"))
+
+    def start_rival(self) -> None:
+        """Start one more driver, whoever drives."""
+        self._start_driver("-y", "-s", "3", self.out, shift=False)
+
+    def _start_driver(self, *words: str | Path, shift: bool) -> None:
+        command = [*mtui.COMMAND, "--no-ui", *map(str, words)]
+        with self.log.open("ab") as log:
+            log.write(b"--- driver\n")
+            log.flush()
+            environment = self._shifted() if shift else self._environment()
+            self._drivers.append(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environment,
+                    start_new_session=True,
+                )
+            )
+        self.is_over = False
+
+    def _environment(self) -> dict[str, str]:
+        return {**self._cluster.env, "PATH": f"{self._wrappers}{os.pathsep}{self._cluster.env['PATH']}"}
+
+    def _shifted(self) -> Mapping[str, str]:
+        """The environment of a driver whose clock is hours off; Slurm's programs and the jobs have the right one."""
+        if not (library := clocks_shift().library):
+            return self._environment()
+        hours = self._rng.choice(["-2h", "+2h", "+1h"])
+        return {**self._environment(), "LD_PRELOAD": str(library), "FAKETIME": hours, "DONT_FAKE_MONOTONIC": "1"}
+
+    def driver_pid(self) -> int:
+        """The process that holds the lease, if it is alive; else 0."""
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            owners = self.out / ".mtui" / "owner"
+            newest = sorted(path for path in owners.iterdir() if path.name.isdigit())[-1]
+            pid = int(json.loads(newest.read_text())["pid"])
+            if b"mtui" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        return 0
+
+    def signal_driver(self, number: signal.Signals) -> int:
+        """Send a signal to whoever drives; return the process, 0 if nobody drives."""
+        pid = self.driver_pid()
+        if pid:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+        return pid
+
+    def kill_drivers(self) -> None:
+        """End all drivers, as by kill -9."""
+        for driver in self._drivers:
+            driver.kill()
+            driver.wait()
+        if pid := self.driver_pid():
+            os.kill(pid, signal.SIGKILL)
+
+    # --- commands
+
+    def command(self, *words: str | Path) -> None:
+        """Send a command as a user does, and do not wait for its answer."""
+        with self.log.open("ab") as log:
+            log.write(f"--- {' '.join(map(str, words))}\n".encode())
+            log.flush()
+            subprocess.Popen(
+                [*mtui.COMMAND, *map(str, words)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+                start_new_session=True,
+            )
+
+    # --- the end
+
+    def end_faults(self) -> None:
+        """From now on nothing breaks, and the study is driven to its end."""
+        self._faults = False
+        self.is_over = False
+
+    def is_finished(self) -> bool:
+        """Drive on, retry what failed; whether all instances have finished."""
+        if self.has_finished:
+            return True
+        for driver in [driver for driver in self._drivers if driver.poll() is not None]:
+            self._drivers.remove(driver)
+        if self._drivers or self.driver_pid():
+            return False
+        record = self._status()
+        statuses = [each["status"] for each in record.get("instances", ())]
+        self.has_finished = bool(statuses) and set(statuses) <= {"finished"}
+        if not self.has_finished:
+            if record.get("result"):
+                self._retry()
+            self._start_driver("-y", "-s", "3", self.out, shift=False)
+        return self.has_finished
+
+    def _retry(self) -> None:
+        with self.log.open("ab") as log, contextlib.suppress(subprocess.TimeoutExpired):  # then the next one does it
+            subprocess.run(
+                [*mtui.COMMAND, "retry", self.out],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment(),
+                check=False,
+                timeout=_COMMAND_TIMEOUT,
+            )
+
+    def _status(self) -> dict[str, Any]:
+        done = mtui.run("status", "--json", self.out, env=self._environment())
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def describe(self) -> str:
+        """What it is in, for a report."""
+        done = mtui.run("status", self.out, env=self._environment())
+        return f"{done.stdout[-1500:]}{done.stderr[-500:]}; log: {self.log.read_text(errors='replace')[-1500:]}"
+
+
+def _rows() -> str:
+    return f"  I: {{values: {list(range(ROWS))}, label: I.%%}}"
+
+
+def _plain_programs(folder: Path, cluster: Cluster) -> Path:
+    """Write wrappers of Slurm's programs that show them, and the jobs, the right clock."""
+    if not folder.exists():
+        folder.mkdir()
+        for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sacctmgr", "srun"):
+            program = shutil.which(name, path=cluster.env["PATH"])
+            path = folder / name
+            path.write_text(f'#!/bin/sh\nunset LD_PRELOAD FAKETIME DONT_FAKE_MONOTONIC\nexec {program} "$@"\n')
+            path.chmod(0o755)
+    return folder
