@@ -8,12 +8,14 @@ the standard library.
 
 from __future__ import annotations
 
+import errno
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from .durable_files import sync_directory, write_durably
 from .file_reading import read_text
 
+_LINKED = ".revoked"  # the file that revoked claims are links to
 REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
 
 
@@ -66,19 +68,29 @@ class Claims:
     def revoke(self, attempt: str) -> bool:
         """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written.
 
-        The file is created with its owner in it (link(2)): a driver that dies meanwhile leaves no claim without owner.
+        The claim is a link to a file that has the owner in it, on the disk: neither a driver that dies meanwhile nor a
+        power cut leaves a claim without owner. `sync` makes the name safe as well.
         """
-        path = self.folder / attempt
-        written = self.folder / f".{attempt}"
         try:
-            written.write_text(f"{REVOKED}\n", encoding="utf-8")
-            path.hardlink_to(written)
+            self._link(attempt)
         except FileExistsError:
             return self.is_revoked(attempt)
-        finally:
-            with suppress(OSError):
-                written.unlink()
         return True
+
+    def sync(self) -> None:
+        """Put revoked claims on the disk: before the journal has that these attempts cannot begin. Raises OSError."""
+        sync_directory(self.folder)
+
+    def _link(self, attempt: str) -> None:
+        """Create the claim as a link; to a new file if there is none yet, or it has as many links as it can have."""
+        linked = self.folder / _LINKED
+        try:
+            os.link(linked, self.folder / attempt)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.EMLINK):
+                raise
+            write_durably(linked, f"{REVOKED}\n".encode("ascii"))
+            os.link(linked, self.folder / attempt)
 
     def is_revoked(self, attempt: str) -> bool:
         """Return whether a driver revoked the claim, so that the attempt can never begin."""

@@ -79,6 +79,10 @@ class BackendMissing(MtuiError):
     exit_code = EXIT_USAGE
 
 
+class WrongCluster(MtuiError):
+    """The study has jobs on another cluster than the one of this machine; the message names both."""
+
+
 # Possibly transient: file system errors, an exceeded quota, too many processes or open files.
 _PASSING = (errno.EAGAIN, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOSPC, errno.EDQUOT)
 

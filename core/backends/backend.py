@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import may_pass
 
@@ -41,12 +41,23 @@ class Job:
         return self.attempts[0]
 
 
+class JobIdentity(NamedTuple):
+    """A job by its id and by what its name begins with. An id alone may be that of another job.
+
+    It is given again after the controller lost its state, and each cluster of a site gives its own.
+    """
+
+    job: str
+    name: str  # of a local process: the attempt that it runs
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Accepted as `job`: a job id of the batch system, or a process id on host `node`."""
 
     job: str
     node: str = ""
+    cluster: str = ""  # if the batch system named it
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,9 @@ class Backend(Protocol):
         """Submit a job."""
         ...
 
-    def cancel(self, jobs: Sequence[str]) -> str:
-        """Request the cancellation of jobs. Return an error message, empty if the request was accepted."""
+    def cancel(self, jobs: Collection[JobIdentity]) -> str:
+        """Request the cancellation of jobs. Return an error message, empty if the request was accepted.
+
+        Another job that has one of the ids is left alone.
+        """
         ...

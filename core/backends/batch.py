@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol
 
 from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
-from .backend import Answer, Backend
+from .backend import Answer, Backend, JobIdentity
 from .cluster_limits import ClusterLimits
 from .slurm import Slurm, require_slurm
 from .slurm_text import SlurmView, Unobserved
@@ -29,11 +29,15 @@ class BatchSystem(Backend, Protocol):
         """Take the study's `.mtui` directory as `home` and the log of calls as `log`. Raises BackendMissing."""
         ...
 
-    def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
+    def cluster(self) -> str:
+        """Return the name of the cluster; empty if it has none or does not answer. Job ids are unique in a cluster."""
+        ...
+
+    def look(self, expected: Collection[JobIdentity], names: Collection[str] = ()) -> SlurmView | Unobserved:
         """Query all active jobs of the user, and the state of the `expected` jobs and those with these `names`.
 
-        A job that is missing from the view counts as gone, and as lost if it stays missing: so an incomplete query has
-        to return Unobserved.
+        A job that `SlurmView.find` does not find in the view counts as gone, and as lost if it stays missing: so an
+        incomplete query has to return Unobserved.
         """
         ...
 

@@ -12,6 +12,20 @@
 # complete if it ends with a newline.
 #
 # All names begin with mtui_: assigning to a variable that the user has exported would change it for the script.
+
+# bash as sh takes its options from exported SHELLOPTS and BASHOPTS. They are for the script; here they break things.
+{
+    set -- "$-" "$@"
+    set +abCefmuvx
+    case $1 in
+    '' | hB) mtui_options= ;; # as bash has them otherwise
+    *) mtui_options="set -$1" ;;
+    esac
+    shift
+    case ${BASHOPTS-} in
+    *failglob*) shopt -u failglob && mtui_options="${mtui_options:-:}; shopt -s failglob" ;;
+    esac
+} 2>/dev/null
 mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
 shift 6
 
@@ -88,7 +102,56 @@ if ! cd "$mtui_workspace"; then
     mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
-set -- "$@" "$mtui_script"
+# What runs belongs to the user: nobody else may have written the script, nor put another one in its place. Its owner and
+# permissions are those of the open file.
+mtui_refuse() { # why
+    echo "mtui: $mtui_script is not run: $1; this job ends" >&2
+    case $mtui_script in
+    *[\"\\]*) mtui_script=${mtui_script##*/} ;; # it would have to be quoted in the record
+    esac
+    case $mtui_script in
+    *[\"\\]*) mtui_script="its script" ;;
+    esac
+    mtui_record exit ",\"code\":77,\"error\":\"$mtui_script is not run: $1\""
+    exit 77
+}
+
+mtui_check() { # the workspace, as it is called and without links; may set mtui_run_as
+    for mtui_name; do # the folders above, too: who can write to one can replace what is in it
+        while case $mtui_name in /*/*) ;; *) false ;; esac do
+            mtui_name=${mtui_name%/*}
+            set -- "$@" "$mtui_name"
+        done
+    done
+    mtui_count=$(($# + 2))
+    # shellcheck disable=SC2046
+    set -- $(PATH=/usr/bin:/bin:$PATH stat -L -c %a:%u /proc/self/fd/8 / "$@" 2>/dev/null)
+    [ "$#" = "$mtui_count" ] || mtui_refuse "its permissions cannot be read"
+    case $1 in
+    *[2367]?:* | *[2367]:*) mtui_refuse "others may write to it (chmod go-w)" ;;
+    esac
+    mtui_owner=${1#*:}
+    shift
+    [ ! -L "$mtui_script" ] || mtui_run_as=/proc/self/fd/8
+    for mtui_name; do
+        case $mtui_name in
+        [1357]???:0 | [1357]???:"$mtui_owner") ;; # sticky: only the owner of a file can replace it
+        *[2367]?:* | *[2367]:*) mtui_run_as=/proc/self/fd/8 ;;
+        *:0 | *:"$mtui_owner") ;;
+        *) mtui_run_as=/proc/self/fd/8 ;;
+        esac
+    done
+}
+
+mtui_run_as=$mtui_script
+[ -f "$mtui_script" ] || mtui_refuse "it is not a regular file"
+{ command exec 8<"$mtui_script"; } 2>/dev/null || mtui_refuse "it cannot be read"
+[ -f /proc/self/fd/8 ] || mtui_refuse "it is not a regular file"
+[ -s /proc/self/fd/8 ] || mtui_refuse "it is empty, as after a power cut" # it would end as if all were well
+[ -O /proc/self/fd/8 ] || mtui_refuse "it belongs to another user"
+mtui_check "$mtui_workspace" "$(pwd -P)"
+[ "$mtui_run_as" != "$mtui_script" ] || exec 8<&-
+set -- "$@" "$mtui_run_as"
 [ "$mtui_place" = local ] || mtui_record start ""
 
 # At the time limit Slurm sends TERM to every process of the job, so the script gets it directly. Other signals
@@ -105,7 +168,11 @@ for mtui_name in HUP INT QUIT USR1 USR2 ALRM TERM XCPU; do
 done
 
 mtui_run() { # a command and its arguments; sets mtui_code
-    "$@" 2>&9 9>&- &
+    if [ -n "$mtui_options" ]; then # stderr is /dev/null: what they have the shell print is not the script's
+        { eval "$mtui_options; exec \"\$@\" 2>&9 9>&-"; } &
+    else
+        "$@" 2>&9 9>&- &
+    fi
     wait "$!"
     mtui_code=$?
     while [ -n "$mtui_again" ]; do # a signal ended the wait; the script may still run

@@ -10,12 +10,12 @@ import _thread
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
 from ..file_reading import RECORD, open_file
-from .backend import Accepted, Answer, Job, put_off_or_refuse
+from .backend import Accepted, Answer, Job, JobIdentity, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
 
@@ -51,17 +51,17 @@ class Local:
         _thread.start_new_thread(self._wait, (process, attempt.name))
         return Accepted(str(process.pid), self._host)
 
-    def cancel(self, jobs: Sequence[str]) -> str:
+    def cancel(self, jobs: Collection[JobIdentity]) -> str:
         self._signal(jobs, signal.SIGTERM)
         return ""
 
-    def kill(self, pid: str) -> None:
+    def kill(self, step: JobIdentity) -> None:
         """Send KILL to a step that did not end after TERM."""
-        self._signal([pid], signal.SIGKILL)
+        self._signal([step], signal.SIGKILL)
 
-    def _signal(self, pids: Sequence[str], number: signal.Signals) -> None:
-        for pid in pids:
-            if self._command(pid)[1:2] == [os.fsencode(f"{self._home}/job.sh")]:  # not a process that reuses the pid
+    def _signal(self, steps: Collection[JobIdentity], number: signal.Signals) -> None:
+        for pid, attempt in steps:
+            if self.is_running(attempt, pid):  # not a process that reuses the pid
                 with suppress(ProcessLookupError):
                     os.killpg(int(pid), number)
 

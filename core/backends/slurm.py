@@ -6,7 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
@@ -16,8 +16,8 @@ from typing import ClassVar
 
 from ..errors import BackendMissing
 from ..file_reading import WHOLE, read_bytes
-from .backend import Answer, Deferred, Job, Unclear, put_off_or_refuse
-from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, read_cluster_limits
+from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Unclear, put_off_or_refuse
+from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
@@ -107,8 +107,21 @@ class Slurm:
         require_slurm()
         self._home = home
         self._log = CommandLog(log)
+        self._cluster = ""
         # 0: squeue shows the whole list of an array's tasks instead of truncating it.
-        self._environment = {**clean_environment(os.environ), "SLURM_BITSTR_LEN": "0"}
+        self._environment = {
+            **clean_environment(os.environ),
+            "SLURM_BITSTR_LEN": "0",
+            "SLURM_TIME_FORMAT": "standard",
+        }
+
+    def cluster(self) -> str:
+        """Return the name of the cluster; empty if Slurm does not answer or has no name for it."""
+        if not self._cluster:
+            self._cluster = parse_config(self._ask(["scontrol", "show", "config"], _LIMITS_DEADLINE)).get(
+                "ClusterName", ""
+            )
+        return self._cluster
 
     def site(self) -> ClusterLimits:
         """Query the limits of the cluster; defaults for those that cannot be queried within the deadlines."""
@@ -186,15 +199,36 @@ class Slurm:
         """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""
         folder = self._home / "submit" / job.submission
         folder.mkdir(parents=True)
-        start = len(str(root)) + 1
         for task, attempt in zip(job.tasks, job.attempts, strict=True):
-            path = f"{folder}/{task}"
-            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-                file.write(array_task(attempt, str(root)))
-            os.symlink(f"../../../{attempt.stdout[start:]}", f"{path}.out")  # noqa: PTH211
-            os.symlink(f"../../../{attempt.stderr[start:]}", f"{path}.err")  # noqa: PTH211
+            write_array_task(folder, task, attempt, str(root))
 
-    def cancel(self, jobs: Sequence[str]) -> str:
+    def cancel(self, jobs: Collection[JobIdentity]) -> str:
+        """Cancel those of the jobs that squeue shows under their names.
+
+        squeue is asked and not scancel --name: that takes one name, and with it scancel cancels all pending tasks of an
+        array instead of the one that is named (seen with 22.05).
+        """
+        if not jobs:
+            return ""
+        shown = self._squeue()
+        if isinstance(shown, Unobserved):
+            return shown.message
+        records: dict[str, list[SlurmJob]] = {}  # by job and by array
+        for job, record in shown.items():
+            for key in {job, _array(job)}:
+                records.setdefault(key, []).append(record)
+        alive: dict[str, None] = {}
+        unknown: list[str] = []
+        for job, name in jobs:
+            found = records.get(job) or records.get(_array(job), [])
+            if any(record.name.startswith(name) and record.state not in ENDED for record in found):
+                alive[job] = None
+            elif not found:
+                unknown.append(job)
+        problem = f"squeue does not show job {unknown[0]}" if unknown else ""
+        return self._scancel(list(alive)) or problem
+
+    def _scancel(self, jobs: Sequence[str]) -> str:
         problem = ""
         for first in range(0, len(jobs), _IDS_PER_CALL):
             try:
@@ -207,12 +241,46 @@ class Slurm:
                 problem = done.stderr.strip() or f"scancel ended with code {done.returncode}"
         return problem
 
-    def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
+    def look(self, expected: Collection[JobIdentity], names: Collection[str] = ()) -> SlurmView | Unobserved:
         """Query squeue for all of the user's jobs, and sacct for `expected` jobs that it does not show.
 
         `names` are job names of unclear submissions; sacct is queried for those that squeue does not show either.
         """
-        command = ["squeue", "--me", "--noheader", "--states=all", f"--format={SQUEUE_FORMAT}"]
+        jobs = self._squeue()
+        if isinstance(jobs, Unobserved):
+            return jobs
+        shown = SlurmView(jobs)
+        # A job that completes for long has ended: accounting may know how.
+        found = {wanted: shown.find(wanted) for wanted in expected}
+        gone = [wanted for wanted, job in found.items() if job is None or job.state == "COMPLETING"]
+        listed = {job.name for job in jobs.values()}
+        unseen = [name for name in names if name not in listed]
+        wanted_names: dict[str, list[str]] = {}
+        for job, name in gone:
+            wanted_names.setdefault(job, []).append(name)
+
+        def is_ours(record: SlurmJob) -> bool:
+            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(record.job, ())))
+
+        accounted: dict[str, SlurmJob] = {}
+        accounting = has_accounting = True
+        for arguments in _sacct_arguments(list(wanted_names), unseen):
+            answer = self._sacct(arguments, is_ours)
+            if isinstance(answer, _NoAnswer):
+                accounting, has_accounting = False, has_accounting and answer is not _NoAnswer.NEVER
+            else:
+                accounted.update(answer)
+        return SlurmView(jobs, accounted, accounting, has_accounting)
+
+    def _squeue(self) -> dict[str, SlurmJob] | Unobserved:
+        """Return all of the user's jobs that the controller has, by id."""
+        command = [
+            "squeue",
+            f"--user={user_name()}",
+            "--noheader",
+            "--states=all",
+            f"--format={SQUEUE_FORMAT}",
+        ]
         try:
             done = self._run(command, _QUERY_DEADLINE)
         except subprocess.TimeoutExpired:
@@ -221,23 +289,21 @@ class Slurm:
             return Unobserved(f"squeue could not be started: {error.strerror}")
         if done.returncode:
             return Unobserved(done.stderr.strip().removeprefix("squeue: error: ") or f"squeue: code {done.returncode}")
-        jobs = parse_squeue(done.stdout)
-        # A job that completes for long has ended: accounting may know how.
-        gone = [job for job in expected if job not in jobs or jobs[job].state == "COMPLETING"]
-        listed = {job.name for job in jobs.values()}
-        unseen = [name for name in names if name not in listed]
-        accounted: dict[str, SlurmJob] = {}
-        accounting = has_accounting = True
-        for arguments in _sacct_arguments(gone, unseen):
-            answer = self._sacct(arguments)
-            if isinstance(answer, _NoAnswer):
-                accounting, has_accounting = False, has_accounting and answer is not _NoAnswer.NEVER
-            else:
-                accounted.update(answer)
-        return SlurmView(jobs, accounted, accounting, has_accounting)
+        return parse_squeue(done.stdout)
 
-    def _sacct(self, arguments: Sequence[str]) -> dict[str, SlurmJob] | _NoAnswer:
-        command = ["sacct", "--allocations", "--noheader", "--parsable2", f"--format={SACCT_FORMAT}"]
+    def _sacct(
+        self, arguments: Sequence[str], is_ours: Callable[[SlurmJob], bool] = lambda _: True
+    ) -> dict[str, SlurmJob] | _NoAnswer:
+        """Query sacct. Without --duplicates it shows of each id only the job that was submitted last."""
+        command = [
+            "sacct",
+            "--allocations",
+            "--duplicates",
+            f"--user={user_name()}",
+            "--noheader",
+            "--parsable2",
+            f"--format={SACCT_FORMAT}",
+        ]
         try:
             done = self._run([*command, *arguments], _QUERY_DEADLINE)
         except FileNotFoundError:
@@ -246,7 +312,7 @@ class Slurm:
             return _NoAnswer.NOW
         if done.returncode:
             return _NoAnswer.NEVER if NO_ACCOUNTING in done.stderr.lower() else _NoAnswer.NOW
-        return parse_sacct(done.stdout)
+        return parse_sacct(done.stdout, is_ours)
 
     def _run(
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""
@@ -273,6 +339,16 @@ class Slurm:
         return subprocess.CompletedProcess(command, done.returncode, out, err)
 
 
+def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) -> None:
+    """Write the file of an array's task in the folder of its submission, and the links to its logs. Raises OSError."""
+    path, start = f"{folder}/{task}", len(root) + 1
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        file.write(array_task(attempt, root))
+    for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
+        with suppress(FileExistsError):  # written before, and damaged since
+            os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
+
+
 def user_name() -> str:
     """Return the user's name; the user id if the system has no name for it."""
     try:
@@ -281,17 +357,37 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def job_has_ended(job: str) -> bool:
-    """Return whether squeue shows a job as ended; False if the query fails or the job is unknown.
+def job_has_ended(job: str, name: str = "", cluster: str = "") -> bool:
+    """Return whether squeue shows a job of the user as ended; False if the query fails or the job is unknown.
 
-    An unknown job may be active on another cluster that shares the file system.
+    An unknown job may be active on another cluster that shares the file system. Of an empty `name` or `cluster` it is
+    not known which it is: then the job is the one that has the id.
     """
-    command = ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--format=%T"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=clean_environment(os.environ))
-    except (OSError, subprocess.TimeoutExpired):
+    command = ["squeue", f"--user={user_name()}", "--noheader", "--states=all", f"--jobs={job}", "--format=%T|%j"]
+    environment = clean_environment(os.environ)
+    if cluster and cluster_name(environment) != cluster:
         return False
-    return done.returncode == 0 and done.stdout.decode("ascii", "replace").strip() in ENDED
+    answer = _output(command, environment)
+    state, _, shown = answer.strip().partition("|")
+    return state in ENDED and (not name or shown == name)
+
+
+def cluster_name(environment: Mapping[str, str]) -> str:
+    """Return the name of the cluster of this machine; empty if Slurm does not answer or has no name for it."""
+    return parse_config(_output(["scontrol", "show", "config"], environment)).get("ClusterName", "")
+
+
+def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return the output of a program; empty if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
+
+
+def _array(job: str) -> str:
+    return job.partition("_")[0]
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..engine.status import Status
 from ..plan.instance_script import directive_lines
-from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, Refused, Unclear
+from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
 
 # Every state of squeue(1) and sacct(1). In the first group the job is active: it may still run.
 ALIVE: dict[str, Status] = {
@@ -42,8 +42,9 @@ ENDED: dict[str, Status] = {
 }
 
 NO_ACCOUNTING = "accounting storage is disabled"  # in sacct's error message
-SQUEUE_FORMAT = "%i|%T|%r|%N|%q|%j"  # the name is last, since only it may contain a "|"
-SACCT_FORMAT = "JobID,State,ExitCode,NodeList,JobName%250"
+SQUEUE_FORMAT = "%i|%T|%r|%N|%q,%a|%j"  # the name is last, since only it may contain a "|"
+SACCT_FORMAT = "JobID,State,ExitCode,NodeList,Submit,JobName%250"
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]+)\|")  # with SLURM_TIME_FORMAT=standard
 
 _NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
 
@@ -75,6 +76,8 @@ class SlurmJob:
     name: str = ""
     exit_code: int | None = None
     qos: str = ""
+    account: str = ""
+    submitted: str = ""  # by Slurm's clock; a requeue gives the job a new time
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,23 @@ class SlurmView:
     accounting: bool = True
     has_accounting: bool = True
 
+    def find(self, wanted: JobIdentity) -> SlurmJob | None:
+        """Return the record of a job; None if it is not shown, even if another job with its id is."""
+        return self.listed(wanted) or _of_name(self.accounted.get(wanted.job), wanted.name)
+
+    def listed(self, wanted: JobIdentity) -> SlurmJob | None:
+        """Return the record of a job in squeue."""
+        return _of_name(self.jobs.get(wanted.job), wanted.name)
+
+    def accounted_end(self, wanted: JobIdentity) -> SlurmJob | None:
+        """Return the record of a job's end in accounting, which may have it while squeue shows the job."""
+        record = _of_name(self.accounted.get(wanted.job), wanted.name)
+        return record if record and record.state in ENDED else None
+
+
+def _of_name(record: SlurmJob | None, name: str) -> SlurmJob | None:
+    return record if record and record.name.startswith(name) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Unobserved:
@@ -104,8 +124,9 @@ def parse_squeue(text: str) -> dict[str, SlurmJob]:
     for line in text.splitlines():
         parts = line.split("|", 5)
         if len(parts) == 6:
-            job, state, reason, node, qos, name = (part.strip() for part in parts)
-            shown = SlurmJob(job, state, "" if reason == "None" else reason, node, name, qos=qos)
+            job, state, reason, node, limits, name = (part.strip() for part in parts)
+            qos, _, account = limits.partition(",")
+            shown = SlurmJob(job, state, "" if reason == "None" else reason, node, name, qos=qos, account=account)
             for task in array_tasks(job):
                 jobs[task] = shown
     return jobs
@@ -134,18 +155,27 @@ def array_list(tasks: Sequence[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
-def parse_sacct(text: str) -> dict[str, SlurmJob]:
-    """Parse sacct --parsable2 output in SACCT_FORMAT, by job id."""
+def parse_sacct(text: str, is_ours: Callable[[SlurmJob], bool] = lambda _: True) -> dict[str, SlurmJob]:
+    """Parse sacct --parsable2 --duplicates output in SACCT_FORMAT, by job id; of other jobs nothing.
+
+    One id may have several records of the same job, which was requeued: the one that was submitted last counts.
+    """
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():
         parts = line.split("|", 4)
         if len(parts) == 5:
-            job, state, exit_code, node, name = (part.strip() for part in parts)
+            time = _TIME.match(parts[4])
+            submitted = time.group(1) if time else ""
+            job, state, exit_code, node, name = (
+                part.strip() for part in (*parts[:4], parts[4][time.end() if time else 0 :])
+            )
             word, _, addition = state.partition(" ")  # "CANCELLED by 1000"
             node = "" if node == "None assigned" else node
             if exit_code == _NO_OUTPUT_FILE:
                 addition = "JobLaunchFailure"
-            jobs[job] = SlurmJob(job, word, addition, node, name, _exit_code(word, exit_code))
+            record = SlurmJob(job, word, addition, node, name, _exit_code(word, exit_code), submitted=submitted)
+            if is_ours(record) and not (job in jobs and submitted < jobs[job].submitted):
+                jobs[job] = record
     return jobs
 
 
@@ -164,8 +194,10 @@ def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
     """Convert sbatch's exit code and output to the answer to a submission."""
     message = sbatch_message(stderr) or f"sbatch ended with code {code}"
     if code == 0:
-        job = stdout.strip().partition(";")[0]
-        return Accepted(job) if re.fullmatch(r"[0-9]+", job) else Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
+        job, _, cluster = stdout.strip().partition(";")
+        if re.fullmatch(r"[0-9]+", job):
+            return Accepted(job, cluster=cluster)
+        return Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
     if code < 0 or not sbatch_message(stderr):
         return Unclear(message)  # killed, or failed without a message: the job may have been accepted
     if _NOT_SENT.search(stderr):
@@ -246,7 +278,12 @@ def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[
 
 def job_tag(study_id: str, submission: str) -> str:
     """Return the start of a job's name, which identifies the submission."""
-    return f"mt.{study_id}.{submission}"
+    return f"{study_tag(study_id)}{submission}:"
+
+
+def study_tag(study_id: str) -> str:
+    """Return the start of the names of all jobs of a study."""
+    return f"mt.{study_id}."
 
 
 def reason_words(reason: str) -> str:

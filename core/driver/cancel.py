@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from ..backends.backend import Backend
+from ..backends.backend import Backend, JobIdentity
+from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.attempt import Attempt
 from .context import DriverContext
@@ -25,7 +27,7 @@ class Canceller(DriverPart):
         self._context = context
         self._thread = ThreadPoolExecutor(1, "mtui-scancel")
         self._sending: dict[int, int] = {}  # instance -> attempt
-        self._orphans: dict[str, int] = {}  # jobs to cancel -> tries left
+        self._orphans: dict[JobIdentity, int] = {}  # jobs to cancel -> tries left
         self._orphans_due = 0.0
         self._closed_until = 0.0
         self._kill_at: dict[int, float] = {}
@@ -55,16 +57,17 @@ class Canceller(DriverPart):
             if index not in self._context.state.live_local:
                 del self._kill_at[index]
             elif now >= deadline:
-                self._context.local.kill(self._last(index).job)
+                self._context.local.kill(self._identity(index))
                 self._kill_at[index] = now + _KILL_AFTER
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)
 
-    def cancel_orphans(self, jobs: list[str]) -> None:
+    def cancel_orphans(self, jobs: Iterable[JobIdentity]) -> None:
         """Cancel orphan jobs in this turn, or the next; repeated a few times until Slurm accepts it."""
-        if jobs and self._context.slurm:
-            self._orphans.update(dict.fromkeys(jobs, _ORPHAN_TRIES))
+        orphans = dict.fromkeys(jobs, _ORPHAN_TRIES)
+        if orphans and self._context.slurm:
+            self._orphans.update(orphans)
             self._orphans_due = 0.0
 
     def _may_cancel_orphans(self) -> bool:
@@ -86,7 +89,7 @@ class Canceller(DriverPart):
 
         self._thread.submit(send)
 
-    def _try_again(self, left: dict[str, int]) -> None:
+    def _try_again(self, left: dict[JobIdentity, int]) -> None:
         self._orphans = {**left, **self._orphans}
         self._orphans_due = time.monotonic() + _TRY_AGAIN
 
@@ -99,10 +102,16 @@ class Canceller(DriverPart):
     def _last(self, index: int) -> Attempt:
         return self._context.state.attempts[index][-1]
 
+    def _identity(self, index: int) -> JobIdentity:
+        last = self._last(index)
+        if last.in_queue:
+            return self._context.job_of(last.job, last.submission)
+        return JobIdentity(last.job, attempt_name(index, last.number))
+
     def _effect(self, backend: Backend, members: list[int]) -> Effect[str]:
         attempts = {index: self._last(index).number for index in members}
         self._sending.update(attempts)
-        jobs = [self._last(index).job for index in members]
+        jobs = [self._identity(index) for index in members]
         return Effect(
             "cancel",
             [],  # the intent is `cancel_requested`, which the command emitted

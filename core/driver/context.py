@@ -6,13 +6,14 @@ import os
 import queue
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mtui import __version__
 
+from ..backends.backend import AttemptFiles, JobIdentity
 from ..backends.batch import BatchSystem
 from ..backends.local import Local
-from ..backends.slurm_text import job_tag
+from ..backends.slurm_text import job_tag, study_tag
 from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.job_observer import JobObserver
@@ -49,8 +50,12 @@ class DriverContext:
         slurm: BatchSystem | None,
         local: Local,
         calls: queue.SimpleQueue[Call],
+        cluster: str = "",
     ) -> None:
-        """`slurm` is None for a study whose steps all run on this machine; `calls` is the queue of the loop."""
+        """`slurm` is None for a study whose steps all run on this machine; `calls` is the queue of the loop.
+
+        `cluster` is the name of the Slurm cluster of this machine; empty if it is not known yet.
+        """
         self.directory = directory
         self.study = study
         self.plan = study.plan
@@ -59,6 +64,7 @@ class DriverContext:
         self.log = log
         self.state = log.state
         self.slurm = slurm
+        self.cluster = cluster
         self.local = local
         claims = directory.claims
         self.observer = JobObserver(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
@@ -96,16 +102,36 @@ class DriverContext:
         first = self.plan.instances[members[0]]
         words = first.stem if len(members) == 1 else self.plan.step_of(first).name
         words = re.sub(r"[,\s]+", "_", words[:120])  # sacct separates names by commas, and squeue cuts blanks
-        return f"{job_tag(self.study.study_id, submission)}:{words}"
+        return f"{job_tag(self.study.study_id, submission)}{words}"
 
     def allocation_name(self, allocation: str) -> str:
         """The name of an allocation's job in Slurm."""
-        return f"{job_tag(self.study.study_id, allocation)}:allocation"
+        return f"{job_tag(self.study.study_id, allocation)}allocation"
+
+    def job_of(self, job: str, submission: str) -> JobIdentity:
+        """Return a job of a submission or allocation, by id and name."""
+        return JobIdentity(job, job_tag(self.study.study_id, submission))
+
+    def job_of_study(self, job: str) -> JobIdentity:
+        """Return a job of any submission of the study, by id and name."""
+        return JobIdentity(job, study_tag(self.study.study_id))
 
     def new_submission(self) -> str:
         """Return a name that no other submission or allocation of the study has."""
         self._submissions += 1
         return f"{self.lease.owner.epoch}-{self._submissions}"
+
+    def attempt_files(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
+        """The files of an attempt with these changes of resources."""
+        instance = self.plan.instances[index]
+        workspace = f"{self.directory.root}/{instance.workspace}"
+        return AttemptFiles(
+            name=attempt_name(index, number),
+            workspace=workspace,
+            script=f"{workspace}/{self.plan.script_of(instance, changes)}",
+            stdout=f"{workspace}/{instance.stem}.out",
+            stderr=f"{workspace}/{instance.stem}.err",
+        )
 
     # --- events
 
@@ -113,7 +139,14 @@ class DriverContext:
         """Record in the journal that this driver has started, and which rows were added to the plan."""
         owner = self.lease.owner
         self.emit(
-            ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version=__version__)
+            ev.DriverStarted(
+                at=time.time(),
+                epoch=owner.epoch,
+                host=owner.host,
+                pid=owner.pid,
+                version=__version__,
+                cluster=self.cluster,
+            )
         )
         self._extend()
         self.log.sync()

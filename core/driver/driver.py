@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from ..backends.batch import batch_system
+from ..backends.batch import BatchSystem, batch_system
 from ..backends.local import Local
-from ..backends.slurm import job_has_ended
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..engine import events as ev
 from ..engine.state import StudyState
 from ..errors import DriverError, StudyDirectoryError
+from ..store.checkpoint import load_state
 from ..store.file_watch import FileWatch
 from ..store.lease import Lease, Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
@@ -30,6 +30,7 @@ from .allocations.packed_cancel import PackedCanceller
 from .allocations.scheduler import AllocationScheduler
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
+from .cluster import require_cluster
 from .collect import Collector
 from .command_runner import CommandRunner
 from .context import Call, DriverContext
@@ -37,6 +38,7 @@ from .crash_points import crash_point
 from .event_log import EventLog, Listener
 from .hooks import HookRunner
 from .lease_keeper import LeaseKeeper
+from .owner_job import owners_job_has_ended
 from .part import DriverPart
 from .presumed_ends import PresumedEnds
 from .recovery import recover_study
@@ -49,9 +51,13 @@ from .withdraw import Withdrawer
 
 _EXTENDED = "extended"
 BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
+HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
+
+_IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
+Loaded = tuple[StudyState, dict[str, int]]
 
 _log = get_logger(__name__)
 
@@ -68,6 +74,7 @@ class Driver:
         self._study = study
         self._listener = listener
         self.state: StudyState  # set when `run` has read it
+        self._context: DriverContext  # set when it drives
         self._calls: queue.SimpleQueue[Call] = queue.SimpleQueue()
         self._stopping = ""
         self._draining = False  # stopping, but not before all local steps have ended
@@ -99,25 +106,30 @@ class Driver:
 
         With `only_commands` it carries out the pending commands, starts nothing, and stops. `gone` is a holder of the
         lease that was watched and found dead. Raises StudyBusyError if another driver holds the study,
-        StudyDirectoryError if the study was moved or copied, DriverError if this driver cannot continue.
+        StudyDirectoryError if the study was moved or copied, DriverError if this driver cannot continue, WrongCluster
+        if the study has jobs on another cluster: then not even the lease is taken, which its driver there may hold.
         """
         require_own(self._directory)
         require_place(self._directory, self._study.plan, moved=only_commands)
         with open_debug_log(self._directory.debug_log):
             while True:
-                lease = Lease.acquire(self._directory.owner, gone=gone, job_ended=job_has_ended)
-                outcome = self._hold(lease, only_commands)
+                slurm = batch_system(self._study.plan, self._directory.home, self._directory.slurm_log)
+                cluster = slurm.cluster() if slurm else ""
+                loaded = load_state(self._directory, self._study)
+                require_cluster(loaded[0], cluster)
+                lease = Lease.acquire(self._directory.owner, gone=gone, job_ended=owners_job_has_ended)
+                outcome = self._hold(lease, only_commands, slurm, cluster, loaded)
                 if outcome != _EXTENDED:
                     return outcome
                 self._extended = False
                 extended = read_study_file(self._directory.study_file)
                 self._study = replace(extended, settings=self._study.settings)
 
-    def _hold(self, lease: Lease, only_commands: bool) -> str:
+    def _hold(self, lease: Lease, only_commands: bool, slurm: BatchSystem | None, cluster: str, loaded: Loaded) -> str:
         """Drive with a lease, and release it."""
         crash_point("lease.taken")
         try:
-            return self._run(lease, only_commands)
+            return self._run(lease, only_commands, slurm, cluster, loaded)
         except OSError as error:
             raise DriverError(
                 f"cannot go on in {self._directory.root}: {error.strerror or error}",
@@ -128,25 +140,31 @@ class Driver:
         finally:
             lease.release()
 
-    def _run(self, lease: Lease, only_commands: bool) -> str:
+    def _run(self, lease: Lease, only_commands: bool, slurm: BatchSystem | None, cluster: str, loaded: Loaded) -> str:
         directory, study = self._directory, self._study
-        log = EventLog(directory, study, lease.owner.epoch, self._listener)
+        log = EventLog(directory, study, lease.owner.epoch, self._listener, loaded)
         self.state = log.state
         local = Local(directory.home, lease.owner.host, self._local_exit)
-        slurm = batch_system(study.plan, directory.home, directory.slurm_log)
-        context = DriverContext(directory, study, lease, log, slurm, local, self._calls)
+        self._context = context = DriverContext(directory, study, lease, log, slurm, local, self._calls, cluster)
         loop = _Loop(context, self._own_commands(), only_commands)
         self._collector = loop.collector
         _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")
         try:
             loop.begin()
+            exhausted = ""  # why nothing can run any more in the allocation that this driver uses
             while True:
                 loop.step_always()
+                if not (only_commands or self._stopping) and (reason := loop.own_allocation.why_exhausted()):
+                    exhausted = reason
+                    self._stop(reason)
                 outcome = self._outcome(only_commands)
                 if outcome and not context.effects.under_way:
-                    if self.state.is_over and outcome != _EXTENDED:
+                    if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()
-                    return self._finish(context, loop, outcome)
+                    outcome = self._finish(context, loop, outcome)
+                    if exhausted and outcome == "stopped":
+                        raise DriverError(exhausted, _IN_ANOTHER)
+                    return outcome
                 may_start = not (outcome or only_commands or self._stopping)
                 if may_start:
                     loop.step_starting()
@@ -224,13 +242,15 @@ class Driver:
             threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
 
     def _hand_over(self) -> None:
-        ready = start_successor(self._successor, self._directory.driver_log)
+        problem = start_successor(self._successor, self._directory.driver_log)
 
-        def detach() -> None:
+        def conclude() -> None:
             self._handing_over = False
-            self._detaching = ready
+            self._detaching = not problem
+            if problem:
+                self._context.emit(ev.Anomaly(at=time.time(), message=f"{HAND_OVER_FAILED}: {problem}"))
 
-        self._calls.put(detach)
+        self._calls.put(conclude)
 
     def _local_exit(self, attempt: str, pid: str, code: int) -> None:
         self._calls.put(lambda: self._collector.process_ended(attempt, pid, code))
@@ -251,7 +271,7 @@ class _Loop:
         self.collector = collector = Collector(context, canceller)
         self._tracker = tracker = AllocationTracker(context, canceller)
         poller = SlurmPoller(context, canceller, collector, tracker)
-        self._own_allocation = own_allocation = OwnAllocation(context, tracker)
+        self.own_allocation = own_allocation = OwnAllocation(context, tracker)
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)
         self.status = StatusWriter(context)
@@ -280,7 +300,7 @@ class _Loop:
         self._context.begin()
         recover_study(self._context, self._tracker, self.collector)
         if not self._only_commands:
-            self._own_allocation.begin()
+            self.own_allocation.begin()
         self._watch.start()
 
     def step_always(self) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 from ..debug_log import get_logger
 from ..engine import events as ev
 from ..engine.state import Impossible, StudyState
-from ..store.checkpoint import load_state, write_checkpoint
+from ..store.checkpoint import load_state, read_further, write_checkpoint
 from ..store.journal import Journal
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
@@ -31,9 +31,20 @@ class Subscriber(Protocol):
 class EventLog:
     """State and journal of one study, for the driver of one epoch. For the loop thread only."""
 
-    def __init__(self, directory: StudyDirectory, study: StudyFile, epoch: int, listener: Listener) -> None:
-        """Read the study and open the journal's segment of `epoch`. Raises StudyDirectoryError."""
-        self.state, self._read = load_state(directory, study)
+    def __init__(
+        self,
+        directory: StudyDirectory,
+        study: StudyFile,
+        epoch: int,
+        listener: Listener,
+        loaded: tuple[StudyState, dict[str, int]] | None = None,
+    ) -> None:
+        """Read the study and open the journal's segment of `epoch`. Raises StudyDirectoryError.
+
+        `loaded` is what `load_state` returned before this driver took the lease, if anything.
+        """
+        self.state, self._read = loaded or load_state(directory, study)
+        read_further(directory, self.state, self._read)
         self.count = 0  # events so far
         self._directory = directory
         self._study = study

@@ -40,7 +40,7 @@ class PresumedEnds(DriverPart):
                 _log.warning("a claim cannot be revoked: %s", error)
                 continue
             if is_revoked or last.started_at:
-                self._canceller.cancel_orphans([last.job] if last.job else [])
+                self._canceller.cancel_orphans([self._context.job_of(last.job, last.submission)] if last.job else [])
                 self._context.emit(end)
             else:
                 self._began(end, last, claims.owner(name))

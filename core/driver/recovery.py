@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import time
 
-from ..backends.slurm import job_has_ended
 from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.status import Status
 from ..store.lease import read_owner
 from .allocations.tracker import AllocationTracker
+from .cluster import UNNAMED
 from .collect import Collector
 from .context import DriverContext
+from .file_recovery import restore_files
+from .owner_job import owners_job_has_ended
 
 
 def recover_study(context: DriverContext, tracker: AllocationTracker, collector: Collector) -> None:
@@ -21,12 +23,15 @@ def recover_study(context: DriverContext, tracker: AllocationTracker, collector:
     only submissions found in neither count as unclear. Local steps come last, because a report in the spool says more
     about an end than a missing process.
     """
+    restore_files(context)  # first: a job of the study may begin at any moment
     tracker.recover()
     collector.read_spool()
     _recover_submissions(context)
     _recover_local_steps(context, collector)
     context.observer.resume(time.monotonic())
-    if context.state.slurm_silent_since:
+    if context.slurm and context.state.clusters and not context.cluster:
+        context.emit(ev.SlurmSilent(at=time.time(), message=UNNAMED))  # until then nothing is submitted
+    elif context.state.slurm_silent_since:
         context.emit(ev.SlurmAnswers(at=time.time()))  # the silence was another driver's; the first poll decides
 
 
@@ -62,7 +67,7 @@ def _recover_local_start(context: DriverContext, submission: str, attempt: str, 
 def _recover_local_steps(context: DriverContext, collector: Collector) -> None:
     """Adopt the processes on this host; those in the Slurm job of the earlier driver ended with it."""
     before = context.lease.before
-    ended_with_its_job = before.host if before and before.slurm_job and job_has_ended(before.slurm_job) else ""
+    ended_with_its_job = before.host if before and owners_job_has_ended(before) else ""
     for index in list(context.state.live_local):
         attempt = context.state.attempts[index][-1]
         if attempt.node == context.host:

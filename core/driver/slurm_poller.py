@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from ..backends.backend import JobIdentity
 from ..backends.batch import BatchSystem
-from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, job_tag
+from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, study_tag
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.slurm_answers import Accounting, SeenJob
 from ..engine.status import Status
+from ..plan.shared_allocations import ANY
 from .allocations.tracker import AllocationTracker
 from .cancel import Canceller
+from .cluster import UNNAMED, require_cluster
 from .collect import Collector
 from .context import DriverContext
 from .part import DriverPart
@@ -109,32 +112,43 @@ class SlurmPoller(DriverPart):
 
     def _start(self, slurm: BatchSystem) -> None:
         state = self._context.state
-        jobs = [state.attempts[index][-1].job for index in state.live_slurm]
+        attempts = (state.attempts[index][-1] for index in state.live_slurm)
+        jobs = [
+            self._identity(attempt.job, attempt.submission)
+            for attempt in attempts
+            if attempt.job and not state.is_elsewhere(attempt.cluster)
+        ]
         names = [self._job_name(submission) for submission in state.submissions]
         for allocation in state.allocations.open():
-            if allocation.job:
-                jobs.append(allocation.job)
-            else:
+            if not allocation.job:
                 names.append(self._context.allocation_name(allocation.name))
-        jobs = [job for job in jobs if job]
+            elif not state.is_elsewhere(allocation.cluster):
+                jobs.append(self._identity(allocation.job, allocation.name))
         asked = time.monotonic()
         self._schedule.begin(asked, self._is_wanted)
         # A daemon: a driver that ends does not wait for a silent Slurm.
         threading.Thread(target=self._poll, args=(slurm, jobs, names, asked), name="mtui-squeue", daemon=True).start()
 
-    def _poll(self, slurm: BatchSystem, jobs: Collection[str], names: Collection[str], asked: float) -> None:
+    def _poll(self, slurm: BatchSystem, jobs: Collection[JobIdentity], names: Collection[str], asked: float) -> None:
         """Query Slurm, on a separate thread."""
         try:
+            cluster = self._context.cluster or slurm.cluster()
             answer = slurm.look(jobs, names)
         except Exception as error:  # a bug in mtui must not end all polls
             _log.warning("the poll of Slurm failed", exc_info=True)
             answer = Unobserved(f"{type(error).__name__}: {error}")
-        self._context.post(lambda: self._apply(answer, asked))
+            cluster = ""
+        self._context.post(lambda: self._apply(answer, asked, cluster))
 
-    def _apply(self, answer: Answer, asked: float) -> None:
+    def _apply(self, answer: Answer, asked: float, cluster: str = "") -> None:
+        context, at = self._context, time.time()
+        if not context.cluster and cluster:
+            require_cluster(context.state, cluster)
+            context.cluster = cluster
+        if not context.cluster and context.state.clusters:
+            answer = Unobserved(UNNAMED)
         self._schedule.end(isinstance(answer, SlurmView))
         self._reasons.report("Slurm answered", _summary(answer))
-        context, at = self._context, time.time()
         if isinstance(answer, Unobserved):
             if not context.state.slurm_silent_since:
                 context.emit(ev.SlurmSilent(at=at, message=answer.message))
@@ -149,12 +163,16 @@ class SlurmPoller(DriverPart):
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
-        def seen(job: str) -> SeenJob | None:
-            listed, accounted = answer.jobs.get(job), answer.accounted.get(job)
-            if listed is None:
-                return replace(_seen(accounted), listed=False) if accounted else None
-            ended = _seen(accounted) if accounted and accounted.state in ENDED else None
-            return replace(_seen(listed), accounted=ended)
+        def seen(job: str, submission: str) -> SeenJob | None:
+            wanted = self._identity(job, submission)
+            shown, ended = answer.find(wanted), answer.accounted_end(wanted)
+            if shown is None:
+                return None
+            is_listed = answer.listed(wanted) is not None
+            return replace(_seen(shown), listed=is_listed, accounted=_seen(ended) if ended and is_listed else None)
+
+        if context.cluster and self._is_unnamed_job_seen(seen):
+            context.emit(ev.ClusterFound(at=at, cluster=context.cluster))
 
         def find_job(submission: str) -> str:
             if submission not in context.state.submissions:
@@ -163,7 +181,7 @@ class SlurmPoller(DriverPart):
             owner = self._claim_owner(submission) if len(jobs) > 1 else ""
             if owner not in jobs:
                 return jobs[0]  # if it is a duplicate job, it or its tasks find the claim taken and report that
-            self._canceller.cancel_orphans([job for job in jobs if job != owner])
+            self._canceller.cancel_orphans(context.job_of(job, submission) for job in jobs if job != owner)
             return owner
 
         def find_allocation(name: str) -> str:
@@ -174,12 +192,25 @@ class SlurmPoller(DriverPart):
         context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), accounting))
         self._tracker.apply_poll(seen, find_allocation, asked, at, accounting)
 
+    def _identity(self, job: str, submission: str) -> JobIdentity:
+        """Return the job of a submission or allocation; a job that a driver runs in has any name."""
+        allocation = self._context.state.allocations.by_name.get(submission)
+        return JobIdentity(job, "") if allocation and allocation.pool == ANY else self._context.job_of(job, submission)
+
+    def _is_unnamed_job_seen(self, seen: Callable[[str, str], SeenJob | None]) -> bool:
+        """Whether Slurm shows a job of which the journal, of an earlier version, does not name the cluster."""
+        state = self._context.state
+        attempts = [state.attempts[index][-1] for index in state.live_slurm]
+        jobs = [(attempt.job, attempt.submission) for attempt in attempts if attempt.job and not attempt.cluster]
+        unnamed = [own for own in state.allocations.open() if own.job and not own.cluster and own.pool != ANY]
+        return any(seen(*job) for job in (*jobs, *((own.job, own.name) for own in unnamed)))
+
     def _job_name(self, submission: str) -> str:
         members = [index for index, _ in self._context.state.submissions[submission]]
         return self._context.job_name(submission, members)
 
     def _count_others(self, view: SlurmView) -> dict[str, int]:
-        tag = job_tag(self._context.study.study_id, "")
+        tag = study_tag(self._context.study.study_id)
         counts: dict[str, int] = {}
         for job in view.jobs.values():
             if job.state not in ENDED and not job.name.startswith(tag):

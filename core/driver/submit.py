@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from ..backends.backend import Accepted, Answer, AttemptFiles, Backend, Deferred, Job, Refused, Unclear
+from ..backends.backend import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
 from ..backends.cluster_limits import ClusterLimits
-from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.slurm_dependencies import PlannedSubmission
@@ -239,7 +238,7 @@ class Submitter(DriverPart):
         job = Job(
             submission=submission,
             name=context.job_name(submission, start.members),
-            attempts=tuple(self._attempt(index, number, changes[index]) for index, number in members),
+            attempts=tuple(context.attempt_files(index, number, changes[index]) for index, number in members),
             tasks=tasks,
             options=self._kinds.of(start.members[0], changes[start.members[0]]).options if tasks else (),
             after=start.after,
@@ -270,18 +269,6 @@ class Submitter(DriverPart):
             executor=self._threads if scheduled else None,
         )
 
-    def _attempt(self, index: int, number: int, changes: Mapping[str, str]) -> AttemptFiles:
-        directory, plan = self._context.directory, self._context.plan
-        instance = plan.instances[index]
-        workspace = f"{directory.root}/{instance.workspace}"
-        return AttemptFiles(
-            name=attempt_name(index, number),
-            workspace=workspace,
-            script=f"{workspace}/{plan.script_of(instance, changes)}",
-            stdout=f"{workspace}/{instance.stem}.out",
-            stderr=f"{workspace}/{instance.stem}.err",
-        )
-
     def _answered(self, job: Job, members: Sequence[int], answer: Answer, scheduled: bool) -> None:
         context, at, now = self._context, time.time(), time.monotonic()
         limit = self._limit_of[context.plan.instances[members[0]].step]
@@ -289,7 +276,10 @@ class Submitter(DriverPart):
         self._calls -= 1 if scheduled else 0
         match answer:
             case Accepted():
-                context.emit(ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node))
+                cluster = (answer.cluster or context.cluster) if scheduled else ""
+                context.emit(
+                    ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node, cluster=cluster)
+                )
                 for index in members:
                     context.observer.note_heard(index, now)
                 if scheduled:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..file_reading import read_tail, size_of
 from ..isolated import isolated_command
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
@@ -27,14 +28,19 @@ def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str,
     return isolated_command("mtui.tui", "--no-ui", *inside, str(directory.root))
 
 
-def start_successor(command: Sequence[str], log: Path) -> bool:
-    """Start the successor in a separate session, with its output in `log`; return whether it is ready to take over."""
+def start_successor(command: Sequence[str], log: Path) -> str:
+    """Start the successor in a separate session, with its output in `log`.
+
+    Return why it is not ready to take over, with the end of its output; empty if it is. One that is not is ended.
+    """
     if not command:
-        return False
+        return "this driver only carries out commands"
+    begin = size_of(log)
+    process: subprocess.Popen[bytes] | None = None
     read_end, write_end = os.pipe()
     try:
         with log.open("ab") as out:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -46,13 +52,19 @@ def start_successor(command: Sequence[str], log: Path) -> bool:
         os.close(write_end)
         write_end = -1
         readable, _, _ = select.select([read_end], [], [], _DEADLINE)
-        return bool(readable) and os.read(read_end, 1) == b"+"
-    except OSError:
-        return False
+        if readable and os.read(read_end, 1) == b"+":
+            return ""
+    except OSError as error:
+        return f"{error.filename or command[0]}: {error.strerror}"
     finally:
         os.close(read_end)
         if write_end >= 0:
             os.close(write_end)
+    process.kill()
+    code = process.wait()
+    output = read_tail(log, begin)
+    why = f"it ended with code {code}" if readable else f"it was not ready within {_DEADLINE:.0f} s"
+    return f"{why}: {output}" if output else why
 
 
 def report_ready() -> bool:

@@ -36,7 +36,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
 
-from ..backends.slurm import job_has_ended
 from ..engine.events import Event, PlanExtended
 from ..engine.state import Impossible, StudyState
 from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
@@ -63,6 +62,7 @@ from .location import (
     StudyOver,
     WatchEnded,
 )
+from .owner_job import owners_job_has_ended
 from .successor import report_ready, successor_command
 
 LOOK_EVERY = 0.5  # seconds between two checks of who drives
@@ -108,7 +108,7 @@ class Clock:
 
 
 def _judge(owners: Path, owner: Owner) -> Liveness:
-    return Liveness(owners, owner, job_ended=job_has_ended)
+    return Liveness(owners, owner, job_ended=owners_job_has_ended)
 
 
 _Phase: TypeAlias = "Callable[[], _Phase] | Outcome"

@@ -56,13 +56,17 @@ class Withdrawer(DriverPart):
                     taken.append(index)
                 else:
                     began.append(index)
+            if taken:
+                context.directory.claims.sync()
         except OSError as error:  # disk full: the next try finds the revoked ones revoked
             _log.warning("a claim cannot be revoked: %s", error)
             self._closed_until = now + _TRY_AGAIN
         if taken:
             crash_point("unbind.claimed")
             self._canceller.cancel_orphans(
-                [state.attempts[index][-1].job for index in taken if index in state.live_slurm]
+                context.job_of(state.attempts[index][-1].job, state.attempts[index][-1].submission)
+                for index in taken
+                if index in state.live_slurm
             )
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)

@@ -20,6 +20,7 @@ class Allocation:
     asked_at: float
     status: Status = Status.SUBMITTING
     job: str = ""
+    cluster: str = ""  # the Slurm cluster of its job; empty: not known
     reason: str = ""  # why Slurm keeps it pending
     queued_at: float = 0.0
     began_at: float = 0.0  # when its leader was ready
@@ -30,6 +31,9 @@ class Allocation:
     graph: bool = True  # whether instances can be assigned ahead of their parents in it
     ending: bool = False  # accepts no more instances
     cause: Cause | None = None  # why it ended, if it did not finish well
+    ran: int = 0  # instances that began in it
+    gave_back: bool = False  # an instance left it that it could not begin
+    forgiven: bool = False  # a user retried instances since: if it ran nothing, that does not count
     done: int = 0  # instances that finished in it
     members: dict[int, None] = field(default_factory=dict[int, None])  # instances assigned to it that are not over
 

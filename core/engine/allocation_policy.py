@@ -15,6 +15,7 @@ from .allocation import Allocation
 from .causes import Cause, CauseCode
 from .state import StudyState
 from .status import OVER, Status
+from .vain_allocations import MOST_IN_VAIN, vain_streak
 
 MOST_AT_ONCE = 1000  # instances assigned or withdrawn in one turn, so the driver's loop stays responsive
 START_MARGIN = 10  # seconds that must remain beyond an instance's walltime to assign it
@@ -22,7 +23,6 @@ _LEAST_LEFT = 30  # seconds that must remain to assign an instance without a wal
 _GUESS = 60.0  # seconds assumed for an instance without a known run time
 _STEAL_MARGIN = 60  # seconds that must remain beyond that to move an instance to an idle allocation
 _MOST_STEALS = 3  # times in a row that an instance moves to an idle allocation without being started
-_VAIN = 3  # allocations of a pool that never started, after which no more are requested
 _WAITING = (Status.WAITING, Status.READY, Status.HELD, Status.BOUND, Status.PENDING, Status.SUBMITTING)
 
 
@@ -94,8 +94,7 @@ class AllocationPolicy:
         """Whether an instance can be assigned to an allocation and will fit for `spare` seconds more."""
         if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
-        needed = share.ask.seconds + (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
-        return needed + spare <= self._left(allocation)
+        return _is_able(allocation, share) and needed_seconds(share) + spare <= self._left(allocation)
 
     def _left(self, allocation: Allocation) -> float:
         """Return the seconds that an allocation has left for an instance assigned now."""
@@ -105,7 +104,7 @@ class AllocationPolicy:
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
         """Yield instances whose unfinished parents are all in one allocation, with its name."""
-        state, funnels = self._state, dict[int, str | None]()
+        state, funnels, barriers = self._state, dict[int, str | None](), dict[int, str | None]()
         for step in reversed(state.deepest_first):
             if step not in self._packing.steps or not state.ahead[step]:
                 continue
@@ -114,7 +113,12 @@ class AllocationPolicy:
                     funnels[funnel] = self._holder(state.plan.steps[funnel].instances)
             held = [funnels[funnel] for funnel in state.plan.steps[step].funnels]
             for index in islice(state.ahead[step], MOST_AT_ONCE):
-                holders = {self._holder(state.plan.instances[index].parents), *held} - {""}
+                instance = state.plan.instances[index]
+                for barrier in instance.barriers:
+                    if barrier not in barriers:
+                        barriers[barrier] = self._holder(state.plan.barriers[barrier])
+                grouped = (barriers[barrier] for barrier in instance.barriers)
+                holders = {self._holder(instance.parents), *grouped, *held} - {""}
                 share = self._packing.of(index, state.changes.get(index, {}))
                 if len(holders) == 1 and isinstance(share, PoolShare):
                     allocation = state.allocations.by_name.get(holders.pop() or "")
@@ -173,13 +177,26 @@ class AllocationPolicy:
         return work / max(1, cores) > self._packing.pack.more_after
 
     def never_began(self, pool: Pool) -> str:
-        """Return a pool's last allocation if its last three never started; else empty. A user's retry resets it."""
-        since = self._state.retried_at
-        asked = [own for own in self._state.allocations.by_name.values() if own.asked_at >= since]
-        own = [own for own in asked if own.pool == pool and own.is_over]
-        last = own[-_VAIN:]
-        never = all(not item.began_at and item.status not in (Status.CANCELLED, Status.LOST) for item in last)
-        return last[-1].name if len(last) == _VAIN and never else ""
+        """Return a pool's last allocation if its last three ran nothing; else empty. A user's retry resets it."""
+        if any(own.pool == pool and not own.ending and (own.ran or own.members) for own in self._open):
+            return ""  # its instances may run there yet
+        streak = self.in_vain(pool)
+        return streak[0].name if len(streak) >= MOST_IN_VAIN else ""
+
+    def in_vain(self, pool: Pool) -> list[Allocation]:
+        """Return the last allocations of a pool that ran nothing, the latest first."""
+        return vain_streak(self._state.allocations, pool, self._is_useless)
+
+    def _is_useless(self, allocation: Allocation) -> bool:
+        """Whether an allocation could not run anything of what is ready, not even when it began."""
+        left = allocation.ends_at - allocation.began_at if allocation.ends_at else float("inf")
+        shares = [share for _, share in self.ready() if share.pool == allocation.pool]
+        able = [share for share in shares if _is_able(allocation, share) and needed_seconds(share) <= left]
+        return bool(shares) and not able
+
+    def needed(self, pool: Pool) -> float:
+        """Return the seconds that an allocation must have left to run each ready instance of a pool."""
+        return max((needed_seconds(share) for _, share in self.ready() if share.pool == pool), default=0.0)
 
     def stuck(self, pool: Pool) -> list[int]:
         """Return the ready instances that wait for a pool."""
@@ -195,6 +212,8 @@ class AllocationPolicy:
                 continue
             if not allocation.graph:
                 found.append(Withdrawal(allocation.name, self._bound_in(allocation), Cause(CauseCode.NO_WAITING)))
+                wide = tuple(index for index in self._of(allocation, Status.PENDING) if self._is_wide(index))
+                found.append(Withdrawal(allocation.name, wide, Cause(CauseCode.NO_PYTHON, job=allocation.job)))
             left = self._left(allocation)
             if left >= self._packing.longest + 1 and not self._state.changes:  # a retry may need longer than planned
                 continue
@@ -207,6 +226,10 @@ class AllocationPolicy:
         """Return what was assigned ahead of its parents: even if those are done now, it is in the leader's list."""
         freed = (index for index in self._of(allocation, Status.PENDING) if self._state.attempts[index][-1].freed_at)
         return (*self._of(allocation, Status.BOUND), *freed)
+
+    def _is_wide(self, index: int) -> bool:
+        share = self._packing.of(index, self._state.changes.get(index, {}))
+        return isinstance(share, PoolShare) and share.ask.nodes > 1
 
     def _is_late(self, index: int, left: float) -> bool:
         share = self._packing.of(index, self._state.changes.get(index, {}))
@@ -247,3 +270,13 @@ class AllocationPolicy:
             if any(count and status not in OVER for status, count in counts.items()):
                 return []
         return [allocation for allocation in self._open if not allocation.ending and not allocation.members]
+
+
+def needed_seconds(share: PoolShare) -> float:
+    """Return the seconds that an allocation must have left to assign an instance to it."""
+    return share.ask.seconds + (START_MARGIN if share.ask.seconds else _LEAST_LEFT)
+
+
+def _is_able(allocation: Allocation, share: PoolShare) -> bool:
+    """Whether an allocation can run such an instance at all: without Python it runs those of one node only."""
+    return share.ask.nodes == 1 or allocation.graph or not allocation.began_at

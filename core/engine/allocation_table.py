@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from ..plan.shared_allocations import Pool
 from . import events as ev
 from .allocation import Allocation
+from .causes import Cause, CauseCode
 from .status import LIVE, Impossible, Status
+
+_COULD_NOT_BEGIN = (
+    *(CauseCode.NO_TIME_LEFT, CauseCode.NO_PYTHON, CauseCode.ALLOCATION_ENDED, CauseCode.ALLOCATION_WALLTIME),
+    *(CauseCode.ALLOCATION_FAILED, CauseCode.ALLOCATION_OUT_OF_MEMORY, CauseCode.ALLOCATION_LEADER_ENDED),
+)
 
 
 @dataclass(slots=True)
@@ -32,15 +38,30 @@ class AllocationTable:
         """Record that an instance is assigned to an allocation."""
         self.by_name[name].members[index] = None
 
+    def note_started(self, name: str) -> None:
+        """Record that an instance began in an allocation."""
+        self.by_name[name].ran += 1
+
+    def note_not_begun(self, name: str, cause: Cause | None) -> None:
+        """Record that an instance leaves an allocation without having begun."""
+        if cause and cause.code in _COULD_NOT_BEGIN:
+            self.by_name[name].gave_back = True
+
+    def forgive(self) -> None:
+        """Record that a user retries: allocations that ran nothing do not count any more."""
+        for allocation in self.by_name.values():
+            allocation.forgiven = True
+
     def leaves(self, name: str, index: int, *, finished: bool) -> None:
         allocation = self.by_name[name]
         allocation.members.pop(index, None)
         allocation.done += finished
 
-    def apply(self, event: ev.AllocationEvent) -> None:
-        """Apply an event. Raises Impossible, and changes nothing, if it is not allowed."""
+    def apply(self, event: ev.AllocationEvent, cluster: str = "") -> None:
+        """Apply an event; `cluster` is the driver's. Raises Impossible, and changes nothing, if it is not allowed."""
         if isinstance(event, ev.AllocationIntended):
             self._intended(event)
+            self.by_name[event.allocation].cluster = cluster
             return
         allocation = self.by_name.get(event.allocation)
         if allocation is None or allocation.is_over:
@@ -48,6 +69,7 @@ class AllocationTable:
         match event:
             case ev.AllocationQueued():
                 allocation.job, allocation.queued_at = event.job, event.at
+                allocation.cluster = event.cluster or allocation.cluster
                 if allocation.status in (Status.SUBMITTING, Status.UNCLEAR):
                     allocation.status = Status.PENDING
             case ev.AllocationObserved():

@@ -66,6 +66,7 @@ class CauseCode(Enum):
 
     NO_WAITING = "no_waiting"  # an allocation that cannot hold instances that wait for parents
     NO_TIME_LEFT = "no_time_left"
+    NO_PYTHON = "no_python"  # an allocation whose nodes have no Python cannot run instances of several nodes
     IDLE_ALLOCATION = "idle_allocation"  # another allocation is idle
     REVOKED = "revoked"  # by a driver that ended before it recorded the reason
 

@@ -34,6 +34,7 @@ class DriverInfo:
     host: str = ""
     pid: int = 0
     since: float = 0.0  # wall clock seconds
+    cluster: str = ""
     stopped: str = ""  # why it released the study; empty while it drives
 
 
@@ -92,6 +93,23 @@ class DurableState:
                 if step.skipped or index >= size:
                     status[index] = Status.SKIPPED
         return cls(size, status, [{} for _ in plan.steps], [{} for _ in plan.steps], [(0, 0.0) for _ in plan.steps])
+
+    @property
+    def clusters(self) -> set[str]:
+        """The Slurm clusters that have the study's jobs and allocations, or may have them; empty if none is known."""
+        attempts = (self.attempts[index][-1].cluster for index in self.live_slurm)
+        return {*attempts, *(allocation.cluster for allocation in self.allocations.open())} - {""}
+
+    def is_elsewhere(self, cluster: str) -> bool:
+        """Whether a job is known to be on another cluster than the driver's: polls do not show it."""
+        return bool(cluster and self.driver.cluster) and cluster != self.driver.cluster
+
+    def found_on(self, cluster: str) -> None:
+        """Record the cluster of the jobs and allocations of which it is not known."""
+        for index in self.live_slurm:
+            self.attempts[index][-1].cluster = self.attempts[index][-1].cluster or cluster
+        for allocation in self.allocations.open():
+            allocation.cluster = allocation.cluster or cluster
 
     def last_attempt(self, index: int) -> Attempt | None:
         """The last attempt of an instance, ended or not."""

@@ -29,6 +29,7 @@ class DriverStarted(Event):
     host: str
     pid: int
     version: str
+    cluster: str = ""  # whose Slurm it uses; empty if the study needs none, or if that is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class Submitted(Event):
     submission: str
     job: str  # Slurm's job id (of the whole array), or the process id of a local step
     node: str = ""  # for a local step, the host
+    cluster: str = ""  # the Slurm cluster on which it is a job; empty: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +206,7 @@ class AllocationQueued(AllocationEvent):
 
     kind: ClassVar[str] = "allocation_queued"
     job: str
+    cluster: str = ""  # as in Submitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +245,14 @@ class AllocationOver(AllocationEvent):
     kind: ClassVar[str] = "allocation_over"
     status: Status
     cause: Cause | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFound(Event):
+    """Jobs whose cluster the journal of an earlier version does not name were found on this one."""
+
+    kind: ClassVar[str] = "cluster_found"
+    cluster: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,12 +17,18 @@ class EdgeKind(Enum):
 
 
 class Edges:
-    """The edges of a plan, from parents to dependents. A funnel is an edge between two steps, not between instances."""
+    """The edges of a plan, from parents to dependents.
+
+    A funnel is an edge between two steps, not between instances; a barrier is one node between a group and what waits
+    for it.
+    """
 
     def __init__(self, plan: Plan, kind: EdgeKind = EdgeKind.ANY) -> None:
         self.plan = plan
         self.children: list[list[int]] = [[] for _ in plan.instances]  # by direct edges
         self.funnel_users: list[list[int]] = [[] for _ in plan.steps]  # steps that depend on all instances of a step
+        self.barriers_over: list[tuple[int, ...]] = [()] * len(plan.instances)  # that an instance is a member of
+        self.barrier_users: list[list[int]] = [[] for _ in plan.barriers]
         self._chosen = [_chosen(step, kind) for step in plan.steps]  # by step, the parent steps included
         for step in plan.steps:
             for funnel in self.funnels(step):
@@ -31,6 +37,11 @@ class Edges:
             for index in step.instances:
                 for parent in self.parents(plan.instances[index]):
                     self.children[parent].append(index)
+                for barrier in self.barriers(plan.instances[index]):
+                    self.barrier_users[barrier].append(index)
+        for barrier, members in enumerate(plan.barriers):
+            for index in members if self.barrier_users[barrier] else ():
+                self.barriers_over[index] += (barrier,)
 
     def parents(self, instance: Instance) -> Sequence[int]:
         """Return the direct parents of an instance."""
@@ -38,6 +49,14 @@ class Edges:
         if chosen is None:
             return instance.parents
         return [parent for parent in instance.parents if self.plan.instances[parent].step in chosen]
+
+    def barriers(self, instance: Instance) -> Sequence[int]:
+        """Return the barriers that an instance waits for."""
+        chosen = self._chosen[instance.step]
+        if chosen is None or not instance.barriers:
+            return instance.barriers
+        step_of, members = self.plan.instances, self.plan.barriers
+        return [barrier for barrier in instance.barriers if step_of[members[barrier][0]].step in chosen]
 
     def funnels(self, step: PlannedStep) -> Sequence[int]:
         """Return the funnels of a step."""
@@ -47,6 +66,11 @@ class Edges:
     def users(self, step: int) -> list[int]:
         """Return every instance that depends on all instances of a step."""
         return [index for user in self.funnel_users[step] for index in self.plan.steps[user].instances]
+
+    def dependents(self, index: int) -> list[int]:
+        """Return the dependents of an instance, except those by funnel."""
+        users = (user for barrier in self.barriers_over[index] for user in self.barrier_users[barrier])
+        return [*self.children[index], *users] if self.barriers_over[index] else self.children[index]
 
 
 def _chosen(step: PlannedStep, kind: EdgeKind) -> frozenset[int] | None:
@@ -72,10 +96,15 @@ class Graph(Edges):
         """Return all dependents of these instances, direct and indirect."""
         found: set[int] = set()
         steps: set[int] = set()
+        barriers: set[int] = set()
         todo = list(indices)
         while todo:
             index = todo.pop()
             children = list(self.children[index])
+            for barrier in self.barriers_over[index]:
+                if barrier not in barriers:
+                    barriers.add(barrier)
+                    children += self.barrier_users[barrier]
             step = self.plan.instances[index].step
             if step not in steps:
                 steps.add(step)
@@ -88,8 +117,8 @@ class Graph(Edges):
 class Tally:
     """For each instance, the number of direct parents that have some property.
 
-    A direct parent counts as one, and so does a funnel step with at least one instance that has the property: a
-    funnel over thousands is one barrier, and updates its dependents only for its first and last such instance.
+    A direct parent counts as one, and so does a barrier, or the step of a funnel, with at least one instance that has
+    the property: one over thousands updates its dependents only for its first and last such instance.
     """
 
     def __init__(self, edges: Edges, has: Sequence[bool]) -> None:
@@ -97,12 +126,14 @@ class Tally:
         self._edges = edges
         plan = edges.plan
         self._within = [sum([has[index] for index in step.instances]) for step in plan.steps]
+        self._within_barrier = [sum([has[index] for index in members]) for members in plan.barriers]
         self.above = [0] * len(plan.instances)
         for step in plan.steps if any(self._within) else ():
             funnels = sum(1 for funnel in edges.funnels(step) if self._within[funnel])
             for index in step.instances:
-                parents = edges.parents(plan.instances[index])
-                self.above[index] = funnels + sum([has[parent] for parent in parents])
+                instance = plan.instances[index]
+                barriers = sum(1 for barrier in edges.barriers(instance) if self._within_barrier[barrier])
+                self.above[index] = funnels + barriers + sum([has[parent] for parent in edges.parents(instance)])
 
     def change(self, index: int, has: bool) -> Sequence[int]:
         """Record that an instance gained or lost the property. Returns the instances whose count changed."""
@@ -111,6 +142,11 @@ class Tally:
         before = self._within[step]
         self._within[step] = after = before + by
         touched = edges.children[index]
+        for barrier in edges.barriers_over[index]:
+            within = self._within_barrier[barrier]
+            self._within_barrier[barrier] = within + by
+            if within == 0 or within + by == 0:
+                touched = touched + edges.barrier_users[barrier]
         if edges.funnel_users[step] and (before == 0 or after == 0):
             touched = touched + edges.users(step)
         for child in touched:

@@ -225,7 +225,7 @@ class InstanceTable:
     def unbind_children(self, index: int) -> None:
         """Queue bound direct dependents for withdrawal: this instance's job is not the one they are bound to."""
         graph = self._index.graph
-        for child in (*graph.children[index], *graph.users(self._plan.instances[index].step)):
+        for child in (*graph.dependents(index), *graph.users(self._plan.instances[index].step)):
             self.lose_dependency(child)
 
     def free(self, index: int) -> None:

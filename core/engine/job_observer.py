@@ -20,6 +20,7 @@ from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_ca
 from .expectation import LIMITS, LOST_WAIT, REPORT_WAIT, Expectations, PolledTime
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from .late_reports import late_report
+from .observation_pace import ObservationPace
 from .slurm_answers import ACTIONS, NEVER, NOTES, Accounting, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -46,6 +47,7 @@ class JobObserver:
         self._expected = Expectations()
         self._unclear = UnclearSubmissions(state, self._expected)
         self._presumed: dict[int, ev.Ended] = {}
+        self._pace = ObservationPace()
         self._strays: list[str] = []
         self._strays_within: dict[str, list[str]] = {}
 
@@ -131,6 +133,7 @@ class JobObserver:
         for index in instances:
             self._last_heard.pop(index, None)
             self._presumed.pop(index, None)
+            self._pace.forget(index)
             self._expected.drop(index)
 
     def _await(
@@ -270,7 +273,7 @@ class JobObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str], SeenJob | None],
+        seen: Callable[[str, str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -279,8 +282,9 @@ class JobObserver:
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` maps a job id to the job's state, None if Slurm no longer knows it; `find` maps a submission to its
-        job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen` does not know.
+        `seen` maps a job id and its submission to the job's state, None if Slurm no longer knows it; `find` maps a
+        submission to its job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen`
+        does not know.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         has_accounting = accounting is Accounting.ANSWERED
@@ -288,9 +292,10 @@ class JobObserver:
         found: list[ev.Event] = self._unclear.apply_poll(find, asked, at, accounting)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
-            if not attempt.job or self._last_heard.get(index, 0.0) >= asked:
+            is_elsewhere = self._state.is_elsewhere(attempt.cluster)
+            if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
-            view = seen(attempt.job)
+            view = seen(attempt.job, attempt.submission)
             answer = self._shown(index, view) if view else self._missing(index, asked, accounting)
             found += self._act_on(index, answer, view or not_shown, asked, at, now)
         return found
@@ -399,6 +404,9 @@ class JobObserver:
         if status is Status.PENDING and known is Status.BOUND:
             status = Status.BOUND
         if status is known and view.reason == attempt.reason:
+            return []
+        leads_nowhere = status is known or {status, known} == {Status.RUNNING, Status.SUSPENDED}
+        if leads_nowhere and not self._pace.allows(index, at):
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..plan.study_plan import Instance
 from .state import StudyState
 from .status import DONE, OVER, Status
 
@@ -50,6 +51,7 @@ class DependencyPlanner:
         self._state = state
         self._doubtful = doubtful
         self._funnels: dict[tuple[int, bool], tuple[str, ...] | None] = {}  # by step and kind of edge
+        self._barriers: dict[tuple[int, bool], list[str] | None] = {}  # by barrier and kind of edge
 
     def starts(self, members: Iterable[int], most: int) -> list[PlannedSubmission]:
         """Return the submissions of these instances of one step, each of at most `most` tasks.
@@ -96,20 +98,17 @@ class DependencyPlanner:
         jobs: list[str] = []
         ends: list[str] = []
         after = state.plan.steps[instance.step].after
-        for parent in instance.parents:
-            by_end = state.plan.instances[parent].step in after
-            if state.status[parent] in (OVER if by_end else DONE):
-                continue
-            if not self._is_bindable(parent, by_end=by_end):
+        for of_step, of_parents in self._direct(instance):
+            if of_parents is None:
                 return None
-            job = state.attempts[parent][-1].job
-            array, _, task = job.partition("_")
-            if by_end:
-                ends.append(job)
-            elif task:
-                tasks.append((array, int(task)))
-            else:
-                jobs.append(array)
+            for job in of_parents:
+                array, _, task = job.partition("_")
+                if of_step in after:
+                    ends.append(job)
+                elif task:
+                    tasks.append((array, int(task)))
+                else:
+                    jobs.append(array)
         for funnel in state.plan.steps[instance.step].funnels:
             of_funnel = self._funnel(funnel, by_end=funnel in after)
             if of_funnel is None:
@@ -117,7 +116,32 @@ class DependencyPlanner:
             (ends if funnel in after else jobs).extend(of_funnel)
         if not 0 < len(tasks) + len(jobs) + len(ends) <= _MOST_JOBS:
             return None
-        return _Parents(tuple(sorted(tasks)), tuple(dict.fromkeys(jobs)), tuple(dict.fromkeys(ends)))
+        return _Parents(tuple(sorted(set(tasks))), tuple(dict.fromkeys(jobs)), tuple(dict.fromkeys(ends)))
+
+    def _direct(self, instance: Instance) -> Iterator[tuple[int, list[str] | None]]:
+        """Yield the steps of the direct parents and barriers of an instance, with their jobs as `_jobs_of_each`."""
+        plan = self._state.plan
+        after = plan.step_of(instance).after
+        for parent in instance.parents:
+            step = plan.instances[parent].step
+            yield step, self._jobs_of_each((parent,), by_end=step in after)
+        for barrier in instance.barriers:
+            step = plan.instances[plan.barriers[barrier][0]].step
+            key = barrier, step in after
+            if key not in self._barriers:
+                self._barriers[key] = self._jobs_of_each(plan.barriers[barrier], by_end=step in after)
+            yield step, self._barriers[key]
+
+    def _jobs_of_each(self, parents: Sequence[int], *, by_end: bool) -> list[str] | None:
+        """Return the jobs of the parents that need one; None if these are too many, or cannot all be bound to."""
+        state, jobs = self._state, list[str]()
+        for parent in parents:
+            if state.status[parent] in (OVER if by_end else DONE):
+                continue
+            if not self._is_bindable(parent, by_end=by_end) or len(jobs) >= _MOST_JOBS:
+                return None
+            jobs.append(state.attempts[parent][-1].job)
+        return jobs
 
     def _is_bindable(self, index: int, *, by_end: bool) -> bool:
         state = self._state

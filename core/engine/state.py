@@ -96,7 +96,7 @@ class StudyState(DurableState):
     def children(self, index: int) -> tuple[list[int], list[int]]:
         """Return the direct dependents of an instance, and the steps that depend on its whole step (funnels)."""
         graph = self._index.graph
-        return graph.children[index], graph.funnel_users[self.plan.instances[index].step]
+        return graph.dependents(index), graph.funnel_users[self.plan.instances[index].step]
 
     # --- events
 
@@ -105,7 +105,7 @@ class StudyState(DurableState):
         self._table.now = event.at
         match event:
             case ev.DriverStarted():
-                self.driver = DriverInfo(event.epoch, event.host, event.pid, event.at)
+                self.driver = DriverInfo(event.epoch, event.host, event.pid, event.at, event.cluster)
                 self.result = ""
             case ev.DriverStopped():
                 self.driver.stopped = event.reason
@@ -136,7 +136,9 @@ class StudyState(DurableState):
             case ev.Returned():
                 self._withdraw(event, Verb.RETURN)
             case ev.AllocationEvent():
-                self.allocations.apply(event)
+                self.allocations.apply(event, self.driver.cluster)
+            case ev.ClusterFound():
+                self.found_on(event.cluster)
             case ev.SlurmSilent():
                 self.slurm_silent_since = self.slurm_silent_since or event.at
                 self.slurm_message = event.message
@@ -212,8 +214,8 @@ class StudyState(DurableState):
         for (index, number), task in zip(event.members, tasks, strict=True):
             attempts = self.attempts.setdefault(index, [])
             before = attempts.pop() if attempts and attempts[-1].number == number else None  # deferred or never arrived
-            changes = tuple(self.changes.get(index, {}).items())
-            attempt = Attempt(number, event.submission, event.backend, changes=changes, task=task, after=event.after)
+            attempt = Attempt(number, event.submission, event.backend, task=task, after=event.after)
+            attempt.changes, attempt.cluster = tuple(self.changes.get(index, {}).items()), self.driver.cluster
             attempt.allocation, attempt.automatic = event.allocation, index in self.retried_automatically
             attempt.unclear = before is not None and before.unclear
             attempts.append(attempt)
@@ -226,7 +228,7 @@ class StudyState(DurableState):
         self.deferred = ""
         for index, attempt in members:
             attempt.job = attempt.job or (event.job if attempt.task < 0 else f"{event.job}_{attempt.task}")
-            attempt.node = attempt.node or event.node
+            attempt.node, attempt.cluster = attempt.node or event.node, event.cluster or attempt.cluster
             attempt.submitted_at = event.at
             if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
                 attempt.reason = ""
@@ -283,6 +285,8 @@ class StudyState(DurableState):
     def _started(self, event: ev.Started) -> None:
         attempt = self._current(event.instance, event.attempt)
         self._table.change(event.instance, Verb.OBSERVE, Status.RUNNING)
+        if attempt.allocation:
+            self.allocations.note_started(attempt.allocation)
         if attempt.job not in ("", event.job):
             self._table.unbind_children(event.instance)
         # Follow the job that holds the claim, whatever sbatch answered.
@@ -337,6 +341,8 @@ class StudyState(DurableState):
             attempt.ended_at, attempt.cause, attempt.reason = event.at, event.cause, ""
             if verb is Verb.RETURN:
                 attempt.returned = attempt.started_at > 0
+                if attempt.allocation and not attempt.returned:
+                    self.allocations.note_not_begun(attempt.allocation, event.cause)
             elif index not in self.to_unbind:  # Slurm would not start it
                 self.dependency_never_satisfied.add(index)
             target = Status.CANCELLED if attempt.cancelled else self._table.unsubmitted_status(index)
@@ -385,6 +391,7 @@ class StudyState(DurableState):
         else:
             self.retried_automatically.discard(index)
             self.failure_hook_ran, self.retried_at = False, event.at
+            self.allocations.forgive()
         changes = {**self.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self.changes[index] = changes

@@ -9,6 +9,12 @@ _TEXT = """\
 #!/bin/sh
 {directives}
 # An allocation that many instances share: what runs in it stands in allocations/{name}.list.
+set -- "$-" # bash as sh takes options from an exported SHELLOPTS: they are for the scripts, as in job.sh
+{{ set +abCefmuvx; }} 2>/dev/null
+case $1 in
+'' | hB) mtui_options=: ;;
+*) mtui_options="set -$1" ;;
+esac
 mtui_home={home}
 mtui_python={python}
 mtui_records=$mtui_home/allocations/{name}.records
@@ -36,7 +42,7 @@ mtui_wait() {{
 
 # Python looks for modules in the current directory first; there are none in /.
 if (cd / && exec "$mtui_python" -c "import $mtui_leader"); then
-    (cd / && exec "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
+    (cd / && eval "$mtui_options" && exec "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
     mtui_wait
     [ "$mtui_code" = 0 ] || sleep 1 # its workers end what they ran when they lose it
     mtui_over "its leader ended with code $mtui_code"

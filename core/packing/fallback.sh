@@ -8,6 +8,18 @@
 #
 # Runs only instances of one node without parents; job.sh claims them and writes their records to the spool.
 # All names begin with mtui_: assigning to a variable that the user has exported would change it for the scripts.
+{ # bash as sh takes options from exported SHELLOPTS and BASHOPTS: as in job.sh
+    set -- "$-" "$@"
+    set +abCefmuvx
+    case $1 in
+    '' | hB) mtui_options=: ;;
+    *) mtui_options="set -$1" ;;
+    esac
+    shift
+    case ${BASHOPTS-} in
+    *failglob*) shopt -u failglob && mtui_options="$mtui_options; shopt -s failglob" ;;
+    esac
+} 2>/dev/null
 mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / $4))
 [ "$mtui_slots" -gt 0 ] || mtui_slots=1
 shift 4
@@ -121,8 +133,11 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the shell
     mtui_out=$mtui_log.out mtui_err=$mtui_log.err
     [ -d "$mtui_workspace" ] || mtui_out=/dev/null mtui_err=/dev/null
     # shellcheck disable=SC2016
-    sh -c 'echo "$SLURMD_NODENAME $$" >"$0"; exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
-        </dev/null >>"$mtui_out" 2>>"$mtui_err"
+    (
+        eval "$mtui_options" 2>/dev/null
+        exec sh -c 'set +eC; echo "$SLURMD_NODENAME $$" >"$0"; exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
+            </dev/null >>"$mtui_out" 2>>"$mtui_err"
+    )
     : >"$mtui_taken/$mtui_attempt" # the process id may be reused
 }
 

@@ -20,6 +20,7 @@ from ..errors import may_pass
 from . import node, transport
 from .orphans import kill_orphans
 from .protocol import NOT_BEGUN
+from .script_file import REFUSED, ScriptRefused, open_script
 
 # Exit codes of attempts that could not be started, from sysexits.h.
 _NO_WORKSPACE, _NOT_STARTED = 72, 71
@@ -31,6 +32,7 @@ _IGNORED = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
+_SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -119,13 +121,23 @@ class Worker:
             again = NOT_BEGUN if may_pass(error) else ""
             self._ended.append((attempt, _NO_WORKSPACE, again, "the workspace is not there"))
             return
+        try:
+            script, by_name = open_script(workspace, order["script"])
+        except ScriptRefused as error:
+            self._ended.append((attempt, REFUSED, "", str(error)))
+            return
+        except OSError as error:
+            again = NOT_BEGUN if may_pass(error) else ""
+            self._ended.append((attempt, _NOT_STARTED, again, f"its script cannot be read: {error.strerror}"))
+            return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
         if self._cores:
             places: list[int] = order["cores"]
             self._pin({cpu for place in places for cpu in self._cores[place]})
         try:
-            process = self._spawn([*self._shell, order["script"]], order["stem"], environment)
+            shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
+            process = self._spawn([*self._shell, shown], order["stem"], environment, None if by_name else script)
         except OSError as error:
             again = NOT_BEGUN if may_pass(error) else ""
             self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
@@ -133,6 +145,7 @@ class Worker:
             self._attempts[process] = attempt
             self._processes[attempt] = process
         finally:
+            os.close(script)
             if self._cores:
                 self._pin(self._all)
 
@@ -140,12 +153,13 @@ class Worker:
         with suppress(OSError):  # then it runs without binding
             os.sched_setaffinity(0, cpus)
 
-    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes]) -> int:
+    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes], script: int | None) -> int:
         return os.posix_spawnp(
             argv[0],
             argv,
             environment,
             file_actions=(
+                *(() if script is None else ((os.POSIX_SPAWN_DUP2, script, _SCRIPT),)),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, f"{stem}.out", _APPEND, 0o666),
                 (os.POSIX_SPAWN_OPEN, 2, f"{stem}.err", _APPEND, 0o666),

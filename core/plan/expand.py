@@ -8,7 +8,7 @@ direct edge connects instances of the same row.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
@@ -61,8 +61,9 @@ def make_plan(
     slurm = study.batch.is_scheduled and not local
     steps: list[PlannedStep] = []
     instances: list[Instance] = []
+    groups = GroupBarriers(table)
     for step in ordered:
-        planned, members = _expand(step, environment, table, steps, position, slurm, hashws, len(instances))
+        planned, members = _expand(step, environment, groups, steps, position, slurm, hashws, len(instances))
         steps.append(planned)
         instances += members
     plan = Plan(
@@ -75,6 +76,7 @@ def make_plan(
         steps=tuple(steps),
         instances=tuple(instances),
         dependencies=dependencies,
+        barriers=groups.barriers,
     )
     _check_names(plan, {step.name: step.place for step in study.steps}, problems)
     _check_launchers(plan, study, problems)
@@ -107,7 +109,7 @@ def _in_order(steps: Iterable[Step], environment: Environment) -> list[Step]:
 def _expand(
     step: Step,
     environment: Environment,
-    table: ParameterTable,
+    groups: GroupBarriers,
     steps: list[PlannedStep],
     position: dict[str, int],
     slurm: bool,
@@ -115,6 +117,7 @@ def _expand(
     first: int,
 ) -> tuple[PlannedStep, list[Instance]]:
     """Plan one step, given the `steps` before it. Return it and its instances, numbered from `first`."""
+    table = groups.table
     targets = [dependency_target(environment.apply(written)) for written in (*step.depends, *step.after)]
     parents = tuple(dict.fromkeys(position[name] for name, funnel in targets if not funnel))
     funnels = tuple(dict.fromkeys(position[name] for name, funnel in targets if funnel))
@@ -125,7 +128,7 @@ def _expand(
     used = {key for key in table.keys if any(uses_parameter(text, key) for text in texts)}
     for other in (*parents, *(index for index in references if index not in funnels)):
         used.update(steps[other].used)
-    groups = tuple(position[name] for name in step.group if used.intersection(steps[position[name]].used))
+    grouped = tuple(position[name] for name in step.group if used.intersection(steps[position[name]].used))
     planned = PlannedStep(
         index=len(steps),
         name=step.name,
@@ -135,16 +138,16 @@ def _expand(
         restart=environment.apply(step.restart),
         run=run,
         parents=parents,
-        funnels=tuple(funnel for funnel in funnels if funnel not in groups),
+        funnels=tuple(funnel for funnel in funnels if funnel not in grouped),
         references=references,
         used=tuple(sorted(used)),
         scheduled=slurm and bool(run.get("nodes") or run.get("procs")),
         after=tuple(sorted(after)),
-        groups=groups,
+        groups=grouped,
         retry=step.retry,
     )
     if used:
-        members, by_row = _rows(planned, table, steps, hashws, first)
+        members, by_row = _rows(planned, groups, steps, hashws, first)
     else:
         direct = tuple(steps[parent].instances[0] for parent in parents)
         members, by_row = [Instance(first, step.name, planned.index, -1, planned.folder, planned.folder, direct)], ()
@@ -152,13 +155,12 @@ def _expand(
 
 
 def _rows(
-    step: PlannedStep, table: ParameterTable, steps: list[PlannedStep], hashws: bool, first: int
+    step: PlannedStep, groups: GroupBarriers, steps: list[PlannedStep], hashws: bool, first: int
 ) -> tuple[list[Instance], tuple[int, ...]]:
     """Return the instances of a parameterized step, and the index of the instance of each row."""
-    combinations = table.combinations(step.used)
+    combinations = groups.table.combinations(step.used)
     number = {combination: first + n for n, combination in enumerate(dict.fromkeys(combinations))}
     width = len(str(len(number) - 1))
-    groups = [RowGroup(table, step, steps[group]) for group in step.groups]
     members: list[Instance] = []
     for row, combination in enumerate(combinations):
         index = number[combination]
@@ -173,22 +175,38 @@ def _rows(
             workspace = f"{step.folder}/{path_component(combination)}"
         parents = [steps[parent].by_row[row] if steps[parent].by_row else steps[parent].instances[0]
                    for parent in step.parents]  # fmt: skip
-        parents += (parent for group in groups for parent in group.of(row))
-        members.append(Instance(index, name, step.index, row, workspace, stem, tuple(dict.fromkeys(parents))))
+        barriers = groups.of(step, steps, row)
+        parents = list(dict.fromkeys(parents))
+        members.append(Instance(index, name, step.index, row, workspace, stem, tuple(parents), barriers))
     return members, tuple(number[combination] for combination in combinations)
 
 
-class RowGroup:
-    """For each row of a step, the instances of a funnel's step with the same values of shared parameters."""
+class GroupBarriers:
+    """The barriers of a plan: for rows of a step, the instances of a group's step with the same shared parameters."""
 
-    def __init__(self, table: ParameterTable, step: PlannedStep, funnel: PlannedStep) -> None:
-        self._shared = list(table.label_rows([key for key in step.used if key in funnel.used]))
-        self._members: dict[tuple[str, ...], dict[int, None]] = {}
-        for row, index in enumerate(funnel.by_row):
-            self._members.setdefault(self._shared[row], {})[index] = None
+    def __init__(self, table: ParameterTable) -> None:
+        self.table = table
+        self._members: list[tuple[int, ...]] = []
+        self._by_row: dict[tuple[int, int], list[int]] = {}  # step, step of the group -> barrier of each row
 
-    def of(self, row: int) -> Iterable[int]:
-        return self._members[self._shared[row]]
+    @property
+    def barriers(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(self._members)
+
+    def of(self, step: PlannedStep, steps: Sequence[PlannedStep], row: int) -> tuple[int, ...]:
+        """Return the barriers that a step's instance of a row waits for. `steps` are those before it, or all."""
+        return tuple(self._rows(step, steps[group])[row] for group in step.groups)
+
+    def _rows(self, step: PlannedStep, funnel: PlannedStep) -> list[int]:
+        if (step.index, funnel.index) not in self._by_row:
+            shared = list(self.table.label_rows([key for key in step.used if key in funnel.used]))
+            members: dict[tuple[str, ...], dict[int, None]] = {}
+            for row, index in enumerate(funnel.by_row):
+                members.setdefault(shared[row], {})[index] = None
+            number = {values: len(self._members) + place for place, values in enumerate(members)}
+            self._members += map(tuple, members.values())
+            self._by_row[step.index, funnel.index] = [number[values] for values in shared]
+        return self._by_row[step.index, funnel.index]
 
 
 def _with_environment(value: RunValue, environment: Environment) -> RunValue:

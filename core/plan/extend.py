@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ..errors import UsageError
-from .expand import RowGroup, path_component
+from .expand import GroupBarriers, path_component
 from .parameter_table import ParameterTable
 from .study_plan import Instance, Plan, PlannedStep
 
@@ -35,16 +35,20 @@ def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
         steps=tuple(builder.steps),
         instances=tuple(builder.instances),
         sizes=sizes,
+        barriers=builder.groups.barriers,
     )
 
 
 def widened_funnels(plan: Plan, size: int) -> list[int]:
     """Return those of the first `size` instances that have parents which were added later: by a funnel."""
     found: list[int] = []
+    wider = {barrier for barrier, members in enumerate(plan.barriers) if any(member >= size for member in members)}
     for step in plan.steps:
         over_new = any(index >= size for funnel in step.funnels for index in plan.steps[funnel].instances[-1:])
-        for index in step.instances:
-            if index < size and (over_new or any(parent >= size for parent in plan.instances[index].parents)):
+        for index in step.instances if over_new or step.groups else ():
+            instance = plan.instances[index]
+            grown = any(parent >= size for parent in instance.parents) or not wider.isdisjoint(instance.barriers)
+            if index < size and (over_new or grown):
                 found.append(index)
     return found
 
@@ -65,7 +69,7 @@ class _PlanExtender:
         self._first = len(plan.instances)
         self._names = {instance.name for instance in plan.instances}
         self._folders = {instance.workspace for instance in plan.instances}
-        self._groups: dict[tuple[int, int], RowGroup] = {}
+        self.groups = GroupBarriers(table)
         self.steps: list[PlannedStep] = []
         self.instances: list[Instance] = list(plan.instances)
 
@@ -83,10 +87,9 @@ class _PlanExtender:
                     self.instances.append(self._instance(step, row, combinations[row], len(members) - 1))
                 by_row.append(number[combinations[row]])
         self.steps.append(replace(step, instances=_short(members), by_row=tuple(by_row)))
-        for index in step.instances if step.groups else ():
+        for index in members if step.groups else ():
             instance = self.instances[index]
-            parents = dict.fromkeys((*instance.parents, *self._of_groups(step, instance.row)))
-            self.instances[index] = replace(instance, parents=tuple(parents))
+            self.instances[index] = replace(instance, barriers=self.groups.of(step, self.steps, instance.row))
 
     def _instance(self, step: PlannedStep, row: int, combination: str, place: int) -> Instance:
         name = f"{step.name}_{combination}"
@@ -107,13 +110,6 @@ class _PlanExtender:
         for index in step.parents:
             parent = self.steps[index]
             yield parent.by_row[row] if parent.by_row else parent.instances[0]
-        yield from self._of_groups(step, row)
-
-    def _of_groups(self, step: PlannedStep, row: int) -> Iterable[int]:
-        for index in step.groups:
-            if (step.index, index) not in self._groups:
-                self._groups[step.index, index] = RowGroup(self._table, step, self.steps[index])
-            yield from self._groups[step.index, index].of(row)
 
 
 def _short(members: list[int]) -> Sequence[int]:

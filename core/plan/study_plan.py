@@ -1,7 +1,7 @@
 """The plan of a study: every instance and edge, frozen before the first instance runs.
 
 Scripts are not stored: `instance_script.render` creates the text of an instance when it is needed, so a plan of 100,000
-instances stays small. A funnel is one entry in `PlannedStep.funnels`, not an edge per pair.
+instances stays small. A funnel is one entry in `PlannedStep.funnels`, and a group is one barrier, not an edge per pair.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class PlannedStep:
     instances: Sequence[int] = ()
     by_row: Sequence[int] = ()  # for each parameter row, its instance; empty if `used` is
     after: tuple[int, ...] = ()  # those of its parents and funnels that it depends on even if they fail
-    groups: tuple[int, ...] = ()  # grouped funnels: their instances with the same parameters are direct parents
+    groups: tuple[int, ...] = ()  # grouped funnels: their instances with the same parameters are parents
     retry: Mapping[str, RetryRule] = field(default_factory=dict[str, RetryRule])  # by cause
     skipped: str = ""  # why its instances are not run; they count as finished
 
@@ -54,8 +54,8 @@ class Instance:
     """One step for one combination of the parameters that it uses.
 
     `row` is the first parameter row with this combination, -1 if the step uses no parameter. `workspace` is relative to
-    the study directory, `stem` is the start of the names of its script and output files. `parents` are the direct ones;
-    funnels are in the step.
+    the study directory, `stem` is the start of the names of its script and output files. `parents` are the direct ones,
+    `barriers` those of its groups, by their index in `Plan.barriers`; funnels are in the step.
     """
 
     index: int
@@ -65,6 +65,7 @@ class Instance:
     workspace: str
     stem: str
     parents: tuple[int, ...]
+    barriers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class Plan:
     dependencies: tuple[Dependency, ...] = ()
     # If rows were added after the study began: the number of instances at the start, and after each addition.
     sizes: tuple[int, ...] = ()
+    barriers: tuple[tuple[int, ...], ...] = ()  # instances of one step that others wait for as a group
 
     @property
     def uses_slurm(self) -> bool:
@@ -97,8 +99,9 @@ class Plan:
     def parents(self, instance: Instance) -> Iterator[int]:
         """Yield the indices of all parents, including those by funnel, each once."""
         seen: set[int] = set()
+        barriers = (self.barriers[barrier] for barrier in instance.barriers)
         funnels = (self.steps[step].instances for step in self.steps[instance.step].funnels)
-        for group in (instance.parents, *funnels):
+        for group in (instance.parents, *barriers, *funnels):
             for index in group:
                 if index not in seen:
                     seen.add(index)

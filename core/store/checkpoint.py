@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import temporary_name
 from ..engine.state import Impossible, StudyState
 from ..engine.state_codec import Damaged, from_lines, to_lines
 from ..file_reading import open_file, read_rest
@@ -24,7 +25,7 @@ from .study_file import StudyFile, without_collection
 
 def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudyState, read: Mapping[str, int]) -> None:
     """Write the state; `read` is how many bytes of each journal segment it contains. Raises OSError."""
-    temporary = directory.checkpoint.with_suffix(".tmp")
+    temporary = temporary_name(directory.checkpoint)
     with temporary.open("w", encoding="ascii") as file:
         file.write(json.dumps({"study_id": study.study_id, "read": dict(read)}) + "\n")
         for line in to_lines(state):
@@ -46,6 +47,18 @@ def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState,
                 state.apply(event)
         gc.freeze()  # it stays: looking through it for garbage would hold everything up, again and again
         return state, read
+
+
+def read_further(directory: StudyDirectory, state: StudyState, read: dict[str, int]) -> None:
+    """Apply to a state what was written to the journal since it was loaded. Raises StudyDirectoryError."""
+    for event in read_events(directory.journal, read):
+        with suppress(Impossible):
+            state.apply(event)
+
+
+def is_usable(directory: StudyDirectory, study: StudyFile) -> bool:
+    """Whether there is a checkpoint that readers of the study use."""
+    return _kept(directory, study) is not None
 
 
 def _kept(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]] | None:

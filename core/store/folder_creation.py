@@ -6,6 +6,8 @@ import shutil
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from ..durable_files import sync_directory
+
 
 def make_folder(place: Path, undo: ExitStack) -> None:
     """Make a folder and those above it. `undo` removes it with its content, and those above if they are empty.
@@ -16,6 +18,7 @@ def make_folder(place: Path, undo: ExitStack) -> None:
         with suppress(FileExistsError):  # made meanwhile, by another start
             folder.mkdir()
             undo.callback(_remove_empty, folder)
+            sync_directory(folder.parent)
     place.mkdir()
     undo.callback(shutil.rmtree, place, ignore_errors=True)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
+from ..durable_files import sync_directory, write_durably
 from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
 from ..file_reading import read_text
@@ -26,18 +27,24 @@ VERSION = 1
 
 
 def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
-    """Drop a command; its id. Raises StudyDirectoryError if it cannot be written."""
+    """Drop a command, on the disk when this returns; its id. Raises StudyDirectoryError if it cannot be written."""
     host = socket.gethostname().replace("/", "_")
     command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"
     record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": dict(options)}
     try:
         temporary = inbox / "tmp" / command
-        temporary.write_text(json.dumps(record), encoding="utf-8")
+        write_durably(temporary, json.dumps(record).encode("utf-8"))
         temporary.rename(inbox / "new" / command)
+        sync_directory(inbox / "new")
     except OSError as error:
         hint = "only who started the study can give it commands; otherwise: mtui doctor DIR"
         raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}", hint) from None
     return command
+
+
+def withdraw_command(inbox: Path, command: str) -> None:
+    """Remove a command that no driver has taken."""
+    (inbox / "new" / command).unlink(missing_ok=True)
 
 
 def pending_commands(inbox: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
 from ..errors import StudyDirectoryError
@@ -34,6 +35,7 @@ class Journal:
         self.path = segment(folder, epoch)
         try:
             self._file = self.path.open("xb", buffering=0)
+            sync_directory(folder)
         except OSError as error:
             raise StudyDirectoryError(f"cannot write the journal {self.path}: {error.strerror}") from None
         self._buffer = bytearray()
@@ -102,6 +104,17 @@ def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev
             raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
         yield from parse_lines(data, str(path))
         known[path.name] = known.get(path.name, 0) + data.rfind(b"\n") + 1
+
+
+def segment_ends(folder: Path) -> list[tuple[str, bool]]:
+    """The names of all segments, and whether the last line of each is complete."""
+    ends: list[tuple[str, bool]] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        with suppress(OSError), open_file(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            ends.append((path.name, file.read() in (b"", b"\n")))
+    return ends
 
 
 def end_of_journal(journal: Path) -> tuple[str, float]:

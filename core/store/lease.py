@@ -14,13 +14,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from ..debug_log import get_logger
+from ..durable_files import create_durably, replace_file
 from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
-from ..file_reading import read_text
+from ..file_reading import read_bytes, read_text
 
 BEAT_EVERY = 10.0  # seconds between two heartbeats
 _log = get_logger(__name__)
@@ -42,6 +44,8 @@ class Owner:
     start: str  # the process's start time in the kernel's ticks: pids are used again
     since: float
     slurm_job: str = ""
+    slurm_job_name: str = ""  # this and the next tell the job from another one with its id
+    slurm_cluster: str = ""
 
     @property
     def words(self) -> str:
@@ -70,7 +74,8 @@ class LeaseState(Enum):
         return self in (LeaseState.RELEASED, LeaseState.DEAD)
 
 
-JobEnded = Callable[[str], bool]
+_OWNER_FIELDS = frozenset(field.name for field in fields(Owner))
+JobEnded = Callable[[Owner], bool]
 
 
 def this_host() -> str:
@@ -110,23 +115,63 @@ def _path(folder: Path, epoch: int, suffix: str = "") -> Path:
 
 
 def read_current_owner(folder: Path) -> Owner | None:
-    """The holder of the highest epoch, whether it still drives or not. Raises StudyDirectoryError."""
+    """The holder of the highest epoch, whether it still drives or not. Raises StudyDirectoryError.
+
+    A file that is empty or truncated, as a power cut may leave one, is of a driver that never drove.
+    """
     try:
-        epochs = [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-        if not epochs:
-            return None
-        return Owner(**json.loads(read_text(_path(folder, max(epochs)))))
-    except (OSError, ValueError, TypeError) as error:
-        hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
-        raise StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint) from None
+        for epoch in sorted(_epochs(folder), reverse=True):
+            if owner := _read(folder, epoch):
+                return owner
+    except (OSError, TypeError, AttributeError) as error:
+        raise _unreadable(folder, error) from None
+    return None
 
 
 def read_owner(folder: Path, epoch: int) -> Owner | None:
     """Who held an epoch; None if its file cannot be read."""
     try:
-        return Owner(**json.loads(read_text(_path(folder, epoch))))
-    except (OSError, ValueError, TypeError):
+        return _read(folder, epoch)
+    except (OSError, TypeError, AttributeError):
         return None
+
+
+def torn_owners(folder: Path) -> list[Path]:
+    """The owner files that are empty or truncated. Raises OSError."""
+    paths = [_path(folder, epoch) for epoch in sorted(_epochs(folder))]
+    return [path for path in paths if _parse(read_bytes(path)) is None]
+
+
+def _epochs(folder: Path) -> list[int]:
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+
+
+def _read(folder: Path, epoch: int) -> Owner | None:
+    """Read one owner; None if its file is empty or truncated. Raises OSError, TypeError, AttributeError."""
+    record = _parse(read_bytes(_path(folder, epoch)))
+    # Fields that a newer mtui added say nothing about who drives.
+    return None if record is None else Owner(**{key: value for key, value in record.items() if key in _OWNER_FIELDS})
+
+
+def _parse(data: bytes) -> Any:
+    """The JSON value in a file; None if it is not complete."""
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _next_epoch(folder: Path) -> int:
+    """One more than the highest, torn files included. Raises StudyDirectoryError."""
+    try:
+        return max(_epochs(folder), default=0) + 1
+    except OSError as error:
+        raise _unreadable(folder, error) from None
+
+
+def _unreadable(folder: Path, error: Exception) -> StudyDirectoryError:
+    hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
+    return StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint)
 
 
 class Liveness:
@@ -163,7 +208,7 @@ class Liveness:
             return LeaseState.DEAD
         if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
             self._next_job_ask = now + _JOB_ASK_EVERY
-            if self._job_ended(owner.slurm_job):
+            if self._job_ended(owner):
                 return LeaseState.DEAD
         if self._moved:
             return LeaseState.ALIVE
@@ -225,6 +270,7 @@ class Lease:
         """
         pause = threading.Event()
         while True:
+            epoch = _next_epoch(folder)  # before the owner is read: one that is taken meanwhile is not passed over
             before = read_current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
@@ -235,33 +281,28 @@ class Lease:
                         f"a driver holds this study: {before.words}",
                         "a study has one driver at a time; watch it with 'mtui DIR' or 'mtui status DIR'",
                     )
-            lease = cls._create(folder, before)
+            lease = cls._create(folder, epoch, before)
             if lease:
                 return lease
 
     @classmethod
-    def _create(cls, folder: Path, before: Owner | None) -> Lease | None:
-        """Create the next epoch; None if another was quicker."""
+    def _create(cls, folder: Path, epoch: int, before: Owner | None) -> Lease | None:
+        """Create an epoch, on the disk before anything is done in it; None if another was quicker."""
         pid = os.getpid()
         owner = Owner(
-            epoch=before.epoch + 1 if before else 1,
+            epoch=epoch,
             host=this_host(),
             boot=boot_id(),
             pid=pid,
             start=process_start(pid),
             since=time.time(),
             slurm_job=os.environ.get("SLURM_JOB_ID", ""),
+            slurm_job_name=os.environ.get("SLURM_JOB_NAME", ""),
+            slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
-        unique = folder / f".{owner.host}.{pid}.{threading.get_ident()}.{time.monotonic_ns()}"
         try:
-            unique.write_text(json.dumps(asdict(owner)), encoding="utf-8")
-            try:
-                os.link(unique, _path(folder, owner.epoch))
-            except FileExistsError:
-                if unique.stat().st_nlink != 2:  # NFS may report a link that it made as failed
-                    return None
-            finally:
-                unique.unlink()
+            if not create_durably(_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):
+                return None
             lease = cls(folder, owner, before)
             try:
                 lease.beat(time.monotonic())
@@ -277,9 +318,7 @@ class Lease:
         if now >= self._next_beat:
             self._next_beat = now + BEAT_EVERY
             self._count += 1
-            temporary = _path(self._folder, self.owner.epoch, ".beat.tmp")
-            temporary.write_text(f"{self._count}\n", encoding="utf-8")
-            temporary.replace(_path(self._folder, self.owner.epoch, ".beat"))
+            replace_file(_path(self._folder, self.owner.epoch, ".beat"), f"{self._count}\n".encode("ascii"))
 
     def is_lost(self) -> bool:
         """Whether another driver holds a higher epoch, or the directory is gone."""

@@ -7,9 +7,11 @@ import io
 import time
 from pathlib import Path
 
+from ..durable_files import replace_file
 from ..engine.attempt import Attempt
 from ..engine.state import StudyState
 from ..engine.status import LIVE, Status
+from ..file_reading import WHOLE, read_text
 from ..plan.study_plan import Instance
 
 COLUMNS = (
@@ -94,6 +96,13 @@ def _duration(seconds: float) -> str:
 
 def write_status(path: Path, state: StudyState, now: float) -> None:
     """Replace the file in one move, so that a reader never sees half of it. Raises OSError."""
-    temporary = path.with_name(".status.csv.tmp")
-    temporary.write_text(status_table(state, now), encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    replace_file(path, status_table(state, now).encode("utf-8", "backslashreplace"))
+
+
+def is_complete(path: Path, state: StudyState) -> bool:
+    """Whether the file has its columns, and a row for each instance."""
+    try:
+        rows = list(csv.reader(io.StringIO(read_text(path, WHOLE, "replace"))))
+    except (OSError, csv.Error):
+        return False
+    return len(rows) == len(state.plan.instances) + 1 and all(len(row) == len(COLUMNS) for row in rows)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -35,6 +36,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..claims import Claims
+from ..durable_files import sync_directory, sync_tree
 from ..errors import TRY_DOCTOR, DirectoryTaken, StudyDirectoryError
 from ..file_reading import WHOLE, read_bytes
 from ..plan.expand import path_component
@@ -44,7 +46,9 @@ from ..plan.study_plan import Instance, Plan
 from .folder_creation import make_folder
 from .name_index import STUDY_FILE
 
-_FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_ONE_BLOCK = 4096  # bytes: a power cut leaves such a script whole or empty, and job.sh refuses an empty one
+FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,25 @@ def open_study(path: Path) -> StudyDirectory:
             f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
         )
     if not directory.study_file.exists():
+        if directory.home.is_dir():
+            raise _incomplete(directory)
         raise StudyDirectoryError(
             f"{path} is not a study directory", "give a study file (.yaml) to start one, or the directory of a study"
         )
     return directory
+
+
+def _incomplete(directory: StudyDirectory) -> StudyDirectoryError:
+    """The error for a directory of a study without its plan."""
+    if any(directory.journal.glob("*.jsonl")):
+        return StudyDirectoryError(
+            f"the plan of the study in {directory.root} is missing: {directory.study_file}",
+            "restore that file from a backup, or start a new study: mtui -o NEW STUDY.yaml",
+        )
+    return StudyDirectoryError(
+        f"the study in {directory.root} was not created completely, and nothing of it has run",
+        f"remove the directory, and start the study again: rm -r {shlex.quote(str(directory.root))}",
+    )
 
 
 def require_own(directory: StudyDirectory) -> None:
@@ -219,21 +238,29 @@ def create_directory(root: Path, spec_text: str, files: list[Path], undo: ExitSt
         except OSError as error:
             raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         try:
+            root.chmod(stat.S_IMODE(root.stat().st_mode) & ~_OTHERS_WRITE)  # or others could replace what is in it
             directory.home.mkdir(mode=0o700)
-            for folder in _FOLDERS:
+            for folder in FOLDERS:
                 (directory.home / folder).mkdir(parents=True, exist_ok=True)
             (root / "study.yaml").write_text(spec_text, encoding="utf-8")
             for file in files:
                 shutil.copy(file, root / file.name)
-            core = Path(__file__).parent.parent
-            for script in (core / "backends" / "job.sh", core / "packing" / "fallback.sh"):
+            for script in runner_sources():
                 shutil.copyfile(script, directory.home / script.name)
+            sync_tree(root)  # before study.json is written, which makes it a study
+            sync_directory(root.parent)
         except OSError as error:
             raise StudyDirectoryError(f"cannot write {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         kept = made.pop_all()
         if undo:
             undo.push(kept)
     return directory
+
+
+def runner_sources() -> tuple[Path, Path]:
+    """The files of the product that a study has copies of: its jobs run them on any node."""
+    core = Path(__file__).parent.parent
+    return core / "backends" / "job.sh", core / "packing" / "fallback.sh"
 
 
 def prepare_attempt(
@@ -289,23 +316,32 @@ def _write_script(folder: str, name: str, text: str, attempt: int) -> None:
         _write_new(path, data)
     except FileExistsError:
         there = Path(path)
-        if read_bytes(there, WHOLE) == data:
+        if read_bytes(there, WHOLE) == data and not there.stat().st_mode & _OTHERS_WRITE:
             return
         if attempt > 1:
             with suppress(FileExistsError):
                 kept_output(there, attempt - 1).hardlink_to(there)
-        temporary = f"{folder}/.{name[-200:]}.tmp"
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)  # noqa: PTH108
-        _write_new(temporary, data)
-        os.replace(temporary, path)  # noqa: PTH105
+        replace_script(folder, name, data)
+
+
+def replace_script(folder: str, name: str, data: bytes) -> None:
+    """Put a script in the place of another one. Raises OSError."""
+    temporary = f"{folder}/.{name[-200:]}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)  # noqa: PTH108
+    _write_new(temporary, data)
+    os.replace(temporary, f"{folder}/{name}")  # noqa: PTH105
 
 
 def _write_new(path: str, data: bytes) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o766)  # and what the umask leaves of it
+    """Write a script that nobody else may write to, whatever the umask: job.sh refuses any other."""
+    size = len(data)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o744)
     try:
         while data:
             data = data[os.write(file, data) :]
+        if size > _ONE_BLOCK:
+            os.fsync(file)
     finally:
         os.close(file)
 

@@ -10,13 +10,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..durable_files import write_durably
 from ..errors import TRY_DOCTOR, StudyDirectoryError
-from ..file_reading import WHOLE, read_text
+from ..file_reading import WHOLE, read_bytes
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1
+_WITHOUT_PLAN = "mtui doctor DIR shows what is left of the study; without its plan it cannot go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class StudyFile:
 
 
 def write_study_file(path: Path, study: StudyFile) -> None:
-    """Write it whole or not at all; raises StudyDirectoryError.
+    """Write it whole or not at all, and on the disk; raises StudyDirectoryError.
 
     The study's own dependencies are left out: they were brought in before it started.
     """
@@ -71,17 +73,18 @@ def write_study_file(path: Path, study: StudyFile) -> None:
         "local": plan.local,
         "batch": {"type": plan.batch.type, "shell": plan.batch.shell, "values": dict(plan.batch.values)},
         "sizes": plan.sizes,
+        "barriers": plan.barriers,
         "parameters": {name: getattr(plan.parameters, name) for name in ParameterTable.__slots__},
         "steps": [_step(step) for step in plan.steps],
         "instances": [
-            [item.name, item.step, item.row, item.workspace, item.stem, item.parents] for item in plan.instances
+            [item.name, item.step, item.row, item.workspace, item.stem, item.parents]
+            + ([item.barriers] if item.barriers else [])
+            for item in plan.instances
         ],
     }
-    temporary = path.with_suffix(".tmp")
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     try:
-        text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))  # a path may hold what is not UTF-8
-        temporary.replace(path)
+        write_durably(path, text.encode("utf-8", "backslashreplace"))  # a path may hold what is not UTF-8
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {path}: {error.strerror}", TRY_DOCTOR) from None
 
@@ -98,7 +101,10 @@ def _step(step: PlannedStep) -> dict[str, Any]:
 def read_study_file(path: Path) -> StudyFile:
     """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
     try:
-        content: dict[str, Any] = json.loads(read_text(path, WHOLE))
+        data = read_bytes(path, WHOLE)
+        if not data.strip(b"\0"):
+            raise StudyDirectoryError(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
+        content: dict[str, Any] = json.loads(data.decode("utf-8"))
         if content["v"] != VERSION:
             raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
         with without_collection():
@@ -114,7 +120,7 @@ def read_study_file(path: Path) -> StudyFile:
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyDirectoryError(f"{path} is damaged ({type(error).__name__})", "restore it from a backup") from None
+        raise StudyDirectoryError(f"{path} is damaged ({type(error).__name__})", _WITHOUT_PLAN) from None
 
 
 def _settings(values: dict[str, Any]) -> Settings:
@@ -141,10 +147,11 @@ def _plan(content: dict[str, Any]) -> Plan:
         ),
         steps=tuple(_read_step(record) for record in content["steps"]),
         instances=tuple(
-            Instance(index, name, step, row, workspace, stem, tuple(parents))
-            for index, (name, step, row, workspace, stem, parents) in enumerate(content["instances"])
+            Instance(index, name, step, row, workspace, stem, tuple(parents), tuple(*barriers))
+            for index, (name, step, row, workspace, stem, parents, *barriers) in enumerate(content["instances"])
         ),
         sizes=tuple(content.get("sizes", ())),
+        barriers=tuple(map(tuple, content.get("barriers", ()))),
     )
 
 

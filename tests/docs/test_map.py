@@ -11,7 +11,10 @@ import pytest
 from tests.docs.markdown import ROOT, tables
 from tests.unit import test_imports as source
 
-IMPORTED_BY_ALL = {"core", "core.claims", "core.debug_log", "core.errors", "core.file_reading", "core.isolated", "mtui"}
+IMPORTED_BY_ALL = {
+    *("core", "core.claims", "core.debug_log", "core.durable_files", "core.errors", "core.file_reading"),
+    *("core.isolated", "mtui"),
+}
 
 
 def package(module: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -116,7 +118,8 @@ class Job:
 class FakeSlurm:
     """The cluster. `order` and `mode` tell its programs how to err."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cluster: str = "alpha") -> None:
+        """`cluster` is its name: several may share directories."""
         self.folder = folder
         (folder / "bin").mkdir(parents=True, exist_ok=True)
         for name in ("jobs", "orders"):
@@ -125,6 +128,7 @@ class FakeSlurm:
             program = folder / "bin" / name
             program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{__file__}" {name} "{folder}" "$@"\n')
             program.chmod(0o755)
+        (folder / "cluster").write_text(cluster)
         self.env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
     # --- what a test tells it
@@ -142,6 +146,18 @@ class FakeSlurm:
     def release(self) -> None:
         """Let every sbatch answer that hangs."""
         (self.folder / "released").touch()
+
+    def lose_state(self) -> None:
+        """slurmctld loses its state: it knows no job, and counts from the beginning again. What runs goes on."""
+        (self.folder / "jobs").rename(self.folder / f"lost {time.monotonic_ns()}")
+        (self.folder / "jobs").mkdir()
+        if (self.folder / "numbers").exists():
+            shutil.rmtree(self.folder / "numbers")
+
+    def stranger(self, number: str, state: str = "RUNNING", name: str = "mt.00000000.1-1:other", **facts: str) -> Job:
+        """A job of the user that is not the study's."""
+        (self.folder / "numbers" / number.partition("_")[0]).mkdir(parents=True, exist_ok=True)
+        return _shown(self.folder / "jobs" / number, {"name": name, "state": state, **facts})
 
     # --- what a test sees of it
 
@@ -191,18 +207,22 @@ def main(program: str, folder: Path, words: list[str]) -> int:
             return _sbatch(folder, options, sys.stdin.read())
         case "squeue":
             for job in _jobs(folder, "squeue"):
-                print(f"{job.id}|{job.state}|{job.get('reason') or 'None'}|fake1|regular|{job.get('name')}")
+                limits = f"{job.get('qos') or 'regular'},{job.get('account') or 'b'}"
+                print(f"{job.id}|{job.state}|{job.get('reason') or 'None'}|fake1|{limits}|{job.get('name')}")
         case "sacct":
             wanted = options.get("jobs", "").split(",") + options.get("name", "").split(",")
             for job in _jobs(folder, "sacct"):
                 if {job.id, job.get("name")} & set(wanted):
                     state = f"{job.state} by 0" if job.state == "CANCELLED" else job.state
                     code = job.get("code") or "0"
-                    print(f"{job.id}|{state}|{code if state == 'FAILED' else 0}:0|fake1|{job.get('name')}")
+                    code = code if state == "FAILED" else "0"
+                    print(f"{job.id}|{state}|{code}:0|fake1|2026-01-01T00:00:00|{job.get('name')}")
         case "scancel":
             for word in words:
                 if (folder / "jobs" / word).is_dir() and (job := Job(folder / "jobs" / word)).state not in OVER:
                     job.end("CANCELLED", signal.SIGTERM)
+        case "scontrol" if words == ["show", "config"]:
+            print(f"ClusterName             = {(folder / 'cluster').read_text()}")
         case _:
             pass
     return 0
@@ -268,16 +288,18 @@ def _take(folder: Path, options: dict[str, str], script: str) -> list[Job]:
 
 
 def _make(folder: Path, options: dict[str, str], script: str) -> Job:
-    made = folder.parent.parent / f"made.{folder.name}"  # a test that sees the job may start it at once
-    made.mkdir()
-    job = Job(made)
-    job.put("script", script)
-    job.put("name", options["job-name"])
-    job.put("chdir", options["chdir"])
-    job.put("reason", "Dependency" if options.get("dependency") else "Priority")
+    facts = {"script": script, "name": options["job-name"], "chdir": options["chdir"], "state": "PENDING"}
     if options.get("dependency"):
-        job.put("after", options["dependency"])
-    job.put("state", "PENDING")
+        facts |= {"after": options["dependency"], "reason": "Dependency"}
+    return _shown(folder, {"reason": "Priority", **facts})
+
+
+def _shown(folder: Path, facts: dict[str, str]) -> Job:
+    """A job that is there with all its facts at once: a test that sees it may start it."""
+    made = folder.parent.parent / f"made.{folder.name}"
+    made.mkdir()
+    for fact, value in facts.items():
+        Job(made).put(fact, value)
     made.rename(folder)
     return Job(folder)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -252,3 +253,43 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     assert re.search(seems, done.stdout)
     assert "taking over" in done.stdout
     assert ran_once(trace, 3)
+
+
+# --- a new driver that dies at once
+
+# A driver whose `sys.executable` is a script: so its successor is that, too.
+WITH_PYTHON = """\
+import sys
+sys.executable = sys.argv[1]
+from mtui.core.driver import supervisor
+supervisor.SUCCESSOR_WAIT = 0.3
+from mtui.tui.cli.main import main
+sys.exit(main(["--no-ui", *sys.argv[2:]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("echo broken >&2; exit 4", "no driver could be started in the background: it ended with code 4: broken"),
+        ('eval "printf + >&$MTUI_READY_FD"; echo late >&2', "the new driver did not take the study (late)"),
+    ],
+    ids=["before it is ready", "after"],
+)
+def test_detach_is_done_only_when_the_new_driver_holds_the_lease(tmp_path: Path, body: str, why: str) -> None:
+    spec, trace, go = study(tmp_path, rows=1)
+    out, python = tmp_path / "out", tmp_path / "python"
+    python.write_text(f"#!/bin/bash\n{body}\n")
+    python.chmod(0o755)
+    words = [sys.executable, "-c", WITH_PYTHON, str(python), "-o", str(out), str(spec)]
+    with (tmp_path / "log").open("w") as log:
+        driver = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    wait_until(lambda: trace.read_text() == "0\n", 30, "the payload runs")
+    done = mtui.run("detach", out)
+    assert done.returncode == 1
+    assert done.stdout.startswith(f"refused: {why}")
+    assert f"process {driver.pid}" in done.stdout
+    assert f"process {driver.pid} " in mtui.status(out)["driver"]
+    go.touch()
+    assert driver.wait(60) == 0
+    assert ran_once(trace, 1)

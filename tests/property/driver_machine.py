@@ -166,7 +166,9 @@ class DriverMachine(RuleBasedStateMachine):
     def looked(self, asked: float, shown: dict[str, SeenJob], accounting: Accounting = Accounting.ANSWERED) -> None:
         self.looked_at = asked
         self.read_spool()
-        self.emit_all(self.observer.apply_poll(shown.get, self.find, asked, self.at(), self.now, accounting))
+        self.emit_all(
+            self.observer.apply_poll(lambda job, _: shown.get(job), self.find, asked, self.at(), self.now, accounting)
+        )
         self.end_presumed()
 
     def end_presumed(self) -> None:
@@ -174,13 +176,14 @@ class DriverMachine(RuleBasedStateMachine):
         for end in self.observer.take_presumed_ends():
             last = self.state.attempts[end.instance][-1]
             if self.world.void(end.instance, end.attempt) or last.started_at:
-                self.world.cancel(self.world.jobs[last.job], record=False)
+                self.orphans.append(last.job)
                 self.emit(end)
                 continue
             owner = self.world.claims[end.instance, end.attempt]
             self.emit(ev.Started(at=self.at(), instance=end.instance, attempt=end.attempt, job=owner, node=""))
             if last.cancelled:
                 self.emit(ev.CancelRequested(at=self.at(), instance=end.instance))
+        self.end_orphans()
 
     def may_submit(self, index: int) -> bool:
         """Bar an earlier attempt that never started, as driver/earlier_attempts.py does."""

@@ -190,7 +190,9 @@ class PackedDriver(PackedWorld):
     def looked(self, asked: float, shown: dict[str, SeenJob], accounting: Accounting = Accounting.ANSWERED) -> None:
         super().looked(asked, shown, accounting)
         self.read_records()
-        events, overs = self.watch.apply_poll(shown.get, self.find_place, asked, self.at(), accounting)
+        events, overs = self.watch.apply_poll(
+            lambda job, _: shown.get(job), self.find_place, asked, self.at(), accounting
+        )
         self.emit_all(events)
         for over in overs:
             self.end_allocation(over)

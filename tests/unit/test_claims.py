@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -23,7 +24,7 @@ def claims(tmp_path: Path) -> Claims:
 
 
 def files(claims: Claims) -> dict[str, str]:
-    return {path.name: path.read_text() for path in claims.folder.iterdir()}
+    return {path.name: path.read_text() for path in claims.folder.iterdir() if not path.name.startswith(".")}
 
 
 def no_space(*_: object, **__: object) -> int:
@@ -95,12 +96,45 @@ def test_claim_of_a_job_cannot_be_revoked(claims: Claims, owner: str) -> None:
 
 def test_revocation_that_cannot_be_written_is_left_as_it_was(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(Path, "write_text", no_space)
+        patch.setattr(os, "link", no_space)
         claims.revoke("0.1")
     assert files(claims) == {}
     assert claims.revoke("0.1")
     with pytest.raises(FileNotFoundError):
         Claims(claims.folder / "gone").revoke("0.1")
+
+
+def test_revoked_claim_is_on_the_disk_with_its_owner_before_it_counts(
+    claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, bytes]] = []
+
+    def sync(number: int) -> None:
+        status = os.fstat(number)
+        synced.append((status.st_ino, os.pread(number, 9, 0) if stat.S_ISREG(status.st_mode) else b""))
+
+    monkeypatch.setattr(os, "fsync", lambda number: sync(os.open(f"/proc/self/fd/{number}", os.O_RDONLY)))
+    claims.revoke("0.1")
+    assert ((claims.folder / "0.1").stat().st_ino, b"void\n") in synced
+    claims.revoke("0.2")
+    synced.clear()
+
+    claims.sync()
+
+    assert synced == [(claims.folder.stat().st_ino, b"")]
+
+
+def test_more_claims_are_revoked_than_a_file_has_links(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def link_few(source: Path, target: Path) -> None:
+        if source.exists() and source.stat().st_nlink > 3:
+            raise OSError(errno.EMLINK, "Too many links")
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", link_few)
+    assert all(claims.revoke(f"{index}.1") for index in range(10))
+    assert files(claims) == {f"{index}.1": "void\n" for index in range(10)}
 
 
 def test_either_the_job_or_the_driver_has_an_attempt(claims: Claims) -> None:

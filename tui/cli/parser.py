@@ -215,8 +215,13 @@ def _add_first_steps(verbs: _Verbs) -> None:
         "doctor", help="check terminal, Slurm, file system and limits, and what mtui does about each"
     )
     doctor.add_argument(
-        "target", nargs="?", default=".", metavar="DIR", help="where studies are to be written (default: here)"
+        "target",
+        nargs="?",
+        default=".",
+        metavar="DIR",
+        help="where studies are to be written, or a study to be checked and repaired (default: here)",
     )
+    doctor.add_argument("-y", "--yes", action="store_true", help="repair the study without asking")
     doctor.add_argument("--json", action="store_true", help="the same for programs")
     doctor.set_defaults(handler="doctor")
 

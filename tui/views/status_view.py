@@ -10,14 +10,17 @@ from collections.abc import Sequence
 
 from ...core.engine.allocation import Allocation
 from ...core.engine.cause_text import cause_text
+from ...core.engine.own_allocation import too_long
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, UNSUCCESSFUL, Status
 from ...core.plan.cost import nodes_asked
+from ...core.plan.shared_allocations import ANY, PackingPlan
+from ...core.spec.study_spec import PackingOptions
 from ...core.store import inbox
 from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
-from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones
+from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones, time_left
 from .estimate import rough_words
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
@@ -130,7 +133,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     if state.deferred:
         lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
     if open_ones(state):
-        lines += ["", *_allocation_lines(state)]
+        lines += ["", *_allocation_lines(state), *_too_long_lines(state)]
     shown = [status for status in Status if state.counts[status]]
     rows = [("STEP", *(status.value.upper() for status in shown))]
     for step in state.plan.steps:
@@ -163,6 +166,17 @@ def _allocation_lines(state: StudyState) -> list[str]:
             )
         )
     return table(rows, right=frozenset(range(2, len(rows[0]))))
+
+
+def _too_long_lines(state: StudyState) -> list[str]:
+    """Return how many instances can never run in the allocation that the driver uses instead of requesting any."""
+    own = open_ones(state)[-1]
+    if own.pool != ANY or not own.began_at:
+        return []
+    packing = PackingPlan(state.plan, PackingOptions(nodes=own.nodes))
+    count = len(too_long(state, packing, time_left(own, time.time())))
+    words = f"{plural(count, 'instance')} yet to run cannot: allocation {own.job} has less time left than the walltime."
+    return [words] if count else []
 
 
 def _allocation_record(allocation: Allocation, use: Use | None) -> dict[str, object]:

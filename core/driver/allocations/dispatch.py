@@ -105,11 +105,12 @@ class Dispatcher:
         share = self._context.packing.of(index, state.changes.get(index, UNCHANGED))
         assert isinstance(share, PoolShare)
         waits = self._unfinished(instance.parents)
-        for funnel in plan.steps[instance.step].funnels:
-            barrier = f"{submission}.{funnel}"
-            if barrier not in barriers:
-                barriers[barrier] = self._unfinished(plan.steps[funnel].instances)
-            waits += [f"={barrier}"] if barriers[barrier] else []
+        named = {f"{submission}.{funnel}": plan.steps[funnel].instances for funnel in plan.steps[instance.step].funnels}
+        named |= {f"{submission}.g{barrier}": plan.barriers[barrier] for barrier in instance.barriers}
+        for name, members in named.items():
+            if name not in barriers:
+                barriers[name] = self._unfinished(members)
+            waits += [f"={name}"] if barriers[name] else []
         script = plan.script_of(instance, state.changes.get(index, UNCHANGED))
         return WorkItem(attempt_name(index, number), share.ask, instance.workspace, script, instance.stem, tuple(waits))
 

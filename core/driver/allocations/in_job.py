@@ -9,20 +9,28 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 from ...engine import events as ev
 from ...engine.allocation import Allocation
+from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import Cause, CauseCode
+from ...engine.own_allocation import is_exhausted, too_long
 from ...engine.status import Status
-from ...file_reading import read_text
+from ...file_reading import read_tail, read_text
 from ...plan.shared_allocations import ANY
+from ...spec.walltime import walltime_text
 from ..context import DriverContext
 from ..part import DriverPart
+from .members import refuse_instances
 from .tracker import AllocationTracker
 
 _IDLE = 7 * 86_400  # seconds: an allocation that mtui did not request is not ended for being idle
 _EVERY = 1.0  # seconds between two checks that the leader runs
+_LIVED = 60.0  # seconds; a leader that runs for longer did not die at once
+_PAUSES = (0.0, 1.0, 2.0, 4.0, 8.0)  # seconds before a leader that died at once is started again
 
 
 class OwnAllocation(DriverPart):
@@ -34,6 +42,13 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._has_ended = False  # the allocation itself
+        self._checked_at = 0.0
+        self._told: set[int] = set()  # instances that were reported to need more time than is left
+        self._began = 0.0  # when the leader was started (monotonic)
+        self._deaths = 0  # leaders in a row that died at once
+        self._start_at: float | None = None  # when to start the next one (monotonic)
+        self._given_up: tuple[float, str] | None = None  # when (wall clock) and why no more leaders are started
 
     def begin(self) -> None:
         """Use the running leader of this allocation, or start one."""
@@ -48,22 +63,85 @@ class OwnAllocation(DriverPart):
         self._start()
 
     def due(self) -> float | None:
-        return time.monotonic() + _EVERY if self._name else None
+        if self._start_at is not None:
+            return self._start_at
+        return time.monotonic() + _EVERY if self._name or self._given_up else None
 
     def step(self) -> None:
         """Detect the end of the leader: Slurm does not report it, because the allocation continues."""
-        if not self._name or self._is_running():
-            return
+        if self._name and not self._is_running():
+            self._leader_ended()
+        if self._start_at is not None and time.monotonic() >= self._start_at:
+            self._start_at = None
+            self._start()
+        if self._given_up:
+            self._fail_what_waits(*self._given_up)
+
+    def _leader_ended(self) -> None:
+        """End its allocation, and have another leader started unless it ended as it should."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
+        self._has_ended = allocation.is_over or self._seconds_left(allocation) <= 0
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
+        output = self._output()
         self._name = ""
-        if not allocation.ending:  # it was killed
-            self._start()
+        if allocation.ending or self._has_ended:
+            return
+        now = time.monotonic()
+        self._deaths = self._deaths + 1 if now - self._began < _LIVED else 0
+        if self._deaths > len(_PAUSES):
+            why = f"the leader in allocation {self._job} ended {self._deaths} times in a row"
+            self._given_up = time.time(), f"{why}: {output}" if output else why
+        else:
+            self._start_at = now + _PAUSES[max(0, self._deaths - 1)]
+
+    def _fail_what_waits(self, since: float, why: str) -> None:
+        """Fail the instances that can run only in this allocation; start a leader again if the user retries some."""
+        state = self._context.state
+        if state.retried_at > since:
+            self._given_up, self._deaths, self._start_at = None, 0, time.monotonic()
+            return
+        policy = AllocationPolicy(state, self._context.packing, time.time())
+        refuse_instances(self._context, [index for index, _ in policy.ready()], why)
+
+    def why_exhausted(self) -> str:
+        """Return why nothing of the study can run in this allocation any more; empty if something can."""
+        now = time.monotonic()
+        if not self._job or now < self._checked_at + _EVERY:
+            return ""
+        self._checked_at = now
+        context = self._context
+        if self._has_ended:
+            late = too_long(context.state, context.packing, 0.0)
+            return f"allocation {self._job} has ended" if is_exhausted(context.state, late) else ""
+        allocation = context.state.allocations.by_name.get(self._name)
+        if allocation is None or not allocation.began_at:
+            return ""
+        left = self._seconds_left(allocation)
+        late = too_long(context.state, context.packing, left)
+        words = self._words(late, left) if late else ""
+        if late.keys() - self._told:
+            self._told |= late.keys()
+            context.emit(ev.Anomaly(at=time.time(), message=words))
+        return words if is_exhausted(context.state, late) else ""
+
+    def _seconds_left(self, allocation: Allocation) -> float:
+        return allocation.ends_at - time.time() if allocation.ends_at else inf
+
+    def _words(self, late: Mapping[int, int], left: float) -> str:
+        names = [self._context.plan.instances[index].name for index in late]
+        which = names[0] if len(names) == 1 else f"{len(names)} instances, such as {names[0]}"
+        has, needs = walltime_text(max(0, int(left))), walltime_text(max(late.values()))
+        return f"allocation {self._job} has {has} left, too little for {which} (walltime {needs})"
 
     def _end(self, allocation: Allocation, status: Status) -> None:
-        self._tracker.end_allocation(allocation, status, Cause(CauseCode.ALLOCATION_LEADER_ENDED, job=allocation.job))
+        cause = Cause(CauseCode.ALLOCATION_LEADER_ENDED, self._output(), job=allocation.job)
+        self._tracker.end_allocation(allocation, status, cause)
+
+    def _output(self) -> str:
+        """Return the end of what the leader printed."""
+        return read_tail(self._context.directory.allocation_file(self._name, "out"), most=300)
 
     def _start(self) -> None:
         context, environment = self._context, os.environ
@@ -75,9 +153,10 @@ class OwnAllocation(DriverPart):
                 at=at, allocation=name, pool=pool.options, gpus=pool.gpus, nodes=nodes, seconds=context.packing.seconds
             )
         )
-        context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job))
+        context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job, cluster=context.cluster))
         context.log.sync()
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
+        self._began = time.monotonic()
         with context.directory.allocation_file(name, "out").open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from ...claims import attempt_name
@@ -47,6 +47,18 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))
     if returned:
+        with suppress(OSError):  # they are revoked, unless the power fails now
+            context.directory.claims.sync()
         crash_point("return.claimed")
         context.emit(ev.Returned(at=time.time(), members=tuple(returned), cause=cause))
         crash_point("return.journalled")
+
+
+def refuse_instances(context: DriverContext, instances: Sequence[int], message: str) -> None:
+    """Fail ready instances for which there will be no allocation."""
+    if not instances:
+        return
+    submission, at = context.new_submission(), time.time()
+    members = tuple((index, context.state.next_attempt(index)) for index in instances)
+    context.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
+    context.emit(ev.SubmitRefused(at=at, submission=submission, message=message))

@@ -14,14 +14,17 @@ from ...engine.allocation_observer import AllocationObserver
 from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import text_cause
 from ...engine.status import Status
+from ...engine.vain_text import vain_text
 from ...packing.batch_script import allocation_script
 from ...plan.shared_allocations import Pool
 from ..context import DriverContext
 from ..effects import Effect
+from .members import refuse_instances
 
 _log = get_logger(__name__)
 
 _GUESS_CORES = 64  # cores of a node, before any node is known
+_VAIN_WAIT = 15.0  # seconds until another is requested after one that ran nothing; then a minute
 _DEFER_WAIT = 30.0  # seconds until a deferred allocation is requested again
 
 
@@ -33,6 +36,7 @@ class AllocationRequester:
         self._watch = watch
         self._thread = ThreadPoolExecutor(1, "mtui-allocation")
         self._closed_until = 0.0
+        self._vain: dict[Pool, tuple[int, float]] = {}  # allocations in a row that ran nothing, and when another is due
         self._reasons = ChangeLogger(_log)
 
     def request(self, packer: AllocationPolicy) -> None:
@@ -48,11 +52,27 @@ class AllocationRequester:
             return
         self._reasons.report("no allocation requested", "")
         cores = context.packing.pack.cores or _GUESS_CORES
-        context.effects.perform([self._request(pool) for pool in packer.wanted(cores)])
+        wanted = packer.wanted(cores)
+        context.effects.perform([self._request(pool) for pool in wanted if self._is_due(pool, packer)])
         for pool in {share.pool for _, share in packer.ready()}:
             if name := packer.never_began(pool):
                 where = context.directory.allocation_file(name, "out").relative_to(context.directory.root)
-                self._refuse(packer, pool, f"several allocations ended before they could begin: see {where}")
+                self._refuse(packer, pool, f"{self._why_in_vain(pool, packer)}; see {where}")
+
+    def _is_due(self, pool: Pool, packer: AllocationPolicy) -> bool:
+        """Whether to request another allocation now: after some that ran nothing only with increasing delay."""
+        count, now = len(packer.in_vain(pool)), time.monotonic()
+        known, due = self._vain.get(pool, (0, 0.0))
+        if count != known:
+            due = now + _VAIN_WAIT * 4 ** (count - 1) if count > known else now
+            self._vain[pool] = (count, due)
+            if count:
+                words = f"{self._why_in_vain(pool, packer)}; the next request is due in {due - now:.0f} s"
+                self._context.emit(ev.Anomaly(at=time.time(), message=words))
+        return now >= due
+
+    def _why_in_vain(self, pool: Pool, packer: AllocationPolicy) -> str:
+        return vain_text(packer.in_vain(pool), packer.needed(pool))
 
     def _request(self, pool: Pool) -> Effect[Answer]:
         context, packing = self._context, self._context.packing
@@ -98,7 +118,8 @@ class AllocationRequester:
             return  # its leader started and ended before sbatch answered
         match answer:
             case Accepted():
-                context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job))
+                cluster = answer.cluster or context.cluster
+                context.emit(ev.AllocationQueued(at=at, allocation=name, job=answer.job, cluster=cluster))
                 self._watch.note_heard(name, now)
             case Deferred():
                 self._closed_until = now + _DEFER_WAIT
@@ -116,13 +137,7 @@ class AllocationRequester:
 
     def _refuse(self, packer: AllocationPolicy, pool: Pool, message: str) -> None:
         """Fail the instances that wait for allocations of a pool that will not exist."""
-        context = self._context
-        if stuck := packer.stuck(pool):
-            submission = context.new_submission()
-            members = tuple((index, context.state.next_attempt(index)) for index in stuck)
-            at = time.time()
-            context.emit(ev.SubmitIntended(at=at, submission=submission, backend="pack", members=members))
-            context.emit(ev.SubmitRefused(at=at, submission=submission, message=message))
+        refuse_instances(self._context, packer.stuck(pool), message)
 
     def close(self) -> None:
         self._thread.shutdown(wait=True)

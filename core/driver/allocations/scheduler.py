@@ -81,4 +81,4 @@ class AllocationScheduler(DriverPart):
                 continue
             self._context.emit(ev.AllocationEnding(at=time.time(), allocation=allocation.name))
             if allocation.job and not allocation.began_at:
-                self._canceller.cancel_orphans([allocation.job])
+                self._canceller.cancel_orphans([self._context.job_of(allocation.job, allocation.name)])

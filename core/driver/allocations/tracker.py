@@ -14,6 +14,7 @@ from ...engine.job_reports import JobReport, StartReport
 from ...engine.slurm_answers import Accounting, SeenJob
 from ...engine.status import Status
 from ...packing.protocol import ABORT_TEXT, cancel_text
+from ...plan.shared_allocations import ANY
 from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_dispatch
 from ...store.spool import UnreadableRecord
 from ..cancel import Canceller
@@ -122,7 +123,7 @@ class AllocationTracker(DriverPart):
             self._early.append(report)
             return
         context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
-        self._canceller.cancel_orphans(context.observer.take_orphans())
+        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.take_orphans()))
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
         """Have leaders end orphan attempts, except those that are over by now."""
@@ -134,7 +135,7 @@ class AllocationTracker(DriverPart):
 
     def apply_poll(
         self,
-        seen: Callable[[str], SeenJob | None],
+        seen: Callable[[str, str], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -173,9 +174,10 @@ class AllocationTracker(DriverPart):
                 self._context.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
 
     def _cancel_lost(self, over: AllocationEnd) -> None:
-        """Cancel the job of an allocation that counts as over because Slurm did not show it."""
-        if over.status is Status.LOST and over.allocation.job:
-            self._canceller.cancel_orphans([over.allocation.job])
+        """Cancel the job of an allocation that counts as lost; not one that mtui did not request."""
+        own = over.allocation
+        if over.status is Status.LOST and own.job and own.pool != ANY:
+            self._canceller.cancel_orphans([self._context.job_of(own.job, own.name)])
 
     def _end_fenced(self) -> None:
         for name, (over, due) in list(self._fenced.items()):

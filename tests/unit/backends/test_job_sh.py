@@ -102,3 +102,35 @@ def test_background_process_that_stays_does_not_hold_up_the_end(study: Study) ->
 @pytest.mark.parametrize("shell", FOUND)
 def test_runner_is_valid(shell: str) -> None:
     assert subprocess.run([*SHELLS[shell], "-n", RUNNER], capture_output=True, check=True).stderr == b""
+
+
+# --- options of the shell that the user has exported
+
+OPTIONS = ["errexit", "nounset", "noglob", "noclobber", "xtrace", "verbose", "allexport", "monitor", "notify"]
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["slurm", "local"])
+@pytest.mark.parametrize("option", ["errexit", "nounset", "monitor", ":".join(OPTIONS)])
+def test_exported_options_of_the_shell_are_the_scripts_alone(study: Study, option: str, local: bool) -> None:
+    env = {"SHELLOPTS": option, "BASHOPTS": "failglob:nocasematch"}
+
+    code = study.run("env -0 > environment; exit 3", env=env, local=local)
+
+    assert code == 3
+    assert [record["code"] for record in study.records("exit")] == [3]
+    items = (study.workspace / "environment").read_text().split("\0")
+    seen = dict(item.split("=", 1) for item in items if item)
+    assert set(option.split(":")) <= set(seen["SHELLOPTS"].split(":"))
+    assert {"failglob", "nocasematch"} <= set(seen["BASHOPTS"].split(":"))
+
+
+def test_exported_options_do_not_end_a_job_that_finds_its_claim_taken(study: Study) -> None:
+    study.claim().write_text("8\n")
+    assert study.run("true", env={"SHELLOPTS": ":".join(OPTIONS), "SLURM_RESTART_COUNT": "1"}) == 75
+    assert [record["kind"] for record in study.records()] == ["twin"]
+
+
+def test_job_that_was_requeued_begins_again_whatever_options_are_exported(study: Study) -> None:
+    study.claim().write_text("7\n")
+    env = {"SHELLOPTS": ":".join(OPTIONS), "BASHOPTS": "failglob", "SLURM_RESTART_COUNT": "1"}
+    assert study.run("exit 4", env=env) == 4

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 
@@ -58,7 +58,7 @@ def here(tmp_path: Path) -> Iterator[Here]:
     here = Here(tmp_path)
     yield here
     for pid in here.pids:
-        here.local.kill(pid)
+        here.local.kill(JobIdentity(pid, "3.1"))
 
 
 def test_step_runs_in_its_workspace_and_its_end_is_told(here: Here) -> None:
@@ -101,7 +101,7 @@ def test_step_has_a_session_of_its_own(here: Here) -> None:
 def test_step_is_told_to_end_with_all_its_processes(here: Here) -> None:
     pid = here.start("trap 'echo saved; exit 5' TERM; echo on; sleep 300 & wait")
     wait_until(lambda: here.output() == "on\n", 10, "the step runs")
-    assert here.local.cancel([pid]) == ""
+    assert here.local.cancel([JobIdentity(pid, "3.1")]) == ""
     assert here.exit() == ("3.1", pid, 5)
     assert here.output() == "on\nsaved\n"
 
@@ -109,20 +109,30 @@ def test_step_is_told_to_end_with_all_its_processes(here: Here) -> None:
 def test_step_that_does_not_listen_is_killed(here: Here) -> None:
     pid = here.start("trap '' TERM; echo on; while :; do sleep 0.05; done")
     wait_until(lambda: here.output() == "on\n", 10, "the step runs")
-    here.local.cancel([pid])
-    here.local.kill(pid)
+    here.local.cancel([JobIdentity(pid, "3.1")])
+    here.local.kill(JobIdentity(pid, "3.1"))
     assert here.exit() == ("3.1", pid, 128 + signal.SIGKILL)
 
 
 def test_strangers_with_the_number_of_a_step_are_left_alone(here: Here) -> None:
     stranger = subprocess.Popen(["sleep", "60"], start_new_session=True)
     try:
-        assert here.local.cancel([str(stranger.pid), "999999999", ""]) == ""
-        here.local.kill(str(stranger.pid))
+        pids = (str(stranger.pid), "999999999", "")
+        assert here.local.cancel([JobIdentity(pid, "3.1") for pid in pids]) == ""
+        here.local.kill(JobIdentity(str(stranger.pid), "3.1"))
         assert stranger.poll() is None
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_process_that_runs_another_step_of_the_study_is_left_alone(here: Here) -> None:
+    pid = here.start("echo on; while [ ! -e go ]; do sleep 0.02; done")
+    wait_until(lambda: here.output() == "on\n", 10, "the step runs")
+    assert here.local.cancel([JobIdentity(pid, "3.2"), JobIdentity(pid, "4.1")]) == ""
+    here.local.kill(JobIdentity(pid, "4.1"))
+    (here.workspace / "go").touch()
+    assert here.exit() == ("3.1", pid, 0)
 
 
 def test_another_driver_knows_the_step_by_its_process(here: Here) -> None:

@@ -11,11 +11,24 @@ from typing import Any
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.backend import Accepted, Deferred, Refused, Unclear
+from mtui.core.backends.backend import Accepted, Deferred, JobIdentity, Refused, Unclear
 from mtui.core.backends.slurm import Slurm, clean_environment, job_has_ended, require_slurm
-from mtui.core.backends.slurm_text import SlurmView, Unobserved
+from mtui.core.backends.slurm_text import SlurmView, Unobserved, parse_squeue
 from mtui.core.errors import BackendMissing
 from tests.unit.backends.fake import Fake
+
+TAG = "mt.x.1-1:"
+
+
+def ours(*jobs: object) -> list[JobIdentity]:
+    """Jobs of one submission."""
+    return [JobIdentity(str(job), TAG) for job in jobs]
+
+
+def lists(*jobs: object) -> str:
+    """A squeue that shows these jobs of that submission as running."""
+    return "\n".join(f"echo '{job}|RUNNING|None|n1|normal,m1|{TAG}a'" for job in jobs)
+
 
 GARBAGE = r"printf '\377\376\000|\001\n'"
 HANG = "exec sleep 60"
@@ -93,8 +106,8 @@ SQUEUE = "echo '12|RUNNING|None|n1|normal|mt.x.1-1:a'"
 
 def test_look_asks_once_for_all_and_sacct_only_for_what_is_missing(fake: Fake, patient: Slurm) -> None:
     fake.does("squeue", SQUEUE)
-    fake.does("sacct", "echo '13|TIMEOUT|0:0|n2|b'")
-    view = patient.look(["12", "13"], [])
+    fake.does("sacct", "echo '13|TIMEOUT|0:0|n2|mt.x.1-1:b'")
+    view = patient.look(ours("12", "13"), [])
     assert isinstance(view, SlurmView)
     assert (view.jobs["12"].state, view.accounted["13"].state, view.accounting) == ("RUNNING", "TIMEOUT", True)
     assert len(fake.said("squeue")) == 1
@@ -104,7 +117,7 @@ def test_look_asks_once_for_all_and_sacct_only_for_what_is_missing(fake: Fake, p
 
 def test_sacct_is_left_alone_when_squeue_lists_everything(fake: Fake, patient: Slurm) -> None:
     fake.does("squeue", SQUEUE)
-    view = patient.look(["12"], ["mt.x.1-1:a"])
+    view = patient.look(ours("12"), ["mt.x.1-1:a"])
     assert isinstance(view, SlurmView)
     assert view.accounting
     assert fake.said("sacct") == []
@@ -120,9 +133,9 @@ def test_submission_that_squeue_lacks_is_looked_up_by_name(fake: Fake, patient: 
 
 
 def test_very_many_jobs_are_asked_for_in_parts(fake: Fake, patient: Slurm) -> None:
-    view = patient.look([str(job) for job in range(1201)])
+    view = patient.look(ours(*range(1201)))
     assert isinstance(view, SlurmView)
-    assert [asked.count(",") for asked in fake.said("sacct") if "--jobs=" in asked] == [499 + 4, 499 + 4, 200 + 4]
+    assert [asked.count(",") for asked in fake.said("sacct") if "--jobs=" in asked] == [499 + 5, 499 + 5, 200 + 5]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +150,7 @@ def test_very_many_jobs_are_asked_for_in_parts(fake: Fake, patient: Slurm) -> No
 )
 def test_squeue_that_fails_observed_nothing(fake: Fake, patient: Slurm, what: str, message: str) -> None:
     fake.does("squeue", what)
-    view = patient.look(["12"])
+    view = patient.look(ours("12"))
     assert isinstance(view, Unobserved)
     assert view.message.startswith(message)
     assert fake.said("sacct") == []
@@ -145,16 +158,16 @@ def test_squeue_that_fails_observed_nothing(fake: Fake, patient: Slurm, what: st
 
 def test_squeue_that_hangs_or_is_gone_observed_nothing(fake: Fake, slurm: Slurm) -> None:
     fake.does("squeue", HANG)
-    assert slurm.look(["12"]) == Unobserved("squeue gave no answer in 0 s")
+    assert slurm.look(ours(12)) == Unobserved("squeue gave no answer in 0 s")
     (fake.folder / "squeue").unlink()
-    assert slurm.look(["12"]) == Unobserved("squeue could not be started: No such file or directory")
+    assert slurm.look(ours(12)) == Unobserved("squeue could not be started: No such file or directory")
 
 
 @pytest.mark.parametrize("what", ["true", GARBAGE], ids=["empty", "garbage"])
 def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm, what: str) -> None:
     fake.does("squeue", what)
-    fake.does("sacct", "echo '12|RUNNING|0:0|n1|a'")
-    view = patient.look(["12"])
+    fake.does("sacct", "echo '12|RUNNING|0:0|n1|mt.x.1-1:a'")
+    view = patient.look(ours("12"))
     assert isinstance(view, SlurmView)
     assert (dict(view.jobs), list(view.accounted), view.accounting) == ({}, ["12"], True)
 
@@ -174,7 +187,7 @@ def test_sacct_that_cannot_be_asked_is_told(
         fake.does("sacct", what)
     else:
         (fake.folder / "sacct").unlink()
-    view = patient.look(["12"])
+    view = patient.look(ours("12"))
     assert isinstance(view, SlurmView)
     assert (dict(view.accounted), view.accounting) == ({}, False)
 
@@ -183,25 +196,59 @@ def test_sacct_that_cannot_be_asked_is_told(
 
 
 def test_jobs_are_cancelled_in_one_call(fake: Fake, patient: Slurm) -> None:
-    assert patient.cancel(["1", "2"]) == ""
+    fake.does("squeue", lists(1, 2))
+    assert patient.cancel(ours(1, 2)) == ""
     assert fake.said("scancel") == ["1 2"]
     assert patient.cancel([]) == ""
-    assert fake.said("scancel") == ["1 2"]
+    assert (fake.said("scancel"), len(fake.said("squeue"))) == (["1 2"], 1)
+
+
+def test_another_job_with_the_id_is_not_cancelled(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", lists(1) + "; echo '2|RUNNING|None|n1|q|mt.x.1-10:a'; echo '3|PENDING|None||q|mine'")
+    assert patient.cancel(ours(1, 2, 3)) == ""
+    assert fake.said("scancel") == ["1"]
+    assert patient.cancel(ours(2)) == ""
+    assert fake.said("scancel") == ["1"]
+
+
+def test_ended_job_is_not_cancelled(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", "echo '1|COMPLETED|None|n1|q|mt.x.1-1:a'")
+    assert patient.cancel(ours(1)) == ""
+    assert fake.said("scancel") == []
+
+
+def test_tasks_of_an_array_are_cancelled_alone_or_all_together(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", "echo '9_[1-3]|PENDING|Priority||q|mt.x.1-1:a'; echo '9_0|RUNNING|None|n1|q|mt.x.1-1:a'")
+    assert patient.cancel(ours("9_0", "9_2")) == ""
+    assert patient.cancel(ours("9")) == ""
+    assert fake.said("scancel") == ["9_0 9_2", "9"]
+
+
+def test_job_that_squeue_does_not_show_counts_as_not_cancelled(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", lists(1))
+    assert patient.cancel(ours(1, 2)) == "squeue does not show job 2"
+    fake.does("squeue", "echo 'squeue: error: away' >&2; exit 1")
+    assert patient.cancel(ours(1)) == "away"
+    assert fake.said("scancel") == ["1"]
 
 
 def test_jobs_beyond_a_failure_are_cancelled_all_the_same(fake: Fake, patient: Slurm) -> None:
     fake.does("scancel", 'case "$1" in 0) echo "scancel: error: no such job" >&2; exit 1;; esac')
-    assert patient.cancel([str(job) for job in range(600)]) == "scancel: error: no such job"
+    fake.does("squeue", lists(*range(600)))
+    assert patient.cancel(ours(*range(600))) == "scancel: error: no such job"
     assert [said.split()[0] for said in fake.said("scancel")] == ["0", "500"]
 
 
 @pytest.mark.parametrize("what", ["exit 8", "kill -9 $$", HANG, ""], ids=["silent", "killed", "hang", "gone"])
-def test_cancel_that_was_not_taken_has_a_message(fake: Fake, slurm: Slurm, what: str) -> None:
+def test_cancel_that_was_not_taken_has_a_message(
+    fake: Fake, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(Slurm, "_squeue", lambda _: parse_squeue(f"1|RUNNING|None|n1|q|{TAG}a"))
     if what:
         fake.does("scancel", what)
     else:
         (fake.folder / "scancel").unlink()
-    assert "scancel" in slurm.cancel(["1"])
+    assert "scancel" in slurm.cancel(ours(1))
 
 
 # --- the driver's own job
@@ -225,6 +272,24 @@ def test_drivers_job_has_ended_only_if_slurm_says_so(fake: Fake, squeue: str, en
     fake.does("squeue", squeue)
     assert job_has_ended("12") is ended
     assert "--jobs=12" in fake.said("squeue")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "cluster", "ended"),
+    [("mtui:s", "alpha", True), ("", "", True), ("mtui:s", "", True), ("other", "alpha", False), ("", "beta", False)],
+)
+def test_drivers_job_is_known_by_name_and_cluster_too(fake: Fake, name: str, cluster: str, ended: bool) -> None:
+    fake.does("squeue", "echo 'TIMEOUT|mtui:s'")
+    fake.does("scontrol", "echo 'ClusterName             = alpha'")
+    assert job_has_ended("12", name, cluster) is ended
+
+
+def test_cluster_is_asked_for_until_it_is_known(fake: Fake, patient: Slurm) -> None:
+    fake.does("scontrol", "exit 1")
+    assert patient.cluster() == ""
+    fake.does("scontrol", "echo 'ClusterName             = alpha'")
+    assert [patient.cluster(), patient.cluster()] == ["alpha", "alpha"]
+    assert fake.said("scontrol").count("show config") == 2
 
 
 # --- the log of calls
@@ -253,13 +318,15 @@ def test_every_submission_is_logged_with_its_answer(fake: Fake, patient: Slurm, 
     time.strptime(line[:20], "%Y-%m-%d %H:%M:%S ")
 
 
-def test_calls_without_an_answer_are_logged(fake: Fake, slurm: Slurm) -> None:
+def test_calls_without_an_answer_are_logged(fake: Fake, slurm: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = f"12|RUNNING|None|n1|q|{TAG}a\n13|RUNNING|None|n1|q|{TAG}a"
+    monkeypatch.setattr(Slurm, "_squeue", lambda _: parse_squeue(lines))
     fake.does("sbatch", HANG)
     fake.does("scancel", HANG)
     slurm.submit(fake.job())
-    slurm.cancel(["12"])
+    slurm.cancel(ours(12))
     (fake.folder / "scancel").unlink()
-    slurm.cancel(["13"])
+    slurm.cancel(ours(13))
     assert fake.logged() == [
         f"{CALL}{fake.script} -> no answer in 0 s",
         "scancel 12 -> no answer in 0 s",
@@ -268,13 +335,15 @@ def test_calls_without_an_answer_are_logged(fake: Fake, slurm: Slurm) -> None:
 
 
 def test_cancels_are_logged_and_questions_only_if_they_fail(fake: Fake, patient: Slurm) -> None:
-    patient.look(["12"])
-    patient.cancel(["12", "13_1"])
+    fake.does("squeue", lists("12", "13_1"))
+    patient.look(ours("12"))
+    patient.cancel(ours("12", "13_1"))
+    fake.does("squeue", "true")
     assert fake.logged() == ["scancel 12 13_1 -> exit code 0"]
     fake.does("sacct", "echo 'sacct: error: no database' >&2; exit 1")
-    patient.look(["12"])
+    patient.look(ours("12"))
     fake.does("squeue", "echo 'squeue: error: away' >&2; exit 1")
-    patient.look(["12"])
+    patient.look(ours("12"))
     _, sacct, squeue = fake.logged()
     assert (sacct.split()[0], sacct.partition(" -> ")[2]) == ("sacct", "exit code 1: sacct: error: no database")
     assert (squeue.split()[0], squeue.partition(" -> ")[2]) == ("squeue", "exit code 1: squeue: error: away")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.backend import Accepted, AttemptFiles, Job, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Job, JobIdentity, Refused
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
@@ -106,7 +106,7 @@ def test_array_whose_files_cannot_be_laid_out_is_refused_and_sbatch_not_called(s
 def test_squeue_shows_every_task_of_an_array(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_QUERY_DEADLINE", 30)
     study.fake.does("squeue", 'echo "9_[0-1,4]|PENDING|Dependency||q|$SLURM_BITSTR_LEN"')
-    view = study.slurm.look(["9_0", "9_1", "9_4"])
+    view = study.slurm.look([JobIdentity(job, "0") for job in ("9_0", "9_1", "9_4")])
     assert isinstance(view, SlurmView)
     assert {job: shown.name for job, shown in view.jobs.items()} == {"9_0": "0", "9_1": "0", "9_4": "0"}
     (said,) = study.fake.said("squeue")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, Refused, Unclear
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,
@@ -16,6 +16,7 @@ from mtui.core.backends.slurm_text import (
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
+    SlurmView,
     array_list,
     array_tasks,
     directives,
@@ -56,14 +57,14 @@ def test_states_mean_what_an_instance_can_be() -> None:
 
 
 def test_squeue_lines_are_read_in_the_order_of_the_format() -> None:
-    assert SQUEUE_FORMAT == "%i|%T|%r|%N|%q|%j"
+    assert SQUEUE_FORMAT == "%i|%T|%r|%N|%q,%a|%j"
     text = (
-        "101|PENDING|Priority||normal|mt.0a1b2c3d.1-1:a\n"
+        "101|PENDING|Priority||normal,m1234|mt.0a1b2c3d.1-1:a\n"
         "102|RUNNING|None|nid[001-002]|debug|mt.0a1b2c3d.1-2:b\n"
         "103|PENDING|ReqNodeNotAvail, UnavailableNodes:nid[001,004]|||plain\n"
     )
     assert parse_squeue(text) == {
-        "101": SlurmJob("101", "PENDING", "Priority", "", "mt.0a1b2c3d.1-1:a", qos="normal"),
+        "101": SlurmJob("101", "PENDING", "Priority", "", "mt.0a1b2c3d.1-1:a", qos="normal", account="m1234"),
         "102": SlurmJob("102", "RUNNING", "", "nid[001-002]", "mt.0a1b2c3d.1-2:b", qos="debug"),
         "103": SlurmJob("103", "PENDING", "ReqNodeNotAvail, UnavailableNodes:nid[001,004]", "", "plain"),
     }
@@ -125,8 +126,33 @@ def test_lines_that_are_no_jobs_are_passed_over(text: str) -> None:
 
 
 def test_sacct_names_who_cancelled_apart_from_the_state() -> None:
-    assert SACCT_FORMAT.startswith("JobID,State,ExitCode,NodeList,JobName")
+    assert SACCT_FORMAT.startswith("JobID,State,ExitCode,NodeList,Submit,JobName")
     assert parse_sacct("7|CANCELLED by 1000|0:0|n1|x\n") == {"7": SlurmJob("7", "CANCELLED", "by 1000", "n1", "x")}
+
+
+def test_record_of_a_requeued_job_is_the_one_that_was_submitted_last() -> None:
+    first = "7|REQUEUED|0:0|n1|2026-11-29T07:21:17|x\n"
+    second = "7|COMPLETED|0:0|n2|2026-11-29T07:25:00|x\n"
+    for text in (first + second, second + first):
+        assert parse_sacct(text)["7"] == SlurmJob("7", "COMPLETED", "", "n2", "x", 0, submitted="2026-11-29T07:25:00")
+
+
+def test_of_two_jobs_with_one_id_only_ours_is_kept_whichever_is_newer() -> None:
+    ours = "7|RUNNING|0:0|n1|2026-11-29T07:21:17|mt.a.1-1:x\n"
+    other = "7|COMPLETED|0:0|n1|2026-11-29T09:00:00|mt.b.1-1:x\n"
+    for text in (ours + other, other + ours):
+        assert parse_sacct(text, lambda job: job.name.startswith("mt.a."))["7"].state == "RUNNING"
+    assert parse_sacct(other, lambda job: job.name.startswith("mt.a.")) == {}
+
+
+def test_view_finds_a_job_by_id_and_name_only() -> None:
+    other = SlurmJob("7", "COMPLETED", name="mt.a.1-10:x")
+    ours = SlurmJob("7", "RUNNING", name="mt.a.1-1:x")
+    wanted = JobIdentity("7", job_tag("a", "1-1"))
+    assert SlurmView({"7": other}).find(wanted) is None
+    assert SlurmView({"7": other}, {"7": ours}).find(wanted) is ours
+    assert SlurmView({"7": ours}, {"7": other}).find(wanted) is ours
+    assert SlurmView({"8": ours}).find(wanted) is None
 
 
 def test_job_that_never_had_a_node_has_none() -> None:
@@ -278,10 +304,12 @@ def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str
 
 
 @pytest.mark.parametrize(
-    ("stdout", "job"), [("123\n", "123"), ("123;perlmutter\n", "123"), ("  7 \n", "7")], ids=["id", "cluster", "blanks"]
+    ("stdout", "answer"),
+    [("123\n", Accepted("123")), ("123;perlmutter\n", Accepted("123", cluster="perlmutter")), (" 7 \n", Accepted("7"))],
+    ids=["id", "cluster", "blanks"],
 )
-def test_accepted_job_is_known_by_its_id(stdout: str, job: str) -> None:
-    assert sbatch_answer(0, stdout, "sbatch: warning: something\n") == Accepted(job)
+def test_accepted_job_is_known_by_its_id_and_cluster(stdout: str, answer: Accepted) -> None:
+    assert sbatch_answer(0, stdout, "sbatch: warning: something\n") == answer
 
 
 # --- what is handed to sbatch

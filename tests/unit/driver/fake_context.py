@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from mtui.core.backends.backend import Accepted, Answer, Job
+from mtui.core.backends.backend import Accepted, Answer, Job, JobIdentity
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.local import Local
 from mtui.core.backends.slurm_text import SlurmView, Unobserved
@@ -38,8 +38,10 @@ class FakeSlurm:
         self.view: SlurmView | Unobserved | Exception = SlurmView({})
         self.jobs: list[Job] = []
         self.scripts: list[str] = []  # of allocations
-        self.cancelled: list[list[str]] = []
+        self.cancelled: list[list[str]] = []  # ids
+        self.identities: dict[str, str] = {}  # of jobs that were cancelled or asked for: the start of the name by id
         self.polls: list[tuple[list[str], list[str]]] = []
+        self.name = ""  # of the cluster
         self.accepted = 0
 
     def _answer(self) -> Answer:
@@ -56,12 +58,17 @@ class FakeSlurm:
         self.scripts.append(script.read_text())
         return self._answer()
 
-    def cancel(self, jobs: Sequence[str]) -> str:
-        self.cancelled.append(list(jobs))
+    def cancel(self, jobs: Collection[JobIdentity]) -> str:
+        self.cancelled.append([job for job, _ in jobs])
+        self.identities.update(jobs)
         return self.refusals.pop(0) if self.refusals else ""
 
-    def look(self, expected: Collection[str], names: Collection[str] = ()) -> SlurmView | Unobserved:
-        self.polls.append((sorted(expected), sorted(names)))
+    def cluster(self) -> str:
+        return self.name
+
+    def look(self, expected: Collection[JobIdentity], names: Collection[str] = ()) -> SlurmView | Unobserved:
+        self.polls.append((sorted(job for job, _ in expected), sorted(names)))
+        self.identities.update(expected)
         if isinstance(self.view, Exception):
             raise self.view
         return self.view
@@ -87,12 +94,12 @@ class FakeLocal(Local):
         self.jobs.append(job)
         return self.answers.pop(0) if self.answers else Accepted(f"{1000 + len(self.jobs)}", "here")
 
-    def cancel(self, jobs: Sequence[str]) -> str:
-        self.cancelled += jobs
+    def cancel(self, jobs: Collection[JobIdentity]) -> str:
+        self.cancelled += [pid for pid, _ in jobs]
         return ""
 
-    def kill(self, pid: str) -> None:
-        self.killed.append(pid)
+    def kill(self, step: JobIdentity) -> None:
+        self.killed.append(step.job)
 
     def is_running(self, attempt: str, pid: str) -> bool:  # noqa: ARG002
         return attempt in self.running

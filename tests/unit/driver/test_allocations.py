@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from mtui.core.driver.allocations.scheduler import AllocationScheduler
 from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
 from mtui.core.engine import events as ev
+from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Instance
-from mtui.core.spec.study_spec import PackingOptions
+from mtui.core.spec.study_spec import PackingOptions, Step
 from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
@@ -32,11 +35,13 @@ from tests.unit.engine.script import cancel, started
 pytestmark = pytest.mark.usefixtures("clock")
 
 
+CHAIN = step("a", uses="X"), step("b", "a", uses="X")
+
+
 class Packed:
     """A study of two rows whose instances share allocations, and the parts of its driver that are concerned."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
-        steps = step("a", uses="X"), step("b", "a", uses="X")
+    def __init__(self, folder: Path, settings: Settings, steps: tuple[Step, ...] = CHAIN) -> None:
         self.context = context = FakeContext(folder, *steps, rows={"X": [1, 2]}, settings=settings)
         canceller = Canceller(context)
         self.tracker = AllocationTracker(context, canceller)
@@ -98,6 +103,29 @@ def test_refused_request_fails_what_waits_for_it(packed: Packed) -> None:
     packed.context.fake_slurm.answers = [Refused("invalid account")]
     packed.step(answers=1)
     assert packed.context.state.status[:2] == [Status.FAILED, Status.FAILED]
+    packed.scheduler.close()
+
+
+def test_after_an_allocation_that_ran_nothing_another_is_requested_later_and_after_three_none(
+    packed: Packed, clock: Clock
+) -> None:
+    context = packed.context
+    for name, pause in (("1-1", 15), ("1-2", 60), ("1-3", 0)):
+        assert packed.step(answers=1)[-1] == "allocation_queued"
+        context.emit(
+            ev.AllocationOver(at=1.0, allocation=name, status=Status.FAILED, cause=Cause(CauseCode.OTHER, "no srun"))
+        )
+        clock.pass_time(0.1)
+        told = packed.step()
+        if pause:
+            assert told == ["anomaly"]
+            assert "no srun" in str(context.fake_log.events[-1])
+            clock.pass_time(pause - 1)
+            assert packed.step() == [], "too early"
+            clock.pass_time(2)
+    assert context.state.status[:2] == [Status.FAILED, Status.FAILED]
+    assert "no srun" in cause_text(context.state.cause(0))
+    assert ".mtui/allocations/1-3.out" in cause_text(context.state.cause(0))
     packed.scheduler.close()
 
 
@@ -311,6 +339,42 @@ def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
     assert len(Leader.started) == 2
 
 
+def test_leader_that_dies_at_once_is_started_with_growing_pauses_and_not_for_ever(inside: Packed, clock: Clock) -> None:
+    """Then what waits for it fails with what it printed, until the user retries."""
+    inside.own.begin()
+    starts = [clock.now]
+    for number in range(1, 20):
+        inside.context.directory.allocation_file(f"1-{number}", "out").write_text("no module named x\n")
+        leader_of(inside).code = 1
+        inside.own.step()
+        while len(Leader.started) == number and inside.own.due() is not None and clock.now < 1100:
+            clock.pass_time(0.5)
+            inside.own.step()
+        if len(Leader.started) == number:
+            break
+        starts.append(clock.now)
+    assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [0.0, 1.0, 2.0, 4.0, 8.0]
+    state = inside.context.state
+    words = cause_text(state.allocations.by_name["1-1"].cause)
+    assert words == "the leader in allocation 90 ended: no module named x"
+    assert set(state.status) == {Status.FAILED, Status.BLOCKED}
+    refused = next(event for event in inside.context.fake_log.events if isinstance(event, ev.SubmitRefused))
+    assert refused.message == "the leader in allocation 90 ended 6 times in a row: no module named x"
+    inside.context.emit(ev.Retried(at=time.time() + 1, instance=0))
+    inside.own.step()
+    inside.own.step()
+    assert len(Leader.started) == len(starts) + 1
+
+
+def test_leader_that_ran_for_a_while_counts_as_the_first_again(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    for _ in range(9):
+        clock.pass_time(120)
+        leader_of(inside).code = -9
+        inside.own.step()
+    assert len(Leader.started) == 10
+
+
 def test_leader_that_has_ended_as_it_should_is_not_started_again(inside: Packed) -> None:
     inside.own.begin()
     inside.context.emit(ev.AllocationEnding(at=1.0, allocation="1-1"))
@@ -335,6 +399,50 @@ def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
         assert list(context.state.allocations.by_name) == ["0-1"]
         assert leader.stdin
         leader.stdin.close()
+
+
+def use_for(study: Packed, seconds: float) -> None:
+    """The leader of the own allocation is ready, and its walltime is over after so many seconds."""
+    study.own.begin()
+    study.context.emit(
+        ev.AllocationBegan(at=time.time(), allocation="1-1", job="90", hosts=("n1",), cores=4, seconds=seconds)
+    )
+
+
+def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(tmp_path: Path, clock: Clock) -> None:
+    steps = step("a", walltime="00:05:00"), step("b", walltime="00:00:10")
+    study = Packed(tmp_path, Settings(inside="90"), steps)
+    use_for(study, 60)
+    clock.pass_time(2)
+    assert study.own.why_exhausted() == "", "b can run"
+    words = "allocation 90 has 00:00:59 left, too little for a (walltime 00:05:00)"
+    assert [event.message for event in study.context.fake_log.events if isinstance(event, ev.Anomaly)] == [words]
+    clock.pass_time(2)
+    assert study.own.why_exhausted() == ""
+    assert study.context.trace.count("anomaly") == 1
+    study.context.emit(ev.Marked(at=1.0, instance=1, status=Status.FINISHED))
+    clock.pass_time(2)
+    assert study.own.why_exhausted() == words
+
+
+def test_own_allocation_is_not_exhausted_while_something_runs_or_is_held(inside: Packed, clock: Clock) -> None:
+    use_for(inside, 20)  # too little for an instance without a walltime
+    inside.context.emit(ev.Held(at=1.0, instance=0))
+    clock.pass_time(2)
+    assert inside.own.why_exhausted(), "it would not run if it were released"
+    use_for(inside, 0)  # no limit
+    clock.pass_time(2)
+    assert inside.own.why_exhausted() == ""
+
+
+def test_leader_of_an_allocation_that_has_ended_is_not_started_again(inside: Packed, clock: Clock) -> None:
+    use_for(inside, 3600)
+    inside.context.emit(ev.AllocationOver(at=1.0, allocation="1-1", status=Status.TIMED_OUT))
+    leader_of(inside).code = -9
+    inside.own.step()
+    assert len(Leader.started) == 1
+    clock.pass_time(2)
+    assert inside.own.why_exhausted() == "allocation 90 has ended"
 
 
 def test_driver_outside_of_an_allocation_starts_no_leader(packed: Packed) -> None:

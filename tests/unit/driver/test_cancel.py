@@ -14,7 +14,7 @@ def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, cl
     context = FakeContext(tmp_path, step("a"))
     context.fake_slurm.refusals = ["slurm is away", "slurm is away"]
     part = Canceller(context)
-    part.cancel_orphans(["7", "8"])
+    part.cancel_orphans(map(context.job_of_study, ["7", "8"]))
     part.step()
     for _ in range(2):
         context.run_posted()
@@ -32,7 +32,7 @@ def test_orphan_job_is_cancelled_once_nothing_can_begin_by_its_end(tmp_path: Pat
     context.submit(1, "71", after="afterany:70")
     context.state.to_unbind[1] = None
     part = Canceller(context)
-    part.cancel_orphans(["70"])
+    part.cancel_orphans([context.job_of_study("70")])
     part.step()
     assert (context.fake_slurm.cancelled, part.due()) == ([], None)
 
@@ -53,6 +53,7 @@ def test_request_is_sent_once_and_journalled_when_slurm_has_taken_it(tmp_path: P
     part.step()
     context.run_posted()
     assert context.fake_slurm.cancelled == [["70", "71"]]
+    assert context.fake_slurm.identities == {"70": "mt.0a1b2c3d.0-0.1:", "71": "mt.0a1b2c3d.0-1.1:"}
     assert context.trace == ["cancel_requested", "cancel_requested", "sync", "cancel_sent"]
     assert part.due() is None
     part.close()

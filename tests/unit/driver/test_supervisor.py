@@ -23,11 +23,12 @@ from mtui.core.driver.location import (
     StudyOver,
     WatchEnded,
 )
-from mtui.core.driver.successor import READY_FD, successor_command
+from mtui.core.driver.successor import READY_FD, start_successor, successor_command
 from mtui.core.driver.supervisor import HAND_OVER_LOOK, LOOK_EVERY, SUCCESSOR_WAIT, Clock
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError, StudyBusyError
+from mtui.core.isolated import isolated_command
 from mtui.core.store.lease import LeaseState
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
 from tests.unit.engine import script
@@ -648,8 +649,33 @@ def test_wait_ends_at_once_when_woken_by_another_thread() -> None:
 
 
 def test_successor_of_a_driver_in_an_allocation_stays_in_it(world: World) -> None:
-    words = (sys.executable, "-m", "mtui.tui", "--no-ui")
+    words = isolated_command("mtui.tui", "--no-ui")
     root = str(world.directory.root)
     assert successor_command(world.directory, world.study) == (*words, root)
     inside = replace(world.study, settings=replace(world.study.settings, inside="71"))
     assert successor_command(world.directory, inside) == (*words, "--in-allocation", root)
+
+
+# --- a successor that does not come
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("import sys; sys.exit('no such module')", "it ended with code 1: no such module"),
+        ("import os; os._exit(7)", "it ended with code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "it ended with code -9"),
+    ],
+)
+def test_why_a_successor_is_not_ready_is_told_with_its_output(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "driver.log").write_text("of an earlier one\n")
+    assert start_successor([sys.executable, "-c", text], tmp_path / "driver.log") == why
+
+
+def test_successor_that_cannot_be_started_is_named(tmp_path: Path) -> None:
+    assert start_successor(["/no/python"], tmp_path / "driver.log") == "/no/python: No such file or directory"
+
+
+def test_successor_that_is_ready_is_left_alone(tmp_path: Path) -> None:
+    text = f"import os; os.write(int(os.environ['{READY_FD}']), b'+')"
+    assert start_successor([sys.executable, "-c", text], tmp_path / "driver.log") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -106,13 +107,13 @@ def test_driver_that_died_before_it_repeated_what_missed_rows_is_followed_by_one
 def test_full_disk_delays_the_withdrawal_by_five_seconds(
     context: FakeContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_space(*_: object, **__: object) -> int:
+    def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     canceller = Canceller(context)
     part = Withdrawer(context, canceller)
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", no_space)
+        patch.setattr(os, "link", no_space)
         part.step()
     assert unbound(context) == []
     assert part.due() == clock.now + 5

@@ -208,7 +208,9 @@ class Watched:
         """A poll of Slurm that showed these jobs by id, and the jobs of these submissions."""
         begun = self.now if asked is None else asked
         seen, found = (jobs or {}), (names or {})
-        events = self.observer.apply_poll(seen.get, lambda name: found.get(name, ""), begun, at(), self.now, accounting)
+        events = self.observer.apply_poll(
+            lambda job, _: seen.get(job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
+        )
         return [*self.take(events), *self.end_presumed()]
 
     def look_for(

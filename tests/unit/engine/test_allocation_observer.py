@@ -20,7 +20,10 @@ AT = 5000.0
 
 def look(watch: AllocationObserver, shown: dict[str, SeenJob], now: float, names: dict[str, str] | None = None):
     """A poll that begins and ends at `now`."""
-    return watch.apply_poll(shown.get, lambda name: (names or {}).get(name, ""), now, AT, Accounting.ANSWERED)
+    names = names or {}
+    return watch.apply_poll(
+        lambda job, _: shown.get(job), lambda name: names.get(name, ""), now, AT, Accounting.ANSWERED
+    )
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ def test_one_that_stays_in_a_state_that_cannot_last_is_lost_after_minutes(
     ends: list[AllocationEnd] = []
     for now in (1.0, 1.0 + wait / 2, wait, 1.0 + wait):
         assert ends == []
-        ends = watch.apply_poll(lambda _: view, lambda _: "", now, AT, accounting)[1]
+        ends = watch.apply_poll(lambda *_: view, lambda _: "", now, AT, accounting)[1]
     assert [(end.status, end.cause.code) for end in ends] == [(Status.LOST, code)]
 
 

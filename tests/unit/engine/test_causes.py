@@ -155,6 +155,11 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
                 "squeue no longer knows allocation 9, accounting shows it active",
             ),
             (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime does not fit into what is left of allocation 9"),
+            (
+                CauseCode.NO_PYTHON,
+                "no_python",
+                "the nodes of allocation 9 have no Python, so it runs only instances of one node",
+            ),
             (CauseCode.IDLE_ALLOCATION, "idle_allocation", "allocation 9 has nothing to do"),
         )
     ),

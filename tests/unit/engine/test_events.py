@@ -37,7 +37,7 @@ VALUES: dict[str, Any] = {
     "throttle": 5, "local_jobs": 4, "poll": 7, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
     "tasks": (3, 8), "after": "aftercorr:9", "allocation": "3-2", "pool": ("--qos=debug",), "gpus": 4, "nodes": 2,
     "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "size": 9,
-    "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
+    "cluster": "alpha", "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
 }  # fmt: skip
 
 
@@ -186,6 +186,7 @@ def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None
         [("302_1", 1, "aftercorr:301", "taken out of Slurm: a parent failed")],
     ]
     assert (state.attempts[2][0].freed_at, state.to_unbind, state.submissions) == (1700000020.0, {}, {})
+    assert (state.attempts[0][0].cluster, state.attempts[2][0].cluster, state.clusters) == ("", "alpha", {"alpha"})
 
 
 def test_golden_journal_of_allocations_replays() -> None:

@@ -111,7 +111,7 @@ def test_end_that_slurm_showed_is_not_told_again_at_the_deadline() -> None:
     watched.pass_time(1)
 
     shown = watched.observer.apply_poll(
-        lambda _: over(Status.FAILED, code=3), lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
+        lambda *_: over(Status.FAILED, code=3), lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
     )
     watched.pass_time(VERDICT_WAIT)
 

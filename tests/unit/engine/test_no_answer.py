@@ -142,7 +142,7 @@ def test_loss_is_no_event_before_it_is_made_true() -> None:
     for _ in range(3):
         watched.pass_time(LOST_WAIT)
         events = watched.observer.apply_poll(
-            lambda _: None, lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
+            lambda *_: None, lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
         )
         assert "ended" not in kinds(events)
     assert [end.status for end in watched.observer.take_presumed_ends()] == [Status.LOST]
@@ -156,7 +156,7 @@ def test_report_that_comes_before_the_loss_is_made_true_is_believed() -> None:
         watched.pass_time(LOST_WAIT)
         watched.take(
             watched.observer.apply_poll(
-                lambda _: None, lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
+                lambda *_: None, lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
             )
         )
     assert end(watched.report("exit"))[0] is Status.FINISHED

@@ -188,7 +188,7 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
     assert watched.observer.wants_poll
     assert (
         watched.observer.apply_poll(
-            lambda _: None, lambda _: "", watched.now - 1, 1.0, watched.now, Accounting.ANSWERED
+            lambda *_: None, lambda _: "", watched.now - 1, 1.0, watched.now, Accounting.ANSWERED
         )
         == []
     )  # too old

@@ -43,7 +43,7 @@ def test_event_has_the_time_of_its_report(report: JobReport, written_at: float, 
 def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
     observer = JobObserver(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
     assert (
-        observer.apply_poll(lambda _: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, Accounting.ANSWERED) == []
+        observer.apply_poll(lambda *_: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, Accounting.ANSWERED) == []
     )
     assert observer.deadline() == 5.0 + REPORT_WAIT
 

@@ -107,3 +107,28 @@ def test_srun_of_instances_finds_the_real_one(tmp_path: Path) -> None:
     real.unlink()
     done = subprocess.run([ours], env={"PATH": str(tmp_path / "own")}, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (127, "srun: not found\n")
+
+
+ALL_OPTIONS = {"SHELLOPTS": "errexit:nounset:noglob:noclobber:allexport", "BASHOPTS": "failglob"}
+
+
+def test_exported_options_of_the_shell_are_for_the_leader_alone(tmp_path: Path) -> None:
+    """bash as sh takes them from its environment, and they would end this script before its record."""
+    home, script = write(tmp_path, fake_python(tmp_path, 'echo "$SHELLOPTS" >"${0%/*}/options"; exit 9'))
+    environment = {**os.environ, **ALL_OPTIONS, "SLURM_JOB_ID": "7"}
+    done = subprocess.run(["bash", "--posix", str(script)], env=environment)
+    assert done.returncode == 9
+    assert "code 9" in (home / "allocations" / "3-1.records").read_text()
+    assert {"errexit", "nounset", "noglob"} <= set((tmp_path / "options").read_text().strip().split(":"))
+
+
+def test_exported_options_of_the_shell_do_not_change_what_srun_passes_on(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "srun").write_text('#!/bin/sh\necho "$SHELLOPTS"\n')
+    (real / "srun").chmod(0o700)
+    environment = {"PATH": f"{real}:{os.environ['PATH']}", "SHELLOPTS": "nounset"}
+    command = ["bash", "--posix", str(PACK / "srun.sh"), "-n", "2"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    assert "nounset" in done.stdout
+    assert "noglob" not in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     def sync(number: int) -> None:
-        sizes.append(os.fstat(number).st_size)
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            sizes.append(os.fstat(number).st_size)
 
     monkeypatch.setattr(os, "fdatasync", sync)
     monkeypatch.setattr(os, "fsync", sync)

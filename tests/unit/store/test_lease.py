@@ -28,7 +28,9 @@ from mtui.core.store.lease import (
     boot_id,
     process_start,
     read_current_owner,
+    read_owner,
     this_host,
+    torn_owners,
 )
 
 HERE = Owner(1, this_host(), boot_id(), os.getpid(), process_start(os.getpid()), time.time())
@@ -179,8 +181,8 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
     asked: list[str] = []
 
-    def job_ended(job: str) -> bool:
-        asked.append(job)
+    def job_ended(owner: Owner) -> bool:
+        asked.append(owner.slurm_job)
         return ended
 
     liveness = Liveness(tmp_path, owner, job_ended=job_ended)
@@ -203,8 +205,8 @@ def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job=slurm_job))
     asked: list[str] = []
 
-    def job_ended(job: str) -> bool:
-        asked.append(job)
+    def job_ended(owner: Owner) -> bool:
+        asked.append(owner.slurm_job)
         return False
 
     liveness = Liveness(tmp_path, owner, job_ended=job_ended)
@@ -337,7 +339,33 @@ def test_highest_epoch_is_the_current_one(tmp_path: Path) -> None:
     assert owner.epoch == 10
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch": 1}', "\udcff"])
+@pytest.mark.parametrize("data", [b"", b"\0" * 120, b'{"epoch": 2, "ho', b"\xff"])
+def test_torn_owner_file_is_of_a_driver_that_never_drove(tmp_path: Path, data: bytes) -> None:
+    pid, start = ended_process()
+    before = put(tmp_path, replace(HERE, pid=pid, start=start))
+    (tmp_path / "000002").write_bytes(data)
+    assert read_current_owner(tmp_path) == before
+    assert read_owner(tmp_path, 2) is None
+    assert torn_owners(tmp_path) == [tmp_path / "000002"]
+
+    lease = Lease.acquire(tmp_path)
+
+    assert (lease.owner.epoch, lease.before) == (3, before), "no epoch is used twice"
+
+
+def test_live_driver_below_a_torn_owner_file_is_not_followed(tmp_path: Path) -> None:
+    put(tmp_path, HERE)
+    (tmp_path / "000002").touch()
+    with pytest.raises(StudyBusyError, match=str(HERE.pid)):
+        Lease.acquire(tmp_path)
+
+
+def test_owner_of_a_newer_mtui_is_known_by_what_both_know(tmp_path: Path) -> None:
+    (tmp_path / "000001").write_text(json.dumps({**asdict(HERE), "cluster": "alps"}))
+    assert read_current_owner(tmp_path) == HERE
+
+
+@pytest.mark.parametrize("text", ["[]", '{"epoch": 1}'])
 def test_damaged_owner_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "000001").write_text(text, errors="surrogateescape")
     with pytest.raises(StudyDirectoryError, match="who drives"):

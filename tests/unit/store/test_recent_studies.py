@@ -269,7 +269,7 @@ def test_glance_tells_who_drives(tmp_path: Path) -> None:
     assert (seen.driver.pid, seen.driver.host, seen.standing) == (os.getpid(), socket.gethostname(), LeaseState.ALIVE)
     lease.release()
     assert summarize_study(directory.root).standing is LeaseState.RELEASED
-    (directory.owner / "000002").write_text("{")
+    (directory.owner / "000002").write_text("[]")
     assert (summarize_study(directory.root).driver, summarize_study(directory.root).standing) == (None, None)
 
 

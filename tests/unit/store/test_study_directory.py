@@ -93,6 +93,37 @@ def test_home_of_a_study_is_private(tmp_path: Path, umask: int) -> None:
     assert stat.S_IMODE(directory.home.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize(("umask", "workspace"), [(0o000, 0o777), (0o002, 0o775), (0o022, 0o755), (0o077, 0o700)])
+def test_only_workspaces_can_be_written_by_whom_the_umask_lets(tmp_path: Path, umask: int, workspace: int) -> None:
+    """Who can write to a script runs code as the user; who can write to the study's directory replaces any of them."""
+    before = os.umask(umask)
+    try:
+        directory = create_directory(tmp_path / "out", "", [])
+        plan, instance = study(directory)
+        prepare_attempt(directory, plan, instance, 1)
+    finally:
+        os.umask(before)
+    folder = directory.workspace(instance)
+    assert stat.S_IMODE(folder.stat().st_mode) == workspace
+    script = folder / plan.script_name(instance)
+    assert stat.S_IMODE(script.stat().st_mode) == 0o744 & ~umask
+    assert stat.S_IMODE(directory.root.stat().st_mode) == 0o755 & ~umask
+
+
+def test_script_that_others_could_write_is_written_again(made: StudyDirectory) -> None:
+    """As an earlier version left it under another umask: the text may be the same, its writer may not be done."""
+    plan, instance = study(made)
+    prepare_attempt(made, plan, instance, 1)
+    script = made.workspace(instance) / plan.script_name(instance)
+    text = script.read_text()
+    script.chmod(0o764)
+    with script.open("r+") as held:
+        prepare_attempt(made, plan, instance, 1)
+        held.write("rm -rf x")
+    assert script.read_text() == text
+    assert not script.stat().st_mode & 0o022
+
+
 @pytest.mark.parametrize("kind", ["folder", "full folder", "file", "dangling link"])
 def test_what_exists_is_never_reused(tmp_path: Path, kind: str) -> None:
     out = tmp_path / "out"
@@ -133,10 +164,18 @@ def test_study_is_opened_from_any_path_to_it(made: StudyDirectory, monkeypatch: 
     assert open_study(Path("out")).root == made.root
 
 
-@pytest.mark.parametrize("name", ["gone", "out", "out/study.yaml"])
+@pytest.mark.parametrize("name", ["gone", "", "out/study.yaml"])
 def test_what_is_no_study_is_not_opened(made: StudyDirectory, name: str) -> None:
     with pytest.raises(StudyDirectoryError, match="is not a study directory"):
         open_study(made.root.parent / name)
+
+
+def test_study_whose_creation_was_interrupted_is_called_so(made: StudyDirectory) -> None:
+    with pytest.raises(StudyDirectoryError, match="not created completely, and nothing of it has run"):
+        open_study(made.root)
+    (made.journal / "000001.jsonl").touch()
+    with pytest.raises(StudyDirectoryError, match=r"the plan .* is missing: .*study\.json"):
+        open_study(made.root)
 
 
 # --- preparing an instance

@@ -16,9 +16,12 @@ from ....core.doctor.directory_check import check_directory
 from ....core.doctor.finding import Finding, FindingGroup, Level
 from ....core.doctor.machine_check import check_machine
 from ....core.doctor.slurm_check import check_slurm
+from ....core.doctor.study_check import StudyCheck, check_study, is_study
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ....core.store.study_directory import StudyDirectory
 from ...views.json_output import print_json
 from ...views.text import Paint, plural, safe
+from .study_repair import carry_out, propose_repairs
 from .terminal_check import check_terminal
 
 _WIDTH = 110
@@ -26,24 +29,36 @@ _COLOURS = {Level.GOOD: "32", Level.NOTE: "33", Level.PROBLEM: "31"}
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """Run all checks and return the exit code: 1 if one found a problem.
+    """Run all checks, repair a study's directory if the user agrees, and return the exit code: 1 if a problem is left.
 
-    Raises UsageError if the target is not a directory.
+    Raises UsageError if the target is not a directory, StudyBusyError if a driver holds the study to be repaired.
     """
     directory = Path(arguments.target).absolute()
     if not directory.is_dir():
         raise UsageError(f"no such directory: {arguments.target}", "name the one in which studies are to be written")
-    parts = _checks(directory)
+    study = StudyDirectory(directory)
+    check = check_study(study) if is_study(directory) else None
+    parts = _checks(directory, check)
     if arguments.json:
+        if check and check.repairs and arguments.yes:
+            carry_out(check.repairs, study)
+            check = check_study(study)
+            parts = _checks(directory, check)
         found = list(parts)
-        print_json(record_of(found))
+        print_json({**record_of(found), "repairs": [repair.action for repair in check.repairs] if check else []})
     else:
-        found = _print_findings(parts, Paint(sys.stdout))
+        paint = Paint(sys.stdout)
+        found = _print_findings(parts, paint)
+        if check and (now := propose_repairs(check, study, yes=arguments.yes, paint=paint)) is not check:
+            found = [now.group if part is check.group else part for part in found]
+            print("\n".join(["", *part_lines(now.group, paint)]))
     bad = sum(finding.level is Level.PROBLEM for part in found for finding in part.findings)
     return EXIT_ERROR if bad else EXIT_FINISHED
 
 
-def _checks(directory: Path) -> Iterator[FindingGroup]:
+def _checks(directory: Path, study: StudyCheck | None) -> Iterator[FindingGroup]:
+    if study:
+        yield study.group
     yield check_terminal(os.environ)
     yield check_slurm(os.environ)
     yield check_directory(directory)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ....core.durable_files import write_durably
 from ....core.engine.status import LIVE
 from ....core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ....core.plan.extend import extend_plan, widened_funnels
@@ -81,6 +81,6 @@ def _claim(directory: StudyDirectory, number: int) -> Path:
 
 def _keep(spec: Path, copy: Path) -> None:
     try:
-        shutil.copyfile(spec, copy)
+        write_durably(copy, spec.read_bytes())
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {copy}: {error.strerror}") from None

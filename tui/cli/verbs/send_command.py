@@ -9,13 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ....core.driver import Purpose, Supervisor, SupervisorListener
+from ....core.driver.driver import HAND_OVER_FAILED
 from ....core.driver.location import DrivenByAnother, DriverReleased
 from ....core.engine import commands
 from ....core.engine import events as ev
 from ....core.engine.state import StudyState
-from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
+from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError, WrongCluster
+from ....core.file_reading import read_tail, size_of
 from ....core.store import inbox
 from ....core.store.journal_follower import JournalFollower
+from ....core.store.lease import Owner, read_current_owner
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_study
@@ -25,6 +28,7 @@ from ...views.text import plural, print_text, safe
 from ..arguments import print_on_stderr
 
 _ACKNOWLEDGED = 15.0  # seconds that a driver has to answer; on a network file system it reads the inbox once a second
+_HANDED_OVER = 60.0  # seconds for a new driver to start, and for the present one to drive again if it ended
 _LOOK_EVERY = 0.1
 
 
@@ -61,8 +65,8 @@ def send_and_print(
 ) -> int:
     """Send a command and print its result; return the exit code.
 
-    Raises UsageError for unknown targets, invalid changes, or a driver that is required but not running, and
-    StudyDirectoryError if the directory is a copy.
+    Raises UsageError for unknown targets, invalid changes, or a driver that is required but not running,
+    StudyDirectoryError if the directory is a copy, and WrongCluster for a cancel without a driver on another cluster.
     """
     _, state = read_study(directory)
     answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
@@ -96,7 +100,7 @@ def _send(
 ) -> Answer:
     """Send a command, after confirmation by `ask` if given.
 
-    Raises UsageError, and StudyDirectoryError if the directory is a copy of a study.
+    Raises UsageError, StudyDirectoryError if the directory is a copy of a study, and WrongCluster.
     """
     require_place(directory, state.plan, moved=True)
     indices, unknown = commands.resolve_targets(state.plan, state, targets)
@@ -118,15 +122,22 @@ def _send(
     if verb in ("detach", "stop") and not drives(directory):
         hint = f"go on with: mtui --no-ui {directory.root}"
         raise UsageError(f"no driver is running, so there is none to {verb}", hint)
-    follower = JournalFollower.from_now(directory.journal)
+    last, printed = read_current_owner(directory.owner), size_of(directory.driver_log)
+    follower, later = (JournalFollower.from_now(directory.journal) for _ in range(2))
     command = inbox.send_command(directory.inbox, verb, targets, options)
     driver = drives(directory)
     if driver:
         answer = _answer(follower, command, driver, _ACKNOWLEDGED)
+        if verb == "detach" and answer.outcome == "done" and last:
+            answer = _await_successor(directory, later, last, printed)
     elif verb == "cancel":
         if silent := silent_driver(directory):
             print_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
-        answer = _carry_out_here(directory, follower, command)
+        try:
+            answer = _carry_out_here(directory, follower, command)
+        except WrongCluster:
+            inbox.withdraw_command(directory.inbox, command)
+            raise
     else:
         words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
         answer = Answer(_WAITING, words)
@@ -172,6 +183,29 @@ def _answer(follower: JournalFollower, command: str, driver: str, seconds: float
     if seen:
         return Answer(_SEEN, f"Seen by the driver ({driver}), not yet carried out.")
     return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
+
+
+def _await_successor(directory: StudyDirectory, follower: JournalFollower, last: Owner, printed: int) -> Answer:
+    """Wait until another driver than `last` holds the lease, or the hand-over has failed.
+
+    `printed` is how many bytes earlier drivers have written to driver.log.
+    """
+    until = time.monotonic() + _HANDED_OVER
+    pause = threading.Event()
+    while time.monotonic() < until:
+        for event in follower.new_events():
+            if isinstance(event, ev.Anomaly) and event.message.startswith(HAND_OVER_FAILED):
+                return Answer("refused", f"{event.message}. {last.words} drives on.")
+            if isinstance(event, ev.StudyEnded):
+                return Answer("done", f"the study is {event.result}")
+        owner = read_current_owner(directory.owner)
+        if owner and owner.epoch > last.epoch:
+            if (owner.host, owner.pid, owner.start) != (last.host, last.pid, last.start):
+                return Answer("done", "")
+            output = read_tail(directory.driver_log, printed) or "it printed nothing"
+            return Answer("refused", f"the new driver did not take the study ({output}). {last.words} drives on.")
+        pause.wait(_LOOK_EVERY)
+    return Answer(_SEEN, f"Seen by the driver ({last.words}), but no other has taken the study: see driver.log.")
 
 
 def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, command: str) -> Answer:

@@ -12,6 +12,7 @@ from ....core.backends.backend import Refused
 from ....core.backends.command_log import CommandLog, answer_of
 from ....core.backends.slurm import clean_environment, require_slurm
 from ....core.backends.slurm_text import sbatch_answer, sbatch_message
+from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.isolated import isolated_command
 from ....core.store.study_directory import StudyDirectory
@@ -51,7 +52,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "",
     ]
     try:
-        script.write_text("\n".join(lines), encoding="utf-8")
+        write_durably(script, "\n".join(lines).encode("utf-8"))
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {script}: {error.strerror}") from None
     return _sbatch(directory, script, [])

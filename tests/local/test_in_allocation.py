@@ -1,0 +1,58 @@
+"""A study that uses the allocation its driver runs in; `srun` starts the worker right here, so no Slurm is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import mtui
+
+SRUN = """#!/bin/sh
+export SLURMD_NODENAME=node1 SLURM_LAUNCH_NODE_IPADDR=127.0.0.1 SLURM_CPUS_ON_NODE=1000
+while [ "${1#--}" != "$1" ]; do shift; done
+exec "$@"
+"""
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    """In an allocation with one minute left."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    programs = {"srun": SRUN, "squeue": "#!/bin/sh\ncase $* in *%L*) echo 1:00 ;; esac\n"}
+    for name in ("sbatch", "sacct", "scancel", "scontrol", "sinfo", "sacctmgr"):
+        programs[name] = "#!/bin/sh\n"
+    for name, text in programs.items():
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o700)
+    job = f"7{os.getpid()}"
+    return {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "SLURM_JOB_ID": job, "SLURM_JOB_NUM_NODES": "1"}
+
+
+def test_what_is_too_long_for_the_rest_of_the_allocation_ends_the_driver_with_the_reason(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    spec, out = tmp_path / "s.yaml", tmp_path / "out"
+    spec.write_text(
+        "description: {name: q, description: d}\n"
+        'batch: {type: slurm, host: h, bank: "", queue: ""}\n'
+        "study:\n"
+        '- {name: long, description: d, run: {cmd: "echo hi", procs: 1, walltime: "00:05:00"}}\n'
+        '- {name: short, description: d, run: {cmd: "echo hi", procs: 1, walltime: "00:00:10"}}\n'
+    )
+    command = [*mtui.COMMAND, "--in-allocation", "--no-ui", "-o", str(out), str(spec)]
+    done = subprocess.run(
+        [*map(str, command)], env={**os.environ, **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "too little for long (walltime 00:05:00)" in done.stdout, "while the other runs"
+    assert f"mtui: allocation {env['SLURM_JOB_ID']} has " in done.stderr
+    assert "hint: " in done.stderr
+    assert mtui.statuses(out) == {"long": "ready", "short": "finished"}
+    why = mtui.run("why", out, "long").stdout
+    assert "Its walltime (0:05:00) does not fit into what is left of allocation" in why
+    assert "about to be" not in why
+    assert "1 instance yet to run cannot" in mtui.run("status", out).stdout

@@ -1,0 +1,175 @@
+"""`mtui doctor` names what is damaged in a study's directory, and repairs what follows from the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mtui.core.doctor.finding import Level
+from mtui.core.doctor.study_check import StudyCheck, check_study, is_study
+from mtui.core.driver.file_recovery import restore_files
+from mtui.core.store.checkpoint import write_checkpoint
+from mtui.core.store.inbox import send_command
+from mtui.core.store.status_csv import write_status
+from mtui.core.store.study_directory import StudyDirectory, prepare_attempt
+from mtui.core.store.study_file import write_study_file
+from tests.plans import step
+from tests.unit.driver.fake_context import FakeContext
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> FakeContext:
+    """A study whose only job waits in Slurm; all of its files are complete."""
+    context = FakeContext(tmp_path, step("a"))
+    directory = context.directory
+    write_study_file(directory.study_file, context.study)
+    prepare_attempt(directory, context.plan, context.plan.instances[0], 1)
+    context.submit(0)
+    context.log.sync()
+    write_checkpoint(directory, context.study, context.state, {})
+    write_status(directory.status_csv, context.state, 1.0)
+    return context
+
+
+def levels(check: StudyCheck) -> dict[str, Level]:
+    return {finding.subject: finding.level for finding in check.group.findings if finding.level is not Level.GOOD}
+
+
+def contents(directory: StudyDirectory) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory.root)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(directory.root.rglob("*"))
+    }
+
+
+def age(path: Path) -> None:
+    os.utime(path, (1.0, 1.0))
+
+
+def test_complete_study_has_no_findings(context: FakeContext) -> None:
+    check = check_study(context.directory)
+    assert (levels(check), check.repairs) == ({}, [])
+    assert is_study(context.directory.root)
+    assert not is_study(context.directory.home)
+
+
+SCRIPT = "a/a.slurm.sh"
+Damage = Callable[[StudyDirectory], object]
+DAMAGES: dict[str, tuple[Damage, str, Level, str]] = {
+    "job.sh": (lambda d: (d.home / "job.sh").write_bytes(b""), "layout", Level.PROBLEM, "create .mtui/job.sh"),
+    "fallback.sh": (lambda d: (d.home / "fallback.sh").unlink(), "layout", Level.PROBLEM, "create .mtui/fallback.sh"),
+    "folder": (lambda d: (d.inbox / "new").rmdir(), "layout", Level.PROBLEM, "create .mtui/inbox/new"),
+    "script": (lambda d: (d.root / SCRIPT).write_bytes(b""), "scripts", Level.PROBLEM, "write the scripts again of a"),
+    "checkpoint": (lambda d: d.checkpoint.write_bytes(b"{"), "checkpoint", Level.NOTE, "remove .mtui/checkpoint.jsonl"),
+    "status.csv": (lambda d: d.status_csv.write_bytes(b""), "status.csv", Level.NOTE, "write status.csv again"),
+    "no status.csv": (lambda d: d.status_csv.unlink(), "status.csv", Level.NOTE, "write status.csv again"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_named_and_repaired(context: FakeContext, name: str) -> None:
+    damage, subject, level, action = DAMAGES[name]
+    directory = context.directory
+    whole = contents(directory)
+    damage(directory)
+    damaged = contents(directory)
+
+    check = check_study(directory)
+
+    assert contents(directory) == damaged, "nothing is changed by the check"
+    assert levels(check) == {subject: level}
+    assert [repair.action for repair in check.repairs] == [action]
+    for repair in check.repairs:
+        repair.carry_out()
+    assert levels(check_study(directory)) == {}
+    again = contents(directory)
+    for changing in (".mtui/checkpoint.jsonl", "status.csv"):
+        whole.pop(changing)
+        again.pop(changing, None)
+    assert again == whole
+
+
+def test_leftovers_of_writers_are_removed_once_they_are_old(context: FakeContext) -> None:
+    directory = context.directory
+    left = [
+        directory.root / ".status.csv.tmp",
+        directory.inbox / "tmp" / "1-host",
+        directory.owner / ".000002.7.ab.tmp",
+    ]
+    for path in left:
+        path.write_text("x")
+    assert levels(check_study(directory)) == {}
+    for path in left:
+        age(path)
+
+    check = check_study(directory)
+
+    assert levels(check) == {"leftovers": Level.NOTE}
+    check.repairs[0].carry_out()
+    assert not any(path.exists() for path in left)
+
+
+def test_what_needs_no_repair_is_a_note(context: FakeContext) -> None:
+    directory = context.directory
+    (directory.owner / "000002").touch()
+    with (directory.journal / "000001.jsonl").open("ab") as journal:
+        journal.write(b'{"v":1,"type":"ende')
+    send_command(directory.inbox, "stop", (), {})
+
+    check = check_study(directory)
+
+    assert levels(check) == {"owners": Level.NOTE, "journal": Level.NOTE, "inbox": Level.NOTE}
+    assert check.repairs == []
+
+
+@pytest.mark.parametrize("name", [".study.json.tmp", "study.tmp"])
+def test_plan_is_taken_from_its_complete_copy(context: FakeContext, name: str) -> None:
+    directory = context.directory
+    whole = directory.study_file.read_bytes()
+    (directory.home / name).write_bytes(whole)
+    directory.study_file.write_bytes(b"")
+
+    check = check_study(directory)
+
+    assert levels(check) == {"plan": Level.PROBLEM}
+    check.repairs[0].carry_out()
+    assert directory.study_file.read_bytes() == whole
+
+
+def test_missing_plan_is_no_matter_of_guessing(context: FakeContext) -> None:
+    context.directory.study_file.write_bytes(b"")
+    check = check_study(context.directory)
+    (plan,) = [finding for finding in check.group.findings if finding.subject == "plan"]
+    assert (plan.level, check.repairs) == (Level.PROBLEM, [])
+    assert "is empty" in plan.found
+    assert "from a backup" in plan.then
+    for segment in context.directory.journal.iterdir():
+        segment.write_bytes(b"")
+    (plan,) = [finding for finding in check_study(context.directory).group.findings if finding.subject == "plan"]
+    assert plan.then == "nothing of the study has run: remove the directory, and start it again"
+
+
+def test_damaged_journal_is_a_problem_without_a_repair(context: FakeContext) -> None:
+    context.directory.checkpoint.unlink()
+    segment = context.directory.journal / "000001.jsonl"
+    segment.write_bytes(segment.read_bytes().replace(b"submit_intended", b"submit\0intended", 1))
+    check = check_study(context.directory)
+    assert (levels(check), check.repairs) == ({"journal": Level.PROBLEM}, [])
+
+
+def test_plan_of_a_newer_version_is_left_alone(context: FakeContext) -> None:
+    file = context.directory.study_file
+    file.write_text(json.dumps({**json.loads(file.read_text()), "v": 99}))
+    check = check_study(context.directory)
+    assert (levels(check), check.repairs) == ({"plan": Level.PROBLEM}, [])
+
+
+def test_driver_restores_what_doctor_would(context: FakeContext) -> None:
+    script = context.directory.root / "a/a.slurm.sh"
+    script.write_bytes(b"")
+    restore_files(context)
+    assert levels(check_study(context.directory)) == {}
