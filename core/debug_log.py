@@ -12,7 +12,10 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .file_reading import open_to_append
+
 VARIABLE = "MTUI_LOG"
+_LONGEST = 50_000_000  # bytes; a longer log is kept as debug.log.1, in place of the one before
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
 
 _all = logging.getLogger("mtui")
@@ -44,6 +47,15 @@ class ChangeLogger:
 
 
 class _DebugFile(logging.FileHandler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append a record; put a file away that has become too long, in place of the one before."""
+        super().emit(record)
+        with suppress(OSError, ValueError):
+            if self.stream.tell() > _LONGEST:
+                self.stream.close()
+                Path(self.baseFilename).replace(f"{self.baseFilename}.1")
+                self.stream = self._open()
+
     def handleError(self, record: logging.LogRecord) -> None:
         """Ignore errors: on a full disk, lines are lost and nothing is printed."""
 
@@ -69,6 +81,7 @@ def open_debug_log(path: Path) -> Generator[None]:
 
 def _open(path: Path) -> logging.Handler | None:
     try:
+        open_to_append(path).close()  # a FIFO would block
         handler = _DebugFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError:
         return None

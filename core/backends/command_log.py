@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..debug_log import get_logger
+from ..file_reading import open_to_append
 
 _log = get_logger(__name__)
 
 _LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
 _LONGEST_ANSWER = 400
+_LONGEST_LOG = 20_000_000  # bytes; a longer one is kept as slurm.log.1, in place of the one before
 _HEAD = (
     "# What stands behind '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
     "which runs it.\n"
@@ -32,12 +34,11 @@ class CommandLog:
         clock = time.strftime("%Y-%m-%d %H:%M:%S")
         line = f"{clock} {_plain(words, _LONGEST_COMMAND)} -> {_plain(answer, _LONGEST_ANSWER)}\n"
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                head = _HEAD if os.fstat(file).st_size == 0 else ""
-                os.write(file, (head + line).encode())
-            finally:
-                os.close(file)
+            with open_to_append(self._path, 0o600) as file:
+                size = os.fstat(file.fileno()).st_size
+                os.write(file.fileno(), ((_HEAD if size == 0 else "") + line).encode())
+            if size > _LONGEST_LOG:
+                self._path.replace(f"{self._path}.1")
         except OSError as error:
             _log.warning("a call cannot be noted in %s: %s", self._path.name, error)
 

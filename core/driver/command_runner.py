@@ -42,5 +42,5 @@ class CommandRunner(DriverPart):
             crash_point("command.journalled")
             context.log.sync()  # before it is archived: otherwise a crash would lose it
             crash_point("command.synced")
-            inbox.archive_command(path)
+            inbox.remove_command(path)
             crash_point("command.put_away")

@@ -19,6 +19,8 @@ from .status import BAD, DONE, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb
 from .status import Impossible as Impossible
 from .status_index import StatusIndex
 
+KEPT_COMMANDS = 1000  # that a state remembers; the journal has all of them
+
 
 class StudyState(DurableState):
     """The state of a running study. Views read it; only `apply` changes it."""
@@ -168,6 +170,7 @@ class StudyState(DurableState):
             case ev.CommandDone():
                 command = self.commands.setdefault(event.command, Command("", (), event.at))
                 command.outcome, command.message = event.outcome, event.message
+                self._forget_old_commands()
             case ev.SettingsChanged():
                 self.throttle = self.throttle if event.throttle is None else event.throttle
                 self.local_jobs = event.local_jobs or self.local_jobs
@@ -176,6 +179,14 @@ class StudyState(DurableState):
             case _:
                 pass  # anomalies are recorded for people and change nothing
         self.last_event_at = event.at
+
+    def _forget_old_commands(self) -> None:
+        """Forget the oldest commands: their files are gone, so they cannot be carried out a second time."""
+        while len(self.commands) > KEPT_COMMANDS:
+            oldest = next(iter(self.commands))
+            if not self.commands[oldest].outcome:
+                return  # it is being carried out
+            del self.commands[oldest]
 
     def _current(self, index: int, number: int) -> Attempt:
         last = self.last_attempt(index)

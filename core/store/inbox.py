@@ -1,7 +1,7 @@
 """The inbox: commands to whoever drives the study, or will drive it, as files that any node can drop.
 
-Written in `tmp`, renamed into `new`, taken in the order of their names, moved to `done`. Only files of the same
-user count.
+Written in `tmp`, renamed into `new`, taken in the order of their names, removed once carried out. Only files of the
+same user count.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def _option(value: object) -> str | int:
     raise TypeError(f"an option is {value!r}")
 
 
-def archive_command(path: Path) -> None:
-    """Move a taken command out of the way; if that fails it is found done by its id."""
+def remove_command(path: Path) -> None:
+    """Remove a command that the journal has; if that fails it is found done by its id."""
     try:
-        path.rename(path.parent.parent / "done" / path.name)
+        path.unlink(missing_ok=True)
     except OSError as error:
-        _log.warning("a command cannot be put away: %s", error)
+        _log.warning("a command cannot be removed: %s", error)

@@ -13,7 +13,7 @@ OUT/
     claims/                one file per attempt that began, or must not begin any more
     allocations/           what is given to allocations that instances share, and their leaders' records
     submit/                one folder per job array: what its tasks are, links to their logs
-    inbox/tmp new done     commands to the driver, see inbox.py
+    inbox/tmp new          commands to the driver, see inbox.py
     job.sh                 the job-side runner
     fallback.sh            what runs in an allocation whose nodes have no Python
     slurm.log              the calls of sbatch and scancel, and their answers
@@ -48,7 +48,7 @@ from .name_index import STUDY_FILE
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _ONE_BLOCK = 4096  # bytes: a power cut leaves such a script whole or empty, and job.sh refuses an empty one
-FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new", "inbox/done")
+FOLDERS = ("journal", "owner", "spool/new", "claims", "allocations", "inbox/tmp", "inbox/new")
 
 
 @dataclass(frozen=True)

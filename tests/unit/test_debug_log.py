@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core import debug_log
 from mtui.core.debug_log import VARIABLE, ChangeLogger, get_logger, open_debug_log
 
 CORE = Path(__file__).parents[2] / "core"
@@ -35,6 +36,18 @@ def test_it_is_appended_to_and_closed(tmp_path: Path, monkeypatch: pytest.Monkey
             LOG.debug(reason)
         LOG.debug("after the end")
     assert lines(tmp_path / "debug.log") == ["mtui.core.driver.test: first", "mtui.core.driver.test: second"]
+
+
+def test_long_log_is_put_away_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "debug")
+    monkeypatch.setattr(debug_log, "_LONGEST", 200)
+    with open_debug_log(tmp_path / "debug.log"):
+        for number in range(50):
+            LOG.debug("reason %d", number)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["debug.log", "debug.log.1"]
+    assert all(path.stat().st_size < 400 for path in tmp_path.iterdir())
+    kept = lines(tmp_path / "debug.log.1") + lines(tmp_path / "debug.log")
+    assert kept[-1] == "mtui.core.driver.test: reason 49"
 
 
 def test_reason_is_logged_only_when_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

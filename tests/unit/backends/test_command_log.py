@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.backends import command_log
 from mtui.core.backends.command_log import CommandLog
 
 
@@ -18,6 +19,15 @@ def lines(path: Path) -> list[str]:
 def test_command_can_be_typed_again(tmp_path: Path) -> None:
     CommandLog(tmp_path / "log").note(["scancel", "12 3", "it's"], "exit code 0")
     assert lines(tmp_path / "log") == ["""scancel '12 3' 'it'"'"'s' -> exit code 0"""]
+
+
+def test_long_log_is_put_away_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_log, "_LONGEST_LOG", 300)
+    for number in range(40):
+        CommandLog(tmp_path / "log").note(["scancel", str(number)], "exit code 1")
+    assert {path.name for path in tmp_path.iterdir()} - {"log"} == {"log.1"}
+    assert all(path.stat().st_size < 600 for path in tmp_path.iterdir())
+    assert any("scancel 39" in path.read_text() for path in tmp_path.iterdir())
 
 
 def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:

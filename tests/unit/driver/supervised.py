@@ -170,7 +170,7 @@ class World(SupervisorListener):
 
     def forget_commands(self) -> None:
         for path in inbox.pending_commands(self.directory.inbox):
-            inbox.archive_command(path)
+            inbox.remove_command(path)
 
     # --- what is supervised
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.state import Impossible, StudyState
+from mtui.core.engine.state import KEPT_COMMANDS, Impossible, StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.engine.script import (
@@ -148,3 +148,11 @@ def test_anomaly_changes_nothing_but_the_time() -> None:
     before = everything(state)
     apply(state, ev.Anomaly(at=9.0, message="odd"), ev.CancelFailed(at=9.5, message="odd"))
     assert everything(state) == {**before, "last_event_at": 9.5}
+
+
+def test_of_very_many_commands_the_last_ones_are_remembered() -> None:
+    state = StudyState(plan(step("a")))
+    for number in range(KEPT_COMMANDS + 50):
+        apply(state, ev.CommandTaken(at=at(), command=f"c{number}", verb="hold"))
+        apply(state, ev.CommandDone(at=at(), command=f"c{number}", outcome="done", message=""))
+    assert list(state.commands) == [f"c{number}" for number in range(50, KEPT_COMMANDS + 50)]

@@ -11,12 +11,12 @@ import pytest
 
 from mtui.core.engine.commands import CommandRequest
 from mtui.core.errors import Refusal, StudyDirectoryError
-from mtui.core.store.inbox import archive_command, pending_commands, read_command, send_command
+from mtui.core.store.inbox import pending_commands, read_command, remove_command, send_command
 
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    for folder in ("tmp", "new", "done"):
+    for folder in ("tmp", "new"):
         (tmp_path / folder).mkdir()
     return tmp_path
 
@@ -35,12 +35,11 @@ def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None
     assert len(set(sent)) == 20
 
 
-def test_command_that_was_put_away_waits_no_more_and_is_kept(inbox: Path) -> None:
+def test_command_that_was_removed_waits_no_more(inbox: Path) -> None:
     first, second = (send_command(inbox, "hold", (), {}) for _ in range(2))
-    archive_command(inbox / "new" / first)
-    archive_command(inbox / "new" / first)  # by a driver that was slower
+    remove_command(inbox / "new" / first)
+    remove_command(inbox / "new" / first)  # by a driver that was slower
     assert [path.name for path in pending_commands(inbox)] == [second]
-    assert [path.name for path in (inbox / "done").iterdir()] == [first]
 
 
 def test_hidden_files_are_no_commands(inbox: Path) -> None:
