@@ -25,6 +25,9 @@ _TEXTS: dict[CauseCode, str] = {
     "killed by a signal, or its output directory is missing",
     CauseCode.JOB_FAILED: "failed{on} ({reason})",
     CauseCode.NO_RECORD: "it ended without a report: it was killed, the disk was full, or the study was moved",
+    CauseCode.HOST_RESTARTED: "{node} was started again, or replaced, and it left no exit record",
+    CauseCode.DRIVER_JOB_ENDED: "Slurm job {job}, in which it ran on {node}, has ended, and it left no exit record",
+    CauseCode.HOST_GONE: "its host {node} is gone, by command",
     CauseCode.NEVER_BEGAN: "job {job} is completed, but the script never began",
     CauseCode.JOB_UNKNOWN: "neither squeue nor sacct knows job {job}, and it left no exit record",
     CauseCode.JOB_NOT_IN_QUEUE: "squeue no longer knows job {job}, and it left no exit record",
@@ -80,6 +83,7 @@ def cause_text(cause: Cause | None) -> str:
         on=f" on {cause.node}" if cause.node else "",
         at=f" ({cause.node})" if cause.node else "",
         job=cause.job,
+        node=cause.node,
         place="its allocation" if cause.allocation else "Slurm",
         forgotten=_FORGOTTEN,
     )

@@ -301,7 +301,9 @@ class StudyState(DurableState):
         if attempt.job not in ("", event.job):
             self._table.unbind_children(event.instance)
         # Follow the job that holds the claim, whatever sbatch answered.
-        attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
+        if attempt.backend != "local" or attempt.job != event.job:  # else its process is found under another host name
+            attempt.started_at = event.at
+        attempt.job, attempt.reason = event.job, ""
         attempt.node = event.node or attempt.node
         attempt.exit_code, attempt.cause = None, None  # if Slurm requeued the job, its first end does not count
 

@@ -100,6 +100,17 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
         {"cause_code": "marked_skipped", "cause_fields": {"text": "{it}"}},
         "marked as skipped by hand: {it}",
     ),
+    *(
+        (Cause(code, node="n1", job="9"), {"cause_code": code.value, "cause_fields": {"node": "n1", "job": "9"}}, words)
+        for code, words in (
+            (CauseCode.HOST_RESTARTED, "n1 was started again, or replaced, and it left no exit record"),
+            (
+                CauseCode.DRIVER_JOB_ENDED,
+                "Slurm job 9, in which it ran on n1, has ended, and it left no exit record",
+            ),
+            (CauseCode.HOST_GONE, "its host n1 is gone, by command"),
+        )
+    ),
     (
         Cause(CauseCode.JOB_COMPLETING, job="9", node="n1"),
         {"cause_code": "job_completing", "cause_fields": {"node": "n1", "job": "9"}},
