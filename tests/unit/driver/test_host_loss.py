@@ -50,7 +50,7 @@ class Steps:
         self.collector.step()
 
     def command(self, verb: str, **options: str) -> str:
-        request = CommandRequest(f"c{verb}{len(options)}", verb, ("a",), tuple(options.items()))
+        request = CommandRequest(f"c{len(self.context.state.commands)}", verb, ("a",), tuple(options.items()))
         events = apply_command(self.context.state, request, 5.0)
         self.context.emit_all(events)
         done = events[-1]

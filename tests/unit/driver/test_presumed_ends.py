@@ -117,7 +117,7 @@ def test_lost_job_can_no_longer_begin_and_is_cancelled(world: World) -> None:
     world.canceller.step()
     world.canceller.close()
     assert world.claims.is_revoked("0.1")
-    assert world.context.fake_slurm.cancelled == [[world.context.job_of("7", "0-0.1")]]
+    assert world.context.fake_slurm.cancelled == [["7"]]
 
 
 def test_missing_job_that_has_its_claim_is_running_and_not_lost(world: World) -> None:
