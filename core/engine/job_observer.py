@@ -273,7 +273,7 @@ class JobObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str, str], SeenJob | None],
+        seen: Callable[[Attempt], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -282,9 +282,8 @@ class JobObserver:
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` maps a job id and its submission to the job's state, None if Slurm no longer knows it; `find` maps a
-        submission to its job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen`
-        does not know.
+        `seen` maps an attempt to its job's state, None if Slurm no longer knows it; `find` maps a submission to its
+        job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen` does not know.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         has_accounting = accounting is Accounting.ANSWERED
@@ -295,7 +294,7 @@ class JobObserver:
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
             if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
-            view = seen(attempt.job, attempt.submission)
+            view = seen(attempt)
             answer = self._shown(index, view) if view else self._missing(index, asked, accounting)
             found += self._act_on(index, answer, view or not_shown, asked, at, now)
         return found

@@ -167,7 +167,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.looked_at = asked
         self.read_spool()
         self.emit_all(
-            self.observer.apply_poll(lambda job, _: shown.get(job), self.find, asked, self.at(), self.now, accounting)
+            self.observer.apply_poll(lambda own: shown.get(own.job), self.find, asked, self.at(), self.now, accounting)
         )
         self.end_presumed()
 

@@ -65,7 +65,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
     if status is Status.BOUND and last:
-        words = f"Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):"
+        words = f"Slurm has it as {_job(last)} and lets it start by itself when its parents are done ({last.after}):"
         return [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
@@ -160,7 +160,7 @@ _HINTS = {
 
 
 def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> list[Reason]:
-    where = f"process {last.job}" if last.backend == "local" else f"job {last.job}"
+    where = f"process {last.job}" if last.backend == "local" else _job(last)
     on = f" on {last.node}" if last.node else ""
     if status is Status.COMPLETING and last.exit_code is not None:
         words = f"Its script exited with code {last.exit_code}{on}. Slurm's word on the cause is awaited, for at most "
@@ -178,6 +178,10 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
         words += "If that host is gone: mtui cancel DIR INSTANCE --host-gone"
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
+
+
+def _job(last: Attempt) -> str:
+    return f"job {last.job} of cluster {safe(last.cluster)}" if last.cluster else f"job {last.job}"
 
 
 def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:

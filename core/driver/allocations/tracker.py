@@ -185,7 +185,7 @@ class AllocationTracker(DriverPart):
 
     def apply_poll(
         self,
-        seen: Callable[[str, str], SeenJob | None],
+        seen: Callable[[Allocation], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,

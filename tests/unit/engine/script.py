@@ -209,7 +209,7 @@ class Watched:
         begun = self.now if asked is None else asked
         seen, found = (jobs or {}), (names or {})
         events = self.observer.apply_poll(
-            lambda job, _: seen.get(job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
+            lambda own: seen.get(own.job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
         )
         return [*self.take(events), *self.end_presumed()]
 

@@ -22,7 +22,7 @@ def look(watch: AllocationObserver, shown: dict[str, SeenJob], now: float, names
     """A poll that begins and ends at `now`."""
     names = names or {}
     return watch.apply_poll(
-        lambda job, _: shown.get(job), lambda name: names.get(name, ""), now, AT, Accounting.ANSWERED
+        lambda own: shown.get(own.job), lambda name: names.get(name, ""), now, AT, Accounting.ANSWERED
     )
 
 

@@ -19,7 +19,7 @@ def polled(watched: Watched, status: Status, reason: str, at: float) -> list[ev.
     seen = {"7": SeenJob(status, ended=False, reason=reason)}
     return watched.take(
         watched.observer.apply_poll(
-            lambda job, _: seen.get(job), lambda _: "", watched.now + at, at, watched.now + at, Accounting.ANSWERED
+            lambda own: seen.get(own.job), lambda _: "", watched.now + at, at, watched.now + at, Accounting.ANSWERED
         )
     )
 
