@@ -202,7 +202,7 @@ def test_job_on_yet_another_cluster_is_not_missed(tmp_path: Path, clock: Clock) 
     for _ in range(3):
         poll(context)
         clock.pass_time(100)
-    assert context.state.status == [Status.LOST, Status.PENDING]
+    assert [end.instance for end in context.observer.take_presumed_ends()] == [0]
     assert context.fake_slurm.polls[0] == (["0"], [])
 
 
