@@ -59,6 +59,7 @@ class World:
         self.now = 0.0
         self.arrays = 0
         self.jobs: dict[str, Job] = {}
+        self.strangers: dict[str, tuple[str, SeenJob]] = {}  # name and state of jobs that have the ids of ours
         self.claims: dict[tuple[int, int], str] = {}
         self.spool: dict[str, JobReport] = {}
         self.late: set[str] = set()  # records that the driver's host does not see yet
