@@ -37,9 +37,11 @@ from .context import Call, DriverContext
 from .crash_points import crash_point
 from .event_log import EventLog, Listener
 from .hooks import HookRunner
+from .host_loss import HostLoss
 from .lease_keeper import LeaseKeeper
 from .owner_job import owners_job_has_ended
 from .part import DriverPart
+from .presumed_ends import PresumedEnds
 from .recovery import recover_study
 from .retry import Retrier
 from .slurm_poller import SlurmPoller
@@ -275,6 +277,7 @@ class _Loop:
         self.hooks = HookRunner(context)
         self.status = StatusWriter(context)
         self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
+        self._host_loss = host_loss = HostLoss(context, collector)
         self._always: list[DriverPart] = [
             LeaseKeeper(context.lease, context.log),  # first: without the lease nothing may be done
             CommandRunner(context, own_commands),  # before all decisions: a cancelled instance is not started
@@ -283,6 +286,8 @@ class _Loop:
             tracker,
             PackedCanceller(context),  # after the tracker: what has ended in an allocation is not cancelled there
             own_allocation,  # after the tracker: the leader's records show how it ended
+            host_loss,
+            PresumedEnds(context, canceller),  # after poller and collector, whose answers they follow from
             Withdrawer(context, canceller),  # before the canceller: what began too early to be withdrawn is cancelled
             canceller,  # after all parts that request cancellations: they are sent in the same turn
         ]
@@ -296,7 +301,7 @@ class _Loop:
     def begin(self) -> None:
         """Recover first: the recovered state shows whether a leader runs in our own allocation."""
         self._context.begin()
-        recover_study(self._context, self._tracker, self.collector)
+        recover_study(self._context, self._tracker, self.collector, self._host_loss)
         if not self._only_commands:
             self.own_allocation.begin()
         self._watch.start()

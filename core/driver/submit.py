@@ -21,6 +21,7 @@ from ..plan.resource_changes import UNCHANGED
 from ..store.study_directory import prepare_attempt
 from .context import DriverContext
 from .crash_points import crash_point
+from .earlier_attempts import may_submit
 from .effects import Effect
 from .part import DriverPart
 from .submit_reasons import why_no_job, why_no_local_step
@@ -105,6 +106,7 @@ class Submitter(DriverPart):
             why = why_no_job(state, context.packing, context.limits, capacity, self._pause)
             self._reasons.report("nothing submitted to Slurm", why)
         self._await_room({} if chosen else capacity.room)
+        chosen = [start for start in chosen if may_submit(context, start.members)]
         for start in chosen:
             self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
