@@ -30,29 +30,42 @@ class Collector(DriverPart):
         self._read: dict[str, None] = {}  # records read and not yet removed
         self._incomplete: dict[str, tuple[float, float]] = {}  # incomplete records: next read, pause before it
         self._removed_at = 0.0
+        self._read_at = 0.0  # monotonic start of the last complete read of the spool
+        self._ended_unread: list[tuple[str, str, int | None]] = []  # ended processes, until the spool can be read
         self._adopted: dict[int, tuple[int, str]] = {}  # instance -> attempt, process id
 
     def due(self) -> float | None:
         times = [self._context.observer.deadline()]
         times.append(self._removed_at + _REMOVE_EVERY if self._read else None)
-        times.append(time.monotonic() + _ADOPTED_EVERY if self._adopted else None)
+        times.append(time.monotonic() + _ADOPTED_EVERY if self._adopted or self._ended_unread else None)
         times += [due for due, _ in self._incomplete.values()]
         return min((due for due in times if due is not None), default=None)
 
     def step(self) -> None:
         """Read the spool, and end attempts whose further report is overdue."""
         self.read_spool()
-        self._context.emit_all(self._context.observer.tick(time.time(), time.monotonic()))
+        self._context.emit_all(self._context.observer.tick(time.time(), self._read_at))
+        unread, self._ended_unread = self._ended_unread, []
+        for attempt, pid, code in unread:
+            self.process_ended(attempt, pid, code)
         self._check_adopted()
 
     # --- records
 
-    def read_spool(self) -> None:
-        """Read the records that are complete and whose attempts are known; the others are read again later."""
+    def read_spool(self) -> bool:
+        """Read the records that are complete and whose attempts are known; the others are read again later.
+
+        Return whether the spool could be listed. Otherwise a missing report means nothing.
+        """
+        started = time.monotonic()
         names = list_records(self._context.directory.spool, self._read)
+        if names is None:
+            return False
         self._incomplete = {name: self._incomplete[name] for name in names if name in self._incomplete}
         for name in names:
             self._read_record(name)
+        self._read_at = started
+        return True
 
     def _read_record(self, name: str) -> None:
         context, now = self._context, time.monotonic()
@@ -103,7 +116,9 @@ class Collector(DriverPart):
     def process_ended(self, attempt: str, pid: str, code: int | None) -> None:
         """Handle the end of a local step's process; `code` is None unless it was a child process."""
         index, _, number = attempt.partition(".")
-        self.read_spool()
+        if not self.read_spool():
+            self._ended_unread.append((attempt, pid, code))
+            return
         events = self._context.observer.process_ended(int(index), int(number), pid, code, time.time())
         self._context.emit_all(events)
 
