@@ -66,14 +66,17 @@ class DriverContext:
         self.slurm = slurm
         self.cluster = cluster
         self.local = local
-        claims = directory.claims
-        self.observer = JobObserver(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
+        self.observer = JobObserver(self.state, self._is_claimed)
         self.effects = Effects(log.emit, log.sync, self.post)
         self.packing = PackingPlan(self.plan, _pack(study.settings))
         self._calls = calls
         self._closed = False
         self._submissions = 0
         log.subscribe(self._update_observer)
+
+    def _is_claimed(self, index: int, number: int) -> bool:
+        self.log.renew()  # a poll may ask this for every job
+        return self.directory.claims.is_taken(attempt_name(index, number))
 
     # --- settings
 

@@ -52,7 +52,7 @@ _EXTENDED = "extended"
 BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
-_CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
+_CHECKPOINT_EVERY = 20_000  # events: the least between two checkpoints while a driver drives
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -156,7 +156,7 @@ class Driver:
                 if not (only_commands or self._stopping) and (reason := loop.own_allocation.why_exhausted()):
                     exhausted = reason
                     self._stop(reason)
-                outcome = self._outcome(only_commands)
+                outcome = self._outcome(only_commands, is_behind=loop.is_behind)
                 if outcome and not context.effects.under_way:
                     if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()
@@ -173,9 +173,11 @@ class Driver:
         finally:
             loop.close()
 
-    def _outcome(self, only_commands: bool) -> str:
-        """Return why to end now; empty if there is no reason."""
+    def _outcome(self, only_commands: bool, *, is_behind: bool) -> str:
+        """Return why to end now; empty if there is no reason. `is_behind`: commands or reports are left to be read."""
         state = self.state
+        if is_behind and not (self._stopping or self._detaching):
+            return ""
         if state.is_over and not self._extended:
             return state.outcome
         if self._extended and not only_commands:
@@ -274,10 +276,13 @@ class _Loop:
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)
         self.status = StatusWriter(context)
+        self._commands = CommandRunner(context, own_commands)
+        keeper = LeaseKeeper(context.lease, context.log)
+        context.log.renew = keeper.renew
         self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
         self._always: list[DriverPart] = [
-            LeaseKeeper(context.lease, context.log),  # first: without the lease nothing may be done
-            CommandRunner(context, own_commands),  # before all decisions: a cancelled instance is not started
+            keeper,  # first: without the lease nothing may be done
+            self._commands,  # before all decisions: a cancelled instance is not started
             collector,
             poller,  # after the collector: a job whose end was collected is not polled
             tracker,
@@ -301,6 +306,11 @@ class _Loop:
             self.own_allocation.begin()
         self._watch.start()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether commands or reports were left for the next turn."""
+        return self._commands.is_behind or self.collector.is_behind
+
     def step_always(self) -> None:
         """Apply what happened, and carry out what has to be ended."""
         for part in self._always:
@@ -316,7 +326,7 @@ class _Loop:
         self.collector.remove_journalled()
         self.status.step()
         self._context.log.flush()
-        self._context.log.save_checkpoint(_CHECKPOINT_EVERY)
+        self._context.log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True)
 
     def due(self, may_start: bool) -> float:
         """Return when the next turn is due, in monotonic seconds; the lease keeper always has a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from ..debug_log import get_logger
@@ -14,6 +14,8 @@ from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
 
 _log = get_logger(__name__)
+
+_RENEW_EVERY = 500  # events between two checks of the lease, while a part emits very many
 
 
 class Listener(Protocol):
@@ -50,7 +52,9 @@ class EventLog:
         self._study = study
         self._listener = listener
         self._subscribers: list[Subscriber] = []
+        self.renew: Callable[[], object] = lambda: None  # renews the lease if that is due; called during long work
         self._journal = Journal(directory.journal, epoch)
+        self._checkpoint_due = 0  # bytes of the journal's segment
         # Events since the last checkpoint; without one, at least one for each attempt.
         self._unsaved = 0 if directory.checkpoint.exists() else len(self.state.attempts)
 
@@ -71,6 +75,8 @@ class EventLog:
         self._journal.append(event)
         self.count += 1
         self._unsaved += 1
+        if self.count % _RENEW_EVERY == 0:
+            self.renew()
         for subscriber in self._subscribers:
             subscriber(event, refused)
         self._listener(event, self.state)
@@ -87,15 +93,20 @@ class EventLog:
         """Make the journal readable for other processes of this host. Raises StudyDirectoryError."""
         self._journal.flush()
 
-    def save_checkpoint(self, at_least: int) -> None:
-        """Write a checkpoint if there are `at_least` events since the last one."""
-        if self._unsaved < at_least:
+    def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> None:
+        """Write a checkpoint if there are `at_least` events since the last one.
+
+        `spaced`: and if these take as many bytes as the last checkpoint, so that all checkpoints together cost no more
+        than the journal.
+        """
+        if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due):
             return
         self._unsaved = 0
         self.sync()
         read = {**self._read, self._journal.path.name: self._journal.size}
         try:
             write_checkpoint(self._directory, self._study, self.state, read)
+            self._checkpoint_due = self._journal.size + self._directory.checkpoint.stat().st_size
         except OSError as error:  # a checkpoint only saves time
             _log.warning("no checkpoint: %s", error)
 

@@ -34,3 +34,8 @@ class LeaseKeeper(DriverPart):
                 "another driver has taken this study over, or its directory is gone",
                 "this one has let go of it",
             )
+
+    def renew(self) -> None:
+        """Do the same during long work, if it is due."""
+        if time.monotonic() >= self._due:
+            self.step()

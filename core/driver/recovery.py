@@ -25,7 +25,8 @@ def recover_study(context: DriverContext, tracker: AllocationTracker, collector:
     """
     restore_files(context)  # first: a job of the study may begin at any moment
     tracker.recover()
-    collector.read_spool()
+    while not collector.read_spool() and collector.is_behind:
+        context.log.renew()
     _recover_submissions(context)
     _recover_local_steps(context, collector)
     context.observer.resume(time.monotonic())

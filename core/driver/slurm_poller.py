@@ -152,9 +152,10 @@ class SlurmPoller(DriverPart):
             return
         if context.state.slurm_silent_since:
             context.emit(ev.SlurmAnswers(at=at))
+        if not self._collector.read_spool():  # reports written before this poll are applied before it
+            return
         self.polled_at = asked
         self.other_jobs = self._count_others(answer)
-        self._collector.read_spool()  # reports written before this poll are applied before it
         jobs_of_name: dict[str, set[str]] = {}
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
