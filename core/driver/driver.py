@@ -53,6 +53,7 @@ BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to sto
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CHECKPOINT_EVERY = 20_000  # events: the least between two checkpoints while a driver drives
+_CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -209,10 +210,11 @@ class Driver:
         return outcome
 
     def _wait(self, due: float) -> None:
-        """Sleep until something is posted or until `due` (monotonic); then make all posted calls."""
+        """Sleep until something is posted or until `due` (monotonic); then make the posted calls, for a while."""
         with suppress(queue.Empty):
             self._calls.get(timeout=max(0.0, due - time.monotonic()))()
-            while True:
+            until = time.monotonic() + _CALLS_FOR
+            while time.monotonic() < until:
                 self._calls.get_nowait()()
 
     # --- posted calls
