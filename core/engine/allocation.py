@@ -24,7 +24,8 @@ class Allocation:
     reason: str = ""  # why Slurm keeps it pending
     queued_at: float = 0.0
     began_at: float = 0.0  # when its leader was ready
-    ends_at: float = 0.0  # by its time limit in Slurm
+    usable: float = 0.0  # seconds that it had left then; 0: no limit
+    ends_at: float = 0.0  # by its time limit in Slurm, and the clock of the driver that wrote this
     ended_at: float = 0.0
     hosts: tuple[str, ...] = ()
     cores: int = 0  # on all nodes together

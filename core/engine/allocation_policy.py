@@ -6,9 +6,10 @@ still waits for: the leader then starts it without the driver. No method changes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 
 from ..plan.shared_allocations import ANY, PackingPlan, Pool, PoolShare
 from .allocation import Allocation
@@ -46,10 +47,17 @@ class Withdrawal:
 class AllocationPolicy:
     """Decides for one study at one moment; `now` is the wall clock, as are the end times of allocations."""
 
-    def __init__(self, state: StudyState, packing: PackingPlan, now: float) -> None:
+    def __init__(
+        self,
+        state: StudyState,
+        packing: PackingPlan,
+        now: float,
+        left: Callable[[Allocation], float | None] | None = None,
+    ) -> None:
+        """`left` returns the seconds that a running allocation has left, None if unknown; else its end time counts."""
+        self._left_of = left or (lambda allocation: allocation.ends_at - now if allocation.ends_at else inf)
         self._state = state
         self._packing = packing
-        self._now = now
         self._open = state.allocations.open()
 
     # --- assigning
@@ -94,13 +102,12 @@ class AllocationPolicy:
         """Whether an instance can be assigned to an allocation and will fit for `spare` seconds more."""
         if allocation.pool not in (share.pool, ANY) or not allocation.takes:
             return False
-        return _is_able(allocation, share) and needed_seconds(share) + spare <= self._left(allocation)
+        left = self._left(allocation)
+        return _is_able(allocation, share) and left is not None and needed_seconds(share) + spare <= left
 
-    def _left(self, allocation: Allocation) -> float:
-        """Return the seconds that an allocation has left for an instance assigned now."""
-        if not allocation.began_at:
-            return allocation.seconds
-        return allocation.ends_at - self._now if allocation.ends_at else float("inf")
+    def _left(self, allocation: Allocation) -> float | None:
+        """Return the seconds that an allocation has left for an instance assigned now; None if unknown."""
+        return self._left_of(allocation) if allocation.began_at else allocation.seconds
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
         """Yield instances whose unfinished parents are all in one allocation, with its name."""
@@ -158,7 +165,7 @@ class AllocationPolicy:
         return [pool for pool in pools if not self.never_began(pool)]
 
     def _may(self, allocation: Allocation, share: PoolShare) -> bool:
-        return not allocation.job or self._fits(allocation, share)
+        return not allocation.job or self._left(allocation) is None or self._fits(allocation, share)
 
     def _wait(self, alive: list[Allocation], cores_of_a_node: int) -> bool:
         """Whether the remaining work of these allocations would take longer than `more_after` seconds."""
@@ -189,7 +196,7 @@ class AllocationPolicy:
 
     def _is_useless(self, allocation: Allocation) -> bool:
         """Whether an allocation could not run anything of what is ready, not even when it began."""
-        left = allocation.ends_at - allocation.began_at if allocation.ends_at else float("inf")
+        left = allocation.usable or inf
         shares = [share for _, share in self.ready() if share.pool == allocation.pool]
         able = [share for share in shares if _is_able(allocation, share) and needed_seconds(share) <= left]
         return bool(shares) and not able
@@ -215,6 +222,8 @@ class AllocationPolicy:
                 wide = tuple(index for index in self._of(allocation, Status.PENDING) if self._is_wide(index))
                 found.append(Withdrawal(allocation.name, wide, Cause(CauseCode.NO_PYTHON, job=allocation.job)))
             left = self._left(allocation)
+            if left is None:
+                continue
             if left >= self._packing.longest + 1 and not self._state.changes:  # a retry may need longer than planned
                 continue
             late = [index for index in self._of(allocation, Status.PENDING) if self._is_late(index, left)]

@@ -79,8 +79,10 @@ class AllocationTable:
             case ev.AllocationBegan():
                 allocation.status, allocation.job, allocation.reason = Status.RUNNING, event.job, ""
                 allocation.hosts, allocation.cores, allocation.graph = event.hosts, event.cores, event.graph
-                allocation.began_at = event.at
+                allocation.began_at, allocation.usable = event.at, event.seconds
                 allocation.ends_at = event.at + event.seconds if event.seconds else 0.0
+            case ev.AllocationTimeLeft():
+                allocation.ends_at = event.at + event.seconds
             case ev.AllocationEnding():
                 allocation.ending = True
             case ev.AllocationOver():

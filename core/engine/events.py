@@ -221,6 +221,14 @@ class AllocationBegan(AllocationEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationTimeLeft(AllocationEvent):
+    """The `seconds` that its leader reports to be left, which the clock of this driver did not agree with."""
+
+    kind: ClassVar[str] = "allocation_time_left"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationEnding(AllocationEvent):
     """It accepts no more instances: it was released, or its leader reports so."""
 

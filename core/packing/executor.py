@@ -127,6 +127,7 @@ class Executor:
         """Start queued attempts: bigger requests first, smaller ones in the space that is left."""
         if self._stopping or self._records.stuck or self.slots.full:
             return
+        self.slots.keep_reserved(lambda ask: ask in self.queue and self._in_time(ask))
         for ask in self.queue.shapes:
             while ask in self.queue and self._in_time(ask) and time.monotonic() >= self._paused_until:
                 shares = self.slots.place(ask)

@@ -23,7 +23,7 @@ from ..claims import Claims
 from . import worker_pool
 from .executor import Executor
 from .job_environment import base_environment
-from .protocol import Abort, Cancel, Dispatch, End, ListReader
+from .protocol import Abort, Cancel, Dispatch, End, ListReader, TimeQuestion
 from .record_files import GrowingFile, RecordWriter, write_program
 from .remaining_time import time_left, time_until
 from .timers import Timers
@@ -173,20 +173,27 @@ class Leader:
                 case Abort():
                     self._runs.abort()
                     self._signalled = True
+                case TimeQuestion(question):
+                    self._records.add(
+                        "left", job=self._job, question=question, left=self._left(), at=round(time.time(), 3)
+                    )
 
     def _begin(self) -> None:
         self._began = True
         nodes = self._runs.slots.nodes.values()
-        deadline = self._runs.deadline
         self._records.add(
             "began",
             job=self._job,
             hosts=sorted(node.name for node in nodes),
             cores=sum(node.cores for node in nodes),
-            left=None if deadline is None else round(deadline - time.monotonic(), 1),
+            left=self._left(),
             mode="python",
             at=round(time.time(), 3),
         )
+
+    def _left(self) -> float | None:
+        deadline = self._runs.deadline
+        return None if deadline is None else round(deadline - time.monotonic(), 1)
 
     def _deadline(self) -> float | None:
         """Return when Slurm will end this job, on the monotonic clock; None if unknown or without limit."""

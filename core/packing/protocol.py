@@ -12,6 +12,7 @@ each write begins with the control character CAN, which invalidates the line tha
     cancel ATTEMPT
     end                                                nothing more will be dispatched
     abort                                              Slurm has ended this allocation: kill all attempts
+    left   QUESTION                                    report how many seconds are left: clocks of hosts may differ
 
 An ATTEMPT is INSTANCE.NUMBER. CPUS are per task, GPUS and MEMORY (MB) per node, SECONDS is the walltime; 0: not
 specified. WORKSPACE is relative to the study directory, SCRIPT and STEM are file names in it. WAITS are attempts and
@@ -67,6 +68,13 @@ class Abort:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeQuestion:
+    """A driver asks how much time is left; the answer names the question."""
+
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dispatch:
     """Attempts that the driver assigns to the allocation, and their barriers."""
 
@@ -108,7 +116,12 @@ def cancel_text(attempts: Iterable[str]) -> str:
 END_TEXT = f"{_CUT}end\n"
 ABORT_TEXT = f"{_CUT}abort\n"
 
-Order = Dispatch | Cancel | End | Abort
+
+def time_question_text(question: str) -> str:
+    return f"{_CUT}left\t{question}\n"
+
+
+Order = Dispatch | Cancel | End | Abort | TimeQuestion
 
 
 class ListReader:
@@ -149,6 +162,9 @@ class ListReader:
             case ["abort"]:
                 self._left = 0
                 return Abort()
+            case ["left", question]:
+                self._left = 0
+                return TimeQuestion(question)
             case _ if self._left:
                 return self._line_of_dispatch(words)
             case _:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .protocol import ResourceRequest
+
+_DRAINED_AFTER = 4  # times as many placements elsewhere as there are cores, until other nodes are reserved
 
 
 @dataclass(slots=True)
@@ -46,12 +48,29 @@ def bits(mask: int) -> list[int]:
     return [place for place in range(mask.bit_length()) if mask >> place & 1]
 
 
+@dataclass(slots=True)
+class Reservation:
+    """Nodes that run nothing new until a request fits on them which others have bypassed for too long."""
+
+    ask: ResourceRequest
+    nodes: frozenset[str]
+    since: int  # number of placements when it was made
+    tried: frozenset[str] = frozenset()  # nodes of earlier reservations for it
+
+
 class Slots:
-    """The free resources of an allocation of `count` nodes, some of which may not have joined yet."""
+    """The free resources of an allocation of `count` nodes, some of which may not have joined yet.
+
+    Smaller requests fill the space that is left, so a bigger one that does not fit could wait for ever. Once as many
+    others have been placed as the allocation has cores, nodes are reserved for it, for one request at a time.
+    """
 
     def __init__(self, count: int) -> None:
         self.nodes: dict[str, Node] = {}
         self._count = count
+        self._placed = 0  # requests placed so far
+        self._blocked: dict[ResourceRequest, int] = {}  # what did not fit, with the number of placements before that
+        self.reservation: Reservation | None = None
 
     def add(self, node: Node) -> None:
         self.nodes[node.name] = node
@@ -66,13 +85,48 @@ class Slots:
 
         Returns None if it does not fit now.
         """
-        fitting = [node for node in self.nodes.values() if _fits(node, ask)]
+        reserved = self.reservation.nodes if self.reservation and self.reservation.ask != ask else ()
+        fitting = [node for node in self.nodes.values() if node.name not in reserved and _fits(node, ask)]
         if len(fitting) < ask.nodes:
+            self._reserve_if_due(ask)
             return None
+        self._placed += 1
+        self._blocked.pop(ask, None)
+        if self.reservation and self.reservation.ask == ask:
+            self.reservation = None
         fitting.sort(key=lambda node: node.free_cores.bit_count())
         fewest, more = divmod(ask.tasks, ask.nodes)
         chosen = fitting[: ask.nodes]
         return tuple(_take(node, ask, fewest + (place < more)) for place, node in enumerate(chosen))
+
+    def _reserve_if_due(self, ask: ResourceRequest) -> None:
+        """Reserve nodes for a request that does not fit now, once it was bypassed often enough.
+
+        The nodes with the most free cores drain soonest. If something long runs on them, others are tried.
+        """
+        since = self._blocked.setdefault(ask, self._placed)
+        often = sum(node.cores for node in self.nodes.values())
+        tried = frozenset[str]()
+        if own := self.reservation:
+            if own.ask != ask or self._placed - own.since < _DRAINED_AFTER * often:
+                return
+            tried = own.tried | own.nodes
+        elif self._placed - since < often:
+            return
+        able = [node for node in self.nodes.values() if node.open and _could_fit(node, ask)]
+        fresh = [node for node in able if node.name not in tried]
+        if len(fresh) < ask.nodes:
+            fresh, tried = able, frozenset()
+        if len(fresh) >= ask.nodes:
+            fresh.sort(key=lambda node: node.free_cores.bit_count(), reverse=True)
+            names = frozenset(node.name for node in fresh[: ask.nodes])
+            self.reservation = Reservation(ask, names, self._placed, tried)
+
+    def keep_reserved(self, is_waiting: Callable[[ResourceRequest], bool]) -> None:
+        """Drop the reservation if its request does not wait any more."""
+        if self.reservation and not is_waiting(self.reservation.ask):
+            self._blocked.pop(self.reservation.ask, None)
+            self.reservation = None
 
     def release(self, shares: Iterable[Placement]) -> None:
         for share in shares:

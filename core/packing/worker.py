@@ -7,18 +7,21 @@ When the connection to the leader is closed, it kills its running attempts and e
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import may_pass
 from . import node, transport
-from .orphans import kill_orphans
+from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
 from .protocol import NOT_BEGUN
 from .script_file import REFUSED, ScriptRefused, open_script
 
@@ -33,6 +36,15 @@ _IGNORED = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
 _SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
+# The parent of each script, which hands on its exit code: a script that kills its parent ends itself alone, and not the
+# worker with all others. bash would print "Killed" into the user's log.
+_SUPERVISOR = (
+    *("/bin/sh", "-c"),
+    "exec 9>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 XCPU XFSZ VTALRM PROF; "
+    '"$@" 2>&9 9>&-; exit "$?"',
+    "mtui",
+)
+_MODULE = [b"-m", b"mtui.core.packing.worker"]  # in the command line of a worker
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
@@ -55,7 +67,10 @@ class Worker:
         self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
         self._ended: list[_End] = []
         self._lingering: dict[int, tuple[float, _End]] = {}  # process groups that outlive their script, with a deadline
+        self._adopted = AdoptedProcesses()
+        self._cookies: dict[str, str] = {}  # by attempt
         self._signalled = False  # TERM from Slurm, which ends the job
+        self._pinged = False
 
     def serve(self) -> None:
         """Run until the leader disconnects."""
@@ -97,11 +112,14 @@ class Worker:
             message["signalled"] = True
         if self._ended:
             message["ended"] = self._ended
+        if self._pinged:
+            message["alive"] = True
         if message:
             transport.send(self._line, message)
-        self._signalled, self._ended = False, []
+        self._signalled, self._pinged, self._ended = False, False, []
 
     def _obey(self, message: transport.Message) -> None:
+        self._pinged = "ping" in message
         if "environment" in message:
             self._environment = _encoded(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
@@ -132,12 +150,17 @@ class Worker:
             return
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
+        environment[os.fsencode(ATTEMPT)] = os.fsencode(attempt)
+        self._cookies[attempt] = order["environment"].get(VARIABLE, "")
         if self._cores:
             places: list[int] = order["cores"]
             self._pin({cpu for place in places for cpu in self._cores[place]})
         try:
             shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
-            process = self._spawn([*self._shell, shown], order["stem"], environment, None if by_name else script)
+            if not shutil.which(self._shell[0]):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._shell[0])
+            argv = [*_SUPERVISOR, *self._shell, shown]
+            process = self._spawn(argv, order["stem"], environment, None if by_name else script)
         except OSError as error:
             again = NOT_BEGUN if may_pass(error) else ""
             self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
@@ -170,9 +193,11 @@ class Worker:
         )
 
     def _reap(self) -> None:
-        while self._attempts and (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)):
+        while found := _next_end():
             process = found.si_pid
-            attempt = self._attempts.pop(process)
+            attempt = self._attempts.pop(process, "")
+            if not attempt:
+                continue  # one that was adopted
             del self._processes[attempt]
             killed = found.si_code != os.CLD_EXITED
             code = 128 + found.si_status if killed else found.si_status
@@ -180,22 +205,46 @@ class Worker:
             short = code == 137 and not told and self._memory.happened()
             end = (attempt, code, "out of memory" if short else "", "")
             # The id of a process group is not reused while it has members.
-            if not _kill_group(process, told or signal.SIGTERM):
-                self._ended.append(end)
+            if not self._signal_rest(process, attempt, told or signal.SIGTERM):
+                self._finish(end)
             else:
                 self._lingering[process] = (time.monotonic() + _LINGER, end)
 
     def _clear(self) -> None:
-        """End attempts whose process group is empty: until then it may use cores, or run a Slurm step."""
+        """End attempts of which nothing runs any more: until then it may use cores, or run a Slurm step."""
         for process, (deadline, end) in list(self._lingering.items()):
             late = time.monotonic() - deadline
-            if not _kill_group(process, signal.SIGKILL if late > 0 else 0) or late > _GIVE_UP:
+            rest = self._signal_rest(process, end[0], signal.SIGKILL if late > 0 else 0)
+            if not rest or late > _GIVE_UP:
+                if rest:
+                    print(f"mtui: processes of attempt {end[0]} cannot be ended: {rest}", file=sys.stderr)
                 del self._lingering[process]
-                self._ended.append(end)
+                self._finish(end)
+
+    def _signal_rest(self, process: int, attempt: str, number: int) -> list[int]:
+        """Send a signal (0: none) to what is left of an attempt whose script has ended; return what there was."""
+        rest = [process] if _kill_group(process, number) else []
+        for adopted in self._adopted.of(attempt, self._cookies.get(attempt, ""), (*self._attempts, process)):
+            rest.append(adopted)
+            with suppress(OSError):
+                os.kill(adopted, number)
+        return rest
+
+    def _finish(self, end: _End) -> None:
+        self._cookies.pop(end[0], None)
+        self._ended.append(end)
 
 
 def _wake_up(number: int, frame: object) -> None:
     """Do nothing: without a handler, SIGCHLD would not write to the wakeup descriptor."""
+
+
+def _next_end() -> os.waitid_result | None:
+    """Return the end of a child process; None if there is none now."""
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
+    except ChildProcessError:
+        return None
 
 
 def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
@@ -211,17 +260,33 @@ def _kill_group(process: int, number: int) -> bool:
     return True
 
 
+def _kill_predecessor(name: str) -> bool:
+    """Kill the worker that this one replaces: it may be suspended, with orders that it has not read. False if it stays.
+
+    The srun that started it has the same environment; its command line is another.
+    """
+    marks = {f"{transport.KEY}={os.environ[transport.KEY]}".encode(), f"SLURMD_NODENAME={name}".encode()}
+
+    def is_worker(process: int) -> bool:
+        with suppress(OSError):
+            return process != os.getpid() and Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:3] == _MODULE
+        return False
+
+    return kill_marked(marks, (signal.SIGKILL,), is_worker)
+
+
 def main() -> int:
     # Slurm signals every process of the job; the leader decides what to do.
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
-    if (cookie := environment.get(transport.SWEEP)) and not kill_orphans(cookie):
+    if (cookie := environment.get(transport.SWEEP)) and not (_kill_predecessor(name) and kill_orphans(cookie)):
         print(f"mtui: processes of {cookie} cannot be ended", file=sys.stderr)
         return 1
     key = bytes.fromhex(environment[transport.KEY])
-    line = transport.call(environment["SLURM_LAUNCH_NODE_IPADDR"], int(environment[transport.PORT]), key)
+    host = environment.get(transport.HOST) or environment["SLURM_LAUNCH_NODE_IPADDR"]
+    line = transport.call(host, int(environment[transport.PORT]), key)
     cpus = int(environment["SLURM_CPUS_ON_NODE"])
     physical = node.cores(cpus)
     threads = max(map(len, physical)) if physical else 1

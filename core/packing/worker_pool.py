@@ -16,7 +16,9 @@ from .job_environment import cookie, step_environment
 from .slots import Node
 from .timers import Timers
 
-_REPLACEMENTS = 3  # the most per node
+_PAUSES = (0.0, 2.0, 8.0)  # seconds before each replacement of the worker of a node; there are no more than these
+_PING_EVERY = 15.0  # seconds
+_MOST_UNANSWERED = 4  # pings in a row; counted, so that a leader that was suspended itself draws no wrong conclusion
 _REPLACED_WITHIN = 60.0  # seconds
 _ENDED_WITHIN = 5.0  # seconds
 
@@ -68,14 +70,17 @@ class WorkerPool:
     def __init__(self, selector: selectors.BaseSelector, timers: Timers, batch: Mapping[str, str]) -> None:
         self._selector, self._timers, self._batch = selector, timers, batch
         self._key = os.urandom(32)
-        self._door = transport.Door(self._key)
+        self._host = _address(batch)
+        self._door = transport.Door(self._key, self._host)
         for source in self._door.sources:
             selector.register(source, selectors.EVENT_READ)
         self._steps: list[subprocess.Popen[bytes]] = []
         self._nodes: dict[transport.Line, str] = {}  # empty until the worker has said hello
         self._lines: dict[str, transport.Line] = {}
         self._replacements: dict[str, int] = {}
-        self._missing: dict[str, subprocess.Popen[bytes]] = {}  # the srun of the pending replacement, by node
+        # By node, the srun of the pending replacement; None before it is started.
+        self._missing: dict[str, subprocess.Popen[bytes] | None] = {}
+        self._unanswered: dict[str, int] = {}  # pings since the last message, by node
         self._news: list[News] = []
 
     # -- starting and ending
@@ -83,9 +88,15 @@ class WorkerPool:
     def start(self, count: int) -> None:
         """Start a step with a worker on each node. Raises OSError if srun cannot be started."""
         self._srun(f"--nodes={count}", f"--ntasks={count}")
+        self._timers.at(time.monotonic() + _PING_EVERY, self._ping)
 
     def _srun(self, *options: str, sweep: str = "") -> subprocess.Popen[bytes]:
-        private = {transport.PORT: str(self._door.port), transport.KEY: self._key.hex(), transport.SWEEP: sweep}
+        private = {
+            transport.HOST: self._host,
+            transport.PORT: str(self._door.port),
+            transport.KEY: self._key.hex(),
+            transport.SWEEP: sweep,
+        }
         command = (*_SRUN, *options, *_WORKER)
         step = subprocess.Popen(command, env=step_environment(self._batch, private), stdin=subprocess.DEVNULL)
         self._steps = [*(old for old in self._steps if old.poll() is None), step]
@@ -143,7 +154,7 @@ class WorkerPool:
             elif source in self._nodes:
                 self._listen(source)
         for node, step in list(self._missing.items()):
-            if step.poll() is not None:
+            if step and step.poll() is not None:
                 self.replace(node)
         news, self._news = self._news, []
         return news
@@ -155,6 +166,7 @@ class WorkerPool:
         elif not self._nodes[line]:
             self._greet(line, message)
         else:
+            self._unanswered[self._nodes[line]] = 0
             if "signalled" in message:
                 self._news.append(Signalled())
             self._news.append(ProcessesEnded(message.get("ended", ())))
@@ -165,13 +177,24 @@ class WorkerPool:
         if name in self._lines or again != hello["sweep"] or (again and name not in self._missing):
             self._close(line)  # too late: the node has a worker, or its replacement was given up
             return
-        self._nodes[line], self._lines[name] = name, line
+        self._nodes[line], self._lines[name], self._unanswered[name] = name, line, 0
         self._missing.pop(name, None)
         gpus = tuple(hello["gpus"])
         node = Node(name, hello["cores"], hello["threads"], len(gpus), hello["memory"])
         self._news.append(WorkerJoined(node, gpus, again))
 
     # -- losing and replacing
+
+    def _ping(self) -> None:
+        """Have every worker answer. One that is suspended, or waits for a dead file system, does not: it is lost."""
+        for node, line in list(self._lines.items()):
+            if self._unanswered[node] >= _MOST_UNANSWERED:
+                print(f"mtui: the worker on {node} has not answered {_MOST_UNANSWERED} times", file=sys.stderr)
+                self._lose(line)
+            else:
+                self._unanswered[node] += 1
+                self.send(node, {"ping": True})
+        self._timers.at(time.monotonic() + _PING_EVERY, self._ping)
 
     def _close(self, line: transport.Line) -> str:
         name = self._nodes.pop(line)
@@ -186,12 +209,22 @@ class WorkerPool:
             self._news.append(WorkerLost(name))
 
     def replace(self, node: str) -> None:
-        """Start a new worker on a node, which first kills the processes that the old one left."""
+        """Start a new worker on a node, which first kills the old one, and the processes that it left.
+
+        At once for the first time, later with growing pauses: it may be something on the node that ends them.
+        """
         count = self._replacements[node] = self._replacements.get(node, 0) + 1
-        if count > _REPLACEMENTS:
+        if count > len(_PAUSES):
             self._missing.pop(node, None)
             self._news.append(WorkerGone(node))
             return
+        self._missing[node] = None
+        if pause := _PAUSES[count - 1]:
+            self._timers.at(time.monotonic() + pause, lambda: self._start_replacement(node))
+        else:
+            self._start_replacement(node)
+
+    def _start_replacement(self, node: str) -> None:
         mark = cookie(self._batch.get("SLURM_JOB_ID", ""), node)
         step = self._missing[node] = self._srun("--nodes=1", "--ntasks=1", f"--nodelist={node}", sweep=mark)
 
@@ -202,3 +235,19 @@ class WorkerPool:
                 self._news.append(WorkerGone(node))
 
         self._timers.at(time.monotonic() + _REPLACED_WITHIN, give_up)
+
+
+def _address(batch: Mapping[str, str]) -> str:
+    """Return the address on which to listen for workers: of the interface towards them, so that few others reach it.
+
+    It is the one of the loopback interface if the only node is this one, and empty (all) if it cannot be known.
+    """
+    own, nodes = batch.get("SLURMD_NODENAME", ""), batch.get("SLURM_JOB_NODELIST", "")
+    if not nodes or own == nodes:
+        return "127.0.0.1" if nodes else ""
+    try:
+        command = ("scontrol", "show", "hostnames", nodes)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return next((transport.own_address(name) for name in done.stdout.split() if name != own), "")

@@ -35,7 +35,15 @@ class LeaderEnding:
     why: str
 
 
-Word = LeaderStarted | LeaderEnding | JobReport | UnreadableRecord
+@dataclass(frozen=True, slots=True)
+class LeaderTimeLeft:
+    """The answer to a driver's question how many seconds are left; None if there is no end."""
+
+    question: str
+    seconds: float | None
+
+
+Word = LeaderStarted | LeaderEnding | LeaderTimeLeft | JobReport | UnreadableRecord
 
 
 def append(path: Path, text: str) -> None:
@@ -91,6 +99,9 @@ def _word(line: str) -> Word:
                     graph=record.get("mode") != "sh",
                     at=float(record.get("at", 0.0)),
                 )
+            case "left":
+                left = record["left"]
+                return LeaderTimeLeft(str(record["question"]), None if left is None else float(left))
             case "over":
                 return LeaderEnding(str(record.get("job", "")), str(record.get("why", "")))
             case _:

@@ -115,7 +115,9 @@ def _allocation(chance: Random, state: StudyState, at: int) -> ev.Event:
     if not opened or chance.random() < 0.2:
         return ev.AllocationIntended(at=at, allocation=f"a{at}", pool=("--qos=debug",), gpus=1, nodes=2, seconds=60)
     name = chance.choice(opened)
-    match chance.randrange(6):
+    match chance.randrange(7):
+        case 6:
+            return ev.AllocationTimeLeft(at=at, allocation=name, seconds=40.0)
         case 0:
             return ev.AllocationObserved(at=at, allocation=name, status=Status.PENDING, reason="Priority")
         case 1:

@@ -101,7 +101,7 @@ def time_left(allocation: Allocation, now: float) -> float:
     """Return the seconds left of an open allocation; all of them if it has not started, inf without a limit."""
     if not allocation.began_at:
         return allocation.seconds
-    return allocation.ends_at - now if allocation.ends_at else inf
+    return min(allocation.ends_at - now, allocation.usable or inf) if allocation.ends_at else inf
 
 
 def left(allocation: Allocation, now: float) -> str:

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from math import inf
 from pathlib import Path
 
 from ...engine import events as ev
@@ -81,7 +80,8 @@ class OwnAllocation(DriverPart):
         """End its allocation, and have another leader started unless it ended as it should."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
-        self._has_ended = allocation.is_over or self._seconds_left(allocation) <= 0
+        left = self._tracker.time_left(allocation)
+        self._has_ended = allocation.is_over or (left is not None and left <= 0)
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
         output = self._output()
@@ -118,16 +118,15 @@ class OwnAllocation(DriverPart):
         allocation = context.state.allocations.by_name.get(self._name)
         if allocation is None or not allocation.began_at:
             return ""
-        left = self._seconds_left(allocation)
+        left = self._tracker.time_left(allocation)
+        if left is None:
+            return ""
         late = too_long(context.state, context.packing, left)
         words = self._words(late, left) if late else ""
         if late.keys() - self._told:
             self._told |= late.keys()
             context.emit(ev.Anomaly(at=time.time(), message=words))
         return words if is_exhausted(context.state, late) else ""
-
-    def _seconds_left(self, allocation: Allocation) -> float:
-        return allocation.ends_at - time.time() if allocation.ends_at else inf
 
     def _words(self, late: Mapping[int, int], left: float) -> str:
         names = [self._context.plan.instances[index].name for index in late]

@@ -58,7 +58,7 @@ class AllocationScheduler(DriverPart):
         is_due = self._tracker.pop_change() or now >= self._due
         if is_due:
             self._due = now + _EVERY
-        packer = AllocationPolicy(self._context.state, self._context.packing, time.time())
+        packer = AllocationPolicy(self._context.state, self._context.packing, time.time(), self._tracker.time_left)
         self._dispatcher.dispatch(packer)
         if is_due or self._is_any_ready:
             self._requester.request(packer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container
+from dataclasses import dataclass
+from math import inf
 
 from ...claims import attempt_name
 from ...engine import events as ev
@@ -13,8 +15,8 @@ from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import JobReport, StartReport
 from ...engine.slurm_answers import SeenJob
 from ...engine.status import Status
-from ...packing.protocol import ABORT_TEXT, cancel_text
-from ...store.allocation_files import LeaderEnding, LeaderStarted, RecordReader, has_dispatch
+from ...packing.protocol import ABORT_TEXT, cancel_text, time_question_text
+from ...store.allocation_files import LeaderEnding, LeaderStarted, LeaderTimeLeft, RecordReader, Word, has_dispatch
 from ...store.spool import UnreadableRecord
 from ..cancel import Canceller
 from ..context import DriverContext
@@ -22,7 +24,18 @@ from ..part import DriverPart
 from .members import NOT_BEGUN, append_to_list, return_instances
 
 _FENCE = 2.0  # seconds for a leader to kill what it runs, after Slurm ended its allocation
+_ANSWER_WITHIN = 10.0  # seconds for a leader to say how much time is left
+_CLOCK_TOLERANCE = 5.0  # seconds by which that may differ from the journal
 _READ_EVERY = 1.0  # seconds between two reads of the records, if no file change is reported
+
+
+@dataclass(slots=True)
+class LeaderClock:
+    """When an allocation ends, on our monotonic clock: its leader is asked, and answers in seconds."""
+
+    question: str
+    asked: float
+    end: float | None = None
 
 
 class AllocationTracker(DriverPart):
@@ -37,6 +50,7 @@ class AllocationTracker(DriverPart):
         self._fenced: dict[
             str, tuple[AllocationEnd, float]
         ] = {}  # over for Slurm; their leaders have until that time to end
+        self._clocks: dict[str, LeaderClock] = {}  # of running allocations
         self._has_changed = False
         self._read_due = 0.0
 
@@ -80,15 +94,19 @@ class AllocationTracker(DriverPart):
                 self._apply(allocation, word)
                 if isinstance(word, JobReport) and not isinstance(word, StartReport):
                     over.add(attempt_name(word.instance, word.attempt))
+            if allocation.ends_at and allocation.name not in self._clocks and not allocation.is_over:
+                self._ask_for_time(allocation)
         self._cancel_orphans_within(over)
 
-    def _apply(self, allocation: Allocation, word: LeaderStarted | LeaderEnding | JobReport | UnreadableRecord) -> None:
+    def _apply(self, allocation: Allocation, word: Word) -> None:
         context = self._context
         self.watch.note_heard(allocation.name, time.monotonic())
         match word:
             case LeaderStarted():
                 if not allocation.began_at:
                     self._begin(allocation, word)
+            case LeaderTimeLeft():
+                self._apply_time(allocation, word)
             case LeaderEnding():
                 self.watch.note_ending(allocation.name)
                 if not allocation.ending:
@@ -109,12 +127,44 @@ class AllocationTracker(DriverPart):
                 job=word.job,
                 hosts=word.hosts,
                 cores=word.cores,
-                # `word.seconds` is as of `word.at`
-                seconds=max(1.0, word.seconds - (time.time() - (word.at or time.time()))) if word.seconds else 0.0,
+                seconds=word.seconds,
                 graph=word.graph,
             )
         )
         self._has_changed = True
+
+    # --- time left
+
+    def time_left(self, allocation: Allocation) -> float | None:
+        """Return the seconds that a running allocation has left, inf without a limit; None until its leader answers.
+
+        The clock of the leader's host may differ from ours, and ours from that of the last driver.
+        """
+        if not allocation.ends_at:
+            return inf
+        clock = self._clocks.get(allocation.name)
+        now = time.monotonic()
+        if clock and clock.end is not None:
+            return clock.end - now
+        if clock is None or now < clock.asked + _ANSWER_WITHIN:
+            return None
+        return allocation.ends_at - time.time()  # a leader of an older version, or one that hangs
+
+    def _ask_for_time(self, allocation: Allocation) -> None:
+        question = f"{self._context.lease.owner.epoch}.{len(self._clocks)}"
+        if append_to_list(self._context, allocation.name, time_question_text(question)):
+            self._clocks[allocation.name] = LeaderClock(question, time.monotonic())
+
+    def _apply_time(self, allocation: Allocation, word: LeaderTimeLeft) -> None:
+        clock = self._clocks.get(allocation.name)
+        if clock is None or clock.question != word.question or word.seconds is None:
+            return  # the question of an earlier driver
+        clock.end = clock.asked + word.seconds
+        left, at = clock.end - time.monotonic(), time.time()
+        if abs(allocation.ends_at - at - left) > _CLOCK_TOLERANCE:
+            self._context.emit(ev.AllocationTimeLeft(at=at, allocation=allocation.name, seconds=left))
+
+    # --- reports
 
     def _apply_report(self, report: JobReport) -> None:
         context = self._context

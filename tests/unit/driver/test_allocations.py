@@ -273,6 +273,61 @@ def test_records_of_a_leader_become_events(packed: Packed) -> None:
     packed.scheduler.close()
 
 
+# --- clocks that differ
+
+
+def answer(packed: Packed, seconds: float) -> None:
+    """The leader answers the last question that it finds in its list."""
+    question = [line for line in packed.list_of().splitlines() if line.startswith("left\t")][-1].split("\t")[1]
+    with packed.context.directory.allocation_file("1-1", "records").open("a") as records:
+        records.write(f'{{"v":1,"kind":"left","job":"101","question":"{question}","left":{seconds},"at":1.0}}\n')
+    packed.tracker.step()
+
+
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0])
+def test_time_left_is_the_leaders_whatever_our_clock_shows(packed: Packed, clock: Clock, ahead: float) -> None:
+    packed.step(answers=1)
+    then = time.time() - ahead
+    packed.context.directory.allocation_file("1-1", "records").write_text(
+        f'{{"v":1,"kind":"began","job":"101","hosts":["n1"],"cores":4,"left":1190.0,"mode":"python","at":{then}}}\n'
+    )
+    packed.tracker.step()
+    allocation = packed.context.state.allocations.by_name["1-1"]
+    assert packed.tracker.time_left(allocation) is None, "until it has answered"
+    answer(packed, 1190.0)
+    clock.pass_time(90)
+    assert packed.tracker.time_left(allocation) == 1100
+    assert 1100 < allocation.ends_at - time.time() < 1200, "for those who read the journal"
+
+
+def test_driver_that_takes_over_asks_the_leader_how_much_time_is_left(packed: Packed) -> None:
+    """The end in the journal is by the clock of the driver before: it may be hours off."""
+    packed.step(answers=1)
+    packed.context.emit(
+        ev.AllocationBegan(at=time.time() - 9000, allocation="1-1", job="101", hosts=("n1",), cores=4, seconds=3600.0)
+    )
+    packed.tracker.step()
+    assert packed.step() == [], "nothing is withdrawn, dispatched or requested on the word of a clock"
+    answer(packed, 1000.0)
+    assert "allocation_time_left" in packed.context.trace
+    assert packed.step(answers=1) == ["submit_intended", "submitted"]
+    assert 990 < packed.context.state.allocations.by_name["1-1"].ends_at - time.time() <= 1000
+    packed.scheduler.close()
+
+
+def test_leader_that_does_not_answer_is_judged_by_the_journal(packed: Packed, clock: Clock) -> None:
+    packed.step(answers=1)
+    packed.context.emit(
+        ev.AllocationBegan(at=time.time(), allocation="1-1", job="101", hosts=("n1",), cores=4, seconds=3600.0)
+    )
+    packed.tracker.step()
+    clock.pass_time(10)
+    left = packed.tracker.time_left(packed.context.state.allocations.by_name["1-1"])
+    assert left is not None
+    assert 3500 < left <= 3600
+    packed.scheduler.close()
+
+
 def test_instances_of_a_lost_allocation_are_taken_back_after_the_time_that_its_leader_has(
     packed: Packed, clock: Clock
 ) -> None:
@@ -401,18 +456,20 @@ def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
         leader.stdin.close()
 
 
-def use_for(study: Packed, seconds: float) -> None:
+def use_for(study: Packed, seconds: float, clock: Clock) -> None:
     """The leader of the own allocation is ready, and its walltime is over after so many seconds."""
     study.own.begin()
     study.context.emit(
         ev.AllocationBegan(at=time.time(), allocation="1-1", job="90", hosts=("n1",), cores=4, seconds=seconds)
     )
+    study.tracker.step()
+    clock.pass_time(10)  # it does not answer how much time is left
 
 
 def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(tmp_path: Path, clock: Clock) -> None:
     steps = step("a", walltime="00:05:00"), step("b", walltime="00:00:10")
     study = Packed(tmp_path, Settings(inside="90"), steps)
-    use_for(study, 60)
+    use_for(study, 60, clock)
     clock.pass_time(2)
     assert study.own.why_exhausted() == "", "b can run"
     words = "allocation 90 has 00:00:59 left, too little for a (walltime 00:05:00)"
@@ -426,17 +483,17 @@ def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(tmp_pat
 
 
 def test_own_allocation_is_not_exhausted_while_something_runs_or_is_held(inside: Packed, clock: Clock) -> None:
-    use_for(inside, 20)  # too little for an instance without a walltime
+    use_for(inside, 20, clock)  # too little for an instance without a walltime
     inside.context.emit(ev.Held(at=1.0, instance=0))
     clock.pass_time(2)
     assert inside.own.why_exhausted(), "it would not run if it were released"
-    use_for(inside, 0)  # no limit
+    use_for(inside, 0, clock)  # no limit
     clock.pass_time(2)
     assert inside.own.why_exhausted() == ""
 
 
 def test_leader_of_an_allocation_that_has_ended_is_not_started_again(inside: Packed, clock: Clock) -> None:
-    use_for(inside, 3600)
+    use_for(inside, 3600, clock)
     inside.context.emit(ev.AllocationOver(at=1.0, allocation="1-1", status=Status.TIMED_OUT))
     leader_of(inside).code = -9
     inside.own.step()

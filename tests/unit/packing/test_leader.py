@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.packing.protocol import END_TEXT, ResourceRequest, WorkItem, dispatch_text
+from mtui.core.packing.protocol import END_TEXT, ResourceRequest, WorkItem, dispatch_text, time_question_text
 from tests.waiting import wait_until
 
 # Runs the worker of its --nodelist, or of node1, unless the test has forbidden it.
@@ -45,10 +46,11 @@ class Place:
         self.forbidden, self.steps = root / "forbidden", root / "steps"
         self.log = root / "log"
 
-    def start(self, idle: float = 60, held: float = 1.0, **environment: str) -> None:
-        """`held`: after how many seconds a bad end is told."""
-        names = "from mtui.core.packing import executor, leader"
-        code = f"import sys; {names}; executor._HELD = {held}; sys.exit(leader.main())"
+    def start(self, idle: float = 60, held: float = 1.0, pings: str = "pass", **environment: str) -> None:
+        """`held`: after how many seconds a bad end is told; `pings`: a statement that sets when workers answer."""
+        names = "from mtui.core.packing import executor, leader, worker_pool as pool"
+        limits = f"executor._HELD = {held}; pool._PAUSES = (0, 0.1, 0.2); {pings}"
+        code = f"import sys; {names}; {limits}; sys.exit(leader.main())"
         command = [sys.executable, "-c", code, str(self.home), "1-1", str(idle), "/bin/bash"]
         mine = {name: text for name, text in os.environ.items() if not name.startswith("SLURM_")}
         path = f"{self.tools}{os.pathsep}{mine['PATH']}"
@@ -117,6 +119,44 @@ def test_codes_are_those_of_a_shell(place: Place) -> None:
     assert codes(place) == {"0.1": 3, "1.1": 137, "2.1": 139, "3.1": 0, "4.1": 0}
     assert place.of("over")[0]["why"] == "ended"
     assert 500 < place.of("began")[0]["left"] <= 600  # ten minutes, less what the worker took to begin
+
+
+def test_leader_says_how_much_time_is_left_when_it_is_asked(place: Place) -> None:
+    place.start()
+    place.wait_for(lambda: place.of("began"), "it began")
+    with (place.home / "allocations" / "1-1.list").open("a") as file:
+        file.write(time_question_text("7.0"))
+    place.wait_for(lambda: place.of("left"), "it answers")
+    (answer,) = place.of("left")
+    assert answer["question"] == "7.0"
+    assert 500 < answer["left"] <= place.of("began")[0]["left"]
+
+
+def test_an_instance_that_kills_its_parent_ends_alone(place: Place) -> None:
+    """The worker and its other instances go on, and what the killer left running is ended."""
+    bystander = "touch here; until [ -e go ]; do sleep 0.05; done"
+    killer = "until [ -e ../1.1/here ]; do sleep 0.05; done; kill -9 $PPID; sleep 600"
+    place.give(place.item("1.1", bystander), place.item("2.1", killer), place.item("3.1", killer))
+    place.start()
+    place.wait_for(lambda: len(codes(place)) == 2, "the killers have ended")
+    (place.root / "1.1" / "go").touch()
+    place.give(place.item("4.1", "true"), end=True)
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"1.1": 0, "2.1": 137, "3.1": 137, "4.1": 0}
+    assert place.of("lost") == []
+    assert place.steps.read_text() == "x\n", "one worker"
+
+
+@pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to TERM"])
+def test_what_left_the_session_of_an_instance_ends_with_it(place: Place, deaf: bool) -> None:
+    """Only then its cores are free: the next one, which needs all of them, finds nothing left."""
+    loop = f"{'trap : TERM; ' * deaf}echo $$ >pid; while :; do sleep 0.05; done"
+    daemon = f"setsid setsid bash -c '{loop}' >/dev/null 2>&1 &\nuntil [ -s pid ]; do sleep 0.05; done"
+    looks = 'if kill -0 "$(cat ../1.1/pid)"; then exit 5; fi'
+    place.give(place.item("1.1", daemon, cpus=1000), place.item("2.1", looks, cpus=1000), end=True)
+    place.start()
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"1.1": 0, "2.1": 0}
 
 
 def test_signals_reach_instances_as_usual(place: Place) -> None:
@@ -210,6 +250,51 @@ def test_strangers_that_say_nothing_keep_nobody_waiting(place: Place) -> None:
         assert all(stranger.recv(1) for stranger in reversed(silent))  # the last is asked for the key beside the first
         (place.root / "1.1" / "go").touch()
         place.wait_for(lambda: codes(place) == {"1.1": 0}, "it ended")
+
+
+def test_a_flood_of_strangers_takes_neither_threads_nor_descriptors(place: Place) -> None:
+    """More than the leader may have open files; a worker that is lost meanwhile is replaced all the same."""
+    place.give(place.item("1.1", "touch here; until [ -e go ]; do sleep 0.05; done"))
+    place.start()
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    resource.prlimit(place.leader.pid, resource.RLIMIT_NOFILE, (100, 100))
+    door, proc, worker = ("127.0.0.1", place.port()), Path(f"/proc/{place.leader.pid}"), place.worker()
+    with ExitStack() as strangers:
+        for _ in range(200):
+            strangers.enter_context(socket.create_connection(door, 20))
+        place.wait_for(lambda: len(list((proc / "task").iterdir())) < 50, "threads of some are gone")
+        assert len(list((proc / "fd").iterdir())) < 70
+        os.kill(worker, signal.SIGKILL)
+        place.wait_for(lambda: place.of("lost"), "a new worker")
+        place.give(place.item("2.1", "true"), end=True)
+        assert place.leader.wait(60) == 0
+    assert codes(place) == {"2.1": 0}
+
+
+def test_a_suspended_worker_is_replaced_and_what_it_was_sent_runs_once(place: Place) -> None:
+    """Its unread orders die with it: nothing is returned before it is certain that it does not run any more."""
+    place.give(place.item("1.1", "echo x >>runs; touch here; sleep 600"))
+    place.start(pings="pool._PING_EVERY, pool._MOST_UNANSWERED = 0.3, 3")
+    place.wait_for((place.root / "1.1" / "here").exists, "it runs")
+    worker = place.worker()
+    os.kill(worker, signal.SIGSTOP)
+    place.give(place.item("2.1", "echo x >>runs"), place.item("3.1", "echo x >>runs", "2.1"))
+    place.wait_for(lambda: len(place.of("lost")) == 2, "both are returned")
+    assert not Path(f"/proc/{worker}").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes()
+    place.give(place.item("4.1", "true"), end=True)
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"4.1": 0}
+    assert {record["attempt"] for record in place.of("lost")} == {"1.1", "2.1"}
+    assert (place.root / "1.1" / "runs").read_text() == "x\n"
+    assert not (place.root / "2.1" / "runs").exists(), "it was sent, and not read"
+    assert "the worker on node1 has not answered 3 times" in place.log.read_text()
+
+
+def test_a_worker_that_answers_stays(place: Place) -> None:
+    place.give(place.item("1.1", "sleep 1.5"), end=True)
+    place.start(pings="pool._PING_EVERY, pool._MOST_UNANSWERED = 0.05, 10")
+    assert place.leader.wait(60) == 0
+    assert (codes(place), place.steps.read_text()) == ({"1.1": 0}, "x\n")
 
 
 def test_it_says_why_it_cannot_begin(place: Place) -> None:
