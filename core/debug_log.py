@@ -12,6 +12,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .file_reading import open_to_append
+
 VARIABLE = "MTUI_LOG"
 _LONGEST = 50_000_000  # bytes; a longer log is kept as debug.log.1, in place of the one before
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
@@ -79,6 +81,7 @@ def open_debug_log(path: Path) -> Generator[None]:
 
 def _open(path: Path) -> logging.Handler | None:
     try:
+        open_to_append(path).close()  # a FIFO would block
         handler = _DebugFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError:
         return None

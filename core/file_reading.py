@@ -1,6 +1,7 @@
-"""Reads files that may not be what they should be: a FIFO or a device in their place must not hang the reader.
+"""Opens files that may not be what they should be: a FIFO or a device in their place must not hang who opens them.
 
-Every file of a study is read through this module. Compute nodes use it too, so it imports only the standard library.
+Every file of a study is read, and every log is appended to, through this module. Compute nodes use it too, so it
+imports only the standard library.
 """
 
 from __future__ import annotations
@@ -30,6 +31,28 @@ def open_file(path: Path | str) -> BinaryIO:
     try:
         _require_regular(os.fstat(descriptor), path)
         return open(descriptor, "rb")  # noqa: PTH123
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def open_to_append(path: Path | str, mode: int = 0o666) -> BinaryIO:
+    """Open or create a log, without buffer and without blocking. Raises OSError, also for a FIFO.
+
+    A device such as /dev/null is left to the user who put it there.
+    """
+    try:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+        descriptor = os.open(path, flags, mode)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a FIFO that nobody reads
+            raise UnusableFile(errno.EINVAL, "not a regular file", str(path)) from None
+        raise
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
+        os.set_blocking(descriptor, True)  # for the processes that inherit it
+        return open(descriptor, "ab", buffering=0)  # noqa: PTH123
     except BaseException:
         os.close(descriptor)
         raise

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..debug_log import get_logger
+from ..file_reading import open_to_append
 
 _log = get_logger(__name__)
 
@@ -33,12 +34,9 @@ class CommandLog:
         clock = time.strftime("%Y-%m-%d %H:%M:%S")
         line = f"{clock} {_plain(words, _LONGEST_COMMAND)} -> {_plain(answer, _LONGEST_ANSWER)}\n"
         try:
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                size = os.fstat(file).st_size
-                os.write(file, ((_HEAD if size == 0 else "") + line).encode())
-            finally:
-                os.close(file)
+            with open_to_append(self._path, 0o600) as file:
+                size = os.fstat(file.fileno()).st_size
+                os.write(file.fileno(), ((_HEAD if size == 0 else "") + line).encode())
             if size > _LONGEST_LOG:
                 self._path.replace(f"{self._path}.1")
         except OSError as error:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from ..file_reading import RECORD, open_file
+from ..file_reading import RECORD, open_file, open_to_append
 from .backend import Accepted, Answer, Job, JobIdentity, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
@@ -35,7 +35,7 @@ class Local:
                 shell = os.fsdecode(script.readline(RECORD)).removeprefix("#!").split() or ["/bin/sh"]
             command = ["/bin/sh", f"{self._home}/job.sh", attempt.name, self._home]
             # Append: if another driver started this attempt already, that process writes there and this is a duplicate.
-            with Path(attempt.stdout).open("ab") as out, Path(attempt.stderr).open("ab") as err:
+            with open_to_append(attempt.stdout) as out, open_to_append(attempt.stderr) as err:
                 process = subprocess.Popen(
                     [*command, attempt.workspace, attempt.script, self._host, "", *shell],
                     cwd=attempt.workspace,

@@ -14,6 +14,7 @@ from contextlib import suppress
 from ..engine import events as ev
 from ..engine.cause_text import cause_text
 from ..engine.status import UNSUCCESSFUL
+from ..file_reading import open_to_append
 from .context import DriverContext
 from .crash_points import crash_point
 
@@ -58,7 +59,7 @@ class HookRunner:
         }
         environment = {key: value.replace("\0", "") for key, value in {**about, **more}.items()}
         try:
-            with context.directory.hooks_log.open("ab") as log:
+            with open_to_append(context.directory.hooks_log) as log:
                 return subprocess.Popen(
                     ["/bin/sh", "-c", command],
                     cwd=context.directory.root,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..file_reading import read_tail, size_of
+from ..file_reading import open_to_append, read_tail, size_of
 from ..isolated import isolated_command
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile
@@ -39,7 +39,7 @@ def start_successor(command: Sequence[str], log: Path) -> str:
     process: subprocess.Popen[bytes] | None = None
     read_end, write_end = os.pipe()
     try:
-        with log.open("ab") as out:
+        with open_to_append(log) as out:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -7,9 +7,9 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from ..file_reading import open_file, read_rest, read_text
+from ..file_reading import open_file, open_to_append, read_rest, read_text
 
 
 class GrowingFile:
@@ -40,7 +40,7 @@ class RecordWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unwritten = b""
-        self._file: int | None = None
+        self._file: BinaryIO | None = None
         self._opened = 0.0
         self._stuck = False
 
@@ -63,9 +63,9 @@ class RecordWriter:
         if self._unwritten:
             try:
                 if self._file is None:
-                    self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+                    self._file = open_to_append(self._path, 0o600)
                     self._opened = now
-                self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+                self._unwritten = self._unwritten[os.write(self._file.fileno(), self._unwritten) :]
             except OSError:
                 self.close()
             self._stuck = bool(self._unwritten)
@@ -75,7 +75,7 @@ class RecordWriter:
     def close(self) -> None:
         if self._file is not None:
             with suppress(OSError):  # an exceeded quota may be reported only here
-                os.close(self._file)
+                self._file.close()
             self._file = None
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from ..errors import may_pass
+from ..file_reading import open_to_append
 from . import node, transport
 from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
 from .protocol import NOT_BEGUN
@@ -45,7 +46,6 @@ _SUPERVISOR = (
     "mtui",
 )
 _MODULE = [b"-m", b"mtui.core.packing.worker"]  # in the command line of a worker
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT
 
 
 _End: TypeAlias = tuple[str, int, str, str]  # attempt, exit code, verdict, error
@@ -177,15 +177,21 @@ class Worker:
             os.sched_setaffinity(0, cpus)
 
     def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes], script: int | None) -> int:
+        with open_to_append(f"{stem}.out") as out, open_to_append(f"{stem}.err") as err:
+            return self._spawn_into(argv, environment, script, out.fileno(), err.fileno())
+
+    def _spawn_into(
+        self, argv: list[str], environment: dict[bytes, bytes], script: int | None, out: int, err: int
+    ) -> int:
         return os.posix_spawnp(
             argv[0],
             argv,
             environment,
             file_actions=(
-                *(() if script is None else ((os.POSIX_SPAWN_DUP2, script, _SCRIPT),)),
                 (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, f"{stem}.out", _APPEND, 0o666),
-                (os.POSIX_SPAWN_OPEN, 2, f"{stem}.err", _APPEND, 0o666),
+                (os.POSIX_SPAWN_DUP2, out, 1),
+                (os.POSIX_SPAWN_DUP2, err, 2),
+                *(() if script is None else ((os.POSIX_SPAWN_DUP2, script, _SCRIPT),)),  # last: others may be 8
             ),
             setsid=True,
             setsigmask=(),

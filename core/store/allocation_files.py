@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.job_reports import JobReport
-from ..file_reading import WHOLE, open_file, read_text
+from ..file_reading import WHOLE, open_file, open_to_append, read_text
 from .spool import UnreadableRecord, parse_record
 
 _MOST_AT_ONCE = 1 << 20  # bytes: the driver looks up in between
@@ -49,12 +49,9 @@ Word = LeaderStarted | LeaderEnding | LeaderTimeLeft | JobReport | UnreadableRec
 def append(path: Path, text: str) -> None:
     """Append to a list, completely or (on a full disk) in part. Raises OSError."""
     data = text.encode("utf-8", "surrogateescape")
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
+    with open_to_append(path, 0o600) as file:
         while data:
-            data = data[os.write(file, data) :]
-    finally:
-        os.close(file)
+            data = data[os.write(file.fileno(), data) :]
 
 
 def has_dispatch(path: Path, submission: str) -> bool:

@@ -73,6 +73,16 @@ def test_a_driver_passes_over_them_and_can_be_ended(tmp_path: Path) -> None:
     mtui.run("cancel", "-y", study)
 
 
+def test_a_log_that_is_a_fifo_fails_its_step(tmp_path: Path) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", STEPS)
+    study = tmp_path / "out"
+    mtui.run("--dry", "-o", study, spec)
+    os.mkfifo(study / "a" / "a.out")
+    done = mtui.run("--no-ui", "-y", study, timeout=MOST)
+    assert done.returncode == 2
+    assert f"not a regular file ({study}/a/a.out)" in done.stdout
+
+
 def test_a_table_that_is_a_fifo_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "rows.csv")
     spec = mtui.write_study(tmp_path / "s.yaml", STEPS)

@@ -14,7 +14,7 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from tests.faults.fake_slurm import FakeSlurm
+from tests.faults.fake_slurm import FakeSlurm, Job
 from tests.mtui import COMMAND
 from tests.power.disk import Disk
 from tests.waiting import wait_until
@@ -61,10 +61,19 @@ class Machine:
         self.disk.stop()
         self.end_processes()
         for job in self.slurm.jobs():
-            if job.state in ("RUNNING", "PENDING") and job.get("session"):
-                job.put("verdict", "NODE_FAIL")
+            self._keep_or_fail(job)
         self.disk.start()
         self._boot()
+
+    @staticmethod
+    def _keep_or_fail(job: Job) -> None:
+        """What the controller, which lived on, makes of a job: its programs run here, and one may have been killed."""
+        settled = job.folder / "after.settled"
+        if job.get("session") or job.get("state") == "RUNNING":
+            if job.state in ("RUNNING", "PENDING"):
+                job.put("verdict", "NODE_FAIL")
+        elif settled.exists() and not job.get("verdict"):
+            settled.rename(job.folder / "after")
 
     def end_processes(self) -> None:
         wait_until(lambda: not self._signal(signal.SIGKILL), 20, "all processes of the machine are gone")

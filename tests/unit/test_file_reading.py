@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.claims import Claims
-from mtui.core.file_reading import RECORD, UnusableFile, open_file, read_bytes, read_tail, read_text
+from mtui.core.file_reading import RECORD, UnusableFile, open_file, open_to_append, read_bytes, read_tail, read_text
 from mtui.core.packing.record_files import GrowingFile
 from mtui.core.spec.text_files import UnreadableFile
 from mtui.core.spec.text_files import read_text as read_text_of_spec
@@ -59,6 +59,25 @@ def test_a_writer_that_waits_at_a_fifo_is_not_woken(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such device") as caught:
         os.open(tmp_path / "fifo", os.O_WRONLY | os.O_NONBLOCK)  # nobody reads
     assert caught.value.errno == errno.ENXIO
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_log_that_is_a_fifo_is_refused(tmp_path: Path, is_read: bool) -> None:
+    """Also while somebody reads it: who stops reading would hold the driver up."""
+    os.mkfifo(tmp_path / "fifo")
+    reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK) if is_read else None
+    with pytest.raises(UnusableFile, match="not a regular file"):
+        open_to_append(tmp_path / "fifo")
+    if reader is not None:
+        os.close(reader)
+
+
+def test_a_log_is_appended_to(tmp_path: Path) -> None:
+    for text in (b"one\n", b"two\n"):
+        with open_to_append(tmp_path / "log") as log:
+            log.write(text)
+            assert os.get_blocking(log.fileno())
+    assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
 
 
 def test_a_directory_is_called_one(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ...core.driver import Purpose, Supervisor, SupervisorListener
 from ...core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
 from ...core.engine.events import Event
 from ...core.engine.state import StudyState
+from ...core.file_reading import open_to_append
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from .event_text import EventLines
@@ -57,8 +58,8 @@ class DriverThread(SupervisorListener):
         self._listener()
 
     def _write(self, line: str) -> None:
-        with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
-            log.write(line + "\n")
+        with suppress(OSError), open_to_append(self._log) as log:
+            log.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
 
 def why_not_driven(location: NotKnown | StudyOver | DriverReleased | CannotDrive) -> str:

@@ -18,7 +18,7 @@ from ...engine.allocation_policy import AllocationPolicy
 from ...engine.causes import Cause, CauseCode
 from ...engine.own_allocation import is_exhausted, too_long
 from ...engine.status import Status
-from ...file_reading import read_tail, read_text
+from ...file_reading import open_to_append, read_tail, read_text
 from ...plan.shared_allocations import ANY
 from ...spec.walltime import walltime_text
 from ..context import DriverContext
@@ -156,7 +156,8 @@ class OwnAllocation(DriverPart):
         context.log.sync()
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
         self._began = time.monotonic()
-        with context.directory.allocation_file(name, "out").open("ab") as out:
+        self._process = None
+        with open_to_append(context.directory.allocation_file(name, "out")) as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],
                 stdin=subprocess.DEVNULL,

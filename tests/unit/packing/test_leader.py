@@ -159,6 +159,16 @@ def test_what_left_the_session_of_an_instance_ends_with_it(place: Place, deaf: b
     assert codes(place) == {"1.1": 0, "2.1": 0}
 
 
+def test_a_log_that_is_a_fifo_fails_its_instance_alone(place: Place) -> None:
+    items = [place.item(f"{number}.1", "true") for number in (1, 2)]
+    os.mkfifo(place.root / "1.1" / "a.out")
+    place.give(*items, end=True)
+    place.start()
+    assert place.leader.wait(60) == 0
+    assert codes(place) == {"1.1": 71, "2.1": 0}
+    assert "not a regular file" in next(record["error"] for record in place.of("exit") if record["attempt"] == "1.1")
+
+
 def test_signals_reach_instances_as_usual(place: Place) -> None:
     """Neither what the worker ignores nor what it blocks is handed down; 32 and 33 are the C library's own."""
     place.give(place.item("1.1", "grep -E 'Sig(Blk|Ign)' /proc/self/status"), end=True)
