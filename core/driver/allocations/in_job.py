@@ -21,6 +21,7 @@ from ...engine.status import Status
 from ...file_reading import open_to_append, read_tail, read_text
 from ...plan.shared_allocations import ANY
 from ...spec.walltime import walltime_text
+from ...store.allocation_lock import lock_allocation
 from ..context import DriverContext
 from ..part import DriverPart
 from .members import refuse_instances
@@ -144,6 +145,7 @@ class OwnAllocation(DriverPart):
 
     def _start(self) -> None:
         context, environment = self._context, os.environ
+        lock = lock_allocation(self._job, context.directory.root)
         self._name = name = context.new_submission()
         nodes = int(environment.get("SLURM_JOB_NUM_NODES", "1"))
         at, pool = time.time(), ANY
@@ -165,7 +167,10 @@ class OwnAllocation(DriverPart):
                 stderr=out,
                 cwd="/",  # Python searches the current directory for modules first
                 start_new_session=True,
+                pass_fds=() if lock is None else (lock,),  # held until the leader has ended
             )
+        if lock is not None:
+            os.close(lock)
         context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     def _is_running(self) -> bool:

@@ -466,7 +466,10 @@ def use_for(study: Packed, seconds: float, clock: Clock) -> None:
     clock.pass_time(10)  # it does not answer how much time is left
 
 
-def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(tmp_path: Path, clock: Clock) -> None:
+def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_job.subprocess, "Popen", Leader)
     steps = step("a", walltime="00:05:00"), step("b", walltime="00:00:10")
     study = Packed(tmp_path, Settings(inside="90"), steps)
     use_for(study, 60, clock)

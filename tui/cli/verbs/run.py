@@ -91,16 +91,19 @@ def _create(
     return directory, replace(study, settings=replace(settings, inside=inside)), planned.warnings
 
 
-def _allocation(arguments: argparse.Namespace) -> str:
-    """Return the ID of the job whose allocation the study uses, empty without --in-allocation.
+def _allocation(arguments: argparse.Namespace, root: Path | None = None) -> str:
+    """Return the ID of the job whose allocation the study at `root` uses, empty without --in-allocation.
 
-    With it, raises UsageError outside a job.
+    With it, raises UsageError outside a job, or if another study uses the allocation.
     """
+    from ....core.store.allocation_lock import require_free_allocation
+
     if not getattr(arguments, "in_allocation", False):
         return ""
     job = os.environ.get("SLURM_JOB_ID", "")
     if not job:
         raise UsageError("--in-allocation is for use inside one", "get one first: salloc, or a batch script")
+    require_free_allocation(job, root)
     return job
 
 
@@ -132,7 +135,7 @@ def _go_on(target: Path, arguments: argparse.Namespace) -> int:
             array=arguments.array or settings.array,
             rlimit=settings.rlimit if arguments.rlimit is None else arguments.rlimit,
             attempts=arguments.attempts or settings.attempts,
-            inside=_allocation(arguments),
+            inside=_allocation(arguments, directory.root),
         ),
     )
     return _drive(directory, study, arguments)
