@@ -55,8 +55,14 @@ class Claims:
         return None
 
     def is_taken(self, attempt: str) -> bool:
-        """Return whether a job or a driver has taken the claim."""
-        return (self.folder / attempt).exists()
+        """Return whether a job or a driver may have taken the claim: also True if that cannot be found out."""
+        try:
+            (self.folder / attempt).stat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return True
 
     def owner(self, attempt: str) -> str:
         """Return the owner in the claim; empty if it is not taken, cannot be read, or has no owner yet."""
@@ -66,7 +72,7 @@ class Claims:
             return ""
 
     def revoke(self, attempt: str) -> bool:
-        """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written.
+        """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written or read.
 
         The claim is a link to a file that has the owner in it, on the disk: neither a driver that dies meanwhile nor a
         power cut leaves a claim without owner. `sync` makes the name safe as well.
@@ -74,7 +80,7 @@ class Claims:
         try:
             self._link(attempt)
         except FileExistsError:
-            return self.is_revoked(attempt)
+            return read_text(self.folder / attempt, errors="replace").strip() == REVOKED
         return True
 
     def sync(self) -> None:

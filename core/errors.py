@@ -6,6 +6,7 @@ Any other exception is a bug in mtui. The command line prints these as one messa
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import dataclass
 
 EXIT_FINISHED = 0
@@ -55,6 +56,10 @@ class StudyDirectoryError(MtuiError):
     """A study directory is missing, incomplete, from a newer version, or cannot be written."""
 
 
+class StorageError(StudyDirectoryError):
+    """A file of a study directory cannot be read or written now. The same may work later."""
+
+
 class DirectoryTaken(StudyDirectoryError):
     """The directory of a new study exists already."""
 
@@ -83,10 +88,28 @@ class WrongCluster(MtuiError):
     """The study has jobs on another cluster than the one of this machine; the message names both."""
 
 
-# Possibly transient: file system errors, an exceeded quota, too many processes or open files.
-_PASSING = (errno.EAGAIN, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ENOSPC, errno.EDQUOT)
+# What shows that something is wrong with one path itself: a file where a directory should be, a missing permission.
+_OF_THE_PATH = (
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EINVAL, errno.E2BIG, errno.ENOEXEC),
+)
 
 
 def may_pass(error: OSError) -> bool:
-    """Return whether the same operation may succeed later."""
-    return error.errno in _PASSING
+    """Return whether the same operation may succeed later: a full disk, a file server that does not answer."""
+    return error.errno not in _OF_THE_PATH
+
+
+def error_text(error: OSError, path: object = "") -> str:
+    """Return an error with the path that it concerns: `PATH: No space left on device`."""
+    where = error_path(error) or str(path)
+    what = error.strerror or str(error)
+    return f"{where}: {what}" if where else what
+
+
+def error_path(error: OSError) -> str:
+    """Return the path that an error concerns; empty if it names none."""
+    name: object = error.filename
+    if isinstance(name, bytes):
+        return os.fsdecode(name)
+    return name if isinstance(name, str) else ""

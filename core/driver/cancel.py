@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ..backends.backend import Backend, JobIdentity
@@ -26,7 +25,7 @@ class Canceller(DriverPart):
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
-        self._thread = ThreadPoolExecutor(1, "mtui-scancel")
+        self._thread = context.threads(1, "mtui-scancel")
         self._sending: dict[int, int] = {}  # instance -> attempt
         self._orphans: dict[JobIdentity, int] = {}  # jobs to cancel -> tries left
         self._orphans_due = 0.0
@@ -64,7 +63,7 @@ class Canceller(DriverPart):
                 self._kill_at[index] = now + _KILL_AFTER
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown()
 
     def cancel_orphans(self, jobs: Iterable[JobIdentity]) -> None:
         """Cancel orphan jobs in this turn, or the next; repeated a few times until Slurm accepts it."""

@@ -125,7 +125,8 @@ class Collector(DriverPart):
         if self._read and (always or due):
             self._removed_at = now
             crash_point("records.journalled")
-            self._context.log.sync()
+            if not self._context.log.sync():
+                return
             crash_point("records.synced")
             names = list(self._read)
             for first in range(0, len(names), _REMOVE_MOST):

@@ -50,7 +50,8 @@ class CommandRunner(DriverPart):
                 if events and request.verb in self._own:  # a command carried out before is only archived
                     self._own[request.verb]()
             crash_point("command.journalled")
-            context.log.sync()  # before it is archived: otherwise a crash would lose it
+            if not context.log.sync():  # before it is archived: otherwise a crash would lose it
+                return
             crash_point("command.synced")
             inbox.remove_command(path)
             crash_point("command.put_away")

@@ -27,8 +27,15 @@ from ..store.study_file import Settings, StudyFile
 from .crash_points import crash_point
 from .effects import Effects
 from .event_log import EventLog
+from .io_errors import DelayedInstances, IoErrors, no_thread
+from .worker_threads import WorkerThreads
 
 Call = Callable[[], None]
+
+WRITE_JOURNAL = "write the journal"
+APPLY_ANSWERS = "apply answers"
+START_THREAD = "start a thread"
+_JOURNAL_DELAY = 10.0  # the longest pause in seconds between two tries to write the journal: all waits for it
 
 
 def _pack(settings: Settings) -> PackingOptions | None:
@@ -67,9 +74,13 @@ class DriverContext:
         self.cluster = cluster
         self.local = local
         self.observer = JobObserver(self.state, self._is_claimed)
-        self.effects = Effects(log.emit, log.sync, self.post)
+        self.errors = IoErrors(log.emit)
+        self.delayed = DelayedInstances()
+        self.effects = Effects(log.emit, log.when_durable, self.post, lambda: lease.is_fresh)
         self.packing = PackingPlan(self.plan, _pack(study.settings))
         self._calls = calls
+        self._workers: list[WorkerThreads] = []
+        self._held: list[Call] | None = None  # calls that wait until this driver may decide; None: it may
         self._closed = False
         self._submissions = 0
         log.subscribe(self._update_observer)
@@ -152,8 +163,7 @@ class DriverContext:
             )
         )
         self._extend()
-        self.log.sync()
-        crash_point("driver.started")
+        self.log.when_durable(lambda: crash_point("driver.started"))
 
     def _extend(self) -> None:
         """Add rows that only the plan has. Finished funnels over them run again, with their dependents (retry.py)."""
@@ -183,11 +193,74 @@ class DriverContext:
 
     # --- threads
 
+    def threads(self, most: int, name: str) -> WorkerThreads:
+        """Return threads for a part; `start_threads` starts those that cannot be started at once."""
+        self._workers.append(WorkerThreads(most, name))
+        return self._workers[-1]
+
+    def start_threads(self) -> None:
+        """Start the threads that are missing, if it is time for another try."""
+        if time.monotonic() < self.errors.until(START_THREAD):
+            return
+        for worker in self._workers:
+            worker.start_missing()
+        if any(worker.is_short for worker in self._workers):
+            self.errors.failed(START_THREAD, no_thread())
+        else:
+            self.errors.worked(START_THREAD)
+
+    @property
+    def threads_due(self) -> float | None:
+        """When to call `start_threads` again, in monotonic seconds; None if no thread is missing."""
+        if not any(worker.is_short for worker in self._workers):
+            return None
+        return self.errors.until(START_THREAD)
+
     def post(self, call: Call) -> None:
         """Have the loop thread call something; from any thread. After `close` the call is dropped."""
-        self._calls.put(lambda: None if self._closed else call())
+        self._calls.put(lambda: self._receive(call))
+
+    def _receive(self, call: Call) -> None:
+        if self._closed:
+            return
+        if self._held is None:
+            self._apply(call)
+        else:
+            self._held.append(call)
+
+    def _apply(self, call: Call) -> None:
+        try:
+            call()
+        except OSError as error:
+            self.errors.failed(APPLY_ANSWERS, error)
+        else:
+            self.errors.worked(APPLY_ANSWERS)
+
+    # --- decisions
+
+    def hold_calls(self) -> None:
+        """Keep posted calls until `release_calls`: journal or lease are not in order, so nothing is decided."""
+        if self._held is None:
+            self._held = []
+
+    def release_calls(self) -> None:
+        held, self._held = self._held or [], None
+        for call in held:
+            self._apply(call)
+
+    def catch_up(self) -> bool:
+        """Write what the journal lacks; return whether it is complete, so that decisions can be based on it."""
+        log, errors = self.log, self.errors
+        if log.error and time.monotonic() < errors.until(WRITE_JOURNAL):
+            return False
+        if log.catch_up():
+            errors.worked(WRITE_JOURNAL)
+            return True
+        if log.error:
+            errors.failed(WRITE_JOURNAL, log.error, most=_JOURNAL_DELAY)
+        return False
 
     def close(self) -> None:
-        """Accept no more calls, and close the journal. Raises StudyDirectoryError."""
+        """Accept no more calls, and close the journal. Raises OSError."""
         self._closed = True
         self.log.close()

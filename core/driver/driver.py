@@ -19,7 +19,7 @@ from ..backends.local import Local
 from ..debug_log import ChangeLogger, get_logger, open_debug_log
 from ..engine import events as ev
 from ..engine.state import StudyState
-from ..errors import DriverError, StudyDirectoryError
+from ..errors import DriverError, error_text
 from ..store.checkpoint import load_state
 from ..store.file_watch import FileWatch
 from ..store.lease import Lease, Owner
@@ -33,7 +33,7 @@ from .cancel import Canceller
 from .cluster import require_cluster
 from .collect import Collector
 from .command_runner import CommandRunner
-from .context import Call, DriverContext
+from .context import WRITE_JOURNAL, Call, DriverContext
 from .crash_points import crash_point
 from .event_log import EventLog, Listener
 from .hooks import HookRunner
@@ -53,6 +53,10 @@ BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to sto
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CHECKPOINT_EVERY = 20_000  # events: the least between two checkpoints while a driver drives
+_RECOVER = "read what happened before"
+_WATCH = "watch for reports"
+_WRITE_STATUS = "write status.csv"
+_WRITE_CHECKPOINT = "write the checkpoint"
 _CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
@@ -130,19 +134,12 @@ class Driver:
         crash_point("lease.taken")
         try:
             return self._run(lease, only_commands, slurm, cluster, loaded)
-        except OSError as error:
-            raise DriverError(
-                f"cannot go on in {self._directory.root}: {error.strerror or error}",
-                "nothing is lost: put it right, then start mtui on the directory again",
-            ) from error
-        except StudyDirectoryError as error:
-            raise DriverError(error.message, error.hint) from error
         finally:
             lease.release()
 
     def _run(self, lease: Lease, only_commands: bool, slurm: BatchSystem | None, cluster: str, loaded: Loaded) -> str:
         directory, study = self._directory, self._study
-        log = EventLog(directory, study, lease.owner.epoch, self._listener, loaded)
+        log = EventLog(directory, study, lease.owner.epoch, self._listener, loaded, lambda: lease.is_fresh)
         self.state = log.state
         local = Local(directory.home, lease.owner.host, self._local_exit)
         self._context = context = DriverContext(directory, study, lease, log, slurm, local, self._calls, cluster)
@@ -150,15 +147,18 @@ class Driver:
         self._collector = loop.collector
         _log.debug("epoch %d drives%s", lease.owner.epoch, ", for commands alone" if only_commands else "")
         try:
-            loop.begin()
+            context.begin()
             exhausted = ""  # why nothing can run any more in the allocation that this driver uses
             while True:
+                if not loop.may_decide():
+                    self._wait_to_decide(context, loop)
+                    continue
                 loop.step_always()
                 if not (only_commands or self._stopping) and (reason := loop.own_allocation.why_exhausted()):
                     exhausted = reason
                     self._stop(reason)
                 outcome = self._outcome(only_commands, is_behind=loop.is_behind)
-                if outcome and not context.effects.under_way:
+                if outcome and not context.effects.under_way and not log.is_waiting:
                     if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()
                     outcome = self._finish(context, loop, outcome)
@@ -173,6 +173,17 @@ class Driver:
                 self._wait(loop.due(may_start))
         finally:
             loop.close()
+
+    def _wait_to_decide(self, context: DriverContext, loop: _Loop) -> None:
+        """Wait until lease and journal can be tried again. Raises DriverError if this driver is to stop meanwhile."""
+        self._wait(loop.decision_due())
+        if self._stopping or self._detaching:
+            error = context.log.error
+            why = error_text(error) if error else "the heartbeat of this driver cannot be written"
+            raise DriverError(
+                f"stopped while its study directory could not be written: {why}",
+                "nothing is lost: start mtui on it again when it can be written",
+            )
 
     def _outcome(self, only_commands: bool, *, is_behind: bool) -> str:
         """Return why to end now; empty if there is no reason. `is_behind`: commands or reports are left to be read."""
@@ -201,13 +212,19 @@ class Driver:
             reason = f"the study is {outcome}"
             crash_point("study.ended")
             loop.hooks.ended(outcome)
+            self._until_durable(context, loop)
+            loop.hooks.wait()
         context.emit(ev.DriverStopped(at=at, reason=reason))
-        loop.collector.remove_journalled(always=True)
-        loop.status.write()
-        context.log.sync()
+        loop.conclude()
+        self._until_durable(context, loop)
         context.log.save_checkpoint(_CHECKPOINT_AT_END)
         crash_point("driver.stopped")
         return outcome
+
+    def _until_durable(self, context: DriverContext, loop: _Loop) -> None:
+        """Return once the journal is on the disk. Raises DriverError as `_wait_to_decide`."""
+        while not (context.log.sync() and loop.may_decide()):
+            self._wait_to_decide(context, loop)
 
     def _wait(self, due: float) -> None:
         """Sleep until something is posted or until `due` (monotonic); then make the posted calls, for a while."""
@@ -241,8 +258,12 @@ class Driver:
     def _start_hand_over(self) -> None:
         """Prepare the successor on a separate thread; the study is driven meanwhile."""
         if not self._handing_over:
-            self._handing_over = True
-            threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
+            try:
+                threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
+            except RuntimeError as error:  # no thread can be started: this driver keeps the study
+                _log.warning("the study cannot be handed over: %s", error)
+            else:
+                self._handing_over = True
 
     def _hand_over(self) -> None:
         problem = start_successor(self._successor, self._directory.driver_log)
@@ -264,11 +285,15 @@ class _Loop:
 
     Each turn: commands and reports, then what has to end, then what can start, then writes to disk. So each decision
     is based on everything known at that time, and nothing starts that is about to end.
+
+    A part that meets an error of the file system pauses; the others go on. While the journal cannot be written or the
+    lease may be lost, no part is stepped.
     """
 
     def __init__(self, context: DriverContext, own_commands: dict[str, Call], only_commands: bool) -> None:
         self._context = context
         self._only_commands = only_commands
+        self._is_recovered = False
         self._reasons = ChangeLogger(_log)
         canceller = Canceller(context)
         self.collector = collector = Collector(context, canceller)
@@ -277,36 +302,64 @@ class _Loop:
         self.own_allocation = own_allocation = OwnAllocation(context, tracker)
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)
-        self.status = StatusWriter(context)
-        self._commands = CommandRunner(context, own_commands)
-        keeper = LeaseKeeper(context.lease, context.log)
-        context.log.renew = keeper.renew
+        self._status = StatusWriter(context)
         self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
-        self._always: list[DriverPart] = [
-            keeper,  # first: without the lease nothing may be done
-            self._commands,  # before all decisions: a cancelled instance is not started
-            collector,
-            poller,  # after the collector: a job whose end was collected is not polled
-            tracker,
-            PackedCanceller(context),  # after the tracker: what has ended in an allocation is not cancelled there
-            own_allocation,  # after the tracker: the leader's records show how it ended
-            Withdrawer(context, canceller),  # before the canceller: what began too early to be withdrawn is cancelled
-            canceller,  # after all parts that request cancellations: they are sent in the same turn
+        # First: without the lease nothing may be done.
+        self._keeper = LeaseKeeper(context.lease, context.log, context.errors, context.directory.root)
+        context.log.renew = self._keeper.renew
+        self._commands = CommandRunner(context, own_commands)
+        self._always: list[tuple[str, DriverPart]] = [
+            ("read commands", self._commands),  # before decisions: what is cancelled never starts
+            ("read reports", collector),
+            ("poll Slurm", poller),  # after the collector: a job whose end was collected is not polled
+            ("track allocations", tracker),
+            # After the tracker: what has ended in an allocation is not cancelled there.
+            ("cancel in allocations", PackedCanceller(context)),
+            ("use this allocation", own_allocation),  # after the tracker: the leader's records show how it ended
+            # Before the canceller: what began too early to be withdrawn is cancelled.
+            ("withdraw jobs", Withdrawer(context, canceller)),
+            ("cancel jobs", canceller),  # after all parts that request cancellations: they are sent in the same turn
         ]
-        self._starting: list[DriverPart] = []
+        self._starting: list[tuple[str, DriverPart]] = []
         if not only_commands:
             # Last: all failures of this turn are known. Before the outcome: a retry keeps the study from being over.
-            self._always.append(Retrier(context, self.hooks))
+            self._always.append(("retry", Retrier(context, self.hooks)))
             # Allocations first: they count as jobs under the submit limits, and their instances need no jobs.
-            self._starting = [self.scheduler, Submitter(context, poller)]
+            self._starting = [("use allocations", self.scheduler), ("submit", Submitter(context, poller))]
 
-    def begin(self) -> None:
-        """Recover first: the recovered state shows whether a leader runs in our own allocation."""
-        self._context.begin()
-        recover_study(self._context, self._tracker, self.collector)
+    def _recover(self) -> bool:
+        """Update the state with what happened before this driver; return whether that could be read.
+
+        Recover first: the recovered state shows whether a leader runs in our own allocation.
+        """
+
+        def recover() -> None:
+            recover_study(self._context, self._tracker, self.collector)
+
+        if not self._try(_RECOVER, recover):
+            return False
         if not self._only_commands:
-            self.own_allocation.begin()
-        self._watch.start()
+            self._try("use this allocation", self.own_allocation.begin)
+        self._is_recovered = True
+        return True
+
+    def may_decide(self) -> bool:
+        """Return whether lease and journal are in order; then recover once, and apply the answers that waited."""
+        context = self._context
+        context.hold_calls()
+        self._keeper.step()
+        if not (context.catch_up() and context.lease.is_fresh):
+            return False
+        context.release_calls()
+        self._start_watch()
+        context.start_threads()
+        return self._is_recovered or self._recover()
+
+    def decision_due(self) -> float:
+        """Return when to call `may_decide` again, in monotonic seconds."""
+        errors = self._context.errors
+        times = [errors.until(what) for what in (WRITE_JOURNAL, _RECOVER) if errors.is_failing(what)]
+        return min([*times, self._keeper.due() or 0.0])
 
     @property
     def is_behind(self) -> bool:
@@ -315,25 +368,59 @@ class _Loop:
 
     def step_always(self) -> None:
         """Apply what happened, and carry out what has to be ended."""
-        for part in self._always:
-            part.step()
+        self._step(self._always)
 
     def step_starting(self) -> None:
         """Start what can be started. Not called while the driver ends."""
-        for part in self._starting:
-            part.step()
+        self._step(self._starting)
+
+    def _step(self, parts: Sequence[tuple[str, DriverPart]]) -> None:
+        for what, part in parts:
+            if self._keeper.renew() and time.monotonic() >= self._context.errors.until(what):
+                self._try(what, part.step)
+
+    def _try(self, what: str, call: Call) -> bool:
+        """Make a call; return whether it succeeded. An error of the file system is recorded: it is tried again."""
+        try:
+            call()
+        except OSError as error:
+            self._context.errors.failed(what, error)
+            return False
+        self._context.errors.worked(what)
+        return True
+
+    def _start_watch(self) -> None:
+        if not self._watch.is_started and time.monotonic() >= self._context.errors.until(_WATCH):
+            self._try(_WATCH, self._watch.start)
 
     def conclude_turn(self) -> None:
         """Write the turn to disk. Reports are removed once the journal has them; status.csv follows the journal."""
         self.collector.remove_journalled()
-        self.status.step()
+        if time.monotonic() >= self._context.errors.until(_WRITE_STATUS):
+            self._try(_WRITE_STATUS, self._status.step)
         self._context.log.flush()
-        self._context.log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True)
+        self._save_checkpoint()
+
+    def conclude(self) -> None:
+        """Write what is left when the driver ends."""
+        self.collector.remove_journalled(always=True)
+        self._try(_WRITE_STATUS, self._status.write)
+
+    def _save_checkpoint(self) -> None:
+        log = self._context.log
+        log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True)
+        if log.checkpoint_error:
+            self._context.errors.failed(_WRITE_CHECKPOINT, log.checkpoint_error, self._context.directory.checkpoint)
+            log.checkpoint_error = None
 
     def due(self, may_start: bool) -> float:
         """Return when the next turn is due, in monotonic seconds; the lease keeper always has a time."""
-        parts = [*self._always, *(self._starting if may_start else ()), self.status]
-        return min(due for part in parts if (due := part.due()) is not None)
+        errors = self._context.errors
+        parts = [*self._always, *(self._starting if may_start else ()), (_WRITE_STATUS, self._status)]
+        times = [errors.until(what) if errors.is_failing(what) else part.due() for what, part in parts]
+        times += [self._keeper.due(), self._context.threads_due]
+        times += [errors.until(what) for what in (WRITE_JOURNAL, _WATCH) if errors.is_failing(what)]
+        return min(due for due in times if due is not None)
 
     def report_start(self, may_start: bool, why_not: str) -> None:
         """Log why nothing is started at all."""
@@ -342,9 +429,10 @@ class _Loop:
     def close(self) -> None:
         """End the threads of all parts, then close the journal: their late answers are dropped."""
         self._watch.stop()
-        for part in (*self._starting, *self._always):
+        for _, part in (*self._starting, *self._always):
             part.close()
-        with suppress(StudyDirectoryError):  # was raised already where it was written
+        self._keeper.close()
+        with suppress(OSError):  # was reported where it was written
             self._context.close()
 
 

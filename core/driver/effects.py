@@ -1,20 +1,26 @@
 """The one way to cause an external effect: intent into the journal, sync, act, answer into the journal.
 
 A driver that dies in between leaves an intent without an answer; the next driver finds out whether the effect happened.
+While the journal cannot be written, or the lease may be lost, effects wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..engine import events as ev
 from .crash_points import crash_point
 
 A = TypeVar("A")
+
+
+class Executor(Protocol):
+    """Threads on which effects are carried out."""
+
+    def submit(self, call: Callable[[], None], /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +29,7 @@ class Effect(Generic[A]):
 
     kind: str
     intent: Sequence[ev.Event]
-    act: Callable[[], A]  # may block; does not touch the state; raises OSError if the driver cannot continue
+    act: Callable[[], A]  # may block; does not touch the state; an error is an answer
     apply_answer: Callable[[A], None]  # applies the answer, on the driver's thread
     executor: Executor | None = None  # where to act; None: on the driver's thread
 
@@ -34,12 +40,15 @@ class Effects:
     def __init__(
         self,
         emit: Callable[[ev.Event], None],
-        sync: Callable[[], None],
+        when_durable: Callable[[Callable[[], None]], None],
         post: Callable[[Callable[[], None]], None],
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`when_durable` makes a call once the journal is on the disk; `may_act` is called on any thread."""
         self._emit = emit
-        self._sync = sync
+        self._when_durable = when_durable
         self._post = post
+        self._may_act = may_act
         self.under_way = 0  # on other threads
 
     def perform(self, effects: Sequence[Effect[A]]) -> None:
@@ -51,8 +60,10 @@ class Effects:
             for event in effect.intent:
                 self._emit(event)
         crash_point(f"{kind}.intended")
-        self._sync()
-        crash_point(f"{kind}.synced")
+        self._when_durable(partial(self._carry_out, effects))
+
+    def _carry_out(self, effects: Sequence[Effect[A]]) -> None:
+        crash_point(f"{effects[0].kind}.synced")
         for effect in effects:
             if effect.executor is None:
                 answer = effect.act()
@@ -60,12 +71,15 @@ class Effects:
                 self._answered(effect, answer)
             else:
                 self.under_way += 1
-                effect.executor.submit(self._act, effect)
+                effect.executor.submit(partial(self._act, effect))
 
     def _act(self, effect: Effect[A]) -> None:
+        if not self._may_act():  # it waited for a thread so long that another driver may have taken over
+            self._post(partial(self._postpone, effect))
+            return
         try:
             answer = effect.act()
-        except Exception as error:  # most likely a full disk: the loop thread raises it, and the driver ends
+        except Exception as error:  # a bug: the loop thread raises it, and the driver ends
             self._post(partial(self._broken, error))
             return
         crash_point(f"{effect.kind}.acted")
@@ -75,6 +89,10 @@ class Effects:
             self._answered(effect, answer)
 
         self._post(take)
+
+    def _postpone(self, effect: Effect[A]) -> None:
+        self.under_way -= 1
+        self._when_durable(partial(self._carry_out, [effect]))
 
     def _broken(self, error: Exception) -> None:
         self.under_way -= 1

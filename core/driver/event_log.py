@@ -1,4 +1,8 @@
-"""The single writer of a study: applies events to the state, appends them to the journal, writes the checkpoint."""
+"""The single writer of a study: applies events to the state, appends them to the journal, writes the checkpoint.
+
+The state may be ahead of the journal's file, but nothing is done because of that: what an event announces is done by
+`when_durable`, which waits while the journal cannot be written.
+"""
 
 from __future__ import annotations
 
@@ -40,10 +44,12 @@ class EventLog:
         epoch: int,
         listener: Listener,
         loaded: tuple[StudyState, dict[str, int]] | None = None,
+        may_act: Callable[[], bool] = lambda: True,
     ) -> None:
         """Read the study and open the journal's segment of `epoch`. Raises StudyDirectoryError.
 
-        `loaded` is what `load_state` returned before this driver took the lease, if anything.
+        `loaded` is what `load_state` returned before this driver took the lease, if anything. `may_act` returns
+        whether the lease certainly holds.
         """
         self.state, self._read = loaded or load_state(directory, study)
         read_further(directory, self.state, self._read)
@@ -55,6 +61,10 @@ class EventLog:
         self.renew: Callable[[], object] = lambda: None  # renews the lease if that is due; called during long work
         self._journal = Journal(directory.journal, epoch)
         self._checkpoint_due = 0  # bytes of the journal's segment
+        self._may_act = may_act
+        self._waiting: list[Callable[[], None]] = []  # what may be done once the journal is on the disk
+        self.error: OSError | None = None  # why the journal cannot be written
+        self.checkpoint_error: OSError | None = None
         # Events since the last checkpoint; without one, at least one for each attempt.
         self._unsaved = 0 if directory.checkpoint.exists() else len(self.state.attempts)
 
@@ -73,25 +83,62 @@ class EventLog:
             event = ev.Anomaly(at=event.at, message=f"{event.kind}: {error}")
             self.state.apply(event)
         self._journal.append(event)
+        if self._journal.is_long and self.error is None:
+            self.flush()
         self.count += 1
         self._unsaved += 1
-        if self.count % _RENEW_EVERY == 0:
-            self.renew()
         for subscriber in self._subscribers:
             subscriber(event, refused)
-        self._listener(event, self.state)
+        try:
+            self._listener(event, self.state)
+        except OSError as error:  # its output cannot be written
+            _log.warning("an event cannot be shown: %s", error)
+        if self.count % _RENEW_EVERY == 0:
+            self.renew()
 
     def emit_all(self, events: Iterable[ev.Event]) -> None:
         for event in events:
             self.emit(event)
 
-    def sync(self) -> None:
-        """Write the journal to disk, before any effect that it announces is carried out. Raises StudyDirectoryError."""
-        self._journal.sync()
+    def when_durable(self, call: Callable[[], None]) -> None:
+        """Make a call once all events so far are on the disk: at once, or while the journal cannot be written, later.
 
-    def flush(self) -> None:
-        """Make the journal readable for other processes of this host. Raises StudyDirectoryError."""
-        self._journal.flush()
+        Calls are made in their order. If this driver ends before, they are not made.
+        """
+        if not self._waiting and self._may_act() and self.sync():
+            call()
+        else:
+            self._waiting.append(call)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a call of `when_durable` waits."""
+        return bool(self._waiting)
+
+    def catch_up(self) -> bool:
+        """Try again to write the journal, and make the calls that wait for it. Return whether none waits any more."""
+        self.error = None
+        if self._waiting and not self.sync():
+            return False
+        while self._waiting and self._may_act():
+            self._waiting.pop(0)()
+        return not self._waiting and self.flush()
+
+    def sync(self) -> bool:
+        """Write the journal to the disk; return whether that succeeded. After an error only `catch_up` tries again."""
+        return self._write(self._journal.sync)
+
+    def flush(self) -> bool:
+        """Make the journal readable for other processes of this host; return as `sync` does."""
+        return self._write(self._journal.flush)
+
+    def _write(self, write: Callable[[], None]) -> bool:
+        if self.error is None:
+            try:
+                write()
+            except OSError as error:
+                self.error = error
+        return self.error is None
 
     def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> None:
         """Write a checkpoint if there are `at_least` events since the last one.
@@ -99,21 +146,24 @@ class EventLog:
         `spaced`: and if these take as many bytes as the last checkpoint, so that all checkpoints together cost no more
         than the journal.
         """
-        if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due):
+        if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due) or not self.sync():
             return
         self._unsaved = 0
-        self.sync()
         read = {**self._read, self._journal.path.name: self._journal.size}
         try:
             write_checkpoint(self._directory, self._study, self.state, read)
             self._checkpoint_due = self._journal.size + self._directory.checkpoint.stat().st_size
+            self.checkpoint_error = None
         except OSError as error:  # a checkpoint only saves time
             _log.warning("no checkpoint: %s", error)
+            self.checkpoint_error = error
 
     def drop(self) -> None:
         """Drop events that are not flushed: another driver has continued from what the journal contains."""
+        self._waiting.clear()
         self._journal.discard()
 
     def close(self) -> None:
-        """Sync and close the journal. Raises StudyDirectoryError."""
+        """Sync and close the journal. Raises OSError."""
+        self._waiting.clear()
         self._journal.close()

@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from typing import IO
 
+from ..debug_log import get_logger
 from ..engine import events as ev
 from ..engine.cause_text import cause_text
 from ..engine.status import UNSUCCESSFUL
 from ..file_reading import open_to_append
 from .context import DriverContext
 from .crash_points import crash_point
+
+_log = get_logger(__name__)
 
 _END_WAIT = 60.0  # seconds that a driver waits for the last command, which may end with the driver's Slurm job
 
@@ -26,6 +31,7 @@ class HookRunner:
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
+        self._process: subprocess.Popen[bytes] | None = None
 
     def failed(self, index: int) -> None:
         """Run `on_failure` for the first failure without a retry since the start, or since a user's last retry."""
@@ -41,16 +47,18 @@ class HookRunner:
     def ended(self, result: str) -> None:
         """Run `on_end`: the study is over."""
         if command := self._context.study.settings.on_end:
-            process = self._run("on_end", command, MTUI_RESULT=result)
-            with suppress(subprocess.TimeoutExpired):
-                if process:
-                    process.wait(_END_WAIT)
+            self._run("on_end", command, MTUI_RESULT=result)
 
-    def _run(self, hook: str, command: str, **more: str) -> subprocess.Popen[bytes] | None:
+    def wait(self) -> None:
+        """Wait for the last command that was run."""
+        with suppress(subprocess.TimeoutExpired):
+            if self._process:
+                self._process.wait(_END_WAIT)
+
+    def _run(self, hook: str, command: str, **more: str) -> None:
+        """Record in the journal that a command is run, then run it."""
         context = self._context
         context.emit(ev.HookRun(at=time.time(), hook=hook))
-        context.log.sync()
-        crash_point("hook.journalled")
         failed = sum(context.state.counts[status] for status in UNSUCCESSFUL)
         about = {
             "MTUI_STUDY": context.plan.name,
@@ -58,9 +66,15 @@ class HookRunner:
             "MTUI_FAILED": str(failed),
         }
         environment = {key: value.replace("\0", "") for key, value in {**about, **more}.items()}
+        context.log.when_durable(lambda: self._start(hook, command, environment))
+
+    def _start(self, hook: str, command: str, environment: Mapping[str, str]) -> None:
+        context = self._context
+        crash_point("hook.journalled")
         try:
-            with open_to_append(context.directory.hooks_log) as log:
-                return subprocess.Popen(
+            with ExitStack() as opened:
+                log = self._open_log(opened)
+                self._process = subprocess.Popen(
                     ["/bin/sh", "-c", command],
                     cwd=context.directory.root,
                     env={**os.environ, **environment},
@@ -72,4 +86,10 @@ class HookRunner:
         except OSError as error:
             message = f"{hook} could not be run: {error.strerror}"
             context.emit(ev.Anomaly(at=time.time(), message=message))
-            return None
+
+    def _open_log(self, opened: ExitStack) -> IO[bytes] | int:
+        try:
+            return opened.enter_context(open_to_append(self._context.directory.hooks_log))
+        except OSError as error:  # the command matters more than its output
+            _log.warning("the output of a hook is dropped: %s", error)
+            return subprocess.DEVNULL

@@ -124,7 +124,11 @@ class SlurmPoller(DriverPart):
         asked = time.monotonic()
         self._schedule.begin(asked, self._is_wanted)
         # A daemon: a driver that ends does not wait for a silent Slurm.
-        threading.Thread(target=self._poll, args=(slurm, jobs, names, asked), name="mtui-squeue", daemon=True).start()
+        thread = threading.Thread(target=self._poll, args=(slurm, jobs, names, asked), name="mtui-squeue", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self._apply(Unobserved(f"no thread can be started for squeue: {error}"), asked)
 
     def _poll(self, slurm: BatchSystem, jobs: Collection[JobIdentity], names: Collection[str], asked: float) -> None:
         """Query Slurm, on a separate thread."""

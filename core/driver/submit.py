@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from ..backends.backend import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
@@ -18,11 +17,12 @@ from ..engine.submit_limit import SubmitLimit
 from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
-from ..store.study_directory import prepare_attempt
 from .context import DriverContext
 from .crash_points import crash_point
 from .effects import Effect
+from .io_errors import Backoff
 from .part import DriverPart
+from .preparation import Unprepared, note_prepared, prepare_members, put_off_unprepared
 from .submit_reasons import why_no_job, why_no_local_step
 
 _log = get_logger(__name__)
@@ -34,6 +34,7 @@ _LOCAL_PAUSE = 5.0  # seconds until a local step is tried again after this machi
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after an unclear answer
 _UNASKED = 4  # jobs that any site accepts, before its limits are known
 _REFUSED_PAUSE = 5.0  # seconds without new submissions after a refusal that may be retried
+_UNPREPARED_PAUSE = 0.1  # seconds to the first try after files of an instance could not be written
 _GATHER = 0.5  # seconds for which a step's next instances are gathered after a submission of it
 _GATHERED = 100  # instances that are not held back any longer to gather more
 _AHEAD_EVERY = 0.5  # seconds between two tries to bind what could not be bound
@@ -52,7 +53,7 @@ class Submitter(DriverPart):
     def __init__(self, context: DriverContext, queue: PolledQueue) -> None:
         self._context = context
         self._queue = queue
-        self._threads = ThreadPoolExecutor(_SUBMITTERS, "mtui-sbatch")
+        self._threads = context.threads(_SUBMITTERS, "mtui-sbatch")
         self._calls = 0  # sbatch calls under way
         self._kinds = JobShapes(context.plan)
         self._site: ClusterLimits | None = None  # set once Slurm was queried
@@ -65,6 +66,7 @@ class Submitter(DriverPart):
         self._slurm_closed_until = 0.0  # monotonic: no submission to Slurm before
         self._pause = ""  # why submissions are paused
         self._local_closed_until = 0.0
+        self._unprepared = Backoff(_UNPREPARED_PAUSE)
         self._ended_steps: list[int] = []  # steps of Slurm jobs that ended, until their windows are updated
         self._reasons = ChangeLogger(_log)
         context.log.subscribe(self._note)
@@ -85,13 +87,19 @@ class Submitter(DriverPart):
         ]
         if any(context.state.ahead):
             times.append(self._ahead_due)
+        if (delayed := context.delayed.due()) is not None:
+            times.append(delayed)
         return min((due for due in times if due > now), default=None)
 
     def step(self) -> None:
         """Start as much as policy and limits allow."""
         context, state = self._context, self._context.state
         is_open = time.monotonic() >= self._local_closed_until
-        starts = [PlannedSubmission((index,)) for index in next_local(state, context.limits)] if is_open else []
+        starts = (
+            [PlannedSubmission((index,)) for index in next_local(state, context.limits, context.delayed.now())]
+            if is_open
+            else []
+        )
         context.effects.perform([self._effect(start, scheduled=False) for start in starts])
         if self._reasons.is_on:  # after the starts: the others wait until the next turn, which may be seconds away
             self._reasons.report("no further local step started", why_no_local_step(state, context.limits, is_open))
@@ -111,7 +119,7 @@ class Submitter(DriverPart):
         context.effects.perform([self._effect(start, scheduled=True) for start in chosen])
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        self._threads.shutdown()
 
     def _note(self, event: ev.Event, _refused: Sequence[int]) -> None:
         """An end may have made room in Slurm, and so may an answer after silence."""
@@ -179,6 +187,7 @@ class Submitter(DriverPart):
             calls=max(0, (1 if state.deferred else _SUBMITTERS) - self._calls),
             slurm_open=is_open,
             doubtful=context.observer.doubtful(),
+            delayed=context.delayed.now(),
             array=min(settings.array, site.max_array) if arrays else 1,
             ahead=settings.submit_ahead and binds and fresh and now >= self._ahead_due,
             room=self._room(now),
@@ -228,7 +237,7 @@ class Submitter(DriverPart):
 
     # --- one submission
 
-    def _effect(self, start: PlannedSubmission, *, scheduled: bool) -> Effect[Answer]:
+    def _effect(self, start: PlannedSubmission, *, scheduled: bool) -> Effect[Answer | Unprepared]:
         context = self._context
         numbers = [context.state.next_attempt(index) for index in start.members]
         members = tuple(zip(start.members, numbers, strict=True))
@@ -246,7 +255,7 @@ class Submitter(DriverPart):
         intent = ev.SubmitIntended(
             at=time.time(),
             submission=submission,
-            backend=context.plan.batch.type if scheduled else "local",
+            backend=self._backend_name(scheduled),
             members=members,
             tasks=start.tasks if tasks else (),
             after=start.after,
@@ -255,11 +264,10 @@ class Submitter(DriverPart):
         assert backend is not None
         self._calls += 1 if scheduled else 0
 
-        def act() -> Answer:
-            for index, number in members:
-                prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
+        def act() -> Answer | Unprepared:
+            unprepared = prepare_members(context, members, changes)
             crash_point("submit.prepared")
-            return _submit(backend, job)
+            return unprepared or _submit(backend, job)
 
         return Effect(
             "submit",
@@ -269,8 +277,27 @@ class Submitter(DriverPart):
             executor=self._threads if scheduled else None,
         )
 
-    def _answered(self, job: Job, members: Sequence[int], answer: Answer, scheduled: bool) -> None:
+    def _backend_name(self, scheduled: bool) -> str:
+        return self._context.plan.batch.type if scheduled else "local"
+
+    def _pause_unprepared(self, scheduled: bool) -> None:
+        """Start nothing else for a moment, which is longer while nothing can be prepared at all: the disk is full."""
+        delay = self._unprepared.next()
+        if scheduled:
+            self._pause_slurm(delay, "files of instances could not be written")
+        else:
+            self._local_closed_until = time.monotonic() + delay
+
+    def _answered(self, job: Job, members: Sequence[int], answer: Answer | Unprepared, scheduled: bool) -> None:
         context, at, now = self._context, time.time(), time.monotonic()
+        if isinstance(answer, Unprepared):
+            self._calls -= 1 if scheduled else 0
+            if answer.is_general:
+                self._pause_unprepared(scheduled)
+            put_off_unprepared(context, job.submission, self._backend_name(scheduled), answer)
+            return
+        self._unprepared.reset()
+        note_prepared(context, members)
         limit = self._limit_of[context.plan.instances[members[0]].step]
         live = self._live(limit)
         self._calls -= 1 if scheduled else 0

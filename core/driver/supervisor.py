@@ -23,6 +23,9 @@ The purposes differ only in this:
     ATTEND    StudyOver and DriverReleased lead to IDLE, and HandedOver to WATCH unless it was requested to end.
               Errors are reported, and lead to IDLE.
     COMMANDS  Begins in DRIVE, carries out the commands in the inbox and starts nothing. Does not watch.
+
+A study directory that cannot be read or written now (StorageError) ends only a process that has not driven or watched
+yet. Others report it and look again, with increasing delays.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from typing import TypeAlias
 
 from ..engine.events import Event, PlanExtended
 from ..engine.state import Impossible, StudyState
-from ..errors import MtuiError, StudyBusyError, StudyDirectoryError
+from ..errors import MtuiError, StorageError, StudyBusyError, StudyDirectoryError, may_pass
 from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
@@ -49,6 +52,7 @@ from ..store.study_file import StudyFile, read_study_file
 from ..store.study_reader import read_study
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
 from .event_log import Listener
+from .io_errors import Backoff
 from .location import (
     CannotDrive,
     DrivenByAnother,
@@ -107,6 +111,11 @@ class Clock:
         self._wakes.put(None)
 
 
+def _may_pass(error: Exception) -> bool:
+    """Return whether the study directory, or this machine, may work again later."""
+    return isinstance(error, (StorageError, MemoryError)) or (isinstance(error, OSError) and may_pass(error))
+
+
 def _judge(owners: Path, owner: Owner) -> Liveness:
     return Liveness(owners, owner, job_ended=owners_job_has_ended)
 
@@ -141,6 +150,8 @@ class Supervisor:
         self._judged: tuple[Owner, Liveness] | None = None  # kept: it measures how long the driver was silent
         self._is_outdated = False  # the study file may have more rows
         self._succeeds: int | None = None  # the epoch whose driver started this process as its successor
+        self._is_on_duty = False  # it has driven or watched
+        self._delay = Backoff()
         self._failed_on: list[Path] = []  # the pending commands when driving failed: no reason to try again
         # Requests. Each is set before it is forwarded to a driver, and checked after a driver is created: none is lost.
         self._is_asked = True  # to drive
@@ -192,6 +203,10 @@ class Supervisor:
                 while callable(phase):
                     phase = phase()
             except Exception as error:
+                if _may_pass(error) and self._is_on_duty and not self._is_ending:
+                    self._report(CannotDrive(str(error)))
+                    phase = self._retry
+                    continue
                 if self._purpose is not Purpose.ATTEND:
                     raise
                 self._keep_failure(error)
@@ -221,6 +236,14 @@ class Supervisor:
             return self._idle
         return self._drive_unless_over(gone)
 
+    def _retry(self) -> _Phase:
+        """Look again after a delay: the study directory could not be read or written."""
+        until = self._clock.now() + self._delay.next()
+        while self._clock.now() < until and not self._is_ending:
+            self._clock.wait(min(LOOK_EVERY, until - self._clock.now()))
+        self._is_asked = self._is_outdated = True
+        return self._look
+
     def _idle(self) -> _Phase:
         self._is_outdated = True
         self._clock.wait(LOOK_EVERY)
@@ -241,6 +264,7 @@ class Supervisor:
             if self._is_ending:
                 return WatchEnded()
             self._report(DrivenHere(gone))
+            self._is_on_duty = True
             outcome = driver.run(only_commands=only_commands, gone=gone)
         except StudyBusyError:
             self._is_asked = True  # in case the other driver has ended before the next check
@@ -248,6 +272,7 @@ class Supervisor:
         finally:
             self._driver = None
             self._is_outdated = True
+        self._delay.reset()
         state = driver.state
         if outcome == "detached":
             return lambda: self._await_successor(state.driver.epoch, state)
@@ -263,7 +288,7 @@ class Supervisor:
             followed = _Followed(self._directory, self._study)
             if report_ready():
                 self._succeeds = owner.epoch
-        self._is_outdated = True
+        self._is_outdated = self._is_on_duty = True
         is_successor = self._succeeds == owner.epoch
         liveness = self._liveness_of(owner)
         standing = liveness.judge()
@@ -273,6 +298,7 @@ class Supervisor:
             self._is_asked = False  # it is driven
             if self._is_ending:
                 return WatchEnded(owner)
+            self._delay.reset()
             standing = liveness.judge()  # before reading the journal, so that the driver's last events are read
             if followed and not followed.report_new(self._listener):
                 return lambda: self._watch(owner)

@@ -38,6 +38,21 @@ class DriverInfo:
     stopped: str = ""  # why it released the study; empty while it drives
 
 
+@dataclass(slots=True)
+class IoError:
+    """What the driver cannot do at present, and why."""
+
+    since: float  # wall clock seconds
+    path: str
+    message: str
+    code: str
+
+
+def prepare_words(instance: str) -> str:
+    """Return how the errors of an instance's files are named among those of a study."""
+    return f"prepare {instance}"
+
+
 @dataclass(slots=True, eq=False)
 class DurableState:
     """All stored state. Instances are indices into the plan; times are wall clock seconds, 0 if there is none.
@@ -75,6 +90,7 @@ class DurableState:
     rlimit: int | None = None
     poll: int | None = None
     driver: DriverInfo = field(default_factory=DriverInfo)
+    io_errors: dict[str, IoError] = field(default_factory=dict[str, IoError])  # by what cannot be done
     slurm_silent_since: float = 0.0
     slurm_message: str = ""
     deferred: str = ""  # Slurm's message when it last deferred a submission

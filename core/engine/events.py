@@ -74,11 +74,15 @@ class Submitted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitDeferred(Event):
-    """Not accepted because of a limit: does not count as an attempt, and is tried again later."""
+    """Not accepted because of a limit: does not count as an attempt, and is tried again later.
+
+    `here`: the batch system was not called, because files of the members could not be written.
+    """
 
     kind: ClassVar[str] = "submit_deferred"
     submission: str
     message: str
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +381,25 @@ class HookRun(Event):
 
     kind: ClassVar[str] = "hook_run"
     hook: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IoErrorBegan(Event):
+    """The driver cannot do `what` ("write status.csv") at present. It tries again, and does everything else."""
+
+    kind: ClassVar[str] = "io_error_began"
+    what: str
+    path: str
+    message: str  # the system's text
+    code: str = ""  # the name of its number: ENOSPC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IoErrorEnded(Event):
+    """The driver can do it again."""
+
+    kind: ClassVar[str] = "io_error_ended"
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

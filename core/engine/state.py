@@ -13,7 +13,7 @@ from ..plan.study_plan import Plan
 from . import events as ev
 from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, text_cause
-from .durable_state import Command, DriverInfo, DurableState
+from .durable_state import Command, DriverInfo, DurableState, IoError
 from .instance_table import InstanceTable
 from .status import BAD, DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb
 from .status import Impossible as Impossible
@@ -103,8 +103,10 @@ class StudyState(DurableState):
             case ev.DriverStarted():
                 self.driver = DriverInfo(event.epoch, event.host, event.pid, event.at, event.cluster)
                 self.result = ""
+                self.io_errors.clear()
             case ev.DriverStopped():
                 self.driver.stopped = event.reason
+                self.io_errors.clear()
             case ev.SubmitIntended():
                 self._submit_intended(event)
             case ev.Submitted():
@@ -138,6 +140,10 @@ class StudyState(DurableState):
                 self.slurm_message = event.message
             case ev.SlurmAnswers():
                 self.slurm_silent_since, self.slurm_message = 0.0, ""
+            case ev.IoErrorBegan():
+                self.io_errors[event.what] = IoError(event.at, event.path, event.message, event.code)
+            case ev.IoErrorEnded():
+                self.io_errors.pop(event.what, None)
             case ev.StudyEnded():
                 self.result = event.result
             case ev.PlanExtended():
@@ -253,7 +259,7 @@ class StudyState(DurableState):
         members = self.submissions.get(event.submission, ())
         by_slurm = all(self.attempts[index][-1].in_queue for index, _ in members)  # not if assigned to an allocation
         self._put_off(event.submission, Verb.DEFER)
-        self.deferred = event.message if by_slurm else self.deferred
+        self.deferred = event.message if by_slurm and not event.here else self.deferred
 
     def _submit_unclear(self, event: ev.SubmitUnclear) -> None:
         for index, attempt in self._open(event.submission):

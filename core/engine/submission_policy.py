@@ -35,16 +35,21 @@ class Capacity:
     array: int = 1  # the most tasks of an array
     ahead: bool = False  # whether instances may be bound to jobs in Slurm
     doubtful: Collection[int] = field(default=())  # instances whose jobs may be over: nothing is bound to them
+    delayed: Collection[int] = field(default=())  # instances whose files could not be written a moment ago
     room: Mapping[str, int] = field(default_factory=dict[str, int])  # by submit limit: how many more jobs fit
     limit_of: Sequence[str] = ()  # by step, the name of its submit limit
     resting: Collection[int] = field(default=())  # steps that wait for more of their instances to become ready
 
 
-def next_local(state: StudyState, limits: Limits) -> list[int]:
-    """Return the ready local instances to start now."""
+def next_local(state: StudyState, limits: Limits, delayed: Collection[int] = ()) -> list[int]:
+    """Return the ready local instances to start now; none of the `delayed` ones."""
     free = limits.local_jobs - len(state.live_local)
     ready = (
-        index for step in state.deepest_first if not state.plan.steps[step].scheduled for index in state.ready[step]
+        index
+        for step in state.deepest_first
+        if not state.plan.steps[step].scheduled
+        for index in state.ready[step]
+        if index not in delayed
     )
     return list(islice(ready, max(0, free)))
 
@@ -97,7 +102,8 @@ class _Choice:
             return []
         room = min(self._free, self._room.get(self._limit_of(step), self._free))
         found: dict[JobShape, list[int]] = {}
-        for index in islice(waiting, max(0, room)):
+        delayed = self._capacity.delayed
+        for index in islice((index for index in waiting if index not in delayed), max(0, room)):
             changes = state.changes.get(index, {})
             if not packing.takes(index, changes):
                 found.setdefault(self._kinds.of(index, changes), []).append(index)

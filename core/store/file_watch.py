@@ -6,6 +6,7 @@ other nodes write; there the small directories are listed once a second.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -56,16 +57,26 @@ class FileWatch:
         self._directories = directories
         self._wake = wake
         self._end = threading.Event()
-        target = self._by_kernel if all(map(is_local, directories)) else self._by_looking
-        self._thread = threading.Thread(target=target, name="mtui-spool", daemon=True)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_started(self) -> bool:
+        return self._thread is not None
 
     def start(self) -> None:
-        self._thread.start()
+        """Start the thread. Raises OSError if none can be started; it can be tried again."""
+        target = self._by_kernel if all(map(is_local, self._directories)) else self._by_looking
+        thread = threading.Thread(target=target, name="mtui-spool", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, str(error)) from None
+        self._thread = thread
 
     def stop(self) -> None:
         """End the thread and wait for it: one that is inside the watcher when Python ends can abort the process."""
         self._end.set()
-        if self._thread.ident:
+        if self._thread:
             self._thread.join(timeout=2 * _LOOK_EVERY)
 
     def _by_kernel(self) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
-from ..errors import StudyDirectoryError
+from ..errors import TRY_DOCTOR, DriverError, StorageError, StudyDirectoryError, error_text
 from ..file_reading import open_file, read_rest
 
 _TAIL = 1 << 13  # bytes: the last events
 _BUFFER = 1 << 16  # bytes that are kept before they are handed over
+_MOST_UNSYNCED = 1 << 22  # bytes that are kept until they are on the disk
 _AT_ONCE = 500  # lines that are read together: other threads wait for a millisecond
 
 
@@ -29,64 +30,103 @@ def segment(folder: Path, epoch: int) -> Path:
 
 
 class Journal:
-    """The segment of one epoch, open for writing. `append` buffers; `sync` puts it on the disk."""
+    """The segment of one epoch, open for writing. `append` buffers; `sync` puts it on the disk.
+
+    After an error everything that is not known to be on the disk is written again, at its place: a file system may
+    drop what it accepted before it failed (fsync(2)). So no line is lost, written in half or written twice.
+    """
 
     def __init__(self, folder: Path, epoch: int) -> None:
+        """Create the segment. Raises StorageError."""
         self.path = segment(folder, epoch)
         try:
-            self._file = self.path.open("xb", buffering=0)
+            self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             sync_directory(folder)
         except OSError as error:
-            raise StudyDirectoryError(f"cannot write the journal {self.path}: {error.strerror}") from None
-        self._buffer = bytearray()
-        self._written = 0
-        self._unsynced = False
+            raise StorageError(f"cannot write the journal {error_text(error, self.path)}", TRY_DOCTOR) from None
+        self._pending = bytearray()  # not known to be on the disk
+        self._handed_over = 0  # how many of these bytes the operating system has
+        self._synced = 0  # bytes on the disk
 
     def append(self, event: ev.Event) -> None:
-        self._buffer += to_line(event).encode("utf-8", "backslashreplace") + b"\n"
-        self._unsynced = True
-        if len(self._buffer) >= _BUFFER:
-            self.flush()
+        """Add an event. Writes nothing: see `is_long`."""
+        self._pending += to_line(event).encode("utf-8", "backslashreplace") + b"\n"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much was appended that it should be flushed."""
+        return len(self._pending) - self._handed_over >= _BUFFER
 
     @property
     def size(self) -> int:
-        """Bytes written so far, those included that are not on the disk yet."""
-        return self._written + len(self._buffer)
+        """Bytes written so far, including those that are not on the disk yet."""
+        return self._synced + len(self._pending)
 
     def flush(self) -> None:
-        """Hand everything to the operating system: other processes of this host see it."""
+        """Hand everything to the operating system: other processes of this host see it. Raises OSError."""
+        if self._handed_over == len(self._pending):
+            return
         try:
-            while self._buffer:
-                count = self._file.write(self._buffer) or 0
-                self._written += count
-                del self._buffer[:count]
+            file = self._opened()
+            while self._handed_over < len(self._pending):
+                data = bytes(self._pending[self._handed_over :])
+                self._handed_over += os.pwrite(file, data, self._synced + self._handed_over)
         except OSError as error:
-            raise self._broken(error) from None
+            raise self._begin_again(error) from None
+        if len(self._pending) >= _MOST_UNSYNCED:
+            self.sync()
 
     def sync(self) -> None:
-        """Put everything on the disk; only then may what it announces be done."""
-        if not self._unsynced:
+        """Put everything on the disk; only then may what it announces be done. Raises OSError."""
+        if not self._pending:
             return
-        self.flush()
+        if self._handed_over < len(self._pending):
+            self.flush()
+        if not self._pending:
+            return  # `flush` has synced it
         try:
-            os.fdatasync(self._file.fileno())
+            os.fdatasync(self._opened())
         except OSError as error:
-            raise self._broken(error) from None
-        self._unsynced = False
+            raise self._begin_again(error) from None
+        self._synced += len(self._pending)
+        self._pending.clear()
+        self._handed_over = 0
 
     def discard(self) -> None:
         """Forget what is not handed over yet: another driver went on from what the file holds."""
-        self._buffer.clear()
+        self._pending.clear()
+        self._handed_over = 0
 
     def close(self) -> None:
-        self.sync()
-        self._file.close()
+        """Sync and close. Raises OSError."""
+        try:
+            self.sync()
+        finally:
+            self._close()
 
-    def _broken(self, error: OSError) -> StudyDirectoryError:
-        return StudyDirectoryError(
-            f"cannot write the journal {self.path}: {error.strerror}",
-            "nothing is lost: make room or repair the directory, then start mtui on it again",
-        )
+    def _opened(self) -> int:
+        if self._file is None:
+            file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            if os.fstat(file).st_size < self._synced:
+                os.close(file)
+                raise DriverError(
+                    f"the end of the journal is missing: {self.path}",
+                    "start mtui on the directory again: it continues from what the journal contains",
+                )
+            self._file = file
+        return self._file
+
+    def _begin_again(self, error: OSError) -> OSError:
+        """Close the file, so that the next try opens it again (ESTALE) and writes all that may be lost."""
+        self._close()
+        self._handed_over = 0
+        return OSError(error.errno, error.strerror, str(self.path))
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):
+                os.close(file)
 
 
 def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev.Event]:
@@ -101,7 +141,7 @@ def read_events(folder: Path, read: dict[str, int] | None = None) -> Iterator[ev
                 file.seek(known.get(path.name, 0))
                 data = read_rest(file, path)
         except OSError as error:
-            raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
+            raise StorageError(f"cannot read {path}: {error.strerror}", TRY_DOCTOR) from None
         yield from parse_lines(data, str(path))
         known[path.name] = known.get(path.name, 0) + data.rfind(b"\n") + 1
 

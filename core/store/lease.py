@@ -3,7 +3,11 @@
 Taking over creates `owner/N+1` by link(2), which only one can do, on any file system. The holder rewrites a
 heartbeat counter beside it; others judge it by whether the counter moves on their own clock. Times of another
 machine decide nothing: they only inform readers. A holder that has released the lease, whose process on this
-host is dead, or whose Slurm job has ended is followed at once.
+host is dead, or whose Slurm job has ended is followed at once. A lease belongs to a driver, not to its process: a
+process that is alive holds it only while its heartbeat moves.
+
+The holder measures on its own clock how old its last heartbeat is. It stops acting well before others may take over,
+and makes sure that it still holds the lease before it continues.
 """
 
 from __future__ import annotations
@@ -20,14 +24,15 @@ from pathlib import Path
 from typing import Any
 
 from ..debug_log import get_logger
-from ..durable_files import create_durably, replace_file
-from ..errors import TRY_DOCTOR, StudyBusyError, StudyDirectoryError
+from ..durable_files import create_durably
+from ..errors import TRY_DOCTOR, StorageError, StudyBusyError, StudyDirectoryError, may_pass
 from ..file_reading import read_bytes, read_text
 
-BEAT_EVERY = 10.0  # seconds between two heartbeats
 _log = get_logger(__name__)
 
-SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver on another host counts as gone
+BEAT_EVERY = 10.0  # seconds between two heartbeats
+ACT_FOR = 30.0  # seconds after its last heartbeat for which a driver may act
+SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver counts as gone
 _OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to report it
 _ASK_EVERY = 1.0  # seconds between two checks of the heartbeat of another host
 _JOB_ASK_EVERY = 30.0  # seconds between two questions to Slurm for the holder's job
@@ -171,7 +176,8 @@ def _next_epoch(folder: Path) -> int:
 
 def _unreadable(folder: Path, error: Exception) -> StudyDirectoryError:
     hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
-    return StudyDirectoryError(f"cannot read who drives the study in {folder}: {error}", hint)
+    kind = StorageError if isinstance(error, OSError) and may_pass(error) else StudyDirectoryError
+    return kind(f"cannot read who drives the study in {folder}: {error}", hint)
 
 
 class Liveness:
@@ -198,14 +204,16 @@ class Liveness:
         owner, now = self._owner, time.monotonic()
         if _path(self._folder, owner.epoch, ".released").exists():
             return LeaseState.RELEASED
-        if owner.host == this_host():
-            alive = owner.boot == boot_id() and process_start(owner.pid) == owner.start
-            return LeaseState.ALIVE if alive else LeaseState.DEAD
+        is_here = owner.host == this_host()
+        if is_here and not self._is_running():
+            return LeaseState.DEAD
         beat = self._read_beat()
         if beat != self._beat:
             self._beat, self._still_since, self._moved = beat, now, True
         if now - self._still_since >= self._silent_after:
             return LeaseState.DEAD
+        if is_here and not self._moved:
+            return LeaseState.SILENT if self.last_sign_ago > SILENT_AFTER else LeaseState.ALIVE
         if owner.slurm_job and self._job_ended and now >= self._next_job_ask:
             self._next_job_ask = now + _JOB_ASK_EVERY
             if self._job_ended(owner):
@@ -213,6 +221,13 @@ class Liveness:
         if self._moved:
             return LeaseState.ALIVE
         return LeaseState.SILENT if self.last_sign_ago > _OLD_BEAT else LeaseState.UNKNOWN
+
+    def _is_running(self) -> bool:
+        """Whether the holder's process runs on this host; for this process, whether its driver still has the lease."""
+        owner = self._owner
+        if owner.pid == os.getpid() and (str(self._folder), owner.epoch) in _ended_here:
+            return False
+        return owner.boot == boot_id() and process_start(owner.pid) == owner.start
 
     @property
     def words(self) -> str:
@@ -232,9 +247,7 @@ class Liveness:
 
     @property
     def quiet_for(self) -> float:
-        """Seconds since a holder on another host gave a sign of life; 0 on this host, where its process is checked."""
-        if self._owner.host == this_host():
-            return 0.0
+        """Seconds for which the heartbeat was not seen moving."""
         return time.monotonic() - self._still_since
 
     def _read_beat(self) -> str:
@@ -242,6 +255,11 @@ class Liveness:
             return read_text(_path(self._folder, self._owner.epoch, ".beat"))
         except OSError:
             return ""
+
+
+# Leases that drivers of this process have ended to use, by folder and epoch. If a release cannot be written, this
+# process knows of it nevertheless; others see the heartbeat stop.
+_ended_here: set[tuple[str, int]] = set()
 
 
 class Lease:
@@ -253,6 +271,7 @@ class Lease:
         self.before = before  # who held it last
         self._count = 0
         self._next_beat = 0.0
+        self._beat_at = time.monotonic()  # begin of the last heartbeat that was written
 
     @classmethod
     def acquire(
@@ -310,23 +329,64 @@ class Lease:
                 lease.release()  # this process may live on without driving
                 raise
         except OSError as error:
-            raise StudyDirectoryError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
+            raise StorageError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
         return lease
 
     def beat(self, now: float) -> None:
-        """Rewrite the heartbeat if it is due. `now` is monotonic. Raises OSError."""
-        if now >= self._next_beat:
-            self._next_beat = now + BEAT_EVERY
-            self._count += 1
-            replace_file(_path(self._folder, self.owner.epoch, ".beat"), f"{self._count}\n".encode("ascii"))
+        """Rewrite the heartbeat if it is due. `now` is monotonic. Raises OSError.
+
+        It is rewritten in place: that needs neither a new block nor an inode, so it succeeds on most full disks.
+        """
+        if now < self._next_beat:
+            return
+        self._count += 1
+        file = os.open(_path(self._folder, self.owner.epoch, ".beat"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            os.pwrite(file, f"{self._count}\n".encode(), 0)
+        finally:
+            os.close(file)  # on NFS, this writes it, and reports errors
+        self._beat_at = now
+        self._next_beat = now + BEAT_EVERY
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the last heartbeat is so young that nobody can have taken over. May be called from any thread."""
+        return time.monotonic() - self._beat_at < ACT_FOR
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last heartbeat."""
+        return time.monotonic() - self._beat_at
 
     def is_lost(self) -> bool:
-        """Whether another driver holds a higher epoch, or the directory is gone."""
-        return _path(self._folder, self.owner.epoch + 1).exists() or not _path(self._folder, self.owner.epoch).exists()
+        """Whether another driver holds a higher epoch, or this epoch was removed.
+
+        Raises OSError if that cannot be found out, FileNotFoundError if the directory is not there.
+        """
+        if _exists(_path(self._folder, self.owner.epoch + 1)):
+            return True
+        if _exists(_path(self._folder, self.owner.epoch)):
+            return False
+        self._folder.stat()
+        return True
 
     def release(self) -> None:
-        """Let go, so that the next driver need not wait."""
+        """Release the lease, so that the next driver need not wait."""
+        _ended_here.add((str(self._folder), self.owner.epoch))
+        released = _path(self._folder, self.owner.epoch, ".released")
         try:
-            _path(self._folder, self.owner.epoch, ".released").touch()
-        except OSError as error:  # the next driver finds our process dead, or our heartbeat silent
+            try:
+                released.touch()
+            except OSError:  # no inode is left: a file that exists can be renamed
+                _path(self._folder, self.owner.epoch, ".beat").rename(released)
+        except OSError as error:  # the next driver sees that the heartbeat has stopped
             _log.warning("the lease cannot be released: %s", error)
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file exists; raises OSError if that cannot be found out, unlike Path.exists of newer Pythons."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    return True

@@ -12,12 +12,13 @@ from contextlib import suppress
 
 from ...core.driver import Purpose, Supervisor, SupervisorListener
 from ...core.driver.location import CannotDrive, DriverLocation, DriverReleased, NotKnown, StudyOver
-from ...core.engine.events import Event
+from ...core.engine.events import DriverStarted, Event, IoErrorBegan, IoErrorEnded
 from ...core.engine.state import StudyState
 from ...core.file_reading import open_to_append
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from .event_text import EventLines
+from .io_error_text import io_error_lines
 
 
 class DriverThread(SupervisorListener):
@@ -35,6 +36,7 @@ class DriverThread(SupervisorListener):
         self.detach, self.stay = supervisor.detach, supervisor.stay
         self._thread = threading.Thread(target=supervisor.run, name="mtui-driver")
         self.location: DriverLocation = NotKnown()
+        self.io_errors: list[str] = []  # what the driver here cannot do, in words
 
     def start(self) -> None:
         self._thread.start()
@@ -55,6 +57,9 @@ class DriverThread(SupervisorListener):
     def __call__(self, event: Event, state: StudyState) -> None:
         """Write the event to the driver's log; the screen reads it in the journal."""
         self._lines(event, state)
+        if isinstance(event, (IoErrorBegan, IoErrorEnded, DriverStarted)):
+            self.io_errors = io_error_lines(state)
+            self._changed()  # the journal may be what cannot be written
         self._listener()
 
     def _write(self, line: str) -> None:

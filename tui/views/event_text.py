@@ -12,6 +12,7 @@ from ...core.engine import events as ev
 from ...core.engine.allocation import Allocation
 from ...core.engine.cause_text import cause_text
 from ...core.engine.causes import Cause
+from ...core.engine.durable_state import IoError
 from ...core.engine.event_codec import to_record
 from ...core.engine.state import StudyState
 from ...core.engine.status import UNSUCCESSFUL, Status
@@ -19,6 +20,7 @@ from ...core.plan.resource_changes import in_words
 from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
 from .allocation_text import clock, hosts, title
+from .io_error_text import io_error_line
 from .status_view import summary
 from .text import Paint, plural, print_text, safe
 
@@ -96,6 +98,14 @@ class EventLines:
             case ev.SubmitRefused():
                 text = f"refused: {safe(event.message)}"
                 return [(index, Status.FAILED, text, True) for index in self._take(event.submission)]
+            case ev.SubmitDeferred(here=True):
+                self._take(event.submission)
+                return []  # IoErrorBegan says why, once
+            case ev.IoErrorBegan():
+                error = IoError(event.at, event.path, event.message, event.code)
+                return [(None, Status.FAILED, io_error_line(event.what, error), True)]
+            case ev.IoErrorEnded():
+                return [(None, None, f"It is possible again to {safe(event.what)}", True)]
             case ev.SubmitDeferred():
                 members = self._take(event.submission)
                 if own := _allocation(state, members):

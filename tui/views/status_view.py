@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from ...core.engine.allocation import Allocation
 from ...core.engine.cause_text import cause_text
@@ -22,6 +23,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones, time_left
 from .estimate import rough_words
+from .io_error_text import io_error_lines
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
@@ -127,6 +129,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         lines.append(f"To run again, with the rows that were added: {names}{more}.")
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
+    lines += io_error_lines(state)
     if state.slurm_silent_since:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
@@ -246,6 +249,7 @@ def status_json(directory: StudyDirectory, state: StudyState, given: Sequence[st
         "result": state.result,
         "driver": drives(directory),
         "slurm_silent_since": state.slurm_silent_since,
+        "io_errors": [{"what": what, **asdict(error)} for what, error in state.io_errors.items()],
         "counts": {status.value: count for status, count in state.counts.items() if count},
         "failed": any(state.counts[status] for status in BAD),
         "allocations": [_allocation_record(one, uses.get(one.name)) for one in state.allocations.by_name.values()],

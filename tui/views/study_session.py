@@ -24,6 +24,7 @@ from .allocation_text import Occupancy, Use, kind_of, open_words, waits_for
 from .appearance import group_of
 from .driver_thread import DriverThread, why_not_driven
 from .estimate import Estimate, Estimator, rough_words, span_words
+from .io_error_text import io_error_lines
 from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroConductor, MaestroFeed
 from .status_grid import GridView
@@ -145,6 +146,7 @@ class StudySession:
             words.append((safe(self.driving.words), "line--faint"))
         else:
             words += self._location_words(self.driving.location)
+        words += [(line, "state--failed") for line in self._io_error_lines()]
         if self.state.slurm_silent_since:
             since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
             words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
@@ -157,6 +159,12 @@ class StudySession:
         elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
             words.append((f"shown as of {rough_words(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
         return words
+
+    def _io_error_lines(self) -> list[str]:
+        """Return what the driver cannot do; the one here is asked, because its journal may be what it cannot write."""
+        if isinstance(self.driving, DriverThread) and isinstance(self.driving.location, DrivenHere):
+            return self.driving.io_errors
+        return io_error_lines(self.state)
 
     def _location_words(self, location: DriverLocation) -> Words:
         match location:

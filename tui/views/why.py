@@ -10,10 +10,12 @@ from ...core.backends.slurm_text import reason_text
 from ...core.engine.attempt import Attempt
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
+from ...core.engine.durable_state import prepare_words
 from ...core.engine.retry_policy import RetryLimits, rules_of
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
+from .io_error_text import io_error_line
 from .reason import Next, Reason, ReasonKind
 from .step_words import retry_words
 from .text import plural, safe
@@ -110,6 +112,8 @@ def _held(state: StudyState, index: int) -> list[Reason]:
 
 
 def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float) -> tuple[ReasonKind, str]:
+    if error := state.io_errors.get(prepare_words(state.plan.instances[index].name)):
+        return ReasonKind.SUBMITTING, io_error_line(prepare_words(state.plan.instances[index].name), error)
     if not state.plan.step_of(state.plan.instances[index]).scheduled:
         slots = plural(state.local_jobs or study.settings.local_jobs, "slot")
         words = f"It waits for one of {slots} for local steps; {len(state.live_local)} are taken."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from ...backends.backend import Accepted, Answer, Deferred, Refused, Unclear
@@ -34,7 +33,7 @@ class AllocationRequester:
     def __init__(self, context: DriverContext, watch: AllocationObserver) -> None:
         self._context = context
         self._watch = watch
-        self._thread = ThreadPoolExecutor(1, "mtui-allocation")
+        self._thread = context.threads(1, "mtui-allocation")
         self._closed_until = 0.0
         self._vain: dict[Pool, tuple[int, float]] = {}  # allocations in a row that ran nothing, and when another is due
         self._reasons = ChangeLogger(_log)
@@ -140,4 +139,4 @@ class AllocationRequester:
         refuse_instances(self._context, packer.stuck(pool), message)
 
     def close(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._thread.shutdown()

@@ -117,9 +117,20 @@ class FakeLog(EventLog):
         self.events.append(event)
         self.trace.append(event.kind)
 
-    def sync(self) -> None:
-        super().sync()
-        self.trace.append("sync")
+    def sync(self) -> bool:
+        is_synced = super().sync()
+        self.trace.append("sync" if is_synced else "no sync")
+        return is_synced
+
+
+class FakeLease(Lease):
+    """A lease that holds without heartbeats, until the test says otherwise."""
+
+    fresh = True
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.fresh
 
 
 class FakeContext(DriverContext):
@@ -143,7 +154,7 @@ class FakeContext(DriverContext):
         self.fake_log = FakeLog(directory, study)
         self.fake_slurm = FakeSlurm()
         self.fake_local = FakeLocal(directory.home)
-        lease = Lease(directory.owner, Owner(1, "here", "", 1, "", 1.0), None)
+        lease = FakeLease(directory.owner, Owner(1, "here", "", 1, "", 1.0), None)
         slurm = self.fake_slurm if made.uses_slurm else None
         super().__init__(directory, study, lease, self.fake_log, slurm, self.fake_local, self.calls)
 

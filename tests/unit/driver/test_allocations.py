@@ -14,7 +14,8 @@ import pytest
 
 from mtui.core.backends.backend import Deferred, Refused, Unclear
 from mtui.core.claims import Claims
-from mtui.core.driver.allocations import dispatch, in_job
+from mtui.core.driver import preparation
+from mtui.core.driver.allocations import in_job
 from mtui.core.driver.allocations.in_job import OwnAllocation
 from mtui.core.driver.allocations.members import return_instances
 from mtui.core.driver.allocations.packed_cancel import PackedCanceller
@@ -184,7 +185,7 @@ def test_file_in_place_of_a_workspace_fails_that_instance_with_its_path(packed: 
 def test_instance_whose_files_cannot_be_written_now_waits_and_holds_up_no_other(
     packed: Packed, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = dispatch.prepare_attempt
+    real = preparation.prepare_attempt
 
     def prepare(directory: Any, plan: Any, instance: Instance, *rest: Any) -> None:
         if instance is plan.instances[0]:
@@ -193,16 +194,16 @@ def test_instance_whose_files_cannot_be_written_now_waits_and_holds_up_no_other(
 
     packed.step(answers=1)
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch, "prepare_attempt", prepare)
-        assert packed.step(answers=1) == ["submit_intended", "submit_deferred"]
+        patch.setattr(preparation, "prepare_attempt", prepare)
+        assert packed.step(answers=1) == ["submit_intended", "submit_deferred", "io_error_began"]
         assert packed.step(answers=1) == ["submit_intended", "submitted"]
         clock.pass_time(6)
         assert packed.step(answers=1) == ["submit_intended", "submit_deferred"]
-        clock.pass_time(6)
+        clock.pass_time(1.5)
         packed.step(answers=1)  # what depends on the other
         assert packed.context.state.status[0] is Status.READY, "the pause is longer now"
     clock.pass_time(6)
-    assert packed.step(answers=1) == ["submit_intended", "submitted"]
+    assert packed.step(answers=1) == ["submit_intended", "io_error_ended", "submitted"]
     assert packed.context.state.attempts[0][-1].number == 1
     packed.scheduler.close()
 

@@ -66,7 +66,9 @@ def test_parts_are_stepped_in_the_documented_order(study: Study) -> None:
     assert tuple(study.steps[: len(PARTS)]) == PARTS
     ends = study.steps[study.steps.index("StatusWriter") + 1 :]
     assert ends[:10] == list(PARTS[:10]), "each turn begins with the lease"
-    assert study.steps[-1] == "Retrier", "the turn in which the study is over starts nothing"
+    assert [name for name in study.steps if name != "LeaseKeeper"][-1] == "Retrier", (
+        "the turn in which the study is over starts nothing"
+    )
     assert study.journal()[-2:] == ["study_ended", "driver_stopped"]
 
 
@@ -125,10 +127,10 @@ def test_draining_driver_waits_for_the_local_steps_that_run_and_starts_no_other(
 
 def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise ValueError("a bug")
 
     monkeypatch.setattr(driver.Collector, "step", fail)
-    with pytest.raises(DriverError, match="No space left"):
+    with pytest.raises(ValueError, match="a bug"):
         study.driver.run()
     Lease.acquire(study.directory.owner).release()
 

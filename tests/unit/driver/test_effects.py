@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from mtui.core.driver.effects import Effect, Effects
+from mtui.core.driver.worker_threads import WorkerThreads
 from mtui.core.engine import events as ev
+
+
+@contextmanager
+def running_threads() -> Iterator[WorkerThreads]:
+    threads = WorkerThreads(1, "test")
+    yield threads
+    threads.shutdown()
 
 
 class Trace:
@@ -18,13 +26,22 @@ class Trace:
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self.effects = Effects(self._emit, lambda: self.steps.append("sync"), self.posted.put)
+        self.can_sync = self.may_act = True
+        self.waiting: list[Callable[[], None]] = []
+        self.effects = Effects(self._emit, self._when_durable, self.posted.put, lambda: self.may_act)
+
+    def _when_durable(self, call: Callable[[], None]) -> None:
+        self.steps.append("sync" if self.can_sync else "no sync")
+        if self.can_sync:
+            call()
+        else:
+            self.waiting.append(call)
 
     def _emit(self, event: ev.Event) -> None:
         assert isinstance(event, ev.CancelRequested)
         self.steps.append(f"intent {event.instance}")
 
-    def effect(self, index: int, executor: ThreadPoolExecutor | None = None) -> Effect[str]:
+    def effect(self, index: int, executor: WorkerThreads | None = None) -> Effect[str]:
         def act() -> str:
             self.steps.append(f"act {index}")
             return f"answer {index}"
@@ -41,21 +58,44 @@ def test_all_intents_are_on_the_disk_before_the_first_act() -> None:
 
 def test_answer_of_another_thread_is_applied_only_when_the_loop_calls_it() -> None:
     trace = Trace()
-    with ThreadPoolExecutor(1) as executor:
+    with running_threads() as executor:
         trace.effects.perform([trace.effect(1, executor)])
     assert (trace.steps, trace.effects.under_way) == (["intent 1", "sync", "act 1"], 1)
     trace.posted.get(timeout=20)()
     assert (trace.steps[-1], trace.effects.under_way) == ("answer 1", 0)
 
 
+def test_effect_waits_while_its_intent_cannot_be_written() -> None:
+    trace = Trace()
+    trace.can_sync = False
+    trace.effects.perform([trace.effect(1)])
+    assert trace.steps == ["intent 1", "no sync"]
+    trace.waiting.pop()()
+    assert trace.steps[2:] == ["act 1", "answer 1"]
+
+
+def test_effect_whose_thread_came_too_late_waits_until_the_lease_is_checked() -> None:
+    trace = Trace()
+    trace.may_act = False
+    with running_threads() as executor:
+        trace.effects.perform([trace.effect(1, executor)])
+        trace.can_sync = False
+        trace.posted.get(timeout=20)()
+        assert (trace.steps, trace.effects.under_way) == (["intent 1", "sync", "no sync"], 0)
+        trace.may_act = True
+        trace.waiting.pop()()
+        trace.posted.get(timeout=20)()
+    assert trace.steps[-2:] == ["act 1", "answer 1"]
+
+
 def test_act_that_raises_ends_the_driver_on_its_own_thread() -> None:
     def broken() -> str:
-        raise OSError("no room")
+        raise ValueError("a bug")
 
     trace = Trace()
-    with ThreadPoolExecutor(1) as executor:
+    with running_threads() as executor:
         trace.effects.perform([Effect("submit", [], broken, trace.steps.append, executor)])
-    with pytest.raises(OSError, match="no room"):
+    with pytest.raises(ValueError, match="a bug"):
         trace.posted.get(timeout=20)()
     assert (trace.steps, trace.effects.under_way) == (["sync"], 0)
 

@@ -36,7 +36,8 @@ VALUES: dict[str, Any] = {
     "throttle": 5, "local_jobs": 4, "poll": 7, "result": "failed", "changes": (("walltime", "2:00:00"), ("nodes", "")),
     "tasks": (3, 8), "after": "aftercorr:9", "allocation": "3-2", "pool": ("--qos=debug",), "gpus": 4, "nodes": 2,
     "why": "TIMEOUT: retry 1 of 2", "rlimit": 3, "hook": "on_end", "size": 9,
-    "cluster": "alpha", "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
+    "what": "write status.csv", "path": "/scratch/out/status.csv", "here": True, "cluster": "alpha",
+    "seconds": 3600, "hosts": ("n1", "n2"), "cores": 256, "graph": False,
 }  # fmt: skip
 
 

@@ -13,10 +13,10 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
-from mtui.core.errors import StudyBusyError, StudyDirectoryError
+from mtui.core.errors import DriverError, StudyBusyError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
-from mtui.core.store.journal import Journal
+from mtui.core.store.journal import Journal, read_events
 from mtui.core.store.lease import Lease, read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
@@ -92,23 +92,66 @@ def test_events_that_were_flushed_are_synced_nevertheless(tmp_path: Path, synced
     assert len(synced) == 1
 
 
-def test_sync_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-
-    def fail_once(number: int) -> None:
-        calls.append(number)
-        if len(calls) == 1:
-            raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(os, "fdatasync", fail_once)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.ESTALE])
+def test_all_that_is_not_known_to_be_on_the_disk_is_written_again_after_a_failed_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     journal = Journal(tmp_path, 1)
     journal.append(EVENT)
-    with pytest.raises(StudyDirectoryError):
-        journal.sync()
+    journal.sync()
+    sync, failures = os.fdatasync, [number, number]
+
+    def fail(file: int) -> None:
+        if failures:
+            os.ftruncate(file, len(to_line(EVENT)) + 1)  # the file system drops what it had accepted
+            raise OSError(failures.pop(), "an error")
+        sync(file)
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    journal.append(EVENT)
+    for _ in range(2):
+        with pytest.raises(OSError, match="an error"):
+            journal.sync()
 
     journal.sync()
 
-    assert len(calls) == 2
+    assert list(read_events(tmp_path)) == [EVENT, EVENT]
+
+
+def test_write_that_fails_in_the_middle_of_a_line_leaves_no_half_line_once_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, 1)
+    write, calls = os.pwrite, list[int]()
+
+    def half(file: int, data: bytes, offset: int) -> int:
+        calls.append(offset)
+        if len(calls) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[: len(data) // 2] if len(calls) == 1 else data, offset)
+
+    monkeypatch.setattr(os, "pwrite", half)
+    journal.append(EVENT)
+    with pytest.raises(OSError, match="No space left"):
+        journal.flush()
+    assert list(read_events(tmp_path)) == []
+    journal.append(EVENT)
+
+    journal.close()
+
+    assert list(read_events(tmp_path)) == [EVENT, EVENT]
+
+
+def test_journal_that_lost_what_was_on_the_disk_is_not_continued(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, 1)
+    journal.append(EVENT)
+    journal.sync()
+    journal.path.write_bytes(b"")
+    journal._begin_again(OSError(errno.ESTALE, "Stale file handle"))  # pyright: ignore[reportPrivateUsage]
+    journal.append(EVENT)
+
+    with pytest.raises(DriverError, match="the end of the journal is missing"):
+        journal.sync()
 
 
 # --- the checkpoint

@@ -32,6 +32,7 @@ from mtui.core.store.lease import (
     this_host,
     torn_owners,
 )
+from tests.waiting import wait_until
 
 HERE = Owner(1, this_host(), boot_id(), os.getpid(), process_start(os.getpid()), time.time())
 ELSEWHERE = replace(HERE, host="elsewhere", boot="another boot")
@@ -307,12 +308,80 @@ def test_lease_is_lost_once_another_has_a_higher_epoch(tmp_path: Path) -> None:
     assert not second.is_lost()
 
 
-def test_lease_is_lost_when_its_directory_is_gone(tmp_path: Path) -> None:
+def test_lease_is_lost_when_its_file_was_removed(tmp_path: Path) -> None:
     lease = Lease.acquire(tmp_path)
-    for path in tmp_path.iterdir():
-        path.unlink()
-    tmp_path.rmdir()
+    (tmp_path / "000001").unlink()
     assert lease.is_lost()
+
+
+def test_lease_is_not_known_to_be_lost_when_its_directory_is_away(tmp_path: Path) -> None:
+    folder = tmp_path / "owner"
+    folder.mkdir()
+    lease = Lease.acquire(folder)
+    folder.rename(tmp_path / "away")
+    with pytest.raises(FileNotFoundError):
+        lease.is_lost()
+    (tmp_path / "away").rename(folder)
+    assert not lease.is_lost()
+
+
+def test_driver_may_act_only_while_nobody_can_have_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = time.monotonic()
+    lease = Lease.acquire(tmp_path)
+    monkeypatch.setattr(time, "monotonic", lambda: begin + module.ACT_FOR - 1)
+    assert lease.is_fresh
+    monkeypatch.setattr(time, "monotonic", lambda: begin + module.ACT_FOR + 1)
+    assert not lease.is_fresh
+    lease.beat(time.monotonic())
+    assert lease.is_fresh
+    assert 2 * module.ACT_FOR <= module.SILENT_AFTER
+
+
+def test_heartbeat_needs_no_new_file(tmp_path: Path) -> None:
+    lease = Lease.acquire(tmp_path)
+    file = (tmp_path / "000001.beat").stat().st_ino
+    lease.beat(time.monotonic() + 60)
+    assert (tmp_path / "000001.beat").stat().st_ino == file
+
+
+# --- a driver that ended in a process that lives
+
+
+def test_process_that_lives_holds_the_lease_only_while_its_heartbeat_moves(tmp_path: Path) -> None:
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    owner = put(tmp_path, replace(HERE, pid=process.pid, start=process_start(process.pid)))
+    liveness = Liveness(tmp_path, owner, silent_after=0.2)
+    assert liveness.judge() is LeaseState.ALIVE
+    wait_until(lambda: liveness.judge() is LeaseState.DEAD, 10, "its heartbeat stands still")
+    (tmp_path / "000001.beat").write_text("2\n")
+    assert liveness.judge() is LeaseState.ALIVE
+    os.utime(tmp_path / "000001.beat", (time.time() - 70, time.time() - 70))
+    assert Liveness(tmp_path, owner).judge() is LeaseState.SILENT
+    assert Lease.acquire(tmp_path, silent_after=0.3).owner.epoch == 2
+    process.communicate()
+
+
+def test_release_that_cannot_be_written_is_known_in_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease.acquire(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", raise_full)
+        patch.setattr(Path, "rename", raise_full)
+        lease.release()
+    assert Liveness(tmp_path, lease.owner).judge() is LeaseState.DEAD
+    assert Lease.acquire(tmp_path).owner.epoch == 2
+
+
+def test_lease_can_be_released_without_a_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = Lease.acquire(tmp_path)
+    monkeypatch.setattr(Path, "touch", raise_full)
+    lease.release()
+    assert Liveness(tmp_path, lease.owner).judge() is LeaseState.RELEASED
+
+
+def raise_full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def test_heartbeat_into_a_directory_that_is_gone_is_an_error(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from ....core.driver import Listener, Purpose, Supervisor, SupervisorListener
 from ....core.driver.location import (
+    CannotDrive,
     DrivenElsewhere,
     DrivenHere,
     DriverLocation,
@@ -96,6 +97,8 @@ class _Printer(SupervisorListener):
                 self.talk(f"Driven by {words}; watching. [{summary(state.counts)}]")
             case DrivenHere(gone) if gone and gone == watched:
                 self.talk(f"The driver is gone ({gone.words}); taking over.")
+            case CannotDrive(message):
+                self.talk(f"Cannot drive now, trying again: {message}")
             case _:
                 pass
 
