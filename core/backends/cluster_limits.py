@@ -11,6 +11,24 @@ ACCOUNT_LIMITS = ("MaxSubmit", "GrpSubmit")
 
 
 @dataclass(frozen=True, slots=True)
+class JobLimit:
+    """How many jobs a user may have in the queue under a QOS or an account; under any of them if both are empty."""
+
+    jobs: int
+    qos: str = ""
+    account: str = ""
+
+    def covers(self, qos: str, account: str) -> bool:
+        """Return whether jobs of that QOS and account count."""
+        return self.qos in ("", qos) and self.account in ("", account)
+
+    @property
+    def words(self) -> str:
+        place = f"QOS {self.qos}" if self.qos else f"account {self.account}" if self.account else "the cluster"
+        return f"{place} takes {self.jobs:,} jobs of a user"
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterLimits:
     """The limits of a cluster. Values that could not be queried have Slurm's defaults."""
 
@@ -21,11 +39,23 @@ class ClusterLimits:
     account_limits: Mapping[str, int] = field(default_factory=dict[str, int])  # by account
     default_qos: Mapping[str, str] = field(default_factory=dict[str, str])  # by account, "" for the user's default
 
+    def qos_of(self, qos: str, account: str) -> str:
+        """Return the QOS of jobs that request `qos`; an empty one is the default."""
+        return qos or self.default_qos.get(account) or self.default_qos.get("", "")
+
+    def job_limits(self, qos: str, account: str) -> list[JobLimit]:
+        """Return the limits on jobs that request `qos` (empty: the default one) and `account`."""
+        name = self.qos_of(qos, account)
+        limits = [JobLimit(self.max_jobs // 2)]
+        if name in self.submit_limits:
+            limits.append(JobLimit(self.submit_limits[name], qos=name))
+        if account in self.account_limits:
+            limits.append(JobLimit(self.account_limits[account], account=account))
+        return limits
+
     def submit_limit(self, qos: str, account: str) -> int:
         """Return how many jobs a user may have in the queue; an empty `qos` is the default one."""
-        name = qos or self.default_qos.get(account) or self.default_qos.get("", "")
-        limits = [self.max_jobs // 2, self.submit_limits.get(name), self.account_limits.get(account)]
-        return min(limit for limit in limits if limit is not None)
+        return min(limit.jobs for limit in self.job_limits(qos, account))
 
 
 def parse_config(text: str) -> dict[str, str]:

@@ -118,10 +118,11 @@ class Slurm:
         """Query the limits of the cluster; defaults for those that cannot be queried within the deadlines."""
         sacctmgr = ["sacctmgr", "--noheader", "--parsable2", "show"]
         columns = f"format=Account,{','.join(ACCOUNT_LIMITS)},DefaultQOS"
+        here = [f"cluster={cluster}"] if (cluster := self._cluster) else []  # accounting may cover several
         questions: list[tuple[list[str], float]] = [
             (["scontrol", "show", "config"], _QUERY_DEADLINE),
             ([*sacctmgr, "qos", f"format=Name,{','.join(QOS_LIMITS)}"], _LIMITS_DEADLINE),
-            ([*sacctmgr, "assoc", "where", f"user={user_name()}", columns], _LIMITS_DEADLINE),
+            ([*sacctmgr, "assoc", "where", f"user={user_name()}", *here, columns], _LIMITS_DEADLINE),
         ]
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
             asked = [threads.submit(self._ask, *question) for question in questions]

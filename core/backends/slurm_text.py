@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..engine.attempt import Attempt
 from ..engine.status import Status
 from ..plan.instance_script import directive_lines
 from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
@@ -264,6 +265,12 @@ def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[
 def job_tag(study_id: str, submission: str) -> str:
     """Return the start of a job's name, which identifies the submission."""
     return f"{study_tag(study_id)}{submission}:"
+
+
+def identity_of(study_id: str, attempt: Attempt) -> JobIdentity:
+    """Return the job of an attempt, by its id and by what its name begins with."""
+    tag = study_tag(study_id) if attempt.reported else job_tag(study_id, attempt.submission)
+    return JobIdentity(attempt.job, tag)
 
 
 def study_tag(study_id: str) -> str:

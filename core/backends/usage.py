@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .slurm import clean_environment
+from .backend import JobIdentity
+from .slurm import clean_environment, user_name
 
-_FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem"
+_FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
+_COLUMNS = 9  # the name is last, since only it may contain a "|"
 _IDS_PER_CALL = 500  # keeps command lines short
 _DEADLINE = 60.0  # seconds for one call of sacct
 _SIZE = re.compile(r"([0-9.]+)([KMGT]?)([cn]?)", re.IGNORECASE)
@@ -35,20 +37,22 @@ class NoAccounting(Exception):
     """sacct failed; the message says why."""
 
 
-def ask_usage(jobs: Iterable[str]) -> dict[str, Usage]:
+def ask_usage(jobs: Collection[JobIdentity]) -> dict[str, Usage]:
     """Query the usage of jobs and array tasks, by id; unknown ones are left out.
 
     Raises NoAccounting.
     """
-    arrays = sorted({job.partition("_")[0] for job in jobs}, key=lambda job: (len(job), job))
+    names = dict(jobs)
+    arrays = sorted({job.partition("_")[0] for job in names}, key=lambda job: (len(job), job))
     found: dict[str, Usage] = {}
     for first in range(0, len(arrays), _IDS_PER_CALL):
-        found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL])))
+        found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL]), names))
     return found
 
 
 def _sacct(jobs: Sequence[str]) -> str:
-    command = ["sacct", "--noheader", "--parsable2", f"--format={_FORMAT}", f"--jobs={','.join(jobs)}"]
+    command = ["sacct", "--duplicates", f"--user={user_name()}", "--noheader", "--parsable2", f"--format={_FORMAT}"]
+    command.append(f"--jobs={','.join(jobs)}")
     try:
         done = subprocess.run(
             [*command, "--starttime=now-365days"],
@@ -67,15 +71,23 @@ def _sacct(jobs: Sequence[str]) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def parse_usage(text: str) -> dict[str, Usage]:
-    """Parse sacct output in `_FORMAT`: one line for each job, and one for each of its steps, which has the memory."""
+def parse_usage(text: str, names: Mapping[str, str]) -> dict[str, Usage]:
+    """Parse sacct output in `_FORMAT`: one line for each job, and after it one for each of its steps with the memory.
+
+    `names` has what the name of each job begins with: other jobs with its id are left out.
+    """
     found: dict[str, Usage] = {}
+    is_ours = False
     for line in text.splitlines():
-        parts = line.split("|")
-        if len(parts) != 8:
+        parts = line.split("|", _COLUMNS - 1)
+        if len(parts) != _COLUMNS:
             continue
-        job, elapsed, limit, cpus, nodes, cpu, memory, asked = (part.strip() for part in parts)
+        job, elapsed, limit, cpus, nodes, cpu, memory, asked, shown = (part.strip() for part in parts)
         name, dot, _ = job.partition(".")
+        if not dot:
+            is_ours = name in names and shown.startswith(names[name])
+        if not is_ours:
+            continue
         if not dot:
             have = found.get(name, Usage())
             found[name] = replace(

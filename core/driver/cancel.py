@@ -107,7 +107,7 @@ class Canceller(DriverPart):
     def _identity(self, index: int) -> JobIdentity:
         last = self._last(index)
         if last.in_queue:
-            return self._context.job_of(last.job, last.submission)
+            return self._context.job_of_attempt(last)
         return JobIdentity(last.job, attempt_name(index, last.number))
 
     def _effect(self, backend: Backend, members: list[int]) -> Effect[str]:

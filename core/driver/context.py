@@ -13,9 +13,10 @@ from mtui import __version__
 from ..backends.backend import AttemptFiles, JobIdentity
 from ..backends.batch import BatchSystem
 from ..backends.local import Local
-from ..backends.slurm_text import job_tag, study_tag
+from ..backends.slurm_text import identity_of, job_tag, study_tag
 from ..claims import attempt_name
 from ..engine import events as ev
+from ..engine.attempt import Attempt
 from ..engine.job_observer import JobObserver
 from ..engine.retry_policy import RetryLimits
 from ..engine.submission_policy import Limits
@@ -125,6 +126,10 @@ class DriverContext:
     def job_of(self, job: str, submission: str) -> JobIdentity:
         """Return a job of a submission or allocation, by id and name."""
         return JobIdentity(job, job_tag(self.study.study_id, submission))
+
+    def job_of_attempt(self, attempt: Attempt) -> JobIdentity:
+        """Return the job of an attempt, by id and name."""
+        return identity_of(self.study.study_id, attempt)
 
     def job_of_study(self, job: str) -> JobIdentity:
         """Return a job of any submission of the study, by id and name."""

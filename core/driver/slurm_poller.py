@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from ..backends.backend import JobIdentity
 from ..backends.batch import BatchSystem
@@ -13,6 +13,8 @@ from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved,
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
+from ..engine.allocation import Allocation
+from ..engine.attempt import Attempt
 from ..engine.job_observer import SeenJob
 from ..engine.status import Status
 from ..plan.shared_allocations import ANY
@@ -86,11 +88,13 @@ class SlurmPoller(DriverPart):
         self._reasons = ChangeLogger(_log)
         # Monotonic start of the last answered poll, or the last moment without a job to poll.
         self.polled_at = 0.0 if context.state.live_slurm else time.monotonic()
-        self.other_jobs: dict[str, int] = {}  # the user's other jobs in Slurm's queue, by QOS
+        self.other_jobs: dict[tuple[str, str], int] = {}  # the user's other jobs in the queue, by QOS and account
+        self.is_room_awaited = False
 
     def due(self) -> float | None:
         state = self._context.state
-        if not self._context.slurm or not (state.live_slurm or state.allocations.open() or state.slurm_silent_since):
+        is_needed = state.live_slurm or state.allocations.open() or state.slurm_silent_since or self.is_room_awaited
+        if not self._context.slurm or not is_needed:
             return None
         self._schedule.set_interval(self._context.poll)
         return self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
@@ -111,7 +115,7 @@ class SlurmPoller(DriverPart):
         state = self._context.state
         attempts = (state.attempts[index][-1] for index in state.live_slurm)
         jobs = [
-            self._identity(attempt.job, attempt.submission)
+            self._context.job_of_attempt(attempt)
             for attempt in attempts
             if attempt.job and not state.is_elsewhere(attempt.cluster)
         ]
@@ -120,7 +124,7 @@ class SlurmPoller(DriverPart):
             if not allocation.job:
                 names.append(self._context.allocation_name(allocation.name))
             elif not state.is_elsewhere(allocation.cluster):
-                jobs.append(self._identity(allocation.job, allocation.name))
+                jobs.append(self._job_of_allocation(allocation))
         asked = time.monotonic()
         self._schedule.begin(asked, self._is_wanted)
         # A daemon: a driver that ends does not wait for a silent Slurm.
@@ -164,11 +168,15 @@ class SlurmPoller(DriverPart):
         for job in (*answer.jobs.values(), *answer.accounted.values()):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
-        def seen(job: str, submission: str) -> SeenJob | None:
-            shown = answer.find(self._identity(job, submission))
+        def seen(attempt: Attempt) -> SeenJob | None:
+            shown = answer.find(context.job_of_attempt(attempt))
             return _seen(shown) if shown else None
 
-        if context.cluster and self._is_unnamed_job_seen(seen):
+        def seen_allocation(allocation: Allocation) -> SeenJob | None:
+            shown = answer.find(self._job_of_allocation(allocation))
+            return _seen(shown) if shown else None
+
+        if context.cluster and self._is_unnamed_job_shown(answer):
             context.emit(ev.ClusterFound(at=at, cluster=context.cluster))
 
         def find_job(submission: str) -> str:
@@ -185,31 +193,32 @@ class SlurmPoller(DriverPart):
             return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
 
         context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), answer.accounting))
-        self._tracker.apply_poll(seen, find_allocation, asked, at)
+        self._tracker.apply_poll(seen_allocation, find_allocation, asked, at)
 
-    def _identity(self, job: str, submission: str) -> JobIdentity:
-        """Return the job of a submission or allocation; a job that a driver runs in has any name."""
-        allocation = self._context.state.allocations.by_name.get(submission)
-        return JobIdentity(job, "") if allocation and allocation.pool == ANY else self._context.job_of(job, submission)
+    def _job_of_allocation(self, allocation: Allocation) -> JobIdentity:
+        """Return the job of an allocation, by id and name; a job that a driver runs in has any name."""
+        if allocation.pool == ANY:
+            return JobIdentity(allocation.job, "")
+        return self._context.job_of(allocation.job, allocation.name)
 
-    def _is_unnamed_job_seen(self, seen: Callable[[str, str], SeenJob | None]) -> bool:
+    def _is_unnamed_job_shown(self, view: SlurmView) -> bool:
         """Whether Slurm shows a job of which the journal, of an earlier version, does not name the cluster."""
         state = self._context.state
-        attempts = [state.attempts[index][-1] for index in state.live_slurm]
-        jobs = [(attempt.job, attempt.submission) for attempt in attempts if attempt.job and not attempt.cluster]
+        attempts = (state.attempts[index][-1] for index in state.live_slurm)
+        jobs = [self._context.job_of_attempt(last) for last in attempts if last.job and not last.cluster]
         unnamed = [own for own in state.allocations.open() if own.job and not own.cluster and own.pool != ANY]
-        return any(seen(*job) for job in (*jobs, *((own.job, own.name) for own in unnamed)))
+        return any(map(view.find, (*jobs, *map(self._job_of_allocation, unnamed))))
 
     def _job_name(self, submission: str) -> str:
         members = [index for index, _ in self._context.state.submissions[submission]]
         return self._context.job_name(submission, members)
 
-    def _count_others(self, view: SlurmView) -> dict[str, int]:
+    def _count_others(self, view: SlurmView) -> dict[tuple[str, str], int]:
         tag = study_tag(self._context.study.study_id)
-        counts: dict[str, int] = {}
+        counts: dict[tuple[str, str], int] = {}
         for job in view.jobs.values():
             if job.state not in ENDED and not job.name.startswith(tag):
-                counts[job.qos] = counts.get(job.qos, 0) + 1
+                counts[job.qos, job.account] = counts.get((job.qos, job.account), 0) + 1
         return counts
 
     def _claim_owner(self, submission: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..backends.backend import Accepted, Answer, Backend, Deferred, Job, Refused, Unclear
-from ..backends.cluster_limits import ClusterLimits
+from ..backends.cluster_limits import ClusterLimits, JobLimit
 from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.slurm_dependencies import PlannedSubmission
@@ -44,7 +44,8 @@ class PolledQueue(Protocol):
     """What the last poll of Slurm showed."""
 
     polled_at: float  # monotonic
-    other_jobs: dict[str, int]  # of the user, by QOS
+    other_jobs: dict[tuple[str, str], int]  # of the user, by QOS and account
+    is_room_awaited: bool  # set by the submitter: only another poll can show that other jobs have left the queue
 
 
 class Submitter(DriverPart):
@@ -59,6 +60,7 @@ class Submitter(DriverPart):
         self._site: ClusterLimits | None = None  # set once Slurm was queried
         self._asking = False
         self._windows: dict[str, SubmitLimit] = {}
+        self._lives: dict[str, int] = {}  # jobs of each window in Slurm when the last step began
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
@@ -112,6 +114,7 @@ class Submitter(DriverPart):
         if self._reasons.is_on and not chosen:
             why = why_no_job(state, context.packing, context.limits, capacity, self._pause)
             self._reasons.report("nothing submitted to Slurm", why)
+        self._await_room({} if chosen else capacity.room)
         for start in chosen:
             self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):
@@ -201,13 +204,46 @@ class Submitter(DriverPart):
         for step in self._ended_steps:
             self._windows[self._limit_of[step]].ended(now)
         self._ended_steps.clear()
-        return {name: window.room(self._live(name), self._others(name), now) for name, window in self._windows.items()}
+        self._lives = {name: self._live(name) for name in self._windows}
+        return {name: window.room(self._lives[name], self._others(name), now) for name, window in self._windows.items()}
 
-    def _others(self, limit: str) -> int:
-        """Return how many other jobs of the user are under a limit, by the last poll of Slurm."""
+    def _await_room(self, room: Mapping[str, int]) -> None:
+        """Say so if other jobs of the user fill a limit, and nothing of the study is in Slurm."""
+        context, state = self._context, self._context.state
+        self._queue.is_room_awaited = False
+        if self._site is None or state.live_slurm or state.allocations.open():
+            return
+        waiting = [name for step, name in enumerate(self._limit_of) if state.ready[step] and room.get(name, 1) <= 0]
+        if full := next((name for name in waiting if self._others(name)), ""):
+            self._queue.is_room_awaited = True
+            message = f"{self._tightest(full).words}, and your other jobs leave no room"
+            if state.deferred != message:
+                context.emit(ev.LimitReached(at=time.time(), message=message))
+
+    def _others(self, name: str) -> int:
+        """Return how many other jobs of the user count against the limit of a window, by the last poll of Slurm.
+
+        Of several limits the one that leaves the least room decides.
+        """
         assert self._site is not None
-        qos = limit.partition("|")[0] or self._site.default_qos.get("", "")
-        return self._queue.other_jobs.get(qos, 0)
+        tightest = self._tightest(name)
+        return self._site.submit_limit(*_split(name)) - tightest.jobs + self._counted(tightest, name)
+
+    def _tightest(self, name: str) -> JobLimit:
+        """Return the limit that leaves the least room for the steps of a window."""
+        assert self._site is not None
+        limits = self._site.job_limits(*_split(name))
+        return min(limits, key=lambda limit: limit.jobs - self._counted(limit, name))
+
+    def _counted(self, limit: JobLimit, name: str) -> int:
+        """Return how many jobs of the user that are not of a window's steps count against a limit."""
+        assert self._site is not None
+        others = sum(count for kind, count in self._queue.other_jobs.items() if limit.covers(*kind))
+        for window, live in self._lives.items():
+            qos, account = _split(window)
+            if window != name and limit.covers(self._site.qos_of(qos, account), account):
+                others += live
+        return others
 
     def _live(self, limit: str) -> int:
         """Return how many jobs of the steps under a limit are in Slurm or being submitted.
@@ -331,6 +367,12 @@ class Submitter(DriverPart):
                 if context.tries.attempts > 1:  # it may be retried automatically, but not at once
                     self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")
                 context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the QOS and the account of a window."""
+    qos, _, account = name.partition("|")
+    return qos, account
 
 
 def _submit(backend: Backend, job: Job) -> Answer:

@@ -65,9 +65,7 @@ class Withdrawer(DriverPart):
         if taken:
             crash_point("unbind.claimed")
             self._canceller.cancel_orphans(
-                context.job_of(state.attempts[index][-1].job, state.attempts[index][-1].submission)
-                for index in taken
-                if index in state.live_slurm
+                context.job_of_attempt(state.attempts[index][-1]) for index in taken if index in state.live_slurm
             )
             for index in taken:
                 members = ((index, state.attempts[index][-1].number),)

@@ -78,7 +78,7 @@ class AllocationObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str, str], SeenJob | None],
+        seen: Callable[[Allocation], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -86,8 +86,7 @@ class AllocationObserver:
     ) -> tuple[list[ev.Event], list[AllocationEnd]]:
         """Return the events of a poll of Slurm that was started at `asked`, and the allocations that are over.
 
-        `seen` maps a job id and its allocation to the job's state; `find` maps an allocation to its job id, empty if
-        there is none.
+        `seen` maps an allocation to its job's state; `find` maps an allocation to its job id, empty if there is none.
         """
         events: list[ev.Event] = []
         overs: list[AllocationEnd] = []
@@ -102,7 +101,7 @@ class AllocationObserver:
                 elif found:
                     events.append(found)
             elif allocation.job:
-                view = seen(allocation.job, allocation.name)
+                view = seen(allocation)
                 if view is None:
                     overs += self._missing(allocation, now)
                     continue

@@ -33,6 +33,7 @@ class Attempt:
     automatic: bool = False  # a retry by rule, not by a user
     ended_as: Status | None = None  # if it did not finish
     unclear: bool = False  # an answer to its submission was lost, so it may have more than one job
+    reported: bool = False  # its job is known by its own report only: the name may be that of an earlier submission
     cluster: str = ""  # of its job, or of the driver that started it; empty: not known
 
     @property

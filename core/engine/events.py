@@ -86,6 +86,14 @@ class SubmitDeferred(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached(Event):
+    """Nothing is submitted before the user's other jobs have left the queue: they fill a limit on jobs."""
+
+    kind: ClassVar[str] = "limit_reached"
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitUnclear(Event):
     """No usable answer: the submission may have arrived. Polls of Slurm look for its job name."""
 

@@ -230,7 +230,7 @@ class JobObserver:
 
     def apply_poll(
         self,
-        seen: Callable[[str, str], SeenJob | None],
+        seen: Callable[[Attempt], SeenJob | None],
         find: Callable[[str], str],
         asked: float,
         at: float,
@@ -239,8 +239,8 @@ class JobObserver:
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
-        `seen` maps a job id and its submission to the job's state, None if Slurm no longer knows it; `find` maps a
-        submission to its job id, empty if there is none.
+        `seen` maps an attempt to its job's state, None if Slurm no longer knows it; `find` maps a submission to its
+        job id, empty if there is none.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
@@ -250,7 +250,7 @@ class JobObserver:
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
             if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
-            view = seen(attempt.job, attempt.submission)
+            view = seen(attempt)
             answer = self._shown(index, view) if view else self._missing(index, asked, now)
             found += self._act_on(index, answer, view or not_shown, at, now)
         return found

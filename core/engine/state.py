@@ -113,6 +113,8 @@ class StudyState(DurableState):
                 self._submitted(event)
             case ev.SubmitDeferred():
                 self._submit_deferred(event)
+            case ev.LimitReached():
+                self.deferred = event.message
             case ev.SubmitUnclear():
                 self._submit_unclear(event)
             case ev.SubmitMissed():
@@ -236,7 +238,8 @@ class StudyState(DurableState):
         del self.submissions[event.submission]
         self.deferred = ""
         for index, attempt in members:
-            attempt.job = attempt.job or (event.job if attempt.task < 0 else f"{event.job}_{attempt.task}")
+            job = event.job if attempt.task < 0 else f"{event.job}_{attempt.task}"
+            attempt.job, attempt.reported = attempt.job or job, attempt.job not in ("", job)
             attempt.node, attempt.cluster = attempt.node or event.node, event.cluster or attempt.cluster
             attempt.submitted_at = event.at
             if self.status[index] in (Status.SUBMITTING, Status.UNCLEAR):
@@ -298,6 +301,7 @@ class StudyState(DurableState):
             self.allocations.note_started(attempt.allocation)
         if attempt.job not in ("", event.job):
             self._table.unbind_children(event.instance)
+        attempt.reported = attempt.reported or attempt.job != event.job
         # Follow the job that holds the claim, whatever sbatch answered.
         attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
         attempt.node = event.node or attempt.node

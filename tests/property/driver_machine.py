@@ -163,7 +163,7 @@ class DriverMachine(RuleBasedStateMachine):
         self.read_spool()
         self.emit_all(
             self.observer.apply_poll(
-                lambda job, _: shown.get(job), self.find, asked, self.at(), self.now, accounting=True
+                lambda own: shown.get(own.job), self.find, asked, self.at(), self.now, accounting=True
             )
         )
 

@@ -191,7 +191,7 @@ class PackedDriver(PackedWorld):
         super().looked(asked, shown)
         self.read_records()
         events, overs = self.watch.apply_poll(
-            lambda job, _: shown.get(job), self.find_place, asked, self.at(), self.now
+            lambda own: shown.get(own.job), self.find_place, asked, self.at(), self.now
         )
         self.emit_all(events)
         for over in overs:

@@ -8,6 +8,8 @@ import threading
 import time
 from pathlib import Path
 
+from ...core.backends.backend import JobIdentity
+from ...core.backends.slurm_text import identity_of
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
 from ...core.engine.state import StudyState
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
@@ -84,12 +86,12 @@ class _Usages:
 
     def __init__(self) -> None:
         self.known: dict[str, Usage] = {}
-        self._asked: set[str] = set()
+        self._asked: set[JobIdentity] = set()
         self.problem = ""
 
-    def of(self, state: StudyState) -> dict[str, Usage]:
+    def of(self, study: StudyFile, state: StudyState) -> dict[str, Usage]:
         jobs = {
-            attempt.job
+            identity_of(study.study_id, attempt)
             for attempts in state.attempts.values()
             for attempt in attempts
             if attempt.backend == "slurm" and attempt.job and attempt.ended_at
@@ -98,7 +100,7 @@ class _Usages:
         if new:
             try:
                 self.known.update(ask_usage(new))
-                self._asked |= new & self.known.keys()
+                self._asked |= {job for job in new if job.job in self.known}
                 self.problem = ""
             except NoAccounting as error:
                 self.problem = str(error)
@@ -109,7 +111,7 @@ def _text(
     directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages, form: str, *, watch: bool
 ) -> str:
     if form == "csv":
-        return table_of_attempts(state, usages.of(state))
+        return table_of_attempts(state, usages.of(study, state))
     report = _report(directory, study, state, usages)
     if form == "md":
         return markdown(report)
@@ -121,7 +123,7 @@ def _report(directory: StudyDirectory, study: StudyFile, state: StudyState, usag
         log, said = read_last_output(directory, study.plan.instances[index], _LINES)
         return str(log), [log_line(line) for line in said]
 
-    usage = usages.of(state)
+    usage = usages.of(study, state)
     return report_of(study, state, str(directory.root), time.time(), tail, usage, usages.problem)
 
 

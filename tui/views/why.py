@@ -66,7 +66,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
     if status is Status.BOUND and last:
-        words = f"Slurm has it as job {last.job} and lets it start by itself when its parents are done ({last.after}):"
+        words = f"Slurm has it as {_job(last)} and lets it start by itself when its parents are done ({last.after}):"
         return [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
@@ -163,7 +163,7 @@ _HINTS = {
 
 
 def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> list[Reason]:
-    where = f"process {last.job}" if last.backend == "local" else f"job {last.job}"
+    where = f"process {last.job}" if last.backend == "local" else _job(last)
     on = f" on {last.node}" if last.node else ""
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
@@ -173,6 +173,10 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
         words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
+
+
+def _job(last: Attempt) -> str:
+    return f"job {last.job} of cluster {safe(last.cluster)}" if last.cluster else f"job {last.job}"
 
 
 def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:

@@ -183,7 +183,7 @@ class AllocationTracker(DriverPart):
     # --- ends
 
     def apply_poll(
-        self, seen: Callable[[str, str], SeenJob | None], find: Callable[[str], str], asked: float, at: float
+        self, seen: Callable[[Allocation], SeenJob | None], find: Callable[[str], str], asked: float, at: float
     ) -> None:
         """Apply a poll of Slurm started at `asked` (monotonic); `seen` and `find` as for AllocationObserver.look."""
         self.read_records()  # reports of leaders written before this poll are applied before it

@@ -11,9 +11,12 @@ from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.collect import Collector
 from mtui.core.driver.slurm_poller import PollSchedule, SlurmPoller
+from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
+from mtui.core.errors import WrongCluster
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.engine.script import intend
+from tests.unit.engine.script import intend, started
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -110,16 +113,17 @@ def test_poll_asks_for_jobs_by_id_and_for_unanswered_submissions_by_name(tmp_pat
     assert context.fake_slurm.polls == [(["7"], [context.job_name("1-1", [1])])]
 
 
-def test_other_jobs_of_the_user_are_counted_by_qos(context: FakeContext) -> None:
+def test_other_jobs_of_the_user_are_counted_by_qos_and_account(context: FakeContext) -> None:
     poller = poller_of(context)
     jobs = [
-        SlurmJob(f"{number}", state, name="mine", qos="long") for number, state in enumerate(("RUNNING", "PENDING"))
+        SlurmJob(f"{number}", state, name="mine", qos="long", account="m1")
+        for number, state in enumerate(("RUNNING", "PENDING"))
     ]
-    ended = SlurmJob("9", "COMPLETED", name="mine", qos="long")
+    ended = SlurmJob("9", "COMPLETED", name="mine", qos="long", account="m1")
     context.fake_slurm.view = SlurmView({job.job: job for job in (*jobs, ended)})
     poller.step()
     context.run_posted()
-    assert poller.other_jobs == {"long": 2}
+    assert poller.other_jobs == {("long", "m1"): 2}
 
 
 def test_silence_is_journalled_once(context: FakeContext, clock: Clock) -> None:
@@ -139,3 +143,71 @@ def test_study_without_jobs_is_not_polled(tmp_path: Path, clock: Clock) -> None:
     poller.step()
     assert (poller.due(), context.fake_slurm.polls) == (None, [])
     assert poller.polled_at == clock.now, "there is nothing that Slurm could have forgotten"
+
+
+# --- whose job it is
+
+
+def poll(context: FakeContext, *jobs: SlurmJob) -> SlurmPoller:
+    """Poll once; Slurm shows these jobs."""
+    poller = poller_of(context)
+    context.fake_slurm.view = SlurmView({job.job: job for job in jobs})
+    poller.step()
+    context.run_posted()
+    return poller
+
+
+def test_job_is_asked_for_by_its_id_and_the_name_of_its_submission(context: FakeContext) -> None:
+    poll(context)
+    assert context.fake_slurm.identities == {"7": "mt.0a1b2c3d.0-0.1:"}
+
+
+def test_job_that_took_the_claim_may_be_of_an_earlier_submission(context: FakeContext, clock: Clock) -> None:
+    context.emit(started(0, job="8"))
+    clock.pass_time(1)
+    poll(context, SlurmJob("8", "SUSPENDED", name="mt.0a1b2c3d.0-9:a"))
+    assert context.fake_slurm.identities == {"8": "mt.0a1b2c3d."}
+    assert context.state.status == [Status.SUSPENDED]
+
+
+@pytest.mark.parametrize("name", ["mine", "mt.0a1b2c3e.0-0.1:a", "mt.0a1b2c3d.0-0.12:a", "mt.0a1b2c3d.0-1:a"])
+def test_state_of_another_job_with_the_id_changes_nothing(context: FakeContext, name: str) -> None:
+    poll(context, SlurmJob("7", "RUNNING", name=name))
+    assert (context.trace, context.state.status) == ([], [Status.PENDING])
+
+
+def test_cluster_that_is_learned_late_has_to_be_that_of_the_jobs(tmp_path: Path) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    context.emit(intend("1-1", (0, 1)))
+    context.emit(ev.Submitted(at=1.0, submission="1-1", job="7", cluster="alpha"))
+    poller = poll(context)
+    assert context.trace[-1] == "slurm_silent"
+    context.fake_slurm.name = "beta"
+    poller._apply(SlurmView({}), 2000.0, "")  # pyright: ignore[reportPrivateUsage]
+    assert context.state.status == [Status.PENDING]
+    with pytest.raises(WrongCluster, match=r"alpha.*beta"):
+        poller._apply(SlurmView({}), 2000.0, "beta")  # pyright: ignore[reportPrivateUsage]
+    poller._apply(SlurmView({}), 2000.0, "alpha")  # pyright: ignore[reportPrivateUsage]
+    assert (context.cluster, context.trace[-1]) == ("alpha", "slurm_answers")
+
+
+def test_job_on_yet_another_cluster_is_not_missed(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a"), step("b"))
+    context.cluster = "alpha"
+    context.begin()
+    for index, cluster in enumerate(("alpha", "beta")):
+        context.emit(intend(f"1-{index}", (index, 1)))
+        context.emit(ev.Submitted(at=1.0, submission=f"1-{index}", job=f"{index}", cluster=cluster))
+    for _ in range(3):
+        poll(context)
+        clock.pass_time(100)
+    assert context.state.status == [Status.LOST, Status.PENDING]
+    assert context.fake_slurm.polls[0] == (["0"], [])
+
+
+def test_jobs_of_an_old_journal_take_the_cluster_on_which_one_is_found(context: FakeContext) -> None:
+    context.cluster = "alpha"
+    poll(context, SlurmJob("7", "PENDING", name="other"))
+    assert (context.trace, context.state.clusters) == ([], set())
+    poll(context, SlurmJob("7", "PENDING", name="mt.0a1b2c3d.0-0.1:a"))
+    assert (context.trace, context.state.clusters) == (["cluster_found"], {"alpha"})

@@ -194,7 +194,7 @@ def test_submit_limit_of_the_cluster_counts_other_jobs_of_the_user(tmp_path: Pat
     context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(4)}, settings=SINGLY)
     context.fake_slurm.limits = ClusterLimits(submit_limits={"": 3, "normal": 3}, default_qos={"": "normal"})
     study = Submissions(context)
-    study.poller.other_jobs = {"normal": 1}
+    study.poller.other_jobs = {("normal", "m9"): 1}
     assert study.step(answers=2) == [(0,), (1,)]
     assert study.step() == []
     study.part.close()
@@ -261,3 +261,58 @@ def test_reasons_are_not_worked_out_without_the_debug_log(tmp_path: Path, monkey
     study.step(answers=1)
     assert study.step() == []
     study.part.close()
+
+
+# --- the user's other jobs
+
+
+def with_bank(tmp_path: Path, rows: int = 8) -> Submissions:
+    """Of a study with a step of so many rows under account m1, which takes 5 jobs."""
+    context = FakeContext(tmp_path, step("a", uses="X", bank="m1"), rows={"X": range(rows)}, settings=SINGLY)
+    context.fake_slurm.limits = ClusterLimits(account_limits={"m1": 5}, default_qos={"": "normal"})
+    return Submissions(context)
+
+
+def test_jobs_under_another_account_leave_the_room_under_an_account_limit(tmp_path: Path, clock: Clock) -> None:
+    study = with_bank(tmp_path)
+    study.poller.other_jobs = {("normal", "m2"): 20}
+    assert len(study.step(4)) == 4
+    clock.pass_time(1)
+    assert len(study.step(1)) == 1
+
+
+def test_jobs_under_the_account_count_whatever_their_qos(tmp_path: Path, clock: Clock) -> None:
+    study = with_bank(tmp_path)
+    study.poller.other_jobs = {("debug", "m1"): 2, ("normal", "m1"): 1}
+    assert len(study.step(2)) == 2
+    clock.pass_time(1)
+    assert study.step() == []
+
+
+def test_limit_that_other_jobs_fill_is_named_and_polled_until_there_is_room(tmp_path: Path, clock: Clock) -> None:
+    study = with_bank(tmp_path)
+    study.poller.other_jobs = {("normal", "m1"): 5}
+    assert study.poller.due() is None
+    assert (study.step(), study.step()) == ([], [])
+    words = "account m1 takes 5 jobs of a user, and your other jobs leave no room"
+    assert [event.kind for event in study.context.fake_log.events] == ["limit_reached"]
+    assert study.context.state.deferred == words
+    assert study.poller.due() is not None
+    clock.pass_time(100)
+    study.poller.step()
+    study.context.run_posted()
+    assert len(study.context.fake_slurm.polls) == 1
+    assert len(study.step(1)) == 1, "one sbatch at a time until one was accepted"
+    assert (study.context.state.deferred, study.poller.is_room_awaited) == ("", False)
+
+
+def test_steps_under_two_accounts_share_the_room_under_a_qos(tmp_path: Path, clock: Clock) -> None:
+    steps = step("a", uses="X", bank="m1"), step("b", uses="X", bank="m2")
+    context = FakeContext(tmp_path, *steps, rows={"X": range(4)}, settings=SINGLY)
+    context.fake_slurm.limits = ClusterLimits(submit_limits={"normal": 5}, default_qos={"": "normal"})
+    study = Submissions(context)
+    assert len(study.step(4)) == 4
+    clock.pass_time(1)
+    assert len(study.step(1)) == 1
+    clock.pass_time(1)
+    assert study.step() == []

@@ -208,7 +208,7 @@ class Watched:
         seen, found = (jobs or {}), (names or {})
         return self.take(
             self.observer.apply_poll(
-                lambda job, _: seen.get(job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
+                lambda own: seen.get(own.job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
             )
         )
 

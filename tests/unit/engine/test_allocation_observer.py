@@ -20,7 +20,7 @@ AT = 5000.0
 
 def look(watch: AllocationObserver, shown: dict[str, SeenJob], now: float, names: dict[str, str] | None = None):
     """A look that begins and ends at `now`."""
-    return watch.apply_poll(lambda job, _: shown.get(job), lambda name: (names or {}).get(name, ""), now, AT, now)
+    return watch.apply_poll(lambda own: shown.get(own.job), lambda name: (names or {}).get(name, ""), now, AT, now)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ def polled(watched: Watched, status: Status, reason: str, at: float) -> list[ev.
     """One poll at wall clock time `at` that shows job 7."""
     seen = {"7": SeenJob(status, ended=False, reason=reason)}
     return watched.take(
-        watched.observer.apply_poll(seen.get, lambda _: "", watched.now + at, at, watched.now + at, accounting=True)
+        watched.observer.apply_poll(
+            lambda own: seen.get(own.job), lambda _: "", watched.now + at, at, watched.now + at, accounting=True
+        )
     )
 
 
