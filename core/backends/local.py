@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _thread
 import os
+import queue
 import signal
 import subprocess
 from collections.abc import Callable, Collection
@@ -15,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..file_reading import RECORD, open_file, open_to_append
-from .backend import Accepted, Answer, Job, JobIdentity, put_off_or_refuse
+from .backend import Accepted, Answer, Deferred, Job, JobIdentity, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
 
@@ -30,6 +31,14 @@ class Local:
 
     def submit(self, job: Job) -> Answer:
         attempt = job.only
+        started: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
+        try:
+            # First: a process without a thread that waits for it would never be known to have ended.
+            # Not threading.Thread: its start() waits until the new thread runs.
+            _thread.start_new_thread(self._wait, (started, attempt.name))
+        except RuntimeError as error:
+            return Deferred(f"cannot be started here: {error}")
+        process: subprocess.Popen[bytes] | None = None
         try:
             with open_file(attempt.script) as script:
                 shell = os.fsdecode(script.readline(RECORD)).removeprefix("#!").split() or ["/bin/sh"]
@@ -47,8 +56,8 @@ class Local:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             return put_off_or_refuse(error, f"cannot be started here: {error.strerror}{where}")
-        # Not threading.Thread: its start() waits until the new thread runs.
-        _thread.start_new_thread(self._wait, (process, attempt.name))
+        finally:
+            started.put(process)
         return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
@@ -65,7 +74,10 @@ class Local:
                 with suppress(ProcessLookupError):
                     os.killpg(int(pid), number)
 
-    def _wait(self, process: subprocess.Popen[bytes], attempt: str) -> None:
+    def _wait(self, started: queue.SimpleQueue[subprocess.Popen[bytes] | None], attempt: str) -> None:
+        process = started.get()
+        if process is None:
+            return  # it could not be started
         code = process.wait()
         self._on_exit(attempt, str(process.pid), code if code >= 0 else 128 - code)
 

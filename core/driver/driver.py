@@ -96,6 +96,10 @@ class Driver:
         """Start nothing more, and stop when no local step runs: they would end with this process's Slurm job."""
         self._calls.put(lambda: self._drain(reason))
 
+    def note(self, text: str) -> None:
+        """Record something that happened to this process. From any thread or a signal handler."""
+        self._calls.put(lambda: self._context.emit(ev.Anomaly(at=time.time(), message=text)))
+
     def detach(self) -> None:
         """Hand the study over to a headless driver in a separate session; then `run` returns `detached`.
 
@@ -223,7 +227,7 @@ class Driver:
 
     def _until_durable(self, context: DriverContext, loop: _Loop) -> None:
         """Return once the journal is on the disk. Raises DriverError as `_wait_to_decide`."""
-        while not (context.log.sync() and loop.may_decide()):
+        while not (loop.may_decide() and context.log.sync()):
             self._wait_to_decide(context, loop)
 
     def _wait(self, due: float) -> None:
@@ -348,7 +352,7 @@ class _Loop:
         context = self._context
         context.hold_calls()
         self._keeper.step()
-        if not (context.catch_up() and context.lease.is_fresh):
+        if not (self._keeper.is_held and context.catch_up()):
             return False
         context.release_calls()
         self._start_watch()

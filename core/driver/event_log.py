@@ -117,8 +117,8 @@ class EventLog:
 
     def catch_up(self) -> bool:
         """Try again to write the journal, and make the calls that wait for it. Return whether none waits any more."""
-        self.error = None
-        if self._waiting and not self.sync():
+        has_failed, self.error = self.error is not None, None
+        if (self._waiting or has_failed) and not self.sync():
             return False
         while self._waiting and self._may_act():
             self._waiting.pop(0)()

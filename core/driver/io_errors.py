@@ -30,13 +30,13 @@ def no_thread() -> OSError:
 class Backoff:
     """The delays between the tries of one thing, in seconds: each is twice as long as the one before, up to `most`."""
 
-    first: float = FIRST_DELAY
+    first: float = 0.0  # FIRST_DELAY if 0
     most: float = LONGEST_DELAY
     _next: float = 0.0
 
     def next(self) -> float:
         """Return the delay after a further failure."""
-        delay = self._next or self.first
+        delay = self._next or self.first or FIRST_DELAY
         self._next = min(2 * delay, self.most)
         return delay
 

@@ -51,11 +51,16 @@ class LeaseKeeper(DriverPart):
             return
         self._errors.worked(_HEARTBEAT)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the lease certainly holds, and its heartbeat can be written."""
+        return self._lease.is_fresh and not self._errors.is_failing(_HEARTBEAT)
+
     def renew(self) -> bool:
-        """Return whether the lease certainly holds; checks it again during a long turn."""
+        """Return whether the lease is held; checks it again during a long turn."""
         if self._lease.age >= ACT_FOR / 2 or time.monotonic() >= self._due:
             self.step()
-        return self._lease.is_fresh
+        return self.is_held
 
     def close(self) -> None:
         if self._folder is not None:

@@ -180,6 +180,11 @@ class Supervisor:
         self._is_leaving = True
         self._forward(lambda driver: driver.detach())
 
+    def note(self, text: str) -> None:
+        """Have the driver of this process record something that happened to it."""
+        if driver := self._driver:
+            driver.note(text)
+
     def stay(self) -> None:
         """Withdraw a `detach` that did not complete in time."""
         self._is_leaving = False

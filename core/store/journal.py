@@ -16,7 +16,7 @@ from typing import Any
 from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
-from ..errors import TRY_DOCTOR, DriverError, StorageError, StudyDirectoryError, error_text
+from ..errors import TRY_DOCTOR, DriverError, StorageError, StudyDirectoryError, error_text, may_pass
 from ..file_reading import open_file, read_rest
 
 _TAIL = 1 << 13  # bytes: the last events
@@ -37,16 +37,22 @@ class Journal:
     """
 
     def __init__(self, folder: Path, epoch: int) -> None:
-        """Create the segment. Raises StorageError."""
+        """Create the segment, at the first `sync` if that cannot be done now. Raises StudyDirectoryError if never."""
         self.path = segment(folder, epoch)
-        try:
-            self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            sync_directory(folder)
-        except OSError as error:
-            raise StorageError(f"cannot write the journal {error_text(error, self.path)}", TRY_DOCTOR) from None
+        self._file: int | None = None
+        self._is_created = False
+        self._is_named = False  # its name is on the disk
         self._pending = bytearray()  # not known to be on the disk
         self._handed_over = 0  # how many of these bytes the operating system has
         self._synced = 0  # bytes on the disk
+        try:
+            self._opened()
+        except OSError as error:
+            self._close()
+            if not may_pass(error):
+                raise StudyDirectoryError(
+                    f"cannot write the journal {error_text(error, self.path)}", TRY_DOCTOR
+                ) from None
 
     def append(self, event: ev.Event) -> None:
         """Add an event. Writes nothing: see `is_long`."""
@@ -106,14 +112,17 @@ class Journal:
 
     def _opened(self) -> int:
         if self._file is None:
-            file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            create = 0 if self._is_created else os.O_CREAT | os.O_EXCL
+            self._file = file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | create, 0o666)
+            self._is_created = True
             if os.fstat(file).st_size < self._synced:
-                os.close(file)
                 raise DriverError(
                     f"the end of the journal is missing: {self.path}",
                     "start mtui on the directory again: it continues from what the journal contains",
                 )
-            self._file = file
+        if not self._is_named:
+            sync_directory(self.path.parent)
+            self._is_named = True
         return self._file
 
     def _begin_again(self, error: OSError) -> OSError:

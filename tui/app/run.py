@@ -8,6 +8,7 @@ import shlex
 import sys
 import threading
 
+from ...core.driver.unexpected_signals import surviving_signals
 from ...core.errors import EXIT_CODES, EXIT_FINISHED
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
@@ -23,7 +24,8 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
         os.environ.pop(name, None)
     app = MtuiApp(directory, study, notice)
     try:
-        app.run()
+        with surviving_signals(lambda _: None):
+            app.run()
     finally:
         app.close()
     if app._exception is not None:

@@ -23,6 +23,7 @@ from ....core.driver.location import (
     StudyOver,
     WatchEnded,
 )
+from ....core.driver.unexpected_signals import surviving_signals
 from ....core.engine.events import Event
 from ....core.engine.state import StudyState
 from ....core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
@@ -48,7 +49,7 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
         talk(f"{safe(study.plan.name)}: {plural(len(study.plan.instances), 'instance')} in {directory.root}")
     printer = _Printer(EventRecords() if as_json else EventLines(quiet), talk)
     supervisor = Supervisor(directory, study, Purpose.RUN, printer)
-    with _handling_signals(directory, supervisor, printer) as caught:
+    with surviving_signals(supervisor.note), _handling_signals(directory, supervisor, printer) as caught:
         outcome = supervisor.run()
     by_signal = 128 + caught[0] if caught else EXIT_FINISHED
     match outcome:
@@ -132,7 +133,10 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
         """Submit a successor on a thread (sbatch may be slow): the walltime of the driver's job is nearly over."""
         del frame
         if isinstance(printer.location, DrivenHere):
-            threading.Thread(target=submit_successor, name="mtui-successor", daemon=True).start()
+            try:
+                threading.Thread(target=submit_successor, name="mtui-successor", daemon=True).start()
+            except RuntimeError as error:
+                supervisor.note(f"no successor can be put into the queue: {error}")
         else:
             _die_of(number)
 
