@@ -126,7 +126,12 @@ mtui_check() { # the workspace, as it is called and without links; may set mtui_
     mtui_count=$(($# + 2))
     # shellcheck disable=SC2046
     set -- $(PATH=/usr/bin:/bin:$PATH stat -L -c %a:%u /proc/self/fd/8 / "$@" 2>/dev/null)
-    [ "$#" = "$mtui_count" ] || mtui_refuse "its permissions cannot be read"
+    if [ "$#" != "$mtui_count" ]; then # a folder above cannot be seen from here
+        mtui_run_as=/proc/self/fd/8
+        # shellcheck disable=SC2046
+        set -- $(PATH=/usr/bin:/bin:$PATH stat -L -c %a:%u /proc/self/fd/8 2>/dev/null)
+        [ "$#" = 1 ] || mtui_refuse "its permissions cannot be read"
+    fi
     case $1 in
     *[2367]?:* | *[2367]:*) mtui_refuse "others may write to it (chmod go-w)" ;;
     esac

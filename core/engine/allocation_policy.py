@@ -151,6 +151,8 @@ class AllocationPolicy:
         """Return the pools to request an allocation for. `cores_of_a_node` is assumed where the size is unknown."""
         pack, pools = self._packing.pack, dict[Pool, None]()
         for _, share in self.ready():
+            if share.pool in pools:
+                continue
             alive = [
                 own for own in self._open if own.pool in (share.pool, ANY) and not own.ending and self._may(own, share)
             ]
@@ -197,9 +199,9 @@ class AllocationPolicy:
     def _is_useless(self, allocation: Allocation) -> bool:
         """Whether an allocation could not run anything of what is ready, not even when it began."""
         left = allocation.usable or inf
-        shares = [share for _, share in self.ready() if share.pool == allocation.pool]
-        able = [share for share in shares if _is_able(allocation, share) and needed_seconds(share) <= left]
-        return bool(shares) and not able
+        shares = (share for _, share in self.ready() if share.pool == allocation.pool)
+        able = [_is_able(allocation, share) and needed_seconds(share) <= left for share in shares]
+        return bool(able) and not any(able)
 
     def needed(self, pool: Pool) -> float:
         """Return the seconds that an allocation must have left to run each ready instance of a pool."""

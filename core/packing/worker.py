@@ -62,6 +62,7 @@ class Worker:
         self._environment: dict[bytes, bytes] = {}
         self._root = ""
         self._shell: list[str] = []
+        self._has_shell = True
         self._attempts: dict[int, str] = {}  # by process id
         self._processes: dict[str, int] = {}
         self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
@@ -119,10 +120,11 @@ class Worker:
         self._signalled, self._pinged, self._ended = False, False, []
 
     def _obey(self, message: transport.Message) -> None:
-        self._pinged = "ping" in message
+        self._pinged = self._pinged or "ping" in message
         if "environment" in message:
             self._environment = _encoded(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
+            self._has_shell = bool(shutil.which(self._shell[0]))
         for order in message.get("run", ()):
             self._start(order)
         for attempt, number in message.get("signal", ()):
@@ -157,7 +159,7 @@ class Worker:
             self._pin({cpu for place in places for cpu in self._cores[place]})
         try:
             shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
-            if not shutil.which(self._shell[0]):
+            if not self._has_shell:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._shell[0])
             argv = [*_SUPERVISOR, *self._shell, shown]
             process = self._spawn(argv, order["stem"], environment, None if by_name else script)

@@ -65,11 +65,13 @@ class PoolShare:
 
 
 class PackingPlan:
-    """The shares of a plan's instances. For a step whose resources use no parameter, the share is computed once."""
+    """The shares of a plan's instances, each computed once: one for all of a step whose resources use no parameter."""
 
     def __init__(self, plan: Plan, pack: PackingOptions | None) -> None:
         self._plan = plan
         self._shared: dict[int, PoolShare | Refusal] = {}
+        self._varied: dict[int, PoolShare | Refusal] = {}  # by instance, without changes
+        self._changed: dict[tuple[int, tuple[tuple[str, str], ...]], PoolShare | Refusal] = {}
         self._varying = frozenset(step.index for step in plan.steps if varies(step))
         self.pack = pack or PackingOptions()
         self.steps = frozenset(
@@ -99,8 +101,15 @@ class PackingPlan:
         instance = self._plan.instances[index]
         if instance.step not in self.steps:
             return Refusal("its step is not packed")
-        if changes or instance.step in self._varying:
-            return self._share(instance, changes)
+        if changes:
+            key = index, tuple(changes.items())
+            if key not in self._changed:
+                self._changed[key] = self._share(instance, changes)
+            return self._changed[key]
+        if instance.step in self._varying:
+            if index not in self._varied:
+                self._varied[index] = self._share(instance, changes)
+            return self._varied[index]
         if instance.step not in self._shared:
             self._shared[instance.step] = self._share(instance, changes)
         return self._shared[instance.step]

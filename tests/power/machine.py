@@ -47,7 +47,7 @@ class Machine:
                 start_new_session=True,
             )
 
-    def run(self, *words: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         """Run mtui on this machine to its end."""
         command = [*self._booted(), *COMMAND, *map(str, words)]
         return subprocess.run(

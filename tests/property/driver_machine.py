@@ -7,7 +7,9 @@ from dataclasses import replace
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from mtui.core.backends.slurm_text import identity_of, job_tag
 from mtui.core.engine import events as ev
+from mtui.core.engine.attempt import Attempt
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, CommandRequest, apply_command
 from mtui.core.engine.event_codec import to_line
@@ -27,6 +29,7 @@ from tests.property.studies import plans
 from tests.property.world import HOST, PURGED_AFTER, World
 from tests.property.world import Request as Sbatch
 
+STUDY, CLUSTER = "0a1b2c3d", "alpha"
 PASSES = (0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT, PURGED_AFTER)
 CHANGES = ((), (("nodes", "2"),), (("nodes", ""),), (("nodes", "3"), ("walltime", "10")), (("nodes", "none"),))
 
@@ -73,7 +76,9 @@ class DriverMachine(RuleBasedStateMachine):
         self.look: tuple[float, dict[str, SeenJob]] | None = None
         self.world.child_exits.clear()
         self.epoch += 1
-        self.emit(ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0"))
+        self.emit(
+            ev.DriverStarted(at=self.at(), epoch=self.epoch, host=HOST, pid=self.epoch, version="0", cluster=CLUSTER)
+        )
 
     def pack(self) -> PackingPlan:
         return PackingPlan(self.plan, None)
@@ -163,9 +168,17 @@ class DriverMachine(RuleBasedStateMachine):
         self.read_spool()
         self.emit_all(
             self.observer.apply_poll(
-                lambda own: shown.get(own.job), self.find, asked, self.at(), self.now, accounting=True
+                lambda own: self.seen(own, shown), self.find, asked, self.at(), self.now, accounting=True
             )
         )
+
+    def seen(self, own: Attempt, shown: dict[str, SeenJob]) -> SeenJob | None:
+        """The job of an attempt, by id and name: a stranger may have its id."""
+        records = [self.world.strangers[own.job]] if own.job in self.world.strangers else []
+        if own.job in shown:
+            records.append((f"{job_tag(STUDY, self.world.jobs[own.job].submission)}x", shown[own.job]))
+        wanted = identity_of(STUDY, own)
+        return next((seen for name, seen in records if name.startswith(wanted.name)), None)
 
     def judge(self) -> None:
         """What failed is tried again by itself, as the study says, before anything else begins."""

@@ -27,10 +27,16 @@ class PackedDriver(PackedWorld):
         self.gifts: dict[str, tuple[Assignment, dict[Key, frozenset[Key]]]] = {}  # that are being written
         self.read: dict[str, int] = {}
         self.early: list[JobReport] = []
+        self.unanswered = {allocation.name for allocation in state.allocations.open() if allocation.began_at}
         super().drive(state)
 
     def packer(self) -> AllocationPolicy:
-        return AllocationPolicy(self.state, self.packing, self.clock)
+        return AllocationPolicy(self.state, self.packing, self.clock, self.time_left)
+
+    def time_left(self, allocation: Allocation) -> float | None:
+        """Return what the leader answered; None before."""
+        place = self.places.get(allocation.name)
+        return None if allocation.name in self.unanswered or place is None else place.ends - self.now
 
     def end_strays(self, strays: list[str]) -> None:
         jobs = {place.job: place for place in self.places.values()}
@@ -206,16 +212,38 @@ class PackedDriver(PackedWorld):
         self.take_from(sorted(waiting, reverse=True))
         self.emit_all(self.watch.end(over, self.at()))
 
-    def take_from(self, members: list[int]) -> None:
+    def take_from(self, members: list[int], cause: Cause | None = None) -> None:
         waiting = [index for index in members if self.state.status[index] in (Status.BOUND, Status.PENDING)]
         taken = tuple(self.key(index) for index in waiting if self.world.void(*self.key(index)))
         if taken:
-            self.emit(ev.Returned(at=self.at(), members=taken, cause=text_cause("a test")))
+            self.emit(ev.Returned(at=self.at(), members=taken, cause=cause or text_cause("a test")))
+
+    @rule(hours=st.sampled_from([-48, -2, 2, 48]))
+    def clock_of_the_driver_jumps(self, hours: int) -> None:
+        """As with a driver on another host: it changes no decision."""
+        before = self.decisions()
+        self.clock += hours * 3600
+        assert self.decisions() == before
+
+    def decisions(self) -> object:
+        packer = self.packer()
+        return packer.wanted(4), packer.withdrawals(), packer.assignments(0, ahead=True)
+
+    @precondition(lambda self: self.unanswered)
+    @rule()
+    def leaders_say_how_much_time_is_left(self) -> None:
+        self.unanswered.clear()
+
+    @rule(data=st.data())
+    def take_back_what_can_be_revoked(self, data: st.DataObject) -> None:
+        """Other claims cannot be written now."""
+        for back in self.packer().withdrawals():
+            self.take_from(sorted(data.draw(st.sets(st.sampled_from(back.members)))), back.cause)
 
     @rule()
     def take_back(self) -> None:
         for back in self.packer().withdrawals():
-            self.take_from(list(back.members))
+            self.take_from(list(back.members), back.cause)
 
     @precondition(lambda self: self.state.to_cancel.keys() & self.state.live_packed.keys())
     @rule()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
 import hypothesis.strategies as st
@@ -39,6 +40,7 @@ class Place:
     state: Literal["queued", "running", "over"] = "queued"
     verdict: Status = Status.FINISHED
     forgotten: bool = False
+    ends: float = inf  # by its walltime, on the clock that does not jump
     given: dict[Key, frozenset[Key]] = field(default_factory=dict[Key, "frozenset[Key]"])  # with what each waits for
     running: set[Key] = field(default_factory=set[Key])
     gone: set[Key] = field(default_factory=set[Key])  # begun once, or dropped
@@ -95,6 +97,7 @@ class PackedWorld(StudyMachine):
 
     def begin_place(self, place: Place, seconds: float = 0.0, graph: bool = True) -> None:
         place.state = "running"
+        place.ends = self.now + seconds if seconds else inf
         place.records.append(Began(seconds, graph))
 
     def startable(self) -> list[tuple[Place, Key]]:
@@ -118,6 +121,13 @@ class PackedWorld(StudyMachine):
         self.check_parents_of(*key)
         self.world.runs[key] += 1
         place.running.add(key)
+        place.records.append(StartReport(*key, place.job, HOST))
+
+    @precondition(lambda self: any(place.running for place in self.live()))
+    @rule(data=st.data())
+    def worker_could_not_start_one_and_starts_it_again(self, data: st.DataObject) -> None:
+        """After an I/O error: its leader has the claim already, and records a second start."""
+        place, key = data.draw(st.sampled_from(self.runs()))
         place.records.append(StartReport(*key, place.job, HOST))
 
     @precondition(lambda self: any(place.running for place in self.live()))

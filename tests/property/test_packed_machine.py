@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
 
+from mtui.core.engine.causes import CauseCode
 from tests.property.packed_driver import PackedDriver
 
 
@@ -22,7 +23,14 @@ class PackedMachine(PackedDriver):
             assert self.packing.steps, "nothing is to be packed"
             assert state.attempts[index][-1].allocation
 
+    @invariant()
+    def no_instance_moves_to_idle_allocations_without_end(self) -> None:
+        for attempts in self.state.attempts.values():
+            causes = [attempt.cause.code if attempt.cause else None for attempt in attempts[-5:]]
+            assert causes.count(CauseCode.IDLE_ALLOCATION) <= 4
+
     def calm_round(self) -> None:
+        self.unanswered.clear()
         for name in list(self.asks):
             del self.asks[name]
             if name not in self.places:

@@ -58,6 +58,7 @@ class World:
         self.now = 0.0
         self.arrays = 0
         self.jobs: dict[str, Job] = {}
+        self.strangers: dict[str, tuple[str, SeenJob]] = {}  # name and state of jobs that have the ids of ours
         self.claims: dict[tuple[int, int], str] = {}
         self.spool: dict[str, JobReport] = {}
         self.runs: Counter[tuple[int, int]] = Counter()  # how often the payload of an attempt was begun

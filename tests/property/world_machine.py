@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis.stateful import precondition, rule
 
+from mtui.core.backends.slurm_text import job_tag
+from mtui.core.driver.cluster import require_cluster
 from mtui.core.engine import events as ev
 from mtui.core.engine.commands import CommandRequest, apply_command
 from mtui.core.engine.event_codec import from_record
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.state_codec import from_lines, to_lines
 from mtui.core.engine.status import Status
+from mtui.core.errors import WrongCluster
 from mtui.core.plan.study_plan import Plan
-from tests.property.driver_machine import DriverMachine
+from tests.property.driver_machine import CLUSTER, STUDY, DriverMachine
 from tests.property.world import Job
 from tests.property.world import Request as Sbatch
 from tests.unit.engine.script import everything
@@ -137,6 +142,24 @@ class WorldMachine(DriverMachine):
     @rule(data=st.data())
     def slurm_forgets(self, data: st.DataObject) -> None:
         self.draw_job(data, "over").forgotten = True
+
+    @precondition(lambda self: [job for job in self.world.jobs.values() if not job.local])
+    @rule(data=st.data(), ended=st.booleans(), verdict=st.sampled_from([Status.FINISHED, *ENDS]))
+    def ids_are_given_again(self, data: st.DataObject, ended: bool, verdict: Status) -> None:
+        """slurmctld counts from the beginning again: it shows a stranger under an id of ours, accounting both."""
+        job = data.draw(st.sampled_from([job for job in self.world.jobs.values() if not job.local]))
+        name = data.draw(st.sampled_from(["mine", job_tag("other", job.submission), job_tag(STUDY[:-1], "1-1")]))
+        self.world.strangers[job.id] = (name, SeenJob(verdict if ended else Status.RUNNING, ended, exit_code=0))
+
+    @rule()
+    def driver_starts_on_another_cluster(self) -> None:
+        """It has to leave the study alone while anything of it is in Slurm."""
+        if self.state.live_slurm or self.state.allocations.open():
+            with pytest.raises(WrongCluster):
+                require_cluster(self.state, "beta")
+        else:
+            require_cluster(self.state, "beta")
+        require_cluster(self.state, CLUSTER)
 
     # --- the driver dies
 

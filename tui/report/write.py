@@ -11,6 +11,7 @@ from pathlib import Path
 from ...core.backends.backend import JobIdentity
 from ...core.backends.slurm_text import identity_of
 from ...core.backends.usage import NoAccounting, Usage, ask_usage
+from ...core.durable_files import replace_file
 from ...core.engine.state import StudyState
 from ...core.errors import EXIT_FINISHED, StudyDirectoryError, UsageError
 from ...core.store.journal_follower import JournalFollower
@@ -133,9 +134,7 @@ def _write(path: Path | None, text: str) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
         return
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        replace_file(path, data)
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {path}: {error.strerror}") from None

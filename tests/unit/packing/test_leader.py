@@ -329,3 +329,22 @@ def test_worker_ends_what_it_runs_when_the_leader_is_gone(place: Place) -> None:
     place.wait_for((place.root / "1.1" / "here").exists, "it runs")
     place.leader.kill()
     place.wait_for(lambda: not running(place, "1.1"), "it is gone")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
+def test_script_whose_log_cannot_be_created_now_starts_later(place: Place) -> None:
+    item, folder = place.item("1.1", ""), place.root / "1.1"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,nr_inodes=3", "tmpfs", str(folder)], check=True)
+    try:
+        (folder / "a.sh").write_text("true\n")
+        (folder / "full").touch()  # with the folder itself: no inode is left
+        place.give(item, end=True)
+        place.start()
+        place.wait_for(lambda: len(place.of("start")) > 1, "it is tried again")
+        assert codes(place) == {}
+        subprocess.run(["mount", "-o", "remount,nr_inodes=100", str(folder)], check=True)
+        assert place.leader.wait(60) == 0
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    assert codes(place) == {"1.1": 0}
+    assert place.of("over")[0]["why"] == "ended"
