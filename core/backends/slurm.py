@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,7 @@ from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_con
 from .command_log import CommandLog, answer_of
 from .slurm_text import (
     ENDED,
+    NO_ACCOUNTING,
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
@@ -87,6 +89,13 @@ def _is_bare(path: str, conf: str) -> bool:
     return False
 
 
+class _NoAnswer(Enum):
+    """Why sacct gave no answer."""
+
+    NOW = "it failed"
+    NEVER = "the cluster keeps no accounting"
+
+
 class Slurm:
     """The Slurm cluster of this machine. `home` is the study's `.mtui` directory, `log` the log of calls."""
 
@@ -141,7 +150,7 @@ class Slurm:
 
     def has_accounting(self) -> bool:
         """Return whether sacct succeeds."""
-        return self._sacct(["--starttime=now-1minutes"]) is not None
+        return not isinstance(self._sacct(["--starttime=now-1minutes"]), _NoAnswer)
 
     def _ask(self, command: Sequence[str], deadline: float) -> str:
         """Return the output of a program; empty if it fails."""
@@ -242,7 +251,9 @@ class Slurm:
         if isinstance(jobs, Unobserved):
             return jobs
         shown = SlurmView(jobs)
-        gone = [wanted for wanted in expected if not shown.find(wanted)]
+        # A job that completes for long has ended: accounting may know how.
+        found = {wanted: shown.find(wanted) for wanted in expected}
+        gone = [wanted for wanted, job in found.items() if job is None or job.state == "COMPLETING"]
         listed = {job.name for job in jobs.values()}
         unseen = [name for name in names if name not in listed]
         wanted_names: dict[str, list[str]] = {}
@@ -253,12 +264,14 @@ class Slurm:
             return record.name in unseen or record.name.startswith(tuple(wanted_names.get(record.job, ())))
 
         accounted: dict[str, SlurmJob] = {}
-        accounting = True
+        accounting = has_accounting = True
         for arguments in _sacct_arguments(list(wanted_names), unseen):
             answer = self._sacct(arguments, is_ours)
-            accounting = accounting and answer is not None
-            accounted.update(answer or {})
-        return SlurmView(jobs, accounted, accounting)
+            if isinstance(answer, _NoAnswer):
+                accounting, has_accounting = False, has_accounting and answer is not _NoAnswer.NEVER
+            else:
+                accounted.update(answer)
+        return SlurmView(jobs, accounted, accounting, has_accounting)
 
     def _squeue(self) -> dict[str, SlurmJob] | Unobserved:
         """Return all of the user's jobs that the controller has, by id."""
@@ -281,7 +294,7 @@ class Slurm:
 
     def _sacct(
         self, arguments: Sequence[str], is_ours: Callable[[SlurmJob], bool] = lambda _: True
-    ) -> dict[str, SlurmJob] | None:
+    ) -> dict[str, SlurmJob] | _NoAnswer:
         """Query sacct. Without --duplicates it shows of each id only the job that was submitted last."""
         command = [
             "sacct",
@@ -294,9 +307,13 @@ class Slurm:
         ]
         try:
             done = self._run([*command, *arguments], _QUERY_DEADLINE)
+        except FileNotFoundError:
+            return _NoAnswer.NEVER
         except (subprocess.TimeoutExpired, OSError):
-            return None
-        return parse_sacct(done.stdout, is_ours) if done.returncode == 0 else None
+            return _NoAnswer.NOW
+        if done.returncode:
+            return _NoAnswer.NEVER if NO_ACCOUNTING in done.stderr.lower() else _NoAnswer.NOW
+        return parse_sacct(done.stdout, is_ours)
 
     def _run(
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""

@@ -42,6 +42,7 @@ ENDED: dict[str, Status] = {
     "DEADLINE": Status.DEADLINE,
 }
 
+NO_ACCOUNTING = "accounting storage is disabled"  # in sacct's error message
 SQUEUE_FORMAT = "%i|%T|%r|%N|%q,%a|%j"  # the name is last, since only it may contain a "|"
 SACCT_FORMAT = "JobID,State,ExitCode,NodeList,Submit,JobName%250"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]+)\|")  # with SLURM_TIME_FORMAT=standard
@@ -84,17 +85,31 @@ class SlurmJob:
 class SlurmView:
     """The result of one poll: all jobs of the user in squeue, and the accounting of those no longer there.
 
-    `accounting` is False if sacct failed; it is recorded for a job that is in neither and counts as lost.
+    `accounting` is False if sacct failed, `has_accounting` if it reported that the cluster keeps no accounting: then
+    nothing more will be known of a job that is in neither.
     """
 
     jobs: Mapping[str, SlurmJob]
     accounted: Mapping[str, SlurmJob] = field(default_factory=dict[str, SlurmJob])
     accounting: bool = True
+    has_accounting: bool = True
 
     def find(self, wanted: JobIdentity) -> SlurmJob | None:
         """Return the record of a job; None if it is not shown, even if another job with its id is."""
-        records = (records.get(wanted.job) for records in (self.jobs, self.accounted))
-        return next((record for record in records if record and record.name.startswith(wanted.name)), None)
+        return self.listed(wanted) or _of_name(self.accounted.get(wanted.job), wanted.name)
+
+    def listed(self, wanted: JobIdentity) -> SlurmJob | None:
+        """Return the record of a job in squeue."""
+        return _of_name(self.jobs.get(wanted.job), wanted.name)
+
+    def accounted_end(self, wanted: JobIdentity) -> SlurmJob | None:
+        """Return the record of a job's end in accounting, which may have it while squeue shows the job."""
+        record = _of_name(self.accounted.get(wanted.job), wanted.name)
+        return record if record and record.state in ENDED else None
+
+
+def _of_name(record: SlurmJob | None, name: str) -> SlurmJob | None:
+    return record if record and record.name.startswith(name) else None
 
 
 @dataclass(frozen=True, slots=True)

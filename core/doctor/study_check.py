@@ -122,7 +122,16 @@ def _check_plan(check: _Check) -> StudyFile | None:
         check.findings.append(problem("plan", error.message, _without_plan(check.directory)))
         return None
     check.good("plan", f"{len(study.plan.instances):,} instances")
+    _check_extension(check, study)
     return study
+
+
+def _check_extension(check: _Check, study: StudyFile) -> None:
+    """Find the claim of an extension that did not write its plan. Whether its process still lives cannot be known."""
+    claim = check.directory.home / f"extended-{max(1, len(study.plan.sizes)) + 1}"
+    if claim.exists():
+        then = f"if no mtui extend runs, remove {claim}; until then no rows can be added"
+        check.findings.append(note("extension", "mtui extend is adding rows, or ended before the plan had them", then))
 
 
 def _without_plan(directory: StudyDirectory) -> str:

@@ -33,6 +33,7 @@ class Collector(DriverPart):
         self._read: dict[str, None] = {}  # records read and not yet removed
         self._incomplete: dict[str, tuple[float, float]] = {}  # incomplete records: next read, pause before it
         self._removed_at = 0.0
+        self._read_at = 0.0  # monotonic start of the last complete read of the spool
         self._unread: deque[str] = deque()  # records that were listed
         self._early: dict[str, JobReport] = {}  # records of attempts that are not in the journal yet
         self.is_behind = False  # records are left for the next turn
@@ -44,18 +45,18 @@ class Collector(DriverPart):
             return 0.0
         times = [self._context.observer.deadline()]
         times.append(self._removed_at + _REMOVE_EVERY if self._read else None)
-        times.append(time.monotonic() + _ADOPTED_EVERY if self._adopted else None)
+        times.append(time.monotonic() + _ADOPTED_EVERY if self._adopted or self._ended_unread else None)
         times += [due for due, _ in self._incomplete.values()]
         return min((due for due in times if due is not None), default=None)
 
     def step(self) -> None:
         """Read the spool, and end attempts whose further report is overdue."""
-        if not self.read_spool():
+        if not self.read_spool() and self.is_behind:
             return
+        self._context.emit_all(self._context.observer.tick(time.time(), self._read_at))
         unread, self._ended_unread = self._ended_unread, []
         for attempt, pid, code in unread:
             self.process_ended(attempt, pid, code)
-        self._context.emit_all(self._context.observer.tick(time.time(), time.monotonic()))
         self._check_adopted()
 
     # --- records
@@ -63,7 +64,8 @@ class Collector(DriverPart):
     def read_spool(self) -> bool:
         """Read the records that are complete and whose attempts are known; the others are read again later.
 
-        Return whether all were read. Otherwise the rest is read in the next turn, and a missing report means nothing.
+        Return whether all were read. If there are very many, the rest is read in the next turn. Until then, and while
+        the spool cannot be listed, a missing report means nothing.
         """
         started = time.monotonic()
         self.is_behind = False
@@ -71,19 +73,24 @@ class Collector(DriverPart):
         while not is_listed:
             if not self._unread:
                 is_listed = True
-                self._list_records()
+                if not self._list_records():
+                    return False
             while self._unread:
                 if time.monotonic() - started >= _READ_FOR:
                     self.is_behind = True
                     return False
                 self._read_record(self._unread.popleft())
+        self._read_at = started
         return True
 
-    def _list_records(self) -> None:
+    def _list_records(self) -> bool:
         names = list_records(self._context.directory.spool, self._read)
+        if names is None:
+            return False
         self._incomplete = {name: self._incomplete[name] for name in names if name in self._incomplete}
         self._early = {name: self._early[name] for name in names if name in self._early}
         self._unread.extend(names)
+        return True
 
     def _read_record(self, name: str) -> None:
         context, now = self._context, time.monotonic()

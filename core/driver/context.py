@@ -185,8 +185,10 @@ class DriverContext:
 
     def _update_observer(self, event: ev.Event, _refused: Sequence[int]) -> None:
         match event:
-            case ev.Started() | ev.Observed():
+            case ev.Started() | ev.Reopened():
                 self.observer.note_heard(event.instance, time.monotonic())
+            case ev.Observed():
+                self.observer.note_observed(event.instance)
             case ev.Ended():
                 self.observer.forget([event.instance])
             case ev.CancelSent():

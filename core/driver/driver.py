@@ -37,9 +37,11 @@ from .context import WRITE_JOURNAL, Call, DriverContext
 from .crash_points import crash_point
 from .event_log import EventLog, Listener
 from .hooks import HookRunner
+from .host_loss import HostLoss
 from .lease_keeper import LeaseKeeper
 from .owner_job import owners_job_has_ended
 from .part import DriverPart
+from .presumed_ends import PresumedEnds
 from .recovery import recover_study
 from .retry import Retrier
 from .slurm_poller import SlurmPoller
@@ -308,6 +310,7 @@ class _Loop:
         self.hooks = HookRunner(context)
         self._status = StatusWriter(context)
         self._watch = FileWatch(context.directory.watched, lambda: context.post(_wake))
+        self._host_loss = host_loss = HostLoss(context, collector)
         # First: without the lease nothing may be done.
         self._keeper = LeaseKeeper(context.lease, context.log, context.errors, context.directory.root)
         context.log.renew = self._keeper.renew
@@ -320,6 +323,9 @@ class _Loop:
             # After the tracker: what has ended in an allocation is not cancelled there.
             ("cancel in allocations", PackedCanceller(context)),
             ("use this allocation", own_allocation),  # after the tracker: the leader's records show how it ended
+            ("find lost hosts", host_loss),
+            # After poller and collector, whose answers they follow from.
+            ("end what is lost", PresumedEnds(context, canceller)),
             # Before the canceller: what began too early to be withdrawn is cancelled.
             ("withdraw jobs", Withdrawer(context, canceller)),
             ("cancel jobs", canceller),  # after all parts that request cancellations: they are sent in the same turn
@@ -338,7 +344,7 @@ class _Loop:
         """
 
         def recover() -> None:
-            recover_study(self._context, self._tracker, self.collector)
+            recover_study(self._context, self._tracker, self.collector, self._host_loss)
 
         if not self._try(_RECOVER, recover):
             return False

@@ -13,10 +13,12 @@ from .cluster import UNNAMED
 from .collect import Collector
 from .context import DriverContext
 from .file_recovery import restore_files
-from .owner_job import owners_job_has_ended
+from .host_loss import HostLoss
 
 
-def recover_study(context: DriverContext, tracker: AllocationTracker, collector: Collector) -> None:
+def recover_study(
+    context: DriverContext, tracker: AllocationTracker, collector: Collector, host_loss: HostLoss
+) -> None:
     """Update the state with what happened since the journal ended. Called once, before the first turn.
 
     The order matters: leaders' records cover the instances dispatched to allocations, and the spool covers jobs;
@@ -28,7 +30,7 @@ def recover_study(context: DriverContext, tracker: AllocationTracker, collector:
     while not collector.read_spool() and collector.is_behind:
         context.log.renew()
     _recover_submissions(context)
-    _recover_local_steps(context, collector)
+    host_loss.begin()
     context.observer.resume(time.monotonic())
     if context.slurm and context.state.clusters and not context.cluster:
         context.emit(ev.SlurmSilent(at=time.time(), message=UNNAMED))  # until then nothing is submitted
@@ -63,15 +65,3 @@ def _recover_local_start(context: DriverContext, submission: str, attempt: str, 
     starter = read_owner(context.directory.owner, int(epoch)) if epoch.isdecimal() else None
     node = starter.host if starter else context.host
     context.emit(ev.Submitted(at=at, submission=submission, job=pid, node=node))
-
-
-def _recover_local_steps(context: DriverContext, collector: Collector) -> None:
-    """Adopt the processes on this host; those in the Slurm job of the earlier driver ended with it."""
-    before = context.lease.before
-    ended_with_its_job = before.host if before and owners_job_has_ended(before) else ""
-    for index in list(context.state.live_local):
-        attempt = context.state.attempts[index][-1]
-        if attempt.node == context.host:
-            collector.adopt(index, attempt.number, attempt.job)
-        elif attempt.node == ended_with_its_job:
-            collector.process_ended(attempt_name(index, attempt.number), attempt.job, None)

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
 from ..backends.backend import JobIdentity
 from ..backends.batch import BatchSystem
@@ -15,7 +16,7 @@ from ..debug_log import ChangeLogger, get_logger
 from ..engine import events as ev
 from ..engine.allocation import Allocation
 from ..engine.attempt import Attempt
-from ..engine.job_observer import SeenJob
+from ..engine.slurm_answers import Accounting, SeenJob
 from ..engine.status import Status
 from ..plan.shared_allocations import ANY
 from .allocations.tracker import AllocationTracker
@@ -55,7 +56,9 @@ class PollSchedule:
         """Return when the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
         if self._is_under_way:
             return None
-        return self._last + (min(self._interval, self._soon) if wanted and not silent else self._interval)
+        if not wanted:
+            return self._last + self._interval
+        return self._last + min(self._interval, _SOON_MOST if silent else self._soon)
 
     def begin(self, now: float, wanted: bool) -> None:
         """Record that a poll was started."""
@@ -169,12 +172,10 @@ class SlurmPoller(DriverPart):
             jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
 
         def seen(attempt: Attempt) -> SeenJob | None:
-            shown = answer.find(context.job_of_attempt(attempt))
-            return _seen(shown) if shown else None
+            return _shown(answer, context.job_of_attempt(attempt))
 
         def seen_allocation(allocation: Allocation) -> SeenJob | None:
-            shown = answer.find(self._job_of_allocation(allocation))
-            return _seen(shown) if shown else None
+            return _shown(answer, self._job_of_allocation(allocation))
 
         if context.cluster and self._is_unnamed_job_shown(answer):
             context.emit(ev.ClusterFound(at=at, cluster=context.cluster))
@@ -192,8 +193,9 @@ class SlurmPoller(DriverPart):
         def find_allocation(name: str) -> str:
             return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
 
-        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), answer.accounting))
-        self._tracker.apply_poll(seen_allocation, find_allocation, asked, at)
+        accounting = _accounting(answer)
+        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), accounting))
+        self._tracker.apply_poll(seen_allocation, find_allocation, asked, at, accounting)
 
     def _job_of_allocation(self, allocation: Allocation) -> JobIdentity:
         """Return the job of an allocation, by id and name; a job that a driver runs in has any name."""
@@ -225,6 +227,21 @@ class SlurmPoller(DriverPart):
         """Return the job that holds the claim of a submission's first attempt; empty if none does."""
         index, number = self._context.state.submissions[submission][0]
         return self._context.directory.claims.owner(attempt_name(index, number))
+
+
+def _shown(view: SlurmView, wanted: JobIdentity) -> SeenJob | None:
+    """Return how Slurm shows a job, and whether squeue does."""
+    shown, ended = view.find(wanted), view.accounted_end(wanted)
+    if shown is None:
+        return None
+    is_listed = view.listed(wanted) is not None
+    return replace(_seen(shown), listed=is_listed, accounted=_seen(ended) if ended and is_listed else None)
+
+
+def _accounting(view: SlurmView) -> Accounting:
+    if view.accounting:
+        return Accounting.ANSWERED
+    return Accounting.UNANSWERED if view.has_accounting else Accounting.ABSENT
 
 
 def _summary(answer: Answer) -> str:

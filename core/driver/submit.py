@@ -19,6 +19,7 @@ from ..plan.job_arrays import JobShapes
 from ..plan.resource_changes import UNCHANGED
 from .context import DriverContext
 from .crash_points import crash_point
+from .earlier_attempts import may_submit
 from .effects import Effect
 from .io_errors import Backoff
 from .part import DriverPart
@@ -115,6 +116,7 @@ class Submitter(DriverPart):
             why = why_no_job(state, context.packing, context.limits, capacity, self._pause)
             self._reasons.report("nothing submitted to Slurm", why)
         self._await_room({} if chosen else capacity.room)
+        chosen = [start for start in chosen if may_submit(context, start.members)]
         for start in chosen:
             self._rests[context.plan.instances[start.members[0]].step] = now + _GATHER
         if capacity.ahead and any(state.ahead) and not any(start.after for start in chosen):

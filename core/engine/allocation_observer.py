@@ -7,13 +7,13 @@ can run again elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from . import events as ev
 from .allocation import Allocation
 from .causes import Cause, CauseCode
-from .expectation import LOST_WAIT, UNCLEAR_WAIT
-from .slurm_answers import SeenJob
+from .expectation import LOST_WAIT, STUCK_WAIT, UNCLEAR_WAIT, PolledTime
+from .slurm_answers import Accounting, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import IN_SLURM, Status
 
@@ -24,6 +24,13 @@ _CODES = {
     Status.PREEMPTED: CauseCode.ALLOCATION_PREEMPTED,
     Status.OUT_OF_MEMORY: CauseCode.ALLOCATION_OUT_OF_MEMORY,
     Status.CANCELLED: CauseCode.ALLOCATION_CANCELLED,
+}
+# The answers of polls that cannot last, the seconds until the allocation counts as lost, and why it does.
+_LOSSES = {
+    JobAnswer.MISSING: (LOST_WAIT, CauseCode.ALLOCATION_UNKNOWN),
+    JobAnswer.UNANSWERED: (STUCK_WAIT, CauseCode.ALLOCATION_UNKNOWN),
+    JobAnswer.UNLISTED: (STUCK_WAIT, CauseCode.ALLOCATION_RUNAWAY),
+    JobAnswer.COMPLETING: (STUCK_WAIT, CauseCode.ALLOCATION_COMPLETING),
 }
 MOST_RETURNS = 3  # attempts of an instance in a row that may start and be lost with their allocations
 
@@ -43,7 +50,9 @@ class AllocationExpectation:
 
     last_heard: float = 0.0
     unclear_since: float | None = None  # since when it is unknown whether Slurm accepted the request
-    missing_since: float | None = None  # first poll that did not show its job
+    looked_for: PolledTime = field(default_factory=PolledTime)  # while it is unclear
+    doubt: JobAnswer | None = None  # what polls show that cannot last
+    polled: PolledTime = field(default_factory=PolledTime)  # for how long they show it
     leader_ended: bool = False  # Slurm's verdict is awaited
 
 
@@ -65,7 +74,7 @@ class AllocationObserver:
     def note_heard(self, name: str, now: float) -> None:
         """Record news of an allocation: polls of Slurm that started earlier are outdated for it."""
         expected = self._expect(name)
-        expected.last_heard, expected.missing_since = now, None
+        expected.last_heard, expected.doubt = now, None
 
     def note_unclear(self, name: str, now: float) -> None:
         """Record that it is unknown whether Slurm accepted the request."""
@@ -82,11 +91,12 @@ class AllocationObserver:
         find: Callable[[str], str],
         asked: float,
         at: float,
-        now: float,
+        accounting: Accounting,
     ) -> tuple[list[ev.Event], list[AllocationEnd]]:
         """Return the events of a poll of Slurm that was started at `asked`, and the allocations that are over.
 
         `seen` maps an allocation to its job's state; `find` maps an allocation to its job id, empty if there is none.
+        `accounting`: whether it answered.
         """
         events: list[ev.Event] = []
         overs: list[AllocationEnd] = []
@@ -95,18 +105,18 @@ class AllocationObserver:
             if expected.last_heard >= asked or self._state.is_elsewhere(allocation.cluster):
                 continue
             if expected.unclear_since is not None:
-                found = self._look_for(allocation, find(allocation.name), asked, at)
+                found = self._look_for(allocation, find(allocation.name), asked, at, accounting)
                 if isinstance(found, AllocationEnd):
                     overs.append(found)
                 elif found:
                     events.append(found)
             elif allocation.job:
                 view = seen(allocation)
-                if view is None:
-                    overs += self._missing(allocation, now)
+                if lost := self._lost(allocation, view, asked, accounting):
+                    overs.append(lost)
+                elif view is None or not (view.listed or view.ended):
                     continue
-                expected.missing_since = None
-                if view.ended:
+                elif view.ended:
                     overs.append(AllocationEnd(allocation, view.status, _job_cause(allocation, view)))
                 elif (view.status, view.reason) != (allocation.status, allocation.reason):
                     status = view.status if view.status in IN_SLURM else Status.RUNNING
@@ -147,24 +157,41 @@ class AllocationObserver:
             number += attempt.returned
         return number
 
-    def _look_for(self, allocation: Allocation, job: str, asked: float, at: float) -> ev.Event | AllocationEnd | None:
+    def _look_for(
+        self, allocation: Allocation, job: str, asked: float, at: float, accounting: Accounting
+    ) -> ev.Event | AllocationEnd | None:
         expected = self._expect(allocation.name)
-        since = asked if expected.unclear_since is None else expected.unclear_since
+        wait = STUCK_WAIT if accounting is Accounting.UNANSWERED else UNCLEAR_WAIT
         is_found = bool(job or allocation.job)
-        if not is_found and asked - since < UNCLEAR_WAIT:
+        is_old = expected.unclear_since is not None and asked < expected.unclear_since
+        if not is_found and (is_old or not expected.looked_for.covers(wait, asked)):
             return None
         expected.unclear_since = None
         if is_found:
             return ev.AllocationQueued(at=at, allocation=allocation.name, job=allocation.job or job)
         return AllocationEnd(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_NOT_REQUESTED))
 
-    def _missing(self, allocation: Allocation, now: float) -> list[AllocationEnd]:
+    def _lost(
+        self, allocation: Allocation, view: SeenJob | None, asked: float, accounting: Accounting
+    ) -> AllocationEnd | None:
+        """Return the end of an allocation that polls do not show as it should be for too long."""
         expected = self._expect(allocation.name)
-        if expected.missing_since is None:
-            expected.missing_since = now
-        if now - expected.missing_since < LOST_WAIT:
-            return []
-        return [AllocationEnd(allocation, Status.LOST, Cause(CauseCode.ALLOCATION_UNKNOWN, job=allocation.job))]
+        if view is None:
+            is_silent = accounting is Accounting.UNANSWERED
+            answer = JobAnswer.UNANSWERED if is_silent else JobAnswer.MISSING
+        else:
+            answer = answer_of(view)
+        if answer not in _LOSSES:
+            expected.doubt = None
+            return None
+        if answer is not expected.doubt:
+            expected.doubt, expected.polled = answer, PolledTime()
+        wait, code = _LOSSES[answer]
+        if not expected.polled.covers(wait, asked):
+            return None
+        if view and view.accounted:  # it completes for too long: accounting knows how it ended
+            return AllocationEnd(allocation, view.accounted.status, _job_cause(allocation, view.accounted))
+        return AllocationEnd(allocation, Status.LOST, Cause(code, job=allocation.job))
 
 
 def _job_cause(allocation: Allocation, view: SeenJob) -> Cause:

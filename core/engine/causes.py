@@ -31,11 +31,16 @@ class CauseCode(Enum):
     JOB_FAILED = "job_failed"  # Slurm reports no exit code; `text` is its reason
 
     NO_RECORD = "no_record"  # a local process is gone
+    HOST_RESTARTED = "host_restarted"  # this and the next two: of a local step
+    DRIVER_JOB_ENDED = "driver_job_ended"
+    HOST_GONE = "host_gone"  # by the word of a user
     NEVER_BEGAN = "never_began"
     JOB_UNKNOWN = "job_unknown"  # to squeue and to sacct
     JOB_NOT_IN_QUEUE = "job_not_in_queue"  # and sacct does not answer
     TASK_UNKNOWN = "task_unknown"  # the same for a pending task of an array
     TASK_NOT_IN_QUEUE = "task_not_in_queue"
+    JOB_COMPLETING = "job_completing"  # for minutes, without a report
+    JOB_RUNAWAY = "job_runaway"  # active in accounting alone, for minutes
 
     COMMAND = "command"
     COMMAND_BEFORE_SUBMIT = "command_before_submit"
@@ -58,6 +63,8 @@ class CauseCode(Enum):
     ALLOCATION_FAILED = "allocation_failed"
     ALLOCATION_LEADER_ENDED = "allocation_leader_ended"
     ALLOCATION_UNKNOWN = "allocation_unknown"  # to Slurm
+    ALLOCATION_COMPLETING = "allocation_completing"  # for minutes
+    ALLOCATION_RUNAWAY = "allocation_runaway"  # active in accounting alone, for minutes
     ALLOCATION_NOT_REQUESTED = "allocation_not_requested"  # the request for it never reached Slurm
 
     NO_WAITING = "no_waiting"  # an allocation that cannot hold instances that wait for parents

@@ -26,6 +26,7 @@ TARGETED = ("cancel", "retry", "hold", "release", "rerun", "done", "skip")
 VERBS = (*TARGETED, "update", "detach", "stop", "extend")
 ALL = "*"
 FAILED = "failed"  # as a target: all instances that failed themselves (not blocked ones)
+HOST_GONE = "host_gone"  # an option of cancel: the host of a local step is gone
 MARKS = {"done": Status.FINISHED, "skip": Status.SKIPPED}
 _LEAST = {"throttle": 0, "local_jobs": 1, "rlimit": 0, "poll": 1}  # what `update` changes, with the lowest values
 _Result = tuple[list[ev.Event], str]  # the events of a command, and the message of its answer
@@ -36,7 +37,8 @@ _CALLED = {"local_jobs": "local jobs", "poll": "sleep"}  # limits whose option h
 class CommandRequest:
     """A command as it was sent. `targets` are instance names, glob patterns, step names, or FAILED.
 
-    `options` are the limits of `update`, the resources that `retry` and `rerun` change, or the reason for a mark.
+    `options` are the limits of `update`, the resources that `retry` and `rerun` change, the reason for a mark, or
+    HOST_GONE.
     """
 
     command: str  # its id; each id is applied once
@@ -156,6 +158,8 @@ def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result 
     reason = str(dict(request.options).get("reason", ""))
 
     def decide(state: StudyState, index: int, at: float) -> _Verdict:
+        if request.verb == "cancel" and dict(request.options).get(HOST_GONE):
+            return _end_without_host(state, index, at)
         if request.verb in MARKS:
             return _mark(state, index, at, request.verb, reason)
         return _DECISIONS[request.verb](state, index, at)
@@ -183,9 +187,22 @@ def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
     if status in LIVE:
         attempt = state.attempts[index][-1]
         if attempt.backend == "local" and attempt.node not in ("", state.driver.host):
-            return None, f"running on {attempt.node}, where only a driver of that host can end it"
+            where = f"running on {attempt.node}, where only a driver of that host can end it"
+            return None, f"{where} (if that host is gone: cancel --host-gone)"
         return ev.CancelRequested(at=at, instance=index), "told to end"
     return ev.CancelRequested(at=at, instance=index), "cancelled"
+
+
+def _end_without_host(state: StudyState, index: int, at: float) -> _Verdict:
+    """End a local step as lost whose host is gone, by the word of the user. A driver adopts what runs on its host."""
+    status = state.status[index]
+    if index not in state.live_local or not state.attempts[index][-1].job:
+        return None, f"{status.value} (no local step that runs)" if status in LIVE else status.value
+    last = state.attempts[index][-1]
+    if last.node in ("", state.driver.host):
+        return None, f"running on {last.node}, the host of the driver (cancel it without --host-gone)"
+    cause = Cause(CauseCode.HOST_GONE, node=last.node)
+    return ev.Ended(at=at, instance=index, attempt=last.number, status=Status.LOST, cause=cause), "counted as lost"
 
 
 def _retry(state: StudyState, index: int, at: float) -> _Verdict:

@@ -167,6 +167,16 @@ class Ended(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reopened(Event):
+    """An attempt that counted as over did begin: `job` has its claim. Its end follows as for any other."""
+
+    kind: ClassVar[str] = "reopened"
+    instance: int
+    attempt: int
+    job: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unbound(Event):
     """The driver revoked the claims of bound `members` (instance, attempt): their jobs can no longer begin."""
 

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import events as ev
-from .slurm_answers import Awaited
+from .slurm_answers import Awaited, JobAction, JobAnswer
 
-# Seconds for Slurm's verdict on a job that reported its own failure. Wanted polls follow after 1, 2, 4 and 8 s
-# (driver/slurm_poller.py), so accounting, which learns of an end last, is queried four times.
-VERDICT_WAIT = 15.0
+# All waits but REPORT_WAIT are counted by polls: see PolledTime.
+
+# Seconds for Slurm's verdict on a job that reported its own failure. Wanted polls start 1, 3, 7 and 15 s after the
+# report (driver/slurm_poller.py), so accounting, which learns of an end last, is queried four times.
+VERDICT_WAIT = 10.0
 # Seconds for the job's own report after Slurm showed its end. The job wrote it before it ended, so only a network
 # file system delays it. A later report changes nothing: the attempt has ended as Slurm showed it.
 REPORT_WAIT = 5.0
@@ -22,6 +24,44 @@ UNCLEAR_WAIT = 30.0
 # to 60 s ago (acdirmax, nfs(5)): a report that the job left has been found by then. Slurm itself keeps a job for 300 s
 # after its end (MinJobAge, slurm.conf(5)), so a single wrong poll without it is followed by others.
 LOST_WAIT = 60.0
+# Seconds for what ends only if a node or a service is repaired: a job that completes for longer than KillWait (30 s)
+# and UnkillableStepTimeout (60 s, slurm.conf(5)) together, one that only accounting still shows as active, and
+# accounting that does not answer.
+STUCK_WAIT = 120.0
+
+
+# The answers of polls that cannot last: after how many seconds which action follows. A verdict can be late whatever
+# Slurm shows; then the exit code decides.
+LIMITS: dict[tuple[Awaited, JobAnswer], tuple[float, JobAction]] = {
+    (Awaited.NOTHING, JobAnswer.COMPLETING): (STUCK_WAIT, JobAction.LOSE),
+    (Awaited.NOTHING, JobAnswer.UNLISTED): (STUCK_WAIT, JobAction.LOSE),
+    (Awaited.NOTHING, JobAnswer.MISSING): (LOST_WAIT, JobAction.LOSE),
+    (Awaited.NOTHING, JobAnswer.UNANSWERED): (STUCK_WAIT, JobAction.LOSE),
+    (Awaited.VERDICT, JobAnswer.RUNNING): (VERDICT_WAIT, JobAction.END_BY_CODE),
+    (Awaited.VERDICT, JobAnswer.MISSING): (VERDICT_WAIT, JobAction.END_BY_CODE),
+    (Awaited.VERDICT, JobAnswer.COMPLETING): (STUCK_WAIT, JobAction.END_BY_CODE),
+    (Awaited.VERDICT, JobAnswer.ALIVE): (STUCK_WAIT, JobAction.END_BY_CODE),
+    (Awaited.VERDICT, JobAnswer.UNLISTED): (STUCK_WAIT, JobAction.END_BY_CODE),
+    (Awaited.VERDICT, JobAnswer.UNANSWERED): (STUCK_WAIT, JobAction.END_BY_CODE),
+}
+
+
+@dataclass(slots=True)
+class PolledTime:
+    """For how long answered polls have shown the same.
+
+    Only time between polls that were answered counts: silence decides nothing. Each gap between two polls counts for
+    at most half of the wait, so that at least three polls decide, whatever happened between them.
+    """
+
+    seconds: float = 0.0
+    last: float | None = None  # start of the last poll that was counted
+
+    def covers(self, wait: float, asked: float) -> bool:
+        """Count a poll that was started at `asked`; return whether the polls so far cover `wait` seconds."""
+        self.seconds += 0.0 if self.last is None else min(max(0.0, asked - self.last), wait / 2)
+        self.last = asked
+        return self.seconds >= wait
 
 
 @dataclass(slots=True)
@@ -29,9 +69,10 @@ class Expectation:
     """What is awaited and doubted about the current attempt of one instance. Times are the driver's monotonic clock."""
 
     awaited: Awaited = Awaited.NOTHING
-    deadline: float = 0.0  # until when `awaited` is awaited
+    deadline: float = 0.0  # until when a report is awaited; polls decide about a verdict
     end: Callable[[float], ev.Ended] | None = None  # the end if no report comes, by wall clock; only with REPORT
-    missing_since: float | None = None  # first poll that did not show its job
+    doubt: JobAnswer | None = None  # what polls show that cannot last; with REPORT and VERDICT any answer
+    polled: PolledTime | None = None  # for how long they show it
     cancel_sent_at: float | None = None  # when Slurm accepted the cancel request; only if it had not begun by then
     never_satisfied: bool = False  # Slurm will not start it: it has to be bound again, or is blocked
     has_begun: bool = False  # its claim is taken, whatever Slurm shows
@@ -41,7 +82,7 @@ class Expectation:
     def is_doubtful(self) -> bool:
         """Whether its job may be over."""
         is_ending = self.awaited is not Awaited.NOTHING
-        return is_ending or self.missing_since is not None or self.never_satisfied or self.unconfirmed
+        return is_ending or self.polled is not None or self.never_satisfied or self.unconfirmed
 
 
 _NOTHING = Expectation()
@@ -80,14 +121,14 @@ class Expectations:
         )
 
     def deadline(self) -> float | None:
-        """Return the earliest deadline."""
-        awaited = (each.deadline for each in self._by_instance.values() if each.awaited is not Awaited.NOTHING)
+        """Return the earliest deadline of a report."""
+        awaited = (each.deadline for each in self._by_instance.values() if each.awaited is Awaited.REPORT)
         return min(awaited, default=None)
 
     def expired(self, now: float) -> list[int]:
-        """Return the instances whose deadline has passed."""
+        """Return the instances whose report was awaited until `now`."""
         items = self._by_instance.items()
-        return [index for index, each in items if each.awaited is not Awaited.NOTHING and now >= each.deadline]
+        return [index for index, each in items if each.awaited is Awaited.REPORT and now >= each.deadline]
 
     def forget_cancels(self, then: float) -> None:
         """Drop cancel requests that Slurm accepted up to `then`."""

@@ -2,7 +2,10 @@
 
 It keeps what must be remembered between polls, and has no clock: `now` is the driver's monotonic clock, `at` its wall
 clock. An exit report with code 0 is final. For any other end, Slurm's verdict is awaited first, because only Slurm
-knows about time limits and memory; if none comes in time, the exit code decides.
+knows about time limits and memory; if answered polls have none for long enough, the exit code decides.
+
+No answer is not an answer: an end that follows only from what nobody reported is presumed. The driver makes it true
+(driver/presumed_ends.py) before it is an event.
 """
 
 from __future__ import annotations
@@ -14,17 +17,22 @@ from ..claims import REVOKED
 from . import events as ev
 from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
-from .expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT, Expectations
+from .expectation import LIMITS, LOST_WAIT, REPORT_WAIT, Expectations, PolledTime
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
+from .late_reports import late_report
 from .observation_pace import ObservationPace
-from .slurm_answers import ACTIONS, NEVER, Awaited, JobAction, JobAnswer, SeenJob, answer_of
+from .slurm_answers import ACTIONS, NEVER, NOTES, Accounting, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
 from .unclear_submissions import UnclearSubmissions
 
-_NO_ACCOUNTING = "no accounting"  # reason of a job that squeue does not show, if sacct could not be queried
+_NO_ACCOUNTING = "no accounting"  # reason of a job that squeue does not show, if accounting did not answer
 _WAITING = (Status.PENDING, Status.BOUND)
 _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
+_CODES_OF_LOSS = {
+    JobAnswer.COMPLETING: CauseCode.JOB_COMPLETING,
+    JobAnswer.UNLISTED: CauseCode.JOB_RUNAWAY,
+}
 _VERDICTS = {status.value: status for status in (Status.TIMED_OUT, Status.OUT_OF_MEMORY)}
 
 
@@ -38,6 +46,7 @@ class JobObserver:
         self._last_heard: dict[int, float] = {}  # when an instance was last heard of from another source than polls
         self._expected = Expectations()
         self._unclear = UnclearSubmissions(state, self._expected)
+        self._presumed: dict[int, ev.Ended] = {}
         self._pace = ObservationPace()
         self._strays: list[str] = []
         self._strays_within: dict[str, list[str]] = {}
@@ -52,6 +61,14 @@ class JobObserver:
     def deadline(self) -> float | None:
         """Return when `tick` has something to do next."""
         return self._expected.deadline()
+
+    def take_presumed_ends(self) -> list[ev.Ended]:
+        """Return and clear the ends that follow from missing answers: the job may still begin, unless it is prevented.
+
+        An end that the driver cannot make true now is presumed again by the next polls.
+        """
+        presumed, self._presumed = list(self._presumed.values()), {}
+        return presumed
 
     def take_orphans(self) -> list[str]:
         """Return and clear the orphan jobs found in Slurm: their attempt is over, or another job has the claim."""
@@ -79,11 +96,17 @@ class JobObserver:
     def note_heard(self, instance: int, now: float) -> None:
         """Record news of an instance: polls of Slurm that began earlier are outdated for it."""
         self._last_heard[instance] = now
+        self._presumed.pop(instance, None)
         if instance in self._expected:
             with self._expected.change(instance) as expected:
-                expected.missing_since = None
-                if self._state.status[instance] not in _WAITING:
-                    expected.cancel_sent_at = None
+                expected.doubt, expected.polled = None, None
+        self.note_observed(instance)
+
+    def note_observed(self, instance: int) -> None:
+        """Record that a poll showed an instance: a cancel request for one that has begun is answered by its report."""
+        if instance in self._expected and self._state.status[instance] not in _WAITING:
+            with self._expected.change(instance) as expected:
+                expected.cancel_sent_at = None
 
     def note_cancel_sent(self, instances: Iterable[int], now: float) -> None:
         """Record that Slurm accepted cancel requests; jobs that have not begun leave no report, so polls decide."""
@@ -101,7 +124,7 @@ class JobObserver:
         for index in self._state.live_slurm:
             attempt = self._state.attempts[index][-1]
             if attempt.exit_code is not None:
-                self._await(index, Awaited.VERDICT, now + VERDICT_WAIT)
+                self._await(index, Awaited.VERDICT)
             if attempt.cancelled and index not in self._state.to_cancel:
                 self.note_cancel_sent([index], now)
 
@@ -109,6 +132,7 @@ class JobObserver:
         """Drop what was remembered about instances that are over."""
         for index in instances:
             self._last_heard.pop(index, None)
+            self._presumed.pop(index, None)
             self._pace.forget(index)
             self._expected.drop(index)
 
@@ -118,6 +142,7 @@ class JobObserver:
         """Set what is awaited for the end of an instance's attempt, replacing anything awaited before."""
         with self._expected.change(index) as expected:
             expected.awaited, expected.deadline, expected.end = awaited, deadline, end
+            expected.doubt, expected.polled = None, None
 
     def _stop_awaiting(self, index: int, awaited: Awaited) -> None:
         """Stop waiting for `awaited`, if that is what the attempt's end waits for."""
@@ -141,19 +166,28 @@ class JobObserver:
         """Return the events of a report from the spool, or from the leader of an allocation."""
         index = report.instance
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
+        reopened: list[ev.Event] = []
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
-            if isinstance(report, StartReport):
-                self._note_orphan_start(report)
-            return []  # the attempt is over: a report read before, or a late one of a duplicate job
+            if attempt is None or not self._reopens(report, attempt):
+                if isinstance(report, StartReport):
+                    self._note_orphan_start(report)
+                # The attempt is over: a report read before, or a late one.
+                return late_report(self._state, report, at)
+            reopened = [ev.Reopened(at=at, instance=index, attempt=report.attempt, job=report.job)]
         self.note_heard(index, now)
         at = min(at, report.at or at)  # the writer's clock may be ahead of ours
+        return [*reopened, *self._current_report(report, attempt, at)]
+
+    def _current_report(self, report: JobReport, attempt: Attempt, at: float) -> list[ev.Event]:
+        """Return the events of a report of the current attempt of an instance."""
+        index = report.instance
         match report:
             case StartReport():
                 self._note_orphan(attempt, report.job)
                 self._stop_awaiting(index, Awaited.VERDICT)
                 return [_started(report, at)]
             case ExitReport():
-                return self._exit(report, attempt, at, now)
+                return self._exit(report, attempt, at)
             case DuplicateReport():
                 return self._duplicate(report, attempt, at)
             case LostReport():
@@ -161,7 +195,16 @@ class JobObserver:
             case _:
                 return []
 
-    def _exit(self, report: ExitReport, attempt: Attempt, at: float, now: float) -> list[ev.Event]:
+    def _reopens(self, report: JobReport, attempt: Attempt) -> bool:
+        """Whether a report shows that an attempt counted as lost by mistake, and nothing runs in its place.
+
+        An attempt that is known to have started has reported its start before: that report is read twice.
+        """
+        if attempt.number != report.attempt or not self._state.can_reopen(report.instance):
+            return False
+        return isinstance(report, ExitReport) or (isinstance(report, StartReport) and not attempt.started_at)
+
+    def _exit(self, report: ExitReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle the end of a script: final, or Slurm's verdict is awaited."""
         index = report.instance
         self._note_orphan(attempt, report.job)
@@ -176,7 +219,7 @@ class JobObserver:
             if report.signal == "TERM":  # e.g. the job in which the driver ran has ended
                 cause = Cause(CauseCode.TERMINATED, report.error, report.code, report.node)
             return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
-        self._await(index, Awaited.VERDICT, now + VERDICT_WAIT)
+        self._await(index, Awaited.VERDICT)
         exited = ev.Exited(
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
@@ -235,54 +278,70 @@ class JobObserver:
         asked: float,
         at: float,
         now: float,
-        accounting: bool,
+        accounting: Accounting,
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
         `seen` maps an attempt to its job's state, None if Slurm no longer knows it; `find` maps a submission to its
-        job id, empty if there is none.
+        job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen` does not know.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
-        not_shown = SeenJob(Status.LOST, ended=True, reason="" if accounting else _NO_ACCOUNTING)
-        found: list[ev.Event] = self._unclear.apply_poll(find, asked, at)
+        has_accounting = accounting is Accounting.ANSWERED
+        not_shown = SeenJob(Status.LOST, ended=True, reason="" if has_accounting else _NO_ACCOUNTING)
+        found: list[ev.Event] = self._unclear.apply_poll(find, asked, at, accounting)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
             if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
             view = seen(attempt)
-            answer = self._shown(index, view) if view else self._missing(index, asked, now)
-            found += self._act_on(index, answer, view or not_shown, at, now)
+            answer = self._shown(index, view) if view else self._missing(index, asked, accounting)
+            found += self._act_on(index, answer, view or not_shown, asked, at, now)
         return found
 
-    def tick(self, at: float, now: float) -> list[ev.Event]:
-        """Return the ends whose awaited verdict or report did not arrive in time."""
+    def tick(self, at: float, read_at: float) -> list[ev.Event]:
+        """Return the ends whose report did not arrive in time; all reports before `read_at` (monotonic) were read."""
         found: list[ev.Event] = []
-        for index in self._expected.expired(now):
-            attempt, end = self._state.attempts[index][-1], self._expected.get(index).end
-            if end:
-                found.append(end(at))
-            else:
-                code = attempt.exit_code or 0
-                cause = attempt.cause or exit_cause(code, attempt.node)
-                found.append(self._end_by_code(index, code, cause, attempt.node, at))
+        for index in self._expected.expired(read_at):
+            end = self._expected.get(index).end
+            assert end is not None
+            ended = end(at)
             self._await(index, Awaited.NOTHING)
+            if ended.status is Status.LOST:
+                self._presumed[index] = ended
+            else:
+                found.append(ended)
         return found
 
     def _shown(self, index: int, view: SeenJob) -> JobAnswer:
         """Return the answer of a poll that shows the job of an instance."""
         if index in self._expected:
             with self._expected.change(index) as expected:
-                expected.missing_since, expected.unconfirmed = None, False
+                expected.unconfirmed = False
         return JobAnswer.UNSATISFIABLE if self._is_unsatisfiable(index, view) else answer_of(view)
 
-    def _missing(self, index: int, asked: float, now: float) -> JobAnswer:
+    def _missing(self, index: int, asked: float, accounting: Accounting) -> JobAnswer:
         """Return the answer of a poll that does not show the job of an instance."""
-        with self._expected.change(index) as expected:
-            since = expected.missing_since = now if expected.missing_since is None else expected.missing_since
-        if expected.cancel_sent_at is not None and expected.cancel_sent_at < asked:
+        sent_at = self._expected.get(index).cancel_sent_at
+        if sent_at is not None and sent_at < asked:
             return JobAnswer.CANCELLED
-        return JobAnswer.MISSING if now - since < LOST_WAIT else JobAnswer.LOST
+        return JobAnswer.UNANSWERED if accounting is Accounting.UNANSWERED else JobAnswer.MISSING
+
+    def _count(self, index: int, answer: JobAnswer, asked: float) -> JobAction | None:
+        """Count a poll with an answer that cannot last; return what follows if it has lasted too long."""
+        awaited = self._expected.get(index).awaited
+        limit = LIMITS.get((awaited, answer))
+        if limit is None:
+            if index in self._expected and awaited is Awaited.NOTHING:
+                with self._expected.change(index) as expected:
+                    expected.doubt, expected.polled = None, None
+            return None
+        wait, action = limit
+        with self._expected.change(index) as expected:
+            if expected.polled is None or (awaited is Awaited.NOTHING and expected.doubt is not answer):
+                expected.polled = PolledTime()
+            expected.doubt = answer
+            return action if expected.polled.covers(wait, asked) else None
 
     def _is_unsatisfiable(self, index: int, view: SeenJob) -> bool:
         """Whether Slurm will never start a job because of its dependency: it reports so, or cancelled it unrequested.
@@ -299,9 +358,14 @@ class JobObserver:
         """Whether no cancel was requested for an instance, and its claim is not known to be taken."""
         return not self._state.attempts[index][-1].cancelled and not self._expected.get(index).has_begun
 
-    def _act_on(self, index: int, answer: JobAnswer, view: SeenJob, at: float, now: float) -> list[ev.Event]:
+    def _act_on(
+        self, index: int, answer: JobAnswer, view: SeenJob, asked: float, at: float, now: float
+    ) -> list[ev.Event]:
         """Return what follows from the answer of a poll about the job of an instance."""
-        match ACTIONS[self._expected.get(index).awaited, answer]:
+        late = self._count(index, answer, asked)
+        if late and view.accounted:  # it completes for too long: accounting knows how it ended
+            return self._act_on(index, answer_of(view.accounted), view.accounted, asked, at, now)
+        match late or ACTIONS[self._expected.get(index).awaited, answer]:
             case JobAction.WAIT:
                 return []
             case JobAction.OBSERVE:
@@ -309,9 +373,10 @@ class JobObserver:
             case JobAction.RUN_AGAIN:
                 self._await(index, Awaited.NOTHING)
                 return self._observe(index, view, at)
-            case JobAction.WAIT_LONGER:
-                self._await(index, Awaited.VERDICT, now + VERDICT_WAIT)
-                return self._observe(index, view, at)
+            case JobAction.NOTE:
+                return self._note(index, answer, at)
+            case JobAction.END_BY_CODE:
+                return [self._end_without_verdict(index, at)]
             case JobAction.END:
                 self._await(index, Awaited.NOTHING)
                 return [self._end_as_shown(index, view, reported=True)(at)]
@@ -325,9 +390,10 @@ class JobObserver:
                 return self._rebind(index)
             case JobAction.CANCEL:
                 number = self._state.attempts[index][-1].number
-                return [self._ended(at, index, number, Status.CANCELLED, None, None, "")]
+                self._presumed[index] = self._ended(at, index, number, Status.CANCELLED, None, None, "")
+                return []
             case JobAction.LOSE:
-                return self._lose(index, view.reason != _NO_ACCOUNTING, at)
+                return self._lose(index, answer, view.reason != _NO_ACCOUNTING, at)
 
     def _observe(self, index: int, view: SeenJob, at: float) -> list[ev.Event]:
         """Return how Slurm shows a live job, if that is new."""
@@ -342,6 +408,14 @@ class JobObserver:
         if leads_nowhere and not self._pace.allows(index, at):
             return []
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
+
+    def _note(self, index: int, answer: JobAnswer, at: float) -> list[ev.Event]:
+        """Record what is waited for, once a second poll has shown the same."""
+        attempt, polled = self._state.attempts[index][-1], self._expected.get(index).polled
+        if polled is None or not polled.seconds or attempt.reason == NOTES[answer]:
+            return []
+        status = self._state.status[index]
+        return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=NOTES[answer])]
 
     def _end_as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
         """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any."""
@@ -376,16 +450,22 @@ class JobObserver:
             expected.never_satisfied = True
         return []  # the driver emits the event, once it has the claim
 
-    def _lose(self, index: int, accounting: bool, at: float) -> list[ev.Event]:
-        """Handle a job unknown to Slurm for LOST_WAIT seconds without a report of its end."""
+    def _lose(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> list[ev.Event]:
+        """Handle a job without a report of its end that polls do not show as it should be for too long."""
         attempt = self._state.attempts[index][-1]
         if self._state.status[index] is Status.BOUND and self._may_never_begin(index):
             return self._rebind(index)  # cancelled with the job that it was bound to, and forgotten by Slurm
-        code = CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE
-        if self._state.status[index] is Status.PENDING and "_" in attempt.job:
+        code = _CODES_OF_LOSS.get(answer) or (CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE)
+        if self._state.status[index] is Status.PENDING and "_" in attempt.job and answer not in _CODES_OF_LOSS:
             code = CauseCode.TASK_UNKNOWN if accounting else CauseCode.TASK_NOT_IN_QUEUE
-        cause = Cause(code, job=attempt.job)
-        return [self._ended(at, index, attempt.number, Status.LOST, None, cause, "")]
+        cause = Cause(code, job=attempt.job, node=attempt.node)
+        self._presumed[index] = self._ended(at, index, attempt.number, Status.LOST, None, cause, "")
+        return []
+
+    def _end_without_verdict(self, index: int, at: float) -> ev.Ended:
+        attempt = self._state.attempts[index][-1]
+        code = attempt.exit_code or 0
+        return self._end_by_code(index, code, attempt.cause or exit_cause(code, attempt.node), attempt.node, at)
 
     def _end_by_code(self, index: int, code: int, cause: Cause, node: str, at: float) -> ev.Ended:
         number = self._state.attempts[index][-1].number

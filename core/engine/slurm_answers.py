@@ -1,7 +1,8 @@
 """The table of what each answer of Slurm about a job means for its attempt.
 
 A job ends twice: it reports its exit code, and Slurm shows that it ended. Only Slurm knows about time limits and
-memory, only the job knows its exit code for certain: so whichever comes first waits some time for the other.
+memory, only the job knows its exit code for certain: so whichever comes first waits some time for the other. What may
+be shown for some time only has a limit in expectation.py.
 """
 
 from __future__ import annotations
@@ -17,13 +18,27 @@ _QUEUED = (Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 
 @dataclass(frozen=True, slots=True)
 class SeenJob:
-    """How Slurm shows one job: alive or ended as `status`, with its reason and (from accounting) exit code."""
+    """How Slurm shows one job: alive or ended as `status`, with its reason and (from accounting) exit code.
+
+    `listed`: whether squeue shows it; otherwise only accounting does. `accounted` is how accounting shows the end of a
+    job that squeue shows as completing.
+    """
 
     status: Status
     ended: bool
     reason: str = ""
     node: str = ""
     exit_code: int | None = None
+    listed: bool = True
+    accounted: SeenJob | None = None
+
+
+class Accounting(Enum):
+    """Whether accounting answered a poll."""
+
+    ANSWERED = "answered, or was not needed"
+    UNANSWERED = "gave no answer"
+    ABSENT = "the cluster has none"
 
 
 class Awaited(Enum):
@@ -49,8 +64,9 @@ class JobAnswer(Enum):
     FAILED = "ended otherwise"
     UNSATISFIABLE = "will never begin, because of the jobs that it is bound to"
     CANCELLED = "not known, after it was asked to end"
+    UNLISTED = "not in the queue, and active in accounting"
     MISSING = "not known"
-    LOST = "not known for LOST_WAIT"
+    UNANSWERED = "not in the queue, and accounting does not answer"
 
 
 class JobAction(Enum):
@@ -59,8 +75,9 @@ class JobAction(Enum):
     WAIT = "nothing yet"
     OBSERVE = "record how Slurm shows it"
     RUN_AGAIN = "drop the end, for the job lives, and record how Slurm shows it"
-    WAIT_LONGER = "wait for the verdict from now on, and record how Slurm shows it"
+    NOTE = "record what is waited for"
     END = "end it, with the exit code that it reported"
+    END_BY_CODE = "end it by the exit code that it reported, without Slurm's verdict"
     FINISH = "end it well, unless it never began"
     AWAIT_REPORT = "wait for its report, then end it as Slurm shows it"
     REBIND = "have it bound again or blocked"
@@ -73,14 +90,15 @@ _COLUMNS = (Awaited.NOTHING, Awaited.VERDICT, Awaited.REPORT)
 _ROWS = {
     JobAnswer.QUEUED: (JobAction.OBSERVE, JobAction.RUN_AGAIN, JobAction.RUN_AGAIN),
     JobAnswer.RUNNING: (JobAction.OBSERVE, JobAction.WAIT, JobAction.RUN_AGAIN),  # VERDICT: Slurm shows the end late
-    JobAnswer.COMPLETING: (JobAction.OBSERVE, JobAction.WAIT_LONGER, JobAction.RUN_AGAIN),
+    JobAnswer.COMPLETING: (JobAction.OBSERVE, JobAction.OBSERVE, JobAction.WAIT),
     JobAnswer.ALIVE: (JobAction.OBSERVE, JobAction.OBSERVE, JobAction.RUN_AGAIN),
     JobAnswer.FINISHED: (JobAction.FINISH, JobAction.END, JobAction.FINISH),
     JobAnswer.FAILED: (JobAction.AWAIT_REPORT, JobAction.END, JobAction.WAIT),
     JobAnswer.UNSATISFIABLE: (JobAction.REBIND, JobAction.REBIND, JobAction.REBIND),
     JobAnswer.CANCELLED: (JobAction.CANCEL, JobAction.CANCEL, JobAction.CANCEL),
-    JobAnswer.MISSING: (JobAction.WAIT, JobAction.WAIT, JobAction.WAIT),
-    JobAnswer.LOST: (JobAction.LOSE, JobAction.WAIT, JobAction.LOSE),  # VERDICT: the exit code will decide
+    JobAnswer.UNLISTED: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
+    JobAnswer.MISSING: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
+    JobAnswer.UNANSWERED: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
 }
 ACTIONS = {
     (awaited, answer): action
@@ -93,9 +111,17 @@ def answer_of(view: SeenJob) -> JobAnswer:
     """Return the answer of a poll that shows the job."""
     if view.ended:
         return JobAnswer.FINISHED if view.status is Status.FINISHED else JobAnswer.FAILED
+    if not view.listed:
+        return JobAnswer.UNLISTED
     if view.status in _QUEUED:
         return JobAnswer.QUEUED
     return _ALIVE.get(view.status, JobAnswer.ALIVE)
 
 
+# What is recorded as the reason of a job that a poll does not show as it should be.
+NOTES = {
+    JobAnswer.UNLISTED: "squeue does not list it, accounting shows it active",
+    JobAnswer.MISSING: "squeue and accounting do not show it",
+    JobAnswer.UNANSWERED: "squeue does not list it, accounting does not answer",
+}
 _ALIVE = {Status.RUNNING: JobAnswer.RUNNING, Status.COMPLETING: JobAnswer.COMPLETING}

@@ -15,7 +15,7 @@ from .attempt import Attempt
 from .causes import BY_COMMAND, Cause, CauseCode, text_cause
 from .durable_state import Command, DriverInfo, DurableState, IoError
 from .instance_table import InstanceTable
-from .status import BAD, DONE, LIVE, OVER, UNSUCCESSFUL, Status, Verb
+from .status import BAD, DONE, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb
 from .status import Impossible as Impossible
 from .status_index import StatusIndex
 
@@ -71,6 +71,12 @@ class StudyState(DurableState):
     def failed_above(self, index: int) -> int:
         """Return the number of direct parents that failed or are blocked; a funnel counts as one."""
         return self._index.failed_above.above[index]
+
+    def can_reopen(self, index: int) -> bool:
+        """Whether an instance's last attempt counts as lost, and nothing happened that its late end would disturb."""
+        last = self.last_attempt(index)
+        is_lost = last is not None and last.ended_as is Status.LOST and not last.allocation
+        return is_lost and self.status[index] in TABLE[Verb.REOPEN].sources and not self.waits_for(index)
 
     def open_parents(self, index: int) -> list[int]:
         """Return the parents that an instance waits for, listing the instances of funnels individually."""
@@ -129,6 +135,8 @@ class StudyState(DurableState):
                 self._observed(event)
             case ev.Ended():
                 self._ended(event)
+            case ev.Reopened():
+                self._reopened(event)
             case ev.Unbound():
                 self._withdraw(event, Verb.UNBIND)
             case ev.Returned():
@@ -303,7 +311,9 @@ class StudyState(DurableState):
             self._table.unbind_children(event.instance)
         attempt.reported = attempt.reported or attempt.job != event.job
         # Follow the job that holds the claim, whatever sbatch answered.
-        attempt.job, attempt.started_at, attempt.reason = event.job, event.at, ""
+        if attempt.backend != "local" or attempt.job != event.job:  # else its process is found under another host name
+            attempt.started_at = event.at
+        attempt.job, attempt.reason = event.job, ""
         attempt.node = event.node or attempt.node
         attempt.exit_code, attempt.cause = None, None  # if Slurm requeued the job, its first end does not count
 
@@ -334,6 +344,17 @@ class StudyState(DurableState):
             number, seconds = self.ran[step]
             self.ran[step] = (number + 1, seconds + max(0.0, event.at - attempt.started_at))
         self._close_submission(attempt.submission)
+
+    def _reopened(self, event: ev.Reopened) -> None:
+        index, last = event.instance, self.last_attempt(event.instance)
+        if last is None or last.number != event.attempt or not last.ended_at or last.allocation:
+            raise Impossible(f"instance {index}: attempt {event.attempt} cannot be reopened")
+        if self.waits_for(index):
+            raise Impossible(f"instance {index} waits for its parents")
+        self._table.change(index, Verb.REOPEN, Status.RUNNING)
+        last.job, last.started_at, last.ended_at = event.job, last.started_at or event.at, 0.0
+        last.ended_as = last.cause = last.exit_code = None
+        last.cancelled, last.reason, self.result = False, "", ""
 
     def _withdraw(self, event: ev.Unbound | ev.Returned, verb: Verb) -> None:
         """Withdraw attempts before they end: their instances are submitted again, held or cancelled."""

@@ -101,6 +101,7 @@ class Verb(Enum):
     REFUSE = "submission refused"
     OBSERVE = "seen in Slurm or reported by the job"
     END = "the attempt ended"
+    REOPEN = "the attempt counted as lost, and its job reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,7 @@ TABLE: dict[Verb, TransitionRule] = {
     # A job's own report may arrive before sbatch's answer, so the unanswered states count as sources; and a job whose
     # submission counted as missed may still start while its instance waits to be submitted again.
     Verb.OBSERVE: TransitionRule(LIVE | {Status.WAITING, Status.READY, Status.HELD}, IN_SLURM),
+    Verb.REOPEN: _rule({Status.READY, Status.HELD, Status.LOST}, Status.RUNNING),
     Verb.END: TransitionRule(LIVE, UNSUCCESSFUL | {Status.FINISHED}),
 }
 

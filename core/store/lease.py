@@ -51,6 +51,7 @@ class Owner:
     slurm_job: str = ""
     slurm_job_name: str = ""  # this and the next tell the job from another one with its id
     slurm_cluster: str = ""
+    pids: str = ""  # the PID namespace: containers of one host see different processes
 
     @property
     def words(self) -> str:
@@ -91,6 +92,14 @@ def boot_id() -> str:
     """The id of this boot of this host; empty if the kernel has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def pid_namespace() -> str:
+    """The PID namespace of this process; empty if the kernel shows none."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
 
@@ -317,6 +326,7 @@ class Lease:
             since=time.time(),
             slurm_job=os.environ.get("SLURM_JOB_ID", ""),
             slurm_job_name=os.environ.get("SLURM_JOB_NAME", ""),
+            pids=pid_namespace(),
             slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
         try:

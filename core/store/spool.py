@@ -28,13 +28,16 @@ class UnreadableRecord(Enum):
     DAMAGED = "it cannot be understood"
 
 
-def list_records(spool: Path, known: Container[str] = ()) -> list[str]:
-    """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order."""
+def list_records(spool: Path, known: Container[str] = ()) -> list[str] | None:
+    """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order.
+
+    None if the spool cannot be listed: then it is not known whether there are any.
+    """
     try:
         names = [name for name in os.listdir(spool) if name not in known and _RECORD.fullmatch(name)]  # noqa: PTH208
     except OSError as error:
         _log.warning("the spool cannot be listed: %s", error)
-        return []
+        return None
     return sorted(names, key=lambda name: (".exit." in name, name))
 
 

@@ -69,11 +69,10 @@ class Machine:
     def _keep_or_fail(job: Job) -> None:
         """What the controller, which lived on, makes of a job: its programs run here, and one may have been killed."""
         settled = job.folder / "after.settled"
-        if job.get("session") or job.get("state") == "RUNNING":
-            if job.state in ("RUNNING", "PENDING"):
-                job.put("verdict", "NODE_FAIL")
-        elif settled.exists() and not job.get("verdict"):
+        if job.state == "PENDING" and settled.exists() and not job.get("session"):
             settled.rename(job.folder / "after")
+        elif job.state in ("RUNNING", "PENDING") and not job.get("after"):
+            job.put("verdict", "NODE_FAIL")
 
     def end_processes(self) -> None:
         wait_until(lambda: not self._signal(signal.SIGKILL), 20, "all processes of the machine are gone")

@@ -13,11 +13,11 @@ from mtui.core.engine.attempt import Attempt
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.commands import TARGETED, CommandRequest, apply_command
 from mtui.core.engine.event_codec import to_line
-from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
+from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, STUCK_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport
 from mtui.core.engine.retry_policy import RetryLimits, decide_retry
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.slurm_dependencies import PlannedSubmission
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import OVER, UNSUCCESSFUL, Status
@@ -30,7 +30,7 @@ from tests.property.world import HOST, PURGED_AFTER, World
 from tests.property.world import Request as Sbatch
 
 STUDY, CLUSTER = "0a1b2c3d", "alpha"
-PASSES = (0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT, PURGED_AFTER)
+PASSES = (0.0, 1.0, REPORT_WAIT, VERDICT_WAIT, UNCLEAR_WAIT, LOST_WAIT, STUCK_WAIT, PURGED_AFTER)
 CHANGES = ((), (("nodes", "2"),), (("nodes", ""),), (("nodes", "3"), ("walltime", "10")), (("nodes", "none"),))
 
 
@@ -102,8 +102,13 @@ class DriverMachine(RuleBasedStateMachine):
             self.counted_as_done.add(event.instance)
         self.been_over.update(index for index, status in enumerate(self.state.status) if status in OVER)
         match event:
-            case ev.Started() | ev.Observed():
+            case ev.Started():
                 self.observer.note_heard(event.instance, self.now)
+            case ev.Reopened():
+                self.observer.note_heard(event.instance, self.now)
+                self.used.pop((event.instance, event.attempt), None)
+            case ev.Observed():
+                self.observer.note_observed(event.instance)
             case ev.CancelSent():
                 self.observer.note_cancel_sent(event.instances, self.now)
             case ev.Ended():
@@ -145,7 +150,7 @@ class DriverMachine(RuleBasedStateMachine):
     def read_spool(self) -> None:
         for name in sorted(self.world.spool, key=lambda name: (".exit." in name, name)):
             report = self.world.spool[name]
-            if name in self.taken or self.observer.is_early(report):
+            if name in self.taken or name in self.world.late or self.observer.is_early(report):
                 continue
             self.taken.add(name)
             self.emit_all(self.observer.apply_report(report, self.at(), self.now))
@@ -158,19 +163,47 @@ class DriverMachine(RuleBasedStateMachine):
 
     def find(self, submission: str) -> str:
         """The job of an unclear submission; of several, the one that holds the claim, if it began already."""
-        jobs = [job for job in self.world.named(submission) if not job.forgotten]
+        jobs = [job for job in self.world.named(submission) if not job.forgotten and not job.hidden]
         if submission not in self.state.submissions or not jobs:
             return ""
         return min(jobs, key=lambda job: ("_" in job.id or not self.world.owns_claim(job), job.id)).array
 
-    def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
+    def looked(self, asked: float, shown: dict[str, SeenJob], accounting: Accounting = Accounting.ANSWERED) -> None:
         self.looked_at = asked
         self.read_spool()
         self.emit_all(
             self.observer.apply_poll(
-                lambda own: self.seen(own, shown), self.find, asked, self.at(), self.now, accounting=True
+                lambda own: self.seen(own, shown), self.find, asked, self.at(), self.now, accounting
             )
         )
+        self.end_presumed()
+
+    def end_presumed(self) -> None:
+        """Make presumed ends true, as driver/presumed_ends.py does."""
+        for end in self.observer.take_presumed_ends():
+            last = self.state.attempts[end.instance][-1]
+            if self.world.void(end.instance, end.attempt) or last.started_at:
+                self.orphans.append(last.job)
+                self.emit(end)
+                continue
+            owner = self.world.claims[end.instance, end.attempt]
+            self.emit(ev.Started(at=self.at(), instance=end.instance, attempt=end.attempt, job=owner, node=""))
+            if last.cancelled:
+                self.emit(ev.CancelRequested(at=self.at(), instance=end.instance))
+        self.end_orphans()
+
+    def may_submit(self, index: int) -> bool:
+        """Bar an earlier attempt that never started, as driver/earlier_attempts.py does."""
+        last = self.state.last_attempt(index)
+        if last is None or not last.ended_at or last.started_at or not last.in_queue:
+            return True
+        if self.world.void(index, last.number):
+            return True
+        owner = self.world.claims[index, last.number]
+        if owner == last.job and last.ended_as not in (None, Status.LOST):
+            return True
+        self.emit(ev.Reopened(at=self.at(), instance=index, attempt=last.number, job=owner))
+        return False
 
     def seen(self, own: Attempt, shown: dict[str, SeenJob]) -> SeenJob | None:
         """The job of an attempt, by id and name: a stranger may have its id."""
@@ -203,6 +236,8 @@ class DriverMachine(RuleBasedStateMachine):
         again = next_submissions(self.state, self.kinds, self.packing, limits, capacity)
         assert again == starts, "asking changes something"
         for start in starts:
+            if not all([self.may_submit(index) for index in start.members]):
+                continue
             submission = self.intend(start, "slurm")
             self.answers[submission.submission] = submission
 
@@ -315,18 +350,20 @@ class DriverMachine(RuleBasedStateMachine):
         self.look = (self.now, self.snapshot())
 
     @precondition(lambda self: self.look is not None)
-    @rule(unobserved=st.booleans())
-    def end_look(self, unobserved: bool) -> None:
+    @rule(unobserved=st.booleans(), accounting=st.sampled_from(Accounting))
+    def end_look(self, unobserved: bool, accounting: Accounting) -> None:
+        """A poll is answered, perhaps long after it began: by what it showed then, or not at all."""
         assert self.look is not None
         (asked, shown), self.look = self.look, None
         if not unobserved:
-            self.looked(asked, shown)
+            self.looked(asked, shown, accounting)
 
     @rule(seconds=st.sampled_from(PASSES), look=st.booleans())
     def pass_time(self, seconds: float, look: bool) -> None:
         self.now += seconds
         self.world.now = self.now
         self.emit_all(self.observer.tick(self.at(), self.now))
+        self.end_presumed()
         if look:
             self.looked(self.now, self.snapshot())
 

@@ -12,7 +12,7 @@ from mtui.core.engine.allocation_observer import AllocationEnd, AllocationObserv
 from mtui.core.engine.allocation_policy import AllocationPolicy, Assignment
 from mtui.core.engine.causes import BY_COMMAND, Cause, CauseCode, text_cause
 from mtui.core.engine.job_reports import JobReport
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import OVER, Status
 from tests.property.packed_world import Began, Key, PackedWorld, Place
@@ -193,11 +193,11 @@ class PackedDriver(PackedWorld):
                 else:
                     self.emit_all(self.observer.apply_report(record, self.at(), self.now))
 
-    def looked(self, asked: float, shown: dict[str, SeenJob]) -> None:
-        super().looked(asked, shown)
+    def looked(self, asked: float, shown: dict[str, SeenJob], accounting: Accounting = Accounting.ANSWERED) -> None:
+        super().looked(asked, shown, accounting)
         self.read_records()
         events, overs = self.watch.apply_poll(
-            lambda own: shown.get(own.job), self.find_place, asked, self.at(), self.now
+            lambda own: shown.get(own.job), self.find_place, asked, self.at(), accounting
         )
         self.emit_all(events)
         for over in overs:

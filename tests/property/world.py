@@ -30,6 +30,7 @@ class Job:
     state: str = "queued"  # then "running", at last "over"
     restarts: int = 0
     forgotten: bool = False  # by squeue and sacct
+    hidden: bool = False  # not shown for a time
     verdict: Status = Status.FINISHED
     code: int | None = None
     reason: str = ""
@@ -61,6 +62,8 @@ class World:
         self.strangers: dict[str, tuple[str, SeenJob]] = {}  # name and state of jobs that have the ids of ours
         self.claims: dict[tuple[int, int], str] = {}
         self.spool: dict[str, JobReport] = {}
+        self.late: set[str] = set()  # records that the driver's host does not see yet
+        self.delays_records = False
         self.runs: Counter[tuple[int, int]] = Counter()  # how often the payload of an attempt was begun
         self.succeeded: set[tuple[int, int]] = set()
         self.child_exits: list[tuple[int, int, str, int]] = []  # that the driver which started it hears of
@@ -171,7 +174,7 @@ class World:
         """What squeue and sacct show of all jobs at this moment."""
         shown: dict[str, SeenJob] = {}
         for job in self.jobs.values():
-            if job.local or job.forgotten:
+            if job.local or job.forgotten or job.hidden:
                 continue
             if job.state == "over":
                 reason = job.reason or ("by 0" if job.verdict is Status.CANCELLED else "")
@@ -198,4 +201,7 @@ class World:
             "exit": ExitReport(*place, code=code, signal=signal),
             "twin": DuplicateReport(*place, owner=owner),
         }
-        self.spool[f"{job.index}.{job.attempt}.{kind}.{job.id}"] = reports[kind]
+        name = f"{job.index}.{job.attempt}.{kind}.{job.id}"
+        self.spool[name] = reports[kind]
+        if self.delays_records and not job.local:
+            self.late.add(name)

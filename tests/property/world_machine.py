@@ -13,6 +13,7 @@ from mtui.core.driver.cluster import require_cluster
 from mtui.core.engine import events as ev
 from mtui.core.engine.commands import CommandRequest, apply_command
 from mtui.core.engine.event_codec import from_record
+from mtui.core.engine.expectation import LOST_WAIT
 from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.state_codec import from_lines, to_lines
@@ -95,6 +96,8 @@ class WorldMachine(DriverMachine):
         self.world.begin(job)
         if job.state == "running":
             self.check_parents_of(job.index, job.attempt)
+            beside = [each for each in self.world.of_state("running") if each.index == job.index and each is not job]
+            assert not beside, "two attempts run in one workspace"
 
     def check_parents_of(self, index: int, attempt: int) -> None:
         """The payload of an instance has begun: by now its parents were done, or over where that is enough."""
@@ -143,6 +146,41 @@ class WorldMachine(DriverMachine):
     def slurm_forgets(self, data: st.DataObject) -> None:
         self.draw_job(data, "over").forgotten = True
 
+    @precondition(lambda self: bool([job for job in self.world.of_state("queued") if not job.local]))
+    @rule(data=st.data())
+    def slurm_hides_a_queued_job(self, data: st.DataObject) -> None:
+        """It neither shows it nor forgets it: it may still begin."""
+        data.draw(st.sampled_from([job for job in self.world.of_state("queued") if not job.local])).hidden = True
+
+    @rule(data=st.data(), begins=st.sampled_from(["first", "last", "never"]), ends=st.booleans())
+    def slurm_loses_sight_of_a_job(self, data: st.DataObject, begins: str, ends: bool) -> None:
+        """For minutes it is not shown, and its records are late: it begins before or after it counts as lost."""
+        self.start_all()
+        self.all_submissions_are_accepted()
+        queued = [job for job in self.world.of_state("queued") if not job.local]
+        if not queued:
+            return
+        job = data.draw(st.sampled_from(queued))
+        job.hidden = self.world.delays_records = True
+        for when in ("first", "last"):
+            if begins == when and self.world.may_begin(job):
+                self.begin_job(job)
+            if ends and job.state == "running":
+                self.world.end(job, Status.FINISHED, 0, record=True)
+            for _ in range(7 if when == "first" else 0):
+                self.pass_time(LOST_WAIT, look=True)
+
+    @rule()
+    def slurm_shows_all_its_jobs(self) -> None:
+        for job in self.world.jobs.values():
+            job.hidden = False
+
+    @rule(delays=st.booleans())
+    def file_system_delays_records(self, delays: bool) -> None:
+        self.world.delays_records = delays
+        if not delays:
+            self.world.late.clear()
+
     @precondition(lambda self: [job for job in self.world.jobs.values() if not job.local])
     @rule(data=st.data(), ended=st.booleans(), verdict=st.sampled_from([Status.FINISHED, *ENDS]))
     def ids_are_given_again(self, data: st.DataObject, ended: bool, verdict: Status) -> None:
@@ -183,11 +221,16 @@ class WorldMachine(DriverMachine):
 
     # --- in the end
 
-    def calm_round(self) -> None:
-        self.look = None
+    def all_submissions_are_accepted(self) -> None:
         for name, request in list(self.answers.items()):
             del self.answers[name]
             self.accepted(request, (self.world.named(name) or self.world.submit(request))[-1].array)
+
+    def calm_round(self) -> None:
+        self.look = None
+        self.slurm_shows_all_its_jobs()
+        self.file_system_delays_records(delays=False)
+        self.all_submissions_are_accepted()
         self.commands += 1
         self.emit_all(apply_command(self.state, CommandRequest(f"c{self.commands}", "release", ("*",)), self.at()))
         if self.cancellable():

@@ -36,6 +36,9 @@ _PART = {
     "--from": "run this step and what hangs on it; what comes before counts as done",
     "--until": "run this step and what it hangs on; skip the rest",
 }
+_HOST_GONE = (
+    "count local steps as lost that run on another host, which is gone for good; they may run again at once, so be sure"
+)
 _SET = (
     "change a resource for this and every later attempt: walltime, nodes, procs, 'cores per task', gpus, exclusive, "
     "queue (partition), bank (account), qos, reservation, constraint, mem, ...; an empty value takes a change back"
@@ -166,7 +169,9 @@ def _add_orders(verbs: _Verbs) -> None:
         )
         order.add_argument("-y", "--yes", "--autoyes", action="store_true", help="do not ask")
         order.add_argument("--json", action="store_true", help=_CAME_OF_IT)
-        order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="")
+        order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="", host_gone=False)
+        if verb == "cancel":
+            order.add_argument("--host-gone", action="store_true", help=_HOST_GONE)
         if verb in ("retry", "rerun"):
             order.add_argument("--set", action="append", dest="changes", metavar="KEY=VALUE", help=_SET)
             order.add_argument("--restart", action="store_true", help="run the restart command of the step")

@@ -88,6 +88,8 @@ class EventLines:
                 cause = f": {safe(cause_text(event.cause))}" if event.cause else ""
                 matters = event.status is not Status.FINISHED
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
+            case ev.Reopened():
+                return [(event.instance, Status.RUNNING, f"it did begin: job {event.job}", True)]
             case ev.Unbound():
                 return [(index, None, safe(cause_text(event.cause)), False) for index, _ in event.members]
             case ev.Returned():
@@ -239,6 +241,8 @@ def history_text(found: InstanceEvent, index: int) -> str:
             return _ACCEPTED.get(backend, "accepted as job {}").format(event.job)
         case ev.Returned():
             return f"returned: {cause_text(event.cause)}"
+        case ev.Reopened():
+            return f"it did begin, as job {event.job}"
         case ev.Unbound() | ev.Marked():
             return cause_text(event.cause)
         case ev.SubmitDeferred():

@@ -12,6 +12,7 @@ from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
 from ...core.engine.durable_state import prepare_words
 from ...core.engine.retry_policy import RetryLimits, rules_of
+from ...core.engine.slurm_answers import NOTES
 from ...core.engine.state import StudyState
 from ...core.engine.status import BAD, IN_SLURM, LIVE, OVER, UNSUCCESSFUL, Status
 from ...core.store.study_file import StudyFile
@@ -165,12 +166,20 @@ _HINTS = {
 def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> list[Reason]:
     where = f"process {last.job}" if last.backend == "local" else _job(last)
     on = f" on {last.node}" if last.node else ""
+    if status is Status.COMPLETING and last.exit_code is not None:
+        words = f"Its script exited with code {last.exit_code}{on}. Slurm's word on the cause is awaited, for at most "
+        words += "two minutes in which Slurm answers; then the exit code decides."
+        return [Reason(ReasonKind.SLURM, words)]
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
         return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}.")]
     reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, for {span(now - last.started_at)} now.")]
+    if last.reason in NOTES.values():
+        words = f"For now {safe(last.reason)}. If that lasts for minutes, it counts as lost."
+        reasons.append(Reason(ReasonKind.SLURM, words))
     if last.backend == "local" and last.node != driver_host:
-        words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only."
+        words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only. "
+        words += "If that host is gone: mtui cancel DIR INSTANCE --host-gone"
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
 

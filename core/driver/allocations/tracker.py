@@ -13,9 +13,10 @@ from ...engine.allocation import Allocation
 from ...engine.allocation_observer import AllocationEnd, AllocationObserver
 from ...engine.causes import Cause, CauseCode, text_cause
 from ...engine.job_reports import JobReport, StartReport
-from ...engine.slurm_answers import SeenJob
+from ...engine.slurm_answers import Accounting, SeenJob
 from ...engine.status import Status
 from ...packing.protocol import ABORT_TEXT, cancel_text, time_question_text
+from ...plan.shared_allocations import ANY
 from ...store.allocation_files import LeaderEnding, LeaderStarted, LeaderTimeLeft, RecordReader, Word, has_dispatch
 from ...store.spool import UnreadableRecord
 from ..cancel import Canceller
@@ -183,11 +184,16 @@ class AllocationTracker(DriverPart):
     # --- ends
 
     def apply_poll(
-        self, seen: Callable[[Allocation], SeenJob | None], find: Callable[[str], str], asked: float, at: float
+        self,
+        seen: Callable[[Allocation], SeenJob | None],
+        find: Callable[[str], str],
+        asked: float,
+        at: float,
+        accounting: Accounting,
     ) -> None:
-        """Apply a poll of Slurm started at `asked` (monotonic); `seen` and `find` as for AllocationObserver.look."""
+        """Apply a poll of Slurm started at `asked` (monotonic); the arguments as for AllocationObserver."""
         self.read_records()  # reports of leaders written before this poll are applied before it
-        events, overs = self.watch.apply_poll(seen, find, asked, at, time.monotonic())
+        events, overs = self.watch.apply_poll(seen, find, asked, at, accounting)
         self._context.emit_all(events)
         for over in overs:
             self._fence_or_end(over, at)
@@ -204,12 +210,24 @@ class AllocationTracker(DriverPart):
         name = over.allocation.name
         if name in self._fenced:
             return
-        if over.status is Status.FINISHED or not over.allocation.began_at:
+        if over.status is Status.LOST and not over.allocation.began_at:
+            # It may still begin: its leader then ends at once, and its job is cancelled before it counts as over.
+            if append_to_list(self._context, name, ABORT_TEXT):
+                self._cancel_lost(over)
+                self._end(over, at)
+        elif over.status is Status.FINISHED or not over.allocation.began_at:
             self._end(over, at)
         elif append_to_list(self._context, name, ABORT_TEXT):
             self._fenced[name] = (over, time.monotonic() + _FENCE)
+            self._cancel_lost(over)
             if not over.allocation.ending:
                 self._context.emit(ev.AllocationEnding(at=at, allocation=name, cause=over.cause))
+
+    def _cancel_lost(self, over: AllocationEnd) -> None:
+        """Cancel the job of an allocation that counts as lost; not one that mtui did not request."""
+        own = over.allocation
+        if over.status is Status.LOST and own.job and own.pool != ANY:
+            self._canceller.cancel_orphans([self._context.job_of(own.job, own.name)])
 
     def _end_fenced(self) -> None:
         for name, (over, due) in list(self._fenced.items()):

@@ -126,6 +126,15 @@ def test_what_needs_no_repair_is_a_note(context: FakeContext) -> None:
     assert check.repairs == []
 
 
+def test_extension_that_was_interrupted_is_a_note(context: FakeContext) -> None:
+    claim = context.directory.home / "extended-2"
+    claim.touch()
+    check = check_study(context.directory)
+    (extension,) = [finding for finding in check.group.findings if finding.subject == "extension"]
+    assert str(claim) in extension.then
+    assert (levels(check), check.repairs) == ({"extension": Level.NOTE}, [])
+
+
 @pytest.mark.parametrize("name", [".study.json.tmp", "study.tmp"])
 def test_plan_is_taken_from_its_complete_copy(context: FakeContext, name: str) -> None:
     directory = context.directory

@@ -16,7 +16,7 @@ from mtui.core.engine.durable_state import DurableState
 from mtui.core.engine.graph import Tally
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Plan
@@ -177,8 +177,10 @@ class Watched:
             self.state.apply(event)
             self.told.append(event)
             match event:
-                case ev.Started() | ev.Observed():
+                case ev.Started() | ev.Reopened():
                     self.observer.note_heard(event.instance, self.now)
+                case ev.Observed():
+                    self.observer.note_observed(event.instance)
                 case ev.CancelSent():
                     self.observer.note_cancel_sent(event.instances, self.now)
                 case ev.Ended():
@@ -201,19 +203,35 @@ class Watched:
         names: Mapping[str, str] | None = None,
         *,
         asked: float | None = None,
-        accounting: bool = True,
+        accounting: Accounting = Accounting.ANSWERED,
     ) -> list[ev.Event]:
-        """A look at Slurm that showed these jobs by id, and the jobs of these submissions."""
+        """A poll of Slurm that showed these jobs by id, and the jobs of these submissions."""
         begun = self.now if asked is None else asked
         seen, found = (jobs or {}), (names or {})
-        return self.take(
-            self.observer.apply_poll(
-                lambda own: seen.get(own.job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
-            )
+        events = self.observer.apply_poll(
+            lambda own: seen.get(own.job), lambda name: found.get(name, ""), begun, at(), self.now, accounting
         )
+        return [*self.take(events), *self.end_presumed()]
+
+    def look_for(
+        self,
+        seconds: float,
+        jobs: Mapping[str, SeenJob] | None = None,
+        *,
+        accounting: Accounting = Accounting.ANSWERED,
+    ) -> list[ev.Event]:
+        """Three polls over that time that show the same; the events of the last."""
+        for _ in range(2):
+            self.look(jobs, accounting=accounting)
+            self.pass_time(seconds / 2)
+        return self.look(jobs, accounting=accounting)
 
     def tick(self) -> list[ev.Event]:
-        return self.take(self.observer.tick(at(), self.now))
+        return [*self.take(self.observer.tick(at(), self.now)), *self.end_presumed()]
+
+    def end_presumed(self) -> list[ev.Event]:
+        """End what is presumed over, as a driver does that finds the claims free."""
+        return self.take(self.observer.take_presumed_ends())
 
     def pass_time(self, seconds: float) -> None:
         self.now += seconds

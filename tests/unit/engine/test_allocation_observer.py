@@ -9,8 +9,8 @@ from mtui.core.engine.allocation_observer import MOST_RETURNS, AllocationEnd, Al
 from mtui.core.engine.allocation_policy import Assignment
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode
-from mtui.core.engine.expectation import LOST_WAIT, UNCLEAR_WAIT
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.expectation import LOST_WAIT, STUCK_WAIT, UNCLEAR_WAIT
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
 from tests.unit.engine.test_allocation_policy import Study
@@ -19,8 +19,11 @@ AT = 5000.0
 
 
 def look(watch: AllocationObserver, shown: dict[str, SeenJob], now: float, names: dict[str, str] | None = None):
-    """A look that begins and ends at `now`."""
-    return watch.apply_poll(lambda own: shown.get(own.job), lambda name: (names or {}).get(name, ""), now, AT, now)
+    """A poll that begins and ends at `now`."""
+    names = names or {}
+    return watch.apply_poll(
+        lambda own: shown.get(own.job), lambda name: names.get(name, ""), now, AT, Accounting.ANSWERED
+    )
 
 
 @pytest.fixture
@@ -84,8 +87,40 @@ def test_end_in_order_has_no_cause(study: Study) -> None:
 def test_one_that_slurm_forgot_is_lost_after_a_while(study: Study) -> None:
     watch = AllocationObserver(study.state)
     assert look(watch, {}, 1.0) == ([], [])
+    assert look(watch, {}, 1.0 + LOST_WAIT / 2)[1] == []
     assert look(watch, {}, LOST_WAIT)[1] == []
     assert [over.status for over in look(watch, {}, LOST_WAIT + 1.0)[1]] == [Status.LOST]
+
+
+@pytest.mark.parametrize(
+    ("view", "accounting", "wait", "code"),
+    [
+        (None, Accounting.UNANSWERED, STUCK_WAIT, CauseCode.ALLOCATION_UNKNOWN),
+        (
+            SeenJob(Status.RUNNING, ended=False, listed=False),
+            Accounting.ANSWERED,
+            STUCK_WAIT,
+            CauseCode.ALLOCATION_RUNAWAY,
+        ),
+        (SeenJob(Status.COMPLETING, ended=False), Accounting.ANSWERED, STUCK_WAIT, CauseCode.ALLOCATION_COMPLETING),
+    ],
+    ids=["accounting is silent", "runaway", "completing"],
+)
+def test_one_that_stays_in_a_state_that_cannot_last_is_lost_after_minutes(
+    study: Study, view: SeenJob | None, accounting: Accounting, wait: float, code: CauseCode
+) -> None:
+    watch = AllocationObserver(study.state)
+    ends: list[AllocationEnd] = []
+    for now in (1.0, 1.0 + wait / 2, wait, 1.0 + wait):
+        assert ends == []
+        ends = watch.apply_poll(lambda *_: view, lambda _: "", now, AT, accounting)[1]
+    assert [(end.status, end.cause.code) for end in ends] == [(Status.LOST, code)]
+
+
+def test_silence_of_slurm_does_not_make_one_lost(study: Study) -> None:
+    watch = AllocationObserver(study.state)
+    assert look(watch, {}, 1.0)[1] == []
+    assert look(watch, {}, 100 * LOST_WAIT)[1] == []
 
 
 def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
@@ -98,6 +133,8 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
         watch = AllocationObserver(study.state)
         watch.note_unclear("1", 10.0)
         assert watch.wants_poll
+        look(watch, {}, 10.0)
+        look(watch, {}, 10.0 + UNCLEAR_WAIT / 2)
         events, overs = look(watch, {}, 10.0 + UNCLEAR_WAIT, names)
         assert [event.job for event in events if isinstance(event, ev.AllocationQueued)] == [expected] * bool(expected)
         assert [over.status for over in overs] == [Status.LOST] * (not expected)

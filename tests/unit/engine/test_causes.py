@@ -100,6 +100,27 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
         {"cause_code": "marked_skipped", "cause_fields": {"text": "{it}"}},
         "marked as skipped by hand: {it}",
     ),
+    *(
+        (Cause(code, node="n1", job="9"), {"cause_code": code.value, "cause_fields": {"node": "n1", "job": "9"}}, words)
+        for code, words in (
+            (CauseCode.HOST_RESTARTED, "n1 was started again, or replaced, and it left no exit record"),
+            (
+                CauseCode.DRIVER_JOB_ENDED,
+                "Slurm job 9, in which it ran on n1, has ended, and it left no exit record",
+            ),
+            (CauseCode.HOST_GONE, "its host n1 is gone, by command"),
+        )
+    ),
+    (
+        Cause(CauseCode.JOB_COMPLETING, job="9", node="n1"),
+        {"cause_code": "job_completing", "cause_fields": {"node": "n1", "job": "9"}},
+        "job 9 does not leave the state COMPLETING on n1, and it left no exit record",
+    ),
+    (
+        Cause(CauseCode.JOB_RUNAWAY, job="9"),
+        {"cause_code": "job_runaway", "cause_fields": {"job": "9"}},
+        "squeue no longer knows job 9, accounting shows it active, and it left no exit record",
+    ),
     (Cause(CauseCode.PARENT_FAILED), {"cause_code": "parent_failed"}, "taken out of Slurm: a parent failed"),
     (
         Cause(CauseCode.HELD, allocation="1-1"),
@@ -134,6 +155,16 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
             (CauseCode.ALLOCATION_FAILED, "allocation_failed", "allocation 9 failed (n1)"),
             (CauseCode.ALLOCATION_LEADER_ENDED, "allocation_leader_ended", "the leader in allocation 9 ended"),
             (CauseCode.ALLOCATION_UNKNOWN, "allocation_unknown", "Slurm no longer knows allocation 9"),
+            (
+                CauseCode.ALLOCATION_COMPLETING,
+                "allocation_completing",
+                "allocation 9 does not leave the state COMPLETING",
+            ),
+            (
+                CauseCode.ALLOCATION_RUNAWAY,
+                "allocation_runaway",
+                "squeue no longer knows allocation 9, accounting shows it active",
+            ),
             (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime does not fit into what is left of allocation 9"),
             (
                 CauseCode.NO_PYTHON,

@@ -21,6 +21,7 @@ from tests.plans import plan, step
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
 AHEAD = Path(__file__).with_name("journal_v1_ahead.jsonl")  # arrays, and what is bound to them
 AGAIN = Path(__file__).with_name("journal_v1_again.jsonl")  # what is tried again by itself, marks, hooks
+REOPENED = Path(__file__).with_name("journal_v1_reopened.jsonl")  # an attempt that counted as lost, and did run
 EXTENDED = Path(__file__).with_name("journal_v1_extended.jsonl")  # rows that were added
 PACKED = Path(__file__).with_name("journal_v1_packed.jsonl")  # allocations that instances share
 PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=True), rows={"X": [1, 2]})
@@ -118,10 +119,12 @@ def golden(path: Path) -> list[Event]:
 
 
 def test_golden_journal_has_one_of_each_type() -> None:
-    assert {event.kind for path in (GOLDEN, AHEAD, PACKED, AGAIN, EXTENDED) for event in golden(path)} == set(TYPES)
+    assert {event.kind for path in (GOLDEN, AHEAD, PACKED, AGAIN, REOPENED, EXTENDED) for event in golden(path)} == set(
+        TYPES
+    )
 
 
-@pytest.mark.parametrize("path", [GOLDEN, AHEAD, PACKED, AGAIN, EXTENDED], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [GOLDEN, AHEAD, PACKED, AGAIN, REOPENED, EXTENDED], ids=lambda path: path.stem)
 def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
     assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 
@@ -160,6 +163,15 @@ def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
         ("cancel", "done"),
         ("retry", "done"),
     ]
+
+
+def test_golden_journal_of_an_attempt_found_again_replays_to_its_true_end() -> None:
+    state = StudyState(plan(step("a"), step("b", "a")))
+    for event in golden(REOPENED):
+        state.apply(event)
+    assert [status.value for status in state.status] == ["finished", "ready"]
+    (found,) = state.attempts[0]
+    assert (found.job, found.ended_as, found.exit_code, found.cause) == ("101", None, 0, None)
 
 
 def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None:

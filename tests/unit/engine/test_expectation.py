@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.engine.expectation import Expectation, Expectations
+from mtui.core.engine.expectation import Expectation, Expectations, PolledTime
 from mtui.core.engine.slurm_answers import Awaited
 
 
@@ -28,6 +28,7 @@ def test_verdict_wants_a_poll_and_a_report_does_not() -> None:
 def test_what_is_awaited_expires_at_its_deadline() -> None:
     expectations = awaiting(Awaited.REPORT, 5.0)
     assert expectations.deadline() == 5.0
+    assert awaiting(Awaited.VERDICT, 5.0).deadline() is None, "polls decide about it"
     assert (expectations.expired(4.9), expectations.expired(5.0)) == ([], [3])
     assert expectations.doubtful() == {3}
 
@@ -55,7 +56,7 @@ def test_requests_to_end_jobs_are_forgotten_by_their_time() -> None:
 def test_instance_is_doubtful_by_each_reason_alone() -> None:
     reasons = (
         Expectation(awaited=Awaited.VERDICT),
-        Expectation(missing_since=0.0),
+        Expectation(polled=PolledTime()),
         Expectation(never_satisfied=True),
         Expectation(unconfirmed=True),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mtui.core.engine.job_observer import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
+from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, VERDICT_WAIT
+from mtui.core.engine.slurm_answers import Accounting
 from mtui.core.engine.status import Status
 from tests.unit.engine.observing import end, local, over, running
 from tests.unit.engine.script import attempt, cancel, ended, intend, retry, submitted
@@ -16,8 +17,8 @@ def test_end_that_was_asked_for_is_a_cancellation() -> None:
     watched = running()
     watched.take([cancel(0)])
     watched.report("exit", code=143, signal="TERM")
-    watched.pass_time(VERDICT_WAIT)
-    assert end(watched.tick()) == (Status.CANCELLED, 143, "by command")
+    watched.pass_time(1)
+    assert end(watched.look_for(VERDICT_WAIT)) == (Status.CANCELLED, 143, "by command")
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED, Status.TIMED_OUT])
@@ -95,8 +96,8 @@ def test_nothing_is_kept_of_what_is_over() -> None:
 
 def test_end_that_came_of_a_deadline_is_told_once_even_if_it_cannot_be_applied() -> None:
     watched = running()
-    watched.report("exit", code=3)
-    watched.pass_time(VERDICT_WAIT)
+    watched.look({"7": over(Status.FAILED, code=3)})
+    watched.pass_time(REPORT_WAIT)
 
     first = watched.observer.tick(1.0, watched.now)
     second = watched.observer.tick(1.0, watched.now)
@@ -110,7 +111,7 @@ def test_end_that_slurm_showed_is_not_told_again_at_the_deadline() -> None:
     watched.pass_time(1)
 
     shown = watched.observer.apply_poll(
-        lambda *_: over(Status.FAILED, code=3), lambda _: "", watched.now, 1.0, watched.now, True
+        lambda *_: over(Status.FAILED, code=3), lambda _: "", watched.now, 1.0, watched.now, Accounting.ANSWERED
     )
     watched.pass_time(VERDICT_WAIT)
 

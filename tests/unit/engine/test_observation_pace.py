@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.engine.script import Watched, intend, started, submitted
@@ -19,7 +19,7 @@ def polled(watched: Watched, status: Status, reason: str, at: float) -> list[ev.
     seen = {"7": SeenJob(status, ended=False, reason=reason)}
     return watched.take(
         watched.observer.apply_poll(
-            lambda own: seen.get(own.job), lambda _: "", watched.now + at, at, watched.now + at, accounting=True
+            lambda own: seen.get(own.job), lambda _: "", watched.now + at, at, watched.now + at, Accounting.ANSWERED
         )
     )
 

@@ -85,9 +85,7 @@ def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_anew(view: SeenJob) 
 
 def test_bound_job_that_slurm_forgot_is_to_be_bound_anew() -> None:
     watched = bound()
-    watched.look({"10": PENDING})
-    watched.pass_time(LOST_WAIT - 1)
-    assert watched.look({"10": PENDING}) == []
+    watched.look_for(LOST_WAIT - 1, {"10": PENDING})
     assert watched.observer.never() == set()
     watched.pass_time(1)
     assert watched.look({"10": PENDING}) == []
@@ -113,9 +111,8 @@ def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:
 @pytest.mark.parametrize("view", [GONE, over(Status.CANCELLED, node=""), None], ids=["never", "no reason", "forgotten"])
 def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: SeenJob | None) -> None:
     watched = bound(cancel(1))
-    for _ in range(2):
-        watched.look({"10": PENDING} if view is None else {"10": PENDING, "11": view})
-        watched.pass_time(LOST_WAIT)
+    watched.look_for(LOST_WAIT, {"10": PENDING} if view is None else {"10": PENDING, "11": view})
+    watched.pass_time(LOST_WAIT)
     watched.tick()
     assert (words(watched.state), watched.observer.never()) == ("pending, cancelled", set())
 
@@ -162,8 +159,8 @@ def test_instance_is_in_doubt_from_the_first_sign_of_its_end_to_the_last() -> No
     assert watched.observer.doubtful() == set()
     watched.report("exit", 0, job="10", code=3)
     assert watched.observer.doubtful() == {0}
-    watched.pass_time(VERDICT_WAIT)
-    watched.tick()
+    watched.pass_time(1)
+    watched.look_for(VERDICT_WAIT, {"10": RUNNING, "11": PENDING})
     assert watched.observer.doubtful() == set()
 
 
@@ -220,13 +217,12 @@ def test_array_that_nobody_has_seen_is_missed_but_for_what_has_spoken(spoke: Seq
     watched = unclear_array()
     for index in spoke:
         watched.report("exit", index, job=f"50_{index}")
-    watched.pass_time(UNCLEAR_WAIT)
     told = watched.look({})
     if spoke:
         assert kinds(told) == ["submitted"]
         assert words(watched.state) == "finished, pending"
     else:
-        assert kinds(told) == ["submit_missed"]
+        assert kinds(watched.look_for(UNCLEAR_WAIT)) == ["submit_missed"]
         assert words(watched.state) == "ready, ready"
 
 

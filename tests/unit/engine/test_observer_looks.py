@@ -7,7 +7,7 @@ import pytest
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
-from mtui.core.engine.slurm_answers import SeenJob
+from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.status import Status
 from tests.unit.engine.observing import ONE, PENDING, RUNNING, TWO, end, kinds, over, pending, running
 from tests.unit.engine.script import Watched, at, cancel, intend, submitted, unclear
@@ -160,7 +160,11 @@ def test_word_of_the_job_that_comes_after_slurms_end_waits_for_its_cause_once_mo
 def test_job_that_is_missing_for_long_is_lost() -> None:
     watched = running()
     assert watched.look({}) == []
-    watched.pass_time(LOST_WAIT - 1)
+    watched.pass_time(LOST_WAIT / 2)
+    (noted,) = watched.look({})
+    assert isinstance(noted, ev.Observed)
+    assert (noted.status, noted.reason) == (Status.RUNNING, "squeue and accounting do not show it")
+    watched.pass_time(LOST_WAIT / 2 - 1)
     assert watched.look({}) == []
     watched.pass_time(1)
     status, code, cause = end(watched.look({}))
@@ -170,9 +174,8 @@ def test_job_that_is_missing_for_long_is_lost() -> None:
 
 def test_lost_job_is_told_without_accounting_too() -> None:
     watched = running()
-    watched.look({}, accounting=False)
-    watched.pass_time(LOST_WAIT)
-    assert "squeue no longer knows job 7" in end(watched.look({}, accounting=False))[2]
+    lost = watched.look_for(LOST_WAIT, {}, accounting=Accounting.ABSENT)
+    assert "squeue no longer knows job 7" in end(lost)[2]
 
 
 @pytest.mark.parametrize("taken_up", [False, True])
@@ -184,7 +187,10 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
         watched.observer.resume(watched.now)
     assert watched.observer.wants_poll
     assert (
-        watched.observer.apply_poll(lambda *_: None, lambda _: "", watched.now - 1, 1.0, watched.now, True) == []
+        watched.observer.apply_poll(
+            lambda *_: None, lambda _: "", watched.now - 1, 1.0, watched.now, Accounting.ANSWERED
+        )
+        == []
     )  # too old
     watched.pass_time(1)
     assert end(watched.look({})) == (Status.CANCELLED, None, "by command")
@@ -211,9 +217,7 @@ def test_slurm_is_not_asked_without_end_for_a_job_that_does_not_go_away() -> Non
 @pytest.mark.parametrize(("job", "began", "told"), [("7_1", False, True), ("7_1", True, False), ("7", False, False)])
 def test_waiting_task_of_an_array_that_slurm_forgot_may_have_been_cancelled(job: str, began: bool, told: bool) -> None:
     watched = running(job) if began else pending(job)
-    watched.look({})
-    watched.pass_time(LOST_WAIT)
-    status, _, cause = end(watched.look({}))
+    status, _, cause = end(watched.look_for(LOST_WAIT, {}))
     assert status is Status.LOST
     assert ("cancelled before they begin" in cause) is told
 
@@ -229,18 +233,15 @@ def test_sign_of_life_ends_the_wait_for_a_missing_job(sign: str) -> None:
         watched.report("start")
     watched.pass_time(LOST_WAIT / 2)
     assert watched.look({}) == []
-    watched.pass_time(LOST_WAIT)
-    assert end(watched.look({}))[0] is Status.LOST
+    assert end(watched.look_for(LOST_WAIT, {}))[0] is Status.LOST
 
 
 def test_job_that_reported_its_end_is_not_lost_however_long_slurm_does_not_know_it() -> None:
     watched = running()
     watched.look({})
     watched.report("exit", code=3)
-    watched.pass_time(VERDICT_WAIT - 1)
-    assert watched.look({}) == []
-    watched.pass_time(1)
-    assert end(watched.tick())[0] is Status.FAILED
+    watched.pass_time(LOST_WAIT)
+    assert end(watched.look_for(VERDICT_WAIT, {}))[0] is Status.FAILED
 
 
 def test_jobs_are_told_apart() -> None:
@@ -274,18 +275,21 @@ def test_unclear_submission_is_found_by_its_name() -> None:
 
 def test_unclear_submission_that_stays_unseen_long_enough_is_missed() -> None:
     watched = doubtful()
-    begun = watched.now - 1
-    watched.pass_time(UNCLEAR_WAIT)
-    # It has to be looked for after that time: Slurm may take a request late.
-    assert watched.look({}, asked=begun + UNCLEAR_WAIT - 0.1) == []
-    assert kinds(watched.look({}, asked=begun + UNCLEAR_WAIT)) == ["submit_missed"]
+    assert watched.look({}) == []
+    watched.pass_time(UNCLEAR_WAIT / 2)
+    assert watched.look({}) == []
+    watched.pass_time(UNCLEAR_WAIT / 2 - 0.1)
+    assert watched.look({}) == []
+    watched.pass_time(0.1)
+    assert kinds(watched.look({})) == ["submit_missed"]
     assert watched.state.status[0] is Status.READY
     assert watched.look({}) == []
 
 
 def test_doubt_counts_from_its_beginning() -> None:
     watched = doubtful()
-    watched.pass_time(UNCLEAR_WAIT)
+    watched.look_for(UNCLEAR_WAIT / 2)
+    watched.pass_time(UNCLEAR_WAIT / 2)
     watched.observer.note_unclear("s", watched.now)
     assert kinds(watched.look({})) == ["submit_missed"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.job_observer import REPORT_WAIT, VERDICT_WAIT, SeenJob
+from mtui.core.engine.expectation import REPORT_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_reports import StartReport
+from mtui.core.engine.slurm_answers import SeenJob
 from mtui.core.engine.status import Status
 from tests.unit.engine.observing import ONE, RUNNING, TWO, end, kinds, local, over, pending, running
 from tests.unit.engine.script import Watched, attempt, ended, intend, missed, ready, retry, submitted, unclear
@@ -71,12 +72,12 @@ def test_script_that_took_a_signal_and_ended_well_has_finished() -> None:
 def test_exit_code_tells_if_slurm_has_no_verdict_in_time(code: int, status: Status, cause: str) -> None:
     watched = running()
     watched.report("exit", code=code, signal="USR1")
-    assert watched.observer.deadline() == watched.now + VERDICT_WAIT
-    watched.pass_time(VERDICT_WAIT - 0.1)
-    assert watched.tick() == []
-    watched.pass_time(0.1)
-    assert end(watched.tick()) == (status, code, cause)
-    assert watched.observer.deadline() is None
+    watched.pass_time(1)
+    watched.look({"7": RUNNING})
+    watched.pass_time(VERDICT_WAIT / 2)
+    assert watched.look({"7": RUNNING}) == []
+    watched.pass_time(VERDICT_WAIT / 2)
+    assert end(watched.look({"7": RUNNING})) == (status, code, cause)
 
 
 def test_slurm_that_still_shows_the_job_running_has_no_verdict_yet() -> None:
@@ -92,9 +93,8 @@ def test_cleaning_up_of_slurm_is_waited_for() -> None:
     watched = running()
     watched.report("exit", code=137)
     for _ in range(5):
-        watched.pass_time(VERDICT_WAIT - 1)
+        watched.pass_time(VERDICT_WAIT)
         assert watched.look({"7": SeenJob(Status.COMPLETING, ended=False)}) == []
-        assert watched.tick() == []
     watched.pass_time(1)
     assert end(watched.look({"7": over(Status.OUT_OF_MEMORY)}))[0] is Status.OUT_OF_MEMORY
 
@@ -106,8 +106,8 @@ def test_what_kept_the_script_from_running_is_the_cause() -> None:
     assert end(watched.look({"7": over(Status.FAILED)})) == (Status.FAILED, 72, "the workspace is not there")
     watched = pending()
     watched.report("exit", code=72, error="the workspace is not there")
-    watched.pass_time(VERDICT_WAIT)
-    assert end(watched.tick()) == (Status.FAILED, 72, "the workspace is not there")
+    watched.pass_time(1)
+    assert end(watched.look_for(VERDICT_WAIT)) == (Status.FAILED, 72, "the workspace is not there")
 
 
 def test_exit_says_what_a_start_that_was_lost_would_have_said() -> None:
@@ -123,8 +123,8 @@ def test_verdicts_are_waited_for_after_a_change_of_driver() -> None:
     successor.take(watched.told)
     successor.observer.resume(successor.now)
     assert successor.observer.wants_poll
-    successor.pass_time(VERDICT_WAIT)
-    assert end(successor.tick()) == (Status.FAILED, 3, "exit code 3 on n1")
+    successor.pass_time(1)
+    assert end(successor.look_for(VERDICT_WAIT)) == (Status.FAILED, 3, "exit code 3 on n1")
 
 
 @pytest.mark.parametrize("kind", ["start", "exit", "twin"])

@@ -7,6 +7,7 @@ import pytest
 from mtui.core.engine.expectation import REPORT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
+from mtui.core.engine.slurm_answers import Accounting
 from mtui.core.engine.status import Status
 from tests.unit.engine.observing import ONE, over
 from tests.unit.engine.script import intend, started, state_of, submitted
@@ -41,7 +42,9 @@ def test_event_has_the_time_of_its_report(report: JobReport, written_at: float, 
 
 def test_report_of_the_end_is_not_awaited_once_it_has_come() -> None:
     observer = JobObserver(state_of(ONE, intend("s", (0, 1)), submitted("s", "7"), started(0)))
-    assert observer.apply_poll(lambda *_: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, True) == []
+    assert (
+        observer.apply_poll(lambda *_: over(Status.FAILED), lambda _: "", 4.0, READ_AT, 5.0, Accounting.ANSWERED) == []
+    )
     assert observer.deadline() == 5.0 + REPORT_WAIT
 
     observer.apply_report(ExitReport(0, 1, "7", "n1"), READ_AT, 6.0)

@@ -21,6 +21,7 @@ def drop(folder: Path, *names: str) -> None:
 def test_starts_come_before_exits_whatever_their_instances(tmp_path: Path) -> None:
     drop(tmp_path, "0.1.exit.5", "9.1.start.6", "10.2.twin.8", "0.1.start.5", "9.1.exit.6")
     names = list_records(tmp_path)
+    assert names is not None
     assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
     assert [".exit." in name for name in names] == [False, False, False, True, True]
 
@@ -38,8 +39,8 @@ def test_files_that_no_job_dropped_are_passed_over(tmp_path: Path, name: str) ->
     assert list_records(tmp_path) == ["0.1.exit.5"]
 
 
-def test_missing_spool_holds_nothing(tmp_path: Path) -> None:
-    assert list_records(tmp_path / "gone") == []
+def test_missing_spool_is_not_an_empty_one(tmp_path: Path) -> None:
+    assert list_records(tmp_path / "gone") is None
 
 
 def line(**more: object) -> str:

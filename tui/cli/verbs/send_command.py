@@ -51,7 +51,7 @@ _SEEN = "seen"  # the driver read it, but did not carry it out in time
 _DECLINED = "declined"  # by the user, when asked for confirmation
 _SENT = ("done", _WAITING)  # the outcomes that count as success
 
-_CHANGES = (ev.Held, ev.Released, ev.Retried, ev.CancelRequested, ev.Marked)
+_CHANGES = (ev.Held, ev.Released, ev.Retried, ev.CancelRequested, ev.Marked, ev.Ended)
 
 
 def send_and_print(
@@ -113,7 +113,9 @@ def _send(
             raise UsageError(refusal.message, refusal.hint)
     if ask and not _agreed(verb, len(indices), state.plan.name, ask):
         return Answer(_DECLINED, "", len(indices))
-    if verb in commands.TARGETED and not drives(directory) and not inbox.pending_commands(directory.inbox):
+    # The host of the last driver does not matter for --host-gone: that of the next one does.
+    is_known = verb in commands.TARGETED and commands.HOST_GONE not in options
+    if is_known and not drives(directory) and not inbox.pending_commands(directory.inbox):
         last = commands.apply_command(
             state, commands.CommandRequest("", verb, targets, tuple(options.items())), time.time()
         )[-1]

@@ -23,7 +23,7 @@ def _ours(arguments: argparse.Namespace, verb: str = "") -> StudyDirectory:
 
 
 def order(arguments: argparse.Namespace) -> int:
-    from ....core.engine.commands import ALL, FAILED
+    from ....core.engine.commands import ALL, FAILED, HOST_GONE
     from .send_command import send_and_print
 
     whole = not arguments.targets
@@ -32,6 +32,8 @@ def order(arguments: argparse.Namespace) -> int:
     options = _changes(arguments.changes)
     if arguments.restart:
         options["restart"] = "true"
+    if arguments.host_gone:
+        options[HOST_GONE] = "true"
     if arguments.because:
         options["reason"] = arguments.because
     return send_and_print(_ours(arguments), arguments.verb, targets, options, yes=not ask, as_json=arguments.json)

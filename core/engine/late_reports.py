@@ -1,0 +1,19 @@
+"""Reports of attempts that are over."""
+
+from __future__ import annotations
+
+from . import events as ev
+from .job_reports import ExitReport, JobReport
+from .state import StudyState
+from .status import Status
+
+
+def late_report(state: StudyState, report: JobReport, at: float) -> list[ev.Event]:
+    """Return what the journal keeps of a report that changes nothing: the true end of an attempt counted as lost."""
+    attempts = state.attempts.get(report.instance, [])
+    lost = any(each.number == report.attempt and each.ended_as is Status.LOST for each in attempts)
+    if not lost or not isinstance(report, ExitReport):
+        return []
+    name = state.plan.instances[report.instance].name
+    message = f"attempt {report.attempt} of {name}, which counts as lost, ended with exit code {report.code}"
+    return [ev.Anomaly(at=at, message=f"{message} (job {report.job})")]
