@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..debug_log import get_logger
@@ -97,6 +97,9 @@ class DelayedInstances:
     def forget(self, index: int) -> None:
         """Drop the delay of an instance: its files are written."""
         self._failures.pop(index, None)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(list(self._failures))
 
     def now(self) -> set[int]:
         """Return the instances that must not be started yet."""

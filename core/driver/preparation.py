@@ -57,6 +57,12 @@ def note_prepared(context: DriverContext, members: Sequence[int]) -> None:
         context.errors.worked(_what(context, index))
 
 
+def forget_settled(context: DriverContext) -> None:
+    """Forget delayed instances that were cancelled, held, marked or blocked meanwhile."""
+    waiting = (Status.READY, Status.WAITING, Status.SUBMITTING)
+    note_prepared(context, [index for index in context.delayed if context.state.status[index] not in waiting])
+
+
 def put_off_unprepared(context: DriverContext, submission: str, backend: str, answer: Unprepared) -> None:
     """Put the submission off. Its failed members are delayed, or fail; the others can be submitted at once."""
     at = time.time()

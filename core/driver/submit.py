@@ -23,7 +23,7 @@ from .earlier_attempts import may_submit
 from .effects import Effect
 from .io_errors import Backoff
 from .part import DriverPart
-from .preparation import Unprepared, note_prepared, prepare_members, put_off_unprepared
+from .preparation import Unprepared, forget_settled, note_prepared, prepare_members, put_off_unprepared
 from .submit_reasons import why_no_job, why_no_local_step
 
 _log = get_logger(__name__)
@@ -97,6 +97,7 @@ class Submitter(DriverPart):
     def step(self) -> None:
         """Start as much as policy and limits allow."""
         context, state = self._context, self._context.state
+        forget_settled(context)
         is_open = time.monotonic() >= self._local_closed_until
         starts = (
             [PlannedSubmission((index,)) for index in next_local(state, context.limits, context.delayed.now())]
