@@ -279,6 +279,7 @@ class Slurm:
             "squeue",
             f"--user={user_name()}",
             "--noheader",
+            "--all",  # also jobs in hidden partitions: else only accounting would show them
             "--states=all",
             f"--format={SQUEUE_FORMAT}",
         ]

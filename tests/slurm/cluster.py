@@ -13,6 +13,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -147,6 +148,16 @@ class Cluster:
         """Start slurmctld and wait until it answers."""
         self._order("slurmctld")
         self._wait_for("scontrol", "ping")
+
+    def lose_state(self) -> None:
+        """Kill slurmctld and delete its state: it knows no job any more, and its ids begin at 1 again."""
+        if pid := self._controller():
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not self._controller(), 30, "slurmctld ended")
+        for path in (self.folder / "state").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.start_controller()
+        self.wait_healthy()
 
     def pause_controller(self) -> None:
         """Make slurmctld hang: it accepts connections and never answers."""
