@@ -37,6 +37,7 @@ class PresumedEnds(DriverPart):
             claims, name = self._context.directory.claims, attempt_name(end.instance, end.attempt)
             try:
                 is_revoked = claims.revoke(name)
+                claims.sync()
             except OSError as error:
                 _log.warning("a claim cannot be revoked: %s", error)
                 continue
