@@ -14,7 +14,8 @@ from .context import DriverContext
 from .effects import Effect
 from .part import DriverPart
 
-_TRY_AGAIN = 5.0  # seconds until a rejected scancel is repeated
+_TRY_AGAIN = 5.0  # seconds until a rejected scancel is repeated; doubled for each further rejection
+_TRY_AGAIN_MOST = 60.0
 _ORPHAN_TRIES = 6
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
@@ -29,6 +30,8 @@ class Canceller(DriverPart):
         self._orphans: dict[JobIdentity, int] = {}  # jobs to cancel -> tries left
         self._orphans_due = 0.0
         self._closed_until = 0.0
+        self._try_again_after = _TRY_AGAIN
+        self._rejection = ""  # the last message, until a request is accepted
         self._kill_at: dict[int, float] = {}
 
     def due(self) -> float | None:
@@ -126,9 +129,13 @@ class Canceller(DriverPart):
         members = [index for index, number in attempts.items() if self._last(index).number == number]
         now = time.monotonic()
         if message:
-            self._closed_until = now + _TRY_AGAIN
-            self._context.emit(ev.CancelFailed(at=time.time(), message=message))
+            self._closed_until = now + self._try_again_after
+            self._try_again_after = min(2 * self._try_again_after, _TRY_AGAIN_MOST)
+            if message != self._rejection:
+                self._rejection = message
+                self._context.emit(ev.CancelFailed(at=time.time(), message=message))
             return
+        self._try_again_after, self._rejection = _TRY_AGAIN, ""
         self._context.emit(ev.CancelSent(at=time.time(), instances=tuple(members)))
         for index in members:
             if not self._last(index).in_queue:

@@ -13,6 +13,8 @@ from .context import DriverContext
 from .crash_points import crash_point
 from .part import DriverPart
 
+_CARRY_OUT_FOR = 2.0  # seconds in one turn, so that the heartbeat and reports are not held up
+
 
 class CommandRunner(DriverPart):
     """The part of a driver that carries out commands.
@@ -23,11 +25,19 @@ class CommandRunner(DriverPart):
     def __init__(self, context: DriverContext, own: Mapping[str, Callable[[], None]]) -> None:
         self._context = context
         self._own = own
+        self.is_behind = False  # commands are left for the next turn
+
+    def due(self) -> float | None:
+        return 0.0 if self.is_behind else None
 
     def step(self) -> None:
-        """Carry out every pending command, in the order in which they were sent."""
-        context = self._context
+        """Carry out the pending commands, in the order in which they were sent; very many in several turns."""
+        context, started = self._context, time.monotonic()
+        self.is_behind = False
         for path in inbox.pending_commands(context.directory.inbox):
+            if time.monotonic() - started >= _CARRY_OUT_FOR:
+                self.is_behind = True
+                return
             request = inbox.read_command(path)
             if request is None:
                 continue

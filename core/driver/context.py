@@ -74,8 +74,7 @@ class DriverContext:
         self.slurm = slurm
         self.cluster = cluster
         self.local = local
-        claims = directory.claims
-        self.observer = JobObserver(self.state, lambda index, number: claims.is_taken(attempt_name(index, number)))
+        self.observer = JobObserver(self.state, self._is_claimed)
         self.errors = IoErrors(log.emit)
         self.delayed = DelayedInstances()
         self.effects = Effects(log.emit, log.when_durable, self.post, lambda: lease.is_fresh)
@@ -86,6 +85,10 @@ class DriverContext:
         self._closed = False
         self._submissions = 0
         log.subscribe(self._update_observer)
+
+    def _is_claimed(self, index: int, number: int) -> bool:
+        self.log.renew()  # a poll may ask this for every job
+        return self.directory.claims.is_taken(attempt_name(index, number))
 
     # --- settings
 

@@ -54,11 +54,12 @@ _EXTENDED = "extended"
 BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
-_CHECKPOINT_EVERY = 20_000  # events: the most that another reader has to replay
+_CHECKPOINT_EVERY = 20_000  # events: the least between two checkpoints while a driver drives
 _RECOVER = "read what happened before"
 _WATCH = "watch for reports"
 _WRITE_STATUS = "write status.csv"
 _WRITE_CHECKPOINT = "write the checkpoint"
+_CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -162,7 +163,7 @@ class Driver:
                 if not (only_commands or self._stopping) and (reason := loop.own_allocation.why_exhausted()):
                     exhausted = reason
                     self._stop(reason)
-                outcome = self._outcome(only_commands)
+                outcome = self._outcome(only_commands, is_behind=loop.is_behind)
                 if outcome and not context.effects.under_way and not log.is_waiting:
                     if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()
@@ -190,9 +191,11 @@ class Driver:
                 "nothing is lost: start mtui on it again when it can be written",
             )
 
-    def _outcome(self, only_commands: bool) -> str:
-        """Return why to end now; empty if there is no reason."""
+    def _outcome(self, only_commands: bool, *, is_behind: bool) -> str:
+        """Return why to end now; empty if there is no reason. `is_behind`: commands or reports are left to be read."""
         state = self.state
+        if is_behind and not (self._stopping or self._detaching):
+            return ""
         if state.is_over and not self._extended:
             return state.outcome
         if self._extended and not only_commands:
@@ -230,10 +233,11 @@ class Driver:
             self._wait_to_decide(context, loop)
 
     def _wait(self, due: float) -> None:
-        """Sleep until something is posted or until `due` (monotonic); then make all posted calls."""
+        """Sleep until something is posted or until `due` (monotonic); then make the posted calls, for a while."""
         with suppress(queue.Empty):
             self._calls.get(timeout=max(0.0, due - time.monotonic()))()
-            while True:
+            until = time.monotonic() + _CALLS_FOR
+            while time.monotonic() < until:
                 self._calls.get_nowait()()
 
     # --- posted calls
@@ -309,8 +313,10 @@ class _Loop:
         self._host_loss = host_loss = HostLoss(context, collector)
         # First: without the lease nothing may be done.
         self._keeper = LeaseKeeper(context.lease, context.log, context.errors, context.directory.root)
+        context.log.renew = self._keeper.renew
+        self._commands = CommandRunner(context, own_commands)
         self._always: list[tuple[str, DriverPart]] = [
-            ("read commands", CommandRunner(context, own_commands)),  # before decisions: what is cancelled never starts
+            ("read commands", self._commands),  # before decisions: what is cancelled never starts
             ("read reports", collector),
             ("poll Slurm", poller),  # after the collector: a job whose end was collected is not polled
             ("track allocations", tracker),
@@ -318,7 +324,8 @@ class _Loop:
             ("cancel in allocations", PackedCanceller(context)),
             ("use this allocation", own_allocation),  # after the tracker: the leader's records show how it ended
             ("find lost hosts", host_loss),
-            ("presume ends", PresumedEnds(context, canceller)),  # after poller and collector: it follows from answers
+            # After poller and collector, whose answers they follow from.
+            ("end what is lost", PresumedEnds(context, canceller)),
             # Before the canceller: what began too early to be withdrawn is cancelled.
             ("withdraw jobs", Withdrawer(context, canceller)),
             ("cancel jobs", canceller),  # after all parts that request cancellations: they are sent in the same turn
@@ -364,6 +371,11 @@ class _Loop:
         times = [errors.until(what) for what in (WRITE_JOURNAL, _RECOVER) if errors.is_failing(what)]
         return min([*times, self._keeper.due() or 0.0])
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether commands or reports were left for the next turn."""
+        return self._commands.is_behind or self.collector.is_behind
+
     def step_always(self) -> None:
         """Apply what happened, and carry out what has to be ended."""
         self._step(self._always)
@@ -397,16 +409,16 @@ class _Loop:
         if time.monotonic() >= self._context.errors.until(_WRITE_STATUS):
             self._try(_WRITE_STATUS, self._status.step)
         self._context.log.flush()
-        self._save_checkpoint(_CHECKPOINT_EVERY)
+        self._save_checkpoint()
 
     def conclude(self) -> None:
         """Write what is left when the driver ends."""
         self.collector.remove_journalled(always=True)
         self._try(_WRITE_STATUS, self._status.write)
 
-    def _save_checkpoint(self, at_least: int) -> None:
+    def _save_checkpoint(self) -> None:
         log = self._context.log
-        log.save_checkpoint(at_least)
+        log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True)
         if log.checkpoint_error:
             self._context.errors.failed(_WRITE_CHECKPOINT, log.checkpoint_error, self._context.directory.checkpoint)
             log.checkpoint_error = None

@@ -19,6 +19,8 @@ from ..store.study_file import StudyFile
 
 _log = get_logger(__name__)
 
+_RENEW_EVERY = 500  # events between two checks of the lease, while a part emits very many
+
 
 class Listener(Protocol):
     """Is called with every event after it was applied, on the loop thread."""
@@ -56,7 +58,9 @@ class EventLog:
         self._study = study
         self._listener = listener
         self._subscribers: list[Subscriber] = []
+        self.renew: Callable[[], object] = lambda: None  # renews the lease if that is due; called during long work
         self._journal = Journal(directory.journal, epoch)
+        self._checkpoint_due = 0  # bytes of the journal's segment
         self._may_act = may_act
         self._waiting: list[Callable[[], None]] = []  # what may be done once the journal is on the disk
         self.error: OSError | None = None  # why the journal cannot be written
@@ -89,6 +93,8 @@ class EventLog:
             self._listener(event, self.state)
         except OSError as error:  # its output cannot be written
             _log.warning("an event cannot be shown: %s", error)
+        if self.count % _RENEW_EVERY == 0:
+            self.renew()
 
     def emit_all(self, events: Iterable[ev.Event]) -> None:
         for event in events:
@@ -134,14 +140,19 @@ class EventLog:
                 self.error = error
         return self.error is None
 
-    def save_checkpoint(self, at_least: int) -> None:
-        """Write a checkpoint if there are `at_least` events since the last one."""
-        if self._unsaved < at_least or not self.sync():
+    def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> None:
+        """Write a checkpoint if there are `at_least` events since the last one.
+
+        `spaced`: and if these take as many bytes as the last checkpoint, so that all checkpoints together cost no more
+        than the journal.
+        """
+        if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due) or not self.sync():
             return
         self._unsaved = 0
         read = {**self._read, self._journal.path.name: self._journal.size}
         try:
             write_checkpoint(self._directory, self._study, self.state, read)
+            self._checkpoint_due = self._journal.size + self._directory.checkpoint.stat().st_size
             self.checkpoint_error = None
         except OSError as error:  # a checkpoint only saves time
             _log.warning("no checkpoint: %s", error)

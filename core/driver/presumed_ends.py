@@ -30,12 +30,14 @@ class PresumedEnds(DriverPart):
         """Take the claims of all attempts that are presumed over. One that cannot be taken now is presumed again."""
         state = self._context.state
         for end in self._context.observer.take_presumed_ends():
+            self._context.log.renew()
             last = state.attempts[end.instance][-1]
             if last.number != end.attempt or last.ended_at:
                 continue
             claims, name = self._context.directory.claims, attempt_name(end.instance, end.attempt)
             try:
                 is_revoked = claims.revoke(name)
+                claims.sync()
             except OSError as error:
                 _log.warning("a claim cannot be revoked: %s", error)
                 continue

@@ -27,7 +27,8 @@ def recover_study(
     """
     restore_files(context)  # first: a job of the study may begin at any moment
     tracker.recover()
-    collector.read_spool()
+    while not collector.read_spool() and collector.is_behind:
+        context.log.renew()
     _recover_submissions(context)
     host_loss.begin()
     context.observer.resume(time.monotonic())

@@ -29,7 +29,8 @@ from .submit_reasons import why_no_job, why_no_local_step
 _log = get_logger(__name__)
 
 _SUBMITTERS = 4  # sbatch calls at a time: more gain little and burden a busy controller
-_DEFER_WAIT = 30.0  # seconds until Slurm is tried again, unless a job ends before
+_DEFER_WAIT = 30.0  # seconds until Slurm is tried again, unless a job ends before; doubled for each further deferral
+_DEFER_MOST = 300.0
 _LOCAL_PAUSE = 5.0  # seconds until a local step is tried again after this machine had no room for it
 _UNCLEAR_PAUSE = 1.0  # seconds without new submissions after an unclear answer
 _UNASKED = 4  # jobs that any site accepts, before its limits are known
@@ -64,6 +65,7 @@ class Submitter(DriverPart):
         self._limit_of = [self._limit_name(step) for step in range(len(context.plan.steps))]
         self._rests: dict[int, float] = {}  # until when a step gathers its instances
         self._ahead_due = 0.0
+        self._defer_wait = _DEFER_WAIT
         self._slurm_closed_until = 0.0  # monotonic: no submission to Slurm before
         self._pause = ""  # why submissions are paused
         self._local_closed_until = 0.0
@@ -347,6 +349,7 @@ class Submitter(DriverPart):
                 for index in members:
                     context.observer.note_heard(index, now)
                 if scheduled:
+                    self._defer_wait = _DEFER_WAIT
                     self._ahead_due = 0.0  # its children may follow
                     if limit in self._windows:
                         self._windows[limit].accepted(live)
@@ -356,8 +359,9 @@ class Submitter(DriverPart):
                     self._local_closed_until = now + _LOCAL_PAUSE
                 elif answer.limit and limit in self._windows:
                     self._windows[limit].refused(live, self._others(limit), now)
-                else:
-                    self._pause_slurm(_DEFER_WAIT, f"deferred: {answer.message}")
+                elif now >= self._slurm_closed_until:  # the first of the calls that were under way together
+                    self._pause_slurm(self._defer_wait, f"deferred: {answer.message}")
+                    self._defer_wait = min(2 * self._defer_wait, _DEFER_MOST)
             case Unclear():
                 self._pause_slurm(_UNCLEAR_PAUSE, f"the answer to a submission was unclear: {answer.message}")
                 context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))

@@ -52,6 +52,7 @@ class Withdrawer(DriverPart):
         began: list[int] = []
         try:
             for index in wanted:
+                context.log.renew()
                 if context.directory.claims.revoke(attempt_name(index, state.attempts[index][-1].number)):
                     taken.append(index)
                 else:

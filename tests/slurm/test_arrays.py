@@ -194,6 +194,32 @@ def test_bound_instance_is_held_and_released(slurm: Cluster, tmp_path: Path) -> 
     assert sorted(trace.read_text().split()) == ["b0", "b1", "c0", "c1"]
 
 
+def test_step_that_only_waits_for_ends_begins_without_a_driver_whatever_they_are(
+    slurm: Cluster, tmp_path: Path
+) -> None:
+    go, out = tmp_path / "go", tmp_path / "out"
+    steps = (
+        step("a", f"{wait_file(go)}; [ $(I) = 0 ]")
+        + step("all", "date")
+        + step("each", "date; true $(I)")
+        + "mtui: {steps: {all: {after: ['a_*']}, each: {after: [a]}}}\n"
+    )
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(2))
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("submitted", count=4)
+    first, *bound = calls(out)
+    driver.kill()
+    array = first.rpartition("-> ")[2]
+    found = sorted(option(call, "dependency") for call in bound)
+    assert found == [f"afterany:{array}", f"afterany:{array}_0", f"afterany:{array}_1"]
+    go.touch()
+    for place in ("all/all", "each/I.0/each_I.0", "each/I.1/each_I.1"):
+        wait_until(lambda place=place: (out / f"{place}.out").exists(), 60, f"{place} has run")
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == 2
+    expected = {"a_I.0": "finished", "a_I.1": "failed", "all": "finished"}
+    assert mtui.statuses(out) == {**expected, "each_I.0": "finished", "each_I.1": "finished"}
+
+
 def test_local_step_in_between_is_waited_for(slurm: Cluster, tmp_path: Path) -> None:
     go, out = tmp_path / "go", tmp_path / "out"
     steps = (

@@ -43,6 +43,7 @@ def return_instances(context: DriverContext, instances: Iterable[int], cause: Ca
     for index in instances:
         number = state.attempts[index][-1].number
         waits = index in state.live_packed and state.status[index] in NOT_BEGUN
+        context.log.renew()
         with suppress(OSError):  # disk full, or this one claim: the next try finds the revoked ones revoked
             if waits and context.directory.claims.revoke(attempt_name(index, number)):
                 returned.append((index, number))

@@ -278,6 +278,11 @@ class AllocationTracker(DriverPart):
         """Return what a driver revoked without journalling it: its leader will never start it."""
         state, claims = self._context.state, self._context.directory.claims
         waiting = [index for index in state.live_packed if state.status[index] in NOT_BEGUN]
-        numbered = [(index, state.attempts[index][-1].number) for index in sorted(waiting, reverse=True)]
-        if returned := tuple(attempt for attempt in numbered if claims.is_revoked(attempt_name(*attempt))):
-            self._context.emit(ev.Returned(at=at, members=returned, cause=Cause(CauseCode.REVOKED)))
+        returned: list[tuple[int, int]] = []
+        for index in sorted(waiting, reverse=True):
+            self._context.log.renew()
+            number = state.attempts[index][-1].number
+            if claims.is_revoked(attempt_name(index, number)):
+                returned.append((index, number))
+        if returned:
+            self._context.emit(ev.Returned(at=at, members=tuple(returned), cause=Cause(CauseCode.REVOKED)))

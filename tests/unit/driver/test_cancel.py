@@ -78,6 +78,29 @@ def test_request_that_slurm_does_not_take_is_sent_again_after_five_seconds(tmp_p
     part.close()
 
 
+def test_pauses_between_requests_that_slurm_does_not_take_grow_and_its_words_are_recorded_once(
+    tmp_path: Path, clock: Clock
+) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    context.submit(0)
+    context.emit(cancel(0))
+    context.fake_slurm.refusals = ["slurm is away"] * 8
+    part = Canceller(context)
+    pauses: list[float] = []
+    for _ in range(8):
+        part.step()
+        context.run_posted()
+        due = part.due()
+        assert due is not None
+        pauses.append(due - clock.now)
+        clock.pass_time(pauses[-1])
+    part.step()
+    context.run_posted()
+    part.close()
+    assert pauses == [5, 10, 20, 40, 60, 60, 60, 60]
+    assert (context.trace.count("cancel_failed"), context.trace[-1]) == (1, "cancel_sent")
+
+
 def test_local_step_that_ignores_term_is_killed_after_ten_seconds(tmp_path: Path, clock: Clock) -> None:
     context = FakeContext(tmp_path, step("a", local=True))
     context.submit(0, "4711", backend="local")

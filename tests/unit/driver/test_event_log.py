@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtui.core.driver.context import DriverContext
 from mtui.core.engine import events as ev
 from mtui.core.engine.status import Status
-from mtui.core.store.checkpoint import load_state
+from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import read_events
+from mtui.core.store.study_directory import StudyDirectory
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext
 from tests.unit.engine.script import ended, intend, refused, started
@@ -92,3 +94,25 @@ def test_call_that_is_posted_after_the_end_is_dropped(context: FakeContext) -> N
     context.close()
     context.run_posted()
     assert made == ["before"]
+
+
+def test_checkpoints_of_a_study_that_grows_cost_no_more_than_its_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(400)})
+    written: list[int] = []
+
+    def counted(directory: StudyDirectory, *words: Any) -> None:
+        write_checkpoint(directory, *words)
+        written.append(directory.checkpoint.stat().st_size)
+
+    monkeypatch.setattr("mtui.core.driver.event_log.write_checkpoint", counted)
+    for index in range(400):
+        context.emit(intend(f"s{index}", (index, 1)))
+        context.emit(refused(f"s{index}"))
+        context.log.save_checkpoint(2, spaced=True)
+    context.log.sync()
+
+    size = sum(path.stat().st_size for path in context.directory.journal.iterdir())
+    assert 5 < len(written) < 40
+    assert sum(written) < size + 2 * written[-1]

@@ -119,6 +119,21 @@ def test_submissions_pause_after_an_answer_that_is_not_yes(
     study.part.close()
 
 
+def test_pauses_grow_while_slurm_defers_every_submission(tmp_path: Path, clock: Clock) -> None:
+    study = submissions(tmp_path, rows=5)
+    study.context.fake_slurm.answers = [Deferred("slurm is busy")] * 9
+    study.step(answers=4)
+    pauses: list[float] = []
+    for _ in range(5):
+        pauses.append(study.part._slurm_closed_until - clock.now)  # pyright: ignore[reportPrivateUsage]
+        clock.pass_time(pauses[-1] - 0.1)
+        assert study.step() == []
+        clock.pass_time(0.2)
+        study.step(answers=1)
+    assert pauses == [30, 60, 120, 240, 300]
+    study.part.close()
+
+
 def test_refused_submission_fails_and_pauses_the_others_only_if_it_is_tried_again(tmp_path: Path, clock: Clock) -> None:
     study = submissions(tmp_path, rows=5, settings=Settings(array=1, submit_ahead=False, attempts=2))
     study.context.fake_slurm.answers = [Refused("invalid account")] * 4
