@@ -51,7 +51,7 @@ class _DebugFile(logging.FileHandler):
         """Append a record; put a file away that has become too long, in place of the one before."""
         super().emit(record)
         with suppress(OSError, ValueError):
-            if self.stream.tell() > _LONGEST:
+            if self.stream is not None and self.stream.tell() > _LONGEST:
                 self.stream.close()
                 Path(self.baseFilename).replace(f"{self.baseFilename}.1")
                 self.stream = self._open()
