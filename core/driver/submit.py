@@ -343,8 +343,9 @@ class Submitter(DriverPart):
         match answer:
             case Accepted():
                 cluster = (answer.cluster or context.cluster) if scheduled else ""
-                context.emit(
-                    ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node, cluster=cluster)
+                self._emit_answer(
+                    ev.Submitted(at=at, submission=job.submission, job=answer.job, node=answer.node, cluster=cluster),
+                    members,
                 )
                 for index in members:
                     context.observer.note_heard(index, now)
@@ -364,12 +365,21 @@ class Submitter(DriverPart):
                     self._defer_wait = min(2 * self._defer_wait, _DEFER_MOST)
             case Unclear():
                 self._pause_slurm(_UNCLEAR_PAUSE, f"the answer to a submission was unclear: {answer.message}")
-                context.emit(ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message))
-                context.observer.note_unclear(job.submission, now)
+                unclear = ev.SubmitUnclear(at=at, submission=job.submission, message=answer.message)
+                if self._emit_answer(unclear, members):
+                    context.observer.note_unclear(job.submission, now)
             case Refused():
                 if context.tries.attempts > 1:  # it may be retried automatically, but not at once
                     self._pause_slurm(_REFUSED_PAUSE, f"refused: {answer.message}")
                 context.emit(ev.SubmitRefused(at=at, submission=job.submission, message=answer.message))
+
+    def _emit_answer(self, answer: ev.Submitted | ev.SubmitUnclear, members: Sequence[int]) -> bool:
+        """Record an answer, unless all attempts have ended: a short job may report its end before sbatch answers."""
+        attempts = (attempt for index in members for attempt in self._context.state.attempts[index])
+        is_awaited = any(not own.ended_at for own in attempts if own.submission == answer.submission)
+        if is_awaited:
+            self._context.emit(answer)
+        return is_awaited
 
 
 def _split(name: str) -> tuple[str, str]:

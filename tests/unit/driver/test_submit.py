@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Deferred, Refused, Unclear
+from mtui.core.backends.backend import Accepted, Answer, Deferred, Refused, Unclear
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.driver.slurm_poller import SlurmPoller
 from mtui.core.driver.submit import Submitter
@@ -95,6 +95,19 @@ def test_intent_is_on_the_disk_and_the_script_is_there_before_sbatch_is_called(t
     (job,) = study.context.fake_slurm.jobs
     assert Path(job.only.script).is_file()
     assert job.name == study.context.job_name("1-1", [0])
+    study.part.close()
+
+
+@pytest.mark.parametrize("answer", [Accepted("7"), Unclear("timed out")])
+def test_answer_that_arrives_after_the_end_of_the_job_is_not_an_anomaly(tmp_path: Path, answer: Answer) -> None:
+    study = submissions(tmp_path)
+    study.context.fake_slurm.answers = [answer]
+    assert study.step() == [(0,)]
+    study.context.emit(started(0, job="7"))
+    study.context.emit(ended(0))
+    study.context.run_posted()
+    assert study.context.trace == ["submit_intended", "sync", "started", "ended"]
+    assert study.context.state.status[0] is Status.FINISHED
     study.part.close()
 
 
