@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..backends.slurm import job_has_ended
-from ..store.lease import Owner
+from ..store.lease_owner import Owner
 
 
 def owners_job_has_ended(owner: Owner) -> bool:
