@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..backends.slurm import job_has_ended
+from ..backends.slurm_programs import job_has_ended
 from ..store.lease_owner import Owner
 
 
