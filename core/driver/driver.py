@@ -22,7 +22,8 @@ from ..engine import events as ev
 from ..engine.state import StudyState
 from ..errors import DriverError, error_text
 from ..store.checkpoint import load_state
-from ..store.lease import Lease, Owner
+from ..store.lease import Lease
+from ..store.lease_owner import Owner
 from ..store.study_directory import StudyDirectory, require_own, require_place
 from ..store.study_file import StudyFile, read_study_file
 from .cluster import require_cluster
