@@ -11,7 +11,8 @@ from ..plan.study_plan import Plan
 from ..spec.study_spec import MtuiBlock
 from .backend import Answer, Backend, JobIdentity
 from .cluster_limits import ClusterLimits
-from .slurm import Slurm, require_slurm
+from .slurm import Slurm
+from .slurm_programs import require_slurm
 from .slurm_text import SlurmView, Unobserved
 
 

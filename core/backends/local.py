@@ -56,9 +56,10 @@ class Local:
         except OSError as error:
             where = f" ({error.filename})" if error.filename else ""
             return put_off_or_refuse(error, f"cannot be started here: {error.strerror}{where}")
+        else:
+            return Accepted(str(process.pid), self._host)
         finally:
             started.put(process)
-        return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
         self._signal(jobs, signal.SIGTERM)

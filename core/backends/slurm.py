@@ -1,24 +1,21 @@
-"""Calls Slurm's programs. Their output is interpreted in slurm_text.py."""
+"""Calls Slurm's programs for a study. Their output is interpreted in slurm_text.py."""
 
 from __future__ import annotations
 
 import os
-import pwd
-import shutil
 import subprocess
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
-from ..errors import BackendMissing
 from ..file_reading import WHOLE, read_bytes
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
+from .slurm_programs import clean_environment, require_slurm, user_name
 from .slurm_text import (
     ENDED,
     NO_ACCOUNTING,
@@ -41,52 +38,6 @@ _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
-PROGRAMS = ("sbatch", "squeue", "scancel")  # required to run a study on Slurm
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for Slurm's programs.
-
-    A driver that runs in a job has that job's SLURM_* and SBATCH_* variables, which would become options of the jobs
-    that it submits.
-    """
-    if "SLURM_JOB_ID" not in environment:
-        return dict(environment)
-    return {
-        key: value
-        for key, value in environment.items()
-        if key == "SLURM_CONF" or not key.startswith(("SLURM_", "SBATCH_", "SRUN_"))
-    }
-
-
-def require_slurm() -> None:
-    """Raise BackendMissing if Slurm's programs are missing on this machine, or not configured."""
-    missing = [program for program in PROGRAMS if shutil.which(program) is None]
-    if missing:
-        raise BackendMissing(
-            f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
-            "start it on a login node of the cluster, or try it here with --local",
-        )
-    if knows_no_cluster():
-        raise BackendMissing(
-            "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
-            "set SLURM_CONF, start it on a login node, or try it here with --local",
-        )
-
-
-def knows_no_cluster() -> bool:
-    """Return whether Slurm's programs have no configuration here; False if only the controller is unreachable."""
-    return _is_bare(os.environ.get("PATH", ""), os.environ.get("SLURM_CONF", ""))
-
-
-@cache
-def _is_bare(path: str, conf: str) -> bool:
-    """Run `scontrol ping` once per process and arguments: only these two change the answer."""
-    del path, conf
-    with suppress(subprocess.TimeoutExpired, OSError):
-        probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
-        return b"configuration source" in probe.stderr
-    return False
 
 
 class _NoAnswer(Enum):
@@ -349,43 +300,6 @@ def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) 
     for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
         with suppress(FileExistsError):  # written before, and damaged since
             os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
-
-
-def user_name() -> str:
-    """Return the user's name; the user id if the system has no name for it."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
-
-
-def job_has_ended(job: str, name: str = "", cluster: str = "") -> bool:
-    """Return whether squeue shows a job of the user as ended; False if the query fails or the job is unknown.
-
-    An unknown job may be active on another cluster that shares the file system. Of an empty `name` or `cluster` it is
-    not known which it is: then the job is the one that has the id.
-    """
-    command = ["squeue", f"--user={user_name()}", "--noheader", "--states=all", f"--jobs={job}", "--format=%T|%j"]
-    environment = clean_environment(os.environ)
-    if cluster and cluster_name(environment) != cluster:
-        return False
-    answer = _output(command, environment)
-    state, _, shown = answer.strip().partition("|")
-    return state in ENDED and (not name or shown == name)
-
-
-def cluster_name(environment: Mapping[str, str]) -> str:
-    """Return the name of the cluster of this machine; empty if Slurm does not answer or has no name for it."""
-    return parse_config(_output(["scontrol", "show", "config"], environment)).get("ClusterName", "")
-
-
-def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
-    """Return the output of a program; empty if it fails."""
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=environment)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
 
 
 def _array(job: str) -> str:

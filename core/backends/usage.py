@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .backend import JobIdentity
-from .slurm import clean_environment, user_name
+from .slurm_programs import clean_environment, user_name
 
 _FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
 _COLUMNS = 9  # the name is last, since only it may contain a "|"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backends.slurm import user_name
+from ..backends.slurm_programs import user_name
 from ..study_creation import default_local_jobs
 from .finding import Finding, FindingGroup, note, problem
 

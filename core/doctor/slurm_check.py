@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..backends.cluster_limits import ClusterLimits
-from ..backends.slurm import PROGRAMS, Slurm, knows_no_cluster
+from ..backends.slurm import Slurm
+from ..backends.slurm_programs import PROGRAMS, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
 from ..sites.profile_search import find_profile

@@ -28,7 +28,7 @@ from ..store.file_verification import (
 )
 from ..store.inbox import pending_commands
 from ..store.journal import segment_ends
-from ..store.lease import torn_owners
+from ..store.lease_owner import torn_owners
 from ..store.status_csv import is_complete, write_status
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file

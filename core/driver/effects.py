@@ -17,7 +17,7 @@ from .crash_points import crash_point
 A = TypeVar("A")
 
 
-class Executor(Protocol):
+class Threads(Protocol):
     """Threads on which effects are carried out."""
 
     def submit(self, call: Callable[[], None], /) -> object: ...
@@ -31,7 +31,7 @@ class Effect(Generic[A]):
     intent: Sequence[ev.Event]
     act: Callable[[], A]  # may block; does not touch the state; an error is an answer
     apply_answer: Callable[[A], None]  # applies the answer, on the driver's thread
-    executor: Executor | None = None  # where to act; None: on the driver's thread
+    executor: Threads | None = None  # where to act; None: on the driver's thread
 
 
 class Effects:

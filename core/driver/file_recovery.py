@@ -16,7 +16,7 @@ from ..engine.attempt import Attempt
 from ..engine.status import Status
 from ..file_reading import read_bytes
 from ..store.file_verification import is_torn, restore_layout, restore_scripts
-from ..store.lease import boot_id, read_owner
+from ..store.lease_owner import boot_id, read_owner
 from .context import DriverContext
 
 _log = get_logger(__name__)

@@ -13,7 +13,7 @@ from ..engine import events as ev
 from ..engine.attempt import Attempt
 from ..engine.causes import BY_COMMAND, Cause, CauseCode
 from ..engine.status import Status
-from ..store.lease import Owner, boot_id, pid_namespace, read_owner
+from ..store.lease_owner import Owner, boot_id, pid_namespace, read_owner
 from .collect import Collector
 from .context import DriverContext
 from .owner_job import owners_job_has_ended

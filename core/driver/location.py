@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..engine.state import StudyState
-from ..store.lease import Owner
+from ..store.lease_owner import Owner
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..backends.slurm import job_has_ended
-from ..store.lease import Owner
+from ..backends.slurm_programs import job_has_ended
+from ..store.lease_owner import Owner
 
 
 def owners_job_has_ended(owner: Owner) -> bool:

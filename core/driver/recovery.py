@@ -7,7 +7,7 @@ import time
 from ..claims import attempt_name
 from ..engine import events as ev
 from ..engine.status import Status
-from ..store.lease import read_owner
+from ..store.lease_owner import read_owner
 from .allocations.tracker import AllocationTracker
 from .cluster import UNNAMED
 from .collect import Collector

@@ -46,7 +46,8 @@ from ..store import inbox
 from ..store.checkpoint import load_state
 from ..store.journal import end_of_journal
 from ..store.journal_follower import JournalFollower
-from ..store.lease import LeaseState, Liveness, Owner, read_current_owner
+from ..store.lease import LeaseState, Liveness
+from ..store.lease_owner import Owner, read_current_owner
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, read_study_file
 from ..store.study_reader import read_study

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,7 +15,7 @@ _UNEXPECTED = (
 
 
 @contextmanager
-def surviving_signals(note: Callable[[str], None]) -> Iterator[None]:
+def surviving_signals(note: Callable[[str], None]) -> Generator[None]:
     """Survive unexpected signals inside the `with` block, and `note` the first of each kind. For the main thread.
 
     Handlers of Python are not inherited by programs that the driver starts, unlike ignored signals.

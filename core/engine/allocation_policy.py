@@ -55,7 +55,8 @@ class AllocationPolicy:
         left: Callable[[Allocation], float | None] | None = None,
     ) -> None:
         """`left` returns the seconds that a running allocation has left, None if unknown; else its end time counts."""
-        self._left_of = left or (lambda allocation: allocation.ends_at - now if allocation.ends_at else inf)
+        self._now = now
+        self._left_of = left or self._left_by_end_time
         self._state = state
         self._packing = packing
         self._open = state.allocations.open()
@@ -108,6 +109,10 @@ class AllocationPolicy:
     def _left(self, allocation: Allocation) -> float | None:
         """Return the seconds that an allocation has left for an instance assigned now; None if unknown."""
         return self._left_of(allocation) if allocation.began_at else allocation.seconds
+
+    def _left_by_end_time(self, allocation: Allocation) -> float:
+        """Return the seconds until the end time of a running allocation."""
+        return allocation.ends_at - self._now if allocation.ends_at else inf
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
         """Yield instances whose unfinished parents are all in one allocation, with its name."""

@@ -109,6 +109,35 @@ class Expectations:
         if expected == _NOTHING:
             self._by_instance.pop(index, None)
 
+    def await_end(
+        self, index: int, awaited: Awaited, deadline: float = 0.0, end: Callable[[float], ev.Ended] | None = None
+    ) -> None:
+        """Set what is awaited for the end of an instance's attempt, replacing anything awaited before."""
+        with self.change(index) as expected:
+            expected.awaited, expected.deadline, expected.end = awaited, deadline, end
+            expected.doubt, expected.polled = None, None
+
+    def stop_awaiting(self, index: int, awaited: Awaited) -> None:
+        """Stop waiting for `awaited`, if that is what the attempt's end waits for."""
+        if self.get(index).awaited is awaited:
+            self.await_end(index, Awaited.NOTHING)
+
+    def count(self, index: int, answer: JobAnswer, asked: float) -> JobAction | None:
+        """Count a poll with an answer that cannot last; return what follows if it has lasted too long."""
+        awaited = self.get(index).awaited
+        limit = LIMITS.get((awaited, answer))
+        if limit is None:
+            if index in self and awaited is Awaited.NOTHING:
+                with self.change(index) as expected:
+                    expected.doubt, expected.polled = None, None
+            return None
+        wait, action = limit
+        with self.change(index) as expected:
+            if expected.polled is None or (awaited is Awaited.NOTHING and expected.doubt is not answer):
+                expected.polled = PolledTime()
+            expected.doubt = answer
+            return action if expected.polled.covers(wait, asked) else None
+
     def drop(self, index: int) -> None:
         """Drop what is expected of an instance that is over or has another attempt."""
         self._by_instance.pop(index, None)

@@ -100,7 +100,7 @@ class Graph(Edges):
         todo = list(indices)
         while todo:
             index = todo.pop()
-            children = list(self.children[index])
+            children: list[int] = list(self.children[index])
             for barrier in self.barriers_over[index]:
                 if barrier not in barriers:
                     barriers.add(barrier)

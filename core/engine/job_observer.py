@@ -1,8 +1,9 @@
 """Turns reports of jobs, polls of Slurm and ended local processes into events.
 
-It keeps what must be remembered between polls, and has no clock: `now` is the driver's monotonic clock, `at` its wall
-clock. An exit report with code 0 is final. For any other end, Slurm's verdict is awaited first, because only Slurm
-knows about time limits and memory; if answered polls have none for long enough, the exit code decides.
+attempt_ends.py builds the ends, expectation.py has the limits. The observer keeps what must be remembered between
+polls, and has no clock: `now` is the driver's monotonic clock, `at` its wall clock. An exit report with code 0 is
+final. For any other end, Slurm's verdict is awaited first, because only Slurm knows about time limits and memory; if
+answered polls have none for long enough, the exit code decides.
 
 No answer is not an answer: an end that follows only from what nobody reported is presumed. The driver makes it true
 (driver/presumed_ends.py) before it is an event.
@@ -10,17 +11,18 @@ No answer is not an answer: an end that follows only from what nobody reported i
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable
 
 from ..claims import REVOKED
 from . import events as ev
 from .attempt import Attempt
-from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause, text_cause
-from .expectation import LIMITS, LOST_WAIT, REPORT_WAIT, Expectations, PolledTime
+from .attempt_ends import AttemptEnds
+from .causes import Cause, CauseCode, exit_cause, job_cause, text_cause
+from .expectation import LOST_WAIT, REPORT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
-from .late_reports import late_report
+from .late_reports import late_report, reopens
 from .observation_pace import ObservationPace
+from .orphan_jobs import OrphanJobs
 from .slurm_answers import ACTIONS, NEVER, NOTES, Accounting, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -29,10 +31,6 @@ from .unclear_submissions import UnclearSubmissions
 _NO_ACCOUNTING = "no accounting"  # reason of a job that squeue does not show, if accounting did not answer
 _WAITING = (Status.PENDING, Status.BOUND)
 _BEGUN = (Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED)
-_CODES_OF_LOSS = {
-    JobAnswer.COMPLETING: CauseCode.JOB_COMPLETING,
-    JobAnswer.UNLISTED: CauseCode.JOB_RUNAWAY,
-}
 _VERDICTS = {status.value: status for status in (Status.TIMED_OUT, Status.OUT_OF_MEMORY)}
 
 
@@ -48,8 +46,8 @@ class JobObserver:
         self._unclear = UnclearSubmissions(state, self._expected)
         self._presumed: dict[int, ev.Ended] = {}
         self._pace = ObservationPace()
-        self._strays: list[str] = []
-        self._strays_within: dict[str, list[str]] = {}
+        self._ends = AttemptEnds(state)
+        self._orphans = OrphanJobs(state)
 
     # --- what the driver needs to know
 
@@ -72,13 +70,11 @@ class JobObserver:
 
     def take_orphans(self) -> list[str]:
         """Return and clear the orphan jobs found in Slurm: their attempt is over, or another job has the claim."""
-        strays, self._strays = self._strays, []
-        return strays
+        return self._orphans.take()
 
     def take_orphans_in_allocations(self) -> dict[str, list[str]]:
         """Return and clear the attempts that began in allocations and must not run, by allocation."""
-        strays, self._strays_within = self._strays_within, {}
-        return strays
+        return self._orphans.take_in_allocations()
 
     def doubtful(self) -> set[int]:
         """Return instances whose jobs may be over: a job bound to them now might start in error."""
@@ -124,7 +120,7 @@ class JobObserver:
         for index in self._state.live_slurm:
             attempt = self._state.attempts[index][-1]
             if attempt.exit_code is not None:
-                self._await(index, Awaited.VERDICT)
+                self._expected.await_end(index, Awaited.VERDICT)
             if attempt.cancelled and index not in self._state.to_cancel:
                 self.note_cancel_sent([index], now)
 
@@ -135,19 +131,6 @@ class JobObserver:
             self._presumed.pop(index, None)
             self._pace.forget(index)
             self._expected.drop(index)
-
-    def _await(
-        self, index: int, awaited: Awaited, deadline: float = 0.0, end: Callable[[float], ev.Ended] | None = None
-    ) -> None:
-        """Set what is awaited for the end of an instance's attempt, replacing anything awaited before."""
-        with self._expected.change(index) as expected:
-            expected.awaited, expected.deadline, expected.end = awaited, deadline, end
-            expected.doubt, expected.polled = None, None
-
-    def _stop_awaiting(self, index: int, awaited: Awaited) -> None:
-        """Stop waiting for `awaited`, if that is what the attempt's end waits for."""
-        if self._expected.get(index).awaited is awaited:
-            self._await(index, Awaited.NOTHING)
 
     # --- reports of jobs and processes
 
@@ -168,9 +151,9 @@ class JobObserver:
         attempt = self._state.last_attempt(index) if index < len(self._state.status) else None
         reopened: list[ev.Event] = []
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
-            if attempt is None or not self._reopens(report, attempt):
+            if attempt is None or not reopens(self._state, report, attempt):
                 if isinstance(report, StartReport):
-                    self._note_orphan_start(report)
+                    self._orphans.note_start(report)
                 # The attempt is over: a report read before, or a late one.
                 return late_report(self._state, report, at)
             reopened = [ev.Reopened(at=at, instance=index, attempt=report.attempt, job=report.job)]
@@ -183,8 +166,8 @@ class JobObserver:
         index = report.instance
         match report:
             case StartReport():
-                self._note_orphan(attempt, report.job)
-                self._stop_awaiting(index, Awaited.VERDICT)
+                self._orphans.note_owner(attempt, report.job)
+                self._expected.stop_awaiting(index, Awaited.VERDICT)
                 return [_started(report, at)]
             case ExitReport():
                 return self._exit(report, attempt, at)
@@ -195,31 +178,22 @@ class JobObserver:
             case _:
                 return []
 
-    def _reopens(self, report: JobReport, attempt: Attempt) -> bool:
-        """Whether a report shows that an attempt counted as lost by mistake, and nothing runs in its place.
-
-        An attempt that is known to have started has reported its start before: that report is read twice.
-        """
-        if attempt.number != report.attempt or not self._state.can_reopen(report.instance):
-            return False
-        return isinstance(report, ExitReport) or (isinstance(report, StartReport) and not attempt.started_at)
-
     def _exit(self, report: ExitReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle the end of a script: final, or Slurm's verdict is awaited."""
         index = report.instance
-        self._note_orphan(attempt, report.job)
-        self._stop_awaiting(index, Awaited.REPORT)
+        self._orphans.note_owner(attempt, report.job)
+        self._expected.stop_awaiting(index, Awaited.REPORT)
         # This job was not known to run: its submission counted as missed, or its start report was lost.
         found: list[ev.Event] = [] if attempt.job == report.job else [_started(report, at)]
         if status := _VERDICTS.get(report.verdict):
             cause = job_cause(status, report.code, "", report.node)
-            return [*found, self._ended(at, index, report.attempt, status, report.code, cause, report.node)]
+            return [*found, self._ends.ended(at, index, report.attempt, status, report.code, cause, report.node)]
         if not attempt.in_queue or (report.code == 0 and not report.signal):
             cause = text_cause(report.error) or exit_cause(report.code, report.node)
             if report.signal == "TERM":  # e.g. the job in which the driver ran has ended
                 cause = Cause(CauseCode.TERMINATED, report.error, report.code, report.node)
-            return [*found, self._end_by_code(index, report.code, cause, report.node, at)]
-        self._await(index, Awaited.VERDICT)
+            return [*found, self._ends.by_code(index, report.code, cause, report.node, at)]
+        self._expected.await_end(index, Awaited.VERDICT)
         exited = ev.Exited(
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
@@ -233,24 +207,11 @@ class JobObserver:
         message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
         found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
         if report.owner not in ("", attempt.job):
-            self._stop_awaiting(index, Awaited.REPORT)
+            self._expected.stop_awaiting(index, Awaited.REPORT)
             node = report.node if attempt.backend == "local" else ""
             found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=node))
-            self._note_orphan(attempt, report.owner)
+            self._orphans.note_owner(attempt, report.owner)
         return found
-
-    def _note_orphan_start(self, report: StartReport) -> None:
-        """Record a start of an attempt that is over. In an open allocation only the attempt is ended, not the job."""
-        allocation = self._state.allocations.of_job(report.job)
-        if allocation and not allocation.is_over:
-            self._strays_within.setdefault(allocation.name, []).append(f"{report.instance}.{report.attempt}")
-        else:
-            self._strays.append(report.job)
-
-    def _note_orphan(self, attempt: Attempt, owner: str) -> None:
-        """Record that `owner` has the claim: the job followed until now is an orphan job."""
-        if attempt.in_queue and attempt.job not in ("", owner):
-            self._strays.append(attempt.job)
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
         """Return the events of a local step whose process `job` has ended; its exit report, if any, was read before.
@@ -261,13 +222,7 @@ class JobObserver:
         is_current = attempt is not None and (attempt.number, attempt.job) == (number, job)
         if not is_current or self._state.status[instance] not in LIVE:
             return []  # the attempt is over, or now belongs to another process
-        status = Status.FINISHED if code == 0 else Status.FAILED
-        cause = None
-        if code is None or code == 128 + signal.SIGKILL:
-            cause = Cause(CauseCode.NO_RECORD)
-        elif code:
-            cause = exit_cause(code)
-        return [self._ended(at, instance, number, status, code, cause, "")]
+        return [self._ends.of_process(instance, number, code, at)]
 
     # --- polls of Slurm
 
@@ -306,7 +261,7 @@ class JobObserver:
             end = self._expected.get(index).end
             assert end is not None
             ended = end(at)
-            self._await(index, Awaited.NOTHING)
+            self._expected.await_end(index, Awaited.NOTHING)
             if ended.status is Status.LOST:
                 self._presumed[index] = ended
             else:
@@ -327,22 +282,6 @@ class JobObserver:
             return JobAnswer.CANCELLED
         return JobAnswer.UNANSWERED if accounting is Accounting.UNANSWERED else JobAnswer.MISSING
 
-    def _count(self, index: int, answer: JobAnswer, asked: float) -> JobAction | None:
-        """Count a poll with an answer that cannot last; return what follows if it has lasted too long."""
-        awaited = self._expected.get(index).awaited
-        limit = LIMITS.get((awaited, answer))
-        if limit is None:
-            if index in self._expected and awaited is Awaited.NOTHING:
-                with self._expected.change(index) as expected:
-                    expected.doubt, expected.polled = None, None
-            return None
-        wait, action = limit
-        with self._expected.change(index) as expected:
-            if expected.polled is None or (awaited is Awaited.NOTHING and expected.doubt is not answer):
-                expected.polled = PolledTime()
-            expected.doubt = answer
-            return action if expected.polled.covers(wait, asked) else None
-
     def _is_unsatisfiable(self, index: int, view: SeenJob) -> bool:
         """Whether Slurm will never start a job because of its dependency: it reports so, or cancelled it unrequested.
 
@@ -362,7 +301,7 @@ class JobObserver:
         self, index: int, answer: JobAnswer, view: SeenJob, asked: float, at: float, now: float
     ) -> list[ev.Event]:
         """Return what follows from the answer of a poll about the job of an instance."""
-        late = self._count(index, answer, asked)
+        late = self._expected.count(index, answer, asked)
         if late and view.accounted:  # it completes for too long: accounting knows how it ended
             return self._act_on(index, answer_of(view.accounted), view.accounted, asked, at, now)
         match late or ACTIONS[self._expected.get(index).awaited, answer]:
@@ -371,18 +310,18 @@ class JobObserver:
             case JobAction.OBSERVE:
                 return self._observe(index, view, at)
             case JobAction.RUN_AGAIN:
-                self._await(index, Awaited.NOTHING)
+                self._expected.await_end(index, Awaited.NOTHING)
                 return self._observe(index, view, at)
             case JobAction.NOTE:
                 return self._note(index, answer, at)
             case JobAction.END_BY_CODE:
-                return [self._end_without_verdict(index, at)]
+                return [self._ends.without_verdict(index, at)]
             case JobAction.END:
-                self._await(index, Awaited.NOTHING)
-                return [self._end_as_shown(index, view, reported=True)(at)]
+                self._expected.await_end(index, Awaited.NOTHING)
+                return [self._ends.as_shown(index, view, reported=True)(at)]
             case JobAction.AWAIT_REPORT:
-                end = self._end_as_shown(index, view, reported=False)
-                self._await(index, Awaited.REPORT, now + REPORT_WAIT, end)
+                end = self._ends.as_shown(index, view, reported=False)
+                self._expected.await_end(index, Awaited.REPORT, now + REPORT_WAIT, end)
                 return []
             case JobAction.FINISH:
                 return self._finish_unreported(index, view, at, now)
@@ -390,7 +329,7 @@ class JobObserver:
                 return self._rebind(index)
             case JobAction.CANCEL:
                 number = self._state.attempts[index][-1].number
-                self._presumed[index] = self._ended(at, index, number, Status.CANCELLED, None, None, "")
+                self._presumed[index] = self._ends.ended(at, index, number, Status.CANCELLED, None, None, "")
                 return []
             case JobAction.LOSE:
                 return self._lose(index, answer, view.reason != _NO_ACCOUNTING, at)
@@ -417,16 +356,6 @@ class JobObserver:
         status = self._state.status[index]
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=NOTES[answer])]
 
-    def _end_as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
-        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any."""
-        attempt = self._state.attempts[index][-1]
-        number, code = attempt.number, attempt.exit_code if reported else view.exit_code
-        status = Status.FAILED if view.status is Status.FINISHED and code else view.status
-        cause = None if status is Status.FINISHED else job_cause(status, code, view.reason, view.node)
-        if reported and status is Status.FAILED:
-            cause = attempt.cause or cause
-        return lambda at: self._ended(at, index, number, status, code, cause, view.node)
-
     def _finish_unreported(self, index: int, view: SeenJob, at: float, now: float) -> list[ev.Event]:
         """Handle a job that succeeded without a report (e.g. disk full). If its claim is free as well, it ran nothing.
 
@@ -435,14 +364,14 @@ class JobObserver:
         attempt = self._state.attempts[index][-1]
         claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
         if attempt.started_at or claimed:
-            return [self._ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
+            return [self._ends.ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
         number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
 
         def lost(at: float) -> ev.Ended:
-            return self._ended(at, index, number, Status.LOST, None, cause, "")
+            return self._ends.ended(at, index, number, Status.LOST, None, cause, "")
 
         if self._expected.get(index).awaited is Awaited.NOTHING:
-            self._await(index, Awaited.REPORT, now + LOST_WAIT, lost)
+            self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, lost)
         return []
 
     def _rebind(self, index: int) -> list[ev.Event]:
@@ -452,33 +381,10 @@ class JobObserver:
 
     def _lose(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> list[ev.Event]:
         """Handle a job without a report of its end that polls do not show as it should be for too long."""
-        attempt = self._state.attempts[index][-1]
         if self._state.status[index] is Status.BOUND and self._may_never_begin(index):
             return self._rebind(index)  # cancelled with the job that it was bound to, and forgotten by Slurm
-        code = _CODES_OF_LOSS.get(answer) or (CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE)
-        if self._state.status[index] is Status.PENDING and "_" in attempt.job and answer not in _CODES_OF_LOSS:
-            code = CauseCode.TASK_UNKNOWN if accounting else CauseCode.TASK_NOT_IN_QUEUE
-        cause = Cause(code, job=attempt.job, node=attempt.node)
-        self._presumed[index] = self._ended(at, index, attempt.number, Status.LOST, None, cause, "")
+        self._presumed[index] = self._ends.lost(index, answer, accounting, at)
         return []
-
-    def _end_without_verdict(self, index: int, at: float) -> ev.Ended:
-        attempt = self._state.attempts[index][-1]
-        code = attempt.exit_code or 0
-        return self._end_by_code(index, code, attempt.cause or exit_cause(code, attempt.node), attempt.node, at)
-
-    def _end_by_code(self, index: int, code: int, cause: Cause, node: str, at: float) -> ev.Ended:
-        number = self._state.attempts[index][-1].number
-        status = Status.FAILED if code else Status.FINISHED
-        return self._ended(at, index, number, status, code, cause if code else None, node)
-
-    def _ended(
-        self, at: float, index: int, number: int, status: Status, code: int | None, cause: Cause | None, node: str
-    ) -> ev.Ended:
-        """Build the end of an attempt; if a cancel was requested, any unsuccessful end is a cancellation."""
-        if status is not Status.FINISHED and self._state.attempts[index][-1].cancelled:
-            status, cause = Status.CANCELLED, BY_COMMAND
-        return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
 
 
 def _started(report: JobReport, at: float) -> ev.Started:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from . import events as ev
-from .job_reports import ExitReport, JobReport
+from .attempt import Attempt
+from .job_reports import ExitReport, JobReport, StartReport
 from .state import StudyState
 from .status import Status
 
@@ -17,3 +18,13 @@ def late_report(state: StudyState, report: JobReport, at: float) -> list[ev.Even
     name = state.plan.instances[report.instance].name
     message = f"attempt {report.attempt} of {name}, which counts as lost, ended with exit code {report.code}"
     return [ev.Anomaly(at=at, message=f"{message} (job {report.job})")]
+
+
+def reopens(state: StudyState, report: JobReport, attempt: Attempt) -> bool:
+    """Whether a report shows that an attempt counted as lost by mistake, and nothing runs in its place.
+
+    An attempt that is known to have started has reported its start before: that report is read twice.
+    """
+    if attempt.number != report.attempt or not state.can_reopen(report.instance):
+        return False
+    return isinstance(report, ExitReport) or (isinstance(report, StartReport) and not attempt.started_at)

@@ -1,7 +1,7 @@
 """The state of a study: its durable state, changed only by events.
 
 Every change goes through `apply`, so a running driver and a replay of the journal reach the same state.
-instance_table.py applies the consequences for other instances.
+command_effects.py applies what users request, instance_table.py the consequences for other instances.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from dataclasses import fields
 from ..plan.study_plan import Plan
 from . import events as ev
 from .attempt import Attempt
-from .causes import BY_COMMAND, Cause, CauseCode, text_cause
-from .durable_state import Command, DriverInfo, DurableState, IoError
+from .causes import Cause, CauseCode, text_cause
+from .command_effects import CommandEffects
+from .durable_state import DriverInfo, DurableState, IoError
 from .instance_table import InstanceTable
-from .status import BAD, DONE, LIVE, OVER, TABLE, UNSUCCESSFUL, Status, Verb
+from .status import BAD, DONE, OVER, TABLE, UNSUCCESSFUL, Status, Verb
 from .status import Impossible as Impossible
 from .status_index import StatusIndex
-
-KEPT_COMMANDS = 1000  # that a state remembers; the journal has all of them
 
 
 class StudyState(DurableState):
@@ -32,6 +31,7 @@ class StudyState(DurableState):
         self.plan = plan
         self._index = StatusIndex(plan, self.status, self.missed_rows)
         self._table = InstanceTable(plan, self, self._index)
+        self._command_effects = CommandEffects(plan, self, self._index, self._table)
         self.counts = self._index.counts
         self.step_counts = self._index.step_counts
         self.deepest_first = self._index.graph.deepest_first()
@@ -156,45 +156,11 @@ class StudyState(DurableState):
                 self.io_errors.pop(event.what, None)
             case ev.StudyEnded():
                 self.result = event.result
-            case ev.PlanExtended():
-                self._extend(event.size)
             case ev.HookRun():
                 self.failure_hook_ran = self.failure_hook_ran or event.hook == "on_failure"
-            case ev.Held():
-                self._hold(event.instance)
-            case ev.Released():
-                self._release(event.instance)
-            case ev.Retried():
-                self._retry(event)
-            case ev.Marked():
-                self._mark(event)
-            case ev.CancelRequested():
-                self._cancel(event)
-            case ev.CancelSent():
-                for index in event.instances:
-                    self.to_cancel.pop(index, None)
-            case ev.CommandTaken():
-                self.commands[event.command] = Command(event.verb, event.targets, event.at)
-            case ev.CommandDone():
-                command = self.commands.setdefault(event.command, Command("", (), event.at))
-                command.outcome, command.message = event.outcome, event.message
-                self._forget_old_commands()
-            case ev.SettingsChanged():
-                self.throttle = self.throttle if event.throttle is None else event.throttle
-                self.local_jobs = event.local_jobs or self.local_jobs
-                self.rlimit = self.rlimit if event.rlimit is None else event.rlimit
-                self.poll = event.poll or self.poll
-            case _:
-                pass  # anomalies are recorded for people and change nothing
+            case _:  # anomalies are recorded for people and change nothing
+                self._command_effects.apply(event)
         self.last_event_at = event.at
-
-    def _forget_old_commands(self) -> None:
-        """Forget the oldest commands: their files are gone, so they cannot be carried out a second time."""
-        while len(self.commands) > KEPT_COMMANDS:
-            oldest = next(iter(self.commands))
-            if not self.commands[oldest].outcome:
-                return  # it is being carried out
-            del self.commands[oldest]
 
     def _current(self, index: int, number: int) -> Attempt:
         last = self.last_attempt(index)
@@ -290,7 +256,7 @@ class StudyState(DurableState):
             if verb is Verb.DEFER:  # an unclear job that was missed may still begin
                 self._table.forget_missed_rows(index)
             if attempt.cancelled and self.status[index] is not Status.BLOCKED:  # cancelled by command meanwhile
-                self._cancel_unsubmitted(index)
+                self._command_effects.cancel_unsubmitted(index)
 
     def _submit_refused(self, event: ev.SubmitRefused) -> None:
         members = self._open(event.submission)
@@ -379,86 +345,3 @@ class StudyState(DurableState):
         """Drop an unanswered submission once all its attempts are over."""
         if submission in self.submissions and not self._open(submission):
             del self.submissions[submission]
-
-    # --- commands
-
-    def _hold(self, index: int) -> None:
-        if self._table.at(index) is Status.BOUND or self.waits_in_allocation(index):  # held once it is withdrawn
-            self.to_unbind[index] = None
-        elif self._table.at(index) is not Status.BLOCKED:  # a blocked instance is held once it is unblocked
-            self._table.change(index, Verb.HOLD, Status.HELD)
-        self.held.add(index)
-
-    def _release(self, index: int) -> None:
-        if index not in self.held:
-            raise Impossible(f"instance {index} is not held")
-        self.held.discard(index)  # a blocked instance is only no longer held once it is unblocked
-        if self.status[index] is Status.BOUND and index not in self.lost_dependency:
-            self.to_unbind.pop(index, None)
-            if self.waits_for(index) == 0:
-                self._table.free(index)
-        if self.waits_in_allocation(index) and index not in self.lost_dependency:
-            self.to_unbind.pop(index, None)
-        if self.status[index] is Status.HELD:
-            self._table.change(index, Verb.RELEASE, Status.WAITING)
-            self._table.unlock_if_free(index)
-
-    def _retry(self, event: ev.Retried) -> None:
-        index = event.instance
-        self._table.change(index, Verb.RETRY, Status.WAITING)
-        self._table.forget_missed_rows(index)
-        self.cancelled_before_submit.discard(index)
-        self.marked.pop(index, None)
-        if event.why:
-            self.retried_automatically.add(index)
-        else:
-            self.retried_automatically.discard(index)
-            self.failure_hook_ran, self.retried_at = False, event.at
-            self.allocations.forgive()
-        changes = {**self.changes.pop(index, {}), **dict(event.changes)}
-        if changes := {key: value for key, value in changes.items() if value}:
-            self.changes[index] = changes
-        if self._index.failed_above.above[index]:  # it was cancelled before its parent failed
-            self._table.change(index, Verb.BLOCK, Status.BLOCKED)
-        else:
-            self._table.unlock_if_free(index)
-        self.result = ""
-
-    def _extend(self, size: int) -> None:
-        if not self.size < size <= len(self.plan.instances):
-            raise Impossible(f"the plan has {len(self.plan.instances)} instances, not {size}")
-        added = [index for index in range(self.size, size) if not self.plan.step_of(self.plan.instances[index]).skipped]
-        before, self.size = self.size, size
-        for index in added:
-            if self.status[index] is Status.SKIPPED:
-                self._table.change(index, Verb.ADD, Status.WAITING)
-        for index in added:
-            if self.status[index] is Status.WAITING and self._index.failed_above.above[index]:
-                self._table.change(index, Verb.BLOCK, Status.BLOCKED)
-            elif self.status[index] is Status.WAITING:
-                self._table.unlock_if_free(index)
-        self._table.note_rows_added(before)
-        self.result = ""
-
-    def _mark(self, event: ev.Marked) -> None:
-        index = event.instance
-        self._table.change(index, Verb.MARK, event.status)
-        self._table.forget_missed_rows(index)
-        self.cancelled_before_submit.discard(index)
-        self.marked[index] = event.cause
-        self._table.revoke_last(index, event.cause)
-        self.result = ""
-
-    def _cancel(self, event: ev.CancelRequested) -> None:
-        index = event.instance
-        if self._table.at(index) in LIVE:
-            self.attempts[index][-1].cancelled = True
-            self.to_cancel[index] = None
-            self.to_unbind.pop(index, None)
-        else:
-            self._cancel_unsubmitted(index)
-
-    def _cancel_unsubmitted(self, index: int) -> None:
-        self._table.change(index, Verb.CANCEL, Status.CANCELLED)
-        self.cancelled_before_submit.add(index)
-        self._table.revoke_last(index, BY_COMMAND)

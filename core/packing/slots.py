@@ -116,7 +116,7 @@ class Slots:
         able = [node for node in self.nodes.values() if node.open and _could_fit(node, ask)]
         fresh = [node for node in able if node.name not in tried]
         if len(fresh) < ask.nodes:
-            fresh, tried = able, frozenset()
+            fresh, tried = able, frozenset[str]()
         if len(fresh) >= ask.nodes:
             fresh.sort(key=lambda node: node.free_cores.bit_count(), reverse=True)
             names = frozenset(node.name for node in fresh[: ask.nodes])

@@ -14,19 +14,28 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from ..debug_log import get_logger
 from ..durable_files import create_durably
-from ..errors import TRY_DOCTOR, StorageError, StudyBusyError, StudyDirectoryError, may_pass
-from ..file_reading import read_bytes, read_text
+from ..errors import TRY_DOCTOR, StorageError, StudyBusyError
+from ..file_reading import read_text
+from .lease_owner import (
+    Owner,
+    boot_id,
+    is_suspended,
+    next_epoch,
+    owner_path,
+    pid_namespace,
+    process_start,
+    read_current_owner,
+    this_host,
+)
 
 _log = get_logger(__name__)
 
@@ -36,29 +45,6 @@ SILENT_AFTER = 60.0  # seconds without a heartbeat after which a driver counts a
 _OLD_BEAT = 3 * SILENT_AFTER  # one so old by the clocks of both machines has most likely ended; enough to report it
 _ASK_EVERY = 1.0  # seconds between two checks of the heartbeat of another host
 _JOB_ASK_EVERY = 30.0  # seconds between two questions to Slurm for the holder's job
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The process that holds, or held, an epoch."""
-
-    epoch: int
-    host: str
-    boot: str  # the boot id of the host: after a reboot, process ids mean nothing
-    pid: int
-    start: str  # the process's start time in the kernel's ticks: pids are used again
-    since: float
-    slurm_job: str = ""
-    slurm_job_name: str = ""  # this and the next tell the job from another one with its id
-    slurm_cluster: str = ""
-    pids: str = ""  # the PID namespace: containers of one host see different processes
-
-    @property
-    def words(self) -> str:
-        """Who, where and since when."""
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.since))
-        job = f" (Slurm job {self.slurm_job})" if self.slurm_job else ""
-        return f"process {self.pid} on {self.host}{job} since {since}"
 
 
 class LeaseState(Enum):
@@ -80,113 +66,7 @@ class LeaseState(Enum):
         return self in (LeaseState.RELEASED, LeaseState.DEAD)
 
 
-_OWNER_FIELDS = frozenset(field.name for field in fields(Owner))
 JobEnded = Callable[[Owner], bool]
-
-
-def this_host() -> str:
-    return socket.gethostname()
-
-
-def boot_id() -> str:
-    """The id of this boot of this host; empty if the kernel has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def pid_namespace() -> str:
-    """The PID namespace of this process; empty if the kernel shows none."""
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        return ""
-
-
-def process_start(pid: int) -> str:
-    """When a process of this host was started, in the kernel's ticks since boot; empty if it is not there."""
-    fields = _process(pid)
-    return "" if not fields or fields[0] in ("Z", "X") else fields[19]
-
-
-def is_suspended(pid: int) -> bool:
-    """Whether a process of this host is suspended, as after Ctrl-Z."""
-    return _process(pid)[:1] in (["T"], ["t"])
-
-
-def _process(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on (proc_pid_stat(5)); empty if the process is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return []
-    return stat.rpartition(")")[2].split()
-
-
-def _path(folder: Path, epoch: int, suffix: str = "") -> Path:
-    return folder / f"{epoch:06d}{suffix}"
-
-
-def read_current_owner(folder: Path) -> Owner | None:
-    """The holder of the highest epoch, whether it still drives or not. Raises StudyDirectoryError.
-
-    A file that is empty or truncated, as a power cut may leave one, is of a driver that never drove.
-    """
-    try:
-        for epoch in sorted(_epochs(folder), reverse=True):
-            if owner := _read(folder, epoch):
-                return owner
-    except (OSError, TypeError, AttributeError) as error:
-        raise _unreadable(folder, error) from None
-    return None
-
-
-def read_owner(folder: Path, epoch: int) -> Owner | None:
-    """Who held an epoch; None if its file cannot be read."""
-    try:
-        return _read(folder, epoch)
-    except (OSError, TypeError, AttributeError):
-        return None
-
-
-def torn_owners(folder: Path) -> list[Path]:
-    """The owner files that are empty or truncated. Raises OSError."""
-    paths = [_path(folder, epoch) for epoch in sorted(_epochs(folder))]
-    return [path for path in paths if _parse(read_bytes(path)) is None]
-
-
-def _epochs(folder: Path) -> list[int]:
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-
-
-def _read(folder: Path, epoch: int) -> Owner | None:
-    """Read one owner; None if its file is empty or truncated. Raises OSError, TypeError, AttributeError."""
-    record = _parse(read_bytes(_path(folder, epoch)))
-    # Fields that a newer mtui added say nothing about who drives.
-    return None if record is None else Owner(**{key: value for key, value in record.items() if key in _OWNER_FIELDS})
-
-
-def _parse(data: bytes) -> Any:
-    """The JSON value in a file; None if it is not complete."""
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
-
-
-def _next_epoch(folder: Path) -> int:
-    """One more than the highest, torn files included. Raises StudyDirectoryError."""
-    try:
-        return max(_epochs(folder), default=0) + 1
-    except OSError as error:
-        raise _unreadable(folder, error) from None
-
-
-def _unreadable(folder: Path, error: Exception) -> StudyDirectoryError:
-    hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
-    kind = StorageError if isinstance(error, OSError) and may_pass(error) else StudyDirectoryError
-    return kind(f"cannot read who drives the study in {folder}: {error}", hint)
 
 
 class Liveness:
@@ -211,7 +91,7 @@ class Liveness:
 
     def judge(self) -> LeaseState:
         owner, now = self._owner, time.monotonic()
-        if _path(self._folder, owner.epoch, ".released").exists():
+        if owner_path(self._folder, owner.epoch, ".released").exists():
             return LeaseState.RELEASED
         is_here = owner.host == this_host()
         if is_here and not self._is_running():
@@ -249,7 +129,7 @@ class Liveness:
     def last_sign_ago(self) -> float:
         """Seconds since the last heartbeat by its file's time, which another machine's clock may have given."""
         try:
-            last = _path(self._folder, self._owner.epoch, ".beat").stat().st_mtime
+            last = owner_path(self._folder, self._owner.epoch, ".beat").stat().st_mtime
         except OSError:
             last = self._owner.since
         return time.time() - last
@@ -261,7 +141,7 @@ class Liveness:
 
     def _read_beat(self) -> str:
         try:
-            return read_text(_path(self._folder, self._owner.epoch, ".beat"))
+            return read_text(owner_path(self._folder, self._owner.epoch, ".beat"))
         except OSError:
             return ""
 
@@ -298,7 +178,7 @@ class Lease:
         """
         pause = threading.Event()
         while True:
-            epoch = _next_epoch(folder)  # before the owner is read: one that is taken meanwhile is not passed over
+            epoch = next_epoch(folder)  # before the owner is read: one that is taken meanwhile is not passed over
             before = read_current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
@@ -330,7 +210,7 @@ class Lease:
             slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
         try:
-            if not create_durably(_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):
+            if not create_durably(owner_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):
                 return None
             lease = cls(folder, owner, before)
             try:
@@ -350,7 +230,9 @@ class Lease:
         if now < self._next_beat:
             return
         self._count += 1
-        file = os.open(_path(self._folder, self.owner.epoch, ".beat"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        file = os.open(
+            owner_path(self._folder, self.owner.epoch, ".beat"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666
+        )
         try:
             os.pwrite(file, f"{self._count}\n".encode(), 0)
         finally:
@@ -373,9 +255,9 @@ class Lease:
 
         Raises OSError if that cannot be found out, FileNotFoundError if the directory is not there.
         """
-        if _exists(_path(self._folder, self.owner.epoch + 1)):
+        if _exists(owner_path(self._folder, self.owner.epoch + 1)):
             return True
-        if _exists(_path(self._folder, self.owner.epoch)):
+        if _exists(owner_path(self._folder, self.owner.epoch)):
             return False
         self._folder.stat()
         return True
@@ -383,12 +265,12 @@ class Lease:
     def release(self) -> None:
         """Release the lease, so that the next driver need not wait."""
         _ended_here.add((str(self._folder), self.owner.epoch))
-        released = _path(self._folder, self.owner.epoch, ".released")
+        released = owner_path(self._folder, self.owner.epoch, ".released")
         try:
             try:
                 released.touch()
             except OSError:  # no inode is left: a file that exists can be renamed
-                _path(self._folder, self.owner.epoch, ".beat").rename(released)
+                owner_path(self._folder, self.owner.epoch, ".beat").rename(released)
         except OSError as error:  # the next driver sees that the heartbeat has stopped
             _log.warning("the lease cannot be released: %s", error)
 

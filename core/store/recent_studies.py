@@ -22,7 +22,8 @@ from ..engine.status import Status
 from ..errors import StudyDirectoryError
 from ..file_reading import open_file, read_bytes
 from .journal import end_of_journal
-from .lease import LeaseState, Liveness, Owner, read_current_owner
+from .lease import LeaseState, Liveness
+from .lease_owner import Owner, read_current_owner
 from .status_csv import COLUMNS
 from .study_directory import StudyDirectory
 

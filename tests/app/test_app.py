@@ -12,7 +12,7 @@ from textual.app import App
 
 from mtui.core.driver.location import DrivenHere
 from mtui.core.engine.status import Status
-from mtui.core.store.lease import read_current_owner
+from mtui.core.store.lease_owner import read_current_owner
 from mtui.core.store.recent_studies import remember_study
 from mtui.core.store.study_directory import open_study
 from mtui.tui.app.app import MtuiApp

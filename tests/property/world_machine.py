@@ -181,7 +181,7 @@ class WorldMachine(DriverMachine):
         if not delays:
             self.world.late.clear()
 
-    @precondition(lambda self: [job for job in self.world.jobs.values() if not job.local])
+    @precondition(lambda self: any(not job.local for job in self.world.jobs.values()))
     @rule(data=st.data(), ended=st.booleans(), verdict=st.sampled_from([Status.FINISHED, *ENDS]))
     def ids_are_given_again(self, data: st.DataObject, ended: bool, verdict: Status) -> None:
         """slurmctld counts from the beginning again: it shows a stranger under an id of ours, accounting both."""

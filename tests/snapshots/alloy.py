@@ -9,7 +9,7 @@ from pathlib import Path
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.status import Status
-from mtui.core.store.lease import Owner
+from mtui.core.store.lease_owner import Owner
 from mtui.core.store.study_directory import StudyDirectory
 from tests.unit.tui.directories import append, write_slurm_study
 

@@ -17,7 +17,7 @@ from mtui.core.driver.location import DrivenElsewhere
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
 from mtui.core.store import status_csv
-from mtui.core.store.lease import Owner
+from mtui.core.store.lease_owner import Owner
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_file import read_study_file
 from mtui.core.store.study_reader import read_study

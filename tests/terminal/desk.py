@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mtui.core.store.lease import LeaseState, Liveness, Owner, read_current_owner
+from mtui.core.store.lease import LeaseState, Liveness
+from mtui.core.store.lease_owner import Owner, read_current_owner
 from mtui.core.store.study_directory import StudyDirectory
 from tests import mtui
 from tests.terminal.screen import SECONDS, Terminal, environment

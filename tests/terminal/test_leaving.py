@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.lease import process_start
+from mtui.core.store.lease_owner import process_start
 from tests import mtui
 from tests.terminal.desk import Desk
 from tests.terminal.screen import SECONDS, Terminal

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.store.lease import process_start
+from mtui.core.store.lease_owner import process_start
 from tests.mtui import COMMAND
 from tests.terminal.desk import Desk
 from tests.terminal.screen import SECONDS

@@ -18,7 +18,8 @@ from ...core.plan.cost import nodes_asked
 from ...core.plan.shared_allocations import ANY, PackingPlan
 from ...core.spec.study_spec import PackingOptions
 from ...core.store import inbox
-from ...core.store.lease import LeaseState, Liveness, Owner, read_current_owner
+from ...core.store.lease import LeaseState, Liveness
+from ...core.store.lease_owner import Owner, read_current_owner
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones, time_left

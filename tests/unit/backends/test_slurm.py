@@ -12,7 +12,8 @@ import pytest
 
 from mtui.core.backends import slurm as module
 from mtui.core.backends.backend import Accepted, Deferred, JobIdentity, Refused, Unclear
-from mtui.core.backends.slurm import Slurm, clean_environment, job_has_ended, require_slurm
+from mtui.core.backends.slurm import Slurm
+from mtui.core.backends.slurm_programs import clean_environment, job_has_ended, require_slurm
 from mtui.core.backends.slurm_text import SlurmView, Unobserved, parse_squeue
 from mtui.core.errors import BackendMissing
 from tests.unit.backends.fake import Fake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,6 @@ def test_user_without_a_name_is_no_hindrance(fake: Fake, patient: Slurm, monkeyp
     def nobody(number: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {number}")
 
-    monkeypatch.setattr(module.pwd, "getpwuid", nobody)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
     fake.does("sacctmgr", "true")
     assert patient.site() == ClusterLimits()

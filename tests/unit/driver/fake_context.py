@@ -17,7 +17,8 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
 from mtui.core.plan.extend import extend_plan
 from mtui.core.spec.study_spec import Step
-from mtui.core.store.lease import Lease, Owner
+from mtui.core.store.lease import Lease
+from mtui.core.store.lease_owner import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from tests.plans import plan

@@ -21,7 +21,8 @@ from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
-from mtui.core.store.lease import LeaseState, Liveness, Owner
+from mtui.core.store.lease import LeaseState, Liveness
+from mtui.core.store.lease_owner import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.core.store.study_reader import read_study

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from mtui.core.driver import Driver, driver
+from mtui.core.driver import Driver
+from mtui.core.driver import loop as module
 from mtui.core.driver.crash_points import POINTS
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
@@ -51,7 +52,7 @@ class Study:
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     study = Study(tmp_path, step("a", local=True))
     for name in PARTS:
-        part: Any = getattr(driver, name)
+        part: Any = getattr(module, name)
 
         def stepped(self: Any, step: Callable[[Any], None] = part.step, name: str = name) -> None:
             study.steps.append(name)
@@ -129,7 +130,7 @@ def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: p
     def fail(_: object) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(driver.Collector, "step", fail)
+    monkeypatch.setattr(module.Collector, "step", fail)
     with pytest.raises(ValueError, match="a bug"):
         study.driver.run()
     Lease.acquire(study.directory.owner).release()

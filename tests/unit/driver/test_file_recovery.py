@@ -11,7 +11,7 @@ import pytest
 from mtui.core.backends.slurm import write_array_task
 from mtui.core.driver.file_recovery import restore_files
 from mtui.core.engine import events as ev
-from mtui.core.store.lease import Owner, boot_id
+from mtui.core.store.lease_owner import Owner, boot_id
 from mtui.core.store.study_directory import prepare_attempt
 from tests.plans import step
 from tests.unit.driver.fake_context import FakeContext

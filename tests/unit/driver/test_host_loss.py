@@ -16,7 +16,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.causes import CauseCode
 from mtui.core.engine.commands import HOST_GONE, CommandRequest, apply_command
 from mtui.core.engine.status import Status
-from mtui.core.store.lease import Owner, boot_id, pid_namespace
+from mtui.core.store.lease_owner import Owner, boot_id, pid_namespace
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.engine.script import intend, submitted

@@ -56,7 +56,11 @@ def study_with_journal(folder: Path, *events: ev.Event) -> Driver:
     for event in events:
         journal.append(event)
     journal.close()
-    return Driver(directory, study, lambda _event, _state: None)
+    return Driver(directory, study, ignore)
+
+
+def ignore(event: ev.Event, state: StudyState) -> None:
+    """A listener that shows nothing."""
 
 
 def slow(clock: Clock, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.state import KEPT_COMMANDS, Impossible, StudyState
+from mtui.core.engine.command_effects import KEPT_COMMANDS
+from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.status import Status
 from tests.plans import plan, step
 from tests.unit.engine.script import (

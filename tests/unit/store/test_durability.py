@@ -17,7 +17,8 @@ from mtui.core.errors import DriverError, StudyBusyError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.history import History
 from mtui.core.store.journal import Journal, read_events
-from mtui.core.store.lease import Lease, read_current_owner
+from mtui.core.store.lease import Lease
+from mtui.core.store.lease_owner import read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile
 from tests.plans import plan, step

@@ -20,10 +20,8 @@ import pytest
 
 from mtui.core.errors import StudyBusyError, StudyDirectoryError
 from mtui.core.store import lease as module
-from mtui.core.store.lease import (
-    Lease,
-    LeaseState,
-    Liveness,
+from mtui.core.store.lease import Lease, LeaseState, Liveness
+from mtui.core.store.lease_owner import (
     Owner,
     boot_id,
     process_start,

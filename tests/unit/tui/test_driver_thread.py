@@ -11,7 +11,7 @@ import pytest
 
 from mtui.core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverReleased, StudyOver
 from mtui.core.store import inbox
-from mtui.core.store.lease import read_current_owner
+from mtui.core.store.lease_owner import read_current_owner
 from mtui.core.store.study_directory import StudyDirectory, open_study
 from mtui.core.store.study_file import read_study_file
 from mtui.tui.views.driver_thread import DriverThread

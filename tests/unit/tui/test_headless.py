@@ -7,7 +7,7 @@ from dataclasses import replace
 from mtui.core.driver import SupervisorListener
 from mtui.core.driver.location import DrivenElsewhere, DrivenHere, DriverLocation
 from mtui.core.engine.state import StudyState
-from mtui.core.store.lease import Owner
+from mtui.core.store.lease_owner import Owner
 from mtui.tui.cli.verbs.headless import _Printer
 from tests.plans import plan, step
 

@@ -23,7 +23,7 @@ from mtui.core.engine.commands import CommandRequest
 from mtui.core.engine.status import Status
 from mtui.core.errors import StudyDirectoryError
 from mtui.core.store import inbox
-from mtui.core.store.lease import Owner
+from mtui.core.store.lease_owner import Owner
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.driver_thread import DriverThread

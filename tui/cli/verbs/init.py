@@ -8,7 +8,8 @@ import os
 import shlex
 from pathlib import Path
 
-from ....core.backends.slurm import Slurm, require_slurm
+from ....core.backends.slurm import Slurm
+from ....core.backends.slurm_programs import require_slurm
 from ....core.errors import EXIT_FINISHED, BackendMissing, UsageError
 from ....core.sites.profile_search import find_profile
 from ...views.text import safe

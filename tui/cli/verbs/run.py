@@ -152,7 +152,7 @@ def _drive(directory: StudyDirectory, study: StudyFile, arguments: argparse.Name
 
 
 def submit(arguments: argparse.Namespace) -> int:
-    from ....core.backends.slurm import require_slurm
+    from ....core.backends.slurm_programs import require_slurm
     from ....core.store import inbox
     from ....core.store.study_directory import require_own, require_place
     from ....core.store.study_reader import read_study

@@ -18,7 +18,7 @@ from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError, WrongCluster
 from ....core.file_reading import read_tail, size_of
 from ....core.store import inbox
 from ....core.store.journal_follower import JournalFollower
-from ....core.store.lease import Owner, read_current_owner
+from ....core.store.lease_owner import Owner, read_current_owner
 from ....core.store.study_directory import StudyDirectory, require_place
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_study

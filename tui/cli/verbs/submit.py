@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ....core.backends.backend import Refused
 from ....core.backends.command_log import CommandLog, answer_of
-from ....core.backends.slurm import clean_environment, require_slurm
+from ....core.backends.slurm_programs import clean_environment, require_slurm
 from ....core.backends.slurm_text import sbatch_answer, sbatch_message
 from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError

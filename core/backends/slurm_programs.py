@@ -1,0 +1,99 @@
+"""Slurm's programs on this machine: whether they are here and configured, and what they print without a study."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+
+from ..errors import BackendMissing
+from .cluster_limits import parse_config
+from .slurm_text import ENDED
+
+PROGRAMS = ("sbatch", "squeue", "scancel")  # required to run a study on Slurm
+
+
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for Slurm's programs.
+
+    A driver that runs in a job has that job's SLURM_* and SBATCH_* variables, which would become options of the jobs
+    that it submits.
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return dict(environment)
+    return {
+        key: value
+        for key, value in environment.items()
+        if key == "SLURM_CONF" or not key.startswith(("SLURM_", "SBATCH_", "SRUN_"))
+    }
+
+
+def require_slurm() -> None:
+    """Raise BackendMissing if Slurm's programs are missing on this machine, or not configured."""
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        raise BackendMissing(
+            f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
+            "start it on a login node of the cluster, or try it here with --local",
+        )
+    if knows_no_cluster():
+        raise BackendMissing(
+            "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
+            "set SLURM_CONF, start it on a login node, or try it here with --local",
+        )
+
+
+def knows_no_cluster() -> bool:
+    """Return whether Slurm's programs have no configuration here; False if only the controller is unreachable."""
+    return _is_bare(os.environ.get("PATH", ""), os.environ.get("SLURM_CONF", ""))
+
+
+def user_name() -> str:
+    """Return the user's name; the user id if the system has no name for it."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def job_has_ended(job: str, name: str = "", cluster: str = "") -> bool:
+    """Return whether squeue shows a job of the user as ended; False if the query fails or the job is unknown.
+
+    An unknown job may be active on another cluster that shares the file system. Of an empty `name` or `cluster` it is
+    not known which it is: then the job is the one that has the id.
+    """
+    command = ["squeue", f"--user={user_name()}", "--noheader", "--states=all", f"--jobs={job}", "--format=%T|%j"]
+    environment = clean_environment(os.environ)
+    if cluster and cluster_name(environment) != cluster:
+        return False
+    answer = _output(command, environment)
+    state, _, shown = answer.strip().partition("|")
+    return state in ENDED and (not name or shown == name)
+
+
+def cluster_name(environment: Mapping[str, str]) -> str:
+    """Return the name of the cluster of this machine; empty if Slurm does not answer or has no name for it."""
+    return parse_config(_output(["scontrol", "show", "config"], environment)).get("ClusterName", "")
+
+
+@cache
+def _is_bare(path: str, conf: str) -> bool:
+    """Run `scontrol ping` once per process and arguments: only these two change the answer."""
+    del path, conf
+    with suppress(subprocess.TimeoutExpired, OSError):
+        probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
+        return b"configuration source" in probe.stderr
+    return False
+
+
+def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """Return the output of a program; empty if it fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=environment)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
