@@ -58,6 +58,7 @@ class Local:
             return put_off_or_refuse(error, f"cannot be started here: {error.strerror}{where}")
         finally:
             started.put(process)
+        assert process is not None
         return Accepted(str(process.pid), self._host)
 
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
