@@ -59,8 +59,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         return _waits(study, state, index, driven, now)
     if last and last.allocation and status in LIVE:
         allocation = state.allocations.by_name[last.allocation]
-        ran = f"for {span(now - last.started_at)} now"
-        return where_packed(status, last, allocation, ran, state.open_parents(index))
+        return where_packed(status, last, allocation, _ran(last, now), state.open_parents(index))
     if status is Status.BLOCKED:
         return [*_held(state, index), _blocked(state, index)]
     if status in UNSUCCESSFUL:
@@ -173,7 +172,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
         return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}.")]
-    reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, for {span(now - last.started_at)} now.")]
+    reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, {_ran(last, now)}.")]
     if last.reason in NOTES.values():
         words = f"For now {safe(last.reason)}. If that lasts for minutes, it counts as lost."
         reasons.append(Reason(ReasonKind.SLURM, words))
@@ -182,6 +181,11 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
         words += "If that host is gone: mtui cancel DIR INSTANCE --host-gone"
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
+
+
+def _ran(last: Attempt, now: float) -> str:
+    """Return how long an attempt has run. Slurm may show a job as running before its script reports the start."""
+    return f"for {span(now - last.started_at)} now" if last.started_at else "but has not reported its start yet"
 
 
 def _job(last: Attempt) -> str:

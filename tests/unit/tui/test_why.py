@@ -16,7 +16,7 @@ from mtui.tui.views.status_view import status_json, status_text, summary
 from mtui.tui.views.text import Paint
 from mtui.tui.views.why_text import why_text
 from tests.plans import plan, step
-from tests.unit.engine.script import apply, ended, hold, intend, started, state_of, submitted, unbound
+from tests.unit.engine.script import apply, ended, hold, intend, observed, started, state_of, submitted, unbound
 
 PLAIN = Paint(io.StringIO())
 PAIR = plan(step("a"), step("b", "a"))
@@ -68,6 +68,13 @@ def test_why_of_a_bound_one_leaves_out_the_parents_that_are_done(directory: Stud
 def test_why_of_a_freed_one_is_that_of_any_pending_job(directory: StudyDirectory) -> None:
     lines = why(directory, state_of(PAIR, *BOUND, ended(0)))
     assert lines[:2] == ["b is pending", "  Slurm has it as job 11."]
+
+
+def test_why_of_a_job_that_runs_before_its_script_reports_the_start_shows_no_duration(
+    directory: StudyDirectory,
+) -> None:
+    lines = why(directory, state_of(PAIR, *PARENT, observed(0, Status.RUNNING)), 0)
+    assert lines[:2] == ["a is running", "  It runs as job 10, but has not reported its start yet."]
 
 
 def test_why_of_one_that_was_taken_out_tells_it_with_the_failure_above(directory: StudyDirectory) -> None:
