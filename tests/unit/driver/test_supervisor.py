@@ -27,7 +27,7 @@ from mtui.core.driver.successor import READY_FD, start_successor, successor_comm
 from mtui.core.driver.supervisor import HAND_OVER_LOOK, LOOK_EVERY, SUCCESSOR_WAIT, Clock
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
-from mtui.core.errors import DriverError, StudyBusyError
+from mtui.core.errors import DriverError, StorageError, StudyBusyError
 from mtui.core.isolated import isolated_command
 from mtui.core.store.lease import LeaseState
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
@@ -473,6 +473,17 @@ def test_errors_of_a_run_are_raised(world: World) -> None:
     world.drives.append(fails)
     with pytest.raises(DriverError, match="the disk is full"):
         world.run(RUN)
+
+
+def test_driver_whose_directory_cannot_be_read_now_is_followed_by_another_after_a_growing_delay(world: World) -> None:
+    def away(_: PlayedDriver) -> str:
+        raise StorageError("the directory is away")
+
+    world.drives.extend([away, away, ends("finished")])
+    world.run(RUN)
+    begun = [place for place in world.locations if not isinstance(place, StudyOver)]
+    assert begun == [DrivenHere(), CannotDrive("the directory is away")] * 2 + [DrivenHere()]
+    assert sum(world.clock.waits) == pytest.approx(3.0), "one second, then two"
 
 
 # --- ATTEND
