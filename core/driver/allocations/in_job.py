@@ -42,6 +42,8 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
+        self._unstarted: tuple[str, int | None] | None = None  # the allocation whose leader is to start, and its lock
+        self._may_start = False  # that allocation is on the disk
         self._has_ended = False  # the allocation itself
         self._checked_at = 0.0
         self._told: set[int] = set()  # instances that were reported to need more time than is left
@@ -69,6 +71,7 @@ class OwnAllocation(DriverPart):
 
     def step(self) -> None:
         """Detect the end of the leader: Slurm does not report it, because the allocation continues."""
+        self._start_leader()
         if self._name and not self._is_running():
             self._leader_ended()
         if self._start_at is not None and time.monotonic() >= self._start_at:
@@ -76,6 +79,12 @@ class OwnAllocation(DriverPart):
             self._start()
         if self._given_up:
             self._fail_what_waits(*self._given_up)
+
+    def close(self) -> None:
+        """Free the lock of an allocation whose leader was not started."""
+        if self._unstarted and self._unstarted[1] is not None:
+            os.close(self._unstarted[1])
+        self._unstarted = None
 
     def _leader_ended(self) -> None:
         """End its allocation, and have another leader started unless it ended as it should."""
@@ -157,10 +166,23 @@ class OwnAllocation(DriverPart):
             )
         )
         context.emit(ev.AllocationQueued(at=at, allocation=name, job=self._job, cluster=context.cluster))
-        context.log.sync()
+        self._process = None
+        self._unstarted, self._may_start = (name, lock), False
+        context.log.when_durable(self._allow_start)
+        self._start_leader()
+
+    def _allow_start(self) -> None:
+        """The allocation is on the disk."""
+        self._may_start = True
+
+    def _start_leader(self) -> None:
+        """Start the leader that is to start, if it may; it inherits the open file of the lock."""
+        if self._unstarted is None or not self._may_start:
+            return
+        context = self._context
+        name, lock = self._unstarted
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
         self._began = time.monotonic()
-        self._process = None
         with open_to_append(context.directory.allocation_file(name, "out")) as out:
             self._process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],
@@ -171,12 +193,15 @@ class OwnAllocation(DriverPart):
                 start_new_session=True,
                 pass_fds=() if lock is None else (lock,),  # held until the leader has ended
             )
+        self._unstarted = None
         if lock is not None:
             os.close(lock)
         context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     def _is_running(self) -> bool:
-        """Whether the leader runs, as a child process or started by an earlier driver on this host."""
+        """Whether the leader runs, as a child process or started by an earlier driver on this host, or is to start."""
+        if self._unstarted:
+            return True
         if self._process:
             return self._process.poll() is None
         try:

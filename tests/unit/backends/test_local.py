@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity
 from mtui.core.backends.local import Local
 from tests.waiting import wait_until
 
@@ -149,11 +149,11 @@ def test_another_driver_knows_the_step_by_its_process(here: Here) -> None:
 
 
 @pytest.mark.parametrize("missing", ["a.sh", ""], ids=["script", "workspace"])
-def test_step_that_cannot_be_started_is_refused_with_the_reason(here: Here, missing: str) -> None:
+def test_step_whose_files_are_gone_is_put_off_with_the_reason(here: Here, missing: str) -> None:
     if not missing:
         here.workspace.rmdir()
     answer = here.local.submit(here.job())
-    assert isinstance(answer, Refused)
+    assert isinstance(answer, Deferred)  # they are prepared again before the next try
     assert "No such file or directory" in answer.message
     assert str(here.workspace) in answer.message
 

@@ -94,9 +94,9 @@ def test_sbatch_that_cannot_be_started_took_nothing(fake: Fake, patient: Slurm) 
     assert isinstance(patient.submit(fake.job()), Deferred)
 
 
-def test_script_that_is_gone_is_refused_and_sbatch_not_called(fake: Fake, patient: Slurm) -> None:
+def test_submission_without_its_script_is_put_off_and_sbatch_not_called(fake: Fake, patient: Slurm) -> None:
     fake.script.unlink()
-    assert isinstance(patient.submit(fake.job()), Refused)
+    assert isinstance(patient.submit(fake.job()), Deferred)
     assert fake.said("sbatch") == []
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.backend import Accepted, AttemptFiles, Job, JobIdentity, Refused
+from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
@@ -93,14 +93,16 @@ def test_job_that_is_not_bound_has_no_word_of_it(study: Study) -> None:
     assert "--array" not in said
 
 
-@pytest.mark.parametrize("broken", ["script", "submit"])
-def test_array_whose_files_cannot_be_laid_out_is_refused_and_sbatch_not_called(study: Study, broken: str) -> None:
+@pytest.mark.parametrize(("broken", "expected"), [("script", Deferred), ("submit", Refused)])
+def test_array_whose_files_cannot_be_laid_out_is_not_submitted(
+    study: Study, broken: str, expected: type[Deferred | Refused]
+) -> None:
     job = study.array(0, 1)
     if broken == "script":
         Path(job.attempts[0].script).unlink()
     else:
         (study.root / ".mtui" / "submit").write_text("in the way")
-    assert isinstance(study.slurm.submit(job), Refused)
+    assert isinstance(study.slurm.submit(job), expected)
     assert study.fake.said("sbatch") == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -385,6 +386,42 @@ def test_leader_is_started_once_the_journal_has_its_allocation(inside: Packed, c
     assert command[:6] == [sys.executable, "-m", "mtui.core.packing.leader", home, "1-1", "604800"]
     assert inside.context.directory.allocation_file("1-1", "pid").read_text() == "4711\n"
     assert inside.own.due() == clock.now + 1
+
+
+def test_leader_waits_while_the_journal_cannot_be_written(inside: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = inside.context
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        inside.own.begin()
+        inside.own.step()
+        assert not context.catch_up()
+    assert context.trace[:3] == ["allocation_intended", "allocation_queued", "no sync"]
+    assert Leader.started == []
+    assert not context.state.allocations.by_name["1-1"].is_over
+    assert context.fake_log.catch_up()
+    inside.own.step()
+    inside.own.step()
+    assert [command[4] for command in Leader.started] == ["1-1"]
+
+
+def test_leader_that_cannot_be_started_now_is_started_later_for_the_same_allocation(
+    inside: Packed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_process(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(in_job.subprocess, "Popen", no_process)
+        for call in (inside.own.begin, inside.own.step):
+            with pytest.raises(OSError, match="temporarily"):
+                call()
+    inside.own.step()
+    assert [command[4] for command in Leader.started] == ["1-1"]
+    assert list(inside.context.state.allocations.by_name) == ["1-1"]
 
 
 def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:

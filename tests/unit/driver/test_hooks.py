@@ -52,7 +52,9 @@ def test_cancellation_is_no_failure(tmp_path: Path) -> None:
 
 def test_end_of_the_study_waits_for_its_command_and_logs_what_it_prints(tmp_path: Path) -> None:
     context = study(tmp_path, on_end="echo $MTUI_RESULT")
-    HookRunner(context).ended("failed")
+    hooks = HookRunner(context)
+    hooks.ended("failed")
+    hooks.wait()
     assert context.directory.hooks_log.read_text() == "failed\n"
 
 

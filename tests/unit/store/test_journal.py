@@ -133,9 +133,20 @@ def test_segment_has_one_writer_for_ever(tmp_path: Path) -> None:
     assert list(read_events(tmp_path)) == EVENTS
 
 
-def test_missing_folder_is_told(tmp_path: Path) -> None:
-    with pytest.raises(StudyDirectoryError, match="No such file"):
-        Journal(tmp_path / "gone", 1)
+def test_segment_that_cannot_be_created_now_is_created_when_it_can(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "gone", 1)
+    journal.append(EVENTS[0])
+    with pytest.raises(OSError, match="No such file"):
+        journal.sync()
+    (tmp_path / "gone").mkdir()
+    journal.close()
+    assert list(read_events(tmp_path / "gone")) == EVENTS[:1]
+
+
+def test_segment_that_never_can_be_created_is_told(tmp_path: Path) -> None:
+    (tmp_path / "journal").write_text("in the way")
+    with pytest.raises(StudyDirectoryError, match="Not a directory"):
+        Journal(tmp_path / "journal", 1)
 
 
 @contextmanager
