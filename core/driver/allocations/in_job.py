@@ -92,11 +92,13 @@ class OwnAllocation(DriverPart):
         allocation = self._context.state.allocations.by_name[self._name]
         left = self._tracker.time_left(allocation)
         self._has_ended = allocation.is_over or (left is not None and left <= 0)
+        # A leader that fails, for example because srun does, reports that it ends as well.
+        ended_well = allocation.ending and not (self._process and self._process.poll())
         if not allocation.is_over:
-            self._end(allocation, Status.FINISHED if allocation.ending else Status.FAILED)
+            self._end(allocation, Status.FINISHED if ended_well else Status.FAILED)
         output = self._output()
         self._name = ""
-        if allocation.ending or self._has_ended:
+        if ended_well or self._has_ended:
             return
         now = time.monotonic()
         self._deaths = self._deaths + 1 if now - self._began < _LIVED else 0

@@ -25,7 +25,7 @@ from mtui.core.driver.allocations.tracker import AllocationTracker
 from mtui.core.driver.cancel import Canceller
 from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
-from mtui.core.engine.causes import Cause, CauseCode
+from mtui.core.engine.causes import Cause, CauseCode, text_cause
 from mtui.core.engine.status import Status
 from mtui.core.plan.study_plan import Instance
 from mtui.core.spec.study_spec import PackingOptions, Step
@@ -475,6 +475,17 @@ def test_leader_that_has_ended_as_it_should_is_not_started_again(inside: Packed)
     inside.own.step()
     assert inside.context.state.allocations.by_name["1-1"].status is Status.FINISHED
     assert (len(Leader.started), inside.own.due()) == (1, None)
+
+
+def test_leader_that_fails_and_reports_its_end_is_started_again(inside: Packed) -> None:
+    inside.own.begin()
+    cause = text_cause("no worker began: srun ended with code 1")
+    inside.context.emit(ev.AllocationEnding(at=1.0, allocation="1-1", cause=cause))
+    leader_of(inside).code = 1
+    inside.own.step()
+    assert inside.context.state.allocations.by_name["1-1"].status is Status.FAILED
+    inside.own.step()
+    assert len(Leader.started) == 2
 
 
 def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
