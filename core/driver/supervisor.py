@@ -49,7 +49,7 @@ from ..store.journal_follower import JournalFollower
 from ..store.lease import LeaseState, Liveness
 from ..store.lease_owner import Owner, read_current_owner
 from ..store.study_directory import StudyDirectory
-from ..store.study_file import StudyFile, read_study_file
+from ..store.study_file import StudyFile, file_stamp, read_study_file
 from ..store.study_reader import read_study
 from .driver import BEGINS_ANEW, HANDED_OVER, Driver
 from .event_log import Listener
@@ -352,8 +352,9 @@ class Supervisor:
         return None
 
     def _refresh_study(self) -> None:
-        if self._is_outdated:
-            self._study = replace(read_study_file(self._directory.study_file), settings=self._study.settings)
+        path, stamp = self._directory.study_file, self._study.stamp
+        if self._is_outdated or (stamp and stamp != file_stamp(path)):
+            self._study = replace(read_study_file(path), settings=self._study.settings)
 
     def _keep_failure(self, error: Exception) -> None:
         """Report an error; this process drives again on request or for a new command."""

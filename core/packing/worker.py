@@ -132,13 +132,17 @@ class Worker:
                 self._told[attempt] = number
                 _kill_group(process, number)
 
+    def _may_pass(self, error: OSError) -> bool:
+        """Whether it may start later. What is missing stays so, unless the whole study directory is away."""
+        return may_pass(error) and (error.errno != errno.ENOENT or not os.path.isdir(self._root))  # noqa: PTH112
+
     def _start(self, order: transport.Message) -> None:
         attempt: str = order["attempt"]
         workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
         try:
             os.chdir(workspace)
         except OSError as error:
-            again = NOT_BEGUN if may_pass(error) else ""
+            again = NOT_BEGUN if self._may_pass(error) else ""
             self._ended.append((attempt, _NO_WORKSPACE, again, "the workspace is not there"))
             return
         try:
@@ -147,7 +151,7 @@ class Worker:
             self._ended.append((attempt, REFUSED, "", str(error)))
             return
         except OSError as error:
-            again = NOT_BEGUN if may_pass(error) else ""
+            again = NOT_BEGUN if self._may_pass(error) else ""
             self._ended.append((attempt, _NOT_STARTED, again, f"its script cannot be read: {error.strerror}"))
             return
         environment = self._environment | _encoded(order["environment"])
@@ -164,7 +168,7 @@ class Worker:
             argv = [*_SUPERVISOR, *self._shell, shown]
             process = self._spawn(argv, order["stem"], environment, None if by_name else script)
         except OSError as error:
-            again = NOT_BEGUN if may_pass(error) else ""
+            again = NOT_BEGUN if self._may_pass(error) else ""
             self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
         else:
             self._attempts[process] = attempt

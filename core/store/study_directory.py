@@ -272,7 +272,6 @@ def prepare_attempt(
     """
     root = str(directory.root)
     workspace = f"{root}/{instance.workspace}"
-    os.stat(f"{root}/.mtui")  # a study directory that is away must not be created again  # noqa: PTH116
     _make_folder(workspace)
     script = render(plan, instance, changes)
     _write_script(workspace, plan.script_name(instance), script.body, attempt)

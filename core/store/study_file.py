@@ -6,7 +6,7 @@ import gc
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,16 @@ class StudyFile:
     settings: Settings
     plan: Plan
     given: tuple[str, ...] = ()
+    stamp: tuple[int, ...] = field(default=(), compare=False)  # of the file that was read: another one has more rows
+
+
+def file_stamp(path: Path) -> tuple[int, ...]:
+    """Return what distinguishes a study file from the one that replaces it; empty if it cannot be examined."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def write_study_file(path: Path, study: StudyFile) -> None:
@@ -101,6 +111,7 @@ def _step(step: PlannedStep) -> dict[str, Any]:
 def read_study_file(path: Path) -> StudyFile:
     """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
     try:
+        stamp = file_stamp(path)  # before it is read: one that replaces it meanwhile is noticed
         data = read_bytes(path, WHOLE)
         if not data.strip(b"\0"):
             raise StudyDirectoryError(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
@@ -116,6 +127,7 @@ def read_study_file(path: Path) -> StudyFile:
             settings=_settings(content["settings"]),
             plan=plan,
             given=tuple(content.get("given", ())),
+            stamp=stamp,
         )
     except OSError as error:
         raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None

@@ -93,6 +93,8 @@ def fits(value: Any, type_: str) -> bool:
     if words != type_ and value is None:
         return True
     singular = {"texts": "text", "integers": "integer"}
+    if words == "list of objects":
+        return isinstance(value, list) and all(isinstance(one, dict) for one in value)
     if words == "list of lists of texts":
         return isinstance(value, list) and all(fits(one, "list of texts") for one in value)
     if words.startswith("list of "):

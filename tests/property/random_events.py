@@ -157,6 +157,8 @@ def _study(chance: Random, state: StudyState, at: int) -> ev.Event:
             ev.DriverStopped(at=at, reason="signal TERM"),
             ev.SlurmSilent(at=at, message="no route"),
             ev.SlurmAnswers(at=at),
+            ev.IoErrorBegan(at=at, what="write status.csv", path="/s/status.csv", message="no space", code="ENOSPC"),
+            ev.IoErrorEnded(at=at, what="write status.csv"),
             ev.StudyEnded(at=at, result="failed"),
             ev.PlanExtended(at=at, size=len(state.plan.instances)),
             ev.HookRun(at=at, hook=chance.choice(["on_failure", "on_end"])),

@@ -42,7 +42,7 @@ def test_events_after_a_checkpoint_give_the_state_of_all_events(seed: int, at: i
 
 def test_random_events_reach_every_field_of_the_durable_state() -> None:
     changed: set[str] = set()
-    for seed in range(200):
+    for seed in range(600):
         plan, events = random_events(seed, EVENTS)
         state, initial = apply_possible(StudyState(plan), events), DurableState.initial(plan)
         for field in fields(DurableState):

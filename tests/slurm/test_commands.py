@@ -194,7 +194,7 @@ def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path
     job = driver.wait_for("started")[0]["job"]
     state_of(out, "run", "running")
     state_of(out, "second", "bound")
-    assert f"runs as job {job} on node" in mtui.run("why", out, "run").stdout
+    assert f"runs as job {job} of cluster mtui on node" in mtui.run("why", out, "run").stdout
     bound = mtui.run("why", out, "next").stdout
     assert f"starts by itself when its parents are done (afterok:{job})" in bound.replace("lets it start", "starts")
     assert "run (running)" in bound

@@ -45,6 +45,11 @@ def test_cancel_of_one(allocation: Allocation) -> None:
     assert not (allocation.home / "claims" / "3.1").exists()
 
 
+def _only(found: list[int]) -> int:
+    """The one that was found; 0 for several: a process that a worker forks looks like one until it runs its program."""
+    return found[0] if len(found) == 1 else 0
+
+
 def test_killed_worker_is_replaced(allocation: Allocation) -> None:
     # Each runs alone on its node; one of its processes leaves the session that the worker knows of.
     body = f"setsid bash -c 'trap \"\" TERM; while :; do sleep 0.1; done' & {HOLD}"
@@ -57,7 +62,7 @@ def test_killed_worker_is_replaced(allocation: Allocation) -> None:
     mark = f"MTUI_PACKED={allocation.job}.{lost['node']}"
     allocation.wait_here(lost["attempt"])
     wait_until(lambda: len(processes(mark)) >= 2, 60, "it runs")
-    (worker,) = workers(allocation.job, lost["node"])
+    worker = wait_until(lambda: _only(workers(allocation.job, lost["node"])), 60, "only the worker is a worker")
     os.kill(worker, signal.SIGKILL)
     record = allocation.wait_for("lost", lost["attempt"])[0]
     assert (record["node"], record["error"]) == (lost["node"], f"its worker on {lost['node']} was killed")

@@ -30,6 +30,7 @@ from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError, StorageError, StudyBusyError
 from mtui.core.isolated import isolated_command
 from mtui.core.store.lease import LeaseState
+from mtui.core.store.study_file import read_study_file, write_study_file
 from tests.unit.driver.supervised import LARGE, PlayedDriver, World
 from tests.unit.engine import script
 
@@ -280,6 +281,15 @@ def test_first_drive_has_the_study_as_it_was_read_before(world: World) -> None:
     world.drives.append(ends("finished"))
     world.run(RUN)
     assert world.drivers[0].study is world.study
+
+
+def test_rows_added_since_the_study_was_read_are_known_to_the_first_drive(world: World) -> None:
+    write_study_file(world.directory.study_file, world.study)
+    world.study = read_study_file(world.directory.study_file)
+    world.extend()
+    world.drives.append(ends("finished"))
+    world.run(RUN)
+    assert world.drivers[0].study.plan == LARGE
 
 
 def test_events_of_another_driver_are_left_to_the_app_to_read(world: World) -> None:
