@@ -116,9 +116,21 @@ def processes(mark: str) -> list[int]:
 
 def workers(job: str, node: str) -> list[int]:
     """The worker of a node: what it runs is a session of its own and has another command line."""
-    found = [process for process in processes(f"SLURM_JOB_ID={job}") if runs_module(process, "worker")]
+    found = running(job, "worker")
     name = f"\0SLURMD_NODENAME={node}\0".encode()
     return [process for process in found if name in b"\0" + told_of(process, "environ")]
+
+
+def running(job: str, module: str) -> list[int]:
+    """The processes of an allocation that run a module; not those that they are just forking to run something else."""
+    found = [process for process in processes(f"SLURM_JOB_ID={job}") if runs_module(process, module)]
+    return [process for process in found if parent_of(process) not in (0, *found)]
+
+
+def parent_of(process: int) -> int:
+    """The parent of a process; 0 if it has ended."""
+    words = told_of(process, "stat").rpartition(b")")[2].split()
+    return int(words[1]) if words else 0
 
 
 def runs_module(process: int, name: str) -> bool:

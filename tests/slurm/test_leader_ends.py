@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from tests.slurm.lone_allocation import HOLD, Allocation, processes, runs_module, workers
+from tests.slurm.lone_allocation import HOLD, Allocation, processes, running, workers
 from tests.waiting import wait_until
 
 
@@ -45,11 +45,6 @@ def test_cancel_of_one(allocation: Allocation) -> None:
     assert not (allocation.home / "claims" / "3.1").exists()
 
 
-def _only(found: list[int]) -> int:
-    """The one that was found; 0 for several: a process that a worker forks looks like one until it runs its program."""
-    return found[0] if len(found) == 1 else 0
-
-
 def test_killed_worker_is_replaced(allocation: Allocation) -> None:
     # Each runs alone on its node; one of its processes leaves the session that the worker knows of.
     body = f"setsid bash -c 'trap \"\" TERM; while :; do sleep 0.1; done' & {HOLD}"
@@ -62,7 +57,7 @@ def test_killed_worker_is_replaced(allocation: Allocation) -> None:
     mark = f"MTUI_PACKED={allocation.job}.{lost['node']}"
     allocation.wait_here(lost["attempt"])
     wait_until(lambda: len(processes(mark)) >= 2, 60, "it runs")
-    worker = wait_until(lambda: _only(workers(allocation.job, lost["node"])), 60, "only the worker is a worker")
+    (worker,) = workers(allocation.job, lost["node"])
     os.kill(worker, signal.SIGKILL)
     record = allocation.wait_for("lost", lost["attempt"])[0]
     assert (record["node"], record["error"]) == (lost["node"], f"its worker on {lost['node']} was killed")
@@ -97,7 +92,7 @@ def test_killed_leader(allocation: Allocation) -> None:
     allocation.give(allocation.item("1.1", HOLD))
     allocation.submit()
     allocation.wait_for("start", "1.1")
-    (leader,) = [process for process in processes(f"SLURM_JOB_ID={allocation.job}") if runs_module(process, "leader")]
+    (leader,) = running(allocation.job, "leader")
     os.kill(leader, signal.SIGKILL)
     assert allocation.wait_for("over")[0]["why"] == "its leader ended with code 137"
     allocation.wait_for_job()

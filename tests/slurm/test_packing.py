@@ -15,6 +15,7 @@ import pytest
 
 from tests import mtui
 from tests.slurm.cluster import Cluster
+from tests.slurm.lone_allocation import running
 from tests.slurm.test_arrays import calls, rows
 from tests.slurm.test_commands import state_of, until_begun, wait_file
 from tests.slurm.test_studies import SHARED, step
@@ -35,24 +36,6 @@ def events(out: Path, kind: str) -> list[dict[str, Any]]:
     """Everything of one kind that the journal tells, from all drivers."""
     lines = [line for path in sorted((out / ".mtui" / "journal").glob("*.jsonl")) for line in path.open()]
     return [event for event in map(json.loads, lines) if event["type"] == kind]
-
-
-def leaders_workers(job: str) -> list[int]:
-    """The processes of the workers of an allocation, by the job that their environment names."""
-    found: list[int] = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (path / "cmdline").read_bytes().split(b"\0")
-            environment = (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if (
-            b"mtui.core.packing.worker" in words
-            and b"srun" not in words[0]
-            and f"SLURM_JOB_ID={job}".encode() in environment
-        ):
-            found.append(int(path.name))
-    return found
 
 
 def test_sweep_and_funnel_share_one_allocation(slurm: Cluster, tmp_path: Path) -> None:
@@ -178,7 +161,7 @@ def test_killed_worker_loses_nothing_and_runs_nothing_twice(slurm: Cluster, tmp_
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started", count=6)
     until_begun(trace, 6)
-    victim, other = leaders_workers(instances(out)["a_I.0"]["job"])
+    victim, other = running(instances(out)["a_I.0"]["job"], "worker")
     os.kill(victim, signal.SIGKILL)
     driver.wait_for("returned")
     driver.wait_for("started", count=9)
