@@ -197,8 +197,12 @@ class Cluster:
         self.wait_healthy()
 
     def wait_healthy(self) -> None:
-        """Wait until all nodes are idle."""
-        wait_until(lambda: set(self.node_states().values()) == {"idle"}, 30, "all nodes are idle")
+        """Wait until all nodes are idle; ClusterError says what they are and who has them."""
+        try:
+            wait_until(lambda: set(self.node_states().values()) == {"idle"}, 30, "all nodes are idle")
+        except TimeoutError as error:
+            jobs = self.run("squeue", "--states=all", "--format=%i %j %T %N", check=False).stdout
+            raise ClusterError(f"{error}\n{self.node_states()}\n{jobs}\n{self.last_log_lines(40)}") from error
 
     # -- its inside
 
