@@ -455,6 +455,14 @@ def test_lease_that_cannot_be_kept_is_let_go(tmp_path: Path, monkeypatch: pytest
     assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
+def test_lease_whose_folder_cannot_be_synced_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mtui.core.durable_files.sync_directory", raise_full)
+    with pytest.raises(StudyDirectoryError, match="No space left"):
+        Lease.acquire(tmp_path)
+    monkeypatch.undo()
+    assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
+
+
 @pytest.mark.parametrize("name", ["plain", "two words", "a) b (c", "x) R 1 1 1"])
 def test_start_of_a_process_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
     program = tmp_path / name
