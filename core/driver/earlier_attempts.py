@@ -21,21 +21,29 @@ _log = get_logger(__name__)
 
 def may_submit(context: DriverContext, instances: Iterable[int]) -> bool:
     """Return whether no earlier attempt of these instances can run; reopen those that do."""
-    return all([_is_barred(context, index) for index in instances])
-
-
-def _is_barred(context: DriverContext, index: int) -> bool:
-    """Return whether the last attempt of an instance, if it ended unstarted, can no longer begin."""
-    last = context.state.last_attempt(index)
-    if last is None or not last.ended_at or last.started_at or not last.in_queue:
+    unstarted = [(index, last) for index in instances if (last := context.state.last_attempt(index)) and _may_run(last)]
+    if not unstarted:
         return True
-    claims, name = context.directory.claims, attempt_name(index, last.number)
     try:
-        if claims.revoke(name):
-            return True
+        are_barred = all([_is_barred(context, index, last) for index, last in unstarted])
+        context.directory.claims.sync()
     except OSError as error:  # it is tried again with the next submission
         _log.warning("a claim cannot be revoked: %s", error)
         return False
+    return are_barred
+
+
+def _may_run(attempt: Attempt) -> bool:
+    """Whether an attempt ended unstarted, so that a job may begin it yet."""
+    return bool(attempt.ended_at and not attempt.started_at and attempt.in_queue)
+
+
+def _is_barred(context: DriverContext, index: int, last: Attempt) -> bool:
+    """Return whether the last attempt of an instance, which ended unstarted, can no longer begin. Raises OSError."""
+    context.log.renew()
+    claims, name = context.directory.claims, attempt_name(index, last.number)
+    if claims.revoke(name):
+        return True
     owner = claims.owner(name)
     if _has_ended(last, owner):
         return True
