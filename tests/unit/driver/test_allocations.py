@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,10 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import Cause, CauseCode, text_cause
 from mtui.core.engine.status import Status
+from mtui.core.errors import UsageError
 from mtui.core.plan.study_plan import Instance
 from mtui.core.spec.study_spec import PackingOptions, Step
+from mtui.core.store.allocation_lock import lock_allocation
 from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
@@ -68,8 +73,10 @@ class Packed:
 
 
 @pytest.fixture
-def packed(tmp_path: Path) -> Packed:
-    return Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
+def packed(tmp_path: Path) -> Iterator[Packed]:
+    packed = Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
+    yield packed
+    packed.scheduler.close()  # else its threads keep the process of the tests
 
 
 # --- requests
@@ -422,6 +429,51 @@ def test_leader_that_cannot_be_started_now_is_started_later_for_the_same_allocat
     inside.own.step()
     assert [command[4] for command in Leader.started] == ["1-1"]
     assert list(inside.context.state.allocations.by_name) == ["1-1"]
+
+
+@pytest.mark.parametrize("call", ["open", "write"])
+def test_leader_whose_pid_cannot_be_written_is_ended_and_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Otherwise no later driver would find it, and it would hold the lock of the allocation."""
+    study = Packed(tmp_path, Settings(inside="90"))
+    pid_file = study.context.directory.allocation_file("1-1", "pid")
+    leaders: list[subprocess.Popen[bytes]] = []
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def start(_: object, real: type[subprocess.Popen[bytes]] = subprocess.Popen, **options: Any) -> object:
+        options["stdin"] = subprocess.PIPE
+        leaders.append(real([sys.executable, "-c", "input()"], **options))
+        if call == "write" and len(leaders) == 1:
+            patch.setattr(os, "write", full)
+        return leaders[-1]
+
+    monkeypatch.setattr(in_job.subprocess, "Popen", start)
+    if call == "open":
+        pid_file.mkdir(parents=True)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=re.escape(str(pid_file))):
+        study.own.begin()
+
+    assert [leader.poll() for leader in leaders] == [-signal.SIGKILL] * (call == "write")
+    assert study.own._process is None  # pyright: ignore[reportPrivateUsage]
+
+    if call == "open":
+        pid_file.rmdir()
+    study.own.step()
+
+    assert pid_file.read_text() == f"{leaders[-1].pid}\n"
+    assert list(study.context.state.allocations.by_name) == ["1-1"]
+    with pytest.raises(UsageError, match="allocation 90 is used"):
+        lock_allocation("90", tmp_path)
+    leaders[-1].communicate(b"\n", timeout=20)
+    lock = lock_allocation("90", tmp_path)
+    assert lock is not None
+    os.close(lock)
+    for leader in leaders:
+        assert leader.stdin
+        leader.stdin.close()
 
 
 def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
