@@ -21,29 +21,34 @@ _log = get_logger(__name__)
 
 def may_submit(context: DriverContext, instances: Iterable[int]) -> bool:
     """Return whether no earlier attempt of these instances can run; reopen those that do."""
-    unstarted = [(index, last) for index in instances if (last := context.state.last_attempt(index)) and _may_run(last)]
-    if not unstarted:
-        return True
+    unstarted = [index for index in instances if _may_begin(context.state.last_attempt(index))]
+    if not all([_bar(context, index) for index in unstarted]):
+        return False
     try:
-        are_barred = all([_is_barred(context, index, last) for index, last in unstarted])
-        context.directory.claims.sync()
+        if unstarted:  # on the disk before the journal has the next attempt
+            context.directory.claims.sync()
+    except OSError as error:
+        _log.warning("revoked claims are not on the disk: %s", error)
+        return False
+    return True
+
+
+def _may_begin(last: Attempt | None) -> bool:
+    """Whether an attempt ended without having started, so that its job may still begin."""
+    return last is not None and bool(last.ended_at) and not last.started_at and last.in_queue
+
+
+def _bar(context: DriverContext, index: int) -> bool:
+    """Take the claim of the last attempt of an instance. Return False if its job has it, and may run."""
+    context.log.renew()
+    last = context.state.attempts[index][-1]
+    claims, name = context.directory.claims, attempt_name(index, last.number)
+    try:
+        if claims.revoke(name):
+            return True
     except OSError as error:  # it is tried again with the next submission
         _log.warning("a claim cannot be revoked: %s", error)
         return False
-    return are_barred
-
-
-def _may_run(attempt: Attempt) -> bool:
-    """Whether an attempt ended unstarted, so that a job may begin it yet."""
-    return bool(attempt.ended_at and not attempt.started_at and attempt.in_queue)
-
-
-def _is_barred(context: DriverContext, index: int, last: Attempt) -> bool:
-    """Return whether the last attempt of an instance, which ended unstarted, can no longer begin. Raises OSError."""
-    context.log.renew()
-    claims, name = context.directory.claims, attempt_name(index, last.number)
-    if claims.revoke(name):
-        return True
     owner = claims.owner(name)
     if _has_ended(last, owner):
         return True

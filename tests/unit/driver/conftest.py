@@ -1,12 +1,18 @@
-"""The clock of the tests of a driver's parts."""
+"""The clock of the tests of a driver's parts, a study with shared allocations, and the world of a supervisor."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from mtui.core.spec.study_spec import PackingOptions
+from mtui.core.store.study_file import Settings
 from tests.unit.driver.fake_context import Clock
+from tests.unit.driver.packed_study import Packed
+from tests.unit.driver.supervised import World
 
 
 @pytest.fixture
@@ -15,3 +21,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
     return clock
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "out")
+
+
+@pytest.fixture
+def packed(tmp_path: Path) -> Iterator[Packed]:
+    packed = Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
+    yield packed
+    packed.scheduler.close()  # else its threads keep the process of the tests

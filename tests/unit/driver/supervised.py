@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver import Driver, Listener, Purpose, Supervisor, SupervisorListener
-from mtui.core.driver.location import DriverLocation, Outcome
+from mtui.core.driver.driver import BEGINS_ANEW, HANDED_OVER
+from mtui.core.driver.location import DrivenElsewhere, DriverLocation, DriverReleased, Outcome, StudyOver
 from mtui.core.driver.supervisor import Clock
 from mtui.core.engine import events as ev
 from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.state import StudyState
+from mtui.core.errors import DriverError, StudyBusyError
 from mtui.core.plan.extend import extend_plan
 from mtui.core.store import inbox
 from mtui.core.store.lease import LeaseState, Liveness
@@ -30,6 +32,10 @@ from tests.plans import plan, step
 from tests.unit.engine import script
 
 Step = Callable[[], object]
+
+ATTEND, COMMANDS, RUN = Purpose.ATTEND, Purpose.COMMANDS, Purpose.RUN
+BOTH = pytest.mark.parametrize("purpose", [RUN, ATTEND])
+HANDOVERS = pytest.mark.parametrize("reason", [HANDED_OVER, BEGINS_ANEW])
 
 SMALL = plan(step("a", uses="X"), rows={"X": [1]})
 LARGE = extend_plan(SMALL, plan(step("a", uses="X"), rows={"X": [1, 2]}).parameters)
@@ -205,3 +211,38 @@ class World(SupervisorListener):
     def moved(self, location: DriverLocation, state: StudyState | None) -> None:
         self.locations.append(location)
         self.states.append(state)
+
+
+# --- drives for the script, and what is expected of them
+
+
+def ends(outcome: str, reason: str = "command to stop") -> Callable[[PlayedDriver], str]:
+    return lambda driver: driver.end(outcome, reason)
+
+
+def busy(_: PlayedDriver) -> str:
+    raise StudyBusyError("a driver holds this study")
+
+
+def fails(_: PlayedDriver) -> str:
+    raise DriverError("the disk is full")
+
+
+def leaves_and_ends(driver: PlayedDriver) -> str:
+    leave(driver.world)
+    return driver.end("finished")
+
+
+def elsewhere(world: World, epoch: int) -> DrivenElsewhere:
+    return DrivenElsewhere(world.owner(epoch), f"driver {epoch}")
+
+
+def state_of(outcome: object) -> StudyState:
+    assert isinstance(outcome, (StudyOver, DriverReleased))
+    assert outcome.state
+    return outcome.state
+
+
+def leave(world: World) -> None:
+    """What ends an ATTEND that has nothing more to show."""
+    world.supervisor.detach()

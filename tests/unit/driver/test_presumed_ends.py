@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,24 @@ def test_earlier_attempt_that_never_began_is_barred_before_the_next(tmp_path: Pa
     assert context.directory.claims.is_revoked("0.1")
 
 
+def test_claim_of_an_earlier_attempt_is_on_the_disk_before_the_next_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    missed_and_cancelled(context)
+    synced: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "sync", fail)
+        assert not may_submit(context, [0])
+    monkeypatch.setattr(Claims, "sync", lambda claims: synced.append(claims.is_revoked("0.1")))
+    assert may_submit(context, [0])
+    assert synced == [True]
+
+
+def fail(_: Claims) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
 def test_earlier_attempt_that_did_begin_runs_on_in_place_of_the_next(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a"))
     missed_and_cancelled(context)
@@ -230,23 +249,7 @@ def test_earlier_attempt_whose_job_slurm_showed_as_ended_is_over(tmp_path: Path)
     assert may_submit(context, [0])
 
 
-def test_earlier_attempt_is_barred_on_the_disk_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a job that still waits in Slurm could begin it beside the next one, after a power cut."""
-    context = FakeContext(tmp_path, step("a"))
-    missed_and_cancelled(context)
-    with monkeypatch.context() as patch:
-        patch.setattr(Claims, "sync", raise_full)
-        assert not may_submit(context, [0])
-    assert may_submit(context, [0])
-
-
-def raise_full(*_: object) -> None:
-    raise OSError(28, "No space left on device")
-
-
-def test_claims_of_an_array_that_is_lost_are_synced_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_claims_of_an_array_that_is_lost_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = FakeContext(tmp_path, *(step(name) for name in "abc"))
     for index in range(3):
         context.submit(index)

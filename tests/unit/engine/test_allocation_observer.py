@@ -13,7 +13,7 @@ from mtui.core.engine.expectation import LOST_WAIT, STUCK_WAIT, UNCLEAR_WAIT
 from mtui.core.engine.slurm_answers import Accounting, SeenJob
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
-from tests.unit.engine.test_allocation_policy import Study
+from tests.unit.engine.packed_study import Study
 
 AT = 5000.0
 
