@@ -214,13 +214,19 @@ class OwnAllocation(DriverPart):
             os.close(lock)
 
     def _is_running(self) -> bool:
-        """Whether the leader runs, as a child process or started by an earlier driver on this host, or is to start."""
+        """Whether the leader runs, as a child process or started by an earlier driver on this host, or is to start.
+
+        Raises OSError if its process id cannot be read now.
+        """
         if self._unstarted:
             return True
         if self._process:
             return self._process.poll() is None
         try:
             pid = read_text(self._context.directory.allocation_file(self._name, "pid")).strip()
+        except FileNotFoundError:  # none was started
+            return False
+        try:
             words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return False

@@ -169,6 +169,17 @@ def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
     assert len(Leader.started) == 2
 
 
+def test_allocation_of_a_dead_leader_is_over_even_if_its_list_cannot_be_written(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    inside.begin()
+    inside.context.directory.allocation_file("1-1", "list").mkdir(parents=True)
+    leader_of(inside).code = -9
+    inside.own.step()
+    clock.pass_time(2)
+    inside.tracker.step()
+    assert inside.context.state.allocations.by_name["1-1"].status is Status.FAILED
+
+
 def test_leader_that_dies_at_once_is_started_with_growing_pauses_and_not_for_ever(inside: Packed, clock: Clock) -> None:
     """Then what waits for it fails with what it printed, until the user retries."""
     inside.own.begin()
@@ -235,9 +246,16 @@ def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
         assert leader.stdout
         leader.stdout.readline()  # its command line is in /proc by now
-        context.directory.allocation_file("0-1", "pid").write_text(f"{leader.pid}\n")
+        pid = context.directory.allocation_file("0-1", "pid")
+        pid.mkdir(parents=True)
+        with pytest.raises(OSError, match=re.escape(str(pid))):  # it cannot be read now, and is tried again
+            study.own.begin()
+        pid.rmdir()
+        pid.write_text(f"{leader.pid}\n")
+        study.own.step()
         study.own.begin()
         assert list(context.state.allocations.by_name) == ["0-1"]
+        assert not context.directory.allocation_file("0-1", "list").exists()
         assert leader.stdin
         leader.stdin.close()
 
