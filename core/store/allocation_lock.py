@@ -95,7 +95,8 @@ def _holder(file: int) -> str:
 
 
 def _taken(job: str, holder: str) -> UsageError:
+    used = f"is used by {holder}" if holder == _UNNAMED else f"is used by the study {holder}"
     return UsageError(
-        f"allocation {job} is used by {holder if holder == _UNNAMED else f'the study {holder}'}",
+        f"allocation {job} {used}",
         "wait until that is over or cancel it (mtui cancel DIR), or get another allocation",
     )
