@@ -17,6 +17,7 @@ from mtui.core.engine.causes import CauseCode
 from mtui.core.engine.commands import HOST_GONE, CommandRequest, apply_command
 from mtui.core.engine.status import Status
 from mtui.core.store.lease_owner import Owner, boot_id, pid_namespace
+from tests.no_threads import NoThreads
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.engine.script import intend, submitted
@@ -102,6 +103,23 @@ def test_step_is_lost_once_slurm_shows_the_end_of_the_job_in_which_its_driver_ra
     assert (steps.status, steps.code) == (Status.LOST, CauseCode.DRIVER_JOB_ENDED)
     steps.part.step()
     assert steps.part.due() is None
+
+
+def test_question_for_which_no_thread_can_be_started_is_asked_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads
+) -> None:
+    monkeypatch.setattr(host_loss, "owners_job_has_ended", lambda _: True)
+    steps = Steps(tmp_path, replace(STARTER, slurm_job="77"), "nid001")
+    steps.begin()
+    with pytest.raises(OSError, match="no thread can be started"):
+        steps.part.step()
+    assert (steps.status, steps.part.due()) == (Status.RUNNING, 0.0)
+
+    no_threads.allow()
+    steps.part.step()
+    steps.context.run_posted()
+
+    assert (steps.status, steps.code) == (Status.LOST, CauseCode.DRIVER_JOB_ENDED)
 
 
 def test_report_that_comes_after_the_loss_is_the_true_end(tmp_path: Path) -> None:
