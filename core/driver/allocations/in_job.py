@@ -42,7 +42,7 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
-        self._unstarted: tuple[str, int | None] | None = None  # the allocation whose leader is to start, and its lock
+        self._unstarted: tuple[str, int | None] | None = None  # of the leader to start: allocation and lock
         self._may_start = False  # that allocation is on the disk
         self._has_ended = False  # the allocation itself
         self._checked_at = 0.0
@@ -87,7 +87,7 @@ class OwnAllocation(DriverPart):
         self._unstarted = None
 
     def _leader_ended(self) -> None:
-        """End its allocation, and have another leader started unless it ended as it should."""
+        """End its allocation, and start another leader unless it exited cleanly."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
         left = self._tracker.time_left(allocation)
@@ -176,7 +176,7 @@ class OwnAllocation(DriverPart):
         self._may_start = True
 
     def _start_leader(self) -> None:
-        """Start the leader that is to start, if it may; it inherits the open file of the lock."""
+        """Start the pending leader, unless it is delayed; it inherits the open file of the lock."""
         if self._unstarted is None or not self._may_start:
             return
         context = self._context
@@ -199,7 +199,7 @@ class OwnAllocation(DriverPart):
         context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     def _is_running(self) -> bool:
-        """Whether the leader runs, as a child process or started by an earlier driver on this host, or is to start."""
+        """Whether the leader runs (as a child process, or of an earlier driver on this host) or will be started."""
         if self._unstarted:
             return True
         if self._process:

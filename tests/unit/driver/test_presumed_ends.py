@@ -192,7 +192,7 @@ def test_earlier_attempt_that_never_began_is_barred_before_the_next(tmp_path: Pa
     assert context.directory.claims.is_revoked("0.1")
 
 
-def test_earlier_attempt_that_did_begin_runs_on_in_place_of_the_next(tmp_path: Path) -> None:
+def test_earlier_attempt_that_did_begin_keeps_running_in_place_of_the_next(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a"))
     missed_and_cancelled(context)
     context.directory.claims.take("0.1", "12")
