@@ -92,6 +92,15 @@ def read_tail(path: Path | str, start: int = 0, most: int = 1000) -> str:
     return " / ".join(line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip())
 
 
+def exists(path: Path | str) -> bool:
+    """Return whether a path exists. Raises OSError if that cannot be found out, unlike Path.exists of newer Pythons."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def size_of(path: Path | str) -> int:
     """Return the size of a file; 0 if it is not there."""
     try:

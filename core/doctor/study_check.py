@@ -2,7 +2,7 @@
 
 A repair writes again what follows from the plan, the journal and the product, or removes what no longer has a use. What
 was decided or ran is in the journal and the plan alone; these are never changed, except that a plan that is missing is
-taken from its complete copy.
+taken from its complete copy. Without a plan nothing else is repaired: it may be of a newer mtui, or no study any more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..engine.state import StudyState
 from ..engine.status import Status
-from ..errors import MtuiError, StudyDirectoryError
+from ..errors import TRY_DOCTOR, MtuiError, StudyDirectoryError
 from ..plan.study_plan import Instance
 from ..store.checkpoint import is_usable, load_state
 from ..store.file_verification import (
@@ -31,7 +31,7 @@ from ..store.journal import segment_ends
 from ..store.lease_owner import torn_owners
 from ..store.status_csv import is_complete, write_status
 from ..store.study_directory import StudyDirectory
-from ..store.study_file import StudyFile, read_study_file
+from ..store.study_file import DamagedPlan, StudyFile, read_study_file
 from .finding import Finding, FindingGroup, note, problem
 
 _LEFT = 3600.0  # seconds after which a temporary file is no longer being written
@@ -60,6 +60,7 @@ class _Check:
 
     def __init__(self, directory: StudyDirectory) -> None:
         self.directory = directory
+        self.has_plan = True
         self.findings: list[Finding] = []
         self.repairs: list[Repair] = []
 
@@ -67,6 +68,9 @@ class _Check:
         self.findings.append(Finding(subject, found))
 
     def repairable(self, finding: Callable[[str, str, str], Finding], subject: str, found: str, repair: Repair) -> None:
+        if not self.has_plan:
+            self.findings.append(finding(subject, found, "it is repaired only once the plan can be read"))
+            return
         self.findings.append(finding(subject, found, f"repair: {repair.action}"))
         self.repairs.append(repair)
 
@@ -79,8 +83,9 @@ def is_study(path: Path) -> bool:
 def check_study(directory: StudyDirectory) -> StudyCheck:
     """Check the directory of a study; nothing is changed."""
     check = _Check(directory)
-    _check_layout(check)
     study = _check_plan(check)
+    check.has_plan = study is not None
+    _check_layout(check)
     _check_owners(check)
     _check_segments(check)
     state = _check_journal(check, study) if study else None
@@ -112,18 +117,38 @@ def _check_plan(check: _Check) -> StudyFile | None:
     path = check.directory.study_file
     try:
         study = read_study_file(path)
+    except DamagedPlan as error:
+        return _check_copies(check, error)
     except StudyDirectoryError as error:
-        for name in _PLAN_COPIES:
-            with suppress(StudyDirectoryError):
-                study = read_study_file(path.with_name(name))
-                repair = Repair(f"move .mtui/{name} to .mtui/study.json", partial(path.with_name(name).replace, path))
-                check.repairable(problem, "plan", f"{error.message}; {name} has it complete", repair)
-                return study
-        check.findings.append(problem("plan", error.message, _without_plan(check.directory)))
+        check.findings.append(problem("plan", error.message, _unless_doctor(error)))
         return None
     check.good("plan", f"{len(study.plan.instances):,} instances")
     _check_extension(check, study)
     return study
+
+
+def _check_copies(check: _Check, damage: DamagedPlan) -> StudyFile | None:
+    """Take a complete copy for the plan. One that cannot be read now, or is of a newer mtui, may be complete too."""
+    path = check.directory.study_file
+    then = _without_plan(check.directory)
+    for copy in map(path.with_name, _PLAN_COPIES):
+        try:
+            study = read_study_file(copy)
+        except DamagedPlan:
+            continue
+        except StudyDirectoryError as error:
+            then = f"{error.message}: {_unless_doctor(error)}"
+            continue
+        repair = Repair(f"move .mtui/{copy.name} to .mtui/study.json", partial(copy.replace, path))
+        check.repairable(problem, "plan", f"{damage.message}; {copy.name} has it complete", repair)
+        return study
+    check.findings.append(problem("plan", damage.message, then))
+    return None
+
+
+def _unless_doctor(error: StudyDirectoryError) -> str:
+    """The hint of an error, unless it points to this check."""
+    return "check it again when it can be read" if error.hint == TRY_DOCTOR else error.hint
 
 
 def _check_extension(check: _Check, study: StudyFile) -> None:

@@ -52,6 +52,7 @@ def _restore_scripts(context: DriverContext) -> list[str]:
 
     restored: list[str] = []
     for index in (*state.live_slurm, *state.live_packed):
+        context.log.renew()
         attempt = state.attempts[index][-1]
         if state.status[index] in _NOT_BEGUN and is_suspect(attempt.submission.partition("-")[0]):
             instance = context.plan.instances[index]

@@ -16,6 +16,7 @@ from ..engine.status import Status
 from ..store.lease_owner import Owner, boot_id, pid_namespace, read_owner
 from .collect import Collector
 from .context import DriverContext
+from .io_errors import no_thread
 from .owner_job import owners_job_has_ended
 from .part import DriverPart
 
@@ -52,10 +53,14 @@ class HostLoss(DriverPart):
         }
         if not self._unseen or self._is_asking or time.monotonic() < self._ask_at:
             return
-        self._is_asking = True
         owners = list(dict.fromkeys(owner for _, owner in self._unseen.values()))
         # A daemon: a driver that ends does not wait for a silent Slurm.
-        threading.Thread(target=self._ask, args=(owners,), name="mtui-host-loss", daemon=True).start()
+        thread = threading.Thread(target=self._ask, args=(owners,), name="mtui-host-loss", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            raise no_thread() from None
+        self._is_asking = True
 
     def _ask(self, owners: list[Owner]) -> None:
         over = [owner for owner in owners if owners_job_has_ended(owner)]

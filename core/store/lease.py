@@ -24,7 +24,7 @@ from pathlib import Path
 from ..debug_log import get_logger
 from ..durable_files import create_durably
 from ..errors import TRY_DOCTOR, StorageError, StudyBusyError
-from ..file_reading import read_text
+from ..file_reading import exists, read_text
 from .lease_owner import (
     Owner,
     boot_id,
@@ -255,9 +255,9 @@ class Lease:
 
         Raises OSError if that cannot be found out, FileNotFoundError if the directory is not there.
         """
-        if _exists(owner_path(self._folder, self.owner.epoch + 1)):
+        if exists(owner_path(self._folder, self.owner.epoch + 1)):
             return True
-        if _exists(owner_path(self._folder, self.owner.epoch)):
+        if exists(owner_path(self._folder, self.owner.epoch)):
             return False
         self._folder.stat()
         return True
@@ -273,12 +273,3 @@ class Lease:
                 owner_path(self._folder, self.owner.epoch, ".beat").rename(released)
         except OSError as error:  # the next driver sees that the heartbeat has stopped
             _log.warning("the lease cannot be released: %s", error)
-
-
-def _exists(path: Path) -> bool:
-    """Whether a file exists; raises OSError if that cannot be found out, unlike Path.exists of newer Pythons."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    return True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durable_files import write_durably
-from ..errors import TRY_DOCTOR, StudyDirectoryError
+from ..errors import TRY_DOCTOR, StorageError, StudyDirectoryError, may_pass
 from ..file_reading import WHOLE, read_bytes
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
@@ -19,6 +19,10 @@ from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1
 _WITHOUT_PLAN = "mtui doctor DIR shows what is left of the study; without its plan it cannot be resumed"
+
+
+class DamagedPlan(StudyDirectoryError):
+    """`study.json` is missing, empty or damaged: only a complete copy can take its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +113,12 @@ def _step(step: PlannedStep) -> dict[str, Any]:
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """Read it back; raises StudyDirectoryError if it is damaged or from a newer version."""
+    """Read it back; raises DamagedPlan, StorageError, or StudyDirectoryError if a newer mtui wrote it."""
     try:
         stamp = file_stamp(path)  # before it is read: one that replaces it meanwhile is noticed
         data = read_bytes(path, WHOLE)
         if not data.strip(b"\0"):
-            raise StudyDirectoryError(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
+            raise DamagedPlan(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
         content: dict[str, Any] = json.loads(data.decode("utf-8"))
         if content["v"] != VERSION:
             raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
@@ -129,10 +133,13 @@ def read_study_file(path: Path) -> StudyFile:
             given=tuple(content.get("given", ())),
             stamp=stamp,
         )
+    except FileNotFoundError as error:
+        raise DamagedPlan(f"cannot read {path}: {error.strerror}", _WITHOUT_PLAN) from None
     except OSError as error:
-        raise StudyDirectoryError(f"cannot read {path}: {error.strerror}") from None
+        kind = StorageError if may_pass(error) else StudyDirectoryError
+        raise kind(f"cannot read {path}: {error.strerror}", TRY_DOCTOR) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyDirectoryError(f"{path} is damaged ({type(error).__name__})", _WITHOUT_PLAN) from None
+        raise DamagedPlan(f"{path} is damaged ({type(error).__name__})", _WITHOUT_PLAN) from None
 
 
 def _settings(values: dict[str, Any]) -> Settings:

@@ -6,10 +6,12 @@ The leader is a process started by this driver, and outlives it: the next driver
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ...engine import events as ev
@@ -176,15 +178,21 @@ class OwnAllocation(DriverPart):
         self._may_start = True
 
     def _start_leader(self) -> None:
-        """Start the pending leader, unless it is delayed; it inherits the open file of the lock."""
+        """Start the pending leader, unless it is delayed; it inherits the open file of the lock.
+
+        Raises OSError if it cannot be started now, or later drivers could not find it: it is tried again.
+        """
         if self._unstarted is None or not self._may_start:
             return
         context = self._context
         name, lock = self._unstarted
         leader = ("-m", "mtui.core.packing.leader", str(context.directory.home), name, str(_IDLE))
         self._began = time.monotonic()
-        with open_to_append(context.directory.allocation_file(name, "out")) as out:
-            self._process = subprocess.Popen(
+        with (
+            open_to_append(context.directory.allocation_file(name, "pid")) as pid,  # before there is a leader
+            open_to_append(context.directory.allocation_file(name, "out")) as out,
+        ):
+            process = subprocess.Popen(
                 [sys.executable, *leader, *context.plan.batch.shell.split()],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -193,20 +201,40 @@ class OwnAllocation(DriverPart):
                 start_new_session=True,
                 pass_fds=() if lock is None else (lock,),  # held until the leader has ended
             )
+            try:
+                os.truncate(pid.fileno(), 0)
+                os.write(pid.fileno(), f"{process.pid}\n".encode())
+            except OSError as error:
+                _end_leader(process)
+                error.filename = str(context.directory.allocation_file(name, "pid"))
+                raise
+        self._process = process
         self._unstarted = None
         if lock is not None:
             os.close(lock)
-        context.directory.allocation_file(name, "pid").write_text(f"{self._process.pid}\n", encoding="utf-8")
 
     def _is_running(self) -> bool:
-        """Whether the leader runs (as a child process, or of an earlier driver on this host) or will be started."""
+        """Whether the leader runs (as a child process, or of an earlier driver on this host) or will be started.
+
+        Raises OSError if its process id cannot be read now.
+        """
         if self._unstarted:
             return True
         if self._process:
             return self._process.poll() is None
         try:
             pid = read_text(self._context.directory.allocation_file(self._name, "pid")).strip()
+        except FileNotFoundError:  # none was started
+            return False
+        try:
             words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return False
         return os.fsencode(str(self._context.directory.home)) in words and self._name.encode() in words
+
+
+def _end_leader(process: subprocess.Popen[bytes]) -> None:
+    """End a leader that has just begun, and what it started: it holds the allocation's lock."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.doctor.finding import Level
+from mtui.core.doctor.finding import Finding, Level
 from mtui.core.doctor.study_check import StudyCheck, check_study, is_study
 from mtui.core.driver.file_recovery import restore_files
+from mtui.core.store import study_file
 from mtui.core.store.checkpoint import write_checkpoint
 from mtui.core.store.inbox import send_command
 from mtui.core.store.status_csv import write_status
@@ -170,11 +172,102 @@ def test_damaged_journal_is_a_problem_without_a_repair(context: FakeContext) -> 
     assert (levels(check), check.repairs) == ({"journal": Level.PROBLEM}, [])
 
 
+def plan_finding(check: StudyCheck) -> Finding:
+    (plan,) = [finding for finding in check.group.findings if finding.subject == "plan"]
+    return plan
+
+
+def of_newer_version(file: Path) -> bytes:
+    return json.dumps({**json.loads(file.read_bytes()), "v": 99}).encode()
+
+
 def test_plan_of_a_newer_version_is_left_alone(context: FakeContext) -> None:
     file = context.directory.study_file
-    file.write_text(json.dumps({**json.loads(file.read_text()), "v": 99}))
+    file.write_bytes(of_newer_version(file))
     check = check_study(context.directory)
     assert (levels(check), check.repairs) == ({"plan": Level.PROBLEM}, [])
+
+
+def test_plan_of_a_newer_version_points_to_that_version_and_not_to_a_copy(context: FakeContext) -> None:
+    file = context.directory.study_file
+    (context.directory.home / ".study.json.tmp").write_bytes(file.read_bytes())
+    file.write_bytes(of_newer_version(file))
+
+    check = check_study(context.directory)
+
+    assert plan_finding(check).then == "a newer mtui wrote it; use that one"
+    assert check.repairs == []
+
+
+def test_copy_of_a_newer_version_points_to_that_version(context: FakeContext) -> None:
+    file = context.directory.study_file
+    (context.directory.home / ".study.json.tmp").write_bytes(of_newer_version(file))
+    file.write_bytes(b"")
+
+    check = check_study(context.directory)
+
+    assert plan_finding(check).then.endswith("a newer mtui wrote it; use that one")
+    assert check.repairs == []
+
+
+def damage_everything(directory: StudyDirectory) -> None:
+    """Do what is repaired with a plan."""
+    (directory.inbox / "new").rmdir()
+    (directory.home / "job.sh").write_bytes(b"")
+    left = directory.root / ".status.csv.tmp"
+    left.write_text("x")
+    age(left)
+
+
+@pytest.mark.parametrize("plan", ["missing", "empty", "newer"])
+def test_without_a_plan_nothing_else_is_repaired(context: FakeContext, plan: str) -> None:
+    directory = context.directory
+    file = directory.study_file
+    damage_everything(directory)
+    file.write_bytes(of_newer_version(file) if plan == "newer" else b"")
+    if plan == "missing":
+        file.unlink()
+
+    check = check_study(directory)
+
+    assert check.repairs == []
+    found = levels(check)
+    assert (found["plan"], found["layout"], found["leftovers"]) == (Level.PROBLEM, Level.PROBLEM, Level.NOTE)
+    assert not any("repair:" in finding.then for finding in check.group.findings)
+
+
+def test_plan_from_its_copy_is_repaired_before_everything_else(context: FakeContext) -> None:
+    directory = context.directory
+    (directory.home / ".study.json.tmp").write_bytes(directory.study_file.read_bytes())
+    directory.study_file.unlink()
+    damage_everything(directory)
+
+    check = check_study(directory)
+
+    assert check.repairs[0].action == "move .mtui/.study.json.tmp to .mtui/study.json"
+    assert len(check.repairs) == 3
+    for repair in check.repairs:
+        repair.carry_out()
+    assert levels(check_study(directory)) == {}
+
+
+def test_plan_that_cannot_be_read_now_is_not_replaced_by_a_copy(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = context.directory
+    (directory.home / ".study.json.tmp").write_bytes(directory.study_file.read_bytes())
+
+    def broken(path: Path, most: int, real: Callable[[Path, int], bytes] = study_file.read_bytes) -> bytes:
+        if path == directory.study_file:
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return real(path, most)
+
+    monkeypatch.setattr(study_file, "read_bytes", broken)
+
+    check = check_study(directory)
+
+    assert plan_finding(check).then == "check it again when it can be read"
+    assert check.repairs == []
 
 
 def test_driver_restores_what_doctor_would(context: FakeContext) -> None:

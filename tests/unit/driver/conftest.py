@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,5 +29,7 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def packed(tmp_path: Path) -> Packed:
-    return Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
+def packed(tmp_path: Path) -> Iterator[Packed]:
+    packed = Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
+    yield packed
+    packed.scheduler.close()  # else its threads keep the process of the tests

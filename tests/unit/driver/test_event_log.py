@@ -84,6 +84,10 @@ def test_checkpoint_that_cannot_be_written_is_logged_and_does_no_harm(
     context.emit(intend("1-1", (0, 1)))
     context.log.save_checkpoint(1)
     assert "no checkpoint" in caplog.text
+    assert context.log.checkpoint_error
+    context.directory.checkpoint.rmdir()
+    assert context.log.save_checkpoint(1), "it is written once that is possible"
+    assert context.log.checkpoint_error is None
 
 
 def test_call_that_is_posted_after_the_end_is_dropped(context: FakeContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -102,6 +103,26 @@ def test_step_is_lost_once_slurm_shows_the_end_of_the_job_in_which_its_driver_ra
     assert (steps.status, steps.code) == (Status.LOST, CauseCode.DRIVER_JOB_ENDED)
     steps.part.step()
     assert steps.part.due() is None
+
+
+def test_thread_that_cannot_be_started_delays_the_question(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_loss, "owners_job_has_ended", lambda _: True)
+    steps = Steps(tmp_path, replace(STARTER, slurm_job="77"), "nid001")
+    steps.begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(OSError, match="no thread"):
+            steps.part.step()
+    clock.pass_time(1)
+    steps.part.step()
+    steps.context.run_posted()
+    assert steps.code is CauseCode.DRIVER_JOB_ENDED
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_report_that_comes_after_the_loss_is_the_true_end(tmp_path: Path) -> None:

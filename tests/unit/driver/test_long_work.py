@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.driver import Driver, collect
+from mtui.core.driver import Driver, collect, file_recovery
 from mtui.core.driver.allocations.members import return_instances
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.collect import Collector
@@ -179,6 +179,23 @@ def test_command_that_waits_for_the_next_turn_makes_that_turn_due_at_once(
     runner.step()
     runner.step()
     assert (runner.is_behind, runner.due()) == (False, None)
+
+
+def test_lease_is_renewed_while_very_many_files_are_verified_after_a_power_cut(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(COUNT)})
+    for index in range(COUNT):
+        context.submit(index, f"7{index}")
+    monkeypatch.setattr(file_recovery, "restore_scripts", slow(clock, file_recovery.restore_scripts))
+    renewals = [clock.now]
+    context.log.renew = lambda: renewals.append(clock.now)
+
+    file_recovery.restore_files(context)
+
+    assert clock.now - renewals[0] >= COUNT * SLOW
+    assert longest_gap(renewals, clock) <= SLOW
+    assert (context.directory.root / "a/X.0/a_X.0.slurm.sh").exists()
 
 
 def test_lease_is_renewed_while_very_many_claims_are_revoked(tmp_path: Path, clock: Clock) -> None:

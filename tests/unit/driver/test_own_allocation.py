@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,8 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.cause_text import cause_text
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.status import Status
+from mtui.core.errors import UsageError
+from mtui.core.store.allocation_lock import lock_allocation
 from mtui.core.store.study_file import Settings
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock
@@ -112,12 +116,68 @@ def test_leader_that_cannot_be_started_now_is_started_later_for_the_same_allocat
     assert list(inside.context.state.allocations.by_name) == ["1-1"]
 
 
+@pytest.mark.parametrize("call", ["open", "write"])
+def test_leader_whose_pid_cannot_be_written_is_ended_and_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Otherwise no later driver would find it, and it would hold the lock of the allocation."""
+    study = Packed(tmp_path, Settings(inside="90"))
+    pid_file = study.context.directory.allocation_file("1-1", "pid")
+    leaders: list[subprocess.Popen[bytes]] = []
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def start(_: object, real: type[subprocess.Popen[bytes]] = subprocess.Popen, **options: Any) -> object:
+        options["stdin"] = subprocess.PIPE
+        leaders.append(real([sys.executable, "-c", "input()"], **options))
+        if call == "write" and len(leaders) == 1:
+            patch.setattr(os, "write", full)
+        return leaders[-1]
+
+    monkeypatch.setattr(in_job.subprocess, "Popen", start)
+    if call == "open":
+        pid_file.mkdir(parents=True)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match=re.escape(str(pid_file))):
+        study.own.begin()
+
+    assert [leader.poll() for leader in leaders] == [-signal.SIGKILL] * (call == "write")
+    assert study.own._process is None  # pyright: ignore[reportPrivateUsage]
+
+    if call == "open":
+        pid_file.rmdir()
+    study.own.step()
+
+    assert pid_file.read_text() == f"{leaders[-1].pid}\n"
+    assert list(study.context.state.allocations.by_name) == ["1-1"]
+    with pytest.raises(UsageError, match="allocation 90 is used"):
+        lock_allocation("90", tmp_path)
+    leaders[-1].communicate(b"\n", timeout=20)
+    lock = lock_allocation("90", tmp_path)
+    assert lock is not None
+    os.close(lock)
+    for leader in leaders:
+        assert leader.stdin
+        leader.stdin.close()
+
+
 def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
     inside.own.begin()
     leader_of(inside).code = -9
     inside.own.step()
     assert [name for name, own in inside.context.state.allocations.by_name.items() if not own.is_over] == ["1-2"]
     assert len(Leader.started) == 2
+
+
+def test_allocation_of_a_dead_leader_is_over_even_if_its_list_cannot_be_written(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    inside.begin()
+    inside.context.directory.allocation_file("1-1", "list").mkdir(parents=True)
+    leader_of(inside).code = -9
+    inside.own.step()
+    clock.pass_time(2)
+    inside.tracker.step()
+    assert inside.context.state.allocations.by_name["1-1"].status is Status.FAILED
 
 
 def test_leader_that_dies_at_once_is_started_again_with_growing_delays_and_a_limit(
@@ -188,9 +248,16 @@ def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
         assert leader.stdout
         leader.stdout.readline()  # its command line is in /proc by now
-        context.directory.allocation_file("0-1", "pid").write_text(f"{leader.pid}\n")
+        pid = context.directory.allocation_file("0-1", "pid")
+        pid.mkdir(parents=True)
+        with pytest.raises(OSError, match=re.escape(str(pid))):  # it cannot be read now, and is tried again
+            study.own.begin()
+        pid.rmdir()
+        pid.write_text(f"{leader.pid}\n")
+        study.own.step()
         study.own.begin()
         assert list(context.state.allocations.by_name) == ["0-1"]
+        assert not context.directory.allocation_file("0-1", "list").exists()
         assert leader.stdin
         leader.stdin.close()
 

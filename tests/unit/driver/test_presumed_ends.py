@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,24 @@ def test_earlier_attempt_that_never_began_is_barred_before_the_next(tmp_path: Pa
     missed_and_cancelled(context)
     assert may_submit(context, [0])
     assert context.directory.claims.is_revoked("0.1")
+
+
+def test_claim_of_an_earlier_attempt_is_on_the_disk_before_the_next_is_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    missed_and_cancelled(context)
+    synced: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "sync", fail)
+        assert not may_submit(context, [0])
+    monkeypatch.setattr(Claims, "sync", lambda claims: synced.append(claims.is_revoked("0.1")))
+    assert may_submit(context, [0])
+    assert synced == [True]
+
+
+def fail(_: Claims) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 def test_earlier_attempt_that_did_begin_keeps_running_in_place_of_the_next(tmp_path: Path) -> None:
