@@ -40,6 +40,7 @@ def _may_begin(last: Attempt | None) -> bool:
 
 def _bar(context: DriverContext, index: int) -> bool:
     """Take the claim of the last attempt of an instance. Return False if its job has it, and may run."""
+    context.log.renew()
     last = context.state.attempts[index][-1]
     claims, name = context.directory.claims, attempt_name(index, last.number)
     try:

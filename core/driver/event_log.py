@@ -120,7 +120,7 @@ class EventLog:
         has_failed, self.error = self.error is not None, None
         if (self._waiting or has_failed) and not self.sync():
             return False
-        while self._waiting and self._may_act():
+        while self._waiting and self._may_act() and self.sync():  # a call may emit what others wait for
             self._waiting.pop(0)()
         return not self._waiting and self.flush()
 

@@ -17,6 +17,7 @@ from ..errors import UsageError
 _FORGOTTEN_AFTER = 60 * 86_400.0  # seconds; no allocation is that old
 _ENDS_WITHIN = 15.0  # seconds for the leader of a study that is over
 _TRY_EVERY = 0.2  # seconds
+_UNNAMED = "another study"
 
 
 def lock_allocation(job: str, root: Path) -> int | None:
@@ -30,8 +31,6 @@ def lock_allocation(job: str, root: Path) -> int | None:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(file, 0)
-        os.pwrite(file, os.fsencode(root), 0)
     except BlockingIOError:
         holder = _holder(file)
         os.close(file)
@@ -39,6 +38,9 @@ def lock_allocation(job: str, root: Path) -> int | None:
     except OSError:
         os.close(file)
         return None
+    with suppress(OSError):  # on a full disk it is a lock without a name
+        os.ftruncate(file, 0)
+        os.pwrite(file, os.fsencode(root), 0)
     return file
 
 
@@ -76,8 +78,9 @@ def _open(job: str) -> int | None:
         folder = base / "mtui" / "allocations"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in folder.iterdir():
-            if old.lstat().st_mtime < time.time() - _FORGOTTEN_AFTER:
-                old.unlink()
+            with suppress(OSError):  # another process removes it, or it is none of ours
+                if old.lstat().st_mtime < time.time() - _FORGOTTEN_AFTER:
+                    old.unlink()
         cluster = os.environ.get("SLURM_CLUSTER_NAME", "").replace("/", "_")
         return os.open(folder / f"{cluster}-{job}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except (OSError, RuntimeError):
@@ -85,13 +88,15 @@ def _open(job: str) -> int | None:
 
 
 def _holder(file: int) -> str:
+    """Return the study in a lock's file; a word of its own if it could not be written or read."""
     with suppress(OSError):
-        return os.fsdecode(os.pread(file, 4096, 0)) or "another study"
-    return "another study"
+        return os.fsdecode(os.pread(file, 4096, 0)) or _UNNAMED
+    return _UNNAMED
 
 
 def _taken(job: str, holder: str) -> UsageError:
+    used = f"is used by {holder}" if holder == _UNNAMED else f"is used by the study {holder}"
     return UsageError(
-        f"allocation {job} is used by the study {holder}",
+        f"allocation {job} {used}",
         "wait until that is over or cancel it (mtui cancel DIR), or get another allocation",
     )

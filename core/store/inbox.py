@@ -19,7 +19,7 @@ from ..debug_log import get_logger
 from ..durable_files import sync_directory, write_durably
 from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
-from ..file_reading import read_text
+from ..file_reading import WHOLE, UnusableFile, read_text
 
 _log = get_logger(__name__)
 
@@ -61,7 +61,7 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     try:
         if path.stat().st_uid != os.getuid():
             return Refusal("it belongs to another user")
-        record: dict[str, Any] = json.loads(read_text(path))
+        record: dict[str, Any] = json.loads(read_text(path, WHOLE))  # it may name very many targets
         if record["v"] != VERSION:
             return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
@@ -69,7 +69,8 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return None if may_pass(error) else Refusal(f"it cannot be read: {error.strerror}")
+        passes = may_pass(error) and not isinstance(error, UnusableFile)
+        return None if passes else Refusal(f"it cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Refusal(f"it cannot be read: {error}")
 

@@ -116,6 +116,7 @@ class Journal:
             self._file = file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | create, 0o666)
             self._is_created = True
             if os.fstat(file).st_size < self._synced:
+                self._close()  # or the next call would write behind a hole
                 raise DriverError(
                     f"the end of the journal is missing: {self.path}",
                     "start mtui on the directory again: it continues from what the journal contains",

@@ -34,6 +34,7 @@ from .lease_owner import (
     pid_namespace,
     process_start,
     read_current_owner,
+    read_owner,
     this_host,
 )
 
@@ -209,16 +210,14 @@ class Lease:
             pids=pid_namespace(),
             slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
+        lease = cls(folder, owner, before)
         try:
             if not create_durably(owner_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):
                 return None
-            lease = cls(folder, owner, before)
-            try:
-                lease.beat(time.monotonic())
-            except OSError:
-                lease.release()  # this process may live on without driving
-                raise
+            lease.beat(time.monotonic())
         except OSError as error:
+            if read_owner(folder, epoch) == owner:
+                lease.release()  # this process may live on without driving
             raise StorageError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
         return lease
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.slurm_text import SlurmJob, SlurmView, Unobserved
+from mtui.core.backends.slurm_text import SlurmJob, SlurmView, Unobserved, study_tag
 from mtui.core.claims import Claims
 from mtui.core.driver import collect
 from mtui.core.driver.allocations.tracker import AllocationTracker
@@ -119,6 +119,15 @@ def test_lost_job_can_no_longer_begin_and_is_cancelled(world: World) -> None:
     world.canceller.close()
     assert world.claims.is_revoked("0.1")
     assert world.context.fake_slurm.cancelled == [["7"]]
+
+
+def test_lost_job_that_only_its_own_report_named_is_cancelled(world: World) -> None:
+    """It may be of an earlier submission, which its name begins with."""
+    world.context.emit(started(0, job="8"))
+    world.poll_until(Status.LOST)
+    world.canceller.step()
+    world.canceller.close()
+    assert world.context.fake_slurm.identities["8"] == study_tag(world.context.study.study_id)
 
 
 def test_missing_job_that_has_its_claim_is_running_and_not_lost(world: World) -> None:
@@ -238,3 +247,16 @@ def test_earlier_attempt_whose_job_slurm_showed_as_ended_is_over(tmp_path: Path)
     context.emit(ended(0, Status.NODE_FAILED))
     context.emit(retry(0))
     assert may_submit(context, [0])
+
+
+def test_claims_of_an_array_that_is_lost_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = FakeContext(tmp_path, *(step(name) for name in "abc"))
+    for index in range(3):
+        context.submit(index)
+    ends = [ended(index, Status.LOST) for index in range(3)]
+    monkeypatch.setattr(context.observer, "take_presumed_ends", lambda: ends)
+    synced: list[int] = []
+    monkeypatch.setattr(Claims, "sync", lambda claims: synced.append(len(list(claims.folder.glob("[0-9]*")))))
+    PresumedEnds(context, Canceller(context)).step()
+    assert synced == [3]
+    assert [context.state.status[index] for index in range(3)] == [Status.LOST] * 3

@@ -101,3 +101,20 @@ def test_command_waits_while_the_file_system_is_in_trouble(
     assert read_command(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
     assert isinstance(read_command(path), CommandRequest)
+
+
+def test_command_with_very_many_targets_is_read(inbox: Path) -> None:
+    targets = tuple(f"simulate_TEMPERATURE.{number}.PRESSURE.{number}" for number in range(40_000))
+    send_command(inbox, "cancel", targets, {})
+    (path,) = pending_commands(inbox)
+    found = read_command(path)
+    assert isinstance(found, CommandRequest)
+    assert found.targets == targets
+
+
+def test_command_that_no_command_can_be_is_passed_over(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it again would not help."""
+    monkeypatch.setattr("mtui.core.store.inbox.WHOLE", 10)
+    send_command(inbox, "cancel", ("*",), {})
+    (path,) = pending_commands(inbox)
+    assert read_command(path) == Refusal("it cannot be read: larger than 10 bytes")
