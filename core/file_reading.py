@@ -1,4 +1,4 @@
-"""Opens files that may not be what they should be: a FIFO or a device in their place must not hang who opens them.
+"""Opens files that may not be what they should be: a FIFO or a device in their place must not block the reader.
 
 Every file of a study is read, and every log is appended to, through this module. Compute nodes use it too, so it
 imports only the standard library.
@@ -90,6 +90,15 @@ def read_tail(path: Path | str, start: int = 0, most: int = 1000) -> str:
     except OSError:
         return ""
     return " / ".join(line.strip() for line in data.decode("utf-8", "replace").splitlines() if line.strip())
+
+
+def exists(path: Path | str) -> bool:
+    """Return whether a path exists. Raises OSError if that cannot be found out, unlike Path.exists of newer Pythons."""
+    try:
+        os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def size_of(path: Path | str) -> int:

@@ -64,7 +64,7 @@ class EventLog:
         self._may_act = may_act
         self._waiting: list[Callable[[], None]] = []  # what may be done once the journal is on the disk
         self.error: OSError | None = None  # why the journal cannot be written
-        self.checkpoint_error: OSError | None = None
+        self.checkpoint_error: OSError | None = None  # why the last checkpoint could not be written
         # Events since the last checkpoint; without one, at least one for each attempt.
         self._unsaved = 0 if directory.checkpoint.exists() else len(self.state.attempts)
 
@@ -116,11 +116,11 @@ class EventLog:
         return bool(self._waiting)
 
     def catch_up(self) -> bool:
-        """Try again to write the journal, and make the calls that wait for it. Return whether none waits any more."""
+        """Try again to write the journal, and make the calls that wait for it. Return whether all were made."""
         has_failed, self.error = self.error is not None, None
         if (self._waiting or has_failed) and not self.sync():
             return False
-        while self._waiting and self._may_act():
+        while self._waiting and self._may_act() and self.sync():  # a call may emit what others wait for
             self._waiting.pop(0)()
         return not self._waiting and self.flush()
 
@@ -140,23 +140,24 @@ class EventLog:
                 self.error = error
         return self.error is None
 
-    def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> None:
-        """Write a checkpoint if there are `at_least` events since the last one.
+    def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> bool:
+        """Write a checkpoint if there are `at_least` events since the last one; return whether it was written.
 
-        `spaced`: and if these take as many bytes as the last checkpoint, so that all checkpoints together cost no more
-        than the journal.
+        `spaced`: only if these also take as many bytes as the last checkpoint, so that all checkpoints together cost no
+        more than the journal.
         """
         if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due) or not self.sync():
-            return
-        self._unsaved = 0
+            return False
         read = {**self._read, self._journal.path.name: self._journal.size}
         try:
             write_checkpoint(self._directory, self._study, self.state, read)
             self._checkpoint_due = self._journal.size + self._directory.checkpoint.stat().st_size
-            self.checkpoint_error = None
         except OSError as error:  # a checkpoint only saves time
             _log.warning("no checkpoint: %s", error)
             self.checkpoint_error = error
+            return False
+        self._unsaved, self.checkpoint_error = 0, None
+        return True
 
     def drop(self) -> None:
         """Drop events that are not flushed: another driver has continued from what the journal contains."""

@@ -24,6 +24,7 @@ from .crash_points import crash_point
 _log = get_logger(__name__)
 
 _END_WAIT = 60.0  # seconds that a driver waits for the last command, which may end with the driver's Slurm job
+_RENEW_EVERY = 5.0  # seconds between two checks of the lease meanwhile
 
 
 class HookRunner:
@@ -51,9 +52,12 @@ class HookRunner:
 
     def wait(self) -> None:
         """Wait for the last command that was run."""
-        with suppress(subprocess.TimeoutExpired):
-            if self._process:
-                self._process.wait(_END_WAIT)
+        until = time.monotonic() + _END_WAIT
+        while self._process and time.monotonic() < until:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_RENEW_EVERY)
+                return
+            self._context.log.renew()
 
     def _run(self, hook: str, command: str, **more: str) -> None:
         """Record in the journal that a command is run, then run it."""

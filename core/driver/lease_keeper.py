@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import DriverError
+from ..file_reading import exists
 from ..store.lease import ACT_FOR, SILENT_AFTER, Lease
 from .event_log import EventLog
 from .io_errors import IoErrors
@@ -41,7 +42,7 @@ class LeaseKeeper(DriverPart):
                 self._log.drop()
                 raise DriverError(
                     "another driver has taken this study over, or its directory is gone",
-                    "this one has let go of it",
+                    "this one has released it",
                 )
             self._lease.beat(now)
         except OSError as error:
@@ -68,14 +69,17 @@ class LeaseKeeper(DriverPart):
             self._folder = None
 
     def _end_without_directory(self) -> None:
-        """Raise DriverError if the directory was deleted, or is elsewhere for so long that another driver may be too.
+        """Raise DriverError if the directory was deleted, or moved so long ago that another driver may use it there.
 
-        A directory whose file system is away can come back.
+        A directory whose file system is unavailable can return.
         """
-        if self._root.exists():
+        try:
+            if exists(self._root):
+                return
+            is_deleted = self._folder is not None and os.fstat(self._folder).st_nlink == 0
+            is_elsewhere = exists(self._root.parent) and self._lease.age > SILENT_AFTER
+        except OSError:  # its file system is away
             return
-        is_deleted = self._folder is not None and os.fstat(self._folder).st_nlink == 0
-        is_elsewhere = self._root.parent.is_dir() and self._lease.age > SILENT_AFTER
         if is_deleted or is_elsewhere:
             self._log.drop()
             raise DriverError(

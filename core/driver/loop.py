@@ -168,11 +168,14 @@ class Loop:
         self._try(_WRITE_STATUS, self._status.write)
 
     def _save_checkpoint(self) -> None:
-        log = self._context.log
-        log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True)
-        if log.checkpoint_error:
-            self._context.errors.failed(_WRITE_CHECKPOINT, log.checkpoint_error, self._context.directory.checkpoint)
-            log.checkpoint_error = None
+        """Write a checkpoint if it is due; one that could not be written is written later."""
+        log, errors = self._context.log, self._context.errors
+        if time.monotonic() < errors.until(_WRITE_CHECKPOINT):
+            return
+        if log.save_checkpoint(_CHECKPOINT_EVERY, spaced=True):
+            errors.worked(_WRITE_CHECKPOINT)
+        elif log.checkpoint_error:
+            errors.failed(_WRITE_CHECKPOINT, log.checkpoint_error, self._context.directory.checkpoint)
 
     def due(self, may_start: bool) -> float:
         """Return when the next turn is due, in monotonic seconds; the lease keeper always has a time."""

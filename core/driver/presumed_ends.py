@@ -28,24 +28,39 @@ class PresumedEnds(DriverPart):
 
     def step(self) -> None:
         """Take the claims of all attempts that are presumed over. One that cannot be taken now is presumed again."""
-        state = self._context.state
-        for end in self._context.observer.take_presumed_ends():
+        claims, revoked = self._context.directory.claims, dict[str, bool]()
+        ends = [end for end in self._context.observer.take_presumed_ends() if self._is_current(end)]
+        for end in ends:
             self._context.log.renew()
-            last = state.attempts[end.instance][-1]
-            if last.number != end.attempt or last.ended_at:
-                continue
-            claims, name = self._context.directory.claims, attempt_name(end.instance, end.attempt)
+            name = attempt_name(end.instance, end.attempt)
             try:
-                is_revoked = claims.revoke(name)
-                claims.sync()
+                revoked[name] = claims.revoke(name)
             except OSError as error:
                 _log.warning("a claim cannot be revoked: %s", error)
-                continue
-            if is_revoked or last.started_at:
-                self._canceller.cancel_orphans([self._context.job_of(last.job, last.submission)] if last.job else [])
-                self._context.emit(end)
-            else:
-                self._began(end, last, claims.owner(name))
+        try:
+            if revoked:
+                claims.sync()
+        except OSError as error:
+            _log.warning("revoked claims cannot be synced: %s", error)
+            return
+        for end in ends:
+            name = attempt_name(end.instance, end.attempt)
+            if name in revoked and self._is_current(end):
+                self._conclude(end, revoked[name])
+
+    def _is_current(self, end: ev.Ended) -> bool:
+        last = self._context.state.attempts[end.instance][-1]
+        return last.number == end.attempt and not last.ended_at
+
+    def _conclude(self, end: ev.Ended, is_revoked: bool) -> None:
+        """End an attempt whose claim was tried to be revoked, or record that its job has begun."""
+        last = self._context.state.attempts[end.instance][-1]
+        if is_revoked or last.started_at:
+            self._canceller.cancel_orphans([self._context.job_of_attempt(last)] if last.job else [])
+            self._context.emit(end)
+        else:
+            owner = self._context.directory.claims.owner(attempt_name(end.instance, end.attempt))
+            self._began(end, last, owner)
 
     def _began(self, end: ev.Ended, last: Attempt, owner: str) -> None:
         """Record that a job has the claim, though its report of the start is missing."""

@@ -32,7 +32,7 @@ _READ_EVERY = 1.0  # seconds between two reads of the records, if no file change
 
 @dataclass(slots=True)
 class LeaderClock:
-    """When an allocation ends, on our monotonic clock: its leader is asked, and answers in seconds."""
+    """When an allocation ends, on our monotonic clock: its leader reports the seconds left on request."""
 
     question: str
     asked: float
@@ -199,10 +199,10 @@ class AllocationTracker(DriverPart):
             self._fence_or_end(over, at)
 
     def end_allocation(self, allocation: Allocation, status: Status, cause: Cause) -> None:
-        """End an allocation whose end is known from another source than Slurm."""
-        self._fence_or_end(AllocationEnd(allocation, status, cause), time.time())
+        """End an allocation whose leader has ended: its workers have some time to notice that."""
+        self._fence_or_end(AllocationEnd(allocation, status, cause), time.time(), is_leader_gone=True)
 
-    def _fence_or_end(self, over: AllocationEnd, at: float) -> None:
+    def _fence_or_end(self, over: AllocationEnd, at: float, *, is_leader_gone: bool = False) -> None:
         """End an allocation once nothing in it runs any more.
 
         Where Slurm has lost a node, the leader may still run: it has to kill everything, and gets time for that.
@@ -217,7 +217,7 @@ class AllocationTracker(DriverPart):
                 self._end(over, at)
         elif over.status is Status.FINISHED or not over.allocation.began_at:
             self._end(over, at)
-        elif append_to_list(self._context, name, ABORT_TEXT):
+        elif append_to_list(self._context, name, ABORT_TEXT) or is_leader_gone:
             self._fenced[name] = (over, time.monotonic() + _FENCE)
             self._cancel_lost(over)
             if not over.allocation.ending:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mtui.core.driver import Driver, Purpose, Supervisor, SupervisorListener, collect
+from mtui.core.driver import Driver, Purpose, Supervisor, SupervisorListener, collect, io_errors
 from mtui.core.driver import loop as module
 from mtui.core.driver.crash_points import POINTS
 from mtui.core.driver.driver import HAND_OVER_FAILED
@@ -197,6 +197,28 @@ def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: p
     with pytest.raises(ValueError, match="a bug"):
         study.driver.run()
     Lease.acquire(study.directory.owner).release()
+
+
+def test_checkpoint_that_could_not_be_written_is_reported_until_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CHECKPOINT_EVERY", 1)
+    monkeypatch.setattr(io_errors, "FIRST_DELAY", 0.05)
+    study = Study(tmp_path, step("a", local=True, cmd="for i in $(seq 400); do [ -e go ] && exit; sleep 0.05; done"))
+    study.directory.checkpoint.mkdir()
+    told: list[str] = []
+
+    def on_event(event: ev.Event) -> None:
+        if isinstance(event, ev.IoErrorBegan):
+            told.append(event.kind)
+            study.directory.checkpoint.rmdir()
+        if isinstance(event, ev.IoErrorEnded):
+            told.append(event.kind)
+            (study.directory.root / "a" / "go").touch()
+
+    study.on_event = on_event
+    assert study.driver.run() == "finished"
+    assert told == ["io_error_began", "io_error_ended"]
 
 
 def test_crash_points_are_listed_once() -> None:

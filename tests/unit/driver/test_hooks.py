@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from mtui.core.driver import hooks
 from mtui.core.driver.hooks import HookRunner
 from mtui.core.engine.status import Status
 from mtui.core.store.study_file import Settings
@@ -35,10 +38,10 @@ def test_first_failure_runs_its_command_with_the_instance_and_its_cause(tmp_path
 
 def test_further_failures_run_nothing(tmp_path: Path) -> None:
     context = study(tmp_path, on_failure="true")
-    hooks = HookRunner(context)
-    hooks.failed(0)
+    runner = HookRunner(context)
+    runner.failed(0)
     context.emit(ended(1, Status.FAILED))
-    hooks.failed(1)
+    runner.failed(1)
     assert context.trace.count("hook_run") == 1
 
 
@@ -52,15 +55,25 @@ def test_cancellation_is_no_failure(tmp_path: Path) -> None:
 
 def test_end_of_the_study_waits_for_its_command_and_logs_what_it_prints(tmp_path: Path) -> None:
     context = study(tmp_path, on_end="echo $MTUI_RESULT")
-    hooks = HookRunner(context)
-    hooks.ended("failed")
-    hooks.wait()
+    runner = HookRunner(context)
+    runner.ended("failed")
+    runner.wait()
     assert context.directory.hooks_log.read_text() == "failed\n"
+
+
+def test_lease_is_renewed_while_the_last_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "_RENEW_EVERY", 0.01)
+    context = study(tmp_path, on_end="while ! [ -e renewed ]; do sleep 0.01; done")
+    context.log.renew = (context.directory.root / "renewed").touch
+    runner = HookRunner(context)
+    runner.ended("failed")
+    runner.wait()
+    assert (context.directory.root / "renewed").exists()
 
 
 def test_study_without_commands_runs_nothing(tmp_path: Path) -> None:
     context = study(tmp_path)
-    hooks = HookRunner(context)
-    hooks.failed(0)
-    hooks.ended("failed")
+    runner = HookRunner(context)
+    runner.failed(0)
+    runner.ended("failed")
     assert context.trace == []

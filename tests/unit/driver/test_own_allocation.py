@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 class Leader:
-    """A leader's process, as far as the driver sees it."""
+    """A leader's process, as the driver sees it."""
 
     started: list[list[str]]
 
@@ -58,7 +58,7 @@ def leader_of(study: Packed) -> Leader:
 
 
 def use_for(study: Packed, seconds: float, clock: Clock) -> None:
-    """The leader of the own allocation is ready, and its walltime is over after so many seconds."""
+    """The leader of the own allocation is ready, and `seconds` of its walltime are left."""
     study.own.begin()
     study.context.emit(
         ev.AllocationBegan(at=time.time(), allocation="1-1", job="90", hosts=("n1",), cores=4, seconds=seconds)
@@ -169,8 +169,21 @@ def test_leader_that_was_killed_is_started_again(inside: Packed) -> None:
     assert len(Leader.started) == 2
 
 
-def test_leader_that_dies_at_once_is_started_with_growing_pauses_and_not_for_ever(inside: Packed, clock: Clock) -> None:
-    """Then what waits for it fails with what it printed, until the user retries."""
+def test_allocation_of_a_dead_leader_is_over_even_if_its_list_cannot_be_written(inside: Packed, clock: Clock) -> None:
+    inside.own.begin()
+    inside.begin()
+    inside.context.directory.allocation_file("1-1", "list").mkdir(parents=True)
+    leader_of(inside).code = -9
+    inside.own.step()
+    clock.pass_time(2)
+    inside.tracker.step()
+    assert inside.context.state.allocations.by_name["1-1"].status is Status.FAILED
+
+
+def test_leader_that_dies_at_once_is_started_again_with_growing_delays_and_a_limit(
+    inside: Packed, clock: Clock
+) -> None:
+    """Then its waiting instances fail with the leader's output, until the user retries."""
     inside.own.begin()
     starts = [clock.now]
     for number in range(1, 20):
@@ -235,9 +248,16 @@ def test_leader_of_an_earlier_driver_is_used_if_it_runs(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as leader:
         assert leader.stdout
         leader.stdout.readline()  # its command line is in /proc by now
-        context.directory.allocation_file("0-1", "pid").write_text(f"{leader.pid}\n")
+        pid = context.directory.allocation_file("0-1", "pid")
+        pid.mkdir(parents=True)
+        with pytest.raises(OSError, match=re.escape(str(pid))):  # it cannot be read now, and is tried again
+            study.own.begin()
+        pid.rmdir()
+        pid.write_text(f"{leader.pid}\n")
+        study.own.step()
         study.own.begin()
         assert list(context.state.allocations.by_name) == ["0-1"]
+        assert not context.directory.allocation_file("0-1", "list").exists()
         assert leader.stdin
         leader.stdin.close()
 
