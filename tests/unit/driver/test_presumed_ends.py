@@ -16,6 +16,7 @@ from mtui.core.driver.collect import Collector
 from mtui.core.driver.earlier_attempts import may_submit
 from mtui.core.driver.presumed_ends import PresumedEnds
 from mtui.core.driver.slurm_poller import SlurmPoller
+from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, VERDICT_WAIT
 from mtui.core.engine.status import Status
 from tests.plans import step
@@ -172,6 +173,20 @@ def test_local_process_has_no_missing_report_while_the_spool_cannot_be_listed(
     (context.directory.spool / "0.1.exit.7").write_text(EXIT.replace("143", "0").replace("TERM", ""))
     collector.step()
     assert context.state.status[0] is Status.FINISHED
+
+
+def test_claims_of_many_lost_jobs_are_put_on_the_disk_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(5)})
+    ends: list[ev.Ended] = []
+    for index in range(5):
+        context.submit(index, f"{70 + index}")
+        ends.append(ended(index, Status.LOST))
+    synced: list[list[str]] = []
+    monkeypatch.setattr(Claims, "sync", lambda _: synced.append(context.trace.copy()))
+    monkeypatch.setattr(context.observer, "take_presumed_ends", lambda: ends)
+    PresumedEnds(context, Canceller(context)).step()
+    assert synced == [[]], "before any of them is over"
+    assert set(context.state.status) == {Status.LOST}
 
 
 # --- before the next attempt
