@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from .durable_files import sync_directory, write_durably
-from .file_reading import read_text
+from .file_reading import exists, read_text
 
 _LINKED = ".revoked"  # the file that revoked claims are links to
 REVOKED = "void"  # the owner in a revoked claim; never change it, it is on disk in existing studies
@@ -37,6 +37,8 @@ class Claims:
         Raises OSError if the claim cannot be written: then it is not taken, and the same call may succeed later.
         """
         path = self.folder / attempt
+        if attempt in self._unwritten and not exists(path):
+            self._unwritten.discard(attempt)  # it was removed, though that was reported as failed
         try:
             file = os.open(path, os.O_WRONLY | (0 if attempt in self._unwritten else os.O_CREAT | os.O_EXCL), 0o600)
         except FileExistsError:
@@ -84,7 +86,7 @@ class Claims:
         return True
 
     def sync(self) -> None:
-        """Put revoked claims on the disk: before the journal has that these attempts cannot begin. Raises OSError."""
+        """Sync revoked claims, before the journal records that these attempts cannot begin. Raises OSError."""
         sync_directory(self.folder)
 
     def _link(self, attempt: str) -> None:
@@ -96,6 +98,7 @@ class Claims:
             if error.errno not in (errno.ENOENT, errno.EMLINK):
                 raise
             write_durably(linked, f"{REVOKED}\n".encode("ascii"))
+            linked.chmod(0o400)  # a job that takes a claim for its own must not write into all of them
             os.link(linked, self.folder / attempt)
 
     def is_revoked(self, attempt: str) -> bool:

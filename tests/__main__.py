@@ -33,7 +33,8 @@ def main() -> int:
         [*ruff, "check"],
         [*python, "pyright", "--pythonpath", sys.executable],
     ]
-    tests = [*python, "pytest", "-n", "4", "--dist", "loadgroup", *(QUICK if arguments.quick else ()), *for_pytest]
+    side_by_side = ["-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder"]  # the order is that of conftest.py
+    tests = [*python, "pytest", *side_by_side, *(QUICK if arguments.quick else ()), *for_pytest]
     steps = [*fixes, *([] if arguments.quick else checks), *([] if arguments.check else [tests])]
     for number, step in enumerate(steps):
         code = subprocess.run(step, cwd=ROOT, check=False).returncode

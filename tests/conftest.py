@@ -17,10 +17,14 @@ settings.register_profile("ci", derandomize=True)  # there a failure has to be t
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script; Ctrl-C is tested
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as under nohup; a hangup is tested, and drivers inherit this
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Ignored signals are inherited, as from nohup or the background of a script; they are tested, so none is ignored.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 SHARED = Path(__file__).parents[2] / "shared"  # beside the checkout: probe specs, and Maestro's plan of each
 
@@ -45,7 +49,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The private cluster, one for the whole run; tests ask for `slurm` instead."""
+    """The private cluster, one for each process that runs tests; tests ask for `slurm` instead."""
     if missing := missing_programs():
         refuse = pytest.fail if os.environ.get("MTUI_REQUIRE_SLURM") else pytest.skip
         refuse(f"Slurm is not all there; missing: {', '.join(missing)}")
@@ -68,10 +72,13 @@ def slurm(cluster: Cluster) -> Iterator[Cluster]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need the cluster, so that -m "not slurm" leaves them out.
 
-    Where tests run side by side, these share one worker and so one cluster; others stay together by file.
+    Where tests run side by side, those of a file stay together. Files with tests on the cluster come first: they take
+    longest, most of it waiting for Slurm.
     """
+    slow: set[Path] = set()
     for item in items:
-        on_slurm = "cluster" in getattr(item, "fixturenames", ())
-        if on_slurm:
+        if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("slurm")
-        item.add_marker(pytest.mark.xdist_group("slurm" if on_slurm else str(item.path)))
+            slow.add(item.path)
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    items.sort(key=lambda item: item.path not in slow)

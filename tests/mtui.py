@@ -20,9 +20,18 @@ COMMAND = (sys.executable, "-m", "mtui.tui")
 def run(
     *words: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None, timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
-    """Run `mtui WORDS` to its end."""
+    """Run `mtui WORDS` to its end. What it prints may hold a path that is not UTF-8."""
     command = [*COMMAND, *map(str, words)]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=timeout,
+        check=False,
+    )
 
 
 class Driver:

@@ -157,8 +157,8 @@ class Slurm:
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
         """Cancel those of the jobs that squeue shows under their names.
 
-        squeue is asked and not scancel --name: that takes one name, and with it scancel cancels all pending tasks of an
-        array instead of the one that is named (seen with 22.05).
+        squeue checks the names, not scancel --name: that accepts one name, and cancels all pending tasks of an array
+        with it instead of the requested one (seen with 22.05).
         """
         if not jobs:
             return ""
@@ -202,7 +202,7 @@ class Slurm:
         if isinstance(jobs, Unobserved):
             return jobs
         shown = SlurmView(jobs)
-        # A job that completes for long has ended: accounting may know how.
+        # A job that stays COMPLETING has ended: accounting may show how.
         found = {wanted: shown.find(wanted) for wanted in expected}
         gone = [wanted for wanted, job in found.items() if job is None or job.state == "COMPLETING"]
         listed = {job.name for job in jobs.values()}
@@ -247,7 +247,7 @@ class Slurm:
     def _sacct(
         self, arguments: Sequence[str], is_ours: Callable[[SlurmJob], bool] = lambda _: True
     ) -> dict[str, SlurmJob] | _NoAnswer:
-        """Query sacct. Without --duplicates it shows of each id only the job that was submitted last."""
+        """Query sacct. Without --duplicates it shows only the last submitted job of each id."""
         command = [
             "sacct",
             "--allocations",

@@ -160,7 +160,7 @@ class Driver:
             loop.close()
 
     def _wait_to_decide(self, context: DriverContext, loop: Loop) -> None:
-        """Wait until lease and journal can be tried again. Raises DriverError if this driver is to stop meanwhile."""
+        """Wait until lease and journal can be tried again. Raises DriverError if this driver is stopped meanwhile."""
         self._wait(loop.decision_due())
         if self._stopping or self._detaching:
             error = context.log.error

@@ -1,6 +1,6 @@
 """Keeps an earlier attempt of an instance from running beside a new one.
 
-An attempt may have ended before its job began: cancelled after an unclear submission, lost, or ended by Slurm's word.
+An attempt may have ended before its job began: cancelled after an unclear submission, lost, or ended as Slurm shows it.
 Before the next one is submitted, the driver takes the claim of such an attempt. If a job has it, the attempt did begin.
 """
 
@@ -40,6 +40,7 @@ def _may_begin(last: Attempt | None) -> bool:
 
 def _bar(context: DriverContext, index: int) -> bool:
     """Take the claim of the last attempt of an instance. Return False if its job has it, and may run."""
+    context.log.renew()
     last = context.state.attempts[index][-1]
     claims, name = context.directory.claims, attempt_name(index, last.number)
     try:

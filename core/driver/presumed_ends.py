@@ -7,7 +7,6 @@ the attempt is over. If a job has the claim already, it did begin: the attempt i
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from ..claims import attempt_name
 from ..debug_log import get_logger
@@ -29,45 +28,39 @@ class PresumedEnds(DriverPart):
 
     def step(self) -> None:
         """Take the claims of all attempts that are presumed over. One that cannot be taken now is presumed again."""
-        claims, revoked, taken = self._context.directory.claims, list[ev.Ended](), list[ev.Ended]()
-        for end in self._context.observer.take_presumed_ends():
+        claims, revoked = self._context.directory.claims, dict[str, bool]()
+        ends = [end for end in self._context.observer.take_presumed_ends() if self._is_current(end)]
+        for end in ends:
             self._context.log.renew()
-            last = self._last(end)
-            if last.number != end.attempt or last.ended_at:
-                continue
+            name = attempt_name(end.instance, end.attempt)
             try:
-                is_revoked = claims.revoke(attempt_name(end.instance, end.attempt))
+                revoked[name] = claims.revoke(name)
             except OSError as error:
                 _log.warning("a claim cannot be revoked: %s", error)
-            else:
-                (revoked if is_revoked else taken).append(end)
-        self._sync_and_end(revoked)
-        for end in taken:
-            last = self._last(end)
-            if last.started_at:
-                self._end(end)
-            else:
-                self._began(end, last, claims.owner(attempt_name(end.instance, end.attempt)))
-
-    def _last(self, end: ev.Ended) -> Attempt:
-        return self._context.state.attempts[end.instance][-1]
-
-    def _sync_and_end(self, revoked: Sequence[ev.Ended]) -> None:
-        """End attempts of which the driver has the claim, once the claims are on the disk: one sync for all."""
         try:
             if revoked:
-                self._context.directory.claims.sync()
+                claims.sync()
         except OSError as error:
-            _log.warning("revoked claims are not on the disk: %s", error)
+            _log.warning("revoked claims cannot be synced: %s", error)
             return
-        for end in revoked:
-            self._end(end)
+        for end in ends:
+            name = attempt_name(end.instance, end.attempt)
+            if name in revoked and self._is_current(end):
+                self._conclude(end, revoked[name])
 
-    def _end(self, end: ev.Ended) -> None:
-        last = self._last(end)
-        if last.job:
-            self._canceller.cancel_orphans([self._context.job_of(last.job, last.submission)])
-        self._context.emit(end)
+    def _is_current(self, end: ev.Ended) -> bool:
+        last = self._context.state.attempts[end.instance][-1]
+        return last.number == end.attempt and not last.ended_at
+
+    def _conclude(self, end: ev.Ended, is_revoked: bool) -> None:
+        """End an attempt whose claim was tried to be revoked, or record that its job has begun."""
+        last = self._context.state.attempts[end.instance][-1]
+        if is_revoked or last.started_at:
+            self._canceller.cancel_orphans([self._context.job_of_attempt(last)] if last.job else [])
+            self._context.emit(end)
+        else:
+            owner = self._context.directory.claims.owner(attempt_name(end.instance, end.attempt))
+            self._began(end, last, owner)
 
     def _began(self, end: ev.Ended, last: Attempt, owner: str) -> None:
         """Record that a job has the claim, though its report of the start is missing."""

@@ -50,18 +50,19 @@ class Withdrawer(DriverPart):
         wanted = sorted(islice(chain(state.to_unbind, context.observer.never() - state.to_unbind.keys()), _AT_ONCE))
         taken: list[int] = []
         began: list[int] = []
+        for index in wanted:
+            context.log.renew()
+            try:
+                is_revoked = context.directory.claims.revoke(attempt_name(index, state.attempts[index][-1].number))
+                (taken if is_revoked else began).append(index)
+            except OSError as error:  # the others are withdrawn nevertheless
+                self._put_off(error)
         try:
-            for index in wanted:
-                context.log.renew()
-                if context.directory.claims.revoke(attempt_name(index, state.attempts[index][-1].number)):
-                    taken.append(index)
-                else:
-                    began.append(index)
             if taken:
                 context.directory.claims.sync()
-        except OSError as error:  # disk full: the next try finds the revoked ones revoked
-            _log.warning("a claim cannot be revoked: %s", error)
-            self._closed_until = now + _TRY_AGAIN
+        except OSError as error:  # the next try finds the revoked ones revoked
+            self._put_off(error)
+            taken = []
         if taken:
             crash_point("unbind.claimed")
             self._canceller.cancel_orphans(
@@ -73,6 +74,10 @@ class Withdrawer(DriverPart):
             crash_point("unbind.journalled")
         for index in began:
             self._too_late(index)
+
+    def _put_off(self, error: OSError) -> None:
+        _log.warning("a claim cannot be revoked: %s", error)
+        self._closed_until = time.monotonic() + _TRY_AGAIN
 
     def _too_late(self, index: int) -> None:
         """Handle a job that has started already.

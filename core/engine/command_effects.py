@@ -92,8 +92,9 @@ class CommandEffects:
             self._state.retried_automatically.add(index)
         else:
             self._state.retried_automatically.discard(index)
+            if event.at != self._state.retried_at:  # once for a command
+                self._state.allocations.forgive()
             self._state.failure_hook_ran, self._state.retried_at = False, event.at
-            self._state.allocations.forgive()
         changes = {**self._state.changes.pop(index, {}), **dict(event.changes)}
         if changes := {key: value for key, value in changes.items() if value}:
             self._state.changes[index] = changes

@@ -166,8 +166,9 @@ def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result 
 
     changes: list[ev.Event] = []
     tallies: tuple[Counter[str], Counter[str]] = Counter(), Counter()  # of the instances that change, and of the others
-    # Children first: a cancelled parent would block them before their own turn.
-    for index in reversed(indices):
+    # Children first: a cancelled parent would block them before their own turn. Steps are in topological order, and
+    # instances are not: those of rows that were added come last.
+    for index in sorted(indices, key=lambda index: (state.plan.instances[index].step, index), reverse=True):
         event, word = decide(state, index, at)
         if isinstance(event, ev.Retried):
             changes_of = _changes_of(state, index, resources if request.verb == "retry" or index in chosen else {})
@@ -194,7 +195,7 @@ def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
 
 
 def _end_without_host(state: StudyState, index: int, at: float) -> _Verdict:
-    """End a local step as lost whose host is gone, by the word of the user. A driver adopts what runs on its host."""
+    """End a local step as lost: the user confirms that its host is gone. A driver adopts what runs on its host."""
     status = state.status[index]
     if index not in state.live_local or not state.attempts[index][-1].job:
         return None, f"{status.value} (no local step that runs)" if status in LIVE else status.value

@@ -199,7 +199,7 @@ class Executor:
         self._pause_until(time.monotonic() + self._claims_pause)
 
     def _put_aside(self, item: WorkItem) -> None:
-        """Try an attempt again later, less and less often: an I/O error is not its failure."""
+        """Try an attempt again later, with increasing pauses: an I/O error is not its failure."""
         last = max(_PAUSE, self._pauses.get(item.attempt, 0.0), self._claims_pause)
         pause = self._pauses[item.attempt] = min(2 * last, 2 * _LONGEST_PAUSE)  # after others have been tried
         self._aside[item.attempt] = item

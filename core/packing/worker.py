@@ -133,7 +133,7 @@ class Worker:
                 _kill_group(process, number)
 
     def _may_pass(self, error: OSError) -> bool:
-        """Whether it may start later. What is missing stays so, unless the whole study directory is away."""
+        """Whether it may start later. A missing file stays missing, unless the whole study directory is unavailable."""
         return may_pass(error) and (error.errno != errno.ENOENT or not os.path.isdir(self._root))  # noqa: PTH112
 
     def _start(self, order: transport.Message) -> None:

@@ -187,7 +187,7 @@ class WorkerPool:
     # -- losing and replacing
 
     def _ping(self) -> None:
-        """Have every worker answer. One that is suspended, or waits for a dead file system, does not: it is lost."""
+        """Ping every worker. One that is suspended, or waits for a dead file system, does not answer: it is lost."""
         for node, line in list(self._lines.items()):
             if self._unanswered[node] >= _MOST_UNANSWERED:
                 print(f"mtui: the worker on {node} has not answered {_MOST_UNANSWERED} times", file=sys.stderr)
@@ -212,7 +212,7 @@ class WorkerPool:
     def replace(self, node: str) -> None:
         """Start a new worker on a node, which first kills the old one, and the processes that it left.
 
-        At once for the first time, later with growing pauses: it may be something on the node that ends them.
+        At once for the first time, later with increasing pauses: a fault of the node may end them.
         """
         count = self._replacements[node] = self._replacements.get(node, 0) + 1
         if count > len(_PAUSES):

@@ -1,7 +1,7 @@
 """One study at a time uses an allocation from inside: its leader assigns all cores, and knows of no other leader.
 
-The lock is a file in the user's state directory, which the nodes of a cluster share. It is held by whoever has it open:
-the driver hands the descriptor to the leader, so the lock is free as soon as the leader has ended, however it ended.
+The lock is a file in the user's state directory, which the nodes of a cluster share. It is held while it is open: the
+driver passes the descriptor to the leader, so the lock is free as soon as the leader has ended in any way.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from ..errors import UsageError
 _FORGOTTEN_AFTER = 60 * 86_400.0  # seconds; no allocation is that old
 _ENDS_WITHIN = 15.0  # seconds for the leader of a study that is over
 _TRY_EVERY = 0.2  # seconds
+_UNNAMED = "another study"
 
 
 def lock_allocation(job: str, root: Path) -> int | None:
     """Lock the allocation of a job for the study at `root`. Return the descriptor that holds the lock.
 
-    None if there can be no lock here (no home directory, a file system without locks). Raises UsageError if another
+    None if no lock is possible here (no home directory, a file system without locks). Raises UsageError if another
     study uses the allocation.
     """
     file = _open(job)
@@ -30,8 +31,6 @@ def lock_allocation(job: str, root: Path) -> int | None:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(file, 0)
-        os.pwrite(file, os.fsencode(root), 0)
     except BlockingIOError:
         holder = _holder(file)
         os.close(file)
@@ -39,6 +38,9 @@ def lock_allocation(job: str, root: Path) -> int | None:
     except OSError:
         os.close(file)
         return None
+    with suppress(OSError):  # on a full disk it is a lock without a name
+        os.ftruncate(file, 0)
+        os.pwrite(file, os.fsencode(root), 0)
     return file
 
 
@@ -76,8 +78,9 @@ def _open(job: str) -> int | None:
         folder = base / "mtui" / "allocations"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for old in folder.iterdir():
-            if old.lstat().st_mtime < time.time() - _FORGOTTEN_AFTER:
-                old.unlink()
+            with suppress(OSError):  # another process removes it, or it is none of ours
+                if old.lstat().st_mtime < time.time() - _FORGOTTEN_AFTER:
+                    old.unlink()
         cluster = os.environ.get("SLURM_CLUSTER_NAME", "").replace("/", "_")
         return os.open(folder / f"{cluster}-{job}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     except (OSError, RuntimeError):
@@ -85,13 +88,15 @@ def _open(job: str) -> int | None:
 
 
 def _holder(file: int) -> str:
+    """Return the study in a lock's file; a word of its own if it could not be written or read."""
     with suppress(OSError):
-        return os.fsdecode(os.pread(file, 4096, 0)) or "another study"
-    return "another study"
+        return os.fsdecode(os.pread(file, 4096, 0)) or _UNNAMED
+    return _UNNAMED
 
 
 def _taken(job: str, holder: str) -> UsageError:
+    used = f"is used by {holder}" if holder == _UNNAMED else f"is used by the study {holder}"
     return UsageError(
-        f"allocation {job} is used by the study {holder}",
+        f"allocation {job} {used}",
         "wait until that is over or cancel it (mtui cancel DIR), or get another allocation",
     )

@@ -1,6 +1,6 @@
 """The inbox: commands to whoever drives the study, or will drive it, as files that any node can drop.
 
-Written in `tmp`, renamed into `new`, taken in the order of their names, removed once carried out. Only files of the
+Written in `tmp`, renamed into `new`, read in the order of their names, removed once carried out. Only files of the
 same user count.
 """
 
@@ -19,7 +19,7 @@ from ..debug_log import get_logger
 from ..durable_files import sync_directory, write_durably
 from ..engine.commands import CommandRequest
 from ..errors import Refusal, StudyDirectoryError, may_pass
-from ..file_reading import read_text
+from ..file_reading import WHOLE, UnusableFile, read_text
 
 _log = get_logger(__name__)
 
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
-    """Drop a command, on the disk when this returns; its id. Raises StudyDirectoryError if it cannot be written."""
+    """Write a command, synced; return its id. Raises StudyDirectoryError if it cannot be written."""
     host = socket.gethostname().replace("/", "_")
     command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"
     record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": dict(options)}
@@ -61,7 +61,7 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     try:
         if path.stat().st_uid != os.getuid():
             return Refusal("it belongs to another user")
-        record: dict[str, Any] = json.loads(read_text(path))
+        record: dict[str, Any] = json.loads(read_text(path, WHOLE))  # it may name very many targets
         if record["v"] != VERSION:
             return Refusal("it was written by a newer mtui")
         options = tuple((str(key), _option(value)) for key, value in record["options"].items())
@@ -69,7 +69,8 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return None if may_pass(error) else Refusal(f"it cannot be read: {error.strerror}")
+        passes = may_pass(error) and not isinstance(error, UnusableFile)
+        return None if passes else Refusal(f"it cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return Refusal(f"it cannot be read: {error}")
 
@@ -81,7 +82,7 @@ def _option(value: object) -> str | int:
 
 
 def remove_command(path: Path) -> None:
-    """Remove a command that the journal has; if that fails it is found done by its id."""
+    """Remove a command that the journal has; if that fails, its id shows later that it was carried out."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

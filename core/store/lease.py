@@ -34,6 +34,7 @@ from .lease_owner import (
     pid_namespace,
     process_start,
     read_current_owner,
+    read_owner,
     this_host,
 )
 
@@ -146,7 +147,7 @@ class Liveness:
             return ""
 
 
-# Leases that drivers of this process have ended to use, by folder and epoch. If a release cannot be written, this
+# Leases that drivers of this process no longer use, by folder and epoch. If a release cannot be written, this
 # process knows of it nevertheless; others see the heartbeat stop.
 _ended_here: set[tuple[str, int]] = set()
 
@@ -209,16 +210,14 @@ class Lease:
             pids=pid_namespace(),
             slurm_cluster=os.environ.get("SLURM_CLUSTER_NAME", ""),
         )
+        lease = cls(folder, owner, before)
         try:
             if not create_durably(owner_path(folder, epoch), json.dumps(asdict(owner)).encode("utf-8")):
                 return None
-            lease = cls(folder, owner, before)
-            try:
-                lease.beat(time.monotonic())
-            except OSError:
-                lease.release()  # this process may live on without driving
-                raise
+            lease.beat(time.monotonic())
         except OSError as error:
+            if read_owner(folder, epoch) == owner:
+                lease.release()  # this process may live on without driving
             raise StorageError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
         return lease
 
@@ -242,7 +241,7 @@ class Lease:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the last heartbeat is so young that nobody can have taken over. May be called from any thread."""
+        """Whether the last heartbeat is so recent that no other driver can have taken over. For any thread."""
         return time.monotonic() - self._beat_at < ACT_FOR
 
     @property

@@ -1,4 +1,4 @@
-"""The user's other jobs under a limit: only those that Slurm counts matter, and a study goes on once they are gone."""
+"""The user's other jobs under a limit: only those that Slurm counts matter; a study continues once they have ended."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def six(study: Study) -> mtui.Driver:
     return study.drive("-o", study.out, spec)
 
 
-def test_study_goes_on_when_other_jobs_under_its_limit_are_gone(study: Study) -> None:
+def test_study_continues_when_other_jobs_under_its_limit_are_gone(study: Study) -> None:
     others = [study.slurm.stranger(str(number), account="b") for number in range(9001, 9006)]
     driver = six(study)
     driver.wait_for("started", count=5)

@@ -76,6 +76,24 @@ def test_claim_that_can_neither_be_written_nor_removed_is_taken_later(
     assert claims.take("1.1", "8") == "7"
 
 
+def test_claim_whose_removal_only_seemed_to_fail_is_taken_later(
+    claims: Claims, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file server that carries out a request, and does not answer in time."""
+    unlink = Path.unlink
+
+    def unlink_unanswered(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        raise OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="timed out"):
+        patch.setattr(os, "write", no_space)
+        patch.setattr(Path, "unlink", unlink_unanswered)
+        claims.take("1.1", "7")
+    assert files(claims) == {}
+    assert claims.take("1.1", "7") is None
+
+
 # --- a driver revokes an attempt
 
 
@@ -122,6 +140,11 @@ def test_revoked_claim_is_on_the_disk_with_its_owner_before_it_counts(
     claims.sync()
 
     assert synced == [(claims.folder.stat().st_ino, b"")]
+
+
+def test_nobody_writes_into_the_file_that_all_revoked_claims_share(claims: Claims) -> None:
+    claims.revoke("0.1")
+    assert stat.S_IMODE((claims.folder / "0.1").stat().st_mode) == 0o400
 
 
 def test_more_claims_are_revoked_than_a_file_has_links(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:

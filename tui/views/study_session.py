@@ -161,7 +161,7 @@ class StudySession:
         return words
 
     def _io_error_lines(self) -> list[str]:
-        """Return what the driver cannot do; the one here is asked, because its journal may be what it cannot write."""
+        """Return what the driver cannot do. That of this process is queried: it may be unable to write its journal."""
         if isinstance(self.driving, DriverThread) and isinstance(self.driving.location, DrivenHere):
             return self.driving.io_errors
         return io_error_lines(self.state)

@@ -40,7 +40,7 @@ class FakeSlurm:
         self.jobs: list[Job] = []
         self.scripts: list[str] = []  # of allocations
         self.cancelled: list[list[str]] = []  # ids
-        self.identities: dict[str, str] = {}  # of jobs that were cancelled or asked for: the start of the name by id
+        self.identities: dict[str, str] = {}  # of jobs that were cancelled or polled: the start of the name by id
         self.polls: list[tuple[list[str], list[str]]] = []
         self.name = ""  # of the cluster
         self.accepted = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,33 @@ def test_checkpoint_that_cannot_be_written_is_logged_and_does_no_harm(
     context.directory.checkpoint.rmdir()
     assert context.log.save_checkpoint(1), "it is written once that is possible"
     assert context.log.checkpoint_error is None
+
+
+def test_call_that_waited_does_nothing_before_what_it_announces_is_on_the_disk(
+    context: FakeContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that waited for the journal announces something itself, and the disk is full again by then."""
+    done: list[str] = []
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def first() -> None:
+        done.append("first")
+        context.emit(intend("1-1", (0, 1)))
+        monkeypatch.setattr(os, "fdatasync", full)
+        context.log.when_durable(lambda: done.append("second"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", full)
+        context.emit(ev.Anomaly(at=0.0, message="m"))
+        context.log.when_durable(first)
+    assert done == []
+    assert not context.log.catch_up()
+    assert done == ["first"]
+    monkeypatch.undo()
+    assert context.log.catch_up()
+    assert done == ["first", "second"]
 
 
 def test_call_that_is_posted_after_the_end_is_dropped(context: FakeContext) -> None:

@@ -65,7 +65,7 @@ def test_step_of_a_host_that_was_started_again_is_lost(tmp_path: Path) -> None:
     assert (steps.status, steps.code) == (Status.LOST, CauseCode.HOST_RESTARTED)
 
 
-def test_step_that_runs_on_this_host_is_adopted_whatever_the_host_is_called(tmp_path: Path) -> None:
+def test_step_that_runs_on_this_host_is_adopted_under_any_host_name(tmp_path: Path) -> None:
     steps = Steps(tmp_path, replace(STARTER, boot=boot_id()), "login01")
     steps.context.fake_local.running = {"0.1"}
     steps.begin()
@@ -145,6 +145,6 @@ def test_user_may_end_a_step_whose_host_is_gone_and_have_it_run_again(tmp_path: 
     assert steps.status is Status.READY
 
 
-def test_step_on_the_host_of_the_driver_is_not_ended_by_the_word_of_the_user(tmp_path: Path) -> None:
+def test_step_on_the_host_of_the_driver_is_not_ended_by_host_gone(tmp_path: Path) -> None:
     steps = Steps(tmp_path, STARTER, "here")
     assert steps.command("cancel", **{HOST_GONE: "true"}) == "refused"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mtui.core.backends.slurm_text import SlurmJob, SlurmView, Unobserved
+from mtui.core.backends.slurm_text import SlurmJob, SlurmView, Unobserved, study_tag
 from mtui.core.claims import Claims
 from mtui.core.driver import collect
 from mtui.core.driver.allocations.tracker import AllocationTracker
@@ -16,7 +16,6 @@ from mtui.core.driver.collect import Collector
 from mtui.core.driver.earlier_attempts import may_submit
 from mtui.core.driver.presumed_ends import PresumedEnds
 from mtui.core.driver.slurm_poller import SlurmPoller
-from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import LOST_WAIT, VERDICT_WAIT
 from mtui.core.engine.status import Status
 from tests.plans import step
@@ -122,6 +121,15 @@ def test_lost_job_can_no_longer_begin_and_is_cancelled(world: World) -> None:
     assert world.context.fake_slurm.cancelled == [["7"]]
 
 
+def test_lost_job_that_only_its_own_report_named_is_cancelled(world: World) -> None:
+    """It may be of an earlier submission, which its name begins with."""
+    world.context.emit(started(0, job="8"))
+    world.poll_until(Status.LOST)
+    world.canceller.step()
+    world.canceller.close()
+    assert world.context.fake_slurm.identities["8"] == study_tag(world.context.study.study_id)
+
+
 def test_missing_job_that_has_its_claim_is_running_and_not_lost(world: World) -> None:
     world.claims.take("0.1", "7")
     world.poll_until(Status.RUNNING)
@@ -175,20 +183,6 @@ def test_local_process_has_no_missing_report_while_the_spool_cannot_be_listed(
     assert context.state.status[0] is Status.FINISHED
 
 
-def test_claims_of_many_lost_jobs_are_put_on_the_disk_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = FakeContext(tmp_path, step("a", uses="X"), rows={"X": range(5)})
-    ends: list[ev.Ended] = []
-    for index in range(5):
-        context.submit(index, f"{70 + index}")
-        ends.append(ended(index, Status.LOST))
-    synced: list[list[str]] = []
-    monkeypatch.setattr(Claims, "sync", lambda _: synced.append(context.trace.copy()))
-    monkeypatch.setattr(context.observer, "take_presumed_ends", lambda: ends)
-    PresumedEnds(context, Canceller(context)).step()
-    assert synced == [[]], "before any of them is over"
-    assert set(context.state.status) == {Status.LOST}
-
-
 # --- before the next attempt
 
 
@@ -226,7 +220,7 @@ def fail(_: Claims) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
-def test_earlier_attempt_that_did_begin_runs_on_in_place_of_the_next(tmp_path: Path) -> None:
+def test_earlier_attempt_that_did_begin_keeps_running_in_place_of_the_next(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a"))
     missed_and_cancelled(context)
     context.directory.claims.take("0.1", "12")
@@ -253,3 +247,16 @@ def test_earlier_attempt_whose_job_slurm_showed_as_ended_is_over(tmp_path: Path)
     context.emit(ended(0, Status.NODE_FAILED))
     context.emit(retry(0))
     assert may_submit(context, [0])
+
+
+def test_claims_of_an_array_that_is_lost_are_synced_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = FakeContext(tmp_path, *(step(name) for name in "abc"))
+    for index in range(3):
+        context.submit(index)
+    ends = [ended(index, Status.LOST) for index in range(3)]
+    monkeypatch.setattr(context.observer, "take_presumed_ends", lambda: ends)
+    synced: list[int] = []
+    monkeypatch.setattr(Claims, "sync", lambda claims: synced.append(len(list(claims.folder.glob("[0-9]*")))))
+    PresumedEnds(context, Canceller(context)).step()
+    assert synced == [3]
+    assert [context.state.status[index] for index in range(3)] == [Status.LOST] * 3

@@ -192,7 +192,7 @@ def test_cluster_that_is_learned_late_has_to_be_that_of_the_jobs(tmp_path: Path)
     assert (context.cluster, context.trace[-1]) == ("alpha", "slurm_answers")
 
 
-def test_job_on_yet_another_cluster_is_not_missed(tmp_path: Path, clock: Clock) -> None:
+def test_job_on_a_third_cluster_is_not_missed(tmp_path: Path, clock: Clock) -> None:
     context = FakeContext(tmp_path, step("a"), step("b"))
     context.cluster = "alpha"
     context.begin()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mtui.core.claims import Claims
 from mtui.core.driver.cancel import Canceller
 from mtui.core.driver.hooks import HookRunner
 from mtui.core.driver.retry import Retrier
@@ -79,7 +80,7 @@ def test_funnel_that_would_miss_rows_is_withdrawn_for_that_reason(extended: Fake
     assert extended.state.status == [Status.PENDING, Status.WAITING, Status.READY]
 
 
-def test_funnel_that_misses_rows_and_has_begun_goes_on_and_is_repeated(extended: FakeContext) -> None:
+def test_funnel_that_misses_rows_and_has_begun_keeps_running_and_is_repeated(extended: FakeContext) -> None:
     extended.directory.claims.take("1.1", "71")
     retrier = Retrier(extended, HookRunner(extended))
     canceller = Canceller(extended)
@@ -125,3 +126,37 @@ def test_full_disk_delays_the_withdrawal_by_five_seconds(
     canceller.close()
     assert unbound(context) == [(1, 1), (2, 1)]
     assert part.due() is None
+
+
+def test_claim_that_cannot_be_revoked_delays_no_other(context: FakeContext, clock: Clock) -> None:
+    context.state.to_unbind.update({1: None, 2: None})
+    claim = context.directory.claims.folder / "1.1"
+    claim.mkdir()  # so it can be neither created nor read
+    canceller = Canceller(context)
+    part = Withdrawer(context, canceller)
+    part.step()
+    assert unbound(context) == [(2, 1)]
+    claim.rmdir()
+    clock.pass_time(5)
+    part.step()
+    canceller.close()
+    assert unbound(context) == [(2, 1), (1, 1)]
+
+
+def test_nothing_is_withdrawn_before_the_revoked_claims_are_on_the_disk(
+    context: FakeContext, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    canceller = Canceller(context)
+    part = Withdrawer(context, canceller)
+    with monkeypatch.context() as patch:
+        patch.setattr(Claims, "sync", no_space)
+        part.step()
+    assert unbound(context) == []
+    clock.pass_time(5)
+    part.step()
+    part.step()
+    canceller.close()
+    assert unbound(context) == [(1, 1), (2, 1)]

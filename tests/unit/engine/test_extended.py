@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.engine import events as ev
+from mtui.core.engine.commands import CommandRequest, apply_command
 from mtui.core.engine.event_codec import from_record, to_line
 from mtui.core.engine.state import Impossible, StudyState
 from mtui.core.engine.state_codec import from_lines, to_lines
@@ -74,6 +75,14 @@ def test_new_rows_below_a_failed_parent_are_blocked() -> None:
     run(state, 0, Status.FAILED)
     apply(state, extended_to(3))
     assert status(state) == ["failed", "blocked", "blocked"]
+
+
+def test_all_of_a_study_with_added_rows_are_cancelled_children_first() -> None:
+    """Added parents of a funnel come behind it in the plan: cancelled before, they would block it."""
+    state = StudyState(PLAN)
+    apply(state, extended())
+    apply(state, *apply_command(state, CommandRequest("c", "cancel", ("*",)), at()))
+    assert status(state) == ["cancelled"] * 5
 
 
 def extended_to(size: int) -> ev.PlanExtended:

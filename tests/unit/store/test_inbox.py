@@ -35,7 +35,7 @@ def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None
     assert len(set(sent)) == 20
 
 
-def test_command_that_was_removed_waits_no_more(inbox: Path) -> None:
+def test_removed_command_is_no_longer_pending(inbox: Path) -> None:
     first, second = (send_command(inbox, "hold", (), {}) for _ in range(2))
     remove_command(inbox / "new" / first)
     remove_command(inbox / "new" / first)  # by a driver that was slower
@@ -101,3 +101,20 @@ def test_command_waits_while_the_file_system_is_in_trouble(
     assert read_command(path) == (None if answer is None else Refusal(answer + os.strerror(number)))
     monkeypatch.undo()
     assert isinstance(read_command(path), CommandRequest)
+
+
+def test_command_with_very_many_targets_is_read(inbox: Path) -> None:
+    targets = tuple(f"simulate_TEMPERATURE.{number}.PRESSURE.{number}" for number in range(40_000))
+    send_command(inbox, "cancel", targets, {})
+    (path,) = pending_commands(inbox)
+    found = read_command(path)
+    assert isinstance(found, CommandRequest)
+    assert found.targets == targets
+
+
+def test_command_that_no_command_can_be_is_passed_over(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading it again would not help."""
+    monkeypatch.setattr("mtui.core.store.inbox.WHOLE", 10)
+    send_command(inbox, "cancel", ("*",), {})
+    (path,) = pending_commands(inbox)
+    assert read_command(path) == Refusal("it cannot be read: larger than 10 bytes")

@@ -14,7 +14,7 @@ import pytest
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
 from mtui.core.engine.status import Status
-from mtui.core.errors import StudyDirectoryError
+from mtui.core.errors import DriverError, StudyDirectoryError
 from mtui.core.file_reading import open_file
 from mtui.core.store.journal import Journal, parse_lines, read_events, segment
 from mtui.core.store.journal_follower import JournalFollower
@@ -143,7 +143,7 @@ def test_segment_that_cannot_be_created_now_is_created_when_it_can(tmp_path: Pat
     assert list(read_events(tmp_path / "gone")) == EVENTS[:1]
 
 
-def test_segment_that_never_can_be_created_is_told(tmp_path: Path) -> None:
+def test_segment_that_never_can_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("in the way")
     with pytest.raises(StudyDirectoryError, match="Not a directory"):
         Journal(tmp_path / "journal", 1)
@@ -174,6 +174,23 @@ def test_full_disk_is_told_at_sync_and_what_was_synced_stays_readable(tmp_path: 
     journal.sync()
     assert list(read_events(tmp_path)) == EVENTS[:2]
     journal.close()
+
+
+def test_journal_that_lost_its_end_is_left_as_it_is(tmp_path: Path) -> None:
+    """Else its next lines would be behind a hole, and no driver could read the study any more."""
+    journal = Journal(tmp_path, 1)
+    for event in EVENTS[:2]:
+        journal.append(event)
+        journal.sync()
+    journal.append(EVENTS[2])
+    path = segment(tmp_path, 1)
+    with no_room_beyond(path.stat().st_size), pytest.raises(OSError, match="File too large"):
+        journal.sync()
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])  # as a file server that was restored
+    for call in (journal.sync, journal.close):
+        with pytest.raises(DriverError, match="the end of the journal is missing"):
+            call()
+    assert list(read_events(tmp_path)) == EVENTS[:1]
 
 
 # --- following
