@@ -10,17 +10,8 @@ import pytest
 
 from tests import mtui
 from tests.faults.fake_slurm import FakeSlurm
-from tests.faults.test_fake_slurm import Study
+from tests.faults.slurm_study import Study
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    study = Study(tmp_path)
-    yield study
-    for driver in study.drivers:
-        driver.kill()
-    study.slurm.stop()
 
 
 @pytest.fixture

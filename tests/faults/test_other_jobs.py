@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import mtui
-from tests.faults.test_fake_slurm import BATCH, Study
+from tests.faults.slurm_study import BATCH, Study
 from tests.waiting import wait_until
 
 # Account b takes 5 jobs of a user.
@@ -26,9 +26,7 @@ def study(tmp_path: Path) -> Iterator[Study]:
     program.write_text(SACCTMGR)
     program.chmod(0o755)
     yield study
-    for driver in study.drivers:
-        driver.kill()
-    study.slurm.stop()
+    study.close()
 
 
 def six(study: Study) -> mtui.Driver:

@@ -13,6 +13,7 @@ import pytest
 from mtui.core.packing import transport, worker_pool
 from mtui.core.packing.timers import Timers
 from mtui.core.packing.worker_pool import WorkerPool, _address  # pyright: ignore[reportPrivateUsage]
+from tests.no_threads import NoThreads
 from tests.waiting import wait_until
 
 
@@ -84,6 +85,28 @@ def test_a_worker_tries_again_when_it_was_dropped() -> None:
             calling.join(20)
         dropping.join(20)
     (worker,), (leader,) = found, admitted
+    transport.send(worker, {"node": "n1"})
+    assert transport.receive(leader) == {"node": "n1"}
+    for line in (worker, leader, door):
+        line.close()
+
+
+def test_worker_for_which_the_leader_can_start_no_thread_is_dropped_and_comes_again(no_threads: NoThreads) -> None:
+    no_threads.allow_only(1)
+    door = transport.Door(b"key", "127.0.0.1")
+    found: list[transport.Line] = []
+    calling = threading.Thread(target=lambda: found.append(transport.call("127.0.0.1", door.port, b"key")))
+    calling.start()
+
+    def dropped() -> bool:
+        assert door.answer() == []
+        return no_threads.refused > 0
+
+    wait_until(dropped, 20, "the leader has no thread for a worker")
+    no_threads.allow()
+    (leader,) = wait_until(door.answer, 20, "the worker is admitted")
+    calling.join(20)
+    (worker,) = found
     transport.send(worker, {"node": "n1"})
     assert transport.receive(leader) == {"node": "n1"}
     for line in (worker, leader, door):
