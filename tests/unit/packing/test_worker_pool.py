@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from mtui.core.packing import transport
-from mtui.core.packing.worker_pool import _address  # pyright: ignore[reportPrivateUsage]
+from mtui.core.packing import transport, worker_pool
+from mtui.core.packing.timers import Timers
+from mtui.core.packing.worker_pool import WorkerPool, _address  # pyright: ignore[reportPrivateUsage]
 from tests.no_threads import NoThreads
 from tests.waiting import wait_until
 
@@ -40,6 +43,19 @@ def test_it_is_the_interface_towards_the_workers(
     names.write_text(hostnames)
     batch = {"SLURMD_NODENAME": own, "SLURM_JOB_NODELIST": nodes}
     assert _address({name: text for name, text in batch.items() if text}) == address
+
+
+def test_step_whose_workers_hang_is_ended_with_the_leader(names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, ready = names.parent / "srun", names.parent / "ready"
+    step.write_text(f"#!/bin/sh\ntrap 'echo ended > {names}; exit' TERM\n: > {ready}\nwhile sleep 0.05; do :; done\n")
+    step.chmod(0o700)
+    monkeypatch.setattr(worker_pool, "_ENDED_WITHIN", 0.1)
+    with selectors.DefaultSelector() as selector:
+        pool = WorkerPool(selector, Timers(), {"PATH": os.environ["PATH"]})
+        pool.start(1)
+        wait_until(ready.exists, 20, "srun runs")
+        pool.dismiss()
+    wait_until(names.exists, 20, "srun was ended")
 
 
 def test_a_worker_tries_again_when_it_was_dropped() -> None:
