@@ -86,7 +86,7 @@ class Claims:
         return True
 
     def sync(self) -> None:
-        """Put revoked claims on the disk: before the journal has that these attempts cannot begin. Raises OSError."""
+        """Sync revoked claims, before the journal records that these attempts cannot begin. Raises OSError."""
         sync_directory(self.folder)
 
     def _link(self, attempt: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from .file_reading import open_to_append
 
 VARIABLE = "MTUI_LOG"
-_LONGEST = 50_000_000  # bytes; a longer log is kept as debug.log.1, in place of the one before
+_LONGEST = 50_000_000  # bytes; a longer log is renamed to debug.log.1, replacing an older one
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
 
 _all = logging.getLogger("mtui")
@@ -48,7 +48,7 @@ class ChangeLogger:
 
 class _DebugFile(logging.FileHandler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Append a record; put a file away that has become too long, in place of the one before."""
+        """Append a record; a file that has become too long is first renamed to debug.log.1."""
         super().emit(record)
         with suppress(OSError, ValueError):
             if self.stream is not None and self.stream.tell() > _LONGEST:

@@ -1,4 +1,4 @@
-"""How the files of a study come into being: whole or not at all, and on the disk before anything relies on them.
+"""Writes the files of a study: complete or not at all, and on the disk before anything depends on them.
 
 After a power cut a file that was never synced is empty, cut at the end of a block, or not there; a name that was never
 synced is not there. So there are two kinds of files:
@@ -17,7 +17,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-# What file systems answer that cannot sync a directory; their names are as safe as they can be.
+# Errors of file systems that cannot sync a directory; nothing more can be done for its names.
 _NO_DIRECTORY_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
 

@@ -1,4 +1,4 @@
-"""Opens files that may not be what they should be: a FIFO or a device in their place must not hang who opens them.
+"""Opens files that may not be what they should be: a FIFO or a device in their place must not block the reader.
 
 Every file of a study is read, and every log is appended to, through this module. Compute nodes use it too, so it
 imports only the standard library.

@@ -44,7 +44,7 @@ class Job:
 class JobIdentity(NamedTuple):
     """A job by its id and by what its name begins with. An id alone may be that of another job.
 
-    It is given again after the controller lost its state, and each cluster of a site gives its own.
+    The controller reuses ids after it lost its state, and each cluster of a site has its own ids.
     """
 
     job: str
@@ -100,6 +100,6 @@ class Backend(Protocol):
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
         """Request the cancellation of jobs. Return an error message, empty if the request was accepted.
 
-        Another job that has one of the ids is left alone.
+        Another job that has one of the ids is not cancelled.
         """
         ...

@@ -15,7 +15,7 @@ _log = get_logger(__name__)
 
 _LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
 _LONGEST_ANSWER = 400
-_LONGEST_LOG = 20_000_000  # bytes; a longer one is kept as slurm.log.1, in place of the one before
+_LONGEST_LOG = 20_000_000  # bytes; a longer one is renamed to slurm.log.1, replacing an older one
 _HEAD = (
     "# What stands behind '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
     "which runs it.\n"

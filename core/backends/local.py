@@ -33,7 +33,7 @@ class Local:
         attempt = job.only
         started: queue.SimpleQueue[subprocess.Popen[bytes] | None] = queue.SimpleQueue()
         try:
-            # First: a process without a thread that waits for it would never be known to have ended.
+            # First: the end of a process that no thread waits for would never be noticed.
             # Not threading.Thread: its start() waits until the new thread runs.
             _thread.start_new_thread(self._wait, (started, attempt.name))
         except RuntimeError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,9 +86,16 @@ class Slurm:
             ([*sacctmgr, "assoc", "where", f"user={user_name()}", *here, columns], _LIMITS_DEADLINE),
         ]
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
-            asked = [threads.submit(self._ask, *question) for question in questions]
-            config, qos, accounts = (answer.result() for answer in asked)
+            asked = [self._begin_to_ask(threads, *question) for question in questions]
+            config, qos, accounts = (answer() for answer in asked)
         return read_cluster_limits(config, qos, accounts)
+
+    def _begin_to_ask(self, threads: ThreadPoolExecutor, command: Sequence[str], deadline: float) -> Callable[[], str]:
+        """Return a call that waits for the output of a program; without a thread it runs the program itself."""
+        try:
+            return threads.submit(self._ask, command, deadline).result
+        except RuntimeError:
+            return partial(self._ask, command, deadline)
 
     def version(self) -> str:
         """Return the version as sbatch prints it, `slurm 23.02.7`; empty if sbatch fails."""
@@ -157,8 +165,8 @@ class Slurm:
     def cancel(self, jobs: Collection[JobIdentity]) -> str:
         """Cancel those of the jobs that squeue shows under their names.
 
-        squeue is asked and not scancel --name: that takes one name, and with it scancel cancels all pending tasks of an
-        array instead of the one that is named (seen with 22.05).
+        squeue checks the names, not scancel --name: that accepts one name, and cancels all pending tasks of an array
+        with it instead of the requested one (seen with 22.05).
         """
         if not jobs:
             return ""
@@ -202,7 +210,7 @@ class Slurm:
         if isinstance(jobs, Unobserved):
             return jobs
         shown = SlurmView(jobs)
-        # A job that completes for long has ended: accounting may know how.
+        # A job that stays COMPLETING has ended: accounting may show how.
         found = {wanted: shown.find(wanted) for wanted in expected}
         gone = [wanted for wanted, job in found.items() if job is None or job.state == "COMPLETING"]
         listed = {job.name for job in jobs.values()}
@@ -247,7 +255,7 @@ class Slurm:
     def _sacct(
         self, arguments: Sequence[str], is_ours: Callable[[SlurmJob], bool] = lambda _: True
     ) -> dict[str, SlurmJob] | _NoAnswer:
-        """Query sacct. Without --duplicates it shows of each id only the job that was submitted last."""
+        """Query sacct. Without --duplicates it shows only the last submitted job of each id."""
         command = [
             "sacct",
             "--allocations",

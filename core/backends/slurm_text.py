@@ -157,9 +157,9 @@ def array_list(tasks: Sequence[int]) -> str:
 
 
 def parse_sacct(text: str, is_ours: Callable[[SlurmJob], bool] = lambda _: True) -> dict[str, SlurmJob]:
-    """Parse sacct --parsable2 --duplicates output in SACCT_FORMAT, by job id; of other jobs nothing.
+    """Parse sacct --parsable2 --duplicates output in SACCT_FORMAT, by job id; other jobs are left out.
 
-    One id may have several records of the same job, which was requeued: the one that was submitted last counts.
+    A requeued job has several records with one id: the last submitted one counts.
     """
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():

@@ -34,14 +34,14 @@ from ..store.study_directory import StudyDirectory
 from ..store.study_file import DamagedPlan, StudyFile, read_study_file
 from .finding import Finding, FindingGroup, note, problem
 
-_LEFT = 3600.0  # seconds after which nobody writes a temporary file any more
-_PLAN_COPIES = (".study.json.tmp", "study.tmp")  # the second one of mtui before power cuts were considered
+_LEFT = 3600.0  # seconds after which a temporary file is no longer being written
+_PLAN_COPIES = (".study.json.tmp", "study.tmp")  # the second one is that of older versions
 _NOT_BEGUN = (Status.UNCLEAR, Status.BOUND, Status.PENDING, Status.CONFIGURING, Status.REQUEUED)
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What can be repaired: in words, and the call that does it (raises OSError)."""
+    """A repair: its description, and the call that carries it out (raises OSError)."""
 
     action: str
     carry_out: Callable[[], object]
@@ -49,7 +49,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class StudyCheck:
-    """The findings about a study's directory, and the repairs in the order in which they have to be carried out."""
+    """The findings about a study's directory, and the repairs in the order of their execution."""
 
     group: FindingGroup
     repairs: Sequence[Repair]
@@ -76,7 +76,7 @@ class _Check:
 
 
 def is_study(path: Path) -> bool:
-    """Whether a directory is one of a study, be it complete or not."""
+    """Whether a directory is a study's, complete or not."""
     return (path / ".mtui").is_dir()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..engine.state import StudyState
 from ..errors import WrongCluster
 
-UNNAMED = "scontrol does not tell the name of this cluster, and the study has jobs on a certain one"
+UNNAMED = "scontrol does not show the name of this cluster, but the study has jobs on a named one"
 
 
 def require_cluster(state: StudyState, here: str) -> None:

@@ -16,7 +16,7 @@ from .part import DriverPart
 
 _REMOVE_EVERY = 1.0  # seconds between two removals of records that are in the journal
 _REMOVE_AT = 50  # records that are removed sooner: every read of the spool lists them
-_REMOVE_MOST = 500  # records that are removed without a look at the lease
+_REMOVE_MOST = 500  # records that are removed between two checks of the lease
 _READ_FOR = 2.0  # seconds in one turn, so that the heartbeat and commands are not held up
 _INCOMPLETE_FIRST = 0.1  # seconds to the second read of an incomplete record; doubled each time
 _INCOMPLETE_YOUNG = 2 * _INCOMPLETE_FIRST  # up to its second read it is read whenever anything happens

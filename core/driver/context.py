@@ -36,7 +36,7 @@ Call = Callable[[], None]
 WRITE_JOURNAL = "write the journal"
 APPLY_ANSWERS = "apply answers"
 START_THREAD = "start a thread"
-_JOURNAL_DELAY = 10.0  # the longest pause in seconds between two tries to write the journal: all waits for it
+_JOURNAL_DELAY = 10.0  # the longest pause in seconds between two tries to write the journal: everything waits for it
 
 
 def _pack(settings: Settings) -> PackingOptions | None:
@@ -246,7 +246,7 @@ class DriverContext:
     # --- decisions
 
     def hold_calls(self) -> None:
-        """Keep posted calls until `release_calls`: journal or lease are not in order, so nothing is decided."""
+        """Keep posted calls until `release_calls`: without journal and lease nothing is decided."""
         if self._held is None:
             self._held = []
 
@@ -256,7 +256,7 @@ class DriverContext:
             self._apply(call)
 
     def catch_up(self) -> bool:
-        """Write what the journal lacks; return whether it is complete, so that decisions can be based on it."""
+        """Write what is missing in the journal; return whether it is complete, so that decisions can be based on it."""
         log, errors = self.log, self.errors
         if log.error and time.monotonic() < errors.until(WRITE_JOURNAL):
             return False

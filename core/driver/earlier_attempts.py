@@ -1,6 +1,6 @@
 """Keeps an earlier attempt of an instance from running beside a new one.
 
-An attempt may have ended before its job began: cancelled after an unclear submission, lost, or ended by Slurm's word.
+An attempt may have ended before its job began: cancelled after an unclear submission, lost, or ended as Slurm shows it.
 Before the next one is submitted, the driver takes the claim of such an attempt. If a job has it, the attempt did begin.
 """
 

@@ -116,7 +116,7 @@ class EventLog:
         return bool(self._waiting)
 
     def catch_up(self) -> bool:
-        """Try again to write the journal, and make the calls that wait for it. Return whether none waits any more."""
+        """Try again to write the journal, and make the calls that wait for it. Return whether all were made."""
         has_failed, self.error = self.error is not None, None
         if (self._waiting or has_failed) and not self.sync():
             return False
@@ -143,8 +143,8 @@ class EventLog:
     def save_checkpoint(self, at_least: int, *, spaced: bool = False) -> bool:
         """Write a checkpoint if there are `at_least` events since the last one; return whether it was written.
 
-        `spaced`: and if these take as many bytes as the last checkpoint, so that all checkpoints together cost no more
-        than the journal.
+        `spaced`: only if these also take as many bytes as the last checkpoint, so that all checkpoints together cost no
+        more than the journal.
         """
         if self._unsaved < at_least or (spaced and self._journal.size < self._checkpoint_due) or not self.sync():
             return False

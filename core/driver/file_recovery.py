@@ -1,6 +1,6 @@
 """Writes files again that a power cut damaged, when a driver takes a study over.
 
-Jobs that wait in Slurm have not read their scripts yet. An incomplete script could run, and end as if all were well.
+Jobs that wait in Slurm have not read their scripts yet. An incomplete script could run, and exit with code 0.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _restore_scripts(context: DriverContext) -> list[str]:
 
     @cache
     def is_suspect(epoch: str) -> bool:
-        """Whether the machine of a driver may have stopped since: it is another one, or was booted again."""
+        """Whether the machine of a driver may have stopped since: it is another one, or was rebooted."""
         owner = read_owner(context.directory.owner, int(epoch)) if epoch.isdecimal() else None
         return owner is None or (owner.host, owner.boot) != (here, boot)
 

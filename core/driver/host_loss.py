@@ -1,4 +1,4 @@
-"""Ends local steps whose host is gone: it was started again, or the Slurm job in which they ran has ended.
+"""Ends local steps whose host is gone: it was rebooted, or the Slurm job in which they ran has ended.
 
 Nothing else reports their ends. Where it cannot be known, the user decides: `mtui cancel DIR INSTANCE --host-gone`.
 """
@@ -20,11 +20,11 @@ from .io_errors import no_thread
 from .owner_job import owners_job_has_ended
 from .part import DriverPart
 
-_ASK_EVERY = 60.0  # seconds between two questions to Slurm for the jobs of earlier drivers
+_ASK_EVERY = 60.0  # seconds between two queries of Slurm for the jobs of earlier drivers
 
 
 class HostLoss(DriverPart):
-    """The part of a driver that looks after local steps which earlier drivers started."""
+    """The part of a driver that handles local steps which earlier drivers started."""
 
     def __init__(self, context: DriverContext, collector: Collector) -> None:
         self._context = context
@@ -44,7 +44,7 @@ class HostLoss(DriverPart):
         return self._ask_at if self._unseen and not self._is_asking else None
 
     def step(self) -> None:
-        """Query Slurm for the jobs in which earlier drivers ran, on a separate thread."""
+        """Query Slurm for the jobs in which earlier drivers ran, on a separate thread. Raises OSError without one."""
         state = self._context.state
         self._unseen = {
             index: unseen
@@ -60,7 +60,7 @@ class HostLoss(DriverPart):
             thread.start()
         except RuntimeError:
             raise no_thread() from None
-        self._is_asking = True
+        self._is_asking = True  # until the answer, which this thread applies
 
     def _ask(self, owners: list[Owner]) -> None:
         over = [owner for owner in owners if owners_job_has_ended(owner)]
@@ -77,7 +77,7 @@ class HostLoss(DriverPart):
                 self._lose(index, last, Cause(CauseCode.DRIVER_JOB_ENDED, job=owner.slurm_job, node=last.node))
 
     def _sort(self, index: int, attempt: Attempt) -> None:
-        """Decide about one step: it runs here, it is over, or only Slurm or the user can tell."""
+        """Decide about one step: it runs here, it is over, or only Slurm or the user knows."""
         context, name = self._context, attempt_name(index, attempt.number)
         starter = self._starter(attempt)
         here = context.host
@@ -107,7 +107,7 @@ class HostLoss(DriverPart):
 
 
 def _was_restarted(owner: Owner) -> bool:
-    """Whether this host was started again since then, or is another machine of that name."""
+    """Whether this host was rebooted since then, or is another machine with that name."""
     now = boot_id()
     return bool(owner.boot and now) and owner.boot != now
 

@@ -42,7 +42,7 @@ class LeaseKeeper(DriverPart):
                 self._log.drop()
                 raise DriverError(
                     "another driver has taken this study over, or its directory is gone",
-                    "this one has let go of it",
+                    "this one has released it",
                 )
             self._lease.beat(now)
         except OSError as error:
@@ -69,9 +69,9 @@ class LeaseKeeper(DriverPart):
             self._folder = None
 
     def _end_without_directory(self) -> None:
-        """Raise DriverError if the directory was deleted, or is elsewhere for so long that another driver may be too.
+        """Raise DriverError if the directory was deleted, or moved so long ago that another driver may use it there.
 
-        A directory whose file system is away can come back.
+        A directory whose file system is unavailable can return.
         """
         try:
             if exists(self._root):

@@ -42,7 +42,7 @@ def prepare_members(
     errors: dict[int, OSError] = {}
     for index, number in members:
         try:
-            context.directory.home.stat()  # a study directory that is away must not be created again
+            context.directory.home.stat()  # a study directory that is unavailable must not be created again
             prepare_attempt(context.directory, context.plan, context.plan.instances[index], number, changes[index])
         except OSError as error:
             errors[index] = error

@@ -31,7 +31,7 @@ def successor_command(directory: StudyDirectory, study: StudyFile) -> tuple[str,
 def start_successor(command: Sequence[str], log: Path) -> str:
     """Start the successor in a separate session, with its output in `log`.
 
-    Return why it is not ready to take over, with the end of its output; empty if it is. One that is not is ended.
+    Return why it is not ready to take over, with the end of its output; empty if it is. If it is not, it is ended.
     """
     if not command:
         return "this driver only carries out commands"

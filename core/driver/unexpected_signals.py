@@ -1,4 +1,4 @@
-"""Signals that ask for nothing must not end a driver: a warning of Slurm (--signal), a timer, a stray kill -USR1."""
+"""Signals without a meaning for a driver do not end it: a warning of Slurm (--signal), a timer, a mistaken kill."""
 
 from __future__ import annotations
 

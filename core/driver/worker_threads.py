@@ -22,7 +22,7 @@ class WorkerThreads:
         self.is_short = False  # a thread is missing: the user's limit of processes is reached
 
     def submit(self, call: Work) -> None:
-        """Have a thread make a call. The call handles its own errors."""
+        """Queue a call for a thread. The call handles its own errors."""
         with self._lock:
             self._unfinished += 1
         self._queue.put(call)
@@ -38,7 +38,7 @@ class WorkerThreads:
             try:
                 thread.start()
             except RuntimeError:
-                self.is_short = not self._threads  # one is enough for everything to be done in the end
+                self.is_short = not self._threads  # one thread is enough to make all calls eventually
             else:
                 self._threads.append(thread)
 

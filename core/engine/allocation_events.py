@@ -1,6 +1,6 @@
 """The events of shared allocations. They are among all events in events.py, which callers import.
 
-The journal keeps them for ever, so a released type or field is never renamed or removed.
+The journal keeps them permanently, so a released type or field is never renamed or removed.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class AllocationBegan(AllocationEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllocationTimeLeft(AllocationEvent):
-    """The `seconds` that its leader reports to be left, which the clock of this driver did not agree with."""
+    """The `seconds` left that its leader reports, which differ from those by the clock of this driver."""
 
     kind: ClassVar[str] = "allocation_time_left"
     seconds: float

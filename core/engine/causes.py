@@ -33,7 +33,7 @@ class CauseCode(Enum):
     NO_RECORD = "no_record"  # a local process is gone
     HOST_RESTARTED = "host_restarted"  # this and the next two: of a local step
     DRIVER_JOB_ENDED = "driver_job_ended"
-    HOST_GONE = "host_gone"  # by the word of a user
+    HOST_GONE = "host_gone"  # confirmed by a user
     NEVER_BEGAN = "never_began"
     JOB_UNKNOWN = "job_unknown"  # to squeue and to sacct
     JOB_NOT_IN_QUEUE = "job_not_in_queue"  # and sacct does not answer

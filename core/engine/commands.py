@@ -195,7 +195,7 @@ def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
 
 
 def _end_without_host(state: StudyState, index: int, at: float) -> _Verdict:
-    """End a local step as lost whose host is gone, by the word of the user. A driver adopts what runs on its host."""
+    """End a local step as lost: the user confirms that its host is gone. A driver adopts what runs on its host."""
     status = state.status[index]
     if index not in state.live_local or not state.attempts[index][-1].job:
         return None, f"{status.value} (no local step that runs)" if status in LIVE else status.value

@@ -30,8 +30,8 @@ LOST_WAIT = 60.0
 STUCK_WAIT = 120.0
 
 
-# The answers of polls that cannot last: after how many seconds which action follows. A verdict can be late whatever
-# Slurm shows; then the exit code decides.
+# The answers of polls that cannot last: after how many seconds which action follows. A verdict can be late in any
+# state; then the exit code decides.
 LIMITS: dict[tuple[Awaited, JobAnswer], tuple[float, JobAction]] = {
     (Awaited.NOTHING, JobAnswer.COMPLETING): (STUCK_WAIT, JobAction.LOSE),
     (Awaited.NOTHING, JobAnswer.UNLISTED): (STUCK_WAIT, JobAction.LOSE),
@@ -51,7 +51,7 @@ class PolledTime:
     """For how long answered polls have shown the same.
 
     Only time between polls that were answered counts: silence decides nothing. Each gap between two polls counts for
-    at most half of the wait, so that at least three polls decide, whatever happened between them.
+    at most half of the wait, so that at least three polls decide.
     """
 
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""How often changes of a job that lead nowhere are recorded: Slurm's reason may alternate at every poll, for weeks."""
+"""How often repeated changes of a job are recorded: Slurm's reason may alternate at every poll, for weeks."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ _PACED_BY_SLURM = (Status.CANCELLED, Status.LOST, Status.PREEMPTED, Status.NODE_
 def vain_streak(table: AllocationTable, pool: Pool, is_useless: Callable[[Allocation], bool]) -> list[Allocation]:
     """Return the last allocations of a pool that ran nothing, up to the last that did, the latest first.
 
-    `is_useless` tells whether one could not run anything of what waits, from its beginning. Those that Slurm or a user
-    took away are passed over, and those before a user's retry do not count.
+    `is_useless` returns whether one could not run any waiting instance, from its beginning. Those that Slurm or a user
+    ended are skipped, and those before a user's retry do not count.
     """
     found: list[Allocation] = []
     for own in reversed(table.by_name.values()):

@@ -26,7 +26,7 @@ class AdoptedProcesses:
     def __init__(self) -> None:
         self._children = Path(f"/proc/self/task/{os.getpid()}/children")
         self._is_adopting = False
-        with suppress(ImportError, OSError, AttributeError):  # else all processes of the user are looked at
+        with suppress(ImportError, OSError, AttributeError):  # else all processes of the user are searched
             import ctypes  # some builds of Python have none
 
             done = ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0

@@ -37,7 +37,7 @@ def open_script(workspace: str, name: str) -> tuple[int, bool]:
 
 
 def _is_safe(folder: os.stat_result) -> bool:
-    """Return whether nobody else can replace files of this user in a folder."""
+    """Return whether no other user can replace files of this user in a folder."""
     if folder.st_uid not in (0, os.geteuid()):
         return False
     return not folder.st_mode & _OTHERS_WRITE or bool(folder.st_mode & stat.S_ISVTX)

@@ -50,7 +50,7 @@ def bits(mask: int) -> list[int]:
 
 @dataclass(slots=True)
 class Reservation:
-    """Nodes that run nothing new until a request fits on them which others have bypassed for too long."""
+    """Nodes reserved for a request that others have bypassed for too long: they start nothing else until it fits."""
 
     ask: ResourceRequest
     nodes: frozenset[str]
@@ -61,7 +61,7 @@ class Reservation:
 class Slots:
     """The free resources of an allocation of `count` nodes, some of which may not have joined yet.
 
-    Smaller requests fill the space that is left, so a bigger one that does not fit could wait for ever. Once as many
+    Smaller requests fill the space that is left, so a bigger one that does not fit could wait forever. Once as many
     others have been placed as the allocation has cores, nodes are reserved for it, for one request at a time.
     """
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from . import transport
@@ -123,7 +122,7 @@ class WorkerPool:
         return self._steps[-1].poll() if self.deserted else None
 
     def dismiss(self) -> None:
-        """Close all connections, which ends the workers, and wait for their srun processes."""
+        """Close all connections, which ends the workers, and wait for their srun processes; end those that remain."""
         for line in list(self._nodes):
             self._close(line)
         for source in self._door.sources:
@@ -131,8 +130,10 @@ class WorkerPool:
         self._door.close()
         deadline = time.monotonic() + _ENDED_WITHIN
         for step in self._steps:
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 step.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:  # a worker that hangs: in an allocation of the user nothing else ends it
+                step.terminate()
 
     # -- talking
 
@@ -186,7 +187,7 @@ class WorkerPool:
     # -- losing and replacing
 
     def _ping(self) -> None:
-        """Have every worker answer. One that is suspended, or waits for a dead file system, does not: it is lost."""
+        """Ping every worker. One that is suspended, or waits for a dead file system, does not answer: it is lost."""
         for node, line in list(self._lines.items()):
             if self._unanswered[node] >= _MOST_UNANSWERED:
                 print(f"mtui: the worker on {node} has not answered {_MOST_UNANSWERED} times", file=sys.stderr)
@@ -211,7 +212,7 @@ class WorkerPool:
     def replace(self, node: str) -> None:
         """Start a new worker on a node, which first kills the old one, and the processes that it left.
 
-        At once for the first time, later with growing pauses: it may be something on the node that ends them.
+        At once for the first time, later with increasing pauses: a fault of the node may end them.
         """
         count = self._replacements[node] = self._replacements.get(node, 0) + 1
         if count > len(_PAUSES):

@@ -20,7 +20,7 @@ ReadText = Callable[[str, str], str | UnreadableFile]
 
 
 def read_text(path: str, what: str, *, pipes: bool = False) -> str | UnreadableFile:
-    """Read a file as UTF-8. `what` it should be is used in the message ("a CSV file").
+    """Read a file as UTF-8. `what` describes it in the message ("a CSV file").
 
     A pipe or device is read only with `pipes`, since it may never end: for the file that a user names.
     """

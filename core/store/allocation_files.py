@@ -37,7 +37,7 @@ class LeaderEnding:
 
 @dataclass(frozen=True, slots=True)
 class LeaderTimeLeft:
-    """The answer to a driver's question how many seconds are left; None if there is no end."""
+    """The answer to a driver that asked how many seconds are left; None without a limit."""
 
     question: str
     seconds: float | None

@@ -1,7 +1,7 @@
 """One study at a time uses an allocation from inside: its leader assigns all cores, and knows of no other leader.
 
-The lock is a file in the user's state directory, which the nodes of a cluster share. It is held by whoever has it open:
-the driver hands the descriptor to the leader, so the lock is free as soon as the leader has ended, however it ended.
+The lock is a file in the user's state directory, which the nodes of a cluster share. It is held while it is open: the
+driver passes the descriptor to the leader, so the lock is free as soon as the leader has ended in any way.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _UNNAMED = "another study"
 def lock_allocation(job: str, root: Path) -> int | None:
     """Lock the allocation of a job for the study at `root`. Return the descriptor that holds the lock.
 
-    None if there can be no lock here (no home directory, a file system without locks). Raises UsageError if another
+    None if no lock is possible here (no home directory, a file system without locks). Raises UsageError if another
     study uses the allocation.
     """
     file = _open(job)

@@ -1,7 +1,7 @@
 """Verifies files of a study that a power cut may have damaged, and writes them again from plan and product.
 
-Scripts are not synced one by one: a sweep writes many thousand. What is verified is whether a file is what a power cut
-leaves of it, since a user may have edited it, and a study keeps the job.sh of the version that created it.
+Scripts are not synced one by one: a sweep writes many thousands. Verification only finds what a power cut leaves of a
+file, since a user may have edited it, and a study keeps the job.sh of the version that created it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The inbox: commands to whoever drives the study, or will drive it, as files that any node can drop.
 
-Written in `tmp`, renamed into `new`, taken in the order of their names, removed once carried out. Only files of the
+Written in `tmp`, renamed into `new`, read in the order of their names, removed once carried out. Only files of the
 same user count.
 """
 
@@ -27,7 +27,7 @@ VERSION = 1
 
 
 def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
-    """Drop a command, on the disk when this returns; its id. Raises StudyDirectoryError if it cannot be written."""
+    """Write a command, synced; return its id. Raises StudyDirectoryError if it cannot be written."""
     host = socket.gethostname().replace("/", "_")
     command = f"{time.time_ns():020d}-{host}-{os.getpid()}-{secrets.token_hex(2)}"
     record = {"v": VERSION, "command": command, "verb": verb, "targets": targets, "options": dict(options)}
@@ -82,7 +82,7 @@ def _option(value: object) -> str | int:
 
 
 def remove_command(path: Path) -> None:
-    """Remove a command that the journal has; if that fails it is found done by its id."""
+    """Remove a command that the journal has; if that fails, its id shows later that it was carried out."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

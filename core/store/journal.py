@@ -37,7 +37,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, epoch: int) -> None:
-        """Create the segment, at the first `sync` if that cannot be done now. Raises StudyDirectoryError if never."""
+        """Create the segment, now or at the first `sync` that can. Raises StudyDirectoryError if none can."""
         self.path = segment(folder, epoch)
         self._file: int | None = None
         self._is_created = False
@@ -69,7 +69,7 @@ class Journal:
         return self._synced + len(self._pending)
 
     def flush(self) -> None:
-        """Hand everything to the operating system: other processes of this host see it. Raises OSError."""
+        """Write everything to the operating system: other processes of this host see it. Raises OSError."""
         if self._handed_over == len(self._pending):
             return
         try:
@@ -83,7 +83,7 @@ class Journal:
             self.sync()
 
     def sync(self) -> None:
-        """Put everything on the disk; only then may what it announces be done. Raises OSError."""
+        """Sync everything; only then may the actions that it announces be taken. Raises OSError."""
         if not self._pending:
             return
         if self._handed_over < len(self._pending):

@@ -147,7 +147,7 @@ class Liveness:
             return ""
 
 
-# Leases that drivers of this process have ended to use, by folder and epoch. If a release cannot be written, this
+# Leases that drivers of this process no longer use, by folder and epoch. If a release cannot be written, this
 # process knows of it nevertheless; others see the heartbeat stop.
 _ended_here: set[tuple[str, int]] = set()
 
@@ -241,7 +241,7 @@ class Lease:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the last heartbeat is so young that nobody can have taken over. May be called from any thread."""
+        """Whether the last heartbeat is so recent that no other driver can have taken over. For any thread."""
         return time.monotonic() - self._beat_at < ACT_FOR
 
     @property

@@ -21,10 +21,10 @@ class Owner:
     host: str
     boot: str  # the boot id of the host: after a reboot, process ids mean nothing
     pid: int
-    start: str  # the process's start time in the kernel's ticks: pids are used again
+    start: str  # the process's start time in the kernel's ticks: pids are reused
     since: float
     slurm_job: str = ""
-    slurm_job_name: str = ""  # this and the next tell the job from another one with its id
+    slurm_job_name: str = ""  # this and the next distinguish the job from another one with its id
     slurm_cluster: str = ""
     pids: str = ""  # the PID namespace: containers of one host see different processes
 

@@ -29,7 +29,7 @@ class UnreadableRecord(Enum):
 
 
 def list_records(spool: Path, known: Container[str] = ()) -> list[str] | None:
-    """The names of all records but `known` ones, starts before exits so that a quick job's story stays in order.
+    """The names of all records but `known` ones, starts before exits so that the records of a short job stay in order.
 
     None if the spool cannot be listed: then it is not known whether there are any.
     """

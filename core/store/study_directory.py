@@ -334,7 +334,7 @@ def replace_script(folder: str, name: str, data: bytes) -> None:
 
 
 def _write_new(path: str, data: bytes) -> None:
-    """Write a script that nobody else may write to, whatever the umask: job.sh refuses any other."""
+    """Write a script that no other user may write to, with any umask: job.sh refuses others."""
     size = len(data)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o744)
     try:

@@ -18,7 +18,7 @@ from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1
-_WITHOUT_PLAN = "mtui doctor DIR shows what is left of the study; without its plan it cannot go on"
+_WITHOUT_PLAN = "mtui doctor DIR shows what is left of the study; without its plan it cannot be resumed"
 
 
 class DamagedPlan(StudyDirectoryError):

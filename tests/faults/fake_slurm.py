@@ -148,7 +148,7 @@ class FakeSlurm:
         (self.folder / "released").touch()
 
     def lose_state(self) -> None:
-        """slurmctld loses its state: it knows no job, and counts from the beginning again. What runs goes on."""
+        """slurmctld loses its state: it knows no job, and its ids begin at 1 again. Running jobs continue."""
         (self.folder / "jobs").rename(self.folder / f"lost {time.monotonic_ns()}")
         (self.folder / "jobs").mkdir()
         if (self.folder / "numbers").exists():

@@ -1,4 +1,4 @@
-"""Children are handed to Slurm behind their parents' jobs, also by a driver that has much else to do, or goes away."""
+"""Children are submitted ahead, bound to their parents' jobs, also by a driver that is busy or ends."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def wait_for_end(fake: FakeSlurm, stem: str) -> Job:
     return wait_until(ended, 30, f"{stem} has run")[0]
 
 
-def test_step_that_runs_whatever_its_parents_do_begins_without_a_driver(tmp_path: Path) -> None:
+def test_step_that_runs_even_if_its_parents_fail_begins_without_a_driver(tmp_path: Path) -> None:
     steps = "- {name: end, description: d, run: {procs: 1, cmd: 'cat $(sim.workspace)/*/x > all'}}"
     fake, spec = slurm_study(tmp_path, steps, "\nmtui: {steps: {end: {after: ['sim_*']}}}")
     spec.write_text(spec.read_text().replace("[1, 3]", "[1, 2]"))

@@ -1,4 +1,4 @@
-"""A job id alone is no job: other jobs have ours after slurmctld lost its state, and on another cluster of the site."""
+"""A job id alone identifies no job: others have our ids after slurmctld lost its state, and on another cluster."""
 
 from __future__ import annotations
 
@@ -10,17 +10,8 @@ import pytest
 
 from tests import mtui
 from tests.faults.fake_slurm import FakeSlurm
-from tests.faults.test_fake_slurm import Study
+from tests.faults.slurm_study import Study
 from tests.waiting import wait_until
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    study = Study(tmp_path)
-    yield study
-    for driver in study.drivers:
-        driver.kill()
-    study.slurm.stop()
 
 
 @pytest.fixture
@@ -42,7 +33,7 @@ def journal(out: Path) -> str:
     return "".join(path.read_text() for path in sorted((out / ".mtui" / "journal").glob("*.jsonl")))
 
 
-# --- ids that are given again
+# --- reused ids
 
 
 @pytest.mark.parametrize("end", ["COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"])
@@ -127,7 +118,7 @@ def test_cancel_on_another_cluster_cancels_nothing(study: Study, beta: FakeSlurm
     study.go("a")
 
 
-def test_study_of_which_nothing_is_in_slurm_goes_on_anywhere(study: Study, beta: FakeSlurm) -> None:
+def test_study_without_jobs_in_slurm_resumes_on_any_cluster(study: Study, beta: FakeSlurm) -> None:
     assert study.start({"a": "exit 1"}).wait() == 2
     assert mtui.run("retry", study.out, env=beta.env).returncode == 0
     study.slurm = beta

@@ -1,5 +1,5 @@
 """Errors of the file system at every point of the driver that a study on this machine passes: nothing is lost or runs
-twice, it ends as ever, and the driver says what it could not do."""
+twice, its result is the usual one, and the driver reports what it could not do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's other jobs under a limit: only those that Slurm counts matter, and a study goes on once they are gone."""
+"""The user's other jobs under a limit: only those that Slurm counts matter; a study continues once they have ended."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import mtui
-from tests.faults.test_fake_slurm import BATCH, Study
+from tests.faults.slurm_study import BATCH, Study
 from tests.waiting import wait_until
 
 # Account b takes 5 jobs of a user.
@@ -26,9 +26,7 @@ def study(tmp_path: Path) -> Iterator[Study]:
     program.write_text(SACCTMGR)
     program.chmod(0o755)
     yield study
-    for driver in study.drivers:
-        driver.kill()
-    study.slurm.stop()
+    study.close()
 
 
 def six(study: Study) -> mtui.Driver:
@@ -39,7 +37,7 @@ def six(study: Study) -> mtui.Driver:
     return study.drive("-o", study.out, spec)
 
 
-def test_study_goes_on_when_other_jobs_under_its_limit_are_gone(study: Study) -> None:
+def test_study_continues_when_other_jobs_under_its_limit_are_gone(study: Study) -> None:
     others = [study.slurm.stranger(str(number), account="b") for number in range(9001, 9006)]
     driver = six(study)
     driver.wait_for("started", count=5)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests import mtui
 from tests.faults.fake_slurm import Job
-from tests.faults.test_fake_slurm import Study
+from tests.faults.slurm_study import Study
 from tests.waiting import wait_until
 
 STUDY = """\
@@ -28,15 +25,6 @@ mtui:
   steps: {{a: {{mem: 3G}}}}
   retry: {rules}
 """
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[Study]:
-    study = Study(tmp_path)
-    yield study
-    for driver in study.drivers:
-        driver.kill()
-    study.slurm.stop()
 
 
 def start(study: Study, rules: str, *options: str) -> mtui.Driver:

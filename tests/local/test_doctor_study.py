@@ -1,4 +1,4 @@
-"""`mtui doctor DIR` of a study: it shows its plan, changes nothing unless it is told to, and never beside a driver."""
+"""`mtui doctor DIR` of a study: it shows its plan, changes nothing without a yes, and nothing while a driver lives."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_nothing_is_repaired_while_a_driver_lives(tmp_path: Path) -> None:
     assert driver.wait() == 0
 
 
-def test_study_with_an_empty_owner_file_and_an_empty_job_sh_goes_on(study: Path) -> None:
-    """What an earlier version left after a power cut: it was refused for ever."""
+def test_study_with_an_empty_owner_file_and_an_empty_job_sh_is_resumed(study: Path) -> None:
+    """What an earlier version left after a power cut: it was refused permanently."""
     (study / ".mtui" / "owner" / "000002").touch()
     (study / ".mtui" / "job.sh").write_bytes(b"")
     assert mtui.run("rerun", study, "a").returncode == 0

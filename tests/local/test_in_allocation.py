@@ -1,4 +1,4 @@
-"""A study that uses the allocation its driver runs in; `srun` starts the worker right here, so no Slurm is needed."""
+"""A study that uses the allocation its driver runs in; `srun` starts the worker on this host, so no Slurm is needed."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MTUI = Path(sys.executable).with_name("mtui")
 
 @pytest.fixture
 def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A current directory in which every module of Python and of mtui's dependencies has a namesake."""
+    """A current directory with a file named like each module of Python and of mtui's dependencies."""
     folder = tmp_path / "launch"
     folder.mkdir()
     for name in [*sys.stdlib_module_names, "yaml", "networkx", "watchfiles", "argcomplete", "textual", "mtui"]:
@@ -100,7 +100,7 @@ def test_a_parameter_generator_gets_its_own_modules(launch: Path, tmp_path: Path
     assert MARK not in done.stderr
 
 
-# --- what an isolated process needs is handed over
+# --- the module search path of an isolated process
 
 
 @pytest.mark.parametrize("written", ["", ".", "{here}:", "{here}/lib"])

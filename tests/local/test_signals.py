@@ -1,4 +1,4 @@
-"""Signals that ask for nothing: the driver drives on."""
+"""Unexpected signals: the driver continues."""
 
 from __future__ import annotations
 

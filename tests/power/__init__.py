@@ -1,1 +1,1 @@
-"""Power cuts: a machine stops at a random moment, and a new driver goes on from what its disk holds."""
+"""Power cuts: a machine stops at a random moment, and a new driver resumes from what is on its disk."""

@@ -1,8 +1,9 @@
 """Cuts the power of a machine at random moments, and checks what its studies promise.
 
-    python -m tests.power [--cuts N] [--seed S] [--fs ext4|xfs] [--at-once N] [--keep DIR]
+    python -m tests.power [--cuts N] [--seed S] [--fs ext4|xfs] [--at-once N] [--story FS:SEED:CUTS]
 
-Needs root, loop devices, and the tools of the file systems. A story that fails prints its seed: --seed S --stories 1.
+Needs root, loop devices, and the tools of the file systems. A story that fails prints its file system, seed
+and cuts: --story plays it again.
 """
 
 from __future__ import annotations

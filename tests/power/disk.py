@@ -56,6 +56,12 @@ class Disk:
         self._image = copy
         self._mount()
 
+    def writes(self) -> int:
+        """How many writes have reached the device since it was mounted."""
+        device = self.mount.stat().st_dev
+        numbers = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text().split()
+        return int(numbers[4])  # Documentation/block/stat.rst in Linux: the write requests that were completed
+
     def close(self) -> None:
         if self._is_mounted:
             self._unmount()

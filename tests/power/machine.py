@@ -1,7 +1,7 @@
 """A machine that runs drivers and their steps on a disk, until its power is cut.
 
-After a cut it has another boot id, and no process of before. Its Slurm controller is another machine and lives on;
-what ran of its jobs here ends as Slurm reports it of a node that failed.
+After a cut it has another boot id, and no old process. Its Slurm controller is another machine and keeps running;
+jobs that ran on this machine end as on a node that failed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Machine:
 
     @staticmethod
     def _keep_or_fail(job: Job) -> None:
-        """What the controller, which lived on, makes of a job: its programs run here, and one may have been killed."""
+        """Update a job as the controller, which kept running, does: the job's programs may have been killed here."""
         settled = job.folder / "after.settled"
         if job.state == "PENDING" and settled.exists() and not job.get("session"):
             settled.rename(job.folder / "after")

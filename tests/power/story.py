@@ -1,4 +1,4 @@
-"""One study on a machine whose power is cut several times, and what must hold whatever the cuts took away.
+"""One study on a machine whose power is cut several times, and what must hold after any cut.
 
 - Each take-over after a cut succeeds, unless the study had not been created completely; then it says so, and nothing
   of it had run.
@@ -7,7 +7,7 @@
 - In the end every instance is finished, and what is finished did run to its end: no incomplete script counts.
 - A command that was accepted before a cut is carried out after it.
 
-The payloads write their trace on another machine, so no cut takes it away.
+The payloads write their trace on another machine, so no cut removes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from mtui.core.store import inbox
 from mtui.core.store.study_directory import StudyDirectory
 from mtui.core.store.study_reader import read_study
 from tests.power.machine import Machine
+from tests.waiting import wait_until
 
 STUDY = """\
 description: {{name: power, description: local steps and jobs on a machine whose power fails}}
@@ -49,6 +50,7 @@ global.parameters:
 """
 NAMES = {f"{name}_{number}" for name in ("here", "job", "then") for number in (1, 4, 7)} | {"all"}
 _LIFE = 4.0  # seconds after which a machine's power is cut at the latest
+_INTERVAL = 0.001  # seconds; a longer one would round the moments of the cuts
 _TRIES = 12  # retries in the end, of what was lost with the machine
 
 
@@ -61,7 +63,7 @@ class Tally:
     not_created: int = 0  # cuts during the creation, after which mtui says so
     finished_before: int = 0  # cuts after the end of the study
     torn: int = 0  # files in .mtui and scripts that a cut left empty
-    lost_ends: int = 0  # runs whose end the cut took away
+    lost_ends: int = 0  # runs whose end was lost in a cut
     again: int = 0  # runs that began more than once, in different lives
 
     def add(self, other: Tally) -> None:
@@ -75,7 +77,7 @@ class Tally:
 
 
 class BrokenPromise(AssertionError):
-    """What was promised and does not hold."""
+    """A guarantee that does not hold."""
 
 
 class Story:
@@ -133,24 +135,35 @@ class Story:
         def has_taken_over() -> bool:
             return driver.poll() is not None or bool(_names(owner) - before)
 
-        if kind != "any time":
-            _spin(has_taken_over, 30)
-        if kind == "any time":
-            _pass(self._chance.uniform(0, _LIFE))
-        elif kind == "taking over":
-            _pass(self._chance.uniform(0, 0.03))
+        if kind == "any time":  # whatever the driver does then, so no condition but a random moment in time
+            moment = time.monotonic() + self._chance.uniform(0, _LIFE)
+            wait_until(lambda: time.monotonic() >= moment, _LIFE + 60, "the moment of the cut", interval=_INTERVAL)
+            return
+        wait_until(has_taken_over, 60, "the driver has taken over or ended", interval=_INTERVAL)
+        if kind == "taking over":
+            self._wait_for_writes(driver, self._chance.randint(0, 3))
         elif kind == "early":
-            _pass(self._chance.uniform(0, 1.5))
+            self._wait_for_writes(driver, self._chance.randint(0, 60))
         elif self.directory.study_file.exists():
-            _pass(self._chance.uniform(0, 1.0))
+            self._wait_for_writes(driver, self._chance.randint(0, 40))
             options = {"poll": self._chance.randint(1, 2)}
             self._commands.append(inbox.send_command(self.directory.inbox, "update", (), options))
-            _pass(self._chance.uniform(0, 0.05))
+            self._wait_for_writes(driver, self._chance.randint(0, 3))
+
+    def _wait_for_writes(self, driver: subprocess.Popen[bytes], count: int) -> None:
+        """Wait until so many more writes have reached the device, or the driver has ended; at most `_LIFE` seconds."""
+        last = self._machine.disk.writes() + count
+
+        def is_written() -> bool:
+            return driver.poll() is not None or self._machine.disk.writes() >= last
+
+        with suppress(TimeoutError):  # the driver writes no more, since it waits for Slurm
+            wait_until(is_written, _LIFE, f"{count} writes", interval=_INTERVAL)
 
     # --- what the cut left
 
     def _look_at_the_disk(self) -> bool:
-        """Check what is left, and whether there is a study to go on with."""
+        """Check what is left, and return whether there is a study to resume."""
         directory = self.directory
         self.tally.torn += _torn_files(directory.root)
         if not directory.study_file.exists():
@@ -271,15 +284,3 @@ def _torn_files(root: Path) -> int:
     paths = (*root.glob(".mtui/**/*"), *root.glob("*/*/*.sh"))
     files = [path for path in paths if path.is_file() and path.suffix not in (".released", ".log")]
     return sum(path.stat().st_size == 0 for path in files)
-
-
-def _spin(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until a condition holds, with a pause so short that it does not round the moment; at most so long."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        _pass(0.001)
-
-
-def _pass(seconds: float) -> None:
-    """Let a random time pass: the moment of the cut."""
-    time.sleep(seconds)

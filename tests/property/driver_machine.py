@@ -206,7 +206,7 @@ class DriverMachine(RuleBasedStateMachine):
         return False
 
     def seen(self, own: Attempt, shown: dict[str, SeenJob]) -> SeenJob | None:
-        """The job of an attempt, by id and name: a stranger may have its id."""
+        """The job of an attempt, by id and name: another job may have its id."""
         records = [self.world.strangers[own.job]] if own.job in self.world.strangers else []
         if own.job in shown:
             records.append((f"{job_tag(STUDY, self.world.jobs[own.job].submission)}x", shown[own.job]))

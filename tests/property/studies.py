@@ -21,7 +21,7 @@ RETRIES = (
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
-    """A few steps on Slurm or here, with rows, funnels and whatever edges may be between them; some rows come later."""
+    """A few steps on Slurm or here, with rows, funnels and random edges between them; some rows are added later."""
     rows = draw(st.sampled_from([0, 1, 1, 2, 3]))
     values = {key: draw(st.lists(st.integers(0, 1), min_size=rows, max_size=rows)) for key in "XY"}
     steps = []

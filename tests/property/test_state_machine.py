@@ -51,7 +51,7 @@ class StudyMachine(WorldMachine):
         return index not in self.state.missed_rows and (status in DONE or (status in IN_SLURM and scheduled))
 
     def ends_with_its_job(self, index: int) -> bool:
-        """Whether an instance is over, or will be once its job has ended, whatever becomes of that."""
+        """Whether an instance is over, or will be once its job has ended in any way."""
         status, step = self.state.status[index], self.plan.step_of(self.plan.instances[index])
         above, todo = {step.index}, [step.index] if status is Status.BOUND else []
         while todo:

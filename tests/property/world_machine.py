@@ -184,7 +184,7 @@ class WorldMachine(DriverMachine):
     @precondition(lambda self: any(not job.local for job in self.world.jobs.values()))
     @rule(data=st.data(), ended=st.booleans(), verdict=st.sampled_from([Status.FINISHED, *ENDS]))
     def ids_are_given_again(self, data: st.DataObject, ended: bool, verdict: Status) -> None:
-        """slurmctld counts from the beginning again: it shows a stranger under an id of ours, accounting both."""
+        """slurmctld restarts its ids: it shows another user's job under one of ours, accounting shows both."""
         job = data.draw(st.sampled_from([job for job in self.world.jobs.values() if not job.local]))
         name = data.draw(st.sampled_from(["mine", job_tag("other", job.submission), job_tag(STUDY[:-1], "1-1")]))
         self.world.strangers[job.id] = (name, SeenJob(verdict if ended else Status.RUNNING, ended, exit_code=0))

@@ -194,9 +194,7 @@ def test_bound_instance_is_held_and_released(slurm: Cluster, tmp_path: Path) -> 
     assert sorted(trace.read_text().split()) == ["b0", "b1", "c0", "c1"]
 
 
-def test_step_that_only_waits_for_ends_begins_without_a_driver_whatever_they_are(
-    slurm: Cluster, tmp_path: Path
-) -> None:
+def test_step_that_only_waits_for_ends_begins_without_a_driver(slurm: Cluster, tmp_path: Path) -> None:
     go, out = tmp_path / "go", tmp_path / "out"
     steps = (
         step("a", f"{wait_file(go)}; [ $(I) = 0 ]")

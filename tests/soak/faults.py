@@ -20,7 +20,7 @@ _LONGER_THAN_A_LEASE = 75.0
 
 
 class Faults:
-    """Strikes with random faults, and heals each after some seconds."""
+    """Injects random faults, and ends each after some seconds."""
 
     def __init__(self, rng: random.Random, cluster: Cluster, disk: SmallDisk, studies: list[SoakStudy]) -> None:
         self._rng, self._cluster, self._disk, self._studies = rng, cluster, disk, studies

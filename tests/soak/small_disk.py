@@ -12,7 +12,7 @@ _SIZE = 64  # megabytes
 
 
 class SmallDisk:
-    """The file system of the studies: a tmpfs in `folder`, or just the folder for those who may not mount one."""
+    """The file system of the studies: a tmpfs in `folder`, or only the folder for users who may not mount one."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The studies of a soak test: their files, and the drivers that come and go on them."""
+"""The studies of a soak test: their files and their drivers."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class SoakStudy:
         return any((self.out / ".mtui" / "journal").glob("*.jsonl"))
 
     def start_rival(self) -> None:
-        """Start one more driver, whoever drives."""
+        """Start one more driver, even if another one drives."""
         self._start_driver("-y", "-s", "3", self.out, shift=False)
 
     def _start_driver(self, *words: str | Path, shift: bool) -> None:
@@ -176,7 +176,7 @@ class SoakStudy:
         return 0
 
     def signal_driver(self, number: signal.Signals) -> int:
-        """Send a signal to whoever drives; return the process, 0 if nobody drives."""
+        """Send a signal to the process that drives; return its id, 0 if there is none."""
         pid = self.driver_pid()
         if pid:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The study's directory is away or full for some seconds while the app drives: afterwards the app drives again."""
+"""The study's directory is missing or full for some seconds while the app drives: afterwards the app drives again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def comes_to_its_end(desk: Desk, terminal: Terminal) -> None:
     assert terminal.exit_code() == 0
 
 
-def test_app_drives_on_after_its_directory_was_away(desk: Desk) -> None:
+def test_app_drives_again_after_its_directory_was_missing(desk: Desk) -> None:
     terminal = driving(desk)
     away = desk.out.with_name("away")
     desk.out.rename(away)
@@ -62,7 +62,7 @@ def small_desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
-def test_app_drives_on_once_there_are_inodes_again(small_desk: Desk) -> None:
+def test_app_drives_again_once_there_are_inodes(small_desk: Desk) -> None:
     terminal = driving(small_desk)
     filled = [small_desk.folder / f"fill{number}" for number in range(200)]
     with pytest.raises(OSError, match="No space left"):

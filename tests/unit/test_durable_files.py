@@ -1,4 +1,4 @@
-"""Files that a power cut does not lose: what is synced, in which order, and that nobody sees half of one."""
+"""Files that a power cut does not lose: what is synced, in which order, and that no reader sees half of one."""
 
 from __future__ import annotations
 

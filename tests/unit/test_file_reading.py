@@ -1,4 +1,4 @@
-"""Files of a study are read without hanging, whatever is in their place."""
+"""Files of a study are read without hanging, even if a FIFO or a device is in their place."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_writer_that_waits_at_a_fifo_is_not_woken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_read", [False, True])
 def test_a_log_that_is_a_fifo_is_refused(tmp_path: Path, is_read: bool) -> None:
-    """Also while somebody reads it: who stops reading would hold the driver up."""
+    """Also while a process reads it: if that stops reading, the driver would block."""
     os.mkfifo(tmp_path / "fifo")
     reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK) if is_read else None
     with pytest.raises(UnusableFile, match="not a regular file"):
@@ -80,7 +80,7 @@ def test_a_log_is_appended_to(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes() == b"one\ntwo\n"
 
 
-def test_a_directory_is_called_one(tmp_path: Path) -> None:
+def test_directory_in_place_of_a_file_is_named_as_one(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         read_text(tmp_path)
 

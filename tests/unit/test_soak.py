@@ -1,4 +1,4 @@
-"""The check at the end of a soak test finds what it is there for."""
+"""The check at the end of a soak test finds each kind of broken guarantee."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         wait = f" Commands that wait for one: {commands:,}." if commands else ""
         lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
     if clusters := sorted(state.clusters):
-        lines.append(f"Its jobs are on cluster {safe(', '.join(clusters))}: only a driver there goes on with it.")
+        lines.append(f"Its jobs are on cluster {safe(', '.join(clusters))}: only a driver there can resume it.")
     if added := len(state.plan.instances) - state.size:
         lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
     if missing := sorted(state.without_rows()):

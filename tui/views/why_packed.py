@@ -89,7 +89,7 @@ def _no_own(own: Allocation, share: PoolShare, now: float) -> str:
         return f"Its walltime ({needs}) does not fit into what is left of {title(own)} ({clock(left)}). {_ELSEWHERE}"
     if own.ending:
         return f"{title(own).capitalize()} takes nothing more. {_ELSEWHERE}"
-    return f"It is about to be given to {title(own)}."
+    return f"It is about to be assigned to {title(own)}."
 
 
 def _no_allocation_of_pool(state: StudyState, policy: AllocationPolicy, share: PoolShare, now: float) -> str:
@@ -104,7 +104,7 @@ def _no_allocation_of_pool(state: StudyState, policy: AllocationPolicy, share: P
         words = vain_text(vain, policy.needed(share.pool))
         return f"{words[0].upper()}{safe(words[1:])}. Another is requested in a while."
     if not own:
-        return f"No allocation takes it yet; one is about to be asked for.{_last_end(state, share.pool)}"
+        return f"No allocation takes it yet; one is about to be requested.{_last_end(state, share.pool)}"
     if any(allocation.takes for allocation in own):
         return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
     return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be asked for."

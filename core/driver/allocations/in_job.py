@@ -44,7 +44,7 @@ class OwnAllocation(DriverPart):
         self._job = context.study.settings.inside
         self._process: subprocess.Popen[bytes] | None = None
         self._name = ""
-        self._unstarted: tuple[str, int | None] | None = None  # the allocation whose leader is to start, and its lock
+        self._unstarted: tuple[str, int | None] | None = None  # of the leader to start: allocation and lock
         self._may_start = False  # that allocation is on the disk
         self._has_ended = False  # the allocation itself
         self._checked_at = 0.0
@@ -89,7 +89,7 @@ class OwnAllocation(DriverPart):
         self._unstarted = None
 
     def _leader_ended(self) -> None:
-        """End its allocation, and have another leader started unless it ended as it should."""
+        """End its allocation, and start another leader unless it exited cleanly."""
         self._tracker.read_records()
         allocation = self._context.state.allocations.by_name[self._name]
         left = self._tracker.time_left(allocation)
@@ -178,7 +178,7 @@ class OwnAllocation(DriverPart):
         self._may_start = True
 
     def _start_leader(self) -> None:
-        """Start the leader that is to start, if it may; it inherits the open file of the lock.
+        """Start the pending leader, unless it is delayed; it inherits the open file of the lock.
 
         Raises OSError if it cannot be started now, or later drivers could not find it: it is tried again.
         """
@@ -214,7 +214,7 @@ class OwnAllocation(DriverPart):
             os.close(lock)
 
     def _is_running(self) -> bool:
-        """Whether the leader runs, as a child process or started by an earlier driver on this host, or is to start.
+        """Whether the leader runs (as a child process, or of an earlier driver on this host) or will be started.
 
         Raises OSError if its process id cannot be read now.
         """

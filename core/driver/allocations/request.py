@@ -59,7 +59,7 @@ class AllocationRequester:
                 self._refuse(packer, pool, f"{self._why_in_vain(pool, packer)}; see {where}")
 
     def _is_due(self, pool: Pool, packer: AllocationPolicy) -> bool:
-        """Whether to request another allocation now: after some that ran nothing only with increasing delay."""
+        """Whether to request another allocation now; after some that ran nothing, only with increasing delays."""
         count, now = len(packer.in_vain(pool)), time.monotonic()
         known, due = self._vain.get(pool, (0, 0.0))
         if count != known:

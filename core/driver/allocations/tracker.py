@@ -32,7 +32,7 @@ _READ_EVERY = 1.0  # seconds between two reads of the records, if no file change
 
 @dataclass(slots=True)
 class LeaderClock:
-    """When an allocation ends, on our monotonic clock: its leader is asked, and answers in seconds."""
+    """When an allocation ends, on our monotonic clock: its leader reports the seconds left on request."""
 
     question: str
     asked: float

@@ -78,7 +78,7 @@ def test_attempt_that_is_revoked_while_its_job_waits_does_not_run(study: Study, 
     assert not (study.workspace / "trace").exists()
 
 
-def test_claim_that_cannot_be_written_for_half_an_hour_is_told_as_such(study: Study, tmp_path: Path) -> None:
+def test_claim_that_cannot_be_written_for_half_an_hour_is_reported_as_such(study: Study, tmp_path: Path) -> None:
     (study.home / "claims").rmdir()
     assert study.run("echo ran >> trace", env=sleep_instead(tmp_path / "tools", ":")) == 73
     assert [(record["kind"], record["code"]) for record in study.records()] == [("exit", 73)]

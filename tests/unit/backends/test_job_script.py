@@ -20,7 +20,7 @@ def script(study: Study, text: str = "touch ran", mode: int = 0o744) -> Path:
 
 
 def refused(study: Study, why: str) -> bool:
-    """Whether nothing ran, and the reason is told with the path."""
+    """Whether nothing ran, and the reason is printed with the path."""
     record = next(record for record in study.records() if record["kind"] == "exit")
     assert (record["code"], record["error"]) == (77, f"{study.workspace / NAME} is not run: {why}")
     assert f"{study.workspace / NAME} is not run: {why}" in study.err.read_text()
@@ -91,7 +91,7 @@ def test_what_was_checked_runs_where_others_could_replace_it(study: Study, which
     assert study.out.read_text() == f"/proc/self/fd/8\n{path}\n"
 
 
-def test_a_sticky_folder_is_as_good_as_an_own_one(study: Study) -> None:
+def test_sticky_folder_of_another_user_is_accepted(study: Study) -> None:
     path = script(study, 'echo "$0"')
     study.workspace.chmod(0o1777)
     assert study.run("") == 0

@@ -130,7 +130,7 @@ def test_exported_options_do_not_end_a_job_that_finds_its_claim_taken(study: Stu
     assert [record["kind"] for record in study.records()] == ["twin"]
 
 
-def test_job_that_was_requeued_begins_again_whatever_options_are_exported(study: Study) -> None:
+def test_requeued_job_begins_again_with_exported_options(study: Study) -> None:
     study.claim().write_text("7\n")
     env = {"SHELLOPTS": ":".join(OPTIONS), "BASHOPTS": "failglob", "SLURM_RESTART_COUNT": "1"}
     assert study.run("exit 4", env=env) == 4

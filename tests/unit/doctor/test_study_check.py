@@ -151,7 +151,7 @@ def test_plan_is_taken_from_its_complete_copy(context: FakeContext, name: str) -
     assert directory.study_file.read_bytes() == whole
 
 
-def test_missing_plan_is_no_matter_of_guessing(context: FakeContext) -> None:
+def test_missing_plan_is_not_repaired(context: FakeContext) -> None:
     context.directory.study_file.write_bytes(b"")
     check = check_study(context.directory)
     (plan,) = [finding for finding in check.group.findings if finding.subject == "plan"]

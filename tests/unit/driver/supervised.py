@@ -244,5 +244,5 @@ def state_of(outcome: object) -> StudyState:
 
 
 def leave(world: World) -> None:
-    """What ends an ATTEND that has nothing more to show."""
+    """End an ATTEND that has nothing more to show."""
     world.supervisor.detach()

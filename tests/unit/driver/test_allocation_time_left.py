@@ -1,4 +1,4 @@
-"""How much time an allocation has left: its leader says so, since the clocks of two machines differ."""
+"""How much time an allocation has left: its leader reports it, since the clocks of two machines differ."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def test_time_left_is_the_leaders_whatever_our_clock_shows(packed: Packed, clock
 
 
 def test_driver_that_takes_over_asks_the_leader_how_much_time_is_left(packed: Packed) -> None:
-    """The end in the journal is by the clock of the driver before: it may be hours off."""
+    """The end in the journal is by the clock of the previous driver: it may be hours off."""
     packed.step(answers=1)
     packed.context.emit(
         ev.AllocationBegan(at=time.time() - 9000, allocation="1-1", job="101", hosts=("n1",), cores=4, seconds=3600.0)
     )
     packed.tracker.step()
-    assert packed.step() == [], "nothing is withdrawn, dispatched or requested on the word of a clock"
+    assert packed.step() == [], "nothing is withdrawn, dispatched or requested by a clock that may be wrong"
     answer(packed, 1000.0)
     assert "allocation_time_left" in packed.context.trace
     assert packed.step(answers=1) == ["submit_intended", "submitted"]

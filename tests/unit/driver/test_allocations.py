@@ -1,4 +1,4 @@
-"""Allocations: requested, given their instances, released, and the leader's records read."""
+"""Allocations: requested, assigned instances, released, and the leader's records read."""
 
 from __future__ import annotations
 

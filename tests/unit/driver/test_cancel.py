@@ -100,9 +100,7 @@ def test_request_that_slurm_does_not_take_is_sent_again_after_five_seconds(tmp_p
     part.close()
 
 
-def test_pauses_between_requests_that_slurm_does_not_take_grow_and_its_words_are_recorded_once(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_pauses_between_rejected_requests_grow_and_the_message_is_recorded_once(tmp_path: Path, clock: Clock) -> None:
     context = FakeContext(tmp_path, step("a"))
     context.submit(0)
     context.emit(cancel(0))

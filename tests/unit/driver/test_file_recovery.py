@@ -1,4 +1,4 @@
-"""After a power cut the files of attempts that have not begun are written again. Others are not even read."""
+"""After a power cut the files of attempts that have not begun are written again. Other files are not read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Long work does not stop the heartbeat, whatever its amount: full spools and inboxes, many events and claims."""
+"""Long work of any amount does not stop the heartbeat: full spools and inboxes, many events and claims."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def longest_gap(beats: list[float], clock: Clock) -> float:
     return max(later - earlier for earlier, later in pairwise(times))
 
 
-def test_heartbeat_goes_on_while_a_full_spool_is_read(
+def test_heartbeat_continues_while_a_full_spool_is_read(
     tmp_path: Path, clock: Clock, beats: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = [
@@ -98,7 +98,7 @@ def test_heartbeat_goes_on_while_a_full_spool_is_read(
     assert list(spool.iterdir()) == []
 
 
-def test_heartbeat_goes_on_while_a_full_inbox_is_read_and_every_command_is_carried_out(
+def test_heartbeat_continues_while_a_full_inbox_is_read_and_every_command_is_carried_out(
     tmp_path: Path, clock: Clock, beats: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = study_with_journal(tmp_path)
@@ -113,7 +113,7 @@ def test_heartbeat_goes_on_while_a_full_inbox_is_read_and_every_command_is_carri
     assert list((tmp_path / "out" / ".mtui" / "inbox" / "new").iterdir()) == []
 
 
-def test_heartbeat_goes_on_while_one_command_makes_very_many_events(
+def test_heartbeat_continues_while_one_command_adds_very_many_events(
     tmp_path: Path, clock: Clock, beats: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = study_with_journal(tmp_path)

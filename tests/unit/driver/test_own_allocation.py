@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 class Leader:
-    """A leader's process, as far as the driver sees it."""
+    """A leader's process, as the driver sees it."""
 
     started: list[list[str]]
 
@@ -58,7 +58,7 @@ def leader_of(study: Packed) -> Leader:
 
 
 def use_for(study: Packed, seconds: float, clock: Clock) -> None:
-    """The leader of the own allocation is ready, and its walltime is over after so many seconds."""
+    """The leader of the own allocation is ready, and `seconds` of its walltime are left."""
     study.own.begin()
     study.context.emit(
         ev.AllocationBegan(at=time.time(), allocation="1-1", job="90", hosts=("n1",), cores=4, seconds=seconds)
@@ -180,8 +180,10 @@ def test_allocation_of_a_dead_leader_is_over_even_if_its_list_cannot_be_written(
     assert inside.context.state.allocations.by_name["1-1"].status is Status.FAILED
 
 
-def test_leader_that_dies_at_once_is_started_with_growing_pauses_and_not_for_ever(inside: Packed, clock: Clock) -> None:
-    """Then what waits for it fails with what it printed, until the user retries."""
+def test_leader_that_dies_at_once_is_started_again_with_growing_delays_and_a_limit(
+    inside: Packed, clock: Clock
+) -> None:
+    """Then its waiting instances fail with the leader's output, until the user retries."""
     inside.own.begin()
     starts = [clock.now]
     for number in range(1, 20):

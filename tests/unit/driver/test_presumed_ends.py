@@ -84,6 +84,14 @@ def polls_of(seconds: float) -> int:
     return int(seconds / 27) + 2  # seconds of the shortest pause between two polls
 
 
+def assert_next_answer_decides(world: World) -> None:
+    """The end is open until Slurm shows how the job ended."""
+    assert world.status is Status.COMPLETING
+    world.show(SlurmJob("7", "TIMEOUT"))
+    world.poll()
+    assert world.status is Status.TIMED_OUT
+
+
 def test_poll_that_began_before_the_end_and_answers_late_does_not_decide(world: World) -> None:
     world.context.emit(started(0))
     world.clock.pass_time(60)
@@ -94,10 +102,7 @@ def test_poll_that_began_before_the_end_and_answers_late_does_not_decide(world: 
     world.clock.pass_time(2 * VERDICT_WAIT)
     world.context.run_posted()
     world.collector.step()
-    assert world.status is Status.COMPLETING
-    world.show(SlurmJob("7", "TIMEOUT"))
-    world.poll()
-    assert world.status is Status.TIMED_OUT
+    assert_next_answer_decides(world)
 
 
 def test_silent_slurm_decides_nothing_however_long_it_is_silent(world: World) -> None:
@@ -107,10 +112,7 @@ def test_silent_slurm_decides_nothing_however_long_it_is_silent(world: World) ->
     world.context.fake_slurm.view = Unobserved("Unable to contact slurm controller")
     world.poll(10)
     world.collector.step()
-    assert world.status is Status.COMPLETING
-    world.show(SlurmJob("7", "TIMEOUT"))
-    world.poll()
-    assert world.status is Status.TIMED_OUT
+    assert_next_answer_decides(world)
 
 
 def test_lost_job_can_no_longer_begin_and_is_cancelled(world: World) -> None:
@@ -220,7 +222,7 @@ def fail(_: Claims) -> None:
     raise OSError(errno.EIO, "Input/output error")
 
 
-def test_earlier_attempt_that_did_begin_runs_on_in_place_of_the_next(tmp_path: Path) -> None:
+def test_earlier_attempt_that_did_begin_keeps_running_in_place_of_the_next(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a"))
     missed_and_cancelled(context)
     context.directory.claims.take("0.1", "12")

@@ -86,7 +86,7 @@ def test_successor_of_a_driver_in_an_allocation_stays_in_it(world: World) -> Non
         ("import os; os.kill(os.getpid(), 9)", "it ended with code -9"),
     ],
 )
-def test_why_a_successor_is_not_ready_is_told_with_its_output(tmp_path: Path, text: str, why: str) -> None:
+def test_why_a_successor_is_not_ready_is_shown_with_its_output(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "driver.log").write_text("of an earlier one\n")
     assert start_successor([sys.executable, "-c", text], tmp_path / "driver.log") == why
 

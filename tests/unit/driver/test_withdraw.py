@@ -80,7 +80,7 @@ def test_funnel_that_would_miss_rows_is_withdrawn_for_that_reason(extended: Fake
     assert extended.state.status == [Status.PENDING, Status.WAITING, Status.READY]
 
 
-def test_funnel_that_misses_rows_and_has_begun_goes_on_and_is_repeated(extended: FakeContext) -> None:
+def test_funnel_that_misses_rows_and_has_begun_keeps_running_and_is_repeated(extended: FakeContext) -> None:
     extended.directory.claims.take("1.1", "71")
     retrier = Retrier(extended, HookRunner(extended))
     canceller = Canceller(extended)

@@ -17,7 +17,7 @@ TWO_POOLS = plan(step("a", uses="X", queue="one"), step("b", uses="X", queue="tw
 
 
 class Study:
-    """A state and what is asked of it; each event is a second after the one before."""
+    """A state and the policy's decisions on it; each event is a second after the previous one."""
 
     def __init__(self, pack: PackingOptions | None = None, whole: Plan = CHAIN) -> None:
         self.state = StudyState(whole)
@@ -34,7 +34,7 @@ class Study:
     def allocation(
         self, name: str = "1", *, of: int = 0, began: bool = True, seconds: float = 3600.0, **more: bool
     ) -> None:
-        """Request one for the pool of an instance; it is in the queue, and begins if it is to."""
+        """Request one for the pool of an instance; it is in the queue, and begins if `began`."""
         pool = self.packing.of(of)
         assert isinstance(pool, PoolShare)
         self.do(ev.AllocationIntended, allocation=name, pool=pool.pool.options, gpus=0, nodes=1, seconds=3600)

@@ -37,7 +37,7 @@ def test_time_without_polls_counts_for_at_most_half_of_the_wait() -> None:
 # --- verdicts
 
 
-def test_verdict_is_awaited_however_long_slurm_does_not_answer() -> None:
+def test_verdict_is_awaited_while_slurm_does_not_answer() -> None:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(HOURS)
@@ -93,7 +93,7 @@ def test_exit_code_decides_after_minutes_in_a_state_that_does_not_end(shown: See
     assert end(watched.look({"7": shown})) == (Status.FAILED, 3, "exit code 3 on n1")
 
 
-def test_accounting_tells_how_a_job_ended_that_completes_for_minutes() -> None:
+def test_accounting_shows_how_a_job_ended_that_completes_for_minutes() -> None:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(1)
@@ -101,7 +101,7 @@ def test_accounting_tells_how_a_job_ended_that_completes_for_minutes() -> None:
     assert end(watched.look_for(STUCK_WAIT, {"7": shown}))[:2] == (Status.TIMED_OUT, 143)
 
 
-def test_accounting_tells_how_a_job_without_a_report_ended_that_completes_for_minutes() -> None:
+def test_accounting_shows_how_a_job_without_a_report_ended_that_completes_for_minutes() -> None:
     watched = running()
     shown = SeenJob(Status.COMPLETING, ended=False, accounted=over(Status.TIMED_OUT))
     watched.look_for(STUCK_WAIT, {"7": shown})
@@ -149,7 +149,7 @@ def test_loss_is_no_event_before_it_is_made_true() -> None:
     assert watched.observer.take_presumed_ends() == []
 
 
-def test_report_that_comes_before_the_loss_is_made_true_is_believed() -> None:
+def test_report_that_arrives_before_the_loss_is_made_true_counts() -> None:
     watched = running()
     watched.look({})
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What a job's changes may add to the journal: a reason that alternates for ever adds a bounded number of events."""
+"""What a job's changes may add to the journal: a reason that keeps alternating adds a bounded number of events."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_idle_allocation_gets_from_the_richest_what_that_has_not_begun() -> None
 
 
 def test_idle_allocation_gets_only_what_fits_into_the_time_that_it_has_left() -> None:
-    """Otherwise what it cannot run goes back at once, and so on, twice a second."""
+    """Otherwise it would return what it cannot run at once, and receive it again, twice a second."""
     whole = plan(step("a", uses="X", walltime="$(X)"), rows={"X": WALLTIMES})
     study = Study(PackingOptions(allocations=2), whole)
     study.allocation("1", began=False)
@@ -151,7 +151,7 @@ def test_one_that_has_not_begun_loses_everything() -> None:
     (back,) = study.packer().withdrawals()
     assert back.members == A
     study.do(ev.Returned, members=tuple((index, 1) for index in A), cause=back.cause)
-    assert sorted(study.state.to_unbind) == list(B)  # what hung on them there
+    assert sorted(study.state.to_unbind) == list(B)  # their dependents there
     assert study.words()[:3] == ["ready"] * 3
     assert study.packer().assignments(0, ahead=True) == [Assignment("2", A)]
 

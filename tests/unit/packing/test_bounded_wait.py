@@ -1,4 +1,4 @@
-"""A request that does not fit waits for a bounded time only, whatever else fits into the space that is left."""
+"""A request that does not fit waits for a bounded time only, even if others fit into the space that is left."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Place:
         self.log = root / "log"
 
     def start(self, idle: float = 60, held: float = 1.0, pings: str = "pass", **environment: str) -> None:
-        """`held`: after how many seconds a bad end is told; `pings`: a statement that sets when workers answer."""
+        """`held`: after how many seconds a failure is reported; `pings`: a statement that sets when workers answer."""
         names = "from mtui.core.packing import executor, leader, worker_pool as pool"
         limits = f"executor._HELD = {held}; pool._PAUSES = (0, 0.1, 0.2); {pings}"
         code = f"import sys; {names}; {limits}; sys.exit(leader.main())"
@@ -121,7 +121,7 @@ def test_codes_are_those_of_a_shell(place: Place) -> None:
     assert 500 < place.of("began")[0]["left"] <= 600  # ten minutes, less what the worker took to begin
 
 
-def test_leader_says_how_much_time_is_left_when_it_is_asked(place: Place) -> None:
+def test_leader_reports_the_time_left_on_request(place: Place) -> None:
     place.start()
     place.wait_for(lambda: place.of("began"), "it began")
     with (place.home / "allocations" / "1-1.list").open("a") as file:
@@ -133,7 +133,7 @@ def test_leader_says_how_much_time_is_left_when_it_is_asked(place: Place) -> Non
 
 
 def test_an_instance_that_kills_its_parent_ends_alone(place: Place) -> None:
-    """The worker and its other instances go on, and what the killer left running is ended."""
+    """The worker and its other instances keep running, and the processes that the killer left are ended."""
     bystander = "touch here; until [ -e go ]; do sleep 0.05; done"
     killer = "until [ -e ../1.1/here ]; do sleep 0.05; done; kill -9 $PPID; sleep 600"
     place.give(place.item("1.1", bystander), place.item("2.1", killer), place.item("3.1", killer))
@@ -262,8 +262,8 @@ def test_strangers_that_say_nothing_keep_nobody_waiting(place: Place) -> None:
         place.wait_for(lambda: codes(place) == {"1.1": 0}, "it ended")
 
 
-def test_a_flood_of_strangers_takes_neither_threads_nor_descriptors(place: Place) -> None:
-    """More than the leader may have open files; a worker that is lost meanwhile is replaced all the same."""
+def test_flood_of_unknown_clients_uses_up_neither_threads_nor_descriptors(place: Place) -> None:
+    """More than the leader may have open files; a worker that is lost meanwhile is still replaced."""
     place.give(place.item("1.1", "touch here; until [ -e go ]; do sleep 0.05; done"))
     place.start()
     place.wait_for((place.root / "1.1" / "here").exists, "it runs")
@@ -282,7 +282,7 @@ def test_a_flood_of_strangers_takes_neither_threads_nor_descriptors(place: Place
 
 
 def test_a_suspended_worker_is_replaced_and_what_it_was_sent_runs_once(place: Place) -> None:
-    """Its unread orders die with it: nothing is returned before it is certain that it does not run any more."""
+    """Its unread orders are lost with it: nothing is returned before its end is certain."""
     place.give(place.item("1.1", "echo x >>runs; touch here; sleep 600"))
     place.start(pings="pool._PING_EVERY, pool._MOST_UNANSWERED = 0.3, 3")
     place.wait_for((place.root / "1.1" / "here").exists, "it runs")

@@ -35,7 +35,7 @@ def test_commands_wait_in_the_order_in_which_they_were_sent(inbox: Path) -> None
     assert len(set(sent)) == 20
 
 
-def test_command_that_was_removed_waits_no_more(inbox: Path) -> None:
+def test_removed_command_is_no_longer_pending(inbox: Path) -> None:
     first, second = (send_command(inbox, "hold", (), {}) for _ in range(2))
     remove_command(inbox / "new" / first)
     remove_command(inbox / "new" / first)  # by a driver that was slower

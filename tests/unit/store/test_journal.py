@@ -143,7 +143,7 @@ def test_segment_that_cannot_be_created_now_is_created_when_it_can(tmp_path: Pat
     assert list(read_events(tmp_path / "gone")) == EVENTS[:1]
 
 
-def test_segment_that_never_can_be_created_is_told(tmp_path: Path) -> None:
+def test_segment_that_never_can_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("in the way")
     with pytest.raises(StudyDirectoryError, match="Not a directory"):
         Journal(tmp_path / "journal", 1)

@@ -94,7 +94,7 @@ def test_home_of_a_study_is_private(tmp_path: Path, umask: int) -> None:
 
 
 @pytest.mark.parametrize(("umask", "workspace"), [(0o000, 0o777), (0o002, 0o775), (0o022, 0o755), (0o077, 0o700)])
-def test_only_workspaces_can_be_written_by_whom_the_umask_lets(tmp_path: Path, umask: int, workspace: int) -> None:
+def test_only_workspaces_follow_the_umask(tmp_path: Path, umask: int, workspace: int) -> None:
     """Who can write to a script runs code as the user; who can write to the study's directory replaces any of them."""
     before = os.umask(umask)
     try:
@@ -170,7 +170,7 @@ def test_what_is_no_study_is_not_opened(made: StudyDirectory, name: str) -> None
         open_study(made.root.parent / name)
 
 
-def test_study_whose_creation_was_interrupted_is_called_so(made: StudyDirectory) -> None:
+def test_study_whose_creation_was_interrupted_is_reported_as_such(made: StudyDirectory) -> None:
     with pytest.raises(StudyDirectoryError, match="not created completely, and nothing of it has run"):
         open_study(made.root)
     (made.journal / "000001.jsonl").touch()

@@ -89,7 +89,7 @@ def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> 
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ((), "No allocation takes it yet; one is about to be asked for."),
+        ((), "No allocation takes it yet; one is about to be requested."),
         ((asked(),), "The allocation for it is being asked for."),
         (QUEUED, "It is about to be given to allocation 401."),
         ((*QUEUED, began(), ending()), "Allocation 401 takes nothing more; another is about to be asked for."),

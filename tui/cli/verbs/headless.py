@@ -136,7 +136,7 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
             try:
                 threading.Thread(target=submit_successor, name="mtui-successor", daemon=True).start()
             except RuntimeError as error:
-                supervisor.note(f"no successor can be put into the queue: {error}")
+                supervisor.note(f"no successor can be submitted: {error}")
         else:
             _die_of(number)
 
