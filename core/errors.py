@@ -100,6 +100,11 @@ def may_pass(error: OSError) -> bool:
     return error.errno not in _OF_THE_PATH
 
 
+def lacks_thread(error: BaseException | None) -> bool:
+    """Return whether an error is that no thread can be started: Python has no type for it."""
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
 def error_text(error: OSError, path: object = "") -> str:
     """Return an error with the path that it concerns: `PATH: No space left on device`."""
     where = error_path(error) or str(path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -85,9 +86,16 @@ class Slurm:
             ([*sacctmgr, "assoc", "where", f"user={user_name()}", *here, columns], _LIMITS_DEADLINE),
         ]
         with ThreadPoolExecutor(len(questions), "mtui-site") as threads:
-            asked = [threads.submit(self._ask, *question) for question in questions]
-            config, qos, accounts = (answer.result() for answer in asked)
+            asked = [self._begin_to_ask(threads, *question) for question in questions]
+            config, qos, accounts = (answer() for answer in asked)
         return read_cluster_limits(config, qos, accounts)
+
+    def _begin_to_ask(self, threads: ThreadPoolExecutor, command: Sequence[str], deadline: float) -> Callable[[], str]:
+        """Return a call that waits for the output of a program; without a thread it runs the program itself."""
+        try:
+            return threads.submit(self._ask, command, deadline).result
+        except RuntimeError:
+            return partial(self._ask, command, deadline)
 
     def version(self) -> str:
         """Return the version as sbatch prints it, `slurm 23.02.7`; empty if sbatch fails."""

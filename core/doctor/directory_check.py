@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..store.file_watch import LOCAL_TYPES, file_system_type
+from ..store.file_watch import LOCAL_TYPES, file_system_type, require_threads
 from .finding import Finding, FindingGroup, note, problem
 
 _NEWS_WITHIN = 2000  # milliseconds for the kernel to report a new file
@@ -108,6 +108,7 @@ def _run(folder: Path) -> None:
 def _news(folder: Path) -> None:
     from watchfiles import watch
 
+    require_threads()
     changes = watch(folder, watch_filter=None, recursive=False, step=10, debounce=10, rust_timeout=1,
                     yield_on_timeout=True, raise_interrupt=False)  # fmt: skip
     next(changes)  # the watch begins here

@@ -30,6 +30,7 @@ from .cluster import require_cluster
 from .context import Call, DriverContext
 from .crash_points import crash_point
 from .event_log import EventLog, Listener
+from .io_errors import no_thread
 from .loop import Loop
 from .owner_job import owners_job_has_ended
 from .successor import start_successor
@@ -245,8 +246,8 @@ class Driver:
         if not self._handing_over:
             try:
                 threading.Thread(target=self._hand_over, name="mtui-hand-over", daemon=True).start()
-            except RuntimeError as error:  # no thread can be started: this driver keeps the study
-                _log.warning("the study cannot be handed over: %s", error)
+            except RuntimeError:  # this driver keeps the study
+                self._report_no_successor(str(no_thread().strerror))
             else:
                 self._handing_over = True
 
@@ -257,9 +258,12 @@ class Driver:
             self._handing_over = False
             self._detaching = not problem
             if problem:
-                self._context.emit(ev.Anomaly(at=time.time(), message=f"{HAND_OVER_FAILED}: {problem}"))
+                self._report_no_successor(problem)
 
         self._calls.put(conclude)
+
+    def _report_no_successor(self, problem: str) -> None:
+        self._context.emit(ev.Anomaly(at=time.time(), message=f"{HAND_OVER_FAILED}: {problem}"))
 
     def _local_exit(self, attempt: str, pid: str, code: int) -> None:
         self._calls.put(lambda: self._collector.process_ended(attempt, pid, code))

@@ -44,7 +44,7 @@ class HostLoss(DriverPart):
         return self._ask_at if self._unseen and not self._is_asking else None
 
     def step(self) -> None:
-        """Query Slurm for the jobs in which earlier drivers ran, on a separate thread."""
+        """Query Slurm for the jobs in which earlier drivers ran, on a separate thread. Raises OSError without one."""
         state = self._context.state
         self._unseen = {
             index: unseen
@@ -60,7 +60,7 @@ class HostLoss(DriverPart):
             thread.start()
         except RuntimeError:
             raise no_thread() from None
-        self._is_asking = True
+        self._is_asking = True  # until the answer, which this thread applies
 
     def _ask(self, owners: list[Owner]) -> None:
         over = [owner for owner in owners if owners_job_has_ended(owner)]

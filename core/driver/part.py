@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class DriverPart(Protocol):
-    """One part of a driver. The loop (driver.py) calls every method on its own thread, and documents the order.
+    """One part of a driver. The loop (loop.py) calls every method on its own thread, and documents the order.
 
     A part changes the study only by events (`DriverContext.emit`). Blocking calls run on threads of the part, which
     touch no state and hand their results to `DriverContext.post`.

@@ -117,6 +117,10 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, (StorageError, MemoryError)) or (isinstance(error, OSError) and may_pass(error))
 
 
+def _words(error: Exception) -> str:
+    return str(error) or ("there is not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
+
+
 def _judge(owners: Path, owner: Owner) -> Liveness:
     return Liveness(owners, owner, job_ended=owners_job_has_ended)
 
@@ -210,7 +214,7 @@ class Supervisor:
                     phase = phase()
             except Exception as error:
                 if _may_pass(error) and self._is_on_duty and not self._is_ending:
-                    self._report(CannotDrive(str(error)))
+                    self._report(CannotDrive(_words(error)))
                     phase = self._retry
                     continue
                 if self._purpose is not Purpose.ATTEND:

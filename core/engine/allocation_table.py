@@ -26,9 +26,9 @@ class AllocationTable:
         """Return those that are not over, or not known to be."""
         return [allocation for allocation in self.by_name.values() if not allocation.is_over]
 
-    def of_job(self, job: str) -> Allocation | None:
-        """Return the allocation with that job; None if there is none."""
-        return next((allocation for allocation in self.by_name.values() if allocation.job == job), None)
+    def open_of_job(self, job: str) -> Allocation | None:
+        """Return the open allocation with that job; None if there is none. Others may have had a job of that id."""
+        return next((allocation for allocation in self.open() if allocation.job == job), None)
 
     def takes(self, name: str) -> bool:
         """Whether an allocation exists and instances can be assigned to it."""

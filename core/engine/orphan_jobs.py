@@ -27,8 +27,7 @@ class OrphanJobs:
 
     def note_start(self, report: StartReport) -> None:
         """Record a start of an attempt that is over. In an open allocation only the attempt is ended, not the job."""
-        allocation = self._state.allocations.of_job(report.job)
-        if allocation and not allocation.is_over:
+        if allocation := self._state.allocations.open_of_job(report.job):
             self._within.setdefault(allocation.name, []).append(f"{report.instance}.{report.attempt}")
         else:
             self._jobs.append(report.job)

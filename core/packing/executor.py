@@ -145,8 +145,11 @@ class Executor:
     def _in_time(self, ask: ResourceRequest) -> bool:
         if self.deadline is None:
             return True
-        left = self.deadline - time.monotonic()
-        return left > (ask.seconds + _MARGIN if ask.seconds else 0)
+        return time.monotonic() < self._latest_start(ask, self.deadline)
+
+    @staticmethod
+    def _latest_start(ask: ResourceRequest, deadline: float) -> float:
+        return deadline - (ask.seconds + _MARGIN if ask.seconds else 0)
 
     def _start(self, item: WorkItem, shares: tuple[Placement, ...]) -> None:
         """Claim an attempt, and send it to the worker of its first node."""
@@ -222,6 +225,14 @@ class Executor:
     def _read_again(self, attempt: str, node: str, deadline: float) -> None:
         self._judge(attempt, node, self._claims.owner(attempt), deadline)
 
+    def _give_back(self, item: WorkItem) -> None:
+        """Return an attempt that was claimed but could not be started, and does not fit into the rest any more."""
+        if item.attempt in self._claimed:
+            self._claimed.discard(item.attempt)
+            self._aside.pop(item.attempt, None)
+            self.queue.cancel(item.attempt)
+            self._record("lost", item.attempt, "", error="it could not be started, and too little time is left for it")
+
     # -- ending
 
     def cancel(self, attempt: str) -> None:
@@ -266,6 +277,8 @@ class Executor:
                 self._claimed.add(attempt)
                 self._put_aside(run.item)
                 self._pause_until(time.monotonic() + _PAUSE)  # others may fail there as well
+                if self.deadline is not None:
+                    self._timers.at(self._latest_start(run.item.ask, self.deadline), lambda: self._give_back(run.item))
             return
         more = {"verdict": run.verdict or verdict, "error": error}
 

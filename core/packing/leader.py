@@ -89,10 +89,13 @@ class Leader:
         """Write the last record, with the reason why the allocation ended."""
         self._records.add("over", job=self._job, why=why, at=round(time.time(), 3))
         deadline = time.monotonic() + _LAST_WRITES_WITHIN
-        self._records.write(time.monotonic())
+        self._write_records()
         while not self._records.through and time.monotonic() < deadline:
             time.sleep(_POLL)
-            self._records.write(time.monotonic())
+            self._write_records()
+
+    def _write_records(self) -> None:
+        self._records.write(time.monotonic())
         self._records.close()
 
     def _work(self) -> str:

@@ -40,6 +40,7 @@ class RecordWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unwritten = b""
+        self._unsure = b""  # written since the file was opened: an error may be reported only when it is closed
         self._file: BinaryIO | None = None
         self._opened = 0.0
         self._stuck = False
@@ -65,7 +66,9 @@ class RecordWriter:
                 if self._file is None:
                     self._file = open_to_append(self._path, 0o600)
                     self._opened = now
-                self._unwritten = self._unwritten[os.write(self._file.fileno(), self._unwritten) :]
+                taken = os.write(self._file.fileno(), self._unwritten)
+                self._unsure += self._unwritten[:taken]
+                self._unwritten = self._unwritten[taken:]
             except OSError:
                 self.close()
             self._stuck = bool(self._unwritten)
@@ -73,10 +76,16 @@ class RecordWriter:
             self.close()
 
     def close(self) -> None:
-        if self._file is not None:
-            with suppress(OSError):  # an exceeded quota may be reported only here
-                self._file.close()
-            self._file = None
+        """Close the file. If that fails, what was written to it may be lost, so it is pending again."""
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError:  # an exceeded quota, on a network file system
+            self._unwritten = b"\n" + self._unsure + self._unwritten  # the last line may be incomplete
+            self._stuck = True
+        self._unsure = b""
 
 
 def write_program(path: Path, text: str) -> None:

@@ -69,7 +69,7 @@ class Worker:
         self._ended: list[_End] = []
         self._lingering: dict[int, tuple[float, _End]] = {}  # process groups that outlive their script, with a deadline
         self._adopted = AdoptedProcesses()
-        self._cookies: dict[str, str] = {}  # by attempt
+        self._cookie = ""  # of all attempts on this node
         self._signalled = False  # TERM from Slurm, which ends the job
         self._pinged = False
 
@@ -157,7 +157,7 @@ class Worker:
         environment = self._environment | _encoded(order["environment"])
         environment[b"PWD"] = os.fsencode(workspace)
         environment[os.fsencode(ATTEMPT)] = os.fsencode(attempt)
-        self._cookies[attempt] = order["environment"].get(VARIABLE, "")
+        self._cookie = order["environment"].get(VARIABLE, "")
         if self._cores:
             places: list[int] = order["cores"]
             self._pin({cpu for place in places for cpu in self._cores[place]})
@@ -218,7 +218,7 @@ class Worker:
             end = (attempt, code, "out of memory" if short else "", "")
             # The id of a process group is not reused while it has members.
             if not self._signal_rest(process, attempt, told or signal.SIGTERM):
-                self._finish(end)
+                self._ended.append(end)
             else:
                 self._lingering[process] = (time.monotonic() + _LINGER, end)
 
@@ -231,20 +231,16 @@ class Worker:
                 if rest:
                     print(f"mtui: processes of attempt {end[0]} cannot be ended: {rest}", file=sys.stderr)
                 del self._lingering[process]
-                self._finish(end)
+                self._ended.append(end)
 
     def _signal_rest(self, process: int, attempt: str, number: int) -> list[int]:
         """Send a signal (0: none) to what is left of an attempt whose script has ended; return what there was."""
         rest = [process] if _kill_group(process, number) else []
-        for adopted in self._adopted.of(attempt, self._cookies.get(attempt, ""), (*self._attempts, process)):
+        for adopted in self._adopted.of(attempt, self._cookie, self._attempts):
             rest.append(adopted)
             with suppress(OSError):
                 os.kill(adopted, number)
         return rest
-
-    def _finish(self, end: _End) -> None:
-        self._cookies.pop(end[0], None)
-        self._ended.append(end)
 
 
 def _wake_up(number: int, frame: object) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 from . import transport
@@ -123,7 +122,7 @@ class WorkerPool:
         return self._steps[-1].poll() if self.deserted else None
 
     def dismiss(self) -> None:
-        """Close all connections, which ends the workers, and wait for their srun processes."""
+        """Close all connections, which ends the workers, and wait for their srun processes; end those that remain."""
         for line in list(self._nodes):
             self._close(line)
         for source in self._door.sources:
@@ -131,8 +130,10 @@ class WorkerPool:
         self._door.close()
         deadline = time.monotonic() + _ENDED_WITHIN
         for step in self._steps:
-            with suppress(subprocess.TimeoutExpired):
+            try:
                 step.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:  # a worker that hangs: in an allocation of the user nothing else ends it
+                step.terminate()
 
     # -- talking
 

@@ -10,6 +10,7 @@ import errno
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ _log = get_logger(__name__)
 LOCAL_TYPES = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "zfs", "f2fs", "ramfs"})
 _LOOK_EVERY = 1.0  # seconds, on a network file system
 _ESCAPE = re.compile(r"\\([0-7]{3})")  # how the kernel writes a blank in a path: \040
+_RESERVE = 4  # threads
+_THREAD_ENDS_WITHIN = 1.0  # seconds
 _STEP = 10  # milliseconds over which the kernel's news are gathered
 
 
@@ -45,6 +48,31 @@ def is_local(path: Path) -> bool:
     except OSError:
         return False
     return file_system_type(path, mounts) in LOCAL_TYPES
+
+
+def require_threads() -> None:
+    """Raise OSError if no threads can be started. The kernel's watcher starts one: without it, it aborts the process.
+
+    Several are started and ended, because other processes of the user start some in between.
+    """
+    go = threading.Event()
+    threads = [threading.Thread(target=go.wait, name="mtui-reserve", daemon=True) for _ in range(_RESERVE)]
+    started: list[threading.Thread] = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, str(error)) from None
+    finally:
+        go.set()
+        for thread in started:
+            thread.join()
+    deadline = time.monotonic() + _THREAD_ENDS_WITHIN
+    while any(Path(f"/proc/self/task/{thread.native_id}").exists() for thread in started):  # the kernel counts it
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.001)
 
 
 class FileWatch:
@@ -83,6 +111,7 @@ class FileWatch:
         from watchfiles import watch
 
         try:
+            require_threads()
             changes = watch(
                 *self._directories,
                 watch_filter=None,

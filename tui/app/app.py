@@ -18,9 +18,10 @@ from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.message import Message
 from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from ...core.driver.location import DrivenHere
-from ...core.errors import MtuiError, Refusal
+from ...core.errors import MtuiError, Refusal, lacks_thread
 from ...core.store.recent_studies import remember_study
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile, read_study_file
@@ -221,6 +222,12 @@ class MtuiApp(AppBase):
 
     async def action_quit(self) -> None:
         self.action_leave()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say that a key did nothing because no thread could be started, so that it is pressed again."""
+        if event.state is WorkerState.ERROR and lacks_thread(event.worker.error):
+            self._leaving = False
+            self.notify("No thread can be started now (ulimit -u). Try again.", severity="error", markup=False)
 
     # --- confirmation and choices
 

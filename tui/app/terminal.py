@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 
 _LOOK_EVERY = 2000  # milliseconds
+_START_AGAIN = 1.0  # seconds between two tries to start a thread
 _GRACE = 3.0  # seconds that the app has to exit
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
@@ -39,13 +40,20 @@ class Guard:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGHUP, signal.SIGTERM):
             loop.add_signal_handler(number, self._end, number, loop)
-        threading.Thread(target=self._watch, args=(loop,), name="mtui-terminal", daemon=True).start()
+        self._start(loop, "mtui-terminal", self._watch, loop)
+
+    def _start(self, loop: asyncio.AbstractEventLoop, name: str, target: Callable[..., None], *words: object) -> None:
+        """Start a thread; again and again if none can be started."""
+        try:
+            threading.Thread(target=target, args=words, name=name, daemon=True).start()
+        except RuntimeError:
+            loop.call_soon_threadsafe(loop.call_later, _START_AGAIN, self._start, loop, name, target, *words)
 
     def _end(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         if self._leaving.is_set():
             return
         self._leaving.set()
-        threading.Thread(target=self._force, args=(number,), name="mtui-exit", daemon=True).start()
+        self._start(loop, "mtui-exit", self._force, number)
         loop.call_soon_threadsafe(self._leave, number)
 
     def _force(self, number: int) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mtui import __version__
 
-from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError
+from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError, lacks_thread
 from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
 from .parser import VERBS, make_parser
@@ -58,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _drop_output()
             print_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
             return EXIT_ERROR
+        if lack := _what_lacks(error):
+            print_on_stderr(f"mtui: {lack}\n  hint: nothing is lost; try again when other processes have ended")
+            return EXIT_ERROR
         return _bug(error, words)
 
 
@@ -95,6 +98,17 @@ def _with_verb(words: list[str]) -> list[str]:
         hint = nearest(first, VERBS) or "mtui --help names the verbs"
         raise UsageError(f"there is no verb and no file '{first}'", hint)
     return ["run", *before, *words]
+
+
+def _what_lacks(error: Exception) -> str:
+    """Return which resource of the machine is exhausted; empty if it is another error."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return "there is not enough memory"
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror}: {error.filename}" if error.filename else f"{error.strerror} (ulimit -n)"
+    if lacks_thread(error):
+        return "no thread can be started (ulimit -u)"
+    return ""
 
 
 def _has_cwd() -> bool:

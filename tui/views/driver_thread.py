@@ -19,6 +19,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from .event_text import EventLines
 from .io_error_text import io_error_lines
+from .thread_start import start_thread
 
 
 class DriverThread(SupervisorListener):
@@ -38,8 +39,12 @@ class DriverThread(SupervisorListener):
         self.location: DriverLocation = NotKnown()
         self.io_errors: list[str] = []  # what the driver here cannot do, in words
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self) -> bool:
+        """Start to supervise; return whether there is a thread for it. If not, it can be repeated."""
+        problem = start_thread(self._thread)
+        if problem:
+            self.location = CannotDrive(problem)
+        return not problem
 
     def join(self, seconds: float) -> bool:
         """Wait for the thread; return whether it has ended."""

@@ -14,6 +14,7 @@ from ...core.store.checkpoint import load_state
 from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
+from .thread_start import start_thread
 
 _LOOK_EVERY = 0.5  # seconds between two reads without a call of `wake`
 _LOOK_LONGEST = 3.0  # the same if a read itself is slow
@@ -39,8 +40,10 @@ class JournalFeed:
         self.read_at = 0.0  # monotonic; time of the last successful read
         self.problem = ""  # why the journal cannot be read
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self) -> bool:
+        """Start to read; return whether there is a thread for it. If not, `problem` says so, and it can be repeated."""
+        self.problem = start_thread(self._thread)
+        return not self.problem
 
     def stop(self) -> None:
         """Read once more, and end the thread."""

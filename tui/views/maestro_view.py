@@ -12,6 +12,7 @@ from ...core.engine.state import StudyState
 from ...core.errors import MtuiError
 from ...core.maestro import MaestroDirectory, read_maestro_study
 from ...core.store.study_file import StudyFile
+from .thread_start import start_thread
 
 _LOOK_EVERY = 1.0  # seconds between two checks of status.csv
 
@@ -30,8 +31,10 @@ class MaestroFeed:
         self.read_at = 0.0
         self.problem = ""
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self) -> bool:
+        """Start to read; return whether there is a thread for it. If not, `problem` says so, and it can be repeated."""
+        self.problem = start_thread(self._thread)
+        return not self.problem
 
     def stop(self) -> None:
         self._ended.set()
@@ -82,10 +85,14 @@ class MaestroConductor:
             ago = 0.0
         return f"Maestro's study, read-only; it last wrote {_ago(ago)}"
 
-    def start(self) -> None:
+    def start(self) -> bool:
         """Do nothing: only Maestro drives the study."""
+        return True
 
-    drive = detach = stay = start
+    def drive(self) -> None:
+        """Do nothing, as `start`."""
+
+    detach = stay = drive
 
     def let_go(self, reason: str) -> None:
         del reason

@@ -53,6 +53,7 @@ class StudySession:
     def __init__(self, directory: StudyDirectory, study: StudyFile, changed: Callable[[], None]) -> None:
         self.directory = directory
         self.sent: list[Sent] = []
+        self._unstarted: list[JournalFeed | MaestroFeed | DriverThread | MaestroConductor] = []
         self._changed = changed
         self._read(study)
         if isinstance(directory, MaestroDirectory):
@@ -78,17 +79,24 @@ class StudySession:
             self.feed = JournalFeed(self.directory, study, self._changed)
 
     def start(self) -> None:
-        self.feed.start()
-        self.driving.start()
+        self._unstarted = [self.feed, self.driving]
+        self.start_missing()
+
+    def start_missing(self) -> None:
+        """Start what could not be started before, because no thread could be."""
+        self._unstarted = [part for part in self._unstarted if part.start() is False]
 
     def stop(self) -> None:
+        self._unstarted = []
         self.feed.stop()
 
     def restart(self, study: StudyFile) -> None:
         """Read everything again, because the plan has more rows. The driver is not affected."""
         self.feed.stop()
+        self._unstarted = [part for part in self._unstarted if part is not self.feed]
         self._read(study)
-        self.feed.start()
+        self._unstarted.append(self.feed)
+        self.start_missing()
 
     def apply_events(self) -> bool:
         """Apply new events of the journal; return whether there were any."""

@@ -14,6 +14,7 @@ from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, Jo
 from mtui.core.backends.cluster_limits import ClusterLimits
 from mtui.core.backends.slurm import Slurm
 from mtui.core.backends.slurm_text import SlurmView
+from tests.no_threads import NoThreads
 from tests.unit.backends.fake import Fake
 
 
@@ -132,6 +133,18 @@ def test_site_is_asked_of_slurms_programs(fake: Fake, patient: Slurm, monkeypatc
         30,
     )
     assert any("format=Name,MaxSubmitPU" in said for said in fake.said("sacctmgr"))
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_site_is_asked_one_after_another_where_threads_cannot_be_started(
+    fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads, threads: int
+) -> None:
+    monkeypatch.setattr(module, "_LIMITS_DEADLINE", 30)
+    fake.does("scontrol", "echo 'MaxArraySize            = 500'")
+    fake.does("sacctmgr", 'case "$*" in *qos*) echo "debug|5||";; *assoc*) echo "m1|30||debug";; esac')
+    no_threads.allow_only(threads)
+    site = patient.site()
+    assert (site.max_array, site.submit_limit("", "m1"), site.submit_limit("x", "m1")) == (500, 5, 30)
 
 
 @pytest.mark.parametrize("what", ["exit 1", "exec sleep 60", "kill -9 $$", ""], ids=["error", "hang", "killed", "gone"])

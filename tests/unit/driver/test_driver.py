@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from mtui.core.driver import Driver, io_errors
+from mtui.core.driver import Driver, Purpose, Supervisor, SupervisorListener, collect, io_errors
 from mtui.core.driver import loop as module
 from mtui.core.driver.crash_points import POINTS
+from mtui.core.driver.driver import HAND_OVER_FAILED
+from mtui.core.driver.location import CannotDrive, DriverLocation, StudyOver
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
 from mtui.core.errors import DriverError
@@ -20,7 +22,8 @@ from mtui.core.store import inbox
 from mtui.core.store.journal import read_events
 from mtui.core.store.lease import Lease
 from mtui.core.store.study_directory import StudyDirectory, create_directory
-from mtui.core.store.study_file import Settings, StudyFile, write_study_file
+from mtui.core.store.study_file import Settings, StudyFile, read_study_file, write_study_file
+from tests.no_threads import NoThreads
 from tests.plans import plan, step
 
 PARTS = (
@@ -124,6 +127,66 @@ def test_draining_driver_waits_for_the_local_steps_that_run_and_starts_no_other(
     assert outcomes == ["stopped"]
     assert study.journal()[-2:] == ["ended", "driver_stopped"]
     assert study.journal().count("submit_intended") == 1
+
+
+def test_driver_that_cannot_be_handed_over_without_a_thread_says_so_and_keeps_the_study(
+    tmp_path: Path, no_threads: NoThreads
+) -> None:
+    study = Study(tmp_path, step("a", local=True))
+    notes = list[str]()
+
+    def on_event(event: ev.Event) -> None:
+        if isinstance(event, ev.DriverStarted):
+            study.driver.detach()
+        if isinstance(event, ev.Anomaly):
+            notes.append(event.message)
+            no_threads.allow()
+
+    study.on_event = on_event
+    assert study.driver.run() == "finished"
+    assert notes == [f"{HAND_OVER_FAILED}: no thread can be started"]
+
+
+def test_study_runs_once_threads_can_be_started_again(tmp_path: Path, no_threads: NoThreads) -> None:
+    study = Study(tmp_path, step("a", local=True), step("b", "a", local=True))
+    failed = list[str]()
+
+    def on_event(event: ev.Event) -> None:
+        if isinstance(event, ev.IoErrorBegan):
+            failed.append(f"{event.what}: {event.message}")
+            no_threads.allow()
+
+    study.on_event = on_event
+    assert study.driver.run() == "finished"
+    assert failed[0] == "watch for reports: can't start new thread"
+    assert study.journal().count("submit_intended") == 2
+
+
+def test_part_without_memory_ends_this_driver_and_the_next_one_drives_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = Study(tmp_path, step("a", local=True), step("b", "a", local=True))
+    failures = iter([True, False])
+    told = list[str]()
+
+    def read(path: Path, real: Callable[[Path], Any] = collect.read_record) -> Any:
+        if next(failures, False):
+            raise MemoryError
+        return real(path)
+
+    monkeypatch.setattr(collect, "read_record", read)
+
+    class Listener(SupervisorListener):
+        def moved(self, location: DriverLocation, state: StudyState | None) -> None:  # noqa: ARG002
+            if isinstance(location, CannotDrive):
+                told.append(location.message)
+
+    outcome = Supervisor(study.directory, read_study_file(study.directory.study_file), Purpose.RUN, Listener()).run()
+
+    assert isinstance(outcome, StudyOver)
+    assert outcome.result == "finished"
+    assert told == ["there is not enough memory"]
+    assert (study.journal().count("driver_started"), study.journal().count("submit_intended")) == (2, 2)
 
 
 def test_lease_is_released_whatever_ends_the_driver(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

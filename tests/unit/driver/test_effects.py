@@ -11,6 +11,7 @@ import pytest
 from mtui.core.driver.effects import Effect, Effects
 from mtui.core.driver.worker_threads import WorkerThreads
 from mtui.core.engine import events as ev
+from tests.no_threads import NoThreads
 
 
 @contextmanager
@@ -104,3 +105,20 @@ def test_no_effect_syncs_nothing() -> None:
     trace = Trace()
     trace.effects.perform([])
     assert trace.steps == []
+
+
+def test_effect_for_which_no_thread_can_be_started_is_carried_out_later(no_threads: NoThreads) -> None:
+    trace = Trace()
+    with running_threads() as threads:
+        trace.effects.perform([trace.effect(1, threads), trace.effect(2, threads)])
+        assert threads.is_short
+        assert trace.steps == ["intent 1", "intent 2", "sync"]
+
+        no_threads.allow()
+        threads.start_missing()
+        for _ in range(2):
+            trace.posted.get(timeout=20)()
+
+        assert not threads.is_short
+    assert trace.effects.under_way == 0
+    assert sorted(trace.steps[3:]) == ["act 1", "act 2", "answer 1", "answer 2"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mtui.core.engine.causes import CauseCode
 from mtui.core.engine.commands import HOST_GONE, CommandRequest, apply_command
 from mtui.core.engine.status import Status
 from mtui.core.store.lease_owner import Owner, boot_id, pid_namespace
+from tests.no_threads import NoThreads
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.engine.script import intend, submitted
@@ -106,23 +106,19 @@ def test_step_is_lost_once_slurm_shows_the_end_of_the_job_in_which_its_driver_ra
 
 
 def test_thread_that_cannot_be_started_delays_the_question(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads
 ) -> None:
     monkeypatch.setattr(host_loss, "owners_job_has_ended", lambda _: True)
     steps = Steps(tmp_path, replace(STARTER, slurm_job="77"), "nid001")
     steps.begin()
-    with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", no_thread)
-        with pytest.raises(OSError, match="no thread"):
-            steps.part.step()
+    with pytest.raises(OSError, match="no thread"):
+        steps.part.step()
+    assert steps.part.due() is not None
+    no_threads.allow()
     clock.pass_time(1)
     steps.part.step()
     steps.context.run_posted()
     assert steps.code is CauseCode.DRIVER_JOB_ENDED
-
-
-def no_thread(_: threading.Thread) -> None:
-    raise RuntimeError("can't start new thread")
 
 
 def test_report_that_comes_after_the_loss_is_the_true_end(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mtui.core.driver.slurm_poller import PollSchedule, SlurmPoller
 from mtui.core.engine import events as ev
 from mtui.core.engine.status import Status
 from mtui.core.errors import WrongCluster
+from tests.no_threads import NoThreads
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.engine.script import intend, started
@@ -135,6 +136,25 @@ def test_silence_is_journalled_once(context: FakeContext, clock: Clock) -> None:
         context.run_posted()
         clock.pass_time(200)
     assert context.trace == ["slurm_silent"]
+
+
+def test_poll_for_which_no_thread_can_be_started_is_made_later(
+    context: FakeContext, clock: Clock, no_threads: NoThreads
+) -> None:
+    poller = poller_of(context)
+    poller.step()
+    (event,) = context.fake_log.events
+    assert isinstance(event, ev.SlurmSilent)
+    assert event.message == "no thread can be started for squeue: can't start new thread"
+    assert context.fake_slurm.polls == []
+
+    no_threads.allow()
+    clock.pass_time(15)
+    poller.step()
+    context.run_posted()
+
+    assert len(context.fake_slurm.polls) == 1
+    assert context.trace == ["slurm_silent", "slurm_answers"]
 
 
 def test_study_without_jobs_is_not_polled(tmp_path: Path, clock: Clock) -> None:

@@ -225,6 +225,22 @@ def test_job_that_starts_for_an_attempt_that_is_over_is_a_stray() -> None:
     assert watched.observer.take_orphans() == ["7"]
 
 
+def test_attempt_that_is_over_is_ended_in_the_open_one_of_the_allocations_of_a_job() -> None:
+    """A job has several after its leader was started again, and slurmctld may give an id again."""
+    watched = running("7")
+    for name in ("1-1", "1-2"):
+        watched.take(
+            [
+                ev.AllocationIntended(at=1.0, allocation=name, pool=("any",), gpus=0, nodes=1, seconds=60),
+                ev.AllocationQueued(at=1.0, allocation=name, job="90"),
+            ]
+        )
+    watched.take([ev.AllocationOver(at=1.0, allocation="1-1", status=Status.FAILED), ended(0, Status.LOST)])
+    watched.report("start", job="90")
+    assert watched.observer.take_orphans() == []
+    assert watched.observer.take_orphans_in_allocations() == {"1-2": ["0.1"]}
+
+
 def test_job_with_the_claim_is_no_stray() -> None:
     watched = running("7")
     watched.report("start", job="7")

@@ -185,6 +185,24 @@ def test_attempt_that_waits_to_be_started_again_can_be_cancelled(leading: Leadin
     assert list(leading.runs.running) == ["2.1"]
 
 
+def test_attempt_that_could_not_be_started_is_returned_once_it_no_longer_fits(leading: Leading) -> None:
+    leading.runs.deadline = leading.now + 100
+    leading.give("1.1", seconds=60)
+    leading.pass_time(0)
+    leading.runs.ended("1.1", 71, NOT_BEGUN, "no space")
+    leading.pass_time(2)
+    assert list(leading.runs.running) == ["1.1"]
+    leading.runs.ended("1.1", 71, NOT_BEGUN, "no space")
+    leading.pass_time(32.9)
+    leading.runs.ended("1.1", 71, NOT_BEGUN, "no space")
+    assert leading.records("lost") == []
+    leading.pass_time(0.2)
+    assert leading.records("lost") == ["1.1"]
+    assert not leading.runs.busy, "the allocation can end"
+    leading.pass_time(100)
+    assert list(leading.runs.running) == []
+
+
 def test_nothing_starts_that_would_outlast_the_allocation(leading: Leading) -> None:
     leading.runs.deadline = leading.now + 65
     leading.give("1.1", seconds=60)

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -74,6 +76,28 @@ def test_what_the_disk_does_not_take_is_written_later(tmp_path: Path, monkeypatc
     assert not records.stuck
     lines = (tmp_path / "records").read_text().splitlines()
     assert [json.loads(line)["kind"] for line in lines] == ["start", "exit"]
+
+
+def test_what_the_file_server_reports_as_lost_when_the_file_is_closed_is_written_again(tmp_path: Path) -> None:
+    """As on a network file system whose quota is exceeded."""
+    records = RecordWriter(tmp_path / "records")
+    records.add("exit", attempt="1.1")
+    records.write(1.0)
+    file: Any = records._file  # pyright: ignore[reportPrivateUsage]
+
+    def lose() -> None:
+        file.close()
+        (tmp_path / "records").write_text('{"v":1,"ki')
+        raise OSError(errno.EDQUOT, "quota exceeded")
+
+    records._file = SimpleNamespace(close=lose)  # type: ignore  # pyright: ignore[reportPrivateUsage]
+    records.write(2.0)
+    assert records.stuck
+    assert not records.through
+    records.write(3.0)
+    records.close()
+    assert records.through
+    assert (tmp_path / "records").read_text().splitlines()[1:] == ['{"v":1,"kind":"exit","attempt":"1.1"}']
 
 
 def test_program_is_written_once(tmp_path: Path) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from mtui.core.packing import transport
-from mtui.core.packing.worker_pool import _address  # pyright: ignore[reportPrivateUsage]
+from mtui.core.packing import transport, worker_pool
+from mtui.core.packing.timers import Timers
+from mtui.core.packing.worker_pool import WorkerPool, _address  # pyright: ignore[reportPrivateUsage]
+from tests.no_threads import NoThreads
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -40,6 +45,19 @@ def test_leader_listens_on_the_interface_towards_the_workers(
     assert _address({name: text for name, text in batch.items() if text}) == address
 
 
+def test_step_whose_workers_hang_is_ended_with_the_leader(names: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, ready = names.parent / "srun", names.parent / "ready"
+    step.write_text(f"#!/bin/sh\ntrap 'echo ended > {names}; exit' TERM\n: > {ready}\nwhile sleep 0.05; do :; done\n")
+    step.chmod(0o700)
+    monkeypatch.setattr(worker_pool, "_ENDED_WITHIN", 0.1)
+    with selectors.DefaultSelector() as selector:
+        pool = WorkerPool(selector, Timers(), {"PATH": os.environ["PATH"]})
+        pool.start(1)
+        wait_until(ready.exists, 20, "srun runs")
+        pool.dismiss()
+    wait_until(names.exists, 20, "srun was ended")
+
+
 def test_a_worker_tries_again_when_it_was_dropped() -> None:
     """As an old client among too many that are not authenticated."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -67,6 +85,28 @@ def test_a_worker_tries_again_when_it_was_dropped() -> None:
             calling.join(20)
         dropping.join(20)
     (worker,), (leader,) = found, admitted
+    transport.send(worker, {"node": "n1"})
+    assert transport.receive(leader) == {"node": "n1"}
+    for line in (worker, leader, door):
+        line.close()
+
+
+def test_worker_for_which_the_leader_can_start_no_thread_is_dropped_and_comes_again(no_threads: NoThreads) -> None:
+    no_threads.allow_only(1)
+    door = transport.Door(b"key", "127.0.0.1")
+    found: list[transport.Line] = []
+    calling = threading.Thread(target=lambda: found.append(transport.call("127.0.0.1", door.port, b"key")))
+    calling.start()
+
+    def dropped() -> bool:
+        assert door.answer() == []
+        return no_threads.refused > 0
+
+    wait_until(dropped, 20, "the leader has no thread for a worker")
+    no_threads.allow()
+    (leader,) = wait_until(door.answer, 20, "the worker is admitted")
+    calling.join(20)
+    (worker,) = found
     transport.send(worker, {"node": "n1"})
     assert transport.receive(leader) == {"node": "n1"}
     for line in (worker, leader, door):

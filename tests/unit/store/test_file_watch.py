@@ -12,6 +12,7 @@ import watchfiles
 
 from mtui.core.store import file_watch as module
 from mtui.core.store.file_watch import LOCAL_TYPES, FileWatch, file_system_type
+from tests.no_threads import NoThreads
 from tests.waiting import wait_until
 
 MOUNTS = r"""sysfs /sys sysfs rw 0 0
@@ -175,3 +176,37 @@ def test_watching_goes_on_after_the_folder_was_away_for_a_moment(woken: Woken, t
     woken.folders[0].rename(tmp_path / "away")
     (tmp_path / "away").rename(woken.folders[0])
     woken.drop_until_woken(woken.folders[0], "again")
+
+
+def test_watch_for_which_no_thread_can_be_started_can_be_started_later(tmp_path: Path, no_threads: NoThreads) -> None:
+    woken = Woken(tmp_path)
+    with pytest.raises(BlockingIOError, match="can't start new thread"):
+        woken.watch.start()
+    assert not woken.watch.is_started
+
+    no_threads.allow()
+    woken.watch.start()
+    try:
+        woken.drop_until_woken(woken.folders[0], "record")
+    finally:
+        woken.watch.stop()
+
+
+def test_kernels_watcher_is_not_called_without_room_for_its_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads
+) -> None:
+    """It would abort the process."""
+
+    def watch(*_: object, **__: object) -> None:
+        pytest.fail("it was called")
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    monkeypatch.setattr(module, "is_local", lambda _: True)
+    monkeypatch.setattr(module, "_LOOK_EVERY", 0.02)
+    woken = Woken(tmp_path)
+    no_threads.allow_only(1)
+    woken.watch.start()
+    try:
+        woken.drop_until_woken(woken.folders[1], "record")
+    finally:
+        woken.watch.stop()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
+from pathlib import Path
 
-from mtui.core.driver import SupervisorListener
+import pytest
+
+from mtui.core.driver import Purpose, Supervisor, SupervisorListener
 from mtui.core.driver.location import DrivenElsewhere, DrivenHere, DriverLocation
 from mtui.core.engine.state import StudyState
 from mtui.core.store.lease_owner import Owner
-from mtui.tui.cli.verbs.headless import _Printer
+from mtui.core.store.study_directory import create_directory
+from mtui.core.store.study_file import Settings, StudyFile
+from mtui.tui.cli.verbs.headless import _handling_signals, _Printer
+from tests.no_threads import NoThreads
 from tests.plans import plan, step
 
 OWNER = Owner(1, "login1", "", 7, "", 0.0)
@@ -45,3 +52,20 @@ def test_taking_over_is_printed_of_a_driver_that_was_watched() -> None:
 
 def test_driver_that_was_dead_before_is_not_mentioned() -> None:
     assert printed(DrivenHere(OWNER)) == []
+
+
+def test_successor_for_which_no_thread_can_be_started_is_noted_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    directory = create_directory(tmp_path / "out", "", [])
+    study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a", local=True)))
+    notes: list[str] = []
+    supervisor = Supervisor(directory, study, Purpose.RUN, SupervisorListener())
+    monkeypatch.setattr(supervisor, "note", notes.append)
+    printer = _Printer(SupervisorListener(), lambda _: None)
+    printer.location = DrivenHere()
+    with _handling_signals(directory, supervisor, printer):
+        signal.raise_signal(signal.SIGUSR2)
+    assert no_threads.refused == 1
+    assert notes == ["no successor can be put into the queue: can't start new thread"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mtui.tui.app.widgets.log_reader import LogReader
 from mtui.tui.views.file_tail import FileTail
+from tests.no_threads import NoThreads
 
 
 class Answers:
@@ -72,3 +73,19 @@ def test_without_a_file_there_is_no_path() -> None:
     reader = LogReader(Answers())
     reader.open(None)
     assert reader.path is None
+
+
+def test_read_for_which_no_thread_can_be_started_is_made_by_the_next_call(
+    tmp_path: Path, no_threads: NoThreads
+) -> None:
+    (tmp_path / "log").write_text("one\n")
+    answers = Answers()
+    reader = LogReader(answers)
+    reader.open(tmp_path / "log")
+    reader.start()
+    assert not reader.is_reading
+
+    no_threads.allow()
+    reader.start()
+
+    assert answers.wait()[0].lines == [b"one"]

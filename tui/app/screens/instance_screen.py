@@ -13,8 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState
 
 from ....core.engine.status import Status
+from ....core.errors import lacks_thread
 from ....core.file_reading import open_file
 from ....core.store.history import History, InstanceEvent
 from ...views.allocation_text import allocation_status_text, open_ones
@@ -107,6 +109,11 @@ class InstanceScreen(Screen[int | None]):
         """Read the history on a thread, because the journal may be long."""
         with self._reading:
             self.app.call_from_thread(self._show_history, history, history.read())
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Read the history later if no thread could be started for it."""
+        if event.state is WorkerState.ERROR and lacks_thread(event.worker.error):
+            self._shown = ""
 
     def _show_history(self, history: History, events: list[InstanceEvent]) -> None:
         if history is self._history and events != self._events:

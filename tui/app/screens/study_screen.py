@@ -124,6 +124,7 @@ class StudyScreen(Screen[None]):
 
     def _tick(self) -> None:
         """Update the lines around the panes."""
+        self.study.start_missing()
         self._lines.show(self._filter.group, selecting=self.grid.selecting, paused=self._paused)
         self._filter.reapply()
         if self.app.notice and not self.study.sent:
