@@ -10,9 +10,18 @@ import pytest
 
 from mtui.core.spec.study_spec import PackingOptions
 from mtui.core.store.study_file import Settings
-from tests.unit.driver.fake_context import Clock
+from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.driver.packed_study import Packed
 from tests.unit.driver.supervised import World
+
+
+@pytest.fixture(autouse=True)
+def end_threads() -> Iterator[None]:
+    """End the threads of the drivers' parts after each test."""
+    FakeContext.created.clear()
+    yield
+    for context in FakeContext.created:
+        context.end_threads()
 
 
 @pytest.fixture
@@ -29,7 +38,5 @@ def world(tmp_path: Path) -> World:
 
 
 @pytest.fixture
-def packed(tmp_path: Path) -> Iterator[Packed]:
-    packed = Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))
-    yield packed
-    packed.scheduler.close()  # else its threads keep the process of the tests
+def packed(tmp_path: Path) -> Packed:
+    return Packed(tmp_path, Settings(pack=PackingOptions(), submit_ahead=False))

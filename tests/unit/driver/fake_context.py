@@ -137,6 +137,8 @@ class FakeLease(Lease):
 class FakeContext(DriverContext):
     """The context of a driver of epoch 1. Of a study without scheduled steps it has no batch system."""
 
+    created: ClassVar[list[FakeContext]] = []  # by the present test
+
     def __init__(
         self,
         folder: Path,
@@ -158,6 +160,12 @@ class FakeContext(DriverContext):
         lease = FakeLease(directory.owner, Owner(1, "here", "", 1, "", 1.0), None)
         slurm = self.fake_slurm if made.uses_slurm else None
         super().__init__(directory, study, lease, self.fake_log, slurm, self.fake_local, self.calls)
+        FakeContext.created.append(self)
+
+    def end_threads(self) -> None:
+        """End the threads of all parts. They would keep the process of the tests."""
+        for threads in self._workers:
+            threads.shutdown()
 
     def run_posted(self, count: int = 1) -> None:
         """Make `count` calls that threads have posted, waiting for each."""
