@@ -16,7 +16,7 @@ from .part import DriverPart
 
 _TRY_AGAIN = 5.0  # seconds until a rejected scancel is repeated; doubled for each further rejection
 _TRY_AGAIN_MOST = 60.0
-_ORPHAN_TRIES = 6
+_ORPHAN_TRIES = 6  # that Slurm could answer
 _KILL_AFTER = 10.0  # seconds that a local step has between TERM and KILL
 
 
@@ -29,6 +29,7 @@ class Canceller(DriverPart):
         self._sending: dict[int, int] = {}  # instance -> attempt
         self._orphans: dict[JobIdentity, int] = {}  # jobs to cancel -> tries left
         self._orphans_due = 0.0
+        self._orphans_again_after = _TRY_AGAIN
         self._closed_until = 0.0
         self._try_again_after = _TRY_AGAIN
         self._rejection = ""  # the last message, until a request is accepted
@@ -70,7 +71,7 @@ class Canceller(DriverPart):
         orphans = dict.fromkeys(jobs, _ORPHAN_TRIES)
         if orphans and self._context.slurm:
             self._orphans.update(orphans)
-            self._orphans_due = 0.0
+            self._orphans_due, self._orphans_again_after = 0.0, _TRY_AGAIN
 
     def _may_cancel_orphans(self) -> bool:
         """Whether orphan jobs can be cancelled: not before their dependents are withdrawn.
@@ -82,7 +83,8 @@ class Canceller(DriverPart):
     def _send_orphans(self) -> None:
         assert self._context.slurm is not None
         slurm, jobs, context = self._context.slurm, list(self._orphans), self._context
-        left = {job: tries - 1 for job, tries in self._orphans.items() if tries > 1}
+        counted = not context.state.slurm_silent_since
+        left = {job: tries - counted for job, tries in self._orphans.items() if tries > counted}
         self._orphans = {}
 
         def send() -> None:
@@ -93,7 +95,8 @@ class Canceller(DriverPart):
 
     def _try_again(self, left: dict[JobIdentity, int]) -> None:
         self._orphans = {**left, **self._orphans}
-        self._orphans_due = time.monotonic() + _TRY_AGAIN
+        self._orphans_due = time.monotonic() + self._orphans_again_after
+        self._orphans_again_after = min(2 * self._orphans_again_after, _TRY_AGAIN_MOST)
 
     def _open(self) -> list[int]:
         """Return instances with an unsent request; allocations/packed_cancel.py cancels those in allocations."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtui.core.driver.cancel import Canceller
+from mtui.core.engine import events as ev
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
 from tests.unit.engine.script import cancel, started, unbound
@@ -16,14 +17,35 @@ def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, cl
     part = Canceller(context)
     part.cancel_orphans(map(context.job_of_study, ["7", "8"]))
     part.step()
-    for _ in range(2):
+    for pause in (5, 10):
         context.run_posted()
-        assert part.due() == clock.now + 5
-        clock.pass_time(5)
+        assert part.due() == clock.now + pause
+        clock.pass_time(pause)
         part.step()
     part.close()
     assert context.fake_slurm.cancelled == [["7", "8"]] * 3
     assert (context.is_idle, part.due()) == (True, None)
+
+
+def test_orphan_job_is_not_forgotten_while_slurm_is_silent(tmp_path: Path, clock: Clock) -> None:
+    context = FakeContext(tmp_path, step("a"))
+    context.emit(ev.SlurmSilent(at=1.0, message="m"))
+    context.fake_slurm.refusals = ["slurm is away"] * 40
+    part = Canceller(context)
+    part.cancel_orphans([context.job_of_study("7")])
+    for _ in range(20):
+        part.step()
+        context.run_posted()
+        clock.pass_time(60)
+    assert len(context.fake_slurm.cancelled) == 20
+
+    context.emit(ev.SlurmAnswers(at=2.0))
+    for _ in range(6):  # it answers, and does not know the job
+        part.step()
+        context.run_posted()
+        clock.pass_time(60)
+    part.close()
+    assert (len(context.fake_slurm.cancelled), part.due()) == (26, None)
 
 
 def test_orphan_job_is_cancelled_once_nothing_can_begin_by_its_end(tmp_path: Path) -> None:
