@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .backend import JobIdentity
@@ -37,16 +37,15 @@ class NoAccounting(Exception):
     """sacct failed; the message says why."""
 
 
-def ask_usage(jobs: Collection[JobIdentity]) -> dict[str, Usage]:
-    """Query the usage of jobs and array tasks, by id; unknown ones are left out.
+def ask_usage(jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
+    """Query the usage of jobs and array tasks; unknown ones are left out.
 
     Raises NoAccounting.
     """
-    names = dict(jobs)
-    arrays = sorted({job.partition("_")[0] for job in names}, key=lambda job: (len(job), job))
-    found: dict[str, Usage] = {}
+    arrays = sorted({job.partition("_")[0] for job, _ in jobs}, key=lambda job: (len(job), job))
+    found: dict[JobIdentity, Usage] = {}
     for first in range(0, len(arrays), _IDS_PER_CALL):
-        found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL]), names))
+        found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL]), jobs))
     return found
 
 
@@ -71,13 +70,16 @@ def _sacct(jobs: Sequence[str]) -> str:
     return done.stdout.decode("utf-8", "replace")
 
 
-def parse_usage(text: str, names: Mapping[str, str]) -> dict[str, Usage]:
+def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
     """Parse sacct output in `_FORMAT`: one line for each job, and after it one for each of its steps with the memory.
 
-    `names` has what the name of each job begins with: other jobs with its id are left out.
+    Other jobs with the id of one of `jobs` are left out.
     """
-    found: dict[str, Usage] = {}
-    is_ours = False
+    by_id: dict[str, list[JobIdentity]] = {}
+    for wanted in jobs:
+        by_id.setdefault(wanted.job, []).append(wanted)
+    found: dict[JobIdentity, Usage] = {}
+    shown_jobs: list[JobIdentity] = []  # whose lines these are
     for line in text.splitlines():
         parts = line.split("|", _COLUMNS - 1)
         if len(parts) != _COLUMNS:
@@ -85,23 +87,20 @@ def parse_usage(text: str, names: Mapping[str, str]) -> dict[str, Usage]:
         job, elapsed, limit, cpus, nodes, cpu, memory, asked, shown = (part.strip() for part in parts)
         name, dot, _ = job.partition(".")
         if not dot:
-            is_ours = name in names and shown.startswith(names[name])
-        if not is_ours:
-            continue
-        if not dot:
-            have = found.get(name, Usage())
-            found[name] = replace(
-                have,
-                elapsed=_whole(elapsed),
-                limit=60 * _whole(limit),
-                cpus=_whole(cpus),
-                nodes=_whole(nodes),
-                cpu_seconds=_seconds(cpu),
-                asked_memory=_asked(asked, _whole(cpus), _whole(nodes)),
-            )
-        used = _size(memory)
-        if used > found.get(name, Usage()).memory:
-            found[name] = replace(found.get(name, Usage()), memory=used)
+            shown_jobs = [wanted for wanted in by_id.get(name, ()) if shown.startswith(wanted.name)]
+        for wanted in shown_jobs:
+            usage = found.get(wanted, Usage())
+            if not dot:
+                usage = replace(
+                    usage,
+                    elapsed=_whole(elapsed),
+                    limit=60 * _whole(limit),
+                    cpus=_whole(cpus),
+                    nodes=_whole(nodes),
+                    cpu_seconds=_seconds(cpu),
+                    asked_memory=_asked(asked, _whole(cpus), _whole(nodes)),
+                )
+            found[wanted] = replace(usage, memory=max(usage.memory, _size(memory)))
     return found
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from mtui.core.backends.slurm_text import identity_of
 from mtui.core.backends.usage import Usage
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
@@ -208,7 +209,7 @@ def test_report(folder: Path) -> None:
     apply(state, intend("s", (0, 1)), submitted("s"), started(0), ended(0))
     attempt = state.attempts[0][0]
     attempt.submitted_at, attempt.started_at, attempt.ended_at = 1.0, 2.0, 3.0
-    usage = {attempt.job: Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
+    usage = {identity_of("id", attempt): Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
     report = report_as_json(report_of(study, state, "/out", 9.0, lambda _: ("", []), usage))
     check("mtui report", told(folder, "report", "out"), told(folder, "report", "fine"), {"version": 1, **report})
 

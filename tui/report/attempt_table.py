@@ -7,11 +7,14 @@ import io
 import time
 from collections.abc import Iterator, Mapping
 
+from ...core.backends.backend import JobIdentity
+from ...core.backends.slurm_text import identity_of
 from ...core.backends.usage import Usage
 from ...core.engine.attempt import Attempt
 from ...core.engine.cause_text import cause_text
 from ...core.engine.state import StudyState
 from ...core.plan.resource_changes import in_words
+from ...core.store.study_file import StudyFile
 
 _HEADS = (
     "instance", "step", "attempt", "status", "exit_code", "cause", "job", "node", "allocation", "queued_at",
@@ -20,18 +23,20 @@ _HEADS = (
 )  # fmt: skip
 
 
-def table_of_attempts(state: StudyState, usage: Mapping[str, Usage]) -> str:
+def table_of_attempts(study: StudyFile, state: StudyState, usage: Mapping[JobIdentity, Usage]) -> str:
     """Return a line per attempt, and one per instance without any; parameters are columns at the end."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     keys = state.plan.parameters.keys
     writer.writerow([*_HEADS, *(f"param:{key}" for key in keys)])
-    for row in _rows(state, usage, keys):
+    for row in _rows(study, state, usage, keys):
         writer.writerow([_one_line(cell) for cell in row])
     return out.getvalue()
 
 
-def _rows(state: StudyState, usage: Mapping[str, Usage], keys: tuple[str, ...]) -> Iterator[list[object]]:
+def _rows(
+    study: StudyFile, state: StudyState, usage: Mapping[JobIdentity, Usage], keys: tuple[str, ...]
+) -> Iterator[list[object]]:
     for instance in state.plan.instances:
         params = state.plan.params(instance)
         ends: list[object] = [instance.workspace, *(params.get(key, "") for key in keys)]
@@ -41,7 +46,8 @@ def _rows(state: StudyState, usage: Mapping[str, Usage], keys: tuple[str, ...]) 
             last = attempt is None or attempt is attempts[-1]
             status = state.status[instance.index].value if last else _ended(attempt)
             cause = cause_text(state.cause(instance.index) if last else attempt.cause if attempt else None)
-            yield [instance.name, step, *_attempt(attempt, status, cause, usage), *ends]
+            used = usage.get(identity_of(study.study_id, attempt)) if attempt and attempt.backend == "slurm" else None
+            yield [instance.name, step, *_attempt(attempt, status, cause, used or Usage()), *ends]
 
 
 def _ended(attempt: Attempt | None) -> str:
@@ -50,10 +56,9 @@ def _ended(attempt: Attempt | None) -> str:
     return attempt.outcome.value
 
 
-def _attempt(attempt: Attempt | None, status: str, cause: str, usage: Mapping[str, Usage]) -> list[object]:
+def _attempt(attempt: Attempt | None, status: str, cause: str, used: Usage) -> list[object]:
     if attempt is None:
         return ["", status, "", cause, *[""] * 15]
-    used = usage.get(attempt.job, Usage()) if attempt.backend == "slurm" else Usage()
     queued = attempt.queued_at if attempt.backend != "local" else 0.0
     waited = attempt.started_at - queued if attempt.started_at and queued else None
     ran = attempt.ended_at - attempt.started_at if attempt.ended_at and attempt.started_at else None

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from ...core.backends.backend import JobIdentity
+from ...core.backends.slurm_text import identity_of
 from ...core.backends.usage import Usage
 from ...core.engine.attempt import Attempt
 from ...core.engine.cause_text import cause_text
@@ -121,13 +123,13 @@ def report_of(
     directory: str,
     now: float,
     tail: Tail,
-    usage: Mapping[str, Usage],
+    usage: Mapping[JobIdentity, Usage],
     no_usage: str = "",
 ) -> Report:
-    """Collect the report of a study at `now`. `usage` is by job ID; `no_usage` says why there is none."""
+    """Collect the report of a study at `now`. `no_usage` says why there is none."""
     failures, more = _failures(state, tail)
     bars = _bars(state, now)
-    needs = _needs(state, usage)
+    needs = _needs(study, state, usage)
     if not needs and not no_usage:
         no_usage = "no job of it has ended yet" if study.plan.uses_slurm else "it used no Slurm"
     return Report(
@@ -237,10 +239,11 @@ def _chosen(bars: list[Bar]) -> list[Bar]:
 # --- used and requested resources
 
 
-def _needs(state: StudyState, usage: Mapping[str, Usage]) -> list[Need]:
+def _needs(study: StudyFile, state: StudyState, usage: Mapping[JobIdentity, Usage]) -> list[Need]:
     found: list[Need] = []
     for step in state.plan.steps:
-        used = [usage[attempt.job] for attempt in _jobs_of(state, step.instances) if attempt.job in usage]
+        jobs = [identity_of(study.study_id, attempt) for attempt in _jobs_of(state, step.instances)]
+        used = [usage[job] for job in jobs if job in usage]
         if used:
             found.append(_need(step.name, used))
     return found

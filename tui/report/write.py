@@ -86,22 +86,20 @@ class _Usages:
     """Accounting data of ended jobs; a job is not queried again once accounting has its data."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Usage] = {}
-        self._asked: set[JobIdentity] = set()
+        self.known: dict[JobIdentity, Usage] = {}
         self.problem = ""
 
-    def of(self, study: StudyFile, state: StudyState) -> dict[str, Usage]:
+    def of(self, study: StudyFile, state: StudyState) -> dict[JobIdentity, Usage]:
         jobs = {
             identity_of(study.study_id, attempt)
             for attempts in state.attempts.values()
             for attempt in attempts
             if attempt.backend == "slurm" and attempt.job and attempt.ended_at
         }
-        new = jobs - self._asked
+        new = jobs - self.known.keys()
         if new:
             try:
                 self.known.update(ask_usage(new))
-                self._asked |= {job for job in new if job.job in self.known}
                 self.problem = ""
             except NoAccounting as error:
                 self.problem = str(error)
@@ -112,7 +110,7 @@ def _text(
     directory: StudyDirectory, study: StudyFile, state: StudyState, usages: _Usages, form: str, *, watch: bool
 ) -> str:
     if form == "csv":
-        return table_of_attempts(state, usages.of(study, state))
+        return table_of_attempts(study, state, usages.of(study, state))
     report = _report(directory, study, state, usages)
     if form == "md":
         return markdown(report)

@@ -55,7 +55,7 @@ def shown(root: Path) -> list[str]:
     report = report_of(study, state, "/out", 1_700_001_000.0, lambda index: (f"/out/{index}.err", []), {})
     found += ["# report", *(f"{failure.status}: {failure.cause} ({failure.count})" for failure in report.failures)]
     found += [example.cause for failure in report.failures for example in failure.examples]
-    found += [row["cause"] for row in csv.DictReader(io.StringIO(table_of_attempts(state, {})))]
+    found += [row["cause"] for row in csv.DictReader(io.StringIO(table_of_attempts(study, state, {})))]
     return [line.replace(str(root), "ROOT") for line in found]
 
 

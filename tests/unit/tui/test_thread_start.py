@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver.location import CannotDrive, StudyOver
-from mtui.core.errors import lacks_thread
+from mtui.core.errors import DriverError, lacks_thread
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.app import terminal
+from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.run import run_app
 from mtui.tui.app.terminal import Guard
 from mtui.tui.cli import main as command_line
 from mtui.tui.views.study_session import StudySession
@@ -109,3 +111,16 @@ def test_another_runtime_error_is_no_lack_of_threads() -> None:
     assert lacks_thread(RuntimeError("can't start new thread"))
     assert not lacks_thread(RuntimeError("a bug"))
     assert not lacks_thread(None)
+    follows = RuntimeError("cannot join thread before it is started")
+    follows.__context__ = RuntimeError("can't start new thread")
+    assert lacks_thread(follows)
+
+
+def test_app_does_not_touch_the_terminal_without_room_for_its_threads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_threads: NoThreads
+) -> None:
+    del no_threads
+    monkeypatch.setattr(MtuiApp, "run", lambda _: pytest.fail("it was run"))
+    with pytest.raises(DriverError, match="no thread can be started"):
+        run_app()
+    assert capsys.readouterr().out == ""

@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mtui.core.backends.backend import JobIdentity
+from mtui.core.backends.slurm_text import job_tag
 from mtui.core.backends.usage import Usage
 from mtui.core.engine import events as ev
 from mtui.core.engine.causes import text_cause
@@ -50,10 +52,18 @@ def run(state: StudyState, index: int, number: int, status: Status) -> None:
     state.apply(end)
 
 
-def made(state: StudyState, usage: dict[str, Usage] | None = None, **more: str) -> Report:
-    study = StudyFile("id", BEGAN, "study.yaml", Settings(), state.plan)
+THIRD = JobIdentity("102", job_tag("id", "s2.1"))  # the job of the third instance
+
+
+def study_of(state: StudyState) -> StudyFile:
+    return StudyFile("id", BEGAN, "study.yaml", Settings(), state.plan)
+
+
+def made(state: StudyState, usage: dict[JobIdentity, Usage] | None = None, **more: str) -> Report:
     tail = more.get("tail", "the last line")
-    return report_of(study, state, "/out", BEGAN + 200, lambda index: (f"/out/{index}.err", [tail]), usage or {})
+    return report_of(
+        study_of(state), state, "/out", BEGAN + 200, lambda index: (f"/out/{index}.err", [tail]), usage or {}
+    )
 
 
 class Checked(HTMLParser):
@@ -135,7 +145,8 @@ def test_nothing_that_a_study_says_is_taken_for_more_than_text(make: Callable[[R
 
 def test_table_has_every_attempt_and_every_instance() -> None:
     state = state_of(name=HOSTILE)
-    rows = list(csv.DictReader(io.StringIO(table_of_attempts(state, {"102": Usage(5, 60, 4, 1, 18.0, 100, 200)}))))
+    usage = {THIRD: Usage(5, 60, 4, 1, 18.0, 100, 200)}
+    rows = list(csv.DictReader(io.StringIO(table_of_attempts(study_of(state), state, usage))))
     assert [(row["attempt"], row["status"], row["param:X"]) for row in rows] == [
         ("1", "failed", "0"),
         ("2", "failed", "0"),
@@ -160,7 +171,7 @@ def test_large_study_gives_a_page_of_bounded_size() -> None:
     text = html_page(report)
     assert len(text) < 300_000
     assert "400 of 5,000 attempts" in text
-    assert table_of_attempts(state, {}).count("\n") == 5001
+    assert table_of_attempts(study_of(state), state, {}).count("\n") == 5001
 
 
 def test_study_in_which_nothing_has_begun() -> None:
@@ -188,7 +199,7 @@ HOUR = 3600
     ],
 )
 def test_what_could_be_asked_otherwise(usage: Usage, words: str) -> None:
-    (need,) = made(state_of(), {"102": usage}).needs
+    (need,) = made(state_of(), {THIRD: usage}).needs
     assert (need.step, need.jobs, need.words) == ("sim", 1, words)
 
 
