@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +220,22 @@ def test_checkpoint_that_could_not_be_written_is_reported_until_it_is(
     study.on_event = on_event
     assert study.driver.run() == "finished"
     assert told == ["io_error_began", "io_error_ended"]
+
+
+def test_driver_that_is_stopped_before_it_can_decide_says_what_it_cannot_do(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/a/list")
+
+    def stop(event: ev.Event) -> None:
+        if isinstance(event, ev.IoErrorBegan):
+            study.driver.stop("the test")
+
+    monkeypatch.setattr(module, "recover_study", fail)
+    study.on_event = stop
+    with pytest.raises(DriverError, match="cannot read what happened before: /a/list: Input/output error"):
+        study.driver.run()
 
 
 def test_crash_points_are_listed_once() -> None:
