@@ -10,6 +10,7 @@ import pytest
 
 from mtui.core.driver.location import CannotDrive, StudyOver
 from mtui.core.errors import DriverError, lacks_thread
+from mtui.core.maestro import MaestroDirectory
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.app import terminal
@@ -49,6 +50,19 @@ def test_study_is_read_and_driven_once_threads_can_be_started(session: StudySess
     assert (session.state.result, session.feed.problem, no_threads.refused) == ("finished", "", started)
     session.driving.let_go("the test is over")
     assert session.driving.join(30)
+    session.stop()
+
+
+def test_study_of_maestro_is_read_once_threads_can_be_started(tmp_path: Path, no_threads: NoThreads) -> None:
+    study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a")))
+    session = StudySession(MaestroDirectory(tmp_path), study, lambda: None)
+    session.start()
+    assert session.feed.problem.startswith("no thread can be started")
+
+    no_threads.allow()
+    session.start_missing()
+
+    wait_until(lambda: "No such file" in session.feed.problem, 20, "it looks for status.csv")
     session.stop()
 
 
