@@ -76,8 +76,8 @@ class Claims:
     def revoke(self, attempt: str) -> bool:
         """Take the claim for the driver. Return False if a job has it. Raises OSError if it cannot be written or read.
 
-        The claim is a link to a file that has the owner in it, on the disk: neither a driver that dies meanwhile nor a
-        power cut leaves a claim without owner. `sync` makes the name safe as well.
+        The claim is a link to a file with the owner in it, which is on the disk: neither the death of a driver nor a
+        power cut leaves a claim without owner. `sync` also syncs the name.
         """
         try:
             self._link(attempt)
@@ -98,7 +98,7 @@ class Claims:
             if error.errno not in (errno.ENOENT, errno.EMLINK):
                 raise
             write_durably(linked, f"{REVOKED}\n".encode("ascii"))
-            linked.chmod(0o400)  # a job that takes a claim for its own must not write into all of them
+            linked.chmod(0o400)  # a job that takes a claim must not write into all of them
             os.link(linked, self.folder / attempt)
 
     def is_revoked(self, attempt: str) -> bool:

@@ -88,7 +88,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def _write(path: Path, data: bytes, *, sync: bool) -> None:
-    """Write a file of a writer's own. What is left there by an earlier one is removed, be it a file or not."""
+    """Write a temporary file. Anything that an earlier writer left there is removed, also if it is no file."""
     path.unlink(missing_ok=True)
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:

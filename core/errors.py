@@ -101,8 +101,12 @@ def may_pass(error: OSError) -> bool:
 
 
 def lacks_thread(error: BaseException | None) -> bool:
-    """Return whether an error is that no thread can be started: Python has no type for it."""
-    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    """Return whether an error is, or follows from, that no thread can be started: Python has no type for it."""
+    while error is not None:
+        if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+            return True
+        error = error.__context__
+    return False
 
 
 def error_text(error: OSError, path: object = "") -> str:

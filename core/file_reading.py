@@ -45,7 +45,7 @@ def open_to_append(path: Path | str, mode: int = 0o666) -> BinaryIO:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(path, flags, mode)
     except OSError as error:
-        if error.errno == errno.ENXIO:  # a FIFO that nobody reads
+        if error.errno == errno.ENXIO:  # a FIFO without a reader
             raise UnusableFile(errno.EINVAL, "not a regular file", str(path)) from None
         raise
     try:

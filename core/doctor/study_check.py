@@ -49,7 +49,7 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class StudyCheck:
-    """The findings about a study's directory, and the repairs in the order of their execution."""
+    """The findings about a study's directory, and the repairs, in the order in which to run them."""
 
     group: FindingGroup
     repairs: Sequence[Repair]

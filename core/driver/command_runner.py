@@ -31,7 +31,7 @@ class CommandRunner(DriverPart):
         return 0.0 if self.is_behind else None
 
     def step(self) -> None:
-        """Carry out the pending commands in the order of sending; very many in several turns."""
+        """Carry out the pending commands, oldest first; very many in several turns."""
         context, started = self._context, time.monotonic()
         self.is_behind = False
         for path in inbox.pending_commands(context.directory.inbox):

@@ -101,9 +101,9 @@ class EventLog:
             self.emit(event)
 
     def when_durable(self, call: Callable[[], None]) -> None:
-        """Make a call once all events so far are on the disk: at once, or while the journal cannot be written, later.
+        """Make a call once all events so far are on the disk: at once, or later if the journal cannot be written now.
 
-        Calls are made in their order. If this driver ends before, they are not made.
+        Calls are made in the order of the requests. If this driver ends before, they are not made.
         """
         if not self._waiting and self._may_act() and self.sync():
             call()

@@ -24,7 +24,7 @@ from .crash_points import crash_point
 _log = get_logger(__name__)
 
 _END_WAIT = 60.0  # seconds that a driver waits for the last command, which may end with the driver's Slurm job
-_RENEW_EVERY = 5.0  # seconds between two checks of the lease meanwhile
+_RENEW_EVERY = 5.0  # seconds between two checks of the lease while it waits
 
 
 class HookRunner:

@@ -1,6 +1,6 @@
 """Ends local steps whose host is gone: it was rebooted, or the Slurm job in which they ran has ended.
 
-Nothing else reports their ends. Where it cannot be known, the user decides: `mtui cancel DIR INSTANCE --host-gone`.
+Nothing else reports their ends. If that cannot be known, the user decides: `mtui cancel DIR INSTANCE --host-gone`.
 """
 
 from __future__ import annotations

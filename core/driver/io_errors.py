@@ -1,7 +1,7 @@
 """What a driver cannot read or write at present, and when it tries again.
 
 The one place for delays after errors of the file system, of processes and threads: a part that meets such an error
-reports it here, everything else goes on. Each failure is recorded once, when it begins, and once when it is over.
+reports it here, everything else continues. Each failure is recorded once, when it begins, and once when it is over.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def no_thread() -> OSError:
 
 @dataclass(slots=True)
 class Backoff:
-    """The delays between the tries of one thing, in seconds: each is twice as long as the one before, up to `most`."""
+    """The delays between the tries of one operation, in seconds: each is twice the previous one, up to `most`."""
 
     first: float = 0.0  # FIRST_DELAY if 0
     most: float = LONGEST_DELAY

@@ -78,7 +78,7 @@ class LeaseKeeper(DriverPart):
                 return
             is_deleted = self._folder is not None and os.fstat(self._folder).st_nlink == 0
             is_elsewhere = exists(self._root.parent) and self._lease.age > SILENT_AFTER
-        except OSError:  # its file system is away
+        except OSError:  # its file system is unavailable
             return
         if is_deleted or is_elsewhere:
             self._log.drop()

@@ -37,7 +37,7 @@ _IGNORED = (
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
 _SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
-# The parent of each script, which hands on its exit code: a script that kills its parent ends itself alone, and not the
+# The parent of each script, which passes its exit code on: a script that kills its parent ends alone, and not the
 # worker with all others. bash would print "Killed" into the user's log.
 _SUPERVISOR = (
     *("/bin/sh", "-c"),

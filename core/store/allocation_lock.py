@@ -88,7 +88,7 @@ def _open(job: str) -> int | None:
 
 
 def _holder(file: int) -> str:
-    """Return the study in a lock's file; a word of its own if it could not be written or read."""
+    """Return the study in a lock's file; "another study" if it could not be written or read."""
     with suppress(OSError):
         return os.fsdecode(os.pread(file, 4096, 0)) or _UNNAMED
     return _UNNAMED

@@ -40,6 +40,7 @@ class Journal:
         """Create the segment, now or at the first `sync` that can. Raises StudyDirectoryError if none can."""
         self.path = segment(folder, epoch)
         self._file: int | None = None
+        self._is_tried = False  # to create it
         self._is_created = False
         self._is_named = False  # its name is on the disk
         self._pending = bytearray()  # not known to be on the disk
@@ -112,8 +113,7 @@ class Journal:
 
     def _opened(self) -> int:
         if self._file is None:
-            create = 0 if self._is_created else os.O_CREAT | os.O_EXCL
-            self._file = file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | create, 0o666)
+            self._file = file = self._open_or_create()
             self._is_created = True
             if os.fstat(file).st_size < self._synced:
                 self._close()  # or the next call would write behind a hole
@@ -125,6 +125,18 @@ class Journal:
             sync_directory(self.path.parent)
             self._is_named = True
         return self._file
+
+    def _open_or_create(self) -> int:
+        flags = os.O_RDWR | os.O_CLOEXEC
+        was_tried, self._is_tried = self._is_tried, True
+        if not self._is_created:
+            try:
+                return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            except FileExistsError:
+                # A file server may have created it though its answer was lost: empty, and nobody else has our epoch.
+                if not was_tried or self.path.stat().st_size > 0:
+                    raise
+        return os.open(self.path, flags)
 
     def _begin_again(self, error: OSError) -> OSError:
         """Close the file, so that the next try opens it again (ESTALE) and writes all that may be lost."""

@@ -179,7 +179,7 @@ class Lease:
         """
         pause = threading.Event()
         while True:
-            epoch = next_epoch(folder)  # before the owner is read: one that is taken meanwhile is not passed over
+            epoch = next_epoch(folder)  # before the owner is read: an epoch that is taken meanwhile is noticed
             before = read_current_owner(folder)
             if before and before != gone:
                 liveness = Liveness(folder, before, silent_after=silent_after, job_ended=job_ended)
@@ -217,7 +217,7 @@ class Lease:
             lease.beat(time.monotonic())
         except OSError as error:
             if read_owner(folder, epoch) == owner:
-                lease.release()  # this process may live on without driving
+                lease.release()  # this process may live without driving
             raise StorageError(f"cannot take the lease in {folder}: {error.strerror}", TRY_DOCTOR) from None
         return lease
 

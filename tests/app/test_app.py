@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from mtui.tui.app.screens.studies_screen import StudiesScreen
 from mtui.tui.app.screens.study_screen import StudyScreen
 from tests import mtui
 from tests.app.app_helpers import Desk, rows_of, visit
+from tests.no_threads import NoThreads
 from tests.unit.engine import script
 from tests.unit.tui.directories import append, write_slurm_study
 from tests.waiting import wait_until
@@ -210,6 +213,23 @@ def test_a_study_that_is_damaged_does_not_open_and_says_why(study: Path) -> None
 
 
 WAITS = "- {{name: a, description: d, run: {{cmd: 'while [ ! -e {go} ]; do sleep 0.05; done'}}}}"
+
+
+def test_who_cannot_leave_for_want_of_a_thread_is_told_and_leaves_later(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def user(desk: Desk) -> None:
+        await desk.until(lambda: desk.study.is_read, "the journal is read")
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+        no_threads = NoThreads(monkeypatch)
+        await desk.press("q")
+        await desk.see("No thread can be started now")
+        assert not desk.app._exit
+        no_threads.allow()
+        await desk.press("q")
+        await desk.until(lambda: desk.app._exit, "the app leaves")
+
+    visit(study, user)
 
 
 def test_the_study_goes_on_when_somebody_leaves(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A Slurm that errs as it is told: sbatch, squeue, sacct, scancel and scontrol over a folder, jobs run for real.
+"""A Slurm that fails on request: sbatch, squeue, sacct, scancel and scontrol over a folder, jobs run for real.
 
 As a module it is what a test moves (`FakeSlurm`); as a script it is each of those programs. A job is a folder of
 one small file per fact, so every program and the test see the same without a lock.

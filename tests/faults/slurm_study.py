@@ -46,7 +46,7 @@ class Study:
             (self.folder / f"go.{name}").touch()
 
     def ran(self) -> Counter[str]:
-        """How often each payload began, by its own account."""
+        """How often each payload began, by the trace."""
         trace = self.folder / "trace"
         return Counter(trace.read_text().split()) if trace.exists() else Counter()
 
@@ -54,7 +54,7 @@ class Study:
         wait_until(lambda: set(names) <= set(self.ran()), 30, f"the payloads of {names} run: {self.slurm.jobs()}")
 
     def until_asked(self, driver: mtui.Driver) -> None:
-        """Wait until the driver has asked Slurm once more and taken the answer in, or has ended."""
+        """Wait until the driver has polled Slurm again and applied the answer, or has ended."""
         before = self.slurm.calls("squeue")
 
         def asked() -> bool:

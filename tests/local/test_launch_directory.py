@@ -119,7 +119,7 @@ def test_folders_of_pythonpath_are_searched_last_unless_they_are_the_current_one
 
 
 def test_the_same_mtui_is_started_where_it_is_not_installed(tmp_path: Path) -> None:
-    """As with PYTHONPATH: here the package is found through the path of the script alone."""
+    """As with PYTHONPATH: here the package is found only through the path of the script."""
     package = Path(mtui.__path__[0])
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "mtui").symlink_to(package)

@@ -1,8 +1,8 @@
 """A file system in an image on a loop device, whose power can be cut.
 
 At a cut the file system is shut down as xfstests does it (`EXT4_IOC_SHUTDOWN`, `XFS_IOC_GOINGDOWN`, without flushing
-its log): from that instant nothing more reaches the device, whatever is still in memory. The image is copied then, so
-that the copy is of one instant, and mounted; the file system recovers by its journal, as after a real cut.
+its log): from that instant nothing more reaches the device, and what is still in memory is lost. Then the image is
+copied, so that the copy is of one instant, and mounted; the file system recovers by its journal, as after a real cut.
 """
 
 from __future__ import annotations

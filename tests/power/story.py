@@ -1,7 +1,7 @@
 """One study on a machine whose power is cut several times, and what must hold after any cut.
 
-- Each take-over after a cut succeeds, unless the study had not been created completely; then it says so, and nothing
-  of it had run.
+- Each take-over after a cut succeeds, unless the study had not been created completely; then it reports that, and
+  nothing of it had run.
 - A step that the journal on the disk shows as finished never runs again. One whose end was lost may run again, since
   what it wrote may be lost with it; but only once in each life of the machine: a driver starts each attempt once.
 - In the end every instance is finished, and what is finished did run to its end: no incomplete script counts.
@@ -60,7 +60,7 @@ class Tally:
 
     cuts: int = 0
     moments: Counter[str] = field(default_factory=Counter[str])
-    not_created: int = 0  # cuts during the creation, after which mtui says so
+    not_created: int = 0  # cuts during the creation, which mtui then reports
     finished_before: int = 0  # cuts after the end of the study
     torn: int = 0  # files in .mtui and scripts that a cut left empty
     lost_ends: int = 0  # runs whose end was lost in a cut
@@ -135,7 +135,7 @@ class Story:
         def has_taken_over() -> bool:
             return driver.poll() is not None or bool(_names(owner) - before)
 
-        if kind == "any time":  # whatever the driver does then, so no condition but a random moment in time
+        if kind == "any time":  # independent of the driver: a random moment in time, no condition
             moment = time.monotonic() + self._chance.uniform(0, _LIFE)
             wait_until(lambda: time.monotonic() >= moment, _LIFE + 60, "the moment of the cut", interval=_INTERVAL)
             return
@@ -143,9 +143,9 @@ class Story:
         if kind == "taking over":
             self._wait_for_writes(driver, self._chance.randint(0, 3))
         elif kind == "early":
-            self._wait_for_writes(driver, self._chance.randint(0, 60))
+            self._wait_for_writes(driver, self._chance.randint(0, 20))
         elif self.directory.study_file.exists():
-            self._wait_for_writes(driver, self._chance.randint(0, 40))
+            self._wait_for_writes(driver, self._chance.randint(0, 20))
             options = {"poll": self._chance.randint(1, 2)}
             self._commands.append(inbox.send_command(self.directory.inbox, "update", (), options))
             self._wait_for_writes(driver, self._chance.randint(0, 3))

@@ -149,12 +149,12 @@ class WorldMachine(DriverMachine):
     @precondition(lambda self: bool([job for job in self.world.of_state("queued") if not job.local]))
     @rule(data=st.data())
     def slurm_hides_a_queued_job(self, data: st.DataObject) -> None:
-        """It neither shows it nor forgets it: it may still begin."""
+        """It neither shows the job nor forgets it: it may still begin."""
         data.draw(st.sampled_from([job for job in self.world.of_state("queued") if not job.local])).hidden = True
 
     @rule(data=st.data(), begins=st.sampled_from(["first", "last", "never"]), ends=st.booleans())
     def slurm_loses_sight_of_a_job(self, data: st.DataObject, begins: str, ends: bool) -> None:
-        """For minutes it is not shown, and its records are late: it begins before or after it counts as lost."""
+        """A job is not shown for minutes, and its records are late: it begins before or after it counts as lost."""
         self.start_all()
         self.all_submissions_are_accepted()
         queued = [job for job in self.world.of_state("queued") if not job.local]
@@ -191,7 +191,7 @@ class WorldMachine(DriverMachine):
 
     @rule()
     def driver_starts_on_another_cluster(self) -> None:
-        """It has to leave the study alone while anything of it is in Slurm."""
+        """It must not change the study while anything of it is in Slurm."""
         if self.state.live_slurm or self.state.allocations.open():
             with pytest.raises(WrongCluster):
                 require_cluster(self.state, "beta")

@@ -142,7 +142,7 @@ def test_revoked_claim_is_on_the_disk_with_its_owner_before_it_counts(
     assert synced == [(claims.folder.stat().st_ino, b"")]
 
 
-def test_nobody_writes_into_the_file_that_all_revoked_claims_share(claims: Claims) -> None:
+def test_no_job_writes_into_the_file_that_all_revoked_claims_share(claims: Claims) -> None:
     claims.revoke("0.1")
     assert stat.S_IMODE((claims.folder / "0.1").stat().st_mode) == 0o400
 

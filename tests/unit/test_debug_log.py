@@ -38,7 +38,7 @@ def test_it_is_appended_to_and_closed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert lines(tmp_path / "debug.log") == ["mtui.core.driver.test: first", "mtui.core.driver.test: second"]
 
 
-def test_long_log_is_put_away_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_is_renamed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "debug")
     monkeypatch.setattr(debug_log, "_LONGEST", 200)
     with open_debug_log(tmp_path / "debug.log"):

@@ -54,7 +54,7 @@ def test_new_file_is_on_the_disk_when_it_is_created(tmp_path: Path, calls: list[
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"f": b"mine"}
 
 
-def test_what_can_be_made_again_is_replaced_without_a_sync(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
+def test_recreatable_file_is_replaced_without_a_sync(tmp_path: Path, calls: list[tuple[str, str]]) -> None:
     replace_file(tmp_path / "f", b"new")
     assert calls == [("name", "f")]
 

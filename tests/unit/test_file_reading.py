@@ -35,7 +35,7 @@ def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return path
 
 
-def test_what_is_no_file_is_refused_with_its_path(odd: Path) -> None:
+def test_other_than_a_regular_file_is_refused_with_its_path(odd: Path) -> None:
     with pytest.raises(UnusableFile) as caught:
         read_bytes(odd)
     assert caught.value.filename == str(odd)

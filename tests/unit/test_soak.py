@@ -48,11 +48,11 @@ ONCE = ["start prep_I.0", "end prep_I.0", "start sim_I.0", "end sim_I.0"]
 PLAIN = [intended(0), ended(0), intended(1), ended(1)]
 
 
-def test_each_once_is_right(study: Study) -> None:
+def test_each_instance_once_is_accepted(study: Study) -> None:
     assert found(study, ONCE, PLAIN) == []
 
 
-def test_second_attempt_after_a_failure_is_right(study: Study) -> None:
+def test_second_attempt_after_a_failure_is_accepted(study: Study) -> None:
     events = [intended(0), ended(0, "node failed"), intended(0, 2), ended(0), intended(1), ended(1)]
     assert found(study, ["start prep_I.0", *ONCE], events) == []
 
@@ -61,7 +61,7 @@ def test_more_starts_than_attempts_are_found(study: Study) -> None:
     assert found(study, ["start prep_I.0", *ONCE], PLAIN) == ["prep_I.0: 2 starts in 1 attempts"]
 
 
-def test_two_at_once_are_found(study: Study) -> None:
+def test_two_runs_at_once_are_found(study: Study) -> None:
     assert found(study, [*ONCE, "overlap sim_I.0"], PLAIN) == ["two at once: sim_I.0"]
 
 
@@ -79,7 +79,7 @@ def test_second_end_without_a_failure_is_found(study: Study) -> None:
     assert found(study, [*ONCE, *ONCE[2:]], events) == ["sim_I.0: ended 2 times, but 0 attempts did not finish"]
 
 
-def test_second_end_after_a_rerun_is_right(study: Study) -> None:
+def test_second_end_after_a_rerun_is_accepted(study: Study) -> None:
     study.reruns.add("sim_I.0")
     assert found(study, [*ONCE, *ONCE[2:]], [*PLAIN, intended(1, 2), ended(1)]) == []
 

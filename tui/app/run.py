@@ -9,7 +9,8 @@ import sys
 import threading
 
 from ...core.driver.unexpected_signals import surviving_signals
-from ...core.errors import EXIT_CODES, EXIT_FINISHED
+from ...core.errors import EXIT_CODES, EXIT_FINISHED, DriverError
+from ...core.store.file_watch import require_threads
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
 from ..views.status_view import drives, failure_lines, failures, summary
@@ -22,6 +23,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
     """Show a study, or the list of the user's studies, until the user leaves; return the exit code."""
     for name in ("COLUMNS", "LINES"):  # exported values are constant; the terminal has its size, also after a resize
         os.environ.pop(name, None)
+    _require_threads()
     app = MtuiApp(directory, study, notice)
     try:
         with surviving_signals(lambda _: None):
@@ -38,6 +40,16 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(farewell(app.study), flush=True)
     return app.return_code or EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
+
+
+def _require_threads() -> None:
+    """Raise DriverError if no threads can be started: Textual would leave the terminal without an echo."""
+    try:
+        require_threads()
+    except OSError:
+        raise DriverError(
+            "no thread can be started (ulimit -u)", "nothing is lost; try again when other processes have ended"
+        ) from None
 
 
 def farewell(study: StudySession) -> str:

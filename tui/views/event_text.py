@@ -118,7 +118,7 @@ class EventLines:
                 text = f"{words}, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
             case ev.LimitReached():
-                return [(None, None, f"Slurm accepts no more jobs for now, waiting: {safe(event.message)}", True)]
+                return [(None, None, f"Slurm takes no more jobs for now, waiting: {safe(event.message)}", True)]
             case ev.SubmitUnclear():
                 text = f"no clear answer, looking: {safe(event.message)}"
                 return [(index, None, text, True) for index, _ in state.submissions.get(event.submission, ())]

@@ -22,7 +22,7 @@ _HINTS = {
     "EISDIR": "move that directory away",
     "ENOTDIR": "move the file away that is in place of a directory",
     "EEXIST": "move away what is in its place",
-    "ENOENT": "the directory is missing: was it moved, or is its file system away?",
+    "ENOENT": "the directory is missing: was it moved, or is its file system unavailable?",
 }
 _OTHER = "check the file system: mtui doctor DIR"
 

@@ -66,7 +66,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
     if status is Status.BOUND and last:
-        words = f"Slurm has it as {_job(last)} and lets it start by itself when its parents are done ({last.after}):"
+        words = f"Slurm has it as {_job(last)} and starts it automatically when its parents are done ({last.after}):"
         return [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
@@ -166,7 +166,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
     where = f"process {last.job}" if last.backend == "local" else _job(last)
     on = f" on {last.node}" if last.node else ""
     if status is Status.COMPLETING and last.exit_code is not None:
-        words = f"Its script exited with code {last.exit_code}{on}. Slurm's word on the cause is awaited, for at most "
+        words = f"Its script exited with code {last.exit_code}{on}. Slurm's verdict is awaited, for at most "
         words += "two minutes in which Slurm answers; then the exit code decides."
         return [Reason(ReasonKind.SLURM, words)]
     if status is not Status.RUNNING:

@@ -106,8 +106,8 @@ def _no_allocation_of_pool(state: StudyState, policy: AllocationPolicy, share: P
     if not own:
         return f"No allocation takes it yet; one is about to be requested.{_last_end(state, share.pool)}"
     if any(allocation.takes for allocation in own):
-        return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be asked for."
-    return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be asked for."
+        return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be requested."
+    return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be requested."
 
 
 def _last_end(state: StudyState, pool: Pool) -> str:

@@ -94,7 +94,7 @@ class OwnAllocation(DriverPart):
         allocation = self._context.state.allocations.by_name[self._name]
         left = self._tracker.time_left(allocation)
         self._has_ended = allocation.is_over or (left is not None and left <= 0)
-        # A leader that fails, for example because srun does, reports that it ends as well.
+        # A leader that fails, for example because srun does, also reports that it ends.
         ended_well = allocation.ending and not (self._process and self._process.poll())
         if not allocation.is_over:
             self._end(allocation, Status.FINISHED if ended_well else Status.FAILED)

@@ -21,7 +21,7 @@ def test_command_can_be_typed_again(tmp_path: Path) -> None:
     assert lines(tmp_path / "log") == ["""scancel '12 3' 'it'"'"'s' -> exit code 0"""]
 
 
-def test_long_log_is_put_away_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_is_renamed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command_log, "_LONGEST_LOG", 300)
     for number in range(40):
         CommandLog(tmp_path / "log").note(["scancel", str(number)], "exit code 1")

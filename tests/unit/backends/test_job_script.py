@@ -56,7 +56,7 @@ def test_script_that_a_power_cut_emptied_is_refused(study: Study, local: bool) -
 
 
 @pytest.mark.parametrize("what", ["fifo", "directory", "device"])
-def test_what_is_no_file_is_refused(study: Study, what: str) -> None:
+def test_other_than_a_regular_file_is_refused(study: Study, what: str) -> None:
     path = study.workspace / NAME
     match what:
         case "fifo":

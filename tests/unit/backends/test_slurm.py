@@ -285,7 +285,7 @@ def test_drivers_job_is_known_by_name_and_cluster_too(fake: Fake, name: str, clu
     assert job_has_ended("12", name, cluster) is ended
 
 
-def test_cluster_is_asked_for_until_it_is_known(fake: Fake, patient: Slurm) -> None:
+def test_cluster_is_queried_until_it_is_known(fake: Fake, patient: Slurm) -> None:
     fake.does("scontrol", "exit 1")
     assert patient.cluster() == ""
     fake.does("scontrol", "echo 'ClusterName             = alpha'")

@@ -115,7 +115,7 @@ def test_leftovers_of_writers_are_removed_once_they_are_old(context: FakeContext
     assert not any(path.exists() for path in left)
 
 
-def test_what_needs_no_repair_is_a_note(context: FakeContext) -> None:
+def test_finding_without_a_repair_is_a_note(context: FakeContext) -> None:
     directory = context.directory
     (directory.owner / "000002").touch()
     with (directory.journal / "000001.jsonl").open("ab") as journal:

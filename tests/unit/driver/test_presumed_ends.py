@@ -105,7 +105,7 @@ def test_poll_that_began_before_the_end_and_answers_late_does_not_decide(world: 
     assert_next_answer_decides(world)
 
 
-def test_silent_slurm_decides_nothing_however_long_it_is_silent(world: World) -> None:
+def test_silent_slurm_decides_nothing(world: World) -> None:
     world.context.emit(started(0))
     world.clock.pass_time(60)
     world.report(EXIT)

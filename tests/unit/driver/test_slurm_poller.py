@@ -178,7 +178,7 @@ def poll(context: FakeContext, *jobs: SlurmJob) -> SlurmPoller:
     return poller
 
 
-def test_job_is_asked_for_by_its_id_and_the_name_of_its_submission(context: FakeContext) -> None:
+def test_job_is_queried_by_its_id_and_the_name_of_its_submission(context: FakeContext) -> None:
     poll(context)
     assert context.fake_slurm.identities == {"7": "mt.0a1b2c3d.0-0.1:"}
 

@@ -294,7 +294,7 @@ def test_jobs_under_another_account_leave_the_room_under_an_account_limit(tmp_pa
     assert len(study.step(1)) == 1
 
 
-def test_jobs_under_the_account_count_whatever_their_qos(tmp_path: Path, clock: Clock) -> None:
+def test_jobs_under_the_account_count_in_every_qos(tmp_path: Path, clock: Clock) -> None:
     study = with_bank(tmp_path)
     study.poller.other_jobs = {("debug", "m1"): 2, ("normal", "m1"): 1}
     assert len(study.step(2)) == 2

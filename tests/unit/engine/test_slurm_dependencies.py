@@ -229,7 +229,7 @@ def test_funnel_over_more_jobs_than_a_command_can_name_is_waited_for() -> None:
 # --- parents whose end is enough
 
 
-def test_end_of_a_job_is_enough_however_it_ends() -> None:
+def test_any_end_of_a_job_is_enough() -> None:
     state = arrays(plan(step("a"), step("end", after=["a"])), j10=[0])
     assert bind(state, 1) == [PlannedSubmission((1,), after="afterany:10")]
 

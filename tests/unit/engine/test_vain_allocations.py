@@ -66,7 +66,7 @@ def test_allocations_that_begin_and_run_nothing_count_as_well() -> None:
     assert (len(study.packer().wanted(4)), study.packer().in_vain(share.pool)) == (1, [])
 
 
-def test_allocations_in_vain_do_not_count_once_another_runs_something() -> None:
+def test_vain_allocations_do_not_count_once_another_runs_something() -> None:
     study = Study()
     share = study.packing.of(0)
     assert isinstance(share, PoolShare)
@@ -95,7 +95,7 @@ def test_instances_are_not_given_up_while_an_allocation_may_run_them() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.PREEMPTED, Status.NODE_FAILED])
-def test_what_slurm_takes_away_before_it_could_run_anything_is_not_in_vain(status: Status) -> None:
+def test_allocation_that_slurm_ends_before_it_could_run_anything_is_not_in_vain(status: Status) -> None:
     study = Study()
     for name in "123":
         study.allocation(name)

@@ -148,7 +148,7 @@ def test_an_instance_that_kills_its_parent_ends_alone(place: Place) -> None:
 
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf to TERM"])
-def test_what_left_the_session_of_an_instance_ends_with_it(place: Place, deaf: bool) -> None:
+def test_processes_that_left_the_session_of_an_instance_end_with_it(place: Place, deaf: bool) -> None:
     """Only then its cores are free: the next one, which needs all of them, finds nothing left."""
     loop = f"{'trap : TERM; ' * deaf}echo $$ >pid; while :; do sleep 0.05; done"
     daemon = f"setsid setsid bash -c '{loop}' >/dev/null 2>&1 &\nuntil [ -s pid ]; do sleep 0.05; done"

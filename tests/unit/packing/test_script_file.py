@@ -55,7 +55,7 @@ def test_script_that_a_power_cut_emptied_is_refused(workspace: Path) -> None:
     assert why(workspace) == "it is empty, as after a power cut"
 
 
-def test_what_is_no_file_is_refused(workspace: Path) -> None:
+def test_other_than_a_regular_file_is_refused(workspace: Path) -> None:
     (workspace / "a.sh").unlink()
     with pytest.raises(FileNotFoundError):
         open_script(str(workspace), "a.sh")

@@ -37,7 +37,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("", "", "", ""),
     ],
 )
-def test_it_is_the_interface_towards_the_workers(
+def test_leader_listens_on_the_interface_towards_the_workers(
     names: Path, own: str, nodes: str, hostnames: str, address: str
 ) -> None:
     names.write_text(hostnames)

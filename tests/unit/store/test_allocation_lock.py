@@ -1,4 +1,4 @@
-"""One study at a time uses an allocation from inside, whatever the state of the user's home directory."""
+"""One study at a time uses an allocation from inside, in any state of the user's home directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "mtui" / "allocations"
 
 
-def test_second_study_is_refused_and_told_who_has_the_allocation() -> None:
+def test_second_study_is_refused_with_the_name_of_the_one_that_has_the_allocation() -> None:
     lock = lock_allocation("7", Path("/one"))
     assert lock is not None
     with pytest.raises(UsageError, match="allocation 7 is used by the study /one"):

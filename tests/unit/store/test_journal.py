@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,6 +142,38 @@ def test_segment_that_cannot_be_created_now_is_created_when_it_can(tmp_path: Pat
     (tmp_path / "gone").mkdir()
     journal.close()
     assert list(read_events(tmp_path / "gone")) == EVENTS[:1]
+
+
+def test_segment_whose_creation_only_seemed_to_fail_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file server that carries out a request, and does not answer in time."""
+    open_file_of_system = os.open
+
+    def open_unanswered(*arguments: Any) -> int:
+        os.close(open_file_of_system(*arguments))
+        raise OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", open_unanswered)
+        journal = Journal(tmp_path, 1)
+    journal.append(EVENTS[0])
+    journal.close()
+    assert list(read_events(tmp_path)) == EVENTS[:1]
+
+
+def test_segment_of_another_writer_is_left_alone_after_a_failed_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    written(tmp_path, *EVENTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fail)
+        journal = Journal(tmp_path, 1)
+    journal.append(EVENTS[0])
+    with pytest.raises(OSError, match="File exists"):
+        journal.close()
+    assert list(read_events(tmp_path)) == EVENTS
 
 
 def test_segment_that_never_can_be_created_is_an_error(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_lease_that_cannot_be_kept_is_let_go(tmp_path: Path, monkeypatch: pytest
     assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
 
 
-def test_lease_whose_folder_cannot_be_synced_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_whose_folder_cannot_be_synced_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

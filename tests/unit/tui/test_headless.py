@@ -68,4 +68,4 @@ def test_successor_for_which_no_thread_can_be_started_is_noted_in_the_journal(
     with _handling_signals(directory, supervisor, printer):
         signal.raise_signal(signal.SIGUSR2)
     assert no_threads.refused == 1
-    assert notes == ["no successor can be put into the queue: can't start new thread"]
+    assert notes == ["no successor can be submitted: can't start new thread"]

@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver.location import CannotDrive, StudyOver
-from mtui.core.errors import lacks_thread
+from mtui.core.errors import DriverError, lacks_thread
+from mtui.core.maestro import MaestroDirectory
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.app import terminal
+from mtui.tui.app.app import MtuiApp
+from mtui.tui.app.run import run_app
 from mtui.tui.app.terminal import Guard
 from mtui.tui.cli import main as command_line
 from mtui.tui.views.study_session import StudySession
@@ -47,6 +50,19 @@ def test_study_is_read_and_driven_once_threads_can_be_started(session: StudySess
     assert (session.state.result, session.feed.problem, no_threads.refused) == ("finished", "", started)
     session.driving.let_go("the test is over")
     assert session.driving.join(30)
+    session.stop()
+
+
+def test_study_of_maestro_is_read_once_threads_can_be_started(tmp_path: Path, no_threads: NoThreads) -> None:
+    study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a")))
+    session = StudySession(MaestroDirectory(tmp_path), study, lambda: None)
+    session.start()
+    assert session.feed.problem.startswith("no thread can be started")
+
+    no_threads.allow()
+    session.start_missing()
+
+    wait_until(lambda: "No such file" in session.feed.problem, 20, "it looks for status.csv")
     session.stop()
 
 
@@ -109,3 +125,16 @@ def test_another_runtime_error_is_no_lack_of_threads() -> None:
     assert lacks_thread(RuntimeError("can't start new thread"))
     assert not lacks_thread(RuntimeError("a bug"))
     assert not lacks_thread(None)
+    follows = RuntimeError("cannot join thread before it is started")
+    follows.__context__ = RuntimeError("can't start new thread")
+    assert lacks_thread(follows)
+
+
+def test_app_does_not_touch_the_terminal_without_room_for_its_threads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_threads: NoThreads
+) -> None:
+    del no_threads
+    monkeypatch.setattr(MtuiApp, "run", lambda _: pytest.fail("it was run"))
+    with pytest.raises(DriverError, match="no thread can be started"):
+        run_app()
+    assert capsys.readouterr().out == ""

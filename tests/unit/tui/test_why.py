@@ -42,7 +42,7 @@ def test_why_of_a_bound_one_names_its_job_and_the_parents_that_are_not_done(dire
     lines = why(directory, state_of(PAIR, *BOUND, started(0, job="10")))
     assert lines[:3] == [
         "b is bound",
-        "  Slurm has it as job 11 and lets it start by itself when its parents are done (afterok:10):",
+        "  Slurm has it as job 11 and starts it automatically when its parents are done (afterok:10):",
         "    a (running)",
     ]
     assert "  attempt 1, job 11" in lines

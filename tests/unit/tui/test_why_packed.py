@@ -92,7 +92,7 @@ def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> 
         ((), "No allocation takes it yet; one is about to be requested."),
         ((asked(),), "The allocation for it is being asked for."),
         (QUEUED, "It is about to be given to allocation 401."),
-        ((*QUEUED, began(), ending()), "Allocation 401 takes nothing more; another is about to be asked for."),
+        ((*QUEUED, began(), ending()), "Allocation 401 takes nothing more; another is about to be requested."),
     ],
     ids=["none", "asked for", "there", "ending"],
 )
@@ -106,7 +106,7 @@ def test_a_ready_one_says_which_allocation_is_to_take_it(
 def test_a_ready_one_for_which_too_little_time_is_left(directory: StudyDirectory) -> None:
     here = plan_of(f"{HEAD}{SLURM.replace(chr(39) * 2 + '}', 'q}')}{ONE.replace('procs: 1', 'procs: 1, walltime: 59')}")
     lines = why(directory, state_of(here, asked(), queued(), began()), 0)
-    words = "Its walltime does not fit into what is left of allocation 401; another is about to be asked for."
+    words = "Its walltime does not fit into what is left of allocation 401; another is about to be requested."
     assert lines[1] == f"  Its parents are done. {words}"
 
 

@@ -197,7 +197,7 @@ def _await_successor(directory: StudyDirectory, follower: JournalFollower, last:
     while time.monotonic() < until:
         for event in follower.new_events():
             if isinstance(event, ev.Anomaly) and event.message.startswith(HAND_OVER_FAILED):
-                return Answer("refused", f"{event.message}. {last.words} drives on.")
+                return Answer("refused", f"{event.message}. {last.words} keeps it.")
             if isinstance(event, ev.StudyEnded):
                 return Answer("done", f"the study is {event.result}")
         owner = read_current_owner(directory.owner)
@@ -205,7 +205,7 @@ def _await_successor(directory: StudyDirectory, follower: JournalFollower, last:
             if (owner.host, owner.pid, owner.start) != (last.host, last.pid, last.start):
                 return Answer("done", "")
             output = read_tail(directory.driver_log, printed) or "it printed nothing"
-            return Answer("refused", f"the new driver did not take the study ({output}). {last.words} drives on.")
+            return Answer("refused", f"the new driver did not take the study ({output}). {last.words} keeps it.")
         pause.wait(_LOOK_EVERY)
     return Answer(_SEEN, f"Seen by the driver ({last.words}), but no other has taken the study: see driver.log.")
 
