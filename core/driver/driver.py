@@ -20,7 +20,7 @@ from ..backends.local import Local
 from ..debug_log import get_logger, open_debug_log
 from ..engine import events as ev
 from ..engine.state import StudyState
-from ..errors import DriverError, error_text
+from ..errors import DriverError
 from ..store.checkpoint import load_state
 from ..store.lease import Lease
 from ..store.lease_owner import Owner
@@ -40,6 +40,7 @@ BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to sto
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
+_NAMED = 3  # errors in a message
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -164,11 +165,13 @@ class Driver:
         """Wait until lease and journal can be tried again. Raises DriverError if this driver is stopped meanwhile."""
         self._wait(loop.decision_due())
         if self._stopping or self._detaching:
-            error = context.log.error
-            why = error_text(error) if error else "the heartbeat of this driver cannot be written"
+            errors = [
+                f"cannot {what}: {error.path}: {error.message}" for what, error in context.state.io_errors.items()
+            ]
+            why = "; ".join(errors[:_NAMED]) or "its heartbeat is late"
             raise DriverError(
-                f"stopped while its study directory could not be written: {why}",
-                "nothing is lost: start mtui on it again when it can be written",
+                f"stopped while its study directory could not be written or read: {why}",
+                "nothing is lost: start mtui on it again when it can be",
             )
 
     def _outcome(self, only_commands: bool, *, is_behind: bool) -> str:

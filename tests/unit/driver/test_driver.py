@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -129,7 +130,7 @@ def test_draining_driver_waits_for_the_local_steps_that_run_and_starts_no_other(
     assert study.journal().count("submit_intended") == 1
 
 
-def test_driver_that_cannot_be_handed_over_without_a_thread_says_so_and_keeps_the_study(
+def test_driver_that_cannot_be_handed_over_without_a_thread_reports_it_and_keeps_the_study(
     tmp_path: Path, no_threads: NoThreads
 ) -> None:
     study = Study(tmp_path, step("a", local=True))
@@ -162,7 +163,7 @@ def test_study_runs_once_threads_can_be_started_again(tmp_path: Path, no_threads
     assert study.journal().count("submit_intended") == 2
 
 
-def test_part_without_memory_ends_this_driver_and_the_next_one_drives_on(
+def test_part_without_memory_ends_this_driver_and_the_next_one_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study(tmp_path, step("a", local=True), step("b", "a", local=True))
@@ -219,6 +220,22 @@ def test_checkpoint_that_could_not_be_written_is_reported_until_it_is(
     study.on_event = on_event
     assert study.driver.run() == "finished"
     assert told == ["io_error_began", "io_error_ended"]
+
+
+def test_driver_that_is_stopped_before_it_can_decide_says_what_it_cannot_do(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/a/list")
+
+    def stop(event: ev.Event) -> None:
+        if isinstance(event, ev.IoErrorBegan):
+            study.driver.stop("the test")
+
+    monkeypatch.setattr(module, "recover_study", fail)
+    study.on_event = stop
+    with pytest.raises(DriverError, match="cannot read what happened before: /a/list: Input/output error"):
+        study.driver.run()
 
 
 def test_crash_points_are_listed_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from mtui.core.driver.location import CannotDrive, StudyOver
 from mtui.core.errors import DriverError, lacks_thread
+from mtui.core.maestro import MaestroDirectory
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.app import terminal
@@ -52,9 +53,20 @@ def test_study_is_read_and_driven_once_threads_can_be_started(session: StudySess
     session.stop()
 
 
-def test_study_that_was_never_driven_for_want_of_a_thread_can_be_left(
-    session: StudySession, no_threads: NoThreads
-) -> None:
+def test_study_of_maestro_is_read_once_threads_can_be_started(tmp_path: Path, no_threads: NoThreads) -> None:
+    study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), plan(step("a")))
+    session = StudySession(MaestroDirectory(tmp_path), study, lambda: None)
+    session.start()
+    assert session.feed.problem.startswith("no thread can be started")
+
+    no_threads.allow()
+    session.start_missing()
+
+    wait_until(lambda: "No such file" in session.feed.problem, 20, "it looks for status.csv")
+    session.stop()
+
+
+def test_study_that_was_never_driven_without_a_thread_can_be_left(session: StudySession, no_threads: NoThreads) -> None:
     session.start()
     session.driving.detach()
     assert session.driving.join(1)
