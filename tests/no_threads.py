@@ -8,7 +8,7 @@ import pytest
 
 
 class NoThreads:
-    """Threads cannot be started, until `allow`. Those that run go on."""
+    """Threads cannot be started, until `allow`. Running ones continue."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self._patch = patch
@@ -20,7 +20,7 @@ class NoThreads:
         self.allow_only(0)
 
     def allow_only(self, count: int) -> None:
-        """Let so many threads be started, and no more."""
+        """Let only so many threads be started."""
         left = iter(range(count))
 
         def start(thread: threading.Thread) -> None:

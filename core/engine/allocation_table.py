@@ -27,7 +27,7 @@ class AllocationTable:
         return [allocation for allocation in self.by_name.values() if not allocation.is_over]
 
     def open_of_job(self, job: str) -> Allocation | None:
-        """Return the open allocation with that job; None if there is none. Others may have had a job of that id."""
+        """Return the open allocation with that job; None if there is none. Others may have had a job with that id."""
         return next((allocation for allocation in self.open() if allocation.job == job), None)
 
     def takes(self, name: str) -> bool:

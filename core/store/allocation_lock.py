@@ -17,6 +17,7 @@ from ..errors import UsageError
 _FORGOTTEN_AFTER = 60 * 86_400.0  # seconds; no allocation is that old
 _ENDS_WITHIN = 15.0  # seconds for the leader of a study that is over
 _TRY_EVERY = 0.2  # seconds
+_TRIES = 3  # to lock what is locked
 _UNNAMED = "another study"
 
 
@@ -30,7 +31,7 @@ def lock_allocation(job: str, root: Path) -> int | None:
     if file is None:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except BlockingIOError:
         holder = _holder(file)
         os.close(file)
@@ -42,6 +43,16 @@ def lock_allocation(job: str, root: Path) -> int | None:
         os.ftruncate(file, 0)
         os.pwrite(file, os.fsencode(root), 0)
     return file
+
+
+def _lock(file: int) -> None:
+    """Lock a file. It is tried again, because one that asks for the holder locks it for a moment. Raises OSError."""
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        time.sleep(_TRY_EVERY)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def require_free_allocation(job: str, root: Path | None) -> None:

@@ -224,7 +224,7 @@ class MtuiApp(AppBase):
         self.action_leave()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that a key did nothing because no thread could be started, so that it is pressed again."""
+        """Show that a key did nothing because no thread could be started, so that the user presses it again."""
         if event.state is WorkerState.ERROR and lacks_thread(event.worker.error):
             self._leaving = False
             self.notify("No thread can be started now (ulimit -u). Try again.", severity="error", markup=False)

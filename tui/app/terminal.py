@@ -43,7 +43,7 @@ class Guard:
         self._start(loop, "mtui-terminal", self._watch, loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop, name: str, target: Callable[..., None], *words: object) -> None:
-        """Start a thread; again and again if none can be started."""
+        """Start a thread; retry until one can be started."""
         try:
             threading.Thread(target=target, args=words, name=name, daemon=True).start()
         except RuntimeError:

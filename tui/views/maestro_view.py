@@ -32,7 +32,7 @@ class MaestroFeed:
         self.problem = ""
 
     def start(self) -> bool:
-        """Start to read; return whether there is a thread for it. If not, `problem` says so, and it can be repeated."""
+        """Start to read; return whether there is a thread for it. If not, `problem` is set, and it can be repeated."""
         self.problem = start_thread(self._thread)
         return not self.problem
 

@@ -136,7 +136,7 @@ def test_site_is_asked_of_slurms_programs(fake: Fake, patient: Slurm, monkeypatc
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
-def test_site_is_asked_one_after_another_where_threads_cannot_be_started(
+def test_site_is_queried_without_threads_where_none_can_be_started(
     fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, no_threads: NoThreads, threads: int
 ) -> None:
     monkeypatch.setattr(module, "_LIMITS_DEADLINE", 30)

@@ -34,7 +34,7 @@ def test_other_jobs_with_the_id_used_nothing_of_ours() -> None:
         assert parse_usage(text, {job}) == expected
 
 
-def test_two_jobs_of_the_study_with_one_id_are_told_apart() -> None:
+def test_two_jobs_of_the_study_with_one_id_are_distinguished() -> None:
     """slurmctld lost its state between the two."""
     lines = "12|10|90|1|1|00:05||1G|mt.a.1-1:x\n12.batch|10||1|1|00:05|5M||batch\n12|99|90|8|1|09:00||9G|mt.a.1-7:x\n"
     found = parse_usage(lines, {JobIdentity("12", "mt.a.1-1:"), JobIdentity("12", "mt.a.1-7:")})

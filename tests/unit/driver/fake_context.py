@@ -163,7 +163,7 @@ class FakeContext(DriverContext):
         FakeContext.created.append(self)
 
     def end_threads(self) -> None:
-        """End the threads of all parts. They would keep the process of the tests."""
+        """End the threads of all parts. They would keep the process of the tests alive."""
         for threads in self._workers:
             threads.shutdown()
 

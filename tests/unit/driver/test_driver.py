@@ -130,7 +130,7 @@ def test_draining_driver_waits_for_the_local_steps_that_run_and_starts_no_other(
     assert study.journal().count("submit_intended") == 1
 
 
-def test_driver_that_cannot_be_handed_over_without_a_thread_says_so_and_keeps_the_study(
+def test_driver_that_cannot_be_handed_over_without_a_thread_reports_it_and_keeps_the_study(
     tmp_path: Path, no_threads: NoThreads
 ) -> None:
     study = Study(tmp_path, step("a", local=True))
@@ -163,7 +163,7 @@ def test_study_runs_once_threads_can_be_started_again(tmp_path: Path, no_threads
     assert study.journal().count("submit_intended") == 2
 
 
-def test_part_without_memory_ends_this_driver_and_the_next_one_drives_on(
+def test_part_without_memory_ends_this_driver_and_the_next_one_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = Study(tmp_path, step("a", local=True), step("b", "a", local=True))

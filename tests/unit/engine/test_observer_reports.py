@@ -226,7 +226,7 @@ def test_job_that_starts_for_an_attempt_that_is_over_is_a_stray() -> None:
 
 
 def test_attempt_that_is_over_is_ended_in_the_open_one_of_the_allocations_of_a_job() -> None:
-    """A job has several after its leader was started again, and slurmctld may give an id again."""
+    """A job has several after its leader was restarted, and slurmctld may reuse an id."""
     watched = running("7")
     for name in ("1-1", "1-2"):
         watched.take(

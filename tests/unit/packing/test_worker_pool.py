@@ -91,7 +91,7 @@ def test_a_worker_tries_again_when_it_was_dropped() -> None:
         line.close()
 
 
-def test_worker_for_which_the_leader_can_start_no_thread_is_dropped_and_comes_again(no_threads: NoThreads) -> None:
+def test_worker_for_which_the_leader_can_start_no_thread_is_dropped_and_connects_again(no_threads: NoThreads) -> None:
     no_threads.allow_only(1)
     door = transport.Door(b"key", "127.0.0.1")
     found: list[transport.Line] = []

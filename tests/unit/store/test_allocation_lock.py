@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -27,6 +28,22 @@ def test_second_study_is_refused_with_the_name_of_the_one_that_has_the_allocatio
     require_free_allocation("7", Path("/one"))
     os.close(lock)
     require_free_allocation("7", None)
+
+
+def test_start_that_asks_who_has_the_allocation_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds a shared lock for a moment."""
+    flock, asked = fcntl.flock, list[int]()
+
+    def flock_later(file: int, operation: int) -> None:
+        asked.append(operation)
+        if len(asked) == 1:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock_later)
+    lock = lock_allocation("7", Path("/one"))
+    assert lock is not None
+    os.close(lock)
 
 
 def test_allocation_is_locked_on_a_full_disk_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,9 +66,7 @@ def test_study_of_maestro_is_read_once_threads_can_be_started(tmp_path: Path, no
     session.stop()
 
 
-def test_study_that_was_never_driven_for_want_of_a_thread_can_be_left(
-    session: StudySession, no_threads: NoThreads
-) -> None:
+def test_study_that_was_never_driven_without_a_thread_can_be_left(session: StudySession, no_threads: NoThreads) -> None:
     session.start()
     session.driving.detach()
     assert session.driving.join(1)
