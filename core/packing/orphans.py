@@ -20,7 +20,7 @@ class AdoptedProcesses:
     """Processes that left the process group of their attempt, as with setsid(1), and whose parent has ended.
 
     They become children of this process, so that finding them does not need a look at all processes of the node. Their
-    environment shows which attempt they are of; one that has cleared it is of none, and ends with the worker.
+    environment shows which attempt they are of; one that has cleared it is of none, and is killed when the worker ends.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,25 @@ class AdoptedProcesses:
         marks = {f"{ATTEMPT}={attempt}".encode(), f"{VARIABLE}={cookie}".encode()}
         if not self._is_adopting:
             return {process for process in _marked(marks) if process not in own}
+        found = (child for child in self._all() if child not in own)
+        return {child for child in found if _has_marks(Path(f"/proc/{child}"), marks)}
+
+    def kill_all(self) -> None:
+        """Kill all children of this process, and what these leave: when it ends, nothing else would end them."""
+        deadline = time.monotonic() + _TERM
+        while self._is_adopting and (children := self._all()) and time.monotonic() < deadline:
+            for child in children:
+                with suppress(OSError):
+                    os.kill(child, signal.SIGKILL)
+            time.sleep(_PAUSE)
+            with suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+
+    def _all(self) -> list[int]:
         with suppress(OSError):
-            children = map(int, self._children.read_text().split())
-            return {child for child in children if child not in own and _has_marks(Path(f"/proc/{child}"), marks)}
-        return set()
+            return list(map(int, self._children.read_text().split()))
+        return []
 
 
 def kill_orphans(cookie: str) -> bool:

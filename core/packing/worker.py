@@ -102,6 +102,7 @@ class Worker:
             finally:
                 for process in (*self._attempts, *self._lingering):
                     _kill_group(process, signal.SIGKILL)
+                self._adopted.kill_all()
 
     def _signal(self, *_: object) -> None:
         """Note TERM: the attempts got it too, so the leader has to know before it interprets their exit codes."""
