@@ -16,6 +16,7 @@ from ..file_reading import WHOLE, read_bytes
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
+from .slurm_ids import array_list, whole_job
 from .slurm_programs import clean_environment, require_slurm, user_name
 from .slurm_text import (
     ENDED,
@@ -25,7 +26,6 @@ from .slurm_text import (
     SlurmJob,
     SlurmView,
     Unobserved,
-    array_list,
     array_script,
     array_task,
     parse_sacct,
@@ -189,12 +189,12 @@ class Slurm:
             return shown.message
         records: dict[str, list[SlurmJob]] = {}  # by job and by array
         for job, record in shown.items():
-            for key in {job, _array(job)}:
+            for key in {job, whole_job(job)}:
                 records.setdefault(key, []).append(record)
         alive: dict[str, None] = {}
         unknown: list[str] = []
         for job, name in jobs:
-            found = records.get(job) or records.get(_array(job), [])
+            found = records.get(job) or records.get(whole_job(job), [])
             if any(record.name.startswith(name) and record.state not in ENDED for record in found):
                 alive[job] = None
             elif not found:
@@ -231,10 +231,10 @@ class Slurm:
         unseen = [name for name in names if name not in listed]
         wanted_names: dict[str, list[str]] = {}
         for job, name in gone:
-            wanted_names.setdefault(job, []).append(name)
+            wanted_names.setdefault(whole_job(job), []).append(name)
 
         def is_ours(record: SlurmJob) -> bool:
-            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(record.job, ())))
+            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(whole_job(record.job), ())))
 
         accounted: dict[str, SlurmJob] = {}
         accounting = has_accounting = True
@@ -322,10 +322,6 @@ def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) 
     for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
         with suppress(FileExistsError):  # written before, and damaged since
             os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
-
-
-def _array(job: str) -> str:
-    return job.partition("_")[0]
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:
