@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..file_reading import WHOLE, read_bytes
-from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Unclear, put_off_or_refuse
+from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .slurm_programs import clean_environment, require_slurm, user_name
@@ -30,15 +30,16 @@ from .slurm_text import (
     array_task,
     parse_sacct,
     parse_squeue,
-    sbatch_answer,
     submit_script,
 )
+from .submit_answer import sbatch_answer
 
 # Seconds. sbatch blocks for 120 s if the controller's job table is full; a longer wait is of no use.
 _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
+_UNKNOWN_TRIES = 4  # how often a job is submitted if each answer is the same unknown error
 
 
 class _NoAnswer(Enum):
@@ -60,6 +61,7 @@ class Slurm:
         self._home = home
         self._log = CommandLog(log)
         self._cluster = ""
+        self._unknown: dict[str, int] = {}  # unknown errors in a row, by what was submitted
         # 0: squeue shows the whole list of an array's tasks instead of truncating it.
         self._environment = {
             **clean_environment(os.environ),
@@ -136,24 +138,36 @@ class Slurm:
                 text = submit_script(job, script, str(self._home))
         except OSError as error:
             return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
-        return self._sbatch(command, path, text)
+        return self._bounded(path, self._sbatch(command, path, text, bound=bool(job.after)))
 
-    def _sbatch(self, command: Sequence[str], path: str, text: str) -> Answer:
+    def _bounded(self, name: str, answer: Answer) -> Answer:
+        """Return the answer; a refusal if the submission of `name` has met too many unknown errors in a row."""
+        if not (isinstance(answer, Deferred) and answer.unknown):
+            self._unknown.pop(name, None)
+            return answer
+        tries = self._unknown[name] = self._unknown.get(name, 0) + 1
+        if tries < _UNKNOWN_TRIES:
+            return answer
+        del self._unknown[name]
+        return Refused(f"{answer.message} ({tries} tries)")
+
+    def _sbatch(self, command: Sequence[str], path: str, text: str, *, bound: bool) -> Answer:
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
-        return sbatch_answer(done.returncode, done.stdout, done.stderr)
+        return sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
 
     def ask(self, name: str, script: Path) -> Answer:
         """Submit a shared allocation, with a job script that is already written."""
         command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
         try:
-            return self._sbatch(command, str(script), os.fsdecode(read_bytes(script)))
+            answer = self._sbatch(command, str(script), os.fsdecode(read_bytes(script)), bound=False)
         except OSError as error:
             return Deferred(f"{error.filename or script}: {error.strerror}")
+        return self._bounded("", answer)
 
     def _lay_out(self, job: Job, root: Path) -> None:
         """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ..engine.attempt import Attempt
 from ..engine.status import Status
 from ..plan.instance_script import directive_lines
-from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
+from .backend import AttemptFiles, Job, JobIdentity
 
 # Every state of squeue(1) and sacct(1). In the first group the job is active: it may still run.
 ALIVE: dict[str, Status] = {
@@ -48,22 +48,6 @@ SACCT_FORMAT = "JobID,State,ExitCode,NodeList,Submit,JobName%250"
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]+)\|")  # with SLURM_TIME_FORMAT=standard
 
 _NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
-
-# Limits on jobs in the queue. They clear as jobs end, so the submission is deferred.
-_LIMITS = re.compile(
-    r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
-)
-_OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re.IGNORECASE)
-_DEPENDENCY = re.compile(r"job dependency problem", re.IGNORECASE)
-# The request was never sent.
-_NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
-# No answer, or the controller is overloaded: the request may have been accepted, or can be repeated later.
-_TRANSIENT = re.compile(
-    r"timed out|unable to contact slurm controller|temporarily unable|resource temporarily unavailable"
-    r"|connection (refused|reset)|zero bytes were transmitted|communication|controller.*not responding"
-    r"|database connection|slurm_receive_msg|unexpected message|too many requests|backup controller",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,35 +173,6 @@ def _exit_code(state: str, text: str) -> int | None:
     if code == 0 and number:
         return 128 + number
     return code if code or state == "COMPLETED" else None  # sacct shows 0:0 for a cancelled job as well
-
-
-def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
-    """Convert sbatch's exit code and output to the answer to a submission."""
-    message = sbatch_message(stderr) or f"sbatch ended with code {code}"
-    if code == 0:
-        job, _, cluster = stdout.strip().partition(";")
-        if re.fullmatch(r"[0-9]+", job):
-            return Accepted(job, cluster=cluster)
-        return Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
-    if code < 0 or not sbatch_message(stderr):
-        return Unclear(message)  # killed, or failed without a message: the job may have been accepted
-    if _NOT_SENT.search(stderr):
-        return Deferred(message)
-    if _TRANSIENT.search(stderr):
-        return Unclear(message)
-    if _LIMITS.search(stderr) and not _OTHER_LIMIT.search(stderr):
-        return Deferred(message, limit=True)
-    if _DEPENDENCY.search(stderr):  # a job that it depends on has just ended: the driver will soon know that
-        return Deferred(message)
-    return Refused(message)
-
-
-def sbatch_message(stderr: str) -> str:
-    """Return sbatch's error messages without prefixes, on one line."""
-    lines = [
-        re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()
-    ]
-    return "; ".join(line.strip() for line in lines if line.strip())
 
 
 def directives(script: str) -> list[str]:

@@ -6,6 +6,7 @@ one small file per fact, so every program and the test see the same without a lo
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -138,6 +139,12 @@ class FakeSlurm:
         for answer in answers:
             count = len(list((self.folder / "orders").iterdir()))
             (self.folder / "orders" / f"{count:04d}.{answer}").touch()
+
+    def answer(self, code: int, stdout: str = "", stderr: str = "") -> None:
+        """What sbatch prints for the next job: a refusal, unless the code is 0; `JOB` in `stdout` is the id."""
+        name = f"print {len(list(self.folder.glob('print *')))}"
+        (self.folder / name).write_text(json.dumps([code, stdout, stderr]))
+        self.order(name)
 
     def mode(self, program: str, how: str) -> None:
         """How squeue or sacct behave from now on: `fail`, `empty`, `garbage`, or "" for well."""
@@ -320,6 +327,10 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if order in refusals:
         print(refusals[order], file=sys.stderr)
         return 1
+    code, out, err = json.loads((folder / order).read_text()) if order.startswith("print ") else (0, "JOB\n", "")
+    sys.stderr.write(err)
+    if code:
+        return int(code)
     arrays = [_take(folder, options, script) for _ in range(2 if "twice" in order else 1)]
     for job in (job for jobs in arrays for job in jobs):
         if "pending" not in order and not job.get("after"):
@@ -334,7 +345,7 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if "garbage" in order:
         sys.stdout.buffer.write(GARBAGE)
         return 0
-    print(arrays[-1][0].id.partition("_")[0])
+    sys.stdout.write(out.replace("JOB", arrays[-1][0].id.partition("_")[0]))
     return 0
 
 

@@ -24,9 +24,9 @@ from mtui.core.backends.slurm_text import (
     parse_sacct,
     parse_squeue,
     reason_words,
-    sbatch_answer,
     submit_script,
 )
+from mtui.core.backends.submit_answer import sbatch_answer
 from mtui.core.engine.status import IN_SLURM, UNSUCCESSFUL, Status
 
 # --- states
@@ -286,15 +286,15 @@ def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code
         (1, "", ""),
         (1, "", "  \n"),
         (0, "", ""),
-        (0, "Submitted batch job 12\n", ""),
-        (0, "welcome\n12\n", ""),
+        (0, "Submitted job 12\n", ""),
+        (0, "12\n13\n", ""),
         (0, "\ufffd\ufffd", ""),
         (0, "-1\n", ""),
         (0, "١٢\n", ""),
     ],
     ids=[
         "timed out", "no contact", "zero bytes", "reset", "job table full", "killed", "killed with words", "silent",
-        "blank", "no id", "not parsable", "banner", "garbage", "negative", "foreign digits",
+        "blank", "no id", "not parsable", "two ids", "garbage", "negative", "foreign digits",
     ],
 )  # fmt: skip
 def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str, stderr: str) -> None:
@@ -305,8 +305,19 @@ def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str
 
 @pytest.mark.parametrize(
     ("stdout", "answer"),
-    [("123\n", Accepted("123")), ("123;perlmutter\n", Accepted("123", cluster="perlmutter")), (" 7 \n", Accepted("7"))],
-    ids=["id", "cluster", "blanks"],
+    [
+        ("123\n", Accepted("123")),
+        ("123;perlmutter\n", Accepted("123", cluster="perlmutter")),
+        (" 7 \n", Accepted("7")),
+        (
+            "Welcome to Perlmutter. Quota: 12 of 40 TB\n\n123;perlmutter\nHave a nice day\n",
+            Accepted("123", "", "perlmutter"),
+        ),
+        ("Submitted batch job 12\n", Accepted("12")),
+        ("lmod: ok\nSubmitted batch job 12 on cluster c2\n", Accepted("12", cluster="c2")),
+        ("12\nSubmitted batch job 12\n", Accepted("12")),
+    ],
+    ids=["id", "cluster", "blanks", "banner", "for people", "on a cluster", "twice"],
 )
 def test_accepted_job_is_known_by_its_id_and_cluster(stdout: str, answer: Accepted) -> None:
     assert sbatch_answer(0, stdout, "sbatch: warning: something\n") == answer
