@@ -226,6 +226,8 @@ class MtuiApp(AppBase):
 
     def close(self) -> None:
         """Hand over or release the study after the screen has closed: this process must not hold it any longer."""
+        if self.suspended_job:
+            self.suspended_job.end()
         self._hand_over()
         if self.study:
             self.study.stop()
