@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..file_reading import WHOLE, read_bytes
-from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Unclear, put_off_or_refuse
+from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .program_run import run_program
 from .slurm_environment import header_options, query_environment, submission_environment
+from .slurm_ids import array_list, whole_job
 from .slurm_programs import require_slurm, user_name
 from .slurm_text import (
     ENDED,
@@ -27,20 +28,20 @@ from .slurm_text import (
     SlurmJob,
     SlurmView,
     Unobserved,
-    array_list,
     array_script,
     array_task,
     parse_sacct,
     parse_squeue,
-    sbatch_answer,
     submit_script,
 )
+from .submit_answer import sbatch_answer
 
 # Seconds. sbatch blocks for 120 s if the controller's job table is full; a longer wait is of no use.
 _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
+_UNKNOWN_TRIES = 4  # how often a job is submitted if each answer is the same unknown error
 
 
 class _NoAnswer(Enum):
@@ -62,6 +63,7 @@ class Slurm:
         self._home = home
         self._log = CommandLog(log)
         self._cluster = ""
+        self._unknown: dict[str, int] = {}  # unknown errors in a row, by what was submitted
         self._environment = query_environment(os.environ)
         self._submission_environment = submission_environment(os.environ)
 
@@ -139,9 +141,20 @@ class Slurm:
                 text = submit_script(job, script, str(self._home), self._signal)
         except OSError as error:
             return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
-        return self._sbatch(command, path, text)
+        return self._bounded(path, self._sbatch(command, path, text, bound=bool(job.after)))
 
-    def _sbatch(self, command: Sequence[str], path: str, text: str) -> Answer:
+    def _bounded(self, name: str, answer: Answer) -> Answer:
+        """Return the answer; a refusal if the submission of `name` has met too many unknown errors in a row."""
+        if not (isinstance(answer, Deferred) and answer.unknown):
+            self._unknown.pop(name, None)
+            return answer
+        tries = self._unknown[name] = self._unknown.get(name, 0) + 1
+        if tries < _UNKNOWN_TRIES:
+            return answer
+        del self._unknown[name]
+        return Refused(f"{answer.message} ({tries} tries)")
+
+    def _sbatch(self, command: Sequence[str], path: str, text: str, *, bound: bool) -> Answer:
         command = [*command[:2], *header_options(text, self._submission_environment), *command[2:]]
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
@@ -149,15 +162,16 @@ class Slurm:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
-        return sbatch_answer(done.returncode, done.stdout, done.stderr)
+        return sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
 
     def ask(self, name: str, script: Path) -> Answer:
         """Submit a shared allocation, with a job script that is already written."""
         command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
         try:
-            return self._sbatch(command, str(script), os.fsdecode(read_bytes(script)))
+            answer = self._sbatch(command, str(script), os.fsdecode(read_bytes(script)), bound=False)
         except OSError as error:
             return Deferred(f"{error.filename or script}: {error.strerror}")
+        return self._bounded("", answer)
 
     def _lay_out(self, job: Job, root: Path) -> None:
         """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""
@@ -179,12 +193,12 @@ class Slurm:
             return shown.message
         records: dict[str, list[SlurmJob]] = {}  # by job and by array
         for job, record in shown.items():
-            for key in {job, _array(job)}:
+            for key in {job, whole_job(job)}:
                 records.setdefault(key, []).append(record)
         alive: dict[str, None] = {}
         unknown: list[str] = []
         for job, name in jobs:
-            found = records.get(job) or records.get(_array(job), [])
+            found = records.get(job) or records.get(whole_job(job), [])
             if any(record.name.startswith(name) and record.state not in ENDED for record in found):
                 alive[job] = None
             elif not found:
@@ -221,10 +235,10 @@ class Slurm:
         unseen = [name for name in names if name not in listed]
         wanted_names: dict[str, list[str]] = {}
         for job, name in gone:
-            wanted_names.setdefault(job, []).append(name)
+            wanted_names.setdefault(whole_job(job), []).append(name)
 
         def is_ours(record: SlurmJob) -> bool:
-            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(record.job, ())))
+            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(whole_job(record.job), ())))
 
         accounted: dict[str, SlurmJob] = {}
         accounting = has_accounting = True
@@ -305,10 +319,6 @@ def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) 
     for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
         with suppress(FileExistsError):  # written before, and damaged since
             os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
-
-
-def _array(job: str) -> str:
-    return job.partition("_")[0]
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -57,9 +57,8 @@ def job_has_ended(job: str, name: str = "", cluster: str = "") -> bool:
     environment = query_environment(os.environ)
     if cluster and cluster_name(environment) != cluster:
         return False
-    answer = _output(command, environment)
-    state, _, shown = answer.strip().partition("|")
-    return state in ENDED and (not name or shown == name)
+    components = [line.strip().partition("|") for line in _output(command, environment).splitlines() if line.strip()]
+    return bool(components) and all(state in ENDED and (not name or shown == name) for state, _, shown in components)
 
 
 def cluster_name(environment: Mapping[str, str]) -> str:

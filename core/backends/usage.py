@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from .backend import JobIdentity
 from .program_run import run_program
 from .slurm_environment import query_environment
+from .slurm_ids import is_component, our_ids, whole_job
 from .slurm_programs import user_name
 
 _FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
@@ -44,7 +45,7 @@ def ask_usage(jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
 
     Raises NoAccounting.
     """
-    arrays = sorted({job.partition("_")[0] for job, _ in jobs}, key=lambda job: (len(job), job))
+    arrays = sorted({whole_job(job) for job, _ in jobs}, key=lambda job: (len(job), job))
     found: dict[JobIdentity, Usage] = {}
     for first in range(0, len(arrays), _IDS_PER_CALL):
         found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL]), jobs))
@@ -83,17 +84,20 @@ def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, U
         job, elapsed, limit, cpus, nodes, cpu, memory, asked, shown = (part.strip() for part in parts)
         name, dot, _ = job.partition(".")
         if not dot:
-            shown_jobs = [wanted for wanted in by_id.get(name, ()) if shown.startswith(wanted.name)]
+            ids = [whole_job(name)] if is_component(name) else our_ids(name)
+            own = (wanted for number in ids for wanted in by_id.get(number, ()))
+            shown_jobs = [wanted for wanted in own if shown.startswith(wanted.name)]
         for wanted in shown_jobs:
             usage = found.get(wanted, Usage())
             if not dot:
+                before = usage if is_component(name) else Usage()  # of a heterogeneous job the components add up
                 usage = replace(
                     usage,
                     elapsed=_whole(elapsed),
                     limit=60 * _whole(limit),
-                    cpus=_whole(cpus),
-                    nodes=_whole(nodes),
-                    cpu_seconds=_seconds(cpu),
+                    cpus=before.cpus + _whole(cpus),
+                    nodes=before.nodes + _whole(nodes),
+                    cpu_seconds=before.cpu_seconds + _seconds(cpu),
                     asked_memory=_asked(asked, _whole(cpus), _whole(nodes)),
                 )
             found[wanted] = replace(usage, memory=max(usage.memory, _size(memory)))

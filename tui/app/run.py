@@ -32,9 +32,14 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
         app.close()
     if app._exception is not None:
         raise app._exception
+    if not app.was_left:
+        raise RuntimeError("the app ended without being left")
     for thread in threading.enumerate():
         if thread.name == "mtui-driver":
             thread.join(1)
+    if app.ended_by:
+        with contextlib.suppress(OSError):
+            print(f"mtui: {safe(app.ended_by)}", file=sys.stderr, flush=True)
     if app.study is None:
         return app.return_code or EXIT_FINISHED
     with contextlib.suppress(OSError):  # the terminal may be gone

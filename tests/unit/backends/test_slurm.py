@@ -79,6 +79,13 @@ def test_each_end_of_sbatch_is_an_answer(fake: Fake, patient: Slurm, what: str, 
     assert answer.message
 
 
+def test_unknown_error_of_a_job_is_a_refusal_after_a_few_tries(fake: Fake, patient: Slurm) -> None:
+    fake.does("sbatch", "echo 'sbatch: error: Batch job submission failed: Unspecified error' >&2; exit 1")
+    answers = [patient.submit(fake.job()) for _ in range(5)]
+    assert [type(answer) for answer in answers] == [Deferred, Deferred, Deferred, Refused, Deferred]
+    assert "4 tries" in str(answers[3])
+
+
 def test_sbatch_that_hangs_is_unclear(fake: Fake, slurm: Slurm) -> None:
     fake.does("sbatch", HANG)
     assert slurm.submit(fake.job()) == Unclear("sbatch gave no answer in 0 s")

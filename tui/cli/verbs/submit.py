@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....core.backends.backend import Refused
+from ....core.backends.backend import Accepted, Refused
 from ....core.backends.command_log import CommandLog, answer_of
 from ....core.backends.program_run import run_program
 from ....core.backends.slurm_environment import header_options, submission_environment
 from ....core.backends.slurm_programs import require_slurm
-from ....core.backends.slurm_text import sbatch_answer, sbatch_message
+from ....core.backends.submit_answer import sbatch_answer
 from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.file_reading import read_text
@@ -101,10 +101,11 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
         calls.note(command, str(error))
         raise DriverError(f"sbatch: {error}") from None
     calls.note(command, answer_of("sbatch", done.returncode, done.stdout, done.stderr))
-    if done.returncode:
-        words = f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}"
-        if isinstance(sbatch_answer(done.returncode, done.stdout, done.stderr), Refused):
-            raise DriverRefused(words, "mend the options behind the study (-p is --pgen here, --partition a partition)")
-        again = f"mtui submit {shlex.quote(str(directory.root))}"
-        raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
-    return done.stdout.strip().partition(";")[0]
+    answer = sbatch_answer(done.returncode, done.stdout, done.stderr, bound=False)
+    if isinstance(answer, Accepted):
+        return answer.job
+    words = f"Slurm did not take the driver's job: {safe(answer.message)}"
+    if isinstance(answer, Refused):
+        raise DriverRefused(words, "correct the options behind the study (-p is --pgen here, --partition a partition)")
+    again = f"mtui submit {shlex.quote(str(directory.root))}"
+    raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
