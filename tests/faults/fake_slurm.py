@@ -219,11 +219,15 @@ def main(program: str, folder: Path, words: list[str]) -> int:
         case "sacct":
             wanted = options.get("jobs", "").split(",") + options.get("name", "").split(",")
             for job in _jobs(folder, "sacct"):
-                if {job.id, job.get("name")} & set(wanted):
+                # A real one does not find a task that never began by its own id.
+                array, _, task = job.id.partition("_")
+                unbegun = task and not job.get("session")
+                if {job.get("name"), array, *([] if unbegun else [job.id])} & set(wanted):
+                    shown = f"{array}_[{task}]" if unbegun else job.id
                     state = f"{job.state} by 0" if job.state == "CANCELLED" else job.state
                     code = job.get("code") or "0"
                     code = code if state == "FAILED" else "0"
-                    print(f"{job.id}|{state}|{code}:0|fake1|2026-01-01T00:00:00|{job.get('name')}")
+                    print(f"{shown}|{state}|{code}:0|fake1|2026-01-01T00:00:00|{job.get('name')}")
         case "scancel":
             for word in words:
                 if (folder / "jobs" / word).is_dir() and (job := Job(folder / "jobs" / word)).state not in OVER:
