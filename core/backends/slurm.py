@@ -16,8 +16,10 @@ from ..file_reading import WHOLE, read_bytes
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
+from .program_run import run_program
+from .slurm_environment import header_options, query_environment, submission_environment
 from .slurm_ids import array_list, whole_job
-from .slurm_programs import clean_environment, require_slurm, user_name
+from .slurm_programs import require_slurm, user_name
 from .slurm_text import (
     ENDED,
     NO_ACCOUNTING,
@@ -62,12 +64,13 @@ class Slurm:
         self._log = CommandLog(log)
         self._cluster = ""
         self._unknown: dict[str, int] = {}  # unknown errors in a row, by what was submitted
-        # 0: squeue shows the whole list of an array's tasks instead of truncating it.
-        self._environment = {
-            **clean_environment(os.environ),
-            "SLURM_BITSTR_LEN": "0",
-            "SLURM_TIME_FORMAT": "standard",
-        }
+        self._environment = query_environment(os.environ)
+        self._submission_environment = submission_environment(os.environ)
+
+    @property
+    def _signal(self) -> str:
+        """The signal before a job's time limit that the user's environment sets."""
+        return self._submission_environment.get("SBATCH_SIGNAL", "")
 
     def cluster(self) -> str:
         """Return the name of the cluster; empty if Slurm does not answer or has no name for it."""
@@ -132,10 +135,10 @@ class Slurm:
                 root = self._home.parent
                 self._lay_out(job, root)
                 command += [f"--chdir={root}", f"--array={array_list(job.tasks)}"]
-                text = array_script(job, script, str(self._home), str(root))
+                text = array_script(job, script, str(self._home), str(root), self._signal)
             else:
                 command.append(f"--chdir={job.only.workspace}")
-                text = submit_script(job, script, str(self._home))
+                text = submit_script(job, script, str(self._home), self._signal)
         except OSError as error:
             return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
         return self._bounded(path, self._sbatch(command, path, text, bound=bool(job.after)))
@@ -152,6 +155,7 @@ class Slurm:
         return Refused(f"{answer.message} ({tries} tries)")
 
     def _sbatch(self, command: Sequence[str], path: str, text: str, *, bound: bool) -> Answer:
+        command = [*command[:2], *header_options(text, self._submission_environment), *command[2:]]
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
@@ -293,25 +297,18 @@ class Slurm:
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a program with `text`, created from `script`, as its stdin. Log calls that submit, cancel or fail."""
+        environment = self._submission_environment if text else self._environment
         try:
-            done = subprocess.run(
-                command,
-                input=os.fsencode(text),
-                capture_output=True,
-                env=self._environment,
-                timeout=deadline,
-                check=False,
-            )
+            done = run_program(command, environment, deadline, os.fsencode(text))
         except subprocess.TimeoutExpired:
             self._log.note(command, f"no answer in {deadline:.0f} s", script)
             raise
         except OSError as error:
             self._log.note(command, f"could not be started: {error.strerror}", script)
             raise
-        out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         if done.returncode or command[0] in ("sbatch", "scancel"):
-            self._log.note(command, answer_of(command[0], done.returncode, out, err), script)
-        return subprocess.CompletedProcess(command, done.returncode, out, err)
+            self._log.note(command, answer_of(command[0], done.returncode, done.stdout, done.stderr), script)
+        return done
 
 
 def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) -> None:

@@ -170,20 +170,20 @@ def directives(script: str) -> list[str]:
     return [lines[number] for number in directive_lines(script)]
 
 
-def submit_script(job: Job, script: str, home: str) -> str:
+def submit_script(job: Job, script: str, home: str, signal: str = "") -> str:
     """Create the script passed to sbatch for a job: the user's directives, and the call of job.sh.
 
     mtui's directives come first, so that the user's override them. --no-requeue: a job that Slurm requeues would hide a
     node failure. --open-mode=append: a requeued job, or a duplicate of a running one, would truncate the logs (those of
-    earlier attempts have been moved away).
+    earlier attempts have been moved away). `signal` is that of jobs whose directives set none.
     """
     options = directives(script)
     attempt = job.only
     words = " ".join(shlex.quote(word) for word in (attempt.name, home, attempt.workspace, attempt.script))
-    return "\n".join(["#!/bin/sh", *_OWN, *options, *_call(words, home, options, script), ""])
+    return "\n".join(["#!/bin/sh", *_OWN, *options, *_call(words, home, options, script, signal), ""])
 
 
-def array_script(job: Job, script: str, home: str, root: str) -> str:
+def array_script(job: Job, script: str, home: str, root: str, signal: str = "") -> str:
     """Create the script passed to sbatch for an array: each task reads its attempt, workspace and script from a file.
 
     `script` is that of any of its attempts, `root` the study directory. Relative to it are the tasks' log files: links
@@ -197,12 +197,13 @@ def array_script(job: Job, script: str, home: str, root: str) -> str:
         f"#SBATCH --output={folder}/%a.out",
         f"#SBATCH --error={folder}/%a.err",
         *job.options,
+        "unset -f read echo",  # bash as sh would call functions that the user exports
         f"read -r mtui_attempt mtui_workspace mtui_script <{task} || "
         '{ echo "mtui: what this task is to do cannot be read" >&2; exit 72; }',
     ]
     place = f'{shlex.quote(root)}/"$mtui_workspace"'
     words = f'"$mtui_attempt" {shlex.quote(home)} {place} {place}/"$mtui_script"'
-    return "\n".join([*lines, *_call(words, home, job.options, script), ""])
+    return "\n".join([*lines, *_call(words, home, job.options, script, signal), ""])
 
 
 def array_task(attempt: AttemptFiles, root: str) -> str:
@@ -213,12 +214,15 @@ def array_task(attempt: AttemptFiles, root: str) -> str:
 _OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
 
 
-def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[str]:
+def _call(attempt: str, home: str, options: Sequence[str], script: str, signal: str) -> list[str]:
     """Return the call of job.sh in the same shell; `attempt` are its first four arguments, quoted."""
-    pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in options)
+    signals = [line for line in options if "--signal" in line] or [f"--signal={signal}"]
+    pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in signals)
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
     rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
-    return [f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
+    # sbatch exports --open-mode, which srun would read as its own option.
+    own_mode = [] if any("--open-mode" in line for line in options) else ["unset SLURM_OPEN_MODE"]
+    return [*own_mode, f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
 
 
 def job_tag(study_id: str, submission: str) -> str:

@@ -9,8 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .backend import JobIdentity
+from .program_run import run_program
+from .slurm_environment import query_environment
 from .slurm_ids import is_component, our_ids, whole_job
-from .slurm_programs import clean_environment, user_name
+from .slurm_programs import user_name
 
 _FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
 _COLUMNS = 9  # the name is last, since only it may contain a "|"
@@ -54,21 +56,15 @@ def _sacct(jobs: Sequence[str]) -> str:
     command = ["sacct", "--duplicates", f"--user={user_name()}", "--noheader", "--parsable2", f"--format={_FORMAT}"]
     command.append(f"--jobs={','.join(jobs)}")
     try:
-        done = subprocess.run(
-            [*command, "--starttime=now-365days"],
-            capture_output=True,
-            timeout=_DEADLINE,
-            check=False,
-            env=clean_environment(os.environ),
-        )
+        done = run_program([*command, "--starttime=now-365days"], query_environment(os.environ), _DEADLINE)
     except FileNotFoundError:
         raise NoAccounting("there is no sacct on this machine") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAccounting(f"sacct could not be asked: {type(error).__name__}") from None
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        told = done.stderr.strip().splitlines()
         raise NoAccounting(told[-1] if told else f"sacct ended with code {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+    return done.stdout
 
 
 def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from ....core.backends.backend import Accepted, Refused
 from ....core.backends.command_log import CommandLog, answer_of
-from ....core.backends.slurm_programs import clean_environment, require_slurm
+from ....core.backends.program_run import run_program
+from ....core.backends.slurm_environment import header_options, submission_environment
+from ....core.backends.slurm_programs import require_slurm
 from ....core.backends.submit_answer import sbatch_answer
 from ....core.directive_text import directive_word, shortened
 from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
+from ....core.file_reading import read_text
 from ....core.isolated import isolated_command
+from ....core.shell_environment import FIND_DROPPED
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
@@ -41,6 +45,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     bank = study.plan.batch.text("bank")
     account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
     name = shortened(f"mtui:{study.plan.name}".replace("\n", " "), _LONGEST_NAME)
+    command = isolated_command("mtui.tui", "--no-ui", "-y", str(directory.root))
     lines = [
         "#!/bin/sh",
         "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
@@ -50,7 +55,9 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
         *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
-        f"exec {shlex.join(isolated_command('mtui.tui', '--no-ui', '-y', str(directory.root)))}",
+        FIND_DROPPED,
+        'eval "set -- ${mtui_dropped:+env $mtui_dropped}"',
+        f'exec "$@" {shlex.join(command)}',
         "",
     ]
     try:
@@ -90,15 +97,8 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
     command = ["sbatch", "--parsable", f"--chdir={directory.root}", f"--output={log}", *options, str(script)]
     calls = CommandLog(directory.slurm_log)
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=180,
-            check=False,
-            env=clean_environment(os.environ),
-        )
+        command[2:2] = header_options(read_text(script), os.environ)
+        done = run_program(command, submission_environment(os.environ), 180)
     except (OSError, subprocess.TimeoutExpired) as error:
         calls.note(command, str(error))
         raise DriverError(f"sbatch: {error}") from None
