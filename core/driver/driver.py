@@ -145,6 +145,8 @@ class Driver:
                     exhausted = reason
                     self._stop(reason)
                 outcome = self._outcome(only_commands, is_behind=loop.is_behind)
+                if loop.poller.is_verdict_awaited and not (only_commands or self._stopping or self._detaching):
+                    outcome = ""
                 if outcome and not context.effects.under_way and not log.is_waiting:
                     if exhausted or (self.state.is_over and outcome != _EXTENDED):
                         loop.scheduler.release_all()

@@ -55,7 +55,7 @@ class Loop:
         canceller = Canceller(context)
         self.collector = collector = Collector(context, canceller)
         self._tracker = tracker = AllocationTracker(context, canceller)
-        poller = SlurmPoller(context, canceller, collector, tracker)
+        self.poller = poller = SlurmPoller(context, canceller, collector, tracker)
         self.own_allocation = own_allocation = OwnAllocation(context, tracker)
         self.scheduler = AllocationScheduler(context, canceller, tracker)
         self.hooks = HookRunner(context)

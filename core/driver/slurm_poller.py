@@ -46,7 +46,7 @@ class PollSchedule:
         self._last = 0.0
         self._soon = _SOON
         self._failures = 0  # polls in a row without an answer
-        self._is_under_way = False
+        self.is_under_way = False
 
     def set_interval(self, interval: float) -> None:
         """Poll every `interval` seconds from now on."""
@@ -55,7 +55,7 @@ class PollSchedule:
 
     def due(self, wanted: bool, silent: bool) -> float | None:
         """Return when the next poll is due; None while one is under way. `wanted`: something waits for its answer."""
-        if self._is_under_way:
+        if self.is_under_way:
             return None
         if not wanted:
             return self._last + self._interval
@@ -63,13 +63,13 @@ class PollSchedule:
 
     def begin(self, now: float, wanted: bool) -> None:
         """Record that a poll was started."""
-        self._is_under_way = True
+        self.is_under_way = True
         self._last = now
         self._soon = min(self._soon * 2, _SOON_MOST) if wanted else _SOON
 
     def end(self, is_answered: bool) -> None:
         """Record that the poll under way has ended."""
-        self._is_under_way = False
+        self.is_under_way = False
         if is_answered:
             self._failures = 0
             self._interval = self._every * random.uniform(0.9, 1.1)  # so that many drivers do not poll in step
@@ -98,22 +98,34 @@ class SlurmPoller(DriverPart):
     def due(self) -> float | None:
         state = self._context.state
         is_needed = state.live_slurm or state.allocations.open() or state.slurm_silent_since or self.is_room_awaited
+        is_needed = is_needed or self.is_verdict_awaited
         if not self._context.slurm or not is_needed:
             return None
         self._schedule.set_interval(self._context.poll)
-        return self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
+        due = self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
+        if self.is_verdict_awaited and (until := self._context.observer.memory_deadline()):
+            return until if due is None else min(due, until)
+        return due
 
     def step(self) -> None:
         """Start a poll if one is due."""
         if not self._context.state.live_slurm:
             self.polled_at = time.monotonic()
-        due = self.due()
+        due = self.due() if not self._schedule.is_under_way else None
         if due is not None and time.monotonic() >= due and self._context.slurm:
             self._start(self._context.slurm)
 
     @property
     def _is_wanted(self) -> bool:
-        return self._context.observer.wants_poll or self._tracker.watch.wants_poll
+        return self._context.observer.wants_poll or self._tracker.watch.wants_poll or self.is_verdict_awaited
+
+    @property
+    def is_verdict_awaited(self) -> bool:
+        """Whether the study is over, and Slurm has not shown the ends of its last jobs for a moment only."""
+        state, deadline = self._context.state, self._context.observer.memory_deadline()
+        if deadline is None or not state.is_over or state.slurm_silent_since:
+            return False
+        return time.monotonic() < deadline
 
     def _start(self, slurm: BatchSystem) -> None:
         state = self._context.state
@@ -123,6 +135,7 @@ class SlurmPoller(DriverPart):
             for attempt in attempts
             if attempt.job and not state.is_elsewhere(attempt.cluster)
         ]
+        jobs += [self._context.job_of_attempt(attempt) for attempt in self._context.observer.finished_unseen()]
         names = [self._job_name(submission) for submission in state.submissions]
         for allocation in state.allocations.open():
             if not allocation.job:

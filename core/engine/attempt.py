@@ -49,7 +49,7 @@ class Attempt:
     @property
     def outcome(self) -> Status | None:
         """Return how it ended; None if it has not ended, or ended before it ran and is submitted again."""
-        return Status.FINISHED if self.ended_at and self.exit_code == 0 else self.ended_as
+        return self.ended_as or (Status.FINISHED if self.ended_at and self.exit_code == 0 else None)
 
     @property
     def array(self) -> str:

@@ -157,7 +157,7 @@ class Observed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended(Event):
-    """An attempt is over. It has a `cause` if it did not succeed."""
+    """An attempt is over. It has a `cause` if it did not succeed; one that finished, as a warning."""
 
     kind: ClassVar[str] = "ended"
     instance: int
@@ -166,6 +166,16 @@ class Ended(Event):
     exit_code: int | None = None
     cause: Cause | None = None
     node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Event):
+    """Slurm shows for an attempt that finished that something was wrong: its output may be incomplete."""
+
+    kind: ClassVar[str] = "warned"
+    instance: int
+    attempt: int
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,10 @@ from .causes import Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from .late_reports import late_report, reopens
+from .memory_verdicts import MemoryVerdicts
 from .observation_pace import ObservationPace
 from .orphan_jobs import OrphanJobs
+from .retry_policy import retries_memory
 from .slurm_answers import ACTIONS, NEVER, NOTES, Accounting, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -48,6 +50,7 @@ class JobObserver:
         self._pace = ObservationPace()
         self._ends = AttemptEnds(state)
         self._orphans = OrphanJobs(state)
+        self._memory = MemoryVerdicts(state)
 
     # --- what the driver needs to know
 
@@ -75,6 +78,14 @@ class JobObserver:
     def take_orphans_in_allocations(self) -> dict[str, list[str]]:
         """Return and clear the attempts that began in allocations and must not run, by allocation."""
         return self._orphans.take_in_allocations()
+
+    def finished_unseen(self) -> list[Attempt]:
+        """Return attempts that finished and whose ends Slurm has not shown yet: it may show a warning."""
+        return self._memory.attempts()
+
+    def memory_deadline(self) -> float | None:
+        """Return until when a study that is over waits for these ends; None if there are none."""
+        return self._memory.deadline()
 
     def doubtful(self) -> set[int]:
         """Return instances whose jobs may be over: a job bound to them now might start in error."""
@@ -131,6 +142,7 @@ class JobObserver:
             self._presumed.pop(index, None)
             self._pace.forget(index)
             self._expected.drop(index)
+            self._memory.awaited.discard(index)
 
     # --- reports of jobs and processes
 
@@ -159,9 +171,9 @@ class JobObserver:
             reopened = [ev.Reopened(at=at, instance=index, attempt=report.attempt, job=report.job)]
         self.note_heard(index, now)
         at = min(at, report.at or at)  # the writer's clock may be ahead of ours
-        return [*reopened, *self._current_report(report, attempt, at)]
+        return [*reopened, *self._current_report(report, attempt, at, now)]
 
-    def _current_report(self, report: JobReport, attempt: Attempt, at: float) -> list[ev.Event]:
+    def _current_report(self, report: JobReport, attempt: Attempt, at: float, now: float) -> list[ev.Event]:
         """Return the events of a report of the current attempt of an instance."""
         index = report.instance
         match report:
@@ -170,7 +182,7 @@ class JobObserver:
                 self._expected.stop_awaiting(index, Awaited.VERDICT)
                 return [_started(report, at)]
             case ExitReport():
-                return self._exit(report, attempt, at)
+                return self._exit(report, attempt, at, now)
             case DuplicateReport():
                 return self._duplicate(report, attempt, at)
             case LostReport():
@@ -178,9 +190,10 @@ class JobObserver:
             case _:
                 return []
 
-    def _exit(self, report: ExitReport, attempt: Attempt, at: float) -> list[ev.Event]:
+    def _exit(self, report: ExitReport, attempt: Attempt, at: float, now: float) -> list[ev.Event]:
         """Handle the end of a script: final, or Slurm's verdict is awaited."""
         index = report.instance
+        shown = self._expected.get(index).end  # as Slurm showed it before the report
         self._orphans.note_owner(attempt, report.job)
         self._expected.stop_awaiting(index, Awaited.REPORT)
         # This job was not known to run: its submission counted as missed, or its start report was lost.
@@ -188,7 +201,10 @@ class JobObserver:
         if status := _VERDICTS.get(report.verdict):
             cause = job_cause(status, report.code, "", report.node)
             return [*found, self._ends.ended(at, index, report.attempt, status, report.code, cause, report.node)]
-        if not attempt.in_queue or (report.code == 0 and not report.signal):
+        if attempt.in_queue and report.code == 0 and not report.signal:
+            exceeded = shown is not None and shown(at).status is Status.OUT_OF_MEMORY
+            return [*found, self._succeeded(report, at, now, exceeded=exceeded)]
+        if not attempt.in_queue:
             cause = text_cause(report.error) or exit_cause(report.code, report.node)
             if report.signal == "TERM":  # e.g. the job in which the driver ran has ended
                 cause = Cause(CauseCode.TERMINATED, report.error, report.code, report.node)
@@ -198,6 +214,20 @@ class JobObserver:
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
         return [*found, exited]
+
+    def _succeeded(self, report: ExitReport, at: float, now: float, *, exceeded: bool) -> ev.Event:
+        """Handle exit code 0. `exceeded`: Slurm shows OUT_OF_MEMORY, which is a warning unless a rule retries it."""
+        index, number, node = report.instance, report.attempt, report.node
+        cause = Cause(CauseCode.OUT_OF_MEMORY, node=node) if exceeded else None
+        if retries_memory(self._state, index):
+            if exceeded:
+                return self._ends.ended(at, index, number, Status.OUT_OF_MEMORY, 0, cause, node)
+            self._expected.await_end(index, Awaited.VERDICT)
+            self._memory.awaited.add(index)
+            return ev.Exited(at=at, instance=index, attempt=number, code=0, node=node)
+        if not exceeded:
+            self._memory.add(index, number, now)
+        return self._ends.ended(at, index, number, Status.FINISHED, 0, cause, node)
 
     def _duplicate(self, report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
@@ -244,6 +274,7 @@ class JobObserver:
         has_accounting = accounting is Accounting.ANSWERED
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if has_accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.apply_poll(find, asked, at, accounting)
+        found += self._memory.apply_poll(seen, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
@@ -316,6 +347,8 @@ class JobObserver:
                 return self._note(index, answer, at)
             case JobAction.END_BY_CODE:
                 return [self._ends.without_verdict(index, at)]
+            case JobAction.END if index in self._memory.awaited and view.status is not Status.OUT_OF_MEMORY:
+                return [self._ends.without_verdict(index, at)]  # of a success only its memory is in question
             case JobAction.END:
                 self._expected.await_end(index, Awaited.NOTHING)
                 return [self._ends.as_shown(index, view, reported=True)(at)]

@@ -65,6 +65,16 @@ def decide_retry(state: StudyState, index: int, tries: RetryLimits, at: float) -
     return ev.Retried(at=at, instance=index, changes=tuple(changes.items()), why=why)
 
 
+def retries_memory(state: StudyState, index: int) -> bool:
+    """Return whether a rule that names OUT_OF_MEMORY retries an instance if Slurm shows that for its attempt."""
+    step = state.plan.step_of(state.plan.instances[index])
+    cause = _WORDS[Status.OUT_OF_MEMORY]
+    rule = step.retry.get(cause)
+    if rule is None or not rule.named:
+        return False
+    return _failures(step, state.attempts[index], cause, RetryLimits()) < rule.times
+
+
 def rules_of(step: PlannedStep, tries: RetryLimits) -> dict[str, RetryRule]:
     """Return every rule that applies to a step, by cause."""
     rules = dict(step.retry)

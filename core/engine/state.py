@@ -54,7 +54,7 @@ class StudyState(DurableState):
         return "failed" if any(self.counts[status] for status in BAD) else "finished"
 
     def cause(self, index: int) -> Cause | None:
-        """Return why an instance failed, or was cancelled, marked or skipped; None otherwise."""
+        """Return why an instance failed, or was cancelled, marked or skipped, or the warning of one that finished."""
         if index in self.cancelled_before_submit:
             return Cause(CauseCode.COMMAND_BEFORE_SUBMIT)
         if index in self.marked:
@@ -62,7 +62,15 @@ class StudyState(DurableState):
         if self.status[index] is Status.SKIPPED:
             return text_cause(self.plan.step_of(self.plan.instances[index]).skipped)
         last = self.last_attempt(index)
-        return last.cause if last and self.status[index] in UNSUCCESSFUL else None
+        return last.cause if last and self.status[index] in (*UNSUCCESSFUL, Status.FINISHED) else None
+
+    def warned(self) -> list[int]:
+        """Return the instances that finished with a warning, in plan order."""
+        return [
+            index
+            for index, attempts in sorted(self.attempts.items())
+            if self.status[index] is Status.FINISHED and attempts and attempts[-1].cause and index not in self.marked
+        ]
 
     def waits_for(self, index: int) -> int:
         """Return the number of direct parents not done yet (not over, where that suffices); a funnel counts as one."""
@@ -135,6 +143,8 @@ class StudyState(DurableState):
                 self._observed(event)
             case ev.Ended():
                 self._ended(event)
+            case ev.Warned():
+                self._warned(event)
             case ev.Reopened():
                 self._reopened(event)
             case ev.Unbound():
@@ -310,6 +320,12 @@ class StudyState(DurableState):
             number, seconds = self.ran[step]
             self.ran[step] = (number + 1, seconds + max(0.0, event.at - attempt.started_at))
         self._close_submission(attempt.submission)
+
+    def _warned(self, event: ev.Warned) -> None:
+        last = self.last_attempt(event.instance)
+        if not last or last.number != event.attempt or last.outcome is not Status.FINISHED:
+            raise Impossible(f"attempt {event.instance}.{event.attempt} has not finished")
+        last.cause = event.cause
 
     def _reopened(self, event: ev.Reopened) -> None:
         index, last = event.instance, self.last_attempt(event.instance)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping as Values
+from dataclasses import replace
 
 from .fields import Fields, shown
 from .problems import nearest
@@ -52,9 +53,9 @@ def read_retry(fields: Fields) -> dict[str, RetryRule]:
             hint = nearest(cause.upper(), (*CAUSES, "an exit code from 1 to 255"))
             fields.problems.error(node.key_place(cause), f"{fields.what}: retry: '{cause}' is no cause", hint)
         elif isinstance(item, Mapping):
-            rules[cause] = _read_rule(Fields(item, what, fields.problems), cause)
+            rules[cause] = replace(_read_rule(Fields(item, what, fields.problems), cause), named=True)
         else:
-            rules[cause] = _rule(cause, _times(fields, item, f"retry: '{cause}'"))
+            rules[cause] = replace(_rule(cause, _times(fields, item, f"retry: '{cause}'")), named=True)
     return {cause: rule for cause, rule in rules.items() if rule.times}
 
 

@@ -78,6 +78,7 @@ class RetryRule:
     restart: bool | None = None  # run the restart command; None: if it timed out and has one
     exclude: bool = False  # exclude the node where it failed
     changes: tuple[tuple[str, str], ...] = ()
+    named: bool = field(default=False, compare=False)  # its cause is written out, not part of "any"
 
 
 @dataclass(frozen=True, slots=True)

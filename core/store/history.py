@@ -77,7 +77,7 @@ def _concerns(event: ev.Event, index: int, submissions: dict[str, str]) -> bool:
             return any(index == member for member, _ in event.members)
         case ev.CancelSent():
             return index in event.instances
-        case ev.Started() | ev.Exited() | ev.Observed() | ev.Ended() | ev.Retried() | ev.Marked():
+        case ev.Started() | ev.Exited() | ev.Observed() | ev.Ended() | ev.Warned() | ev.Retried() | ev.Marked():
             return event.instance == index
         case ev.Held() | ev.Released() | ev.CancelRequested():
             return event.instance == index

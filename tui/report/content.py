@@ -106,6 +106,7 @@ class Report:
     steps: Sequence[StepLine]
     failures: Sequence[Failure]
     more_failures: int  # groups that are left out
+    warnings: Sequence[Failure]  # of instances that finished
     blocked: int
     bars: Sequence[Bar]
     all_bars: int
@@ -127,7 +128,9 @@ def report_of(
     no_usage: str = "",
 ) -> Report:
     """Collect the report of a study at `now`. `no_usage` says why there is none."""
-    failures, more = _failures(state, tail)
+    failed = [index for index, status in enumerate(state.status) if status in UNSUCCESSFUL]
+    failures, more = _failures(state, tail, failed)
+    warnings, _ = _failures(state, tail, state.warned())
     bars = _bars(state, now)
     needs = _needs(study, state, usage)
     if not needs and not no_usage:
@@ -144,6 +147,7 @@ def report_of(
         steps=[_step_line(state, step.index) for step in state.plan.steps],
         failures=failures,
         more_failures=more,
+        warnings=warnings,
         blocked=state.counts[Status.BLOCKED],
         bars=_chosen(bars),
         all_bars=len(bars),
@@ -180,12 +184,11 @@ def _step_line(state: StudyState, index: int) -> StepLine:
 # --- failures
 
 
-def _failures(state: StudyState, tail: Tail) -> tuple[list[Failure], int]:
-    """Group failures by status and by cause, the largest group first; also return how many groups are left out."""
+def _failures(state: StudyState, tail: Tail, chosen: Sequence[int]) -> tuple[list[Failure], int]:
+    """Group instances by status and by cause, the largest group first; also return how many groups are left out."""
     groups: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for index, status in enumerate(state.status):
-        if status in UNSUCCESSFUL:
-            groups[status.value, _without_place(state, index)].append(index)
+    for index in chosen:
+        groups[state.status[index].value, _without_place(state, index)].append(index)
     ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
     found: list[Failure] = []
     for (status, cause), members in ordered[:_MOST_GROUPS]:

@@ -32,6 +32,7 @@ def html_page(report: Report, *, refresh: int = 0) -> str:
         _head(report),
         _section("Steps", _steps(report.steps)),
         *([_section("Failures", _failures(report))] if report.failures else []),
+        *([_section("Warnings", "\n".join(map(_failure, report.warnings)))] if report.warnings else []),
         _section("Timeline", _timeline(report)),
         _section("Asked for and used", _needs(report)),
         f"<footer>{_text(_clock(time.time()))}, mtui report {_text(report.directory)}</footer>",

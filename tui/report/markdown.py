@@ -43,7 +43,7 @@ def markdown(report: Report) -> str:
             ),
         ),
     ]
-    for failure in report.failures:
+    for failure in (*report.failures, *report.warnings):
         lines += ["", f"## {_text(failure.status)}: {_text(failure.cause)} ({failure.count:,})", ""]
         more = f" and {failure.count - len(failure.names):,} more" if failure.count > len(failure.names) else ""
         lines.append(", ".join(map(_text, failure.names)) + more)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .content import Report, Spread
+from .content import Failure, Report, Spread
 
 
 def report_as_json(report: Report) -> dict[str, object]:
@@ -27,25 +27,9 @@ def report_as_json(report: Report) -> dict[str, object]:
             }
             for step in report.steps
         ],
-        "failures": [
-            {
-                "status": failure.status,
-                "cause": failure.cause,
-                "count": failure.count,
-                "names": list(failure.names),
-                "examples": [
-                    {
-                        "name": example.name,
-                        "cause": example.cause,
-                        "log": example.log,
-                        "last_lines": list(example.lines),
-                    }
-                    for example in failure.examples
-                ],
-            }
-            for failure in report.failures
-        ],
+        "failures": [_failure_record(failure) for failure in report.failures],
         "more_failures": report.more_failures,
+        "warnings": [_failure_record(failure) for failure in report.warnings],
         "usage": [
             {
                 "step": need.step,
@@ -58,6 +42,19 @@ def report_as_json(report: Report) -> dict[str, object]:
             for need in report.needs
         ],
         "no_usage": report.no_needs,
+    }
+
+
+def _failure_record(failure: Failure) -> dict[str, object]:
+    return {
+        "status": failure.status,
+        "cause": failure.cause,
+        "count": failure.count,
+        "names": list(failure.names),
+        "examples": [
+            {"name": example.name, "cause": example.cause, "log": example.log, "last_lines": list(example.lines)}
+            for example in failure.examples
+        ],
     }
 
 

@@ -15,7 +15,7 @@ from ...core.engine.causes import Cause
 from ...core.engine.durable_state import IoError
 from ...core.engine.event_codec import to_record
 from ...core.engine.state import StudyState
-from ...core.engine.status import UNSUCCESSFUL, Status
+from ...core.engine.status import Status
 from ...core.plan.resource_changes import in_words
 from ...core.plan.shared_allocations import ANY
 from ...core.store.history import InstanceEvent
@@ -86,8 +86,11 @@ class EventLines:
                 return [(event.instance, None, _observed(event), False)]
             case ev.Ended():
                 cause = f": {safe(cause_text(event.cause))}" if event.cause else ""
-                matters = event.status is not Status.FINISHED
+                matters = event.status is not Status.FINISHED or event.cause is not None
                 return [(event.instance, event.status, f"{event.status.value}{cause}", matters)]
+            case ev.Warned():
+                words = f"finished, but Slurm reports: {safe(cause_text(event.cause))}"
+                return [(event.instance, Status.FINISHED, words, True)]
             case ev.Reopened():
                 return [(event.instance, Status.RUNNING, f"it did begin: job {event.job}", True)]
             case ev.Unbound():
@@ -241,6 +244,8 @@ def history_text(found: InstanceEvent, index: int) -> str:
             return _ACCEPTED.get(backend, "accepted as job {}").format(event.job)
         case ev.Returned():
             return f"returned: {cause_text(event.cause)}"
+        case ev.Warned():
+            return f"Slurm reports: {cause_text(event.cause)}"
         case ev.Reopened():
             return f"it did begin, as job {event.job}"
         case ev.Unbound() | ev.Marked():
@@ -260,7 +265,7 @@ def history_text(found: InstanceEvent, index: int) -> str:
         case ev.Observed():
             return _observed(event)
         case ev.Ended():
-            cause = f": {cause_text(event.cause)}" if event.cause and event.status in UNSUCCESSFUL else ""
+            cause = f": {cause_text(event.cause)}" if event.cause else ""
             return event.status.value + cause
         case ev.Retried() if event.why:
             return f"tried again by itself: {event.why}"

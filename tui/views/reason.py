@@ -22,6 +22,7 @@ class ReasonKind(str, Enum):
     RUNNING = "running"
     FAILED_ABOVE = "failed_above"  # an instance it depends on did not finish
     FAILED = "failed"  # it did not finish itself
+    WARNING = "warning"  # it finished, and Slurm reports that something was wrong
     NOT_PACKED = "not_packed"  # why it does not share an allocation
     ROWS_ADDED = "rows_added"  # its attempt misses rows that were added later: it will run again
     RETRIES = "retries"  # it was retried automatically, or will be

@@ -123,6 +123,17 @@ def _held_lines(state: StudyState) -> list[str]:
     return lines
 
 
+def warning_lines(state: StudyState, paint: Paint) -> list[str]:
+    """Return the instances that finished, and of which Slurm reports that something was wrong."""
+    warned = state.warned()
+    lines = [
+        f"  {paint.status(Status.FINISHED, safe(state.plan.instances[index].name))}  "
+        f"finished, but Slurm reports: {safe(cause_text(state.cause(index)))}"
+        for index in warned[:_MOST_FAILURES]
+    ]
+    return [*lines, f"  and {len(warned) - _MOST_FAILURES:,} more"] if len(warned) > _MOST_FAILURES else lines
+
+
 def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
     """Return the output of `mtui status`; `given` are the options that replaced values of the study file."""
     driver = drives(directory)
@@ -170,6 +181,8 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     failed = failures(state)
     if failed:
         lines += ["", paint.bold(f"{plural(len(failed), 'failure')}:"), *failure_lines(directory, state, paint)]
+    if warnings := warning_lines(state, paint):
+        lines += ["", paint.bold(f"{plural(len(state.warned()), 'warning')}:"), *warnings]
     return "\n".join(lines)
 
 

@@ -65,6 +65,9 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
     if status in UNSUCCESSFUL:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
+    if status is Status.FINISHED and index not in state.marked and state.cause(index):
+        again = Next("retry", state.plan.instances[index].name)
+        return [Reason(ReasonKind.WARNING, _HINTS_OF_WARNING, next=(again,))]
     if status is Status.BOUND and last:
         words = f"Slurm has it as {_job(last)} and starts it automatically when its parents are done ({last.after}):"
         reasons = [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
@@ -161,6 +164,12 @@ _HINTS = {
     Status.PREEMPTED: "Nothing is wrong with the step itself.",
     Status.LOST: "Look into its workspace whether it did its work before you let it run again.",
 }
+
+
+_HINTS_OF_WARNING = (
+    "Its script exited with code 0, so it counts as finished. Slurm reports OUT_OF_MEMORY: it killed a part of it, and "
+    "the output may be incomplete. A rule that names OUT_OF_MEMORY under 'retry' repeats such instances."
+)
 
 
 def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> list[Reason]:

@@ -171,7 +171,9 @@ def test_golden_journal_of_an_attempt_found_again_replays_to_its_true_end() -> N
         state.apply(event)
     assert [status.value for status in state.status] == ["finished", "ready"]
     (found,) = state.attempts[0]
-    assert (found.job, found.ended_as, found.exit_code, found.cause) == ("101", None, 0, None)
+    assert (found.job, found.ended_as, found.exit_code) == ("101", None, 0)
+    assert state.warned() == [0]
+    assert cause_text(found.cause) == "it used more memory than it had asked for on nid001"
 
 
 def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None:

@@ -33,7 +33,7 @@ from ....core.store.study_reader import read_study
 from ...views.allocation_text import open_ones
 from ...views.estimate import rough_words
 from ...views.event_text import EventLines, EventRecords
-from ...views.status_view import failure_lines, failures, summary
+from ...views.status_view import failure_lines, failures, summary, warning_lines
 from ...views.text import Paint, plural, print_text, safe
 from .submit import submit_next
 
@@ -178,4 +178,5 @@ def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str
     lines = [f"{head}. The study {_RESULT_WORDS[outcome]}."]
     if failures(state):
         lines += failure_lines(directory, state, paint)
+    lines += warning_lines(state, paint)
     return "\n".join(lines)
