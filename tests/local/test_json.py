@@ -19,6 +19,7 @@ import pytest
 from mtui.core.backends.slurm_text import identity_of
 from mtui.core.backends.usage import Usage
 from mtui.core.engine import events as ev
+from mtui.core.engine.causes import Cause, CauseCode
 from mtui.core.engine.state import StudyState
 from mtui.core.store.study_directory import create_directory
 from mtui.core.store.study_file import Settings, StudyFile
@@ -210,7 +211,8 @@ def test_report(folder: Path) -> None:
     attempt = state.attempts[0][0]
     attempt.submitted_at, attempt.started_at, attempt.ended_at = 1.0, 2.0, 3.0
     usage = {identity_of("id", attempt): Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
-    report = report_as_json(report_of(study, state, "/out", 9.0, lambda _: ("", []), usage))
+    attempt.cause = Cause(CauseCode.OUT_OF_MEMORY, node="n1")  # a warning, since it finished
+    report = report_as_json(report_of(study, state, "/out", 9.0, lambda _: ("/out/a.err", ["Killed"]), usage))
     check("mtui report", told(folder, "report", "out"), told(folder, "report", "fine"), {"version": 1, **report})
 
 
