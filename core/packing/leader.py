@@ -21,6 +21,7 @@ from typing import Any
 
 from ..claims import Claims
 from . import worker_pool
+from ..text_encoding import use_utf8
 from .executor import Executor
 from .job_environment import base_environment
 from .protocol import Abort, Cancel, Dispatch, End, ListReader, TimeQuestion
@@ -235,6 +236,7 @@ class Leader:
 
 
 def main() -> int:
+    use_utf8()
     home, name, idle, *shell = sys.argv[1:]
     leader = Leader(Path(home), name, float(idle), shell, dict(os.environ))
     try:

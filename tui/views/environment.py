@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import locale
 import os
 import shlex
+
+from ...core.text_encoding import terminal_encoding
 
 
 def pager_command() -> list[str]:
@@ -29,4 +30,4 @@ def _command(variable: str, default: str) -> list[str]:
 
 def has_utf8() -> bool:
     """Return whether the locale supports UTF-8."""
-    return locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"
+    return terminal_encoding() == "utf-8"
