@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ..claims import Claims
-from . import worker_pool
 from ..text_encoding import use_utf8
+from . import worker_pool
 from .executor import Executor
 from .job_environment import base_environment
 from .protocol import Abort, Cancel, Dispatch, End, ListReader, TimeQuestion

@@ -47,6 +47,7 @@ from .terminal import Guard
 from .terminal_driver import InputEnded, TerminalDriver
 from .typed_ahead import TypedAhead
 
+_READ = 15.0  # seconds that a message is shown which has to be read
 _HAND_OVER = 25.0  # seconds that a headless driver has to take over the study
 
 
@@ -76,6 +77,7 @@ class MtuiApp(AppBase):
     ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.ended_by = ""  # what ended the app, if it was not the user
+        self.failure: MtuiError | None = None  # why the study could not be shown
         self.was_left = False  # by `exit`, as opposed to an error inside of Textual
         self.animation_level = "none"  # over SSH each frame costs kilobytes
         self._kept = preferences.read_preferences()
@@ -162,6 +164,18 @@ class MtuiApp(AppBase):
                 break
         if self.study and self.study.is_outdated:
             self._reload(self.study)
+        if self.study and self.study.failure and not self._leaving:
+            self._fail(self.study.failure)
+
+    def _fail(self, failure: MtuiError) -> None:
+        """Close a study that cannot be shown: end the app, or return to the list of studies."""
+        if self._first:
+            self._leaving = True
+            self.failure = failure
+            self.exit(return_code=failure.exit_code)
+        else:
+            self.notify(safe(str(failure)), severity="error", markup=False, timeout=_READ)
+            self.action_leave()
 
     # --- leave
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import os
 import shlex
 
@@ -30,4 +31,5 @@ def _command(variable: str, default: str) -> list[str]:
 
 def has_utf8() -> bool:
     """Return whether the locale supports UTF-8."""
-    return terminal_encoding() == "utf-8"
+    python = locale.getpreferredencoding(False).lower().replace("-", "")  # always utf8 in Python's UTF-8 mode
+    return python == "utf8" and terminal_encoding() == "utf-8"
