@@ -100,6 +100,10 @@ class DurableState:
     end_hook_ran: bool = False  # for this end of the study
     last_event_at: float = 0.0
 
+    def continue_study(self) -> None:
+        """Note that something can run again: if the study was over, it will have another end."""
+        self.result, self.end_hook_ran = "", False
+
     @classmethod
     def initial(cls, plan: Plan) -> DurableState:
         """Return the state before the first event: every instance waits, except those skipped or not added yet."""

@@ -163,10 +163,6 @@ class StudyState(DurableState):
                 self._command_effects.apply(event)
         self.last_event_at = event.at
 
-    def continue_study(self) -> None:
-        """Note that something can run again: if the study was over, it will have another end."""
-        self.result, self.end_hook_ran = "", False
-
     def _current(self, index: int, number: int) -> Attempt:
         last = self.last_attempt(index)
         if last is None or last.number != number:
