@@ -97,6 +97,7 @@ class DurableState:
     result: str = ""  # of the study; empty until it is over
     retried_at: float = 0.0  # last retry by a user
     failure_hook_ran: bool = False  # since then
+    end_hook_ran: bool = False  # for this end of the study
     last_event_at: float = 0.0
 
     @classmethod
