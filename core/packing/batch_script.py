@@ -45,7 +45,8 @@ mtui_wait() {{
 # would run beside the next attempts. Where no step starts, Slurm alone has to end them.
 mtui_end_orphans() {{
     (cd / && exec timeout -k 5 60 srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none \\
-        --cpu-bind=none --kill-on-bad-exit=0 --wait=0 --input=none --export=ALL "$mtui_python" -m "$mtui_orphans") &
+        --cpu-bind=none --kill-on-bad-exit=0 --wait=0 --input=none --export=ALL "$mtui_python" -m "$mtui_orphans" \\
+        "${{SLURM_CONF-}}") &
     mtui_wait
 }}
 

@@ -106,8 +106,12 @@ def _has_marks(folder: Path, marks: set[bytes]) -> bool:
 
 
 def main() -> int:
-    """End what killed workers left on this node; a batch script runs this on each one if its leader was killed."""
-    return 0 if kill_orphans(cookie(os.environ["SLURM_JOB_ID"], os.environ["SLURMD_NODENAME"])) else 1
+    """End what killed workers left on this node; a batch script runs this on each one if its leader was killed.
+
+    The argument is the SLURM_CONF of the batch script: that of a step may differ.
+    """
+    batch = {"SLURM_JOB_ID": os.environ["SLURM_JOB_ID"], "SLURM_CONF": sys.argv[1]}
+    return 0 if kill_orphans(cookie(batch, os.environ["SLURMD_NODENAME"])) else 1
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     lines += io_error_lines(state)
     if not state.result:
         lines += file_system_lines(directory.root)
-    if state.slurm_silent_since:
+    if state.slurm_silent_since and not state.result:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
     if state.deferred:
