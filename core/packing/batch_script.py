@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import join, quote
 
+from ..directive_text import directive_word
 from ..shell_environment import FIND_DROPPED
 
 _TEXT = """\
@@ -92,7 +93,7 @@ def allocation_script(
     """
     # Set here, so that requeueing and truncated logs do not depend on the site's defaults.
     directives = "\n".join(
-        f"#SBATCH {_directive(option)}" for option in (*options, "--no-requeue", "--open-mode=append")
+        f"#SBATCH {directive_word(option)}" for option in (*options, "--no-requeue", "--open-mode=append")
     )
     return _TEXT.format(
         directives=directives,
@@ -103,10 +104,3 @@ def allocation_script(
         arguments=join((name, str(idle), *shell_words)),
         fallback=join((name, str(idle), str(cores), *shell_words)),
     )
-
-
-def _directive(option: str) -> str:
-    """Quote an option for a `#SBATCH` line, which sbatch splits at unquoted blanks."""
-    if not any(sign in option for sign in " \t#'\"\\"):
-        return option
-    return '"' + option.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -139,3 +139,27 @@ def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
     space = {"f_bavail": 5, "f_files": 5, "f_favail": 5, "f_flag": 0, field: value}
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**space))
     assert words in status_text(directory, state_of(PAIR, *BOUND), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "step"),
+    [
+        ("JobHeldUser", "held by the user (JobHeldUser)", "to let it start: scontrol release 10"),
+        (
+            "(launch failed requeued held)",
+            "held: it could not be launched on its node (launch failed requeued held)",
+            "to let it start: scontrol release 10",
+        ),
+    ],
+)
+def test_job_that_slurm_holds_has_a_next_step(directory: StudyDirectory, reason: str, words: str, step: str) -> None:
+    state = state_of(PAIR, *PARENT, observed(0, Status.PENDING, reason=reason))
+    lines = why(directory, state, 0)
+    assert lines[1:3] == [f"  Slurm has it as job 10: {words}.", f"  T{step[1:]}"]
+    assert f"a: {words}; {step}" in status_text(directory, state, PLAIN).splitlines()
+
+
+def test_job_that_waits_in_the_queue_has_no_next_step(directory: StudyDirectory) -> None:
+    state = state_of(PAIR, *PARENT, observed(0, Status.PENDING, reason="Priority"))
+    assert not any("scontrol" in line for line in why(directory, state, 0))
+    assert "Priority" not in status_text(directory, state, PLAIN)
