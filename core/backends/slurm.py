@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..file_reading import WHOLE, read_bytes
-from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Unclear, put_off_or_refuse
+from ..spec.sbatch_options import directive_texts, parse_options, refused
+from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .slurm_programs import clean_environment, require_slurm, user_name
@@ -126,6 +127,10 @@ class Slurm:
             command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
         try:
             script = os.fsdecode(read_bytes(path, WHOLE))
+            if objection := refused(
+                parse_options(directive_texts(script))
+            ):  # a script that was edited since it was planned
+                return Refused(f"{objection.message} ({objection.hint})")
             if job.tasks:
                 root = self._home.parent
                 self._lay_out(job, root)
