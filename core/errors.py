@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 EXIT_FINISHED = 0
 EXIT_ERROR = 1
@@ -54,6 +55,10 @@ class PgenError(MtuiError):
 
 class StudyDirectoryError(MtuiError):
     """A study directory is missing, incomplete, from a newer version, or cannot be written."""
+
+
+class NewerVersion(StudyDirectoryError):
+    """A newer mtui wrote the study, which this one therefore cannot show or drive."""
 
 
 class StorageError(StudyDirectoryError):
@@ -114,6 +119,13 @@ def error_text(error: OSError, path: object = "") -> str:
     where = error_path(error) or str(path)
     what = error.strerror or str(error)
     return f"{where}: {what}" if where else what
+
+
+def missing_directory(root: Path, error: Exception) -> str:
+    """Return that a study's directory is gone, if that is why a file in it could not be used; else an empty text."""
+    if isinstance(error, FileNotFoundError) and not root.exists():
+        return f"the study's directory is gone: {root}"
+    return ""
 
 
 def error_path(error: OSError) -> str:

@@ -62,10 +62,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not accepted now; it can be submitted again later. `limit`: because of a limit on jobs in the queue."""
+    """Not accepted now; it can be submitted again later.
+
+    `limit`: because of a limit on jobs in the queue; `unknown`: further tries have to show whether it passes.
+    """
 
     message: str
     limit: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..debug_log import get_logger
 from ..file_reading import open_to_append
+from .submit_answer import error_lines, job_id
 
 _log = get_logger(__name__)
 
@@ -44,10 +45,13 @@ class CommandLog:
 
 
 def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:
-    """Summarize the result of a call: the id of the submitted job, or the exit code and first error line."""
+    """Summarize the result of a call: the id of the submitted job, or the exit code and what the program printed."""
     if program == "sbatch" and code == 0:
-        return stdout.strip().partition("\n")[0] or "exit code 0, no job id"
+        accepted = job_id(stdout)
+        return ";".join(filter(None, (accepted.job, accepted.cluster))) if accepted else "exit code 0, no job id"
     first = next((line.strip() for line in stderr.splitlines() if line.strip()), "")
+    if program == "sbatch":
+        first = "; ".join(error_lines(stderr)) or first
     return f"exit code {code}: {first}" if first else f"exit code {code}"
 
 

@@ -26,6 +26,9 @@
     *failglob*) shopt -u failglob && mtui_options="${mtui_options:-:}; shopt -s failglob" ;;
     esac
 } 2>/dev/null
+# bash as sh would call functions that the user exports.
+unset -f [ awk cat cd command date echo env exec kill mkdir printf pwd read rm sed shift shopt sleep srun stat tail \
+    test tr true uname wait
 mtui_attempt=$1 mtui_home=$2 mtui_workspace=$3 mtui_script=$4 mtui_node=$5 mtui_term=$6
 shift 6
 
@@ -45,7 +48,18 @@ else
     fi
 fi
 
-unset MTUI_JOB_ID
+# Shells such as dash drop variables whose names are no identifiers, such as exported functions: env gives them to the
+# script. A local step has MTUI_DROPPED if there are any.
+mtui_dropped=
+if [ "$mtui_place" = slurm ] || [ -n "${MTUI_DROPPED-}" ]; then
+    mtui_dropped=$(
+        PATH=/usr/bin:/bin:$PATH
+        LC_ALL=C sed -z "/^[^-=][^=]*=/!d; /^[A-Za-z_][A-Za-z0-9_]*=/d; s/'/'\\\\''/g; s/^/'/; s/\$/' /" \
+            "/proc/$$/environ" 2>/dev/null | tr -d '\0'
+    )
+fi
+
+unset MTUI_JOB_ID MTUI_DROPPED
 
 mtui_record() { # kind, further JSON; in one write, without starting a process
     printf '{"v":1,"kind":"%s","attempt":"%s","job":"%s","node":"%s"%s}\n' \
@@ -98,10 +112,12 @@ if [ -z "$mtui_created" ]; then
     rm -f "$mtui_exit" "$mtui_exit"_r* # Slurm has requeued the job: it has not ended
 fi
 
+mtui_before=${OLDPWD-}
 if ! cd "$mtui_workspace"; then
     mtui_record exit ',"code":72,"error":"the workspace is not there"'
     exit 72
 fi
+if [ -n "$mtui_before" ]; then OLDPWD=$mtui_before; else unset OLDPWD; fi # as if Slurm had started the script here
 # What runs belongs to the user: nobody else may have written the script, nor put another one in its place. Its owner and
 # permissions are those of the open file.
 mtui_refuse() { # why
@@ -156,6 +172,7 @@ mtui_run_as=$mtui_script
 [ -O /proc/self/fd/8 ] || mtui_refuse "it belongs to another user"
 mtui_check "$mtui_workspace" "$(pwd -P)"
 [ "$mtui_run_as" != "$mtui_script" ] || exec 8<&-
+eval "set -- ${mtui_dropped:+env $mtui_dropped} \"\$@\""
 set -- "$@" "$mtui_run_as"
 [ "$mtui_place" = local ] || mtui_record start ""
 

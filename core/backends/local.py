@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..file_reading import RECORD, open_file, open_to_append
+from ..shell_environment import has_dropped
 from .backend import Accepted, Answer, Deferred, Job, JobIdentity, put_off_or_refuse
 
 OnExit = Callable[[str, str, int], None]  # called from a thread: attempt, process id, exit code
@@ -43,11 +44,13 @@ class Local:
             with open_file(attempt.script) as script:
                 shell = os.fsdecode(script.readline(RECORD)).removeprefix("#!").split() or ["/bin/sh"]
             command = ["/bin/sh", f"{self._home}/job.sh", attempt.name, self._home]
+            environment = {**os.environ, "MTUI_DROPPED": "1"} if has_dropped(os.environ) else None
             # Append: if another driver started this attempt already, that process writes there and this is a duplicate.
             with open_to_append(attempt.stdout) as out, open_to_append(attempt.stderr) as err:
                 process = subprocess.Popen(
                     [*command, attempt.workspace, attempt.script, self._host, "", *shell],
                     cwd=attempt.workspace,
+                    env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=out,
                     stderr=err,

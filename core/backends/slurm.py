@@ -17,7 +17,10 @@ from ..spec.sbatch_options import directive_texts, parse_options, refused
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
-from .slurm_programs import clean_environment, require_slurm, user_name
+from .program_run import run_program
+from .slurm_environment import header_options, query_environment, submission_environment
+from .slurm_ids import array_list, whole_job
+from .slurm_programs import require_slurm, user_name
 from .slurm_text import (
     ENDED,
     NO_ACCOUNTING,
@@ -26,20 +29,20 @@ from .slurm_text import (
     SlurmJob,
     SlurmView,
     Unobserved,
-    array_list,
     array_script,
     array_task,
     parse_sacct,
     parse_squeue,
-    sbatch_answer,
     submit_script,
 )
+from .submit_answer import sbatch_answer
 
 # Seconds. sbatch blocks for 120 s if the controller's job table is full; a longer wait is of no use.
 _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
+_UNKNOWN_TRIES = 4  # how often a job is submitted if each answer is the same unknown error
 
 
 class _NoAnswer(Enum):
@@ -61,12 +64,14 @@ class Slurm:
         self._home = home
         self._log = CommandLog(log)
         self._cluster = ""
-        # 0: squeue shows the whole list of an array's tasks instead of truncating it.
-        self._environment = {
-            **clean_environment(os.environ),
-            "SLURM_BITSTR_LEN": "0",
-            "SLURM_TIME_FORMAT": "standard",
-        }
+        self._unknown: dict[str, int] = {}  # unknown errors in a row, by what was submitted
+        self._environment = query_environment(os.environ)
+        self._submission_environment = submission_environment(os.environ)
+
+    @property
+    def _signal(self) -> str:
+        """The signal before a job's time limit that the user's environment sets."""
+        return self._submission_environment.get("SBATCH_SIGNAL", "")
 
     def cluster(self) -> str:
         """Return the name of the cluster; empty if Slurm does not answer or has no name for it."""
@@ -127,38 +132,49 @@ class Slurm:
             command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
         try:
             script = os.fsdecode(read_bytes(path, WHOLE))
-            if objection := refused(
-                parse_options(directive_texts(script))
-            ):  # a script that was edited since it was planned
+            if objection := refused(parse_options(directive_texts(script))):  # edited since it was planned
                 return Refused(f"{objection.message} ({objection.hint})")
             if job.tasks:
                 root = self._home.parent
                 self._lay_out(job, root)
                 command += [f"--chdir={root}", f"--array={array_list(job.tasks)}"]
-                text = array_script(job, script, str(self._home), str(root))
+                text = array_script(job, script, str(self._home), str(root), self._signal)
             else:
                 command.append(f"--chdir={job.only.workspace}")
-                text = submit_script(job, script, str(self._home))
+                text = submit_script(job, script, str(self._home), self._signal)
         except OSError as error:
             return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
-        return self._sbatch(command, path, text)
+        return self._bounded(path, self._sbatch(command, path, text, bound=bool(job.after)))
 
-    def _sbatch(self, command: Sequence[str], path: str, text: str) -> Answer:
+    def _bounded(self, name: str, answer: Answer) -> Answer:
+        """Return the answer; a refusal if the submission of `name` has met too many unknown errors in a row."""
+        if not (isinstance(answer, Deferred) and answer.unknown):
+            self._unknown.pop(name, None)
+            return answer
+        tries = self._unknown[name] = self._unknown.get(name, 0) + 1
+        if tries < _UNKNOWN_TRIES:
+            return answer
+        del self._unknown[name]
+        return Refused(f"{answer.message} ({tries} tries)")
+
+    def _sbatch(self, command: Sequence[str], path: str, text: str, *, bound: bool) -> Answer:
+        command = [*command[:2], *header_options(text, self._submission_environment), *command[2:]]
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
-        return sbatch_answer(done.returncode, done.stdout, done.stderr)
+        return sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
 
     def ask(self, name: str, script: Path) -> Answer:
         """Submit a shared allocation, with a job script that is already written."""
         command = ["sbatch", "--parsable", f"--job-name={name}", f"--chdir={self._home.parent}"]
         try:
-            return self._sbatch(command, str(script), os.fsdecode(read_bytes(script)))
+            answer = self._sbatch(command, str(script), os.fsdecode(read_bytes(script)), bound=False)
         except OSError as error:
             return Deferred(f"{error.filename or script}: {error.strerror}")
+        return self._bounded("", answer)
 
     def _lay_out(self, job: Job, root: Path) -> None:
         """Write a file for each task of an array, and links through which Slurm writes into the attempts' logs."""
@@ -180,12 +196,12 @@ class Slurm:
             return shown.message
         records: dict[str, list[SlurmJob]] = {}  # by job and by array
         for job, record in shown.items():
-            for key in {job, _array(job)}:
+            for key in {job, whole_job(job)}:
                 records.setdefault(key, []).append(record)
         alive: dict[str, None] = {}
         unknown: list[str] = []
         for job, name in jobs:
-            found = records.get(job) or records.get(_array(job), [])
+            found = records.get(job) or records.get(whole_job(job), [])
             if any(record.name.startswith(name) and record.state not in ENDED for record in found):
                 alive[job] = None
             elif not found:
@@ -222,10 +238,10 @@ class Slurm:
         unseen = [name for name in names if name not in listed]
         wanted_names: dict[str, list[str]] = {}
         for job, name in gone:
-            wanted_names.setdefault(job, []).append(name)
+            wanted_names.setdefault(whole_job(job), []).append(name)
 
         def is_ours(record: SlurmJob) -> bool:
-            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(record.job, ())))
+            return record.name in unseen or record.name.startswith(tuple(wanted_names.get(whole_job(record.job), ())))
 
         accounted: dict[str, SlurmJob] = {}
         accounting = has_accounting = True
@@ -284,25 +300,18 @@ class Slurm:
         self, command: Sequence[str], deadline: float, script: str = "", text: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run a program with `text`, created from `script`, as its stdin. Log calls that submit, cancel or fail."""
+        environment = self._submission_environment if text else self._environment
         try:
-            done = subprocess.run(
-                command,
-                input=os.fsencode(text),
-                capture_output=True,
-                env=self._environment,
-                timeout=deadline,
-                check=False,
-            )
+            done = run_program(command, environment, deadline, os.fsencode(text))
         except subprocess.TimeoutExpired:
             self._log.note(command, f"no answer in {deadline:.0f} s", script)
             raise
         except OSError as error:
             self._log.note(command, f"could not be started: {error.strerror}", script)
             raise
-        out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         if done.returncode or command[0] in ("sbatch", "scancel"):
-            self._log.note(command, answer_of(command[0], done.returncode, out, err), script)
-        return subprocess.CompletedProcess(command, done.returncode, out, err)
+            self._log.note(command, answer_of(command[0], done.returncode, done.stdout, done.stderr), script)
+        return done
 
 
 def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) -> None:
@@ -313,10 +322,6 @@ def write_array_task(folder: Path, task: int, attempt: AttemptFiles, root: str) 
     for log, ending in ((attempt.stdout, "out"), (attempt.stderr, "err")):
         with suppress(FileExistsError):  # written before, and damaged since
             os.symlink(f"../../../{log[start:]}", f"{path}.{ending}")  # noqa: PTH211
-
-
-def _array(job: str) -> str:
-    return job.partition("_")[0]
 
 
 def _sacct_arguments(jobs: Sequence[str], names: Sequence[str]) -> list[list[str]]:

@@ -12,24 +12,11 @@ from functools import cache
 
 from ..errors import BackendMissing
 from .cluster_limits import parse_config
+from .program_run import run_program
+from .slurm_environment import query_environment
 from .slurm_text import ENDED
 
 PROGRAMS = ("sbatch", "squeue", "scancel")  # required to run a study on Slurm
-
-
-def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for Slurm's programs.
-
-    A driver that runs in a job has that job's SLURM_* and SBATCH_* variables, which would become options of the jobs
-    that it submits.
-    """
-    if "SLURM_JOB_ID" not in environment:
-        return dict(environment)
-    return {
-        key: value
-        for key, value in environment.items()
-        if key == "SLURM_CONF" or not key.startswith(("SLURM_", "SBATCH_", "SRUN_"))
-    }
 
 
 def require_slurm() -> None:
@@ -67,12 +54,11 @@ def job_has_ended(job: str, name: str = "", cluster: str = "") -> bool:
     not known which it is: then the job is the one that has the id.
     """
     command = ["squeue", f"--user={user_name()}", "--noheader", "--states=all", f"--jobs={job}", "--format=%T|%j"]
-    environment = clean_environment(os.environ)
+    environment = query_environment(os.environ)
     if cluster and cluster_name(environment) != cluster:
         return False
-    answer = _output(command, environment)
-    state, _, shown = answer.strip().partition("|")
-    return state in ENDED and (not name or shown == name)
+    components = [line.strip().partition("|") for line in _output(command, environment).splitlines() if line.strip()]
+    return bool(components) and all(state in ENDED and (not name or shown == name) for state, _, shown in components)
 
 
 def cluster_name(environment: Mapping[str, str]) -> str:
@@ -85,15 +71,14 @@ def _is_bare(path: str, conf: str) -> bool:
     """Run `scontrol ping` once per process and arguments: only these two change the answer."""
     del path, conf
     with suppress(subprocess.TimeoutExpired, OSError):
-        probe = subprocess.run(["scontrol", "ping"], capture_output=True, timeout=15, check=False)
-        return b"configuration source" in probe.stderr
+        return "configuration source" in run_program(["scontrol", "ping"], query_environment(os.environ), 15).stderr
     return False
 
 
 def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Return the output of a program; empty if it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=15, check=False, env=environment)
+        done = run_program(command, environment, 15)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return "" if done.returncode else done.stdout.decode("utf-8", "replace")
+    return "" if done.returncode else done.stdout

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from ..engine.attempt import Attempt
 from ..engine.status import Status
 from ..spec.sbatch_options import PREFIX, SbatchOption, parse_options, passed_lines
-from .backend import Accepted, Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
+from .backend import AttemptFiles, Job, JobIdentity
+from .slurm_ids import our_ids, rest_of
 
 # Every state of squeue(1) and sacct(1). In the first group the job is active: it may still run.
 ALIVE: dict[str, Status] = {
@@ -18,6 +19,8 @@ ALIVE: dict[str, Status] = {
     "RESV_DEL_HOLD": Status.PENDING,
     "CONFIGURING": Status.CONFIGURING,
     "RUNNING": Status.RUNNING,
+    "REVOKED": Status.RUNNING,  # on another cluster of the federation: the job's own reports show the rest
+    "EXPEDITING": Status.REQUEUED,  # since 25.11
     "RESIZING": Status.RUNNING,
     "SIGNALING": Status.RUNNING,
     "SUSPENDED": Status.SUSPENDED,
@@ -33,7 +36,6 @@ ENDED: dict[str, Status] = {
     "COMPLETED": Status.FINISHED,
     "FAILED": Status.FAILED,
     "CANCELLED": Status.CANCELLED,
-    "REVOKED": Status.CANCELLED,
     "TIMEOUT": Status.TIMED_OUT,
     "OUT_OF_MEMORY": Status.OUT_OF_MEMORY,
     "NODE_FAIL": Status.NODE_FAILED,
@@ -49,26 +51,10 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\dT[\d:]+)\|")  # with SLURM_TIME_FORMAT=stan
 
 _NO_OUTPUT_FILE = "0:53"  # sacct's exit code of a job whose output file could not be opened
 
-# Limits on jobs in the queue. They clear as jobs end, so the submission is deferred.
-_LIMITS = re.compile(
-    r"\b((?:QOS|Assoc)\w*Submit\w*Limit|QOSMaxJobs\w*|AssocMaxJobs\w*)|job submit limit", re.IGNORECASE
-)
-_OTHER_LIMIT = re.compile(r"(MaxWall|MaxNode|MaxCpu|MaxTRES|MaxMem)\w*Limit", re.IGNORECASE)
-_DEPENDENCY = re.compile(r"job dependency problem", re.IGNORECASE)
-# The request was never sent.
-_NOT_SENT = re.compile(r"unable to contact slurm controller \(connect failure\)|connection refused", re.IGNORECASE)
-# No answer, or the controller is overloaded: the request may have been accepted, or can be repeated later.
-_TRANSIENT = re.compile(
-    r"timed out|unable to contact slurm controller|temporarily unable|resource temporarily unavailable"
-    r"|connection (refused|reset)|zero bytes were transmitted|communication|controller.*not responding"
-    r"|database connection|slurm_receive_msg|unexpected message|too many requests|backup controller",
-    re.IGNORECASE,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class SlurmJob:
-    """A job as shown by squeue or sacct; `state` is Slurm's state without additions such as "by 1000"."""
+    """A job as shown by squeue or sacct, `job` its id there; `state` is without additions such as "by 1000"."""
 
     job: str
     state: str
@@ -96,20 +82,21 @@ class SlurmView:
 
     def find(self, wanted: JobIdentity) -> SlurmJob | None:
         """Return the record of a job; None if it is not shown, even if another job with its id is."""
-        return self.listed(wanted) or _of_name(self.accounted.get(wanted.job), wanted.name)
+        return self.listed(wanted) or _record(self.accounted, wanted)
 
     def listed(self, wanted: JobIdentity) -> SlurmJob | None:
         """Return the record of a job in squeue."""
-        return _of_name(self.jobs.get(wanted.job), wanted.name)
+        return _record(self.jobs, wanted)
 
     def accounted_end(self, wanted: JobIdentity) -> SlurmJob | None:
         """Return the record of a job's end in accounting, which may have it while squeue shows the job."""
-        record = _of_name(self.accounted.get(wanted.job), wanted.name)
+        record = _record(self.accounted, wanted)
         return record if record and record.state in ENDED else None
 
 
-def _of_name(record: SlurmJob | None, name: str) -> SlurmJob | None:
-    return record if record and record.name.startswith(name) else None
+def _record(records: Mapping[str, SlurmJob], wanted: JobIdentity) -> SlurmJob | None:
+    record = records.get(wanted.job) or records.get(rest_of(wanted.job))
+    return record if record and record.name.startswith(wanted.name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +107,7 @@ class Unobserved:
 
 
 def parse_squeue(text: str) -> dict[str, SlurmJob]:
-    """Parse squeue output in SQUEUE_FORMAT, by job id; array tasks that squeue shows on one line are separate."""
+    """Parse squeue output in SQUEUE_FORMAT, by our job ids: array tasks that squeue shows on one line are separate."""
     jobs: dict[str, SlurmJob] = {}
     for line in text.splitlines():
         parts = line.split("|", 5)
@@ -128,36 +115,13 @@ def parse_squeue(text: str) -> dict[str, SlurmJob]:
             job, state, reason, node, limits, name = (part.strip() for part in parts)
             qos, _, account = limits.partition(",")
             shown = SlurmJob(job, state, "" if reason == "None" else reason, node, name, qos=qos, account=account)
-            for task in array_tasks(job):
-                jobs[task] = shown
+            for own in our_ids(job):
+                _keep(jobs, own, shown)
     return jobs
 
 
-def array_tasks(job: str) -> list[str]:
-    """Expand a job id of squeue: `12_[0-2,5%4]` to four tasks, `12_0` and `12` to themselves."""
-    array, bracket, tasks = job.partition("_[")
-    if not bracket:
-        return [job]
-    found: list[str] = []
-    for match in re.finditer(r"(\d+)(?:-(\d+)(?::(\d+))?)?(?=[,\]%])", tasks.partition("%")[0].rstrip("]") + "]"):
-        first, last, by = match.groups()
-        found += [f"{array}_{number}" for number in range(int(first), int(last or first) + 1, int(by or 1))]
-    return found
-
-
-def array_list(tasks: Sequence[int]) -> str:
-    """Format ascending task numbers for sbatch's --array: `0-2,5`."""
-    runs: list[list[int]] = []
-    for task in tasks:
-        if runs and task == runs[-1][1] + 1:
-            runs[-1][1] = task
-        else:
-            runs.append([task, task])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
-
-
 def parse_sacct(text: str, is_ours: Callable[[SlurmJob], bool] = lambda _: True) -> dict[str, SlurmJob]:
-    """Parse sacct --parsable2 --duplicates output in SACCT_FORMAT, by job id; other jobs are left out.
+    """Parse sacct --parsable2 --duplicates output in SACCT_FORMAT, by our job ids; other jobs are left out.
 
     A requeued job has several records with one id: the last submitted one counts.
     """
@@ -175,9 +139,18 @@ def parse_sacct(text: str, is_ours: Callable[[SlurmJob], bool] = lambda _: True)
             if exit_code == _NO_OUTPUT_FILE:
                 addition = "JobLaunchFailure"
             record = SlurmJob(job, word, addition, node, name, _exit_code(word, exit_code), submitted=submitted)
-            if is_ours(record) and not (job in jobs and submitted < jobs[job].submitted):
-                jobs[job] = record
+            if is_ours(record):
+                for own in our_ids(job):
+                    _keep(jobs, own, record)
     return jobs
+
+
+def _keep(jobs: dict[str, SlurmJob], job: str, record: SlurmJob) -> None:
+    """Keep the record of a job unless there is a better one: submitted later, or of the cluster where it runs."""
+    known = jobs.get(job)
+    if known and (record.submitted < known.submitted or (record.state == "REVOKED" and known.state != "REVOKED")):
+        return
+    jobs[job] = record
 
 
 def _exit_code(state: str, text: str) -> int | None:
@@ -191,46 +164,17 @@ def _exit_code(state: str, text: str) -> int | None:
     return code if code or state == "COMPLETED" else None  # sacct shows 0:0 for a cancelled job as well
 
 
-def sbatch_answer(code: int, stdout: str, stderr: str) -> Answer:
-    """Convert sbatch's exit code and output to the answer to a submission."""
-    message = sbatch_message(stderr) or f"sbatch ended with code {code}"
-    if code == 0:
-        job, _, cluster = stdout.strip().partition(";")
-        if re.fullmatch(r"[0-9]+", job):
-            return Accepted(job, cluster=cluster)
-        return Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
-    if code < 0 or not sbatch_message(stderr):
-        return Unclear(message)  # killed, or failed without a message: the job may have been accepted
-    if _NOT_SENT.search(stderr):
-        return Deferred(message)
-    if _TRANSIENT.search(stderr):
-        return Unclear(message)
-    if _LIMITS.search(stderr) and not _OTHER_LIMIT.search(stderr):
-        return Deferred(message, limit=True)
-    if _DEPENDENCY.search(stderr):  # a job that it depends on has just ended: the driver will soon know that
-        return Deferred(message)
-    return Refused(message)
-
-
-def sbatch_message(stderr: str) -> str:
-    """Return sbatch's error messages without prefixes, on one line."""
-    lines = [
-        re.sub(r"^(sbatch: )?(error: )?(Batch job submission failed: )?", "", line) for line in stderr.splitlines()
-    ]
-    return "; ".join(line.strip() for line in lines if line.strip())
-
-
 def directives(script: str) -> list[str]:
     """Return the `#SBATCH` lines that sbatch reads, without what would keep it from answering (`--wait`)."""
     return passed_lines(script)
 
 
-def submit_script(job: Job, script: str, home: str) -> str:
+def submit_script(job: Job, script: str, home: str, signal: str = "") -> str:
     """Create the script passed to sbatch for a job: the user's directives, and the call of job.sh.
 
     mtui's directives come first, so that the user's override them. --no-requeue: a job that Slurm requeues would hide a
     node failure. --open-mode=append: a requeued job, or a duplicate of a running one, would truncate the logs (those of
-    earlier attempts have been moved away).
+    earlier attempts have been moved away). `signal` is that of jobs whose directives set none.
     """
     options = directives(script)
     attempt = job.only
@@ -238,10 +182,10 @@ def submit_script(job: Job, script: str, home: str) -> str:
     given = _given(options)
     stem = attempt.stdout.rpartition("/")[2].removesuffix(".out")
     lines = [*_name_lines(given, stem), *_log_lines(given, attempt, home)]
-    return "\n".join(["#!/bin/sh", *_OWN, *options, *lines, *_call(words, home, options, script), ""])
+    return "\n".join(["#!/bin/sh", *_OWN, *options, *lines, *_call(words, home, options, script, signal), ""])
 
 
-def array_script(job: Job, script: str, home: str, root: str) -> str:
+def array_script(job: Job, script: str, home: str, root: str, signal: str = "") -> str:
     """Create the script passed to sbatch for an array: each task reads its attempt, workspace and script from a file.
 
     `script` is that of any of its attempts, `root` the study directory. Relative to it are the tasks' log files: links
@@ -255,13 +199,14 @@ def array_script(job: Job, script: str, home: str, root: str) -> str:
         f"#SBATCH --output={folder}/%a.out",
         f"#SBATCH --error={folder}/%a.err",
         *job.options,
+        "unset -f read echo",  # bash as sh would call functions that the user exports
         f"read -r mtui_attempt mtui_workspace mtui_script <{task} || "
         '{ echo "mtui: what this task is to do cannot be read" >&2; exit 72; }',
     ]
     place = f'{shlex.quote(root)}/"$mtui_workspace"'
     words = f'"$mtui_attempt" {shlex.quote(home)} {place} {place}/"$mtui_script"'
     lines += _name_lines(_given(job.options))
-    return "\n".join([*lines, *_call(words, home, job.options, script), ""])
+    return "\n".join([*lines, *_call(words, home, job.options, script, signal), ""])
 
 
 def array_task(attempt: AttemptFiles, root: str) -> str:
@@ -272,13 +217,15 @@ def array_task(attempt: AttemptFiles, root: str) -> str:
 _OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
 
 
-def _call(attempt: str, home: str, options: Sequence[str], script: str) -> list[str]:
+def _call(attempt: str, home: str, options: Sequence[str], script: str, signal: str) -> list[str]:
     """Return the call of job.sh in the same shell; `attempt` are its first four arguments, quoted."""
-    signal = _last(_given(options), "signal")
-    pass_term = re.match(r"[R]*B[RB]*:(SIG)?(TERM|15)\b", signal, re.IGNORECASE) is not None
+    signal = _last(_given(options), "signal") or signal
+    pass_term = re.match(r"R*B[RB]*:(SIG)?(TERM|15)\b", signal, re.IGNORECASE) is not None
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
     rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
-    return [f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
+    # sbatch exports --open-mode, which srun would read as its own option.
+    own_mode = [] if _last(_given(options), "open-mode") else ["unset SLURM_OPEN_MODE"]
+    return [*own_mode, f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
 
 
 def _given(lines: Sequence[str]) -> list[SbatchOption]:
@@ -311,8 +258,8 @@ def _log_lines(options: Sequence[SbatchOption], attempt: AttemptFiles, home: str
             link = shlex.quote(log)
             claim = shlex.quote(f"{home}/claims/{attempt.name}")
             lines += [
-                f'mtui_log=$(readlink "/proc/$$/fd/{descriptor}") && [ -f "$mtui_log" ] && [ ! -e {claim} ] && '
-                f'[ ! "$mtui_log" -ef {link} ] && ln -sfn "${{mtui_log#"$(pwd -P)"/}}" {link} || :'
+                f'mtui_log=$(command readlink "/proc/$$/fd/{descriptor}") && [ -f "$mtui_log" ] && [ ! -e {claim} ] && '
+                f'[ ! "$mtui_log" -ef {link} ] && command ln -sfn "${{mtui_log#"$(pwd -P)"/}}" {link} || :'
             ]
     return [*lines, "unset mtui_log"] if lines else []
 

@@ -9,7 +9,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from .backend import JobIdentity
-from .slurm_programs import clean_environment, user_name
+from .program_run import run_program
+from .slurm_environment import query_environment
+from .slurm_ids import is_component, our_ids, whole_job
+from .slurm_programs import user_name
 
 _FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
 _COLUMNS = 9  # the name is last, since only it may contain a "|"
@@ -42,7 +45,7 @@ def ask_usage(jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
 
     Raises NoAccounting.
     """
-    arrays = sorted({job.partition("_")[0] for job, _ in jobs}, key=lambda job: (len(job), job))
+    arrays = sorted({whole_job(job) for job, _ in jobs}, key=lambda job: (len(job), job))
     found: dict[JobIdentity, Usage] = {}
     for first in range(0, len(arrays), _IDS_PER_CALL):
         found.update(parse_usage(_sacct(arrays[first : first + _IDS_PER_CALL]), jobs))
@@ -53,21 +56,15 @@ def _sacct(jobs: Sequence[str]) -> str:
     command = ["sacct", "--duplicates", f"--user={user_name()}", "--noheader", "--parsable2", f"--format={_FORMAT}"]
     command.append(f"--jobs={','.join(jobs)}")
     try:
-        done = subprocess.run(
-            [*command, "--starttime=now-365days"],
-            capture_output=True,
-            timeout=_DEADLINE,
-            check=False,
-            env=clean_environment(os.environ),
-        )
+        done = run_program([*command, "--starttime=now-365days"], query_environment(os.environ), _DEADLINE)
     except FileNotFoundError:
         raise NoAccounting("there is no sacct on this machine") from None
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAccounting(f"sacct could not be asked: {type(error).__name__}") from None
     if done.returncode:
-        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        told = done.stderr.strip().splitlines()
         raise NoAccounting(told[-1] if told else f"sacct ended with code {done.returncode}")
-    return done.stdout.decode("utf-8", "replace")
+    return done.stdout
 
 
 def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
@@ -87,17 +84,20 @@ def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, U
         job, elapsed, limit, cpus, nodes, cpu, memory, asked, shown = (part.strip() for part in parts)
         name, dot, _ = job.partition(".")
         if not dot:
-            shown_jobs = [wanted for wanted in by_id.get(name, ()) if shown.startswith(wanted.name)]
+            ids = [whole_job(name)] if is_component(name) else our_ids(name)
+            own = (wanted for number in ids for wanted in by_id.get(number, ()))
+            shown_jobs = [wanted for wanted in own if shown.startswith(wanted.name)]
         for wanted in shown_jobs:
             usage = found.get(wanted, Usage())
             if not dot:
+                before = usage if is_component(name) else Usage()  # of a heterogeneous job the components add up
                 usage = replace(
                     usage,
                     elapsed=_whole(elapsed),
                     limit=60 * _whole(limit),
-                    cpus=_whole(cpus),
-                    nodes=_whole(nodes),
-                    cpu_seconds=_seconds(cpu),
+                    cpus=before.cpus + _whole(cpus),
+                    nodes=before.nodes + _whole(nodes),
+                    cpu_seconds=before.cpu_seconds + _seconds(cpu),
                     asked_memory=_asked(asked, _whole(cpus), _whole(nodes)),
                 )
             found[wanted] = replace(usage, memory=max(usage.memory, _size(memory)))

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..backends.backend import JobIdentity
 from ..backends.batch import BatchSystem
+from ..backends.slurm_ids import whole_job
 from ..backends.slurm_text import ALIVE, ENDED, SlurmJob, SlurmView, Unobserved, study_tag
 from ..claims import attempt_name
 from ..debug_log import ChangeLogger, get_logger
@@ -169,7 +170,7 @@ class SlurmPoller(DriverPart):
         self.other_jobs = self._count_others(answer)
         jobs_of_name: dict[str, set[str]] = {}
         for job in (*answer.jobs.values(), *answer.accounted.values()):
-            jobs_of_name.setdefault(job.name, set()).add(job.job.partition("_")[0])
+            jobs_of_name.setdefault(job.name, set()).add(whole_job(job.job))
 
         def seen(attempt: Attempt) -> SeenJob | None:
             return _shown(answer, context.job_of_attempt(attempt))
@@ -263,5 +264,5 @@ def _seen(job: SlurmJob) -> SeenJob:
 
 
 def _number(job: str) -> int:
-    digits = job.partition("_")[0]
+    digits = whole_job(job)
     return int(digits) if digits.isdigit() else 0

@@ -12,6 +12,8 @@ from ..store.study_directory import StudyDirectory
 class MaestroDirectory(StudyDirectory):
     """A study directory with Maestro's names of output files; never written to."""
 
+    is_ours = False
+
     @cached_property
     def driver_log(self) -> Path:
         """The log of Maestro's conductor."""

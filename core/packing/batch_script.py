@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import join, quote
 
+from ..shell_environment import FIND_DROPPED
+
 _TEXT = """\
 #!/bin/sh
 {directives}
@@ -15,6 +17,10 @@ case $1 in
 '' | hB) mtui_options=: ;;
 *) mtui_options="set -$1" ;;
 esac
+{find_dropped}
+eval "set -- $mtui_dropped"
+[ "$#" = 0 ] || set -- env "$@"
+unset SLURM_OPEN_MODE # of --open-mode above; srun would read it as its own option
 mtui_home={home}
 mtui_python={python}
 mtui_records=$mtui_home/allocations/{name}.records
@@ -42,12 +48,12 @@ mtui_wait() {{
 
 # Python looks for modules in the current directory first; there are none in /.
 if (cd / && exec "$mtui_python" -c "import $mtui_leader"); then
-    (cd / && eval "$mtui_options" && exec "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
+    (cd / && eval "$mtui_options" && exec "$@" "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
     mtui_wait
     [ "$mtui_code" = 0 ] || sleep 1 # its workers end what they ran when they lose it
     mtui_over "its leader ended with code $mtui_code"
 else
-    srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none --cpu-bind=none --kill-on-bad-exit=0 \\
+    "$@" srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none --cpu-bind=none --kill-on-bad-exit=0 \\
         --wait=0 --input=none --export=ALL sh "$mtui_home/fallback.sh" "$mtui_home" {fallback} &
     mtui_wait
     rm -rf "$mtui_home/allocations/{name}.taken"
@@ -77,6 +83,7 @@ def allocation_script(
     )
     return _TEXT.format(
         directives=directives,
+        find_dropped=FIND_DROPPED,
         name=name,
         home=quote(home),
         python=quote(python),

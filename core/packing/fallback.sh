@@ -20,6 +20,14 @@
     *failglob*) shopt -u failglob && mtui_options="$mtui_options; shopt -s failglob" ;;
     esac
 } 2>/dev/null
+# What dash drops of the environment is for the scripts, as in job.sh.
+unset -f [ awk cat cd command date echo env exec kill mkdir printf pwd read rm sed shift shopt sleep srun stat tail \
+    test tr true uname wait
+mtui_dropped=$(
+    PATH=/usr/bin:/bin:$PATH
+    LC_ALL=C sed -z "/^[^-=][^=]*=/!d; /^[A-Za-z_][A-Za-z0-9_]*=/d; s/'/'\\\\''/g; s/^/'/; s/\$/' /" \
+        "/proc/$$/environ" 2>/dev/null | tr -d '\0'
+)
 mtui_home=$1 mtui_name=$2 mtui_idle=$3 mtui_slots=$((${SLURM_CPUS_ON_NODE:-1} / $4))
 [ "$mtui_slots" -gt 0 ] || mtui_slots=1
 shift 4
@@ -135,7 +143,10 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the shell
     # shellcheck disable=SC2016
     (
         eval "$mtui_options" 2>/dev/null
-        exec sh -c 'set +eC; echo "$SLURMD_NODENAME $$" >"$0"; exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
+        [ -z "$mtui_dropped" ] || export mtui_dropped
+        exec sh -c 'set +eC; echo "$SLURMD_NODENAME $$" >"$0"
+            [ -z "${mtui_dropped-}" ] || eval "exec env -u mtui_dropped $mtui_dropped sh \"\$@\""
+            exec sh "$@"' "$mtui_taken/$mtui_attempt" "$@" \
             </dev/null >>"$mtui_out" 2>>"$mtui_err"
     )
     : >"$mtui_taken/$mtui_attempt" # the process id may be reused

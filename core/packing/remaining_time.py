@@ -9,8 +9,11 @@ _FOR_EVER = 10 * 365 * 86400.0
 
 
 def time_left(text: str) -> float | None:
-    """Convert squeue's time left (1-02:03:04, 2:03:04, 3:04, 4) to seconds; None if there is no limit or no answer."""
-    match = _FORM.fullmatch(text.strip())
+    """Convert squeue's time left (1-02:03:04, 2:03:04, 3:04, 4) to seconds; None if there is no limit or no answer.
+
+    Of a heterogeneous job each component has a line; the first one is that of the batch script.
+    """
+    match = _FORM.fullmatch(text.strip().partition("\n")[0].strip())
     if not match:
         return None  # UNLIMITED, INVALID, NOT_SET, or no answer
     days, hours, minutes, seconds = (int(number or 0) for number in match.groups())

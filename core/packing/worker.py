@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from ..errors import may_pass
 from ..file_reading import open_to_append
+from ..shell_environment import FIND_DROPPED, has_dropped
 from . import node, transport
 from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
 from .protocol import NOT_BEGUN
@@ -39,12 +40,13 @@ _IGNORED = (
 _SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
 # The parent of each script, which passes its exit code on: a script that kills its parent ends alone, and not the
 # worker with all others. bash would print "Killed" into the user's log.
-_SUPERVISOR = (
-    *("/bin/sh", "-c"),
+_SUPERVISOR_TEXT = (
     "exec 9>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 XCPU XFSZ VTALRM PROF; "
-    '"$@" 2>&9 9>&-; exit "$?"',
-    "mtui",
+    '"$@" 2>&9 9>&-; exit "$?"'
 )
+_SUPERVISOR = ("/bin/sh", "-c", _SUPERVISOR_TEXT, "mtui")
+_GIVE_DROPPED = 'eval "set -- env $mtui_dropped \\"\\$@\\""'
+_KEEPING_SUPERVISOR = ("/bin/sh", "-c", f"{FIND_DROPPED}\n{_GIVE_DROPPED}\n{_SUPERVISOR_TEXT}", "mtui")
 _MODULE = [b"-m", b"mtui.core.packing.worker"]  # in the command line of a worker
 
 
@@ -60,6 +62,7 @@ class Worker:
         self._all = os.sched_getaffinity(0)
         self._memory = node.OutOfMemory()
         self._environment: dict[bytes, bytes] = {}
+        self._keeps_dropped = False  # it has variables that sh may drop
         self._root = ""
         self._shell: list[str] = []
         self._has_shell = True
@@ -124,6 +127,7 @@ class Worker:
         self._pinged = self._pinged or "ping" in message
         if "environment" in message:
             self._environment = _encoded(message["environment"])
+            self._keeps_dropped = has_dropped(message["environment"])
             self._root, self._shell = message["root"], message["shell"]
             self._has_shell = bool(shutil.which(self._shell[0]))
         for order in message.get("run", ()):
@@ -166,7 +170,7 @@ class Worker:
             shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
             if not self._has_shell:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._shell[0])
-            argv = [*_SUPERVISOR, *self._shell, shown]
+            argv = [*(_KEEPING_SUPERVISOR if self._keeps_dropped else _SUPERVISOR), *self._shell, shown]
             process = self._spawn(argv, order["stem"], environment, None if by_name else script)
         except OSError as error:
             again = NOT_BEGUN if self._may_pass(error) else ""

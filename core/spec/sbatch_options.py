@@ -69,6 +69,11 @@ class SbatchOption:
         return self.name in _KNOWN
 
     @property
+    def is_read(self) -> bool:
+        """Whether sbatch reads it in a script."""
+        return self.text.startswith("-") and self.name not in _COMMAND_LINE
+
+    @property
     def is_heterogeneous(self) -> bool:
         return self.name in _HETEROGENEOUS
 

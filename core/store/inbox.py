@@ -18,7 +18,7 @@ from typing import Any
 from ..debug_log import get_logger
 from ..durable_files import sync_directory, write_durably
 from ..engine.commands import CommandRequest
-from ..errors import Refusal, StudyDirectoryError, may_pass
+from ..errors import Refusal, StudyDirectoryError, may_pass, missing_directory
 from ..file_reading import WHOLE, UnusableFile, read_text
 
 _log = get_logger(__name__)
@@ -37,6 +37,8 @@ def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapp
         temporary.rename(inbox / "new" / command)
         sync_directory(inbox / "new")
     except OSError as error:
+        if missing := missing_directory(inbox.parent.parent, error):
+            raise StudyDirectoryError(missing) from None
         hint = "only who started the study can give it commands; otherwise: mtui doctor DIR"
         raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}", hint) from None
     return command

@@ -16,7 +16,7 @@ from typing import Any
 from ..durable_files import sync_directory
 from ..engine import events as ev
 from ..engine.event_codec import UnknownEvent, from_record, to_line
-from ..errors import TRY_DOCTOR, DriverError, StorageError, StudyDirectoryError, error_text, may_pass
+from ..errors import TRY_DOCTOR, DriverError, NewerVersion, StorageError, StudyDirectoryError, error_text, may_pass
 from ..file_reading import open_file, read_rest
 
 _TAIL = 1 << 13  # bytes: the last events
@@ -212,7 +212,7 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
             try:
                 yield from_record(json.loads(record) if isinstance(record, str) else record)
             except UnknownEvent as error:
-                raise StudyDirectoryError(
+                raise NewerVersion(
                     f"{name}:{number}: this journal holds an {error}", "a newer mtui wrote it; use that one"
                 ) from None
             except (ValueError, KeyError, TypeError, AttributeError) as error:

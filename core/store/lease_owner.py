@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import StorageError, StudyDirectoryError, may_pass
+from ..errors import StorageError, StudyDirectoryError, may_pass, missing_directory
 from ..file_reading import read_bytes
 
 
@@ -102,7 +102,10 @@ def _parse(data: bytes) -> Any:
 def _unreadable(folder: Path, error: Exception) -> StudyDirectoryError:
     hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
     kind = StorageError if isinstance(error, OSError) and may_pass(error) else StudyDirectoryError
-    return kind(f"cannot read who drives the study in {folder}: {error}", hint)
+    if missing := missing_directory(folder.parent.parent, error):
+        return StorageError(missing)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return kind(f"cannot read who drives the study: {reason}: {folder}", hint)
 
 
 # --- processes of this host

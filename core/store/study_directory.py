@@ -34,6 +34,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from ..claims import Claims
 from ..durable_files import sync_directory, sync_tree
@@ -56,6 +57,7 @@ class StudyDirectory:
     """The paths of one study."""
 
     root: Path
+    is_ours: ClassVar[bool] = True  # else Maestro created it: then mtui neither writes to it nor drives it
 
     @cached_property
     def home(self) -> Path:

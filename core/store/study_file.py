@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..durable_files import write_durably
-from ..errors import TRY_DOCTOR, StorageError, StudyDirectoryError, may_pass
+from ..errors import TRY_DOCTOR, NewerVersion, StorageError, StudyDirectoryError, may_pass
 from ..file_reading import WHOLE, read_bytes
 from ..plan.parameter_table import ParameterTable
 from ..plan.study_plan import Instance, Plan, PlannedStep
@@ -121,7 +121,7 @@ def read_study_file(path: Path) -> StudyFile:
             raise DamagedPlan(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
         content: dict[str, Any] = json.loads(data.decode("utf-8"))
         if content["v"] != VERSION:
-            raise StudyDirectoryError(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
+            raise NewerVersion(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
         with without_collection():
             plan = _plan(content)
         return StudyFile(

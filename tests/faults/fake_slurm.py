@@ -6,6 +6,7 @@ one small file per fact, so every program and the test see the same without a lo
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -139,6 +140,12 @@ class FakeSlurm:
             count = len(list((self.folder / "orders").iterdir()))
             (self.folder / "orders" / f"{count:04d}.{answer}").touch()
 
+    def answer(self, code: int, stdout: str = "", stderr: str = "") -> None:
+        """What sbatch prints for the next job: a refusal, unless the code is 0; `JOB` in `stdout` is the id."""
+        name = f"print {len(list(self.folder.glob('print *')))}"
+        (self.folder / name).write_text(json.dumps([code, stdout, stderr]))
+        self.order(name)
+
     def mode(self, program: str, how: str) -> None:
         """How squeue or sacct behave from now on: `fail`, `empty`, `garbage`, or "" for well."""
         (self.folder / f"{program}.mode").write_text(how)
@@ -212,11 +219,15 @@ def main(program: str, folder: Path, words: list[str]) -> int:
         case "sacct":
             wanted = options.get("jobs", "").split(",") + options.get("name", "").split(",")
             for job in _jobs(folder, "sacct"):
-                if {job.id, job.get("name")} & set(wanted):
+                # A real one does not find a task that never began by its own id.
+                array, _, task = job.id.partition("_")
+                unbegun = task and not job.get("session")
+                if {job.get("name"), array, *([] if unbegun else [job.id])} & set(wanted):
+                    shown = f"{array}_[{task}]" if unbegun else job.id
                     state = f"{job.state} by 0" if job.state == "CANCELLED" else job.state
                     code = job.get("code") or "0"
                     code = code if state == "FAILED" else "0"
-                    print(f"{job.id}|{state}|{code}:0|fake1|2026-01-01T00:00:00|{job.get('name')}")
+                    print(f"{shown}|{state}|{code}:0|fake1|2026-01-01T00:00:00|{job.get('name')}")
         case "scancel":
             for word in words:
                 if (folder / "jobs" / word).is_dir() and (job := Job(folder / "jobs" / word)).state not in OVER:
@@ -320,6 +331,10 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if order in refusals:
         print(refusals[order], file=sys.stderr)
         return 1
+    code, out, err = json.loads((folder / order).read_text()) if order.startswith("print ") else (0, "JOB\n", "")
+    sys.stderr.write(err)
+    if code:
+        return int(code)
     arrays = [_take(folder, options, script) for _ in range(2 if "twice" in order else 1)]
     for job in (job for jobs in arrays for job in jobs):
         if "pending" not in order and not job.get("after"):
@@ -334,7 +349,7 @@ def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
     if "garbage" in order:
         sys.stdout.buffer.write(GARBAGE)
         return 0
-    print(arrays[-1][0].id.partition("_")[0])
+    sys.stdout.write(out.replace("JOB", arrays[-1][0].id.partition("_")[0]))
     return 0
 
 

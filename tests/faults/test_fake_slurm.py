@@ -100,7 +100,7 @@ def test_refusal_is_a_failure_with_slurms_own_words(study: Study) -> None:
     driver = study.start({"a": "true", "b<a": "true"})
     assert driver.wait() == 2
     assert mtui.statuses(study.out) == {"a": "failed", "b": "blocked"}
-    assert mtui.instance(study.out, "a")["cause"] == "Invalid partition name specified"
+    assert mtui.instance(study.out, "a")["cause"] == "Invalid partition name specified (hint: correct 'queue')"
     assert (study.ran(), study.slurm.jobs()) == ({}, [])
 
 

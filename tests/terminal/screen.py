@@ -217,8 +217,12 @@ class Terminal:
         """Type a text, as into a field."""
         self._send(text)
 
+    def send_bytes(self, data: bytes) -> None:
+        """Send what no key of a usual terminal sends."""
+        os.write(self._child.child_fd, data)
+
     def _send(self, text: str) -> None:
-        os.write(self._child.child_fd, text.encode())
+        self.send_bytes(text.encode())
 
     def resize(self, columns: int, rows: int) -> None:
         with self._lock:

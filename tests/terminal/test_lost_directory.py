@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,23 @@ def test_app_drives_again_after_its_directory_was_missing(desk: Desk) -> None:
     assert driver.pid == terminal.pid
     desk.go.touch()
     comes_to_its_end(desk, terminal)
+
+
+def test_directory_that_was_deleted_is_named_in_every_place(desk: Desk) -> None:
+    terminal = driving(desk)
+    desk.go.touch()
+    for _ in range(3):  # while the payloads write into it
+        shutil.rmtree(desk.out, ignore_errors=True)
+    wait_until(lambda: not desk.out.exists(), SECONDS, "it is gone")
+    terminal.wait_for("the study's directory is gone: ", LONG)
+    assert "Maestro" not in terminal.text
+    terminal.keys("c")
+    terminal.wait_for("Cancel")
+    terminal.keys("y")
+    terminal.wait_for(lambda text: text.count("the study's directory is gone: ") == 2)
+    terminal.keys("q")
+    assert terminal.exit_code() == 1
+    assert f"The study's directory is gone: {desk.out}" in terminal.text.replace("\n", "")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ drives is handed over to a headless driver whenever the app exits.
 from __future__ import annotations
 
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -43,8 +44,10 @@ from .screens.studies_screen import StudiesScreen
 from .screens.study_screen import StudyScreen
 from .screens.timeline_screen import TimelineScreen
 from .terminal import Guard
+from .terminal_driver import InputEnded, TerminalDriver
 from .typed_ahead import TypedAhead
 
+_READ = 15.0  # seconds that a message is shown which has to be read
 _HAND_OVER = 25.0  # seconds that a headless driver has to take over the study
 
 
@@ -72,7 +75,10 @@ class MtuiApp(AppBase):
     def __init__(
         self, directory: StudyDirectory | None = None, study: StudyFile | None = None, notice: str = ""
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
+        self.ended_by = ""  # what ended the app, if it was not the user
+        self.failure: MtuiError | None = None  # why the study could not be shown
+        self.was_left = False  # by `exit`, as opposed to an error inside of Textual
         self.animation_level = "none"  # over SSH each frame costs kilobytes
         self._kept = preferences.read_preferences()
         self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
@@ -158,6 +164,18 @@ class MtuiApp(AppBase):
                 break
         if self.study and self.study.is_outdated:
             self._reload(self.study)
+        if self.study and self.study.failure and not self._leaving:
+            self._fail(self.study.failure)
+
+    def _fail(self, failure: MtuiError) -> None:
+        """Close a study that cannot be shown: end the app, or return to the list of studies."""
+        if self._first:
+            self._leaving = True
+            self.failure = failure
+            self.exit(return_code=failure.exit_code)
+        else:
+            self.notify(safe(str(failure)), severity="error", markup=False, timeout=_READ)
+            self.action_leave()
 
     # --- leave
 
@@ -199,8 +217,17 @@ class MtuiApp(AppBase):
         while len(self.screen_stack) > 1 and not isinstance(self.screen, StudiesScreen):
             self.pop_screen()
 
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        self.was_left = True
+        super().exit(result, return_code, message)
+
     def _exit_on_signal(self, number: int) -> None:
+        self.ended_by = self.ended_by or f"ended by {signal.Signals(number).name}"
         self.exit(return_code=128 + number)
+
+    def on_input_ended(self, message: InputEnded) -> None:
+        self.ended_by = f"the terminal cannot be read: {message.reason}"
+        self._guard.end_as_lost()
 
     def _hand_over(self) -> None:
         """Hand the study over to a headless driver, or release it if none starts. May be called on any thread."""
@@ -213,6 +240,8 @@ class MtuiApp(AppBase):
 
     def close(self) -> None:
         """Hand over or release the study after the screen has closed: this process must not hold it any longer."""
+        if self.suspended_job:
+            self.suspended_job.end()
         self._hand_over()
         if self.study:
             self.study.stop()

@@ -7,12 +7,19 @@ from pathlib import Path
 
 from textual.app import App
 
+from .foreground_job import ForegroundJob
+
 
 class AppBase(App[None]):
-    """`plain`: show only ASCII glyphs. `notice`: a message that the study screen shows once, when it opens."""
+    """The app as its screens see it.
+
+    `plain`: show only ASCII glyphs. `notice`: a message that the study screen shows once, when it opens.
+    `suspended_job`: a program that the user has suspended while it had the terminal.
+    """
 
     plain: bool
     notice: str
+    suspended_job: ForegroundJob | None = None
 
     @abstractmethod
     async def pick(self, title: str, choices: list[tuple[str, str]]) -> str | None:

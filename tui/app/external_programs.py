@@ -5,10 +5,10 @@ The app suspends its use of the terminal meanwhile; the driver thread keeps runn
 
 from __future__ import annotations
 
+import os
 import shlex
-import signal
-import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from textual.app import SuspendNotSupported
@@ -17,6 +17,7 @@ from ...core.engine.status import Status
 from ..views.environment import editor_command, pager_command, shell_command
 from ..views.study_session import StudySession
 from .app_base import AppBase
+from .foreground_job import ForegroundJob
 
 _COME_BACK = "mtui: a shell; exit comes back"
 
@@ -26,7 +27,11 @@ def open_pager(app: AppBase, path: Path | None) -> None:
     if path is None or not path.exists():
         app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
         return
-    _lend(app, [*pager_command(), str(path)])
+    if not path.is_file():  # a FIFO would block the pager
+        app.notify(f"{path.name} is not a regular file", severity="error", markup=False)
+        return
+    # Colours, and files that are not text in this locale, unless the user has set options.
+    _lend(app, [*pager_command(), str(path)], env={"LESS": "Rf", **os.environ})
 
 
 def edit_script(app: AppBase, study: StudySession, index: int) -> None:
@@ -61,35 +66,32 @@ async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
     _lend(app, here, cwd=workspace, first=_COME_BACK)
 
 
-def _lend(app: AppBase, command: list[str], cwd: Path | None = None, first: str = "") -> None:
-    """Run a program in the terminal, after printing `first`."""
+def _lend(
+    app: AppBase,
+    command: list[str],
+    cwd: Path | None = None,
+    first: str = "",
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Run a program in the terminal, after printing `first`; or resume the one that is suspended."""
+    problem = ""
     try:
         with app.suspend():
-            if first:
-                print(first)
-            problem = _run(command, cwd)
+            try:
+                job = app.suspended_job
+                if job is not None:
+                    job.resume()
+                else:
+                    if first:
+                        print(first, file=sys.stderr)
+                    job = ForegroundJob(command, cwd, env)
+                app.suspended_job = None if job.wait() else job
+            except OSError as error:
+                problem = f"{command[0]}: {error.strerror}"
     except SuspendNotSupported:
         problem = "this terminal cannot be lent to another program"
     if problem:
         app.notify(problem, severity="error", markup=False)
+    elif app.suspended_job is not None:
+        app.notify(f"{app.suspended_job.name} is suspended. s, v or e resumes it.", markup=False)
     app.refresh(layout=True)
-
-
-def _run(command: Sequence[str], cwd: Path | None) -> str:
-    """Run a program in the suspended terminal; return an error message, empty on success.
-
-    SIGINT is ignored meanwhile: Ctrl-C is meant for the program, but also reaches the app, which is in the same process
-    group.
-    """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        subprocess.run(command, cwd=cwd, check=False, preexec_fn=_as_usual)
-    except OSError as error:
-        return f"{command[0]}: {error.strerror}"
-    finally:
-        signal.signal(signal.SIGINT, before)
-    return ""
-
-
-def _as_usual() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -9,7 +9,7 @@ import sys
 import threading
 
 from ...core.driver.unexpected_signals import surviving_signals
-from ...core.errors import EXIT_CODES, EXIT_FINISHED, DriverError
+from ...core.errors import EXIT_CODES, EXIT_ERROR, EXIT_FINISHED, DriverError
 from ...core.store.file_watch import require_threads
 from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_file import StudyFile
@@ -32,13 +32,22 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
         app.close()
     if app._exception is not None:
         raise app._exception
+    if not app.was_left:
+        raise RuntimeError("the app ended without being left")
     for thread in threading.enumerate():
         if thread.name == "mtui-driver":
             thread.join(1)
+    if app.failure is not None:
+        raise app.failure
+    if app.ended_by:
+        with contextlib.suppress(OSError):
+            print(f"mtui: {safe(app.ended_by)}", file=sys.stderr, flush=True)
     if app.study is None:
         return app.return_code or EXIT_FINISHED
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(farewell(app.study), flush=True)
+    if not app.study.directory.root.exists() or _is_unread(app.study):
+        return app.return_code or EXIT_ERROR
     return app.return_code or EXIT_CODES.get(app.study.state.result, EXIT_FINISHED)
 
 
@@ -52,14 +61,22 @@ def _require_threads() -> None:
         ) from None
 
 
+def _is_unread(study: StudySession) -> bool:
+    return bool(study.feed.problem) and not study.is_read
+
+
 def farewell(study: StudySession) -> str:
     """Return the status of the study, its driver, and the command that opens it again."""
     study.apply_events()
+    if _is_unread(study):
+        return f"The journal cannot be read: {safe(study.feed.problem)}"
     state, directory = study.state, study.directory
     lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
     if state.result:
         lines.append(f"The study is over: {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
+    elif not directory.root.exists():
+        return "\n".join([*lines, f"The study's directory is gone: {safe(str(directory.root))}"])
     else:
         driver = drives(directory)
         lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")

@@ -42,6 +42,10 @@ class Guard:
             loop.add_signal_handler(number, self._end, number, loop)
         self._start(loop, "mtui-terminal", self._watch, loop)
 
+    def end_as_lost(self) -> None:
+        """End the app as if its terminal were gone; must be called on the app's event loop."""
+        self._end(signal.SIGHUP, asyncio.get_running_loop())
+
     def _start(self, loop: asyncio.AbstractEventLoop, name: str, target: Callable[..., None], *words: object) -> None:
         """Start a thread; retry until one can be started."""
         try:

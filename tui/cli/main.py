@@ -21,6 +21,7 @@ from .parser import VERBS, make_parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code."""
+    _open_standard_streams()
     if "_ARGCOMPLETE" in os.environ:  # the shell requests completions
         from .verbs.completion import complete
 
@@ -64,10 +65,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _bug(error, words)
 
 
-def _print_despite_encoding() -> None:
-    """Replace characters that the locale cannot encode; discard output if stdout or stderr is closed."""
+def _open_standard_streams() -> None:
+    """Open /dev/null for each of stdin, stdout and stderr that is closed: the next file would get its descriptor."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest descriptor that is free, which is this one
+            os.set_inheritable(descriptor, True)
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: PTH123, SIM115
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: PTH123, SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115
+
+
+def _print_despite_encoding() -> None:
+    """Replace characters that the locale cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")

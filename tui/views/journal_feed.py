@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from ...core.engine.events import Event
 from ...core.engine.state import Impossible, StudyState
-from ...core.errors import MtuiError
+from ...core.errors import MtuiError, NewerVersion
 from ...core.store.checkpoint import load_state
 from ...core.store.journal_follower import JournalFollower
 from ...core.store.study_directory import StudyDirectory
@@ -39,6 +39,7 @@ class JournalFeed:
         self._thread = threading.Thread(target=self._run, name="mtui-feed", daemon=True)
         self.read_at = 0.0  # monotonic; time of the last successful read
         self.problem = ""  # why the journal cannot be read
+        self.failure: MtuiError | None = None  # that a newer mtui wrote it, which this one can never read
 
     def start(self) -> bool:
         """Start to read; return whether there is a thread for it. If not, `problem` is set, and it can be repeated."""
@@ -81,7 +82,9 @@ class JournalFeed:
                 else:
                     events = follower.new_events()
             except MtuiError as error:
-                problem = str(error)
+                problem = error.message
+                if isinstance(error, NewerVersion):
+                    self.failure = error
             except Exception as error:  # a bug: the screen shows that updates stopped, and why
                 problem = f"{type(error).__name__}: {error}"
             now = time.monotonic()

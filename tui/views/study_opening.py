@@ -25,7 +25,7 @@ def open_any_study(path: Path) -> StudyDirectory:
 
 def is_maestros(directory: StudyDirectory) -> bool:
     """Return whether Maestro created the study: then mtui neither writes to it nor drives it."""
-    return not directory.home.exists()
+    return not directory.is_ours
 
 
 def read_any_study(directory: StudyDirectory) -> tuple[StudyFile, StudyState]:

@@ -15,6 +15,7 @@ from ...core.engine.cause_text import cause_text
 from ...core.engine.events import PlanExtended
 from ...core.engine.state import StudyState
 from ...core.engine.status import IN_SLURM, LIVE, UNSUCCESSFUL, Status
+from ...core.errors import MtuiError
 from ...core.maestro import MaestroDirectory
 from ...core.store import inbox
 from ...core.store.study_directory import StudyDirectory
@@ -29,7 +30,7 @@ from .journal_feed import JournalFeed, apply
 from .maestro_view import MaestroConductor, MaestroFeed
 from .status_grid import GridView
 from .study_opening import require_ours
-from .text import plural, safe
+from .text import plural, safe, within
 
 STALE_AFTER = 10.0  # seconds without a read of the journal or a sign of life from the driver until a warning
 _ESTIMATE_EVERY = 1.0  # seconds: each change is written to the terminal, and no one reads faster
@@ -114,6 +115,11 @@ class StudySession:
             self.estimator.note(event, self.state)
         return first is not None or bool(events)
 
+    @property
+    def failure(self) -> MtuiError | None:
+        """Why the study can never be shown."""
+        return self.feed.failure if isinstance(self.feed, JournalFeed) else None
+
     # --- commands
 
     def send(self, order: instance_commands.InstanceCommand, options: Mapping[str, str] | None = None) -> Sent:
@@ -143,18 +149,20 @@ class StudySession:
         if not command.outcome:
             return "seen, not yet done", "state--running"
         kind = "state--done" if command.outcome == "done" else "state--failed"
-        return f"{command.outcome}: {safe(command.message)}" if command.message else command.outcome, kind
+        return f"{command.outcome}: {self._in_line(command.message)}" if command.message else command.outcome, kind
 
     # --- descriptions
 
     def describe_driver(self) -> Words:
         """Describe the driver, and any reason why the screen may be outdated."""
         words: Words = []
+        if self.feed.problem:
+            words.append((f"the journal cannot be read: {self._in_line(self.feed.problem)}", "state--failed"))
         if isinstance(self.driving, MaestroConductor):
             words.append((safe(self.driving.words), "line--faint"))
         else:
             words += self._location_words(self.driving.location)
-        words += [(line, "state--failed") for line in self._io_error_lines()]
+        words += [(within(line, self.directory.root), "state--failed") for line in self._io_error_lines()]
         if self.state.slurm_silent_since:
             since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
             words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
@@ -162,9 +170,7 @@ class StudySession:
             words.append((f"Slurm takes no more for now: {safe(self.state.deferred)}", "state--queued"))
         if packed := open_words(self.state, self.uses()):
             words.append((packed, "line--faint"))
-        if self.feed.problem:
-            words.append((f"the journal cannot be read: {safe(self.feed.problem)}", "state--failed"))
-        elif self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
+        if not self.feed.problem and self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
             words.append((f"shown as of {rough_words(time.monotonic() - self.feed.read_at)} ago", "state--failed"))
         return words
 
@@ -186,10 +192,13 @@ class StudySession:
             case CannotDrive():
                 reason = why_not_driven(location).partition("\n")[0]
                 reason = reason.replace(f"cannot go on in {self.directory.root}: ", "")
-                return [(f"not driven, D tries again: {safe(reason)}", "state--failed")]
+                return [(f"not driven, D tries again: {self._in_line(reason)}", "state--failed")]
             case _:
                 kind = "line--faint" if self.state.result else "state--failed"
-                return [(f"no driver: {safe(why_not_driven(location))}", kind)]
+                return [(f"no driver: {self._in_line(why_not_driven(location))}", kind)]
+
+    def _in_line(self, message: str) -> str:
+        return safe(within(message, self.directory.root))
 
     def progress_words(self, now: float) -> Words:
         """Describe the result or the time left, the throughput, and the elapsed time."""

@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TextIO
 
 from ...core.engine.status import BAD, Status
@@ -16,6 +17,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 def safe(text: str) -> str:
     """Replace control characters in text from a study or a log, so that it cannot control the terminal."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\n", " ").replace("\t", " "))
+
+
+def within(text: str, root: Path) -> str:
+    """Return a message with the paths below `root` relative to it: what follows a long path may be cut off."""
+    return text.replace(f"{root}/", "")
 
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")

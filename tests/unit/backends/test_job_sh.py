@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -73,9 +74,36 @@ def test_environment_of_the_script_is_the_one_that_the_job_got(study: Study, loc
     given = {name: f"the user's own {name}" for name in names}
     study.run("env -0 > environment", env=given, local=local)
     seen = dict(item.split("=", 1) for item in (study.workspace / "environment").read_text().split("\0") if item)
-    of_shells = ("PWD", "OLDPWD", "SHLVL", "_")
+    of_shells = ("PWD", "SHLVL", "_")
     expected = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": "7", "SLURMD_NODENAME": "node1", **given}
     assert {name: value for name, value in seen.items() if name not in of_shells} == expected
+
+
+EXPORTED = {
+    "BASH_FUNC_module%%": '() {  echo "it\'s\n module $1"\n}',
+    **{f"BASH_FUNC_{name}%%": "() {  echo not the builtin\n}" for name in ("cd", "printf", "read", "env", "wait")},
+    "name.with-dots": "a 'b'\n\\ $HOME `c`  ",
+}
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["slurm", "local"])
+def test_exported_functions_and_odd_names_reach_the_script(study: Study, local: bool) -> None:
+    """dash drops them; bash as sh would call the functions in the runner."""
+    own = {"MTUI_DROPPED": "1"} if local else {}
+    code = study.run(
+        "module 3; command env -0 > environment", env={**EXPORTED, **own}, local=local, words=("/bin/bash",)
+    )
+    seen = dict(item.split("=", 1) for item in (study.workspace / "environment").read_text().split("\0") if item)
+    assert (code, study.out.read_text(), study.err.read_text()) == (0, "it's\n module 3\n", "")
+    assert {name: text for name, text in seen.items() if not name.isidentifier()} == EXPORTED
+    assert not [name for name in seen if "mtui" in name.lower()]
+
+
+@pytest.mark.parametrize("local", [False, True], ids=["slurm", "local"])
+def test_former_directory_is_not_the_runners(study: Study, local: bool) -> None:
+    env = {"OLDPWD": "/usr"}
+    study.run("import os; print(os.environ['OLDPWD'])", env=env, local=local, words=(sys.executable,))
+    assert study.out.read_text() == "/usr\n"
 
 
 def test_script_does_not_read_from_the_runner(study: Study) -> None:

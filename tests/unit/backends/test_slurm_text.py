@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
+from mtui.core.backends.slurm_ids import array_list, our_ids
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,
@@ -17,16 +18,14 @@ from mtui.core.backends.slurm_text import (
     SQUEUE_FORMAT,
     SlurmJob,
     SlurmView,
-    array_list,
-    array_tasks,
     directives,
     job_tag,
     parse_sacct,
     parse_squeue,
     reason_words,
-    sbatch_answer,
     submit_script,
 )
+from mtui.core.backends.submit_answer import sbatch_answer
 from mtui.core.engine.status import IN_SLURM, UNSUCCESSFUL, Status
 
 # --- states
@@ -37,9 +36,9 @@ STATES = {
     "DL": "DEADLINE", "F": "FAILED", "NF": "NODE_FAIL", "OOM": "OUT_OF_MEMORY", "PD": "PENDING", "PR": "PREEMPTED",
     "R": "RUNNING", "RD": "RESV_DEL_HOLD", "RF": "REQUEUE_FED", "RH": "REQUEUE_HOLD", "RQ": "REQUEUED",
     "RS": "RESIZING", "RV": "REVOKED", "SI": "SIGNALING", "SE": "SPECIAL_EXIT", "SO": "STAGE_OUT", "ST": "STOPPED",
-    "S": "SUSPENDED", "TO": "TIMEOUT",
+    "S": "SUSPENDED", "TO": "TIMEOUT", "EX": "EXPEDITING",
 }  # fmt: skip
-OVER = ("BF", "CA", "CD", "DL", "F", "NF", "OOM", "PR", "RV", "TO")
+OVER = ("BF", "CA", "CD", "DL", "F", "NF", "OOM", "PR", "TO")  # RV: it runs on another cluster
 
 
 @pytest.mark.parametrize("letters", STATES)
@@ -78,7 +77,8 @@ def test_name_of_a_job_may_hold_the_separator() -> None:
 def test_tasks_of_an_array_are_jobs_of_their_own() -> None:
     found = parse_squeue("50_1|RUNNING|None|n1|q|x\n50_2|PENDING|Resources||q|x\n")
     assert [job.state for job in found.values()] == ["RUNNING", "PENDING"]
-    assert set(parse_sacct("50_1|COMPLETED|0:0|n1|x\n50_[2-9]|PENDING|0:0||x\n")) == {"50_1", "50_[2-9]"}
+    tasks = parse_sacct("50_1|COMPLETED|0:0|n1|x\n50_[2-9]|PENDING|0:0||x\n")
+    assert set(tasks) == {f"50_{task}" for task in range(1, 10)}
 
 
 def test_tasks_that_squeue_shows_together_are_apart() -> None:
@@ -104,7 +104,7 @@ def test_tasks_that_squeue_shows_together_are_apart() -> None:
     ],
 )
 def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str]) -> None:
-    assert array_tasks(shown) == tasks
+    assert our_ids(shown) == tasks
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str])
 )
 def test_task_numbers_are_told_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
     assert array_list(tasks) == text
-    assert array_tasks(f"9_[{text}]") == [f"9_{task}" for task in tasks]
+    assert our_ids(f"9_[{text}]") == [f"9_{task}" for task in tasks]
 
 
 @pytest.mark.parametrize(
@@ -286,15 +286,15 @@ def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code
         (1, "", ""),
         (1, "", "  \n"),
         (0, "", ""),
-        (0, "Submitted batch job 12\n", ""),
-        (0, "welcome\n12\n", ""),
+        (0, "Submitted job 12\n", ""),
+        (0, "12\n13\n", ""),
         (0, "\ufffd\ufffd", ""),
         (0, "-1\n", ""),
         (0, "١٢\n", ""),
     ],
     ids=[
         "timed out", "no contact", "zero bytes", "reset", "job table full", "killed", "killed with words", "silent",
-        "blank", "no id", "not parsable", "banner", "garbage", "negative", "foreign digits",
+        "blank", "no id", "not parsable", "two ids", "garbage", "negative", "foreign digits",
     ],
 )  # fmt: skip
 def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str, stderr: str) -> None:
@@ -305,8 +305,19 @@ def test_what_may_have_been_taken_all_the_same_is_unclear(code: int, stdout: str
 
 @pytest.mark.parametrize(
     ("stdout", "answer"),
-    [("123\n", Accepted("123")), ("123;perlmutter\n", Accepted("123", cluster="perlmutter")), (" 7 \n", Accepted("7"))],
-    ids=["id", "cluster", "blanks"],
+    [
+        ("123\n", Accepted("123")),
+        ("123;perlmutter\n", Accepted("123", cluster="perlmutter")),
+        (" 7 \n", Accepted("7")),
+        (
+            "Welcome to Perlmutter. Quota: 12 of 40 TB\n\n123;perlmutter\nHave a nice day\n",
+            Accepted("123", "", "perlmutter"),
+        ),
+        ("Submitted batch job 12\n", Accepted("12")),
+        ("lmod: ok\nSubmitted batch job 12 on cluster c2\n", Accepted("12", cluster="c2")),
+        ("12\nSubmitted batch job 12\n", Accepted("12")),
+    ],
+    ids=["id", "cluster", "blanks", "banner", "for people", "on a cluster", "twice"],
 )
 def test_accepted_job_is_known_by_its_id_and_cluster(stdout: str, answer: Accepted) -> None:
     assert sbatch_answer(0, stdout, "sbatch: warning: something\n") == answer

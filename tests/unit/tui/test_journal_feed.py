@@ -12,6 +12,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
+from mtui.core.errors import NewerVersion
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
 from mtui.tui.views.journal_feed import JournalFeed, apply
@@ -135,6 +136,7 @@ def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(rea
     reader.feed.start()
     wait_until(lambda: reader.feed.problem, 20, "the problem is told")
     assert "of a newer mtui" in reader.feed.problem
+    assert isinstance(reader.feed.failure, NewerVersion)
     reader.take()
     assert reader.state is None
     path.write_text(to_line(script.hold(7)) + "\n")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import threading
 from argparse import Namespace
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from ....core.engine.state import Impossible, StudyState
 from ....core.engine.status import OVER, Status
 from ....core.errors import EXIT_FINISHED, UsageError
-from ....core.file_reading import UnusableFile, open_file
+from ....core.file_reading import UnusableFile
 from ....core.plan.job_request import job_request
 from ....core.plan.resource_changes import UNCHANGED
 from ....core.plan.study_plan import Instance
@@ -21,10 +21,10 @@ from ....core.store.journal_follower import JournalFollower
 from ....core.store.study_directory import StudyDirectory, kept_output
 from ....core.store.study_file import read_study_file
 from ....core.store.study_reader import read_last_lines
+from ...views.followed_log import FollowedLog
 from ...views.study_opening import is_maestros
 from ...views.text import SafeLog
 
-_CHUNK = 1 << 16
 _LOOK_EVERY = 0.2  # seconds between two reads of a file that is followed
 _LAST_LINES = 10
 
@@ -66,22 +66,19 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
     clean = SafeLog() if sys.stdout.isatty() else None
     follow = follow and not is_maestros(directory)
     follower = JournalFollower.from_now(directory.journal)
+    log = FollowedLog(path)
+    log.ignore_attempts(_attempts(state, instance))
     if follow:
         state, read = load_state(directory, read_study_file(directory.study_file))
         follower = JournalFollower(directory.journal, read)
-    offset = 0
     pause = threading.Event()
     while True:
         ended = state.status[instance.index] in OVER
-        with suppress(FileNotFoundError), _opened(path) as file:
-            if path.stat().st_size < offset:
-                offset = 0  # it was truncated or rewritten
-            file.seek(offset)
-            while data := file.read(_CHUNK):
-                offset += len(data)
-                out.write(clean.feed(data) if clean else data)
+        for data in _new_data(log, _attempts(state, instance)):
+            out.write(clean.feed(data) if clean else data)
         out.flush()
         if ended or not follow:
+            log.close()
             return EXIT_FINISHED
         pause.wait(_LOOK_EVERY)
         for event in follower.new_events():
@@ -89,13 +86,18 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
                 state.apply(event)
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Open a log. Raises FileNotFoundError, and UsageError if something else is in its place."""
+def _attempts(state: StudyState, instance: Instance) -> int:
+    last = state.last_attempt(instance.index)
+    return last.number if last else 0
+
+
+def _new_data(log: FollowedLog, attempts: int) -> Iterator[bytes]:
+    """Read a log on. Raises UsageError if something else is in its place."""
     try:
-        return open_file(path)
+        yield from log.new_data(attempts)
     except (UnusableFile, IsADirectoryError) as error:
         raise UsageError(
-            f"{path} cannot be read: {error.strerror}", "the step, or another user, put it there"
+            f"{log.path} cannot be read: {error.strerror}", "the step, or another user, put it there"
         ) from None
 
 

@@ -8,13 +8,17 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ....core.backends.backend import Refused
+from ....core.backends.backend import Accepted, Refused
 from ....core.backends.command_log import CommandLog, answer_of
-from ....core.backends.slurm_programs import clean_environment, require_slurm
-from ....core.backends.slurm_text import sbatch_answer, sbatch_message
+from ....core.backends.program_run import run_program
+from ....core.backends.slurm_environment import header_options, submission_environment
+from ....core.backends.slurm_programs import require_slurm
+from ....core.backends.submit_answer import sbatch_answer
 from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
+from ....core.file_reading import read_text
 from ....core.isolated import isolated_command
+from ....core.shell_environment import FIND_DROPPED
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
@@ -39,6 +43,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     bank = study.plan.batch.text("bank")
     account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
     name = f"mtui:{study.plan.name}".replace("\n", " ")
+    command = isolated_command("mtui.tui", "--no-ui", "-y", str(directory.root))
     lines = [
         "#!/bin/sh",
         "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
@@ -48,7 +53,9 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
         *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
-        f"exec {shlex.join(isolated_command('mtui.tui', '--no-ui', '-y', str(directory.root)))}",
+        FIND_DROPPED,
+        'eval "set -- ${mtui_dropped:+env $mtui_dropped}"',
+        f'exec "$@" {shlex.join(command)}',
         "",
     ]
     try:
@@ -88,23 +95,17 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
     command = ["sbatch", "--parsable", f"--chdir={directory.root}", f"--output={log}", *options, str(script)]
     calls = CommandLog(directory.slurm_log)
     try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=180,
-            check=False,
-            env=clean_environment(os.environ),
-        )
+        command[2:2] = header_options(read_text(script), os.environ)
+        done = run_program(command, submission_environment(os.environ), 180)
     except (OSError, subprocess.TimeoutExpired) as error:
         calls.note(command, str(error))
         raise DriverError(f"sbatch: {error}") from None
     calls.note(command, answer_of("sbatch", done.returncode, done.stdout, done.stderr))
-    if done.returncode:
-        words = f"Slurm did not take the driver's job: {safe(sbatch_message(done.stderr))}"
-        if isinstance(sbatch_answer(done.returncode, done.stdout, done.stderr), Refused):
-            raise DriverRefused(words, "mend the options behind the study (-p is --pgen here, --partition a partition)")
-        again = f"mtui submit {shlex.quote(str(directory.root))}"
-        raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
-    return done.stdout.strip().partition(";")[0]
+    answer = sbatch_answer(done.returncode, done.stdout, done.stderr, bound=False)
+    if isinstance(answer, Accepted):
+        return answer.job
+    words = f"Slurm did not take the driver's job: {safe(answer.message)}"
+    if isinstance(answer, Refused):
+        raise DriverRefused(words, "correct the options behind the study (-p is --pgen here, --partition a partition)")
+    again = f"mtui submit {shlex.quote(str(directory.root))}"
+    raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
