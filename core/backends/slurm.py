@@ -129,7 +129,7 @@ class Slurm:
         path = job.attempts[0].script
         command = ["sbatch", "--parsable", f"--job-name={job.name}"]
         if job.after:
-            command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
+            command.append(f"--dependency={job.after}")
         try:
             script = os.fsdecode(read_bytes(path, WHOLE))
             if objection := refused(parse_options(directive_texts(script))):  # edited since it was planned

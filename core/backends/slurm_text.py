@@ -278,37 +278,3 @@ def identity_of(study_id: str, attempt: Attempt) -> JobIdentity:
 def study_tag(study_id: str) -> str:
     """Return the start of the names of all jobs of a study."""
     return f"mt.{study_id}."
-
-
-def reason_words(reason: str) -> str:
-    """Return an explanation of Slurm's pending reason; the reason itself if there is none."""
-    return REASONS.get(reason, reason)
-
-
-def reason_text(reason: str) -> str:
-    """Return the explanation followed by Slurm's reason in brackets; the reason alone if there is none."""
-    words = reason_words(reason)
-    return words if words == reason else f"{words} ({reason})"
-
-
-REASONS: dict[str, str] = {
-    "Priority": "jobs of higher priority come first",
-    "Resources": "waiting for free nodes",
-    "Dependency": "waiting for another job",
-    "DependencyNeverSatisfied": "the job that it depends on failed",
-    "JobHeldUser": "held by the user",
-    "JobHeldAdmin": "held by an administrator",
-    "BeginTime": "its start time has not come",
-    "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
-    "PartitionTimeLimit": "its walltime is longer than the partition allows",
-    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
-    "PartitionDown": "the partition is down",
-    "PartitionConfig": "it asks for more than the partition can give",
-    "QOSMaxJobsPerUserLimit": "as many of the user's jobs run as the QOS allows",
-    "QOSMaxWallDurationPerJobLimit": "its walltime is longer than the QOS allows",
-    "QOSMaxNodePerUserLimit": "the user has as many nodes as the QOS allows",
-    "AssocGrpCPUMinutesLimit": "the account has used up its time",
-    "AssocMaxJobsLimit": "as many jobs run as the account allows",
-    "Licenses": "waiting for a licence",
-    "Reservation": "waiting for its reservation",
-}

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..directive_text import comment_value, directive_word
 from ..spec.resources import OURS, RESOURCES
 from ..spec.sbatch_options import PREFIX, SbatchOption, directive_lines, directive_texts, parse_options
 from ..spec.study_spec import RunValue
@@ -187,15 +188,12 @@ def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANG
     description = plan.step_of(instance).description
     if instance.row >= 0:
         description = plan.parameters.apply(instance.row, description)
-    comment = description.replace("\n", " ")
-    if comment.count('"') % 2:
-        comment = comment.replace('"', "'")
     return [
         *_lines(values, *_ABOVE_NAMES),
         f'--job-name="{instance.stem}"',
         f'--output="{instance.stem}.out"',
         f'--error="{instance.stem}.err"',
-        *([f'--comment "{comment}"'] if comment else []),
+        *([f"--comment {comment_value(description)}"] if description else []),
         *_lines(values, *_BELOW_NAMES),
     ]
 
@@ -206,7 +204,9 @@ def _lines(values: Mapping[str, str], *keys: str) -> list[str]:
 
 def _quoted(key: str, value: str) -> str:
     """Quote a value as one word of a `#SBATCH` line, where a blank ends the word and a # the line."""
-    return f'"{value}"' if key in _QUOTED and re.search(r"[\s#]", value) else value
+    if key not in _QUOTED or not re.search(r"[\s#]", value) or re.fullmatch(r"([\"']).*\1", value):
+        return value
+    return directive_word(value)
 
 
 def part_options(values: Mapping[str, str]) -> list[str]:

@@ -59,4 +59,4 @@ def test_without_python_a_shell_ends_what_it_is_told_to(allocation: Allocation) 
     allocation.abort()
     allocation.wait_for("over")
     assert codes()["4.1"] == 143
-    assert not processes(mark)
+    assert not processes(mark, allocation.slurm)

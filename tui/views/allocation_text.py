@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from ...core.backends.slurm_text import reason_text
+from ...core.backends.pending_reasons import reason_text
 from ...core.engine.allocation import Allocation
 from ...core.engine.attempt import Attempt
 from ...core.engine.state import StudyState

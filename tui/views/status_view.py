@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from ...core.backends.pending_reasons import next_step, reason_text
+from ...core.backends.slurm_ids import whole_job
 from ...core.engine.allocation import Allocation
 from ...core.engine.cause_text import cause_text
 from ...core.engine.own_allocation import too_long
@@ -24,11 +26,12 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones, time_left
 from .estimate import rough_words
-from .io_error_text import io_error_lines
+from .io_error_text import file_system_lines, io_error_lines
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
 _MOST_NAMES = 3
+_QUEUED = (Status.PENDING, Status.BOUND, Status.REQUEUED)
 _MOST_FAILURES = 10  # shown in full; a sweep may have thousands
 
 
@@ -103,6 +106,23 @@ def failure_lines(directory: StudyDirectory, state: StudyState, paint: Paint) ->
     return lines
 
 
+def _held_lines(state: StudyState) -> list[str]:
+    """Return the jobs that Slurm does not start without anybody: a line for each reason, with what to do."""
+    held: dict[str, list[int]] = {}
+    for index in sorted(state.live_slurm):
+        last = state.attempts[index][-1]
+        if state.status[index] in _QUEUED and next_step(last.reason, last.job):
+            held.setdefault(last.reason, []).append(index)
+    lines: list[str] = []
+    for reason, members in held.items():
+        names = ", ".join(safe(state.plan.instances[index].name) for index in members[:_MOST_NAMES])
+        more = f" and {len(members) - _MOST_NAMES:,} more" if len(members) > _MOST_NAMES else ""
+        jobs = list(dict.fromkeys(whole_job(state.attempts[index][-1].job) for index in members))
+        step = next_step(reason, ",".join(jobs[:_MOST_NAMES]) + (",..." if len(jobs) > _MOST_NAMES else ""))
+        lines.append(f"{names}{more}: {safe(reason_text(reason))}; {safe(step)}")
+    return lines
+
+
 def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, given: Sequence[str] = ()) -> str:
     """Return the output of `mtui status`; `given` are the options that replaced values of the study file."""
     driver = drives(directory)
@@ -122,7 +142,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         last = f" The last one seems to be gone: {silent}." if silent else ""
         wait = f" Commands that wait for one: {commands:,}." if commands else ""
         lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
-    if clusters := sorted(state.clusters):
+    if not state.result and (clusters := sorted(state.clusters)):
         lines.append(f"Its jobs are on cluster {safe(', '.join(clusters))}: only a driver there can resume it.")
     if added := len(state.plan.instances) - state.size:
         lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
@@ -133,11 +153,14 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     lines += io_error_lines(state)
-    if state.slurm_silent_since:
+    if not state.result:
+        lines += file_system_lines(directory.root)
+    if state.slurm_silent_since and not state.result:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
     if state.deferred:
         lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
+    lines += _held_lines(state)
     if open_ones(state):
         lines += ["", *_allocation_lines(state), *_too_long_lines(state)]
     shown = [status for status in Status if state.counts[status]]

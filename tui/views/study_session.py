@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
-from ...core.backends.slurm_text import reason_words
+from ...core.backends.pending_reasons import reason_words
 from ...core.driver.location import CannotDrive, DrivenElsewhere, DrivenHere, DriverLocation
 from ...core.engine.cause_text import cause_text
 from ...core.engine.events import PlanExtended

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...core.backends.slurm_text import reason_text
+from ...core.backends.pending_reasons import next_step, reason_text
 from ...core.engine.attempt import Attempt
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
@@ -67,7 +67,8 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
     if status is Status.BOUND and last:
         words = f"Slurm has it as {_job(last)} and starts it automatically when its parents are done ({last.after}):"
-        return [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
+        reasons = [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
+        return [*reasons, *_held_in_slurm(last)]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
     if status in (Status.SUBMITTING, Status.UNCLEAR):
@@ -171,7 +172,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
         return [Reason(ReasonKind.SLURM, words)]
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
-        return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}.")]
+        return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}."), *_held_in_slurm(last)]
     reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, {_ran(last, now)}.")]
     if last.reason in NOTES.values():
         words = f"For now {safe(last.reason)}. If that lasts for minutes, it counts as lost."
@@ -181,6 +182,12 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
         words += "If that host is gone: mtui cancel DIR INSTANCE --host-gone"
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
+
+
+def _held_in_slurm(last: Attempt) -> list[Reason]:
+    """Say what to do about a job that Slurm does not start without anybody."""
+    step = next_step(last.reason, last.job)
+    return [Reason(ReasonKind.SLURM, f"{step[0].upper()}{safe(step[1:])}")] if step else []
 
 
 def _ran(last: Attempt, now: float) -> str:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends.backend import Accepted, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear
+from mtui.core.backends.pending_reasons import REASONS, next_step, reason_text, reason_words
 from mtui.core.backends.slurm_ids import array_list, our_ids
 from mtui.core.backends.slurm_text import (
     ALIVE,
     ENDED,
-    REASONS,
     SACCT_FORMAT,
     SQUEUE_FORMAT,
     SlurmJob,
@@ -22,7 +22,6 @@ from mtui.core.backends.slurm_text import (
     job_tag,
     parse_sacct,
     parse_squeue,
-    reason_words,
     submit_script,
 )
 from mtui.core.backends.submit_answer import sbatch_answer
@@ -427,3 +426,34 @@ def test_tag_tells_studies_and_submissions_apart() -> None:
 def test_reasons_are_explained_or_passed_on() -> None:
     assert reason_words("Priority") == REASONS["Priority"] != "Priority"
     assert reason_words("SomethingNew") == "SomethingNew"
+
+
+@pytest.mark.parametrize(
+    ("reason", "step"),
+    [
+        ("JobHeldUser", "to let it start: scontrol release 14_2"),
+        ("launch failed requeued held", "to let it start: scontrol release 14_2"),
+        ("(launch failed requeued held)", "to let it start: scontrol release 14_2"),
+        ("job requeued in held state", "to let it start: scontrol release 14_2"),
+        ("JobHoldMaxRequeue", "to let it start: scontrol release 14_2"),
+        ("JobHeldAdmin", "only the site's administrators can release it: ask them why it is held"),
+        ("ReservationDeleted", "to start it without one: scontrol update job=14_2 reservation= and release it"),
+        ("PartitionTimeLimit", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
+        ("QOSMaxMemoryPerJob", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
+        ("Priority", ""),
+        ("Resources", ""),
+        ("QOSMaxJobsPerUserLimit", ""),
+        ("QOSMaxCpuPerUserLimit", ""),
+        ("SomethingNew", ""),
+        ("", ""),
+    ],
+)
+def test_reason_that_does_not_pass_has_a_next_step(reason: str, step: str) -> None:
+    assert next_step(reason, "14_2") == step
+
+
+def test_text_of_a_reason_names_it() -> None:
+    assert reason_text("(launch failed requeued held)") == (
+        "held: it could not be launched on its node (launch failed requeued held)"
+    )
+    assert reason_text("SomethingNew") == "SomethingNew"

@@ -115,6 +115,14 @@ def test_parameters_in_the_header(run: str, values: str, expected: list[str]) ->
         ("of $(P)", '--comment "of 5"'),
         ("'say \"$(P)\"'", '--comment "say "5""'),
         ("'$(P)\" disk'", '--comment "5\' disk"'),
+        (r"'a\b'", r'--comment "a\b"'),
+        (r"'reads from D:\data\'", r'--comment "reads from D:\\data\\"'),
+        (r"'ends \\'", r'--comment "ends \\"'),
+        ("'He said \"hello world\" loudly'", "--comment \"He said 'hello world' loudly\""),
+        ("'a \"b#c\" d'", "--comment \"a 'b#c' d\""),
+        ("'a \"it''s\" b'", "--comment \"a 'it's' b\""),
+        ("'x" + 2000 * "y" + "'", f'--comment "x{996 * "y"}..."'),
+        ("'" + 600 * "ä" + "'", f'--comment "{498 * "ä"}..."'),
     ],
 )
 def test_the_description_as_comment(description: str, comment: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,3 +123,43 @@ def test_status_counts_bound_ones_apart_from_pending_and_running(directory: Stud
         ("running", "10", ""),
         ("bound", "11", "Dependency"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("f_bavail", 0, "is full"),
+        ("f_favail", 0, "no room for more files"),
+        ("f_flag", os.ST_RDONLY, "read-only on this machine"),
+    ],
+)
+def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
+    directory: StudyDirectory, monkeypatch: pytest.MonkeyPatch, field: str, value: int, words: str
+) -> None:
+    space = {"f_bavail": 5, "f_files": 5, "f_favail": 5, "f_flag": 0, field: value}
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**space))
+    assert words in status_text(directory, state_of(PAIR, *BOUND), PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("reason", "words", "step"),
+    [
+        ("JobHeldUser", "held by the user (JobHeldUser)", "to let it start: scontrol release 10"),
+        (
+            "(launch failed requeued held)",
+            "held: it could not be launched on its node (launch failed requeued held)",
+            "to let it start: scontrol release 10",
+        ),
+    ],
+)
+def test_job_that_slurm_holds_has_a_next_step(directory: StudyDirectory, reason: str, words: str, step: str) -> None:
+    state = state_of(PAIR, *PARENT, observed(0, Status.PENDING, reason=reason))
+    lines = why(directory, state, 0)
+    assert lines[1:3] == [f"  Slurm has it as job 10: {words}.", f"  T{step[1:]}"]
+    assert f"a: {words}; {step}" in status_text(directory, state, PLAIN).splitlines()
+
+
+def test_job_that_waits_in_the_queue_has_no_next_step(directory: StudyDirectory) -> None:
+    state = state_of(PAIR, *PARENT, observed(0, Status.PENDING, reason="Priority"))
+    assert not any("scontrol" in line for line in why(directory, state, 0))
+    assert "Priority" not in status_text(directory, state, PLAIN)

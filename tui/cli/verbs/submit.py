@@ -14,6 +14,7 @@ from ....core.backends.program_run import run_program
 from ....core.backends.slurm_environment import header_options, submission_environment
 from ....core.backends.slurm_programs import require_slurm
 from ....core.backends.submit_answer import sbatch_answer
+from ....core.directive_text import directive_word, shortened
 from ....core.durable_files import write_durably
 from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.file_reading import read_text
@@ -23,6 +24,7 @@ from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
 
+_LONGEST_NAME = 200  # bytes; Slurm accepts more, but its lists become unreadable
 LEAD = 120  # seconds before the walltime ends at which the driver gets SIGUSR2, to submit its successor
 
 
@@ -42,13 +44,13 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     script = directory.home / "driver.sh"
     bank = study.plan.batch.text("bank")
     account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
-    name = f"mtui:{study.plan.name}".replace("\n", " ")
+    name = shortened(f"mtui:{study.plan.name}".replace("\n", " "), _LONGEST_NAME)
     command = isolated_command("mtui.tui", "--no-ui", "-y", str(directory.root))
     lines = [
         "#!/bin/sh",
         "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
         "# before the walltime ends.",
-        f"#SBATCH --job-name={shlex.quote(name)}",
+        f"#SBATCH --job-name={directive_word(name)}",
         "#SBATCH --ntasks=1",
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
