@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ..directive_text import directive_word
+
 PREFIX = "#SBATCH"
 
 
@@ -190,13 +192,6 @@ def split_words(text: str) -> list[str]:
     return [*words, word] if word else words
 
 
-def quote_word(word: str) -> str:
-    """Quote a word of a `#SBATCH` line, if it has to be."""
-    if not re.search(r"[\s#'\"\\]", word):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
 def passed_lines(script: str) -> list[str]:
     """Return the `#SBATCH` lines of a script that are passed to sbatch, without `--wait`.
 
@@ -206,7 +201,7 @@ def passed_lines(script: str) -> list[str]:
     for text, line in zip(directive_texts(script), _lines(script), strict=True):
         options = parse_options([text])
         if any(option.name == "wait" for option in options):
-            kept = [quote_word(word) for option in options if option.name != "wait" for word in option.words]
+            kept = [directive_word(word) for option in options if option.name != "wait" for word in option.words]
             found += [f"{PREFIX} {' '.join(kept)}"] if kept else []
         else:
             found.append(line)

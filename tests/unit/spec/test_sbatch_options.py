@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.directive_text import directive_word
 from mtui.core.spec.sbatch_options import (
     directive_texts,
     foreign_lines,
@@ -12,7 +13,6 @@ from mtui.core.spec.sbatch_options import (
     objections,
     parse_options,
     passed_lines,
-    quote_word,
     refused,
     split_words,
 )
@@ -37,7 +37,7 @@ def test_line_is_split_as_by_sbatch(text: str, words: list[str]) -> None:
 
 @pytest.mark.parametrize("word", ["a b", 'say "x"', "back\\slash", "a#b", "it's", "plain"])
 def test_quoted_word_is_read_back_as_it_was(word: str) -> None:
-    assert split_words(quote_word(word)) == [word]
+    assert split_words(directive_word(word)) == [word]
 
 
 @pytest.mark.parametrize(
