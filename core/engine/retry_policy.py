@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ..plan.instance_script import header_resources
+from ..plan.job_request import job_request
 from ..plan.resource_changes import RESTART, UNCHANGED
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.retry_keys import factor_of
@@ -142,7 +142,7 @@ def _changes(
         changes[RESTART] = "true" if restart else ""
     if not step.scheduled:
         return changes
-    now = header_resources(plan, instance, changed)
+    now = job_request(plan, instance, changed).values
     for key, value in rule.changes:
         factor = factor_of(value)
         grown = value if factor is None else grow(key, now.get(key, ""), factor)

@@ -8,8 +8,8 @@ from dataclasses import replace
 from ....core.backends.batch import within_abilities
 from ....core.engine.retry_policy import RetryLimits, rules_of
 from ....core.plan.cost import Cost, cost_of
-from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays
+from ....core.plan.job_request import job_request
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.sites.profile import Profile
@@ -63,7 +63,7 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
     if not step.scheduled or not step.instances:
         return "-"
     instances = [plan.instances[step.instances[0]], plan.instances[step.instances[-1]]]
-    first, last = (header_resources(plan, instance) for instance in instances)
+    first, last = (job_request(plan, instance).values for instance in instances)
     words: list[str] = []
     for key, form, one in (
         ("nodes", "{} nodes", "1 node"),
