@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from ..text_encoding import use_utf8
 from . import node, transport
 from .orphans import VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
 from .script_parent import ScriptParent
@@ -236,7 +237,8 @@ def _kill_predecessor(name: str) -> bool:
 
     def is_worker(process: int) -> bool:
         with suppress(OSError):
-            return process != os.getpid() and Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:3] == _MODULE
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:]
+            return process != os.getpid() and words[2 if words[:1] == [b"-X"] else 0 :][:2] == _MODULE
         return False
 
     return kill_marked(marks, (signal.SIGKILL,), is_worker)
@@ -246,6 +248,7 @@ def main() -> int:
     # Slurm signals every process of the job; the leader decides what to do.
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    use_utf8()
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
     if (cookie := environment.get(transport.SWEEP)) and not (_kill_predecessor(name) and kill_orphans(cookie)):
