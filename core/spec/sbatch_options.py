@@ -170,13 +170,16 @@ def split_words(text: str) -> list[str]:
     """Split the text of a `#SBATCH` line into words as sbatch does.
 
     A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
+    An empty word (`""`) ends the line.
     """
     words: list[str] = []
-    word, quote, escaped = "", "", False
+    word, quote, escaped, is_quoted = "", "", False, False
     for sign in text:
         if sign.isspace() and not quote:
+            if is_quoted and not word:
+                break
             words += [word] if word else []
-            word, escaped = "", False
+            word, escaped, is_quoted = "", False, False
         elif escaped:
             word, escaped = word + sign, False
         elif sign == "\\":
@@ -184,7 +187,7 @@ def split_words(text: str) -> list[str]:
         elif quote:
             quote, word = ("", word) if sign == quote else (quote, word + sign)
         elif sign in "\"'":
-            quote = sign
+            quote, is_quoted = sign, True
         elif sign == "#":
             break
         else:
