@@ -191,9 +191,9 @@ done
 
 mtui_run() { # a command and its arguments; sets mtui_code
     if [ -n "$mtui_options" ]; then # stderr is /dev/null: what they have the shell print is not the script's
-        { eval "$mtui_options; exec \"\$@\" 2>&9 9>&-"; } &
+        { eval "$mtui_options; exec \"\$@\" <&7 7<&- 2>&9 9>&-"; } &
     else
-        "$@" 2>&9 9>&- &
+        "$@" <&7 7<&- 2>&9 9>&- &
     fi
     wait "$!"
     mtui_code=$?
@@ -212,6 +212,8 @@ mtui_run() { # a command and its arguments; sets mtui_code
     done
 }
 
+# A shell gives background processes /dev/null as stdin; the script gets that of the job (--input).
+{ command exec 7<&0; } 2>/dev/null || command exec 7</dev/null
 exec 9>&2 2>/dev/null # bash prints "Killed" for a killed process, which does not belong in the user's log
 if [ "$mtui_place" = local ] || [ -e "$mtui_home/old-env" ]; then
     mtui_run "$@"

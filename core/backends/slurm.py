@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..file_reading import WHOLE, read_bytes
+from ..spec.sbatch_options import directive_texts, parse_options, refused
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
@@ -128,9 +129,11 @@ class Slurm:
         path = job.attempts[0].script
         command = ["sbatch", "--parsable", f"--job-name={job.name}"]
         if job.after:
-            command += [f"--dependency={job.after}", "--kill-on-invalid-dep=yes"]
+            command.append(f"--dependency={job.after}")
         try:
             script = os.fsdecode(read_bytes(path, WHOLE))
+            if objection := refused(parse_options(directive_texts(script))):  # edited since it was planned
+                return Refused(f"{objection.message} ({objection.hint})")
             if job.tasks:
                 root = self._home.parent
                 self._lay_out(job, root)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Mapping
 
-from .slurm_text import directives
+from ..spec.sbatch_options import SbatchOption, directive_texts, parse_options
 
 # Which cluster, and how it is reached.
 _CLUSTER = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
@@ -29,26 +27,6 @@ _NAMES = {
     "no-requeue": ("NO_REQUEUE", "REQUEUE"),
     "requeue": ("NO_REQUEUE", "REQUEUE"),
 }
-_LETTERS = {
-    "A": "account",
-    "B": "extra-node-info",
-    "C": "constraint",
-    "G": "gpus",
-    "J": "job-name",
-    "M": "clusters",
-    "O": "overcommit",
-    "S": "core-spec",
-    "a": "array",
-    "e": "error",
-    "i": "input",
-    "k": "no-kill",
-    "m": "distribution",
-    "o": "output",
-    "p": "partition",
-    "q": "qos",
-    "t": "time",
-}
-_OPTION = re.compile(r"--([a-z][a-z0-9-]*)|-([A-Za-z])")
 
 
 def query_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -79,26 +57,13 @@ def header_options(script: str, environment: Mapping[str, str]) -> list[str]:
 
     sbatch lets SBATCH_* variables override these lines, but not its command line.
     """
-    lines = [line.removeprefix("#SBATCH").strip() for line in directives(script)]
-    lines = [line for line in lines if line.startswith("-")]
-    stated = {name for line in lines for name in _variables(line)}
+    given = [option for option in parse_options(directive_texts(script)) if option.is_read and option.name != "wait"]
+    stated = {name for option in given for name in _variables(option)}
     if stated & set(_MEMORY):
         stated.update(_MEMORY)
-    return [word for line in lines for word in _words(line)] if any(name in environment for name in stated) else []
+    return [word for option in given for word in option.words] if any(name in environment for name in stated) else []
 
 
-def _variables(line: str) -> list[str]:
-    """Return the variables that would override the options of a `#SBATCH` line."""
-    found: list[str] = []
-    for word in _words(line):
-        if match := _OPTION.match(word):
-            option = match.group(1) or _LETTERS.get(match.group(2), "")
-            found += [f"SBATCH_{name}" for name in _NAMES.get(option, (option.replace("-", "_").upper(),)) if name]
-    return found
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line, comments=True)
-    except ValueError:  # an open quote: sbatch refuses it
-        return []
+def _variables(option: SbatchOption) -> list[str]:
+    """Return the variables that would override an option of a `#SBATCH` line."""
+    return [f"SBATCH_{name}" for name in _NAMES.get(option.name, (option.name.replace("-", "_").upper(),))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,9 @@ from .slurm_environment import query_environment
 from .slurm_text import ENDED
 
 PROGRAMS = ("sbatch", "squeue", "scancel")  # required to run a study on Slurm
+OLDEST = (20, 11)  # older ones do not read times such as now-30days (sacct)
+OLDEST_NAME = "20.11"
+_VERSION = re.compile(r"\b(\d\d)\.(\d\d)\b")
 
 
 def require_slurm() -> None:
@@ -32,6 +36,18 @@ def require_slurm() -> None:
             "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
             "set SLURM_CONF, start it on a login node, or try it here with --local",
         )
+    version = _version(os.environ.get("PATH", ""))
+    if is_too_old(version):
+        raise BackendMissing(
+            f"this study runs on Slurm, but the version on this machine is too old: {version}",
+            f"mtui needs {OLDEST_NAME} or newer: load a newer module of Slurm, or try it here with --local",
+        )
+
+
+def is_too_old(version: str) -> bool:
+    """Return whether a version as Slurm prints it, `slurm 23.02.7`, is not supported; False if it cannot be read."""
+    found = _VERSION.search(version)
+    return bool(found) and tuple(map(int, found.groups())) < OLDEST
 
 
 def knows_no_cluster() -> bool:
@@ -73,6 +89,13 @@ def _is_bare(path: str, conf: str) -> bool:
     with suppress(subprocess.TimeoutExpired, OSError):
         return "configuration source" in run_program(["scontrol", "ping"], query_environment(os.environ), 15).stderr
     return False
+
+
+@cache
+def _version(path: str) -> str:
+    """Return the version of Slurm's programs; empty if it cannot be queried."""
+    del path
+    return _output(["scontrol", "--version"], query_environment(os.environ)).strip()
 
 
 def _output(command: Sequence[str], environment: Mapping[str, str]) -> str:

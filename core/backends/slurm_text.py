@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..engine.attempt import Attempt
 from ..engine.status import Status
-from ..plan.instance_script import directive_lines
+from ..spec.sbatch_options import PREFIX, SbatchOption, parse_options, passed_lines
 from .backend import AttemptFiles, Job, JobIdentity
 from .slurm_ids import our_ids, rest_of
 
@@ -165,9 +165,8 @@ def _exit_code(state: str, text: str) -> int | None:
 
 
 def directives(script: str) -> list[str]:
-    """Return the `#SBATCH` lines that sbatch reads: those before the first command."""
-    lines = script.split("\n")
-    return [lines[number] for number in directive_lines(script)]
+    """Return the `#SBATCH` lines that sbatch reads, without what would keep it from answering (`--wait`)."""
+    return passed_lines(script)
 
 
 def submit_script(job: Job, script: str, home: str, signal: str = "") -> str:
@@ -180,7 +179,10 @@ def submit_script(job: Job, script: str, home: str, signal: str = "") -> str:
     options = directives(script)
     attempt = job.only
     words = " ".join(shlex.quote(word) for word in (attempt.name, home, attempt.workspace, attempt.script))
-    return "\n".join(["#!/bin/sh", *_OWN, *options, *_call(words, home, options, script, signal), ""])
+    given = _given(options)
+    stem = attempt.stdout.rpartition("/")[2].removesuffix(".out")
+    lines = [*_name_lines(given, stem), *_log_lines(given, attempt, home)]
+    return "\n".join(["#!/bin/sh", *_OWN, *options, *lines, *_call(words, home, options, script, signal), ""])
 
 
 def array_script(job: Job, script: str, home: str, root: str, signal: str = "") -> str:
@@ -203,6 +205,7 @@ def array_script(job: Job, script: str, home: str, root: str, signal: str = "") 
     ]
     place = f'{shlex.quote(root)}/"$mtui_workspace"'
     words = f'"$mtui_attempt" {shlex.quote(home)} {place} {place}/"$mtui_script"'
+    lines += _name_lines(_given(job.options))
     return "\n".join([*lines, *_call(words, home, job.options, script, signal), ""])
 
 
@@ -216,13 +219,49 @@ _OWN = ("#SBATCH --no-requeue", "#SBATCH --open-mode=append")
 
 def _call(attempt: str, home: str, options: Sequence[str], script: str, signal: str) -> list[str]:
     """Return the call of job.sh in the same shell; `attempt` are its first four arguments, quoted."""
-    signals = [line for line in options if "--signal" in line] or [f"--signal={signal}"]
-    pass_term = any(re.search(r"--signal[= ]\S*B\S*:(TERM|SIGTERM|15)\b", line) for line in signals)
+    signal = _last(_given(options), "signal") or signal
+    pass_term = re.match(r"R*B[RB]*:(SIG)?(TERM|15)\b", signal, re.IGNORECASE) is not None
     shell = script.partition("\n")[0].removeprefix("#!").strip() or "/bin/sh"
     rest = " ".join(shlex.quote(word) for word in ["", "1" if pass_term else "", *shell.split()])
     # sbatch exports --open-mode, which srun would read as its own option.
-    own_mode = [] if any("--open-mode" in line for line in options) else ["unset SLURM_OPEN_MODE"]
+    own_mode = [] if _last(_given(options), "open-mode") else ["unset SLURM_OPEN_MODE"]
     return [*own_mode, f"set -- {attempt} {rest}", f". {shlex.quote(home)}/job.sh"]
+
+
+def _given(lines: Sequence[str]) -> list[SbatchOption]:
+    return parse_options(line.removeprefix(PREFIX) for line in lines)
+
+
+def _last(options: Sequence[SbatchOption], name: str) -> str:
+    """Return the value of the last option of a name, which is the one that counts; empty without one."""
+    return next((option.value for option in reversed(options) if option.name == name), "")
+
+
+def _name_lines(options: Sequence[SbatchOption], stem: str = "") -> list[str]:
+    """Return the line that gives the script the job name of its author; in Slurm the name begins with mtui's tag.
+
+    `stem` is the name in the header of the script.
+    """
+    names = [option.value for option in options if option.name == "job-name"]
+    return [f"SLURM_JOB_NAME={shlex.quote(names[-1])}"] if names and names != [stem] else []
+
+
+def _log_lines(options: Sequence[SbatchOption], attempt: AttemptFiles, home: str) -> list[str]:
+    """Return lines that link the attempt's logs to the files that its author named, in which Slurm replaces patterns.
+
+    A duplicate of a job, whose attempt is claimed, leaves the links as they are.
+    """
+    lines: list[str] = []
+    for name, descriptor, log in (("output", 1, attempt.stdout), ("error", 2, attempt.stderr)):
+        given = _last(options, name)
+        if given and given != log.rpartition("/")[2]:
+            link = shlex.quote(log)
+            claim = shlex.quote(f"{home}/claims/{attempt.name}")
+            lines += [
+                f'mtui_log=$(command readlink "/proc/$$/fd/{descriptor}") && [ -f "$mtui_log" ] && [ ! -e {claim} ] && '
+                f'[ ! "$mtui_log" -ef {link} ] && command ln -sfn "${{mtui_log#"$(pwd -P)"/}}" {link} || :'
+            ]
+    return [*lines, "unset mtui_log"] if lines else []
 
 
 def job_tag(study_id: str, submission: str) -> str:

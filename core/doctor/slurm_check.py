@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..backends.cluster_limits import ClusterLimits
 from ..backends.slurm import Slurm
-from ..backends.slurm_programs import PROGRAMS, knows_no_cluster
+from ..backends.slurm_programs import OLDEST_NAME, PROGRAMS, is_too_old, knows_no_cluster
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
 from ..sites.profile_search import find_profile
@@ -90,6 +90,8 @@ def slurm_findings(facts: SlurmFacts) -> list[Finding]:
     if not facts.configured:
         found = "Slurm's programs are here, but know of no cluster"
         return [note("programs", found, f"{local}; else set SLURM_CONF, or use a login node")]
+    if is_too_old(facts.version):
+        return [problem("programs", f"{facts.version}; mtui needs Slurm {OLDEST_NAME} or newer", local)]
     if facts.silent:
         then = "a driver waits for Slurm and asks again; nothing is lost meanwhile, and nothing can be submitted"
         return [Finding("programs", facts.version or "there"), problem("controller", facts.silent, then)]

@@ -20,6 +20,8 @@ from ..engine.attempt import Attempt
 from ..engine.job_observer import JobObserver
 from ..engine.retry_policy import RetryLimits
 from ..engine.submission_policy import Limits
+from ..plan.job_request import author_job_name
+from ..plan.resource_changes import UNCHANGED
 from ..plan.shared_allocations import PackingPlan
 from ..spec.study_spec import PackingOptions
 from ..store.lease import Lease
@@ -113,9 +115,13 @@ class DriverContext:
     # --- names
 
     def job_name(self, submission: str, members: Sequence[int]) -> str:
-        """Return the name of a submission's job in Slurm: the tag by which it is found, then a readable part."""
+        """Return the name of a submission's job in Slurm: the tag by which it is found, then a readable part.
+
+        That part is the author's own job name, if there is one: instances with different ones do not share an array.
+        """
         first = self.plan.instances[members[0]]
-        words = first.stem if len(members) == 1 else self.plan.step_of(first).name
+        words = author_job_name(self.plan, first, self.state.changes.get(members[0], UNCHANGED))
+        words = words or (first.stem if len(members) == 1 else self.plan.step_of(first).name)
         words = re.sub(r"[,\s]+", "_", words[:120])  # sacct separates names by commas, and squeue cuts blanks
         return f"{job_tag(self.study.study_id, submission)}{words}"
 

@@ -41,6 +41,7 @@ HAND_OVER_FAILED = "no driver could be started in the background"  # how the not
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
 _NAMED = 3  # errors in a message
+_STATUS_WAIT = 10.0  # seconds for which status.csv is tried again when the study is over: nobody writes it later
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -206,7 +207,9 @@ class Driver:
             self._until_durable(context, loop)
             loop.hooks.wait()
         context.emit(ev.DriverStopped(at=at, reason=reason))
-        loop.conclude()
+        until = time.monotonic() + _STATUS_WAIT
+        while (again := loop.conclude()) and context.state.is_over and again < until:
+            self._wait(again)
         self._until_durable(context, loop)
         context.log.save_checkpoint(_CHECKPOINT_AT_END)
         crash_point("driver.stopped")

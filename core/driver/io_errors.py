@@ -85,14 +85,18 @@ class IoErrors:
 
 
 class DelayedInstances:
-    """Instances whose files could not be written for a reason that may pass. Each has its own delay."""
+    """Instances whose files could not be written, or whose jobs could not be launched, for a reason that may pass.
+
+    Each has its own delay.
+    """
 
     def __init__(self) -> None:
         self._failures: dict[int, _Failure] = {}
 
-    def delay(self, index: int) -> None:
+    def delay(self, index: int, at_least: float = 0.0) -> None:
+        """Delay the next start of an instance, longer each time; by `at_least` so many seconds."""
         failure = self._failures.setdefault(index, _Failure(Backoff(), 0.0))
-        failure.until = time.monotonic() + failure.backoff.next()
+        failure.until = time.monotonic() + max(at_least, failure.backoff.next())
 
     def forget(self, index: int) -> None:
         """Drop the delay of an instance: its files are written."""

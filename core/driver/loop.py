@@ -162,10 +162,10 @@ class Loop:
         self._context.log.flush()
         self._save_checkpoint()
 
-    def conclude(self) -> None:
-        """Write what is left when the driver ends."""
+    def conclude(self) -> float | None:
+        """Write what is left when the driver ends; return when to try again if that failed, in monotonic seconds."""
         self.collector.remove_journalled(always=True)
-        self._try(_WRITE_STATUS, self._status.write)
+        return None if self._try(_WRITE_STATUS, self._status.write) else self._context.errors.until(_WRITE_STATUS)
 
     def _save_checkpoint(self) -> None:
         """Write a checkpoint if it is due; one that could not be written is written later."""

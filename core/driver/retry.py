@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..engine import events as ev
 from ..engine.commands import check_changes
-from ..engine.retry_policy import decide_retry
+from ..engine.retry_policy import decide_retry, launch_delay
 from ..engine.status import UNSUCCESSFUL, Status
 from .context import DriverContext
 from .crash_points import crash_point
@@ -37,6 +37,8 @@ class Retrier(DriverPart):
                 crash_point("retry.judged")
                 context.emit(again)
                 crash_point("retry.journalled")
+                if delay := launch_delay(state.attempts[index]):
+                    context.delayed.delay(index, delay)
                 continue
             if refusal:
                 name = state.plan.instances[index].name

@@ -103,7 +103,7 @@ class SlurmPoller(DriverPart):
             return None
         self._schedule.set_interval(self._context.poll)
         due = self._schedule.due(self._is_wanted, bool(state.slurm_silent_since))
-        if self.is_verdict_awaited and (until := self._context.observer.memory_deadline()):
+        if self.is_verdict_awaited and (until := self._context.observer.memory.deadline()):
             return until if due is None else min(due, until)
         return due
 
@@ -122,7 +122,7 @@ class SlurmPoller(DriverPart):
     @property
     def is_verdict_awaited(self) -> bool:
         """Whether the study is over, and Slurm has not shown the ends of its last jobs for a moment only."""
-        state, deadline = self._context.state, self._context.observer.memory_deadline()
+        state, deadline = self._context.state, self._context.observer.memory.deadline()
         if deadline is None or not state.is_over or state.slurm_silent_since:
             return False
         return time.monotonic() < deadline
@@ -135,7 +135,7 @@ class SlurmPoller(DriverPart):
             for attempt in attempts
             if attempt.job and not state.is_elsewhere(attempt.cluster)
         ]
-        jobs += [self._context.job_of_attempt(attempt) for attempt in self._context.observer.finished_unseen()]
+        jobs += [self._context.job_of_attempt(attempt) for attempt in self._context.observer.memory.attempts()]
         names = [self._job_name(submission) for submission in state.submissions]
         for allocation in state.allocations.open():
             if not allocation.job:

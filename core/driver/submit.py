@@ -14,8 +14,8 @@ from ..engine.slurm_dependencies import PlannedSubmission
 from ..engine.status import LIVE
 from ..engine.submission_policy import Capacity, next_local, next_submissions
 from ..engine.submit_limit import SubmitLimit
-from ..plan.instance_script import header_resources
 from ..plan.job_arrays import JobShapes
+from ..plan.job_request import job_request
 from ..plan.resource_changes import UNCHANGED
 from .context import DriverContext
 from .crash_points import crash_point
@@ -271,7 +271,7 @@ class Submitter(DriverPart):
         plan = self._context.plan
         if not plan.steps[step].scheduled or not plan.steps[step].instances:
             return "", ""
-        values = header_resources(plan, plan.instances[plan.steps[step].instances[0]])
+        values = job_request(plan, plan.instances[plan.steps[step].instances[0]]).values
         return values.get("qos", ""), values.get("bank", "")
 
     # --- one submission

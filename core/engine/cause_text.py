@@ -22,7 +22,7 @@ _TEXTS: dict[CauseCode, str] = {
     CauseCode.DEADLINE: "it could not have ended before its deadline",
     CauseCode.CANCELLED_IN_SLURM: "from outside of mtui",
     CauseCode.LAUNCH_FAILED: "Slurm could not run the script{on}: "
-    "killed by a signal, or its output directory is missing",
+    "killed by a signal, or its output file could not be created (directory gone, disk full or read-only)",
     CauseCode.JOB_FAILED: "failed{on} ({reason})",
     CauseCode.NO_RECORD: "it ended without a report: it was killed, the disk was full, or the study was moved",
     CauseCode.HOST_RESTARTED: "{node} was started again, or replaced, and it left no exit record",

@@ -102,7 +102,7 @@ class CommandEffects:
             self._table.change(index, Verb.BLOCK, Status.BLOCKED)
         else:
             self._table.unlock_if_free(index)
-        self._state.result = ""
+        self._state.continue_study()
 
     def _extend(self, size: int) -> None:
         if not self._state.size < size <= len(self._plan.instances):
@@ -122,7 +122,7 @@ class CommandEffects:
             elif self._state.status[index] is Status.WAITING:
                 self._table.unlock_if_free(index)
         self._table.note_rows_added(before)
-        self._state.result = ""
+        self._state.continue_study()
 
     def _mark(self, event: ev.Marked) -> None:
         index = event.instance
@@ -131,7 +131,7 @@ class CommandEffects:
         self._state.cancelled_before_submit.discard(index)
         self._state.marked[index] = event.cause
         self._table.revoke_last(index, event.cause)
-        self._state.result = ""
+        self._state.continue_study()
 
     def _cancel(self, event: ev.CancelRequested) -> None:
         index = event.instance

@@ -97,7 +97,12 @@ class DurableState:
     result: str = ""  # of the study; empty until it is over
     retried_at: float = 0.0  # last retry by a user
     failure_hook_ran: bool = False  # since then
+    end_hook_ran: bool = False  # for this end of the study
     last_event_at: float = 0.0
+
+    def continue_study(self) -> None:
+        """Note that something can run again: if the study was over, it will have another end."""
+        self.result, self.end_hook_ran = "", False
 
     @classmethod
     def initial(cls, plan: Plan) -> DurableState:

@@ -1,12 +1,9 @@
 """Turns reports of jobs, polls of Slurm and ended local processes into events.
 
-attempt_ends.py builds the ends, expectation.py has the limits. The observer keeps what must be remembered between
-polls, and has no clock: `now` is the driver's monotonic clock, `at` its wall clock. An exit report with code 0 is
-final. For any other end, Slurm's verdict is awaited first, because only Slurm knows about time limits and memory; if
-answered polls have none for long enough, the exit code decides.
-
-No answer is not an answer: an end that follows only from what nobody reported is presumed. The driver makes it true
-(driver/presumed_ends.py) before it is an event.
+attempt_ends.py builds the ends, expectation.py has the limits. `now` is the driver's monotonic clock, `at` its wall
+clock. An exit report with code 0 is final (see memory_verdicts.py). For any other end, Slurm's verdict is awaited
+first, because only Slurm knows about time limits and memory; after enough polls without one the exit code decides. An
+end that follows from missing answers alone is presumed: the driver makes it true first (driver/presumed_ends.py).
 """
 
 from __future__ import annotations
@@ -24,7 +21,6 @@ from .late_reports import late_report, reopens
 from .memory_verdicts import MemoryVerdicts
 from .observation_pace import ObservationPace
 from .orphan_jobs import OrphanJobs
-from .retry_policy import retries_memory
 from .slurm_answers import ACTIONS, NEVER, NOTES, Accounting, Awaited, JobAction, JobAnswer, SeenJob, answer_of
 from .state import StudyState
 from .status import LIVE, Status
@@ -50,7 +46,7 @@ class JobObserver:
         self._pace = ObservationPace()
         self._ends = AttemptEnds(state)
         self._orphans = OrphanJobs(state)
-        self._memory = MemoryVerdicts(state)
+        self.memory = MemoryVerdicts(state, self._ends)
 
     # --- what the driver needs to know
 
@@ -78,14 +74,6 @@ class JobObserver:
     def take_orphans_in_allocations(self) -> dict[str, list[str]]:
         """Return and clear the attempts that began in allocations and must not run, by allocation."""
         return self._orphans.take_in_allocations()
-
-    def finished_unseen(self) -> list[Attempt]:
-        """Return attempts that finished and whose ends Slurm has not shown yet: it may show a warning."""
-        return self._memory.attempts()
-
-    def memory_deadline(self) -> float | None:
-        """Return until when a study that is over waits for these ends; None if there are none."""
-        return self._memory.deadline()
 
     def doubtful(self) -> set[int]:
         """Return instances whose jobs may be over: a job bound to them now might start in error."""
@@ -142,7 +130,7 @@ class JobObserver:
             self._presumed.pop(index, None)
             self._pace.forget(index)
             self._expected.drop(index)
-            self._memory.awaited.discard(index)
+            self.memory.awaited.discard(index)
 
     # --- reports of jobs and processes
 
@@ -202,8 +190,10 @@ class JobObserver:
             cause = job_cause(status, report.code, "", report.node)
             return [*found, self._ends.ended(at, index, report.attempt, status, report.code, cause, report.node)]
         if attempt.in_queue and report.code == 0 and not report.signal:
-            exceeded = shown is not None and shown(at).status is Status.OUT_OF_MEMORY
-            return [*found, self._succeeded(report, at, now, exceeded=exceeded)]
+            event = self.memory.finish(report, shown, at, now)
+            if isinstance(event, ev.Exited):
+                self._expected.await_end(index, Awaited.VERDICT)
+            return [*found, event]
         if not attempt.in_queue:
             cause = text_cause(report.error) or exit_cause(report.code, report.node)
             if report.signal == "TERM":  # e.g. the job in which the driver ran has ended
@@ -214,20 +204,6 @@ class JobObserver:
             at=at, instance=index, attempt=report.attempt, code=report.code, node=report.node, error=report.error
         )
         return [*found, exited]
-
-    def _succeeded(self, report: ExitReport, at: float, now: float, *, exceeded: bool) -> ev.Event:
-        """Handle exit code 0. `exceeded`: Slurm shows OUT_OF_MEMORY, which is a warning unless a rule retries it."""
-        index, number, node = report.instance, report.attempt, report.node
-        cause = Cause(CauseCode.OUT_OF_MEMORY, node=node) if exceeded else None
-        if retries_memory(self._state, index):
-            if exceeded:
-                return self._ends.ended(at, index, number, Status.OUT_OF_MEMORY, 0, cause, node)
-            self._expected.await_end(index, Awaited.VERDICT)
-            self._memory.awaited.add(index)
-            return ev.Exited(at=at, instance=index, attempt=number, code=0, node=node)
-        if not exceeded:
-            self._memory.add(index, number, now)
-        return self._ends.ended(at, index, number, Status.FINISHED, 0, cause, node)
 
     def _duplicate(self, report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
@@ -274,7 +250,7 @@ class JobObserver:
         has_accounting = accounting is Accounting.ANSWERED
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if has_accounting else _NO_ACCOUNTING)
         found: list[ev.Event] = self._unclear.apply_poll(find, asked, at, accounting)
-        found += self._memory.apply_poll(seen, asked, at)
+        found += self.memory.apply_poll(seen, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
@@ -347,7 +323,7 @@ class JobObserver:
                 return self._note(index, answer, at)
             case JobAction.END_BY_CODE:
                 return [self._ends.without_verdict(index, at)]
-            case JobAction.END if index in self._memory.awaited and view.status is not Status.OUT_OF_MEMORY:
+            case JobAction.END if index in self.memory.awaited and view.status is not Status.OUT_OF_MEMORY:
                 return [self._ends.without_verdict(index, at)]  # of a success only its memory is in question
             case JobAction.END:
                 self._expected.await_end(index, Awaited.NOTHING)

@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 from . import events as ev
 from .attempt import Attempt
+from .attempt_ends import AttemptEnds
 from .causes import Cause, CauseCode
+from .job_reports import ExitReport
+from .retry_policy import retries_memory
 from .slurm_answers import SeenJob
 from .state import StudyState
 from .status import Status
@@ -24,14 +27,30 @@ _LONGEST = 300.0  # seconds after which an end is no longer looked for
 class MemoryVerdicts:
     """The attempts to look for, by instance, each with its number and when it finished (monotonic)."""
 
-    def __init__(self, state: StudyState) -> None:
+    def __init__(self, state: StudyState, ends: AttemptEnds) -> None:
         self._state = state
+        self._ends = ends
         self._finished: dict[int, tuple[int, float]] = {}
         self.awaited: set[int] = set()  # instances that have not ended before Slurm shows it: a rule may retry them
 
-    def add(self, instance: int, number: int, now: float) -> None:
-        """Record that an attempt finished, and Slurm has not shown how."""
-        self._finished[instance] = number, now
+    def finish(
+        self, report: ExitReport, shown: Callable[[float], ev.Ended] | None, at: float, now: float
+    ) -> ev.Ended | ev.Exited:
+        """Return the event of a report with exit code 0; `shown` is the end that Slurm showed before it, if any.
+
+        Exited: a rule would retry the instance, so Slurm's verdict is awaited.
+        """
+        index, number, node = report.instance, report.attempt, report.node
+        exceeded = shown is not None and shown(at).status is Status.OUT_OF_MEMORY
+        cause = Cause(CauseCode.OUT_OF_MEMORY, node=node) if exceeded else None
+        if retries_memory(self._state, index):
+            if exceeded:
+                return self._ends.ended(at, index, number, Status.OUT_OF_MEMORY, 0, cause, node)
+            self.awaited.add(index)
+            return ev.Exited(at=at, instance=index, attempt=number, code=0, node=node)
+        if not exceeded:
+            self._finished[index] = number, now
+        return self._ends.ended(at, index, number, Status.FINISHED, 0, cause, node)
 
     def attempts(self) -> list[Attempt]:
         """Return the attempts whose ends polls should show."""

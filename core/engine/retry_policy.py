@@ -1,17 +1,19 @@
 """Decides whether and how a failed instance is retried automatically: the study's rules and Maestro's limits.
 
 A cause is a state of Slurm (TIMEOUT, OUT_OF_MEMORY, NODE_FAIL, PREEMPTED), an exit code, or FAILED for any. Attempts
-are counted by cause; a retry by a user resets the count.
+are counted by cause; a retry by a user resets the count. A job that Slurm could not launch has run nothing, mostly
+since its output could not be created for some time: it is submitted again a few times, after growing delays.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
-from ..plan.instance_script import header_resources
+from ..plan.job_request import job_request
 from ..plan.resource_changes import RESTART, UNCHANGED
 from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.retry_keys import factor_of
@@ -19,6 +21,7 @@ from ..spec.study_spec import RetryRule
 from ..spec.walltime import walltime_seconds, walltime_text
 from . import events as ev
 from .attempt import Attempt
+from .causes import CauseCode
 from .state import StudyState
 from .status import UNSUCCESSFUL, Status
 
@@ -29,6 +32,9 @@ _WORDS = {
     Status.PREEMPTED: "PREEMPTED",
 }
 _REFUSED = "REFUSED"  # Slurm refused the submission
+_LAUNCH = "launch failure"  # no cause that a study can name
+_LAUNCHES = RetryRule(3)
+_FIRST_LAUNCH_DELAY, _LAUNCH_DELAY_GROWTH = 10.0, 4  # seconds, and by how much it grows with each failure
 _UNLIMITED = 1_000_000
 _MEMORY = re.compile(r"([0-9]+)([KMGT]?)", re.IGNORECASE)
 _POWER = {"K": -1, "": 0, "M": 0, "G": 1, "T": 2}
@@ -75,6 +81,17 @@ def retries_memory(state: StudyState, index: int) -> bool:
     return _failures(step, state.attempts[index], cause, RetryLimits()) < rule.times
 
 
+def launch_delay(attempts: Sequence[Attempt]) -> float:
+    """Return the seconds before the next attempt, after one that Slurm could not launch; 0 after any other."""
+    failed = len(list(takewhile(_is_launch_failure, reversed(attempts))))
+    return _FIRST_LAUNCH_DELAY * _LAUNCH_DELAY_GROWTH ** (failed - 1) if failed else 0.0
+
+
+def _is_launch_failure(attempt: Attempt) -> bool:
+    cause = attempt.cause
+    return cause is not None and cause.code is CauseCode.LAUNCH_FAILED and not attempt.started_at
+
+
 def rules_of(step: PlannedStep, tries: RetryLimits) -> dict[str, RetryRule]:
     """Return every rule that applies to a step, by cause."""
     rules = dict(step.retry)
@@ -95,6 +112,8 @@ def _causes(attempt: Attempt) -> Iterator[str]:
         yield "FAILED"
     elif not attempt.started_at:
         yield _REFUSED
+        if _is_launch_failure(attempt):
+            yield _LAUNCH
 
 
 def _ruled_by(step: PlannedStep, attempt: Attempt, tries: RetryLimits) -> str:
@@ -107,6 +126,8 @@ def _rule(step: PlannedStep, cause: str, tries: RetryLimits) -> RetryRule | None
         return step.retry[cause]
     if cause == "TIMEOUT" and step.restart and step.scheduled:
         return RetryRule(tries.restarts or _UNLIMITED)
+    if cause == _LAUNCH:
+        return _LAUNCHES
     further = RetryRule(tries.attempts - 1) if tries.attempts > 1 else None
     return further if cause == _REFUSED or (cause == "FAILED" and not step.scheduled) else None
 
@@ -131,7 +152,7 @@ def _changes(
         changes[RESTART] = "true" if restart else ""
     if not step.scheduled:
         return changes
-    now = header_resources(plan, instance, changed)
+    now = job_request(plan, instance, changed).values
     for key, value in rule.changes:
         factor = factor_of(value)
         grown = value if factor is None else grow(key, now.get(key, ""), factor)

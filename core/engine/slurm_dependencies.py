@@ -3,6 +3,9 @@
 Array tasks whose parents are the tasks of the same numbers in other arrays share one `aftercorr`; everything else
 depends by `afterok` on each job, or by `afterany` where the end of a parent is enough. A funnel depends on whole
 arrays. Parents that are finished, or over where that is enough, are left out.
+
+A job whose dependency can never be satisfied stays in the queue until a driver removes it, so `afterany` on it alone
+could wait for ever: its ancestors are added as alternatives (`afterany:B?afternotok:A`).
 """
 
 from __future__ import annotations
@@ -36,9 +39,21 @@ class _Parents:
     tasks: tuple[tuple[str, int], ...]
     jobs: tuple[str, ...]
     ends: tuple[str, ...]
+    instead: tuple[str, ...] = ()  # the failure of one of these is enough as well: then `ends` is one that never begins
 
     def after(self) -> str:
+        if self.instead:
+            return "?".join([f"afterany:{self.ends[0]}", *(f"afternotok:{job}" for job in self.instead)])
         return _after("", [*self.jobs, *(f"{array}_{task}" for array, task in self.tasks)], self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Parents whose end is awaited: how many are not over, and the ancestors by which the first unsure one may never
+    begin (empty: all are sure to begin; None: they cannot be named)."""
+
+    count: int
+    instead: tuple[str, ...] | None
 
 
 class DependencyPlanner:
@@ -52,6 +67,8 @@ class DependencyPlanner:
         self._doubtful = doubtful
         self._funnels: dict[tuple[int, bool], tuple[str, ...] | None] = {}  # by step and kind of edge
         self._barriers: dict[tuple[int, bool], list[str] | None] = {}  # by barrier and kind of edge
+        self._ancestors: dict[int, tuple[str, ...] | None] = {}  # as `_open_ancestors`
+        self._groups: dict[tuple[str, int], _Ends] = {}  # by barrier and by funnel
 
     def starts(self, members: Iterable[int], most: int) -> list[PlannedSubmission]:
         """Return the submissions of these instances of one step, each of at most `most` tasks.
@@ -116,7 +133,77 @@ class DependencyPlanner:
             (ends if funnel in after else jobs).extend(of_funnel)
         if not 0 < len(tasks) + len(jobs) + len(ends) <= _MOST_JOBS:
             return None
-        return _Parents(tuple(sorted(set(tasks))), tuple(dict.fromkeys(jobs)), tuple(dict.fromkeys(ends)))
+        instead = self._instead(instance) if ends else ()
+        if instead is None or (instead and tasks + jobs):
+            return None
+        return _Parents(tuple(sorted(set(tasks))), tuple(dict.fromkeys(jobs)), tuple(dict.fromkeys(ends)), instead)
+
+    def _instead(self, instance: Instance) -> tuple[str, ...] | None:
+        """Return the jobs whose failure means that the only parent whose end is awaited never begins.
+
+        Empty if all such parents are sure to begin. None if one is not and there are others: Slurm can combine
+        dependencies by "and" or by "or", not by both.
+        """
+        plan = self._state.plan
+        after = plan.steps[instance.step].after
+        direct = [parent for parent in instance.parents if plan.instances[parent].step in after]
+        found = [self._ends_of(direct)]
+        for barrier in instance.barriers:
+            if plan.instances[plan.barriers[barrier][0]].step in after:
+                found.append(self._group("barrier", barrier, plan.barriers[barrier]))
+        for funnel in plan.steps[instance.step].funnels:
+            if funnel in after:
+                found.append(self._group("funnel", funnel, plan.steps[funnel].instances))
+        unsure = [ends.instead for ends in found if ends.instead != ()]
+        if not unsure:
+            return ()
+        return unsure[0] if sum(ends.count for ends in found) == 1 else None
+
+    def _group(self, kind: str, number: int, members: Sequence[int]) -> _Ends:
+        if (kind, number) not in self._groups:
+            self._groups[kind, number] = self._ends_of(members)
+        return self._groups[kind, number]
+
+    def _ends_of(self, parents: Sequence[int]) -> _Ends:
+        unfinished = [parent for parent in parents if self._state.status[parent] not in OVER]
+        unsure = [jobs for parent in unfinished if (jobs := self._open_ancestors(parent)) != ()]
+        return _Ends(len(unfinished), unsure[0] if unsure else ())
+
+    def _open_ancestors(self, index: int) -> tuple[str, ...] | None:
+        """Return the jobs that have to succeed before an instance begins; None if these are too many or not known."""
+        if self._state.status[index] is not Status.BOUND:
+            return ()
+        if index not in self._ancestors:
+            self._ancestors[index] = self._find_ancestors(index)
+        return self._ancestors[index]
+
+    def _find_ancestors(self, index: int) -> tuple[str, ...] | None:
+        state = self._state
+        found: dict[int, str] = {}
+        bound = [index]
+        while bound:
+            for parent in self._needed(bound.pop()):
+                if parent in found or state.status[parent] in DONE:
+                    continue
+                if not self._is_bindable(parent, by_end=False) or len(found) >= _MOST_JOBS:
+                    return None
+                found[parent] = state.attempts[parent][-1].job
+                if state.status[parent] is Status.BOUND:
+                    bound.append(parent)
+        return tuple(found.values())
+
+    def _needed(self, index: int) -> Iterator[int]:
+        """Yield the direct parents of an instance that have to be done, and not only over."""
+        plan = self._state.plan
+        instance = plan.instances[index]
+        after, step_of = plan.steps[instance.step].after, plan.instances
+        yield from (parent for parent in instance.parents if step_of[parent].step not in after)
+        for barrier in instance.barriers:
+            if step_of[plan.barriers[barrier][0]].step not in after:
+                yield from plan.barriers[barrier]
+        for funnel in plan.steps[instance.step].funnels:
+            if funnel not in after:
+                yield from plan.steps[funnel].instances
 
     def _direct(self, instance: Instance) -> Iterator[tuple[int, list[str] | None]]:
         """Yield the steps of the direct parents and barriers of an instance, with their jobs as `_jobs_of_each`."""

@@ -168,6 +168,7 @@ class StudyState(DurableState):
                 self.result = event.result
             case ev.HookRun():
                 self.failure_hook_ran = self.failure_hook_ran or event.hook == "on_failure"
+                self.end_hook_ran = self.end_hook_ran or event.hook == "on_end"
             case _:  # anomalies are recorded for people and change nothing
                 self._command_effects.apply(event)
         self.last_event_at = event.at
@@ -336,7 +337,8 @@ class StudyState(DurableState):
         self._table.change(index, Verb.REOPEN, Status.RUNNING)
         last.job, last.started_at, last.ended_at = event.job, last.started_at or event.at, 0.0
         last.ended_as = last.cause = last.exit_code = None
-        last.cancelled, last.reason, self.result = False, "", ""
+        last.cancelled, last.reason = False, ""
+        self.continue_study()
 
     def _withdraw(self, event: ev.Unbound | ev.Returned, verb: Verb) -> None:
         """Withdraw attempts before they end: their instances are submitted again, held or cancelled."""

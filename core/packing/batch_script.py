@@ -26,6 +26,7 @@ mtui_home={home}
 mtui_python={python}
 mtui_records=$mtui_home/allocations/{name}.records
 mtui_leader=mtui.core.packing.leader
+mtui_orphans=mtui.core.packing.orphans
 
 mtui_over() {{ # why; unless the leader has said so itself
     case $(tail -n 1 "$mtui_records" 2>/dev/null) in
@@ -47,11 +48,23 @@ mtui_wait() {{
     done
 }}
 
+# Workers end what they ran when they lose the leader; of one that was killed too, processes are left on its node, and
+# would run beside the next attempts. Where no step starts, Slurm alone has to end them.
+mtui_end_orphans() {{
+    (cd / && exec timeout -k 5 60 srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none \\
+        --cpu-bind=none --kill-on-bad-exit=0 --wait=0 --input=none --export=ALL "$mtui_python" -m "$mtui_orphans" \\
+        "${{SLURM_CONF-}}") &
+    mtui_wait
+}}
+
 # Python looks for modules in the current directory first; there are none in /.
 if (cd / && exec "$mtui_python" -c "import $mtui_leader"); then
     (cd / && eval "$mtui_options" && exec "$@" "$mtui_python" -m "$mtui_leader" "$mtui_home" {arguments}) &
     mtui_wait
     [ "$mtui_code" = 0 ] || sleep 1 # its workers end what they ran when they lose it
+    mtui_ended=$mtui_code
+    [ "$mtui_ended" -le 128 ] || mtui_end_orphans
+    mtui_code=$mtui_ended
     mtui_over "its leader ended with code $mtui_code"
 else
     "$@" srun --overlap --ntasks="$SLURM_NNODES" --ntasks-per-node=1 --mpi=none --cpu-bind=none --kill-on-bad-exit=0 \\

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
@@ -56,7 +58,7 @@ def attempt_environment(
         "SLURM_CPUS_ON_NODE": str(cpus[0]),
         "SLURM_EXACT": "1",  # its steps use only what they request, and run beside those of other instances
         "MTUI_NODES": names,
-        "MTUI_PACKED": cookie(base.get("SLURM_JOB_ID", ""), node.name),
+        "MTUI_PACKED": cookie(base, node.name),
     }
     if ask.cpus > 1:
         found |= {"SLURM_CPUS_PER_TASK": str(ask.cpus), "SRUN_CPUS_PER_TASK": str(ask.cpus)}
@@ -71,9 +73,13 @@ def attempt_environment(
     return found
 
 
-def cookie(job: str, node: str) -> str:
-    """Return the value of MTUI_PACKED, which marks the processes of instances with job and node."""
-    return f"{job}.{node}"
+def cookie(batch: Mapping[str, str], node: str) -> str:
+    """Return the value of MTUI_PACKED, which marks the processes of instances with job and node.
+
+    Private clusters on one machine have jobs of the same id on nodes of the same name, and differ by SLURM_CONF.
+    """
+    conf = batch.get("SLURM_CONF", "")
+    return f"{batch.get('SLURM_JOB_ID', '')}.{node}" + (f".{zlib.crc32(os.fsencode(conf)):08x}" if conf else "")
 
 
 def counts(numbers: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..claims import Claims
+from ..text_encoding import use_utf8
 from . import worker_pool
 from .executor import Executor
 from .job_environment import base_environment
@@ -235,6 +236,7 @@ class Leader:
 
 
 def main() -> int:
+    use_utf8()
     home, name, idle, *shell = sys.argv[1:]
     leader = Leader(Path(home), name, float(idle), shell, dict(os.environ))
     try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 from pathlib import Path
+
+from .job_environment import cookie
 
 VARIABLE = "MTUI_PACKED"
 ATTEMPT = "MTUI_ATTEMPT"  # in the environment of all processes of an attempt
@@ -100,3 +103,16 @@ def _has_marks(folder: Path, marks: set[bytes]) -> bool:
         if folder.stat().st_uid == os.getuid():
             return marks.issubset((folder / "environ").read_bytes().split(b"\0"))
     return False
+
+
+def main() -> int:
+    """End what killed workers left on this node; a batch script runs this on each one if its leader was killed.
+
+    The argument is the SLURM_CONF of the batch script: that of a step may differ.
+    """
+    batch = {"SLURM_JOB_ID": os.environ["SLURM_JOB_ID"], "SLURM_CONF": sys.argv[1]}
+    return 0 if kill_orphans(cookie(batch, os.environ["SLURMD_NODENAME"])) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

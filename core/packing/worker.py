@@ -7,10 +7,8 @@ When the connection to the leader is closed, it kills its running attempts and e
 
 from __future__ import annotations
 
-import errno
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -19,34 +17,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..errors import may_pass
-from ..file_reading import open_to_append
-from ..shell_environment import FIND_DROPPED, has_dropped
+from ..text_encoding import use_utf8
 from . import node, transport
-from .orphans import ATTEMPT, VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
-from .protocol import NOT_BEGUN
-from .script_file import REFUSED, ScriptRefused, open_script
+from .orphans import VARIABLE, AdoptedProcesses, kill_marked, kill_orphans
+from .script_parent import ScriptParent
+from .script_start import ScriptStarter
 
-# Exit codes of attempts that could not be started, from sysexits.h.
-_NO_WORKSPACE, _NOT_STARTED = 72, 71
+_KILLED = 128 + signal.SIGKILL  # the exit code of an attempt whose parent was killed
 _LINGER = 2.0  # seconds between TERM and KILL for processes that a script left running
 _GIVE_UP = 10.0  # seconds after KILL: processes that are left then are zombies
 _LOOK_AGAIN = 0.05  # seconds between checks of such processes
-_DEFAULTS = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
 _IGNORED = (
     *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE),
     *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM, signal.SIGXCPU),
 )
-_SCRIPT = 8  # the descriptor of the script for a process that opens it by that, as in job.sh
-# The parent of each script, which passes its exit code on: a script that kills its parent ends alone, and not the
-# worker with all others. bash would print "Killed" into the user's log.
-_SUPERVISOR_TEXT = (
-    "exec 9>&2 2>/dev/null; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2 XCPU XFSZ VTALRM PROF; "
-    '"$@" 2>&9 9>&-; exit "$?"'
-)
-_SUPERVISOR = ("/bin/sh", "-c", _SUPERVISOR_TEXT, "mtui")
-_GIVE_DROPPED = 'eval "set -- env $mtui_dropped \\"\\$@\\""'
-_KEEPING_SUPERVISOR = ("/bin/sh", "-c", f"{FIND_DROPPED}\n{_GIVE_DROPPED}\n{_SUPERVISOR_TEXT}", "mtui")
 _MODULE = [b"-m", b"mtui.core.packing.worker"]  # in the command line of a worker
 
 
@@ -59,22 +43,20 @@ class Worker:
     def __init__(self, line: transport.Line, cpus: list[set[int]] | None) -> None:
         self._line = line
         self._cores = cpus
-        self._all = os.sched_getaffinity(0)
         self._memory = node.OutOfMemory()
-        self._environment: dict[bytes, bytes] = {}
-        self._keeps_dropped = False  # it has variables that sh may drop
-        self._root = ""
-        self._shell: list[str] = []
-        self._has_shell = True
-        self._attempts: dict[int, str] = {}  # by process id
-        self._processes: dict[str, int] = {}
+        self._starter: ScriptStarter | None = None  # known with the first message of the leader
+        self._parents: dict[int, ScriptParent] = {}  # by process id
+        self._idle: list[ScriptParent] = []
+        self._running: dict[str, ScriptParent] = {}  # by attempt
         self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
         self._ended: list[_End] = []
-        self._lingering: dict[int, tuple[float, _End]] = {}  # process groups that outlive their script, with a deadline
+        # Attempts of which processes outlive the script: its process, a deadline, and the end to report.
+        self._lingering: dict[str, tuple[int, float, _End]] = {}
         self._adopted = AdoptedProcesses()
         self._cookie = ""  # of all attempts on this node
         self._signalled = False  # TERM from Slurm, which ends the job
         self._pinged = False
+        self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
         """Run until the leader disconnects."""
@@ -84,28 +66,31 @@ class Worker:
         signal.signal(signal.SIGCHLD, _wake_up)
         signal.signal(signal.SIGTERM, self._signal)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
-        with selectors.DefaultSelector() as selector:
-            selector.register(wake, selectors.EVENT_READ)
-            selector.register(self._line, selectors.EVENT_READ)
-            try:
-                while True:
-                    for key, _ in selector.select(_LOOK_AGAIN if self._lingering else None):
-                        if key.fileobj is wake:
-                            with suppress(BlockingIOError):
-                                wake.recv(4096)
-                        elif (message := transport.receive(self._line)) is None:
-                            return
-                        else:
-                            self._obey(message)
-                    self._reap()
-                    self._clear()
-                    self._send()
-            except OSError:  # the leader does not read
-                return
-            finally:
-                for process in (*self._attempts, *self._lingering):
-                    _kill_group(process, signal.SIGKILL)
-                self._adopted.kill_all()
+        self._selector.register(wake, selectors.EVENT_READ)
+        self._selector.register(self._line, selectors.EVENT_READ)
+        try:
+            while True:
+                for key, _ in self._selector.select(_LOOK_AGAIN if self._lingering else None):
+                    if isinstance(parent := key.data, ScriptParent):
+                        self._hear(parent)
+                    elif key.fileobj is wake:
+                        with suppress(BlockingIOError):
+                            wake.recv(4096)
+                    elif (message := transport.receive(self._line)) is None:
+                        return
+                    else:
+                        self._obey(message)
+                self._reap()
+                self._clear()
+                self._send()
+        except OSError:  # the leader does not read
+            return
+        finally:
+            for parent in self._running.values():
+                _kill_group(parent.script, signal.SIGKILL)
+            for script, _, _ in self._lingering.values():
+                _kill_group(script, signal.SIGKILL)
+            self._adopted.kill_all()
 
     def _signal(self, *_: object) -> None:
         """Note TERM: the attempts got it too, so the leader has to know before it interprets their exit codes."""
@@ -126,122 +111,94 @@ class Worker:
     def _obey(self, message: transport.Message) -> None:
         self._pinged = self._pinged or "ping" in message
         if "environment" in message:
-            self._environment = _encoded(message["environment"])
-            self._keeps_dropped = has_dropped(message["environment"])
-            self._root, self._shell = message["root"], message["shell"]
-            self._has_shell = bool(shutil.which(self._shell[0]))
+            self._starter = ScriptStarter(message["root"], message["shell"], message["environment"], self._cores)
         for order in message.get("run", ()):
             self._start(order)
         for attempt, number in message.get("signal", ()):
-            if process := self._processes.get(attempt):
+            if parent := self._running.get(attempt):
                 self._told[attempt] = number
-                _kill_group(process, number)
-
-    def _may_pass(self, error: OSError) -> bool:
-        """Whether it may start later. A missing file stays missing, unless the whole study directory is unavailable."""
-        return may_pass(error) and (error.errno != errno.ENOENT or not os.path.isdir(self._root))  # noqa: PTH112
+                _kill_group(parent.script, number)
 
     def _start(self, order: transport.Message) -> None:
-        attempt: str = order["attempt"]
-        workspace = os.path.join(self._root, order["workspace"])  # noqa: PTH118
-        try:
-            os.chdir(workspace)
-        except OSError as error:
-            again = NOT_BEGUN if self._may_pass(error) else ""
-            self._ended.append((attempt, _NO_WORKSPACE, again, "the workspace is not there"))
-            return
-        try:
-            script, by_name = open_script(workspace, order["script"])
-        except ScriptRefused as error:
-            self._ended.append((attempt, REFUSED, "", str(error)))
-            return
-        except OSError as error:
-            again = NOT_BEGUN if self._may_pass(error) else ""
-            self._ended.append((attempt, _NOT_STARTED, again, f"its script cannot be read: {error.strerror}"))
-            return
-        environment = self._environment | _encoded(order["environment"])
-        environment[b"PWD"] = os.fsencode(workspace)
-        environment[os.fsencode(ATTEMPT)] = os.fsencode(attempt)
+        assert self._starter
         self._cookie = order["environment"].get(VARIABLE, "")
-        if self._cores:
-            places: list[int] = order["cores"]
-            self._pin({cpu for place in places for cpu in self._cores[place]})
+        while self._idle:
+            parent = self._idle.pop()
+            with suppress(OSError):  # it was killed: the selector shows it
+                parent.order(order)
+                self._running[parent.attempt] = parent
+                return
         try:
-            shown = order["script"] if by_name else f"/proc/self/fd/{_SCRIPT}"
-            if not self._has_shell:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._shell[0])
-            argv = [*(_KEEPING_SUPERVISOR if self._keeps_dropped else _SUPERVISOR), *self._shell, shown]
-            process = self._spawn(argv, order["stem"], environment, None if by_name else script)
+            parent = ScriptParent(self._starter)
+            self._parents[parent.process] = parent
+            self._selector.register(parent.line, selectors.EVENT_READ, parent)
+            parent.order(order)
         except OSError as error:
-            again = NOT_BEGUN if self._may_pass(error) else ""
-            self._ended.append((attempt, _NOT_STARTED, again, f"it could not be started: {error.strerror}"))
+            why = self._starter.not_started(error)
+            self._ended.append((order["attempt"], why.code, why.verdict, why.reason))
         else:
-            self._attempts[process] = attempt
-            self._processes[attempt] = process
-        finally:
-            os.close(script)
-            if self._cores:
-                self._pin(self._all)
+            self._running[parent.attempt] = parent
 
-    def _pin(self, cpus: set[int]) -> None:
-        with suppress(OSError):  # then it runs without binding
-            os.sched_setaffinity(0, cpus)
+    def _hear(self, parent: ScriptParent) -> None:
+        """Take in what the parent of a script reports, or that it has ended."""
+        message = transport.receive(parent.line)
+        if message is None:
+            self._selector.unregister(parent.line)
+            parent.line.close()
+            del self._parents[parent.process]
+            if parent in self._idle:
+                self._idle.remove(parent)
+            if parent.attempt:
+                self._conclude(parent, _KILLED)
+        elif "script" in message:
+            parent.script = message["script"]
+            if told := self._told.get(parent.attempt):  # while it was being started
+                _kill_group(parent.script, told)
+        else:
+            if "failed" in message:
+                code, verdict, reason = message["failed"]
+                self._told.pop(parent.attempt, None)
+                del self._running[parent.attempt]
+                self._ended.append((parent.attempt, code, verdict, reason))
+            else:
+                self._conclude(parent, message["ended"])
+            parent.attempt = ""
+            self._idle.append(parent)
 
-    def _spawn(self, argv: list[str], stem: str, environment: dict[bytes, bytes], script: int | None) -> int:
-        with open_to_append(f"{stem}.out") as out, open_to_append(f"{stem}.err") as err:
-            return self._spawn_into(argv, environment, script, out.fileno(), err.fileno())
-
-    def _spawn_into(
-        self, argv: list[str], environment: dict[bytes, bytes], script: int | None, out: int, err: int
-    ) -> int:
-        return os.posix_spawnp(
-            argv[0],
-            argv,
-            environment,
-            file_actions=(
-                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_DUP2, out, 1),
-                (os.POSIX_SPAWN_DUP2, err, 2),
-                *(() if script is None else ((os.POSIX_SPAWN_DUP2, script, _SCRIPT),)),  # last: others may be 8
-            ),
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_DEFAULTS,
-        )
+    def _conclude(self, parent: ScriptParent, code: int) -> None:
+        """Report the end of a script, once nothing is left of its attempt."""
+        attempt, script = parent.attempt, parent.script
+        del self._running[attempt]
+        told = self._told.pop(attempt, 0)
+        short = code == _KILLED and not told and self._memory.happened()
+        end = (attempt, code, "out of memory" if short else "", "")
+        # The id of a process group is not reused while it has members.
+        if not self._signal_rest(script, attempt, told or signal.SIGTERM):
+            self._ended.append(end)
+        else:
+            self._lingering[attempt] = (script, time.monotonic() + _LINGER, end)
 
     def _reap(self) -> None:
-        while found := _next_end():
-            process = found.si_pid
-            attempt = self._attempts.pop(process, "")
-            if not attempt:
-                continue  # one that was adopted
-            del self._processes[attempt]
-            killed = found.si_code != os.CLD_EXITED
-            code = 128 + found.si_status if killed else found.si_status
-            told = self._told.pop(attempt, 0)
-            short = code == 137 and not told and self._memory.happened()
-            end = (attempt, code, "out of memory" if short else "", "")
-            # The id of a process group is not reused while it has members.
-            if not self._signal_rest(process, attempt, told or signal.SIGTERM):
-                self._ended.append(end)
-            else:
-                self._lingering[process] = (time.monotonic() + _LINGER, end)
+        """Collect children that have ended: parents of scripts, and adopted processes."""
+        while found := _next_change():
+            if found.si_code == os.CLD_STOPPED and found.si_pid in self._parents:
+                os.kill(found.si_pid, signal.SIGKILL)  # by its script; it could not report the end of that
 
     def _clear(self) -> None:
         """End attempts of which nothing runs any more: until then it may use cores, or run a Slurm step."""
-        for process, (deadline, end) in list(self._lingering.items()):
+        for attempt, (script, deadline, end) in list(self._lingering.items()):
             late = time.monotonic() - deadline
-            rest = self._signal_rest(process, end[0], signal.SIGKILL if late > 0 else 0)
+            rest = self._signal_rest(script, attempt, signal.SIGKILL if late > 0 else 0)
             if not rest or late > _GIVE_UP:
                 if rest:
-                    print(f"mtui: processes of attempt {end[0]} cannot be ended: {rest}", file=sys.stderr)
-                del self._lingering[process]
+                    print(f"mtui: processes of attempt {attempt} cannot be ended: {rest}", file=sys.stderr)
+                del self._lingering[attempt]
                 self._ended.append(end)
 
-    def _signal_rest(self, process: int, attempt: str, number: int) -> list[int]:
+    def _signal_rest(self, script: int, attempt: str, number: int) -> list[int]:
         """Send a signal (0: none) to what is left of an attempt whose script has ended; return what there was."""
-        rest = [process] if _kill_group(process, number) else []
-        for adopted in self._adopted.of(attempt, self._cookie, self._attempts):
+        rest = [script] if _kill_group(script, number) else []
+        for adopted in self._adopted.of(attempt, self._cookie, self._parents):
             rest.append(adopted)
             with suppress(OSError):
                 os.kill(adopted, number)
@@ -252,20 +209,18 @@ def _wake_up(number: int, frame: object) -> None:
     """Do nothing: without a handler, SIGCHLD would not write to the wakeup descriptor."""
 
 
-def _next_end() -> os.waitid_result | None:
-    """Return the end of a child process; None if there is none now."""
+def _next_change() -> os.waitid_result | None:
+    """Return the end or stop of a child process; None if there is none now."""
     try:
-        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG)
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WSTOPPED | os.WNOHANG)
     except ChildProcessError:
         return None
 
 
-def _encoded(environment: dict[str, Any]) -> dict[bytes, bytes]:
-    return {os.fsencode(name): os.fsencode(text) for name, text in environment.items()}
-
-
 def _kill_group(process: int, number: int) -> bool:
-    """Send a signal to a process group (0: only check). Return whether the group exists."""
+    """Send a signal to a process group (0: only check). Return whether the group exists; 0 is none."""
+    if not process:
+        return False
     try:
         os.killpg(process, number)
     except OSError:
@@ -282,7 +237,8 @@ def _kill_predecessor(name: str) -> bool:
 
     def is_worker(process: int) -> bool:
         with suppress(OSError):
-            return process != os.getpid() and Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:3] == _MODULE
+            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")[1:]
+            return process != os.getpid() and words[2 if words[:1] == [b"-X"] else 0 :][:2] == _MODULE
         return False
 
     return kill_marked(marks, (signal.SIGKILL,), is_worker)
@@ -292,6 +248,7 @@ def main() -> int:
     # Slurm signals every process of the job; the leader decides what to do.
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    use_utf8()
     environment = os.environ
     name = environment["SLURMD_NODENAME"]
     if (cookie := environment.get(transport.SWEEP)) and not (_kill_predecessor(name) and kill_orphans(cookie)):

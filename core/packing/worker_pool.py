@@ -226,7 +226,7 @@ class WorkerPool:
             self._start_replacement(node)
 
     def _start_replacement(self, node: str) -> None:
-        mark = cookie(self._batch.get("SLURM_JOB_ID", ""), node)
+        mark = cookie(self._batch, node)
         step = self._missing[node] = self._srun("--nodes=1", "--ntasks=1", f"--nodelist={node}", sweep=mark)
 
         def give_up() -> None:

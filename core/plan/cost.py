@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..spec.walltime import walltime_seconds
-from .instance_script import header_resources
+from .job_arrays import varies
+from .job_request import job_request
 from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan
 
@@ -27,26 +27,19 @@ def cost_of(plan: Plan) -> Cost:
     for step in plan.steps:
         if not step.scheduled or not step.instances or step.skipped:
             continue
-        varies = any(isinstance(value, str) and "$(" in value for value in step.run.values())
-        per_instance = step.instances if varies else step.instances[:1]
+        by_instance = varies(step)
+        per_instance = step.instances if by_instance else step.instances[:1]
         for index in per_instance:
-            count = 1 if varies else len(step.instances)
-            values = header_resources(plan, plan.instances[index])
-            seconds = walltime_seconds(values.get("walltime", ""))
-            nodes = _nodes(values)
-            if not seconds or not nodes:  # a walltime of 0 means no limit in Slurm
+            count = 1 if by_instance else len(step.instances)
+            request = job_request(plan, plan.instances[index])
+            if not request.seconds or not request.nodes:  # a walltime of 0 means no limit in Slurm
                 unknown += count
             else:
-                qos = values.get("qos", "")
-                by_qos[qos] = by_qos.get(qos, 0.0) + count * nodes * seconds / 3600
+                qos = request.values.get("qos", "")
+                by_qos[qos] = by_qos.get(qos, 0.0) + count * request.nodes * request.seconds / 3600
     return Cost(sum(by_qos.values()), unknown, by_qos)
 
 
 def nodes_asked(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> int:
     """Return the nodes that an instance requests from Slurm; 0 for a local step, or if it is not a number."""
-    return _nodes(header_resources(plan, instance, changes)) if plan.step_of(instance).scheduled else 0
-
-
-def _nodes(values: Mapping[str, str]) -> int:
-    nodes = values.get("nodes", "1")  # with tasks only, Slurm chooses; at least one node
-    return int(nodes) if nodes.isdecimal() else 0
+    return job_request(plan, instance, changes).nodes if plan.step_of(instance).scheduled else 0

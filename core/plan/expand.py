@@ -19,6 +19,7 @@ from ..spec.environment_block import Environment, build_environment
 from ..spec.problems import Place, Problems
 from ..spec.study_spec import OTHER_SCHEDULERS, RunValue, Step, StudySpec
 from ..spec.tokens import SourceText, uses_parameter
+from .directive_checks import check_directives
 from .instance_script import render_command
 from .launcher import LauncherError
 from .parameter_table import ParameterTable
@@ -81,6 +82,7 @@ def make_plan(
     _check_names(plan, {step.name: step.place for step in study.steps}, problems)
     _check_launchers(plan, study, problems)
     _check_funnels(plan, {step.name: step.place for step in study.steps}, problems)
+    check_directives(plan, study, problems)
     problems.raise_if_any()
     return plan
 

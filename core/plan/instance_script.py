@@ -7,11 +7,12 @@ cores, because without them `srun -n 64` fails on clusters where Slurm does not 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..directive_text import comment_value, directive_word
 from ..spec.resources import OURS, RESOURCES
+from ..spec.sbatch_options import PREFIX, SbatchOption, directive_lines, directive_texts, parse_options
 from ..spec.study_spec import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
 from .launcher import remove_launchers, replace_launchers
@@ -49,7 +50,7 @@ def render(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGE
     def script(text: str) -> str:
         command = render_command(plan, instance, text, changes)
         if step.scheduled and changes:
-            command = _insist(command, header_resources(plan, instance, changes), changes)
+            command = _insist(command, _changed_lines(plan, instance, changes))
         return f"{header}\n\n{command}\n"
 
     return Script(script(step.cmd), script(step.restart) if step.restart else None)
@@ -123,6 +124,47 @@ def further_options(plan: Plan, instance: Instance) -> list[str]:
     return [option for text in (plan.batch.text("sbatch"), own) for option in text.split("\n") if option]
 
 
+def own_options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> tuple[SbatchOption, ...]:
+    """Return the options that the author of an instance's step wrote, in the order in which sbatch reads them."""
+    texts = further_options(plan, instance)
+    step = plan.step_of(instance)
+    cmd = step.restart if step.restart and restarts(changes) else step.cmd
+    texts += directives_of(plan, instance, cmd)
+    return tuple(parse_options(texts)) if texts else ()
+
+
+def directives_of(plan: Plan, instance: Instance, cmd: str) -> list[str]:
+    """Return the texts of the `#SBATCH` lines in a cmd or restart text, with tokens replaced."""
+    if PREFIX not in cmd:
+        return []
+    texts = directive_texts(cmd)
+    return [render_command(plan, instance, text) if "$(" in text else text for text in texts]
+
+
+def requested_by_keys(
+    values: dict[str, str], own: Sequence[SbatchOption], changes: Mapping[str, str] = UNCHANGED
+) -> dict[str, str]:
+    """Return header values without those that would conflict with the author's options.
+
+    sbatch refuses `--mem` beside `--mem-per-cpu`. An `--ntasks` that Maestro does not write (it does only without
+    `nodes`) would have Slurm reduce `--nodes` to the number of tasks.
+    """
+    stated = {option.name.replace("-", " ") for option in own}
+    dropped = {key for group in _EITHER if stated & group for key in group - stated if not changes.get(key)}
+    if "mem per gpu" in stated:
+        dropped |= {key for key in ("mem", "mem per cpu") if not changes.get(key)}
+    values = {key: value for key, value in values.items() if key not in dropped}
+    if "procs" not in values or "nodes" not in values or changes.get("procs"):
+        return values
+    given = {option.name: option.value for option in own}
+    nodes = re.match(r"\d+", given.get("nodes", ""))
+    procs = values["procs"]
+    fewer = nodes is not None and procs.isdecimal() and int(nodes.group()) > int(procs)
+    if given.keys().isdisjoint(("ntasks-per-node", "ntasks-per-gpu")) and not fewer:
+        return values
+    return {key: value for key, value in values.items() if key != "procs"}
+
+
 def _text(plan: Plan, instance: Instance, value: RunValue) -> str:
     if isinstance(value, Mapping):  # exclusive: {allocation, launcher}; only the allocation concerns sbatch
         return _text(plan, instance, value.get("allocation", ""))
@@ -140,13 +182,15 @@ def _header(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> str:
     lines = [f"#!{plan.batch.shell}"]
     if plan.step_of(instance).scheduled:
         lines += [f"#SBATCH {option}" for option in options(plan, instance, changes)]
-        lines += [f"#SBATCH {option}" for option in further_options(plan, instance)]
+        further = [f"#SBATCH {option}" for option in further_options(plan, instance)]
+        lines += [*further, *_changed_lines(plan, instance, changes)] if further else []
     return "\n".join(lines)
 
 
 def options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> list[str]:
     """Return the options of the header that have keys; they come before those that the step's author wrote."""
-    values = header_resources(plan, instance, changes)
+    own = own_options(plan, instance, changes)
+    values = requested_by_keys(header_resources(plan, instance, changes), own, changes)
     description = plan.step_of(instance).description
     if instance.row >= 0:
         description = plan.parameters.apply(instance.row, description)
@@ -181,22 +225,18 @@ def place_options(values: Mapping[str, str]) -> list[str]:
     return _lines(values, *_PLACE)
 
 
-def directive_lines(script: str) -> list[int]:
-    """Return the line numbers (from 0) of the `#SBATCH` lines that sbatch reads: those before the first command."""
-    found: list[int] = []
-    for number, line in enumerate(script.split("\n")):  # splitlines() would also split at Unicode line breaks
-        if line.startswith("#SBATCH"):
-            found.append(number)
-        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
-            break
-    return found
+def _changed_lines(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
+    """Return the lines of changed options, which are repeated after those of the author: the last one counts."""
+    if not changes:
+        return []
+    values = header_resources(plan, instance, changes)
+    return [f"#SBATCH {option}" for option in _lines(values, *(key for key in _HEADER if key in changes))]
 
 
-def _insist(command: str, values: Mapping[str, str], changes: Mapping[str, str]) -> str:
+def _insist(command: str, again: list[str]) -> str:
     """Repeat changed options after the command's own directives, which override the header."""
     directives = directive_lines(command)
     if not directives:
         return command
     lines = command.split("\n")
-    again = [f"#SBATCH {option}" for option in _lines(values, *(key for key in _HEADER if key in changes))]
     return "\n".join([*lines[: directives[-1] + 1], *again, *lines[directives[-1] + 1 :]])

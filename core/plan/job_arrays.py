@@ -6,20 +6,18 @@ them for each task), and an instance whose author wrote such a line is a separat
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .instance_script import directive_lines, header_resources, options, render
+from ..spec.sbatch_options import directive_texts, parse_options
+from .instance_script import header_resources, options, render
+from .job_request import job_request
 from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan, PlannedStep
 
 # Options that cannot be shared: a job's files, its dependencies, an array that its author defines.
-OWN_OF_A_JOB = re.compile(
-    r"(?:^|\s)(--(?:output|error|input|chdir|array|dependency|wait)(?![-\w])|-[oeiDadW]|hetjob\b|packjob\b)"
-)
-_WAITS = re.compile(r"(?:^|\s)(--dependency\b|-d)")
+OWN_OF_A_JOB = frozenset(("output", "error", "input", "chdir", "array", "dependency", "wait", "hetjob", "packjob"))
 _OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # written by mtui, different for each instance
 
 
@@ -66,20 +64,21 @@ class JobShapes:
 def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> JobShape:
     """Compute the shape of an instance's job."""
     script = render(plan, instance, changes).chosen(changes)
-    lines = script.split("\n")
-    own = [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(script)]
+    own = directive_texts(script)
     header = options(plan, instance, changes)
     del own[: len(header)]
     shared = [option for option in header if not option.startswith(_OURS)]
-    alone = next((option for option in own if OWN_OF_A_JOB.search(option)), "")
-    waits = any(_WAITS.search(option) for option in (*header, *own))
+    given = parse_options(own)
+    alone = next((own[option.line] for option in given if option.name in OWN_OF_A_JOB), "")
+    waits = "dependency" in header_resources(plan, instance, changes) or any(
+        option.name == "dependency" for option in given
+    )
     return JobShape(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
 
 
 def varies(step: PlannedStep) -> bool:
     """Return whether what the step's instances request may depend on a parameter."""
-    lines = step.cmd.split("\n")
-    texts = [str(value) for value in step.run.values()] + [lines[number] for number in directive_lines(step.cmd)]
+    texts = [*map(str, step.run.values()), *directive_texts(step.cmd)]
     return any("$(" in text for text in texts)
 
 
@@ -109,6 +108,6 @@ def split_into_arrays(plan: Plan, step: PlannedStep, most: int) -> ArraySplit:
     differ: dict[str, set[str]] = {}
     if len(found) > 1:
         for index in step.instances:
-            for key, value in header_resources(plan, plan.instances[index]).items():
+            for key, value in job_request(plan, plan.instances[index]).values.items():
                 differ.setdefault(key, set()).add(value)
     return ArraySplit(tuple(arrays), alone, why, tuple(key for key, values in differ.items() if len(values) > 1))

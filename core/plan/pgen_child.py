@@ -183,7 +183,9 @@ def main():
     answer_to = int(sys.argv[1])
     if sys.path and Path(sys.path[0]).resolve() == Path(__file__).resolve().parent:
         del sys.path[0]  # this folder: its modules must not shadow the user's
-    request = json.load(sys.stdin)
+    request = json.loads(sys.stdin.buffer.read())
+    for key in ("file", "output_path", "spec_root"):  # paths in UTF-8, whatever the encoding of this process
+        request[key] = os.fsdecode(request[key].encode("utf-8", "surrogateescape"))
     offer_maestro_modules()
     try:
         answer = {"parameters": generate(request)}

@@ -8,40 +8,56 @@ an allocation.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..errors import Refusal
 from ..packing.protocol import ResourceRequest
+from ..spec.sbatch_options import SbatchOption, parse_options
 from ..spec.study_spec import PackingOptions
 from ..spec.walltime import walltime_seconds, walltime_text
-from .instance_script import (
-    directive_lines,
-    further_options,
-    header_resources,
-    part_options,
-    place_options,
-    render_command,
-)
+from .instance_script import header_resources, own_options, part_options, place_options
 from .job_arrays import OWN_OF_A_JOB, varies
-from .resource_changes import UNCHANGED, restarts
+from .job_request import key_and_value
+from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan
 
 _HOUR = 3600  # seconds; the least walltime of an allocation if the study does not set one
 _MARGIN = 300  # seconds beyond the longest walltime of an instance: to start, and to end cleanly
 _LEAST_MARGIN = 60  # the same if the study sets the allocation's walltime
-_SHORT = {"-N": "--nodes", "-n": "--ntasks", "-c": "--cpus-per-task", "-t": "--time", "-J": "--job-name"}
-_NUMBERS = {"--nodes": "nodes", "--ntasks": "tasks", "--cpus-per-task": "cpus", "--gpus-per-node": "gpus"}
-_NAMES = ("--job-name", "--comment")
-# Options that affect a share of an allocation in a way that is not supported here.
-_OTHER = re.compile(
-    r"-[GwBmsOF]|--(signal|begin|deadline|switches|distribution|over.*|hint|wait.*|contiguous)"
-    r"|--.*(gpu|gres|tres|cpu|core|thread|socket|mem|tasks|nodes|nodelist|nodefile|exclusive).*"
+_NUMBERS = {"nodes": "nodes", "ntasks": "tasks", "cpus-per-task": "cpus", "gpus-per-node": "gpus"}
+_IGNORED = frozenset(
+    ("job-name", "comment", "help", "ignore-pbs", "parsable", "quiet", "usage", "verbose", "version", "wrap")
+)
+# Options that belong to the pool; so do those of a site's plugins. Any other one affects a share of an allocation in a
+# way that is not supported here.
+_OF_POOL = frozenset(
+    (
+        "account",
+        "partition",
+        "qos",
+        "reservation",
+        "constraint",
+        "cluster-constraint",
+        "prefer",
+        "licenses",
+        "exclude",
+        "mail-user",
+        "mail-type",
+        "wckey",
+        "mcs-label",
+        "nice",
+        "priority",
+        "reboot",
+        "network",
+        "no-requeue",
+        "propagate",
+        "profile",
+        "power",
+    )
 )
 _MEMORY = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
-_PER_CORE = re.compile(r"--mem-per-cpu=(\d+)([KMGT]?)B?", re.IGNORECASE)
 _UNITS = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -150,18 +166,20 @@ class PackingPlan:
                 numbers[name] = int(values[key])
         seconds = walltime_seconds(values.get("walltime", "0")) or 0
         ask = replace(ResourceRequest(), **numbers, seconds=seconds, exclusive="exclusive" in values)
-        own = [*part_options(values), *_directives(plan, instance, changes)]
+        by_author = [
+            option for option in own_options(plan, instance, changes) if not changes.get(key_and_value(option)[0])
+        ]
         rest: list[str] = []
         per_core = 0
-        for option in own:
-            if match := _PER_CORE.fullmatch(option):
+        for option in (*parse_options(part_options(values)), *by_author):
+            if option.name == "mem-per-cpu" and (match := _MEMORY.fullmatch(option.value)):
                 per_core = _megabytes(match)
                 continue
             read = _read(ask, option)
             if isinstance(read, Refusal):
                 return read
             ask, is_place = read
-            rest += [option] if is_place else []
+            rest += [_canonical(option)] if is_place else []
         if "tasks" not in numbers and ask.tasks == 1:
             ask = replace(ask, tasks=ask.nodes)
         if per_core:
@@ -179,52 +197,33 @@ class PackingPlan:
         return PoolShare(Pool((*place, *rest), gpus), ask)
 
 
-def _directives(plan: Plan, instance: Instance, changes: Mapping[str, str]) -> list[str]:
-    """Return the options that have no keys, one by one, including those in the author's `#SBATCH` lines."""
-    texts = further_options(plan, instance)
-    step = plan.step_of(instance)
-    cmd = step.restart if step.restart and restarts(changes) else step.cmd
-    if "#SBATCH" in cmd:
-        command = render_command(plan, instance, cmd, changes)
-        lines = command.split("\n")
-        texts += [lines[number].removeprefix("#SBATCH").strip() for number in directive_lines(command)]
-    found: list[str] = []
-    for text in texts:
-        try:
-            words = shlex.split(text, comments=True)
-        except ValueError:
-            words = [text]
-        for word in words:
-            if word.startswith("-") or not found:
-                found.append(word)
-            elif found[-1].startswith("--"):
-                found[-1] += f"={word}"
-            else:
-                found[-1] += word
-    return found
-
-
-def _read(ask: ResourceRequest, option: str) -> tuple[ResourceRequest, bool] | Refusal:
+def _read(ask: ResourceRequest, option: SbatchOption) -> tuple[ResourceRequest, bool] | Refusal:
     """Apply an option to a request. Return it and whether the option belongs to the pool; or why it is not packed."""
-    if OWN_OF_A_JOB.search(option):
-        return Refusal(f"'#SBATCH {option}' is of a job of its own")
-    name, _, value = option.partition("=") if option.startswith("--") else (option[:2], "", option[2:].lstrip("="))
-    name = _SHORT.get(name, name)
-    if name in _NAMES:
+    name, value = option.name, option.value
+    if name in OWN_OF_A_JOB:
+        return Refusal(f"'#SBATCH {option.text}' is of a job of its own")
+    if name in _IGNORED:
         return ask, False
     if name in _NUMBERS and value.isdigit():
         return replace(ask, **{_NUMBERS[name]: int(value)}), False
-    if name == "--time" and (seconds := walltime_seconds(value)) is not None:
+    if name == "time" and (seconds := walltime_seconds(value)) is not None:
         return replace(ask, seconds=seconds), False
-    if name == "--exclusive" and not value:
+    if name == "exclusive" and not value:
         return replace(ask, exclusive=True), False
-    if name == "--mem" and (match := _MEMORY.fullmatch(value)):
+    if name == "mem" and (match := _MEMORY.fullmatch(value)):
         return replace(ask, memory=_megabytes(match)), False
-    if name == "--gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
+    if name == "gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
         return replace(ask, gpus=int(match.group(1))), False
-    if _OTHER.fullmatch(name):
-        return Refusal(f"'#SBATCH {option}' is not understood for a part of an allocation")
+    if option.is_known and name not in _OF_POOL:
+        return Refusal(f"'#SBATCH {option.text}' is not understood for a part of an allocation")
     return ask, True
+
+
+def _canonical(option: SbatchOption) -> str:
+    """Return an option as one word, so that pools do not differ by spelling. An unknown one is left as written."""
+    if not option.is_known:
+        return "".join(option.words) if len(option.name) == 1 else "=".join(option.words)
+    return f"--{option.name}={option.value}" if option.value else f"--{option.name}"
 
 
 def _megabytes(match: re.Match[str]) -> int:

@@ -6,7 +6,6 @@ All of these are warnings: only Slurm decides whether a job is accepted.
 from __future__ import annotations
 
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,13 +13,10 @@ from dataclasses import dataclass, field, replace
 from ..plan.job_arrays import job_shape_of, varies
 from ..plan.study_plan import Plan, PlannedStep
 from ..spec.problems import NOWHERE, Place, Problem
+from ..spec.sbatch_options import PREFIX, parse_options
 from ..spec.walltime import walltime_seconds, walltime_text
 from .profile import NodeType, Profile, Qos
 
-_LONG = {
-    "-C": "constraint", "-q": "qos", "-A": "account", "-t": "time", "-N": "nodes", "-n": "ntasks",
-    "-c": "cpus-per-task", "-p": "partition", "-G": "gpus",
-}  # fmt: skip
 _SIZE = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
 _MEGABYTES = {"K": 1 / 1024, "": 1.0, "M": 1.0, "G": 1024.0, "T": 1024.0 * 1024.0}
 
@@ -109,23 +105,8 @@ def _jobs(plan: Plan, step: PlannedStep) -> Iterable[tuple[int, _Job]]:
 
 
 def _read(lines: Iterable[str]) -> _Job:
-    found: dict[str, str] = {}
-    for line in lines:
-        try:
-            words = shlex.split(line.removeprefix("#SBATCH"), comments=True)
-        except ValueError:
-            continue
-        last = ""
-        for word in words:
-            if word.startswith("--"):
-                last, _, value = word[2:].partition("=")
-                found[last] = value
-            elif word.startswith("-") and word[:2] in _LONG:
-                last = _LONG[word[:2]]
-                found[last] = word[2:].lstrip("=")
-            elif last and not found[last]:
-                found[last] = word
-    return _Job(found)
+    """Read the `#SBATCH` lines of a job."""
+    return _Job({option.name: option.value for option in parse_options(line.removeprefix(PREFIX) for line in lines)})
 
 
 def _doubt(message: str, hint: str = "") -> Problem:

@@ -10,6 +10,7 @@ import re
 
 from .fields import Fields
 from .resources import OURS, RESOURCES
+from .sbatch_options import PREFIX, objections, parse_options
 from .study_spec import RunValue
 from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 
@@ -17,8 +18,8 @@ BATCH_KEYS = (*OURS, "cores per task", "sbatch")
 STEP_KEYS = (*OURS, "queue", "bank", "sbatch")
 
 # Options that mtui sets itself, or that would change how it tracks a job and finds its output.
-_OURS = re.compile(
-    r"--(job-name|output|error|chdir|parsable|wrap|array|wait|open-mode|test-only|input)(?![-\w])|-[JoeDaWi](?![-])"
+_OURS = frozenset(
+    ("job-name", "output", "error", "chdir", "parsable", "wrap", "array", "wait", "open-mode", "test-only", "input")
 )
 
 
@@ -76,9 +77,21 @@ def _options(fields: Fields) -> str:
             fields.problems.error(item.place, f"{what}: an option has to be one line")
         elif not re.match(r"--?[a-zA-Z]", text):
             fields.problems.error(item.place, f"{what}: '{text}' is no option", "an option begins with '-' or '--'")
-        elif _OURS.match(text):
-            message = f"{what}: '{text}' cannot be given here; mtui finds jobs and their output by its own"
-            fields.problems.error(item.place, message, "a line '#SBATCH ...' at the top of cmd is left as it is")
+        elif problem := _problem(text):
+            message, hint = problem
+            fields.problems.error(item.place, f"{what}: {message}", hint)
         else:
             found.append(text)
     return "\n".join(found)
+
+
+def _problem(text: str) -> tuple[str, str] | None:
+    """Return why an item of `sbatch` cannot be given, and what to write instead; None if it can."""
+    options = parse_options([text])
+    objection = next(iter(objections(options)), None)
+    if any(option.name in _OURS for option in options):
+        message = f"'{text}' cannot be given here; mtui finds jobs and their output by its own"
+        return message, objection.hint if objection else "a line '#SBATCH ...' at the top of cmd is left as it is"
+    if objection and objection.refused:
+        return objection.message.replace(f"'{PREFIX} ", "'"), objection.hint
+    return None

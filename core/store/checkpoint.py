@@ -17,6 +17,7 @@ from typing import Any
 from ..durable_files import temporary_name
 from ..engine.state import Impossible, StudyState
 from ..engine.state_codec import Damaged, from_lines, to_lines
+from ..errors import StudyDirectoryError
 from ..file_reading import open_file, read_rest
 from .journal import read_events
 from .study_directory import StudyDirectory
@@ -38,15 +39,27 @@ def write_checkpoint(directory: StudyDirectory, study: StudyFile, state: StudySt
 def load_state(directory: StudyDirectory, study: StudyFile) -> tuple[StudyState, dict[str, int]]:
     """Load the current state of a study from checkpoint and journal, and how much of each segment was read.
 
-    Raises StudyDirectoryError for a journal that cannot be parsed.
+    Raises StudyDirectoryError for a journal that cannot be parsed, or that is missing although instances have run.
     """
     with without_collection():
         state, read = _kept(directory, study) or (StudyState(study.plan), {})
         for event in read_events(directory.journal, read):
             with suppress(Impossible):  # it was an anomaly when it was written, too
                 state.apply(event)
+        if not read and _has_run(directory):  # else everything would run a second time
+            raise StudyDirectoryError(
+                f"the journal of the study is missing, but instances have run: {directory.journal}",
+                "restore .mtui/journal from a backup; or start a new study of study.yaml, in another directory",
+            )
         gc.freeze()  # it stays: looking through it for garbage would hold everything up, again and again
         return state, read
+
+
+def _has_run(directory: StudyDirectory) -> bool:
+    """Whether an attempt has begun: each is in the journal before it can take its claim."""
+    with suppress(OSError):
+        return any((directory.home / "claims").iterdir())
+    return False
 
 
 def read_further(directory: StudyDirectory, state: StudyState, read: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ same user count.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -25,6 +26,16 @@ _log = get_logger(__name__)
 
 VERSION = 1
 
+_ANOTHER_USER = "only who started the study can give it commands"
+_FULL = "make room there, then give the command again"
+_HINTS = {
+    errno.EACCES: _ANOTHER_USER,
+    errno.EPERM: _ANOTHER_USER,
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: "its file system is read-only now: ask your site",
+}
+
 
 def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapping[str, str | int]) -> str:
     """Write a command, synced; return its id. Raises StudyDirectoryError if it cannot be written."""
@@ -39,7 +50,7 @@ def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapp
     except OSError as error:
         if missing := missing_directory(inbox.parent.parent, error):
             raise StudyDirectoryError(missing) from None
-        hint = "only who started the study can give it commands; otherwise: mtui doctor DIR"
+        hint = _HINTS.get(error.errno or 0, "mtui doctor DIR checks the file system")
         raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}", hint) from None
     return command
 

@@ -108,7 +108,7 @@ def _answer_time(ended: Callable[[], int | None], directory: StudyDirectory) -> 
 
     def send_and_wait() -> None:
         command = inbox.send_command(directory.inbox, "update", (), {"local_jobs": 2})
-        done = directory.inbox / "done" / command
-        wait_until(lambda: done.exists() or ended() is not None, LONG, "the command is carried out")
+        pending = directory.inbox / "new" / command
+        wait_until(lambda: not pending.exists() or ended() is not None, LONG, "the command is carried out")
 
     return timed(send_and_wait)

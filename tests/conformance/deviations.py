@@ -89,6 +89,10 @@ DEVIATIONS: Mapping[str, Deviation] = {
         },
         {"user_A.x": [], "user_A.y": []},
     ),
+    "ours/own_array": Refused(
+        "Maestro follows one job of a step, and not the tasks of an array",
+        "makes an array of tasks, which mtui cannot track",
+    ),
     "ours/lsf_batch": Refused("mtui knows Slurm and this machine", "mtui has no 'lsf' scheduler"),
     # --- names and directories
     "launcher/name_with_space_slash": Accepted(

@@ -247,27 +247,27 @@ def _jobs(folder: Path, program: str) -> Iterator[Job]:
 
 
 def _settle(folder: Path) -> None:
-    """Start the jobs whose parents are done, and cancel those whose parents failed."""
+    """Start the jobs whose dependencies are satisfied. Those that never will be stay in the queue."""
     for path in list((folder / "jobs").iterdir()):
         job = Job(path)
         if not (job.state == "PENDING" and (after := job.get("after"))):
             continue
         task = job.id.partition("_")[2]
         verdicts = [_verdict(folder, name, kind, task) for kind, name in _parents(after)]
-        if all(verdict == "COMPLETED" for verdict in verdicts) or any(verdict in OVER[1:] for verdict in verdicts):
+        enough = any if "?" in after else all
+        is_over = all(verdicts) if "?" in after else any(verdict in OVER[1:] for verdict in verdicts)
+        if enough(verdict == "COMPLETED" for verdict in verdicts):
             with suppress(FileNotFoundError):
                 (path / "after").rename(path / "after.settled")
-                if all(verdict == "COMPLETED" for verdict in verdicts):
-                    job.put("reason", "Priority")
-                    job.start()
-                else:
-                    job.put("reason", "DependencyNeverSatisfied")
-                    job.put("verdict", "CANCELLED")
+                job.put("reason", "Priority")
+                job.start()
+        elif is_over:
+            job.put("reason", "DependencyNeverSatisfied")
 
 
 def _parents(after: str) -> Iterator[tuple[str, str]]:
     """The kind and the job of each dependency."""
-    for part in after.split(","):
+    for part in after.replace("?", ",").split(","):
         kind, *names = part.split(":")
         for name in names:
             yield kind, name
@@ -281,6 +281,8 @@ def _verdict(folder: Path, name: str, kind: str, task: str) -> str:
     if kind == "afterany":
         return "COMPLETED" if verdicts <= set(OVER) else ""
     bad = verdicts & set(OVER[1:])
+    if kind == "afternotok":
+        return "COMPLETED" if bad else "FAILED" if verdicts == {"COMPLETED"} else ""
     return bad.pop() if bad else "COMPLETED" if verdicts == {"COMPLETED"} else ""
 
 

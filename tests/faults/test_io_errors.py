@@ -26,7 +26,7 @@ from tests.faults.failing_files import FailingFiles
 from tests.plans import plan, step
 from tests.waiting import wait_until
 
-OF_SLURM = ("allocate.", "give.", "return.", "unbind.", "retry.", "hook.")
+OF_SLURM = ("allocate.", "give.", "return.", "unbind.", "retry.")
 HERE = [point for point in POINTS if not point.startswith(OF_SLURM)]
 ERRORS = (errno.ENOSPC, errno.EIO, errno.ESTALE)
 
@@ -39,7 +39,9 @@ class Run:
         self.trace = folder / "trace"
         self.trace.touch()
         made = plan(*steps, rows={"X": [1, 2]}, out=str(self.directory.root))
-        self.study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(local_jobs=3), made)
+        self.ended = folder / "ended"  # what the command for the end wrote
+        settings = Settings(local_jobs=3, on_end=f"echo $MTUI_RESULT >> {self.ended}")
+        self.study = StudyFile("0a1b2c3d", 1.0, "s.yaml", settings, made)
         write_study_file(self.directory.study_file, self.study)
         self.events: list[ev.Event] = []
         self.command = ""  # to cancel the victim, sent once something runs
@@ -87,6 +89,7 @@ def test_error_that_passes_delays_the_study_and_changes_nothing(
     assert [event.kind for event in read_events(run.directory.journal)] == [event.kind for event in run.events]
     assert state.result == "cancelled"
     assert not state.io_errors
+    assert run.ended.read_text() == "cancelled\n"
 
 
 @pytest.mark.parametrize("number", ERRORS)

@@ -29,7 +29,7 @@ from tests.plans import plan, step
 from tests.waiting import wait_until
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.ESTALE)
-OF_JOBS = [point for point in POINTS if point.startswith(("unbind.", "retry."))]
+OF_JOBS = [point for point in POINTS if point.startswith(("unbind.", "retry.", "hook."))]
 
 
 class Run:

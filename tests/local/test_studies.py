@@ -179,3 +179,23 @@ def test_a_driver_that_is_told_to_stop_lets_go(tmp_path: Path) -> None:
     assert mtui.status(tmp_path / "out")["driver"] == ""
     go.touch()
     assert mtui.run("--no-ui", tmp_path / "out").returncode == 0
+
+
+def test_command_for_the_end_runs_once_for_each_end(tmp_path: Path) -> None:
+    """A driver that only carries out a command finds the study over; one after a retry ends it again."""
+    out = tmp_path / "out"
+    spec = mtui.write_study(
+        tmp_path / "s.yaml",
+        '- {name: a, description: d, run: {cmd: "[ -e ../once ] || { touch ../once; exit 3; }"}}\n'
+        "mtui: {on_end: 'echo $MTUI_RESULT >> ended'}\n",
+    )
+    assert mtui.run("--no-ui", "-o", out, spec).returncode != 0
+    ended = out / "ended"
+    assert ended.read_text() == "failed\n"
+    mtui.run("update", out, "--local-jobs", "3")
+    mtui.run("--no-ui", out)
+    assert mtui.statuses(out) == {"a": "failed"}
+    assert ended.read_text() == "failed\n"
+    mtui.run("retry", out, "a")
+    assert mtui.run("--no-ui", out).returncode == 0
+    assert ended.read_text() == "failed\nfinished\n"

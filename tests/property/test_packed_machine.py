@@ -1,6 +1,11 @@
-"""The same random studies with steps that share allocations, which come, lose what they have, and go."""
+"""The same random studies with steps that share allocations, which come, lose what they have, and go.
+
+MTUI_EXAMPLES=2000 in the environment tries more of them.
+"""
 
 from __future__ import annotations
+
+import os
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant
@@ -56,7 +61,7 @@ class PackedMachine(PackedDriver):
 
 
 PackedMachine.TestCase.settings = settings(
-    max_examples=150,
+    max_examples=int(os.environ.get("MTUI_EXAMPLES", "150")),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

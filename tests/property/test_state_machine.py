@@ -1,7 +1,11 @@
-"""Random studies in a random world: whatever happens, and whenever a driver dies, what has to hold holds."""
+"""Random studies in a random world: whatever happens, and whenever a driver dies, what has to hold holds.
+
+MTUI_EXAMPLES=2000 in the environment tries more of them.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 from hypothesis import HealthCheck, settings
@@ -144,7 +148,7 @@ class StudyMachine(WorldMachine):
 
 
 StudyMachine.TestCase.settings = settings(
-    max_examples=200,
+    max_examples=int(os.environ.get("MTUI_EXAMPLES", "200")),
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],

@@ -101,29 +101,33 @@ class Allocation:
         return {record["attempt"]: record["code"] for record in self.records("exit")}
 
 
-def processes(mark: str) -> list[int]:
-    """The processes with this text in their command line or environment."""
+def processes(mark: str, slurm: Cluster | None = None) -> list[int]:
+    """The processes with this text in their command line or environment, of one cluster or of all on this machine.
+
+    Each private cluster has a job 1.
+    """
+    conf = f"SLURM_CONF={slurm.env['SLURM_CONF']}".encode() if slurm else b""
     found: list[int] = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             text = (folder / "cmdline").read_bytes() + b"\0" + (folder / "environ").read_bytes()
         except OSError:
             continue
-        if mark.encode() in text and int(folder.name) != os.getpid():
+        if mark.encode() in text and conf in text and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
 
 
-def workers(job: str, node: str) -> list[int]:
+def workers(slurm: Cluster, job: str, node: str) -> list[int]:
     """The worker of a node: what it runs is a session of its own and has another command line."""
-    found = running(job, "worker")
+    found = running(slurm, job, "worker")
     name = f"\0SLURMD_NODENAME={node}\0".encode()
     return [process for process in found if name in b"\0" + told_of(process, "environ")]
 
 
-def running(job: str, module: str) -> list[int]:
+def running(slurm: Cluster, job: str, module: str) -> list[int]:
     """The processes of an allocation that run a module; not those that they are just forking to run something else."""
-    found = [process for process in processes(f"SLURM_JOB_ID={job}") if runs_module(process, module)]
+    found = [process for process in processes(f"\0SLURM_JOB_ID={job}\0", slurm) if runs_module(process, module)]
     return [process for process in found if parent_of(process) not in (0, *found)]
 
 

@@ -84,3 +84,29 @@ def test_part_of_a_study_and_the_rest_of_it_later(slurm: Cluster, tmp_path: Path
     assert mtui.run("done", out, "c", env=slurm.env).stdout.startswith("No driver is running")
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
     assert mtui.statuses(out)["c"] == "finished"
+
+
+def test_jobs_that_cannot_be_launched_for_some_time_are_submitted_again(slurm: Cluster, tmp_path: Path) -> None:
+    """Slurm cannot create their output: the array's folder, or the directory of the study, is away when they begin."""
+    trace, out = tmp_path / "trace", tmp_path / "out"
+    spec = mtui.write_study(
+        tmp_path / "s.yaml",
+        step("a", f"echo a$(I) >> {trace}") + step("b", f"echo b$(I) >> {trace}", depends="a"),
+        batch=SHARED,
+        parameters="  I: {values: [1, 2], label: I.%%}",
+    )
+    nodes = list(slurm.node_states())
+    for node in nodes:
+        slurm.set_node(node, "drain")
+    driver = mtui.Driver("-s", "5", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("submitted", count=2)
+    folders = out / ".mtui" / "submit"
+    folders.rename(out / ".mtui" / "away")
+    for node in nodes:
+        slurm.set_node(node, "resume")
+    driver.wait_for("retried", count=2, why="launch failure: retry 1 of 3")
+    if not folders.exists():
+        (out / ".mtui" / "away").rename(folders)
+    assert driver.wait(120) == 0
+    assert Counter(trace.read_text().split()) == Counter(["a1", "a2", "b1", "b2"])
+    assert set(mtui.statuses(out).values()) == {"finished"}

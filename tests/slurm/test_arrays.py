@@ -94,6 +94,14 @@ def test_study_of_slurm_steps_runs_to_its_end_without_a_driver(slurm: Cluster, t
     assert len(calls(out)) == 4
 
 
+# Reasons of jobs that Slurm will not start: they are bound to a job that failed, or to such a job.
+STUCK = {"DependencyNeverSatisfied", "Dependency"}
+
+
+def reasons(slurm: Cluster) -> list[str]:
+    return slurm.run("squeue", "--noheader", "--format=%r").stdout.split()
+
+
 @pytest.mark.parametrize("alive", [True, False], ids=["with a driver", "without one"])
 def test_failed_row_ends_what_hangs_on_it_and_a_retry_binds_anew(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
     go, mended, trace = tmp_path / "go", tmp_path / "mended", tmp_path / "trace"
@@ -113,8 +121,9 @@ def test_failed_row_ends_what_hangs_on_it_and_a_retry_binds_anew(slurm: Cluster,
     else:
         driver.kill()
         go.touch()
-        wait_until(lambda: not slurm.run("squeue", "--noheader").stdout, 60, "nothing is left in the queue")
+        wait_until(lambda: set(reasons(slurm)) <= STUCK, 60, "only jobs that never begin are left in the queue")
         assert mtui.run("--no-ui", out, env=slurm.env).returncode == 2
+    wait_until(lambda: not reasons(slurm), 60, "the driver has removed these")
     found = mtui.statuses(out)
     assert (found["a_I.1"], found["b_I.1"], found["c_I.1"], found["all"]) == ("failed", "blocked", "blocked", "blocked")
     assert {found[f"{name}_I.{number}"] for name in "abc" for number in (0, 2)} == {"finished"}
@@ -216,6 +225,39 @@ def test_step_that_only_waits_for_ends_begins_without_a_driver(slurm: Cluster, t
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 2
     expected = {"a_I.0": "finished", "a_I.1": "failed", "all": "finished"}
     assert mtui.statuses(out) == {**expected, "each_I.0": "finished", "each_I.1": "finished"}
+
+
+@pytest.mark.parametrize("end", ["all succeed", "the first fails", "the second fails"])
+def test_step_that_follows_the_end_of_a_bound_job_begins_without_a_driver(
+    slurm: Cluster, tmp_path: Path, end: str
+) -> None:
+    """Also if that job never begins: it stays in the queue, until a driver removes it."""
+    go, out = tmp_path / "go", tmp_path / "out"
+    steps = (
+        step("a", f"{wait_file(go)}; [ $(I) != 0 ] || {'false' if end == 'the first fails' else 'true'}")
+        + step("b", "true $(I)", depends="a")
+        + step("c", f"[ $(I) != 0 ] || {'false' if end == 'the second fails' else 'true'}", depends="b")
+        + step("tidy", "date; true $(I)")
+        + "mtui: {steps: {tidy: {after: [c]}}}\n"
+    )
+    spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(2))
+    driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
+    driver.wait_for("submitted", count=5)
+    driver.kill()
+    go.touch()
+    for row in (0, 1):
+        place = out / f"tidy/I.{row}/tidy_I.{row}.out"
+        wait_until(place.exists, 60, f"{place} is written")
+    assert mtui.run("--no-ui", out, env=slurm.env).returncode == (0 if end == "all succeed" else 2)
+    wait_until(lambda: not reasons(slurm), 60, "the driver has removed what never begins")
+    found = mtui.statuses(out)
+    assert {found[f"{name}_I.1"] for name in ("a", "b", "c", "tidy")} | {found["tidy_I.0"]} == {"finished"}
+    expected = {
+        "all succeed": ("finished", "finished", "finished"),
+        "the first fails": ("failed", "blocked", "blocked"),
+        "the second fails": ("finished", "finished", "failed"),
+    }[end]
+    assert (found["a_I.0"], found["b_I.0"], found["c_I.0"]) == expected
 
 
 def test_local_step_in_between_is_waited_for(slurm: Cluster, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_own_walltime(allocation: Allocation) -> None:
     assert times[0] >= 10
     assert times[1] >= 20  # ten more between TERM and KILL
     allocation.wait_for_job()
-    assert not processes(f"MTUI_PACKED={allocation.job}.")
+    assert not processes(f"MTUI_PACKED={allocation.job}.", allocation.slurm)
 
 
 def test_cancel_of_one(allocation: Allocation) -> None:
@@ -52,18 +52,20 @@ def test_killed_worker_is_replaced(allocation: Allocation) -> None:
     allocation.give(*items, allocation.item("3.1", "echo again", cpus=128))
     allocation.submit(nodes=2)
     starts = allocation.wait_for("start", "1.1", "2.1")
-    wait_until(lambda: all(workers(allocation.job, f"node{number}") for number in (1, 2)), 60, "two workers")
+    wait_until(
+        lambda: all(workers(allocation.slurm, allocation.job, f"node{number}") for number in (1, 2)), 60, "two workers"
+    )
     lost, kept = starts
     mark = f"MTUI_PACKED={allocation.job}.{lost['node']}"
     allocation.wait_here(lost["attempt"])
-    wait_until(lambda: len(processes(mark)) >= 2, 60, "it runs")
-    (worker,) = workers(allocation.job, lost["node"])
+    wait_until(lambda: len(processes(mark, allocation.slurm)) >= 2, 60, "it runs")
+    (worker,) = workers(allocation.slurm, allocation.job, lost["node"])
     os.kill(worker, signal.SIGKILL)
     record = allocation.wait_for("lost", lost["attempt"])[0]
     assert (record["node"], record["error"]) == (lost["node"], f"its worker on {lost['node']} was killed")
     again = allocation.wait_for("exit", "3.1")[0]  # on the only node that is free
     assert (again["code"], again["node"]) == (0, lost["node"])
-    assert not processes(mark)
+    assert not processes(mark, allocation.slurm)
     assert not allocation.records("exit", kept["attempt"])
     allocation.go(kept["attempt"])
     allocation.end()
@@ -85,18 +87,35 @@ def test_cancelled_allocation_says_nothing_of_what_it_killed(allocation: Allocat
     allocation.wait_for_job()
     assert allocation.output("1.1") == "saved\n"
     assert allocation.codes() == {"1.1": 0}
-    wait_until(lambda: not processes(f"SLURM_JOB_ID={allocation.job}"), 60, "nothing is left of it")
+    wait_until(lambda: not processes(f"SLURM_JOB_ID={allocation.job}\0", allocation.slurm), 60, "nothing is left of it")
 
 
 def test_killed_leader(allocation: Allocation) -> None:
     allocation.give(allocation.item("1.1", HOLD))
     allocation.submit()
     allocation.wait_for("start", "1.1")
-    (leader,) = running(allocation.job, "leader")
+    (leader,) = running(allocation.slurm, allocation.job, "leader")
     os.kill(leader, signal.SIGKILL)
     assert allocation.wait_for("over")[0]["why"] == "its leader ended with code 137"
     allocation.wait_for_job()
-    assert not processes(f"MTUI_PACKED={allocation.job}.")
+    assert not processes(f"MTUI_PACKED={allocation.job}.", allocation.slurm)
+
+
+def test_leader_and_workers_killed_at_once(allocation: Allocation) -> None:
+    body = f"setsid bash -c 'trap \"\" TERM; while :; do sleep 0.1; done' & {HOLD}"
+    allocation.give(*(allocation.item(f"{number}.1", body, cpus=128) for number in (1, 2)))
+    allocation.submit(nodes=2)
+    allocation.wait_for("start", "1.1", "2.1")
+    allocation.wait_here("1.1", "2.1")
+    killed = [
+        *running(allocation.slurm, allocation.job, "leader"),
+        *(workers(allocation.slurm, allocation.job, f"node{number}")[0] for number in (1, 2)),
+    ]
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    assert allocation.wait_for("over")[0]["why"] == "its leader ended with code 137"
+    assert not processes(f"MTUI_PACKED={allocation.job}.", allocation.slurm)  # before a driver may run them again
+    assert allocation.wait_for_job() == "FAILED"
 
 
 def test_what_a_script_leaves_behind_ends_with_it(allocation: Allocation) -> None:

@@ -6,6 +6,8 @@ import json
 import re
 from collections import Counter
 
+import pytest
+
 from tests.slurm.lone_allocation import HOLD, Allocation, processes
 from tests.waiting import wait_until
 
@@ -30,6 +32,19 @@ def test_without_python_a_shell_works_down_the_list(allocation: Allocation) -> N
     assert not [path for path in allocation.root.glob("step/*/a.err") if path.read_text()]
     assert len({end["node"] for end in ends.values()}) == 2
     assert not re.search("taken|cannot", (allocation.root / "log").read_text())
+
+
+def test_requests_of_the_allocation_do_not_reach_steps_of_instances(
+    allocation: Allocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From Slurm 23.11 on srun refuses a SLURM_TRES_PER_TASK that differs from SLURM_CPUS_PER_TASK."""
+    monkeypatch.setitem(allocation.slurm.env, "SLURM_TRES_PER_TASK", "cpu=8")
+    text = "echo ${SLURM_TRES_PER_TASK-unset} $SLURM_CPUS_PER_TASK; srun -n 2 echo step"
+    allocation.give(allocation.item("1.1", text, tasks=2), allocation.item("2.1", text, cpus=2, tasks=2), end=True)
+    allocation.submit("--partition=shared", "--account=m1234", "--cpus-per-task=8", python="/no/python", cores=4)
+    allocation.wait_for("over")
+    assert allocation.output("1.1") == "unset 1\nstep\nstep\n"
+    assert allocation.output("2.1") == "unset 2\nstep\nstep\n"
 
 
 def test_without_python_a_shell_ends_what_it_is_told_to(allocation: Allocation) -> None:
@@ -59,4 +74,4 @@ def test_without_python_a_shell_ends_what_it_is_told_to(allocation: Allocation) 
     allocation.abort()
     allocation.wait_for("over")
     assert codes()["4.1"] == 143
-    assert not processes(mark)
+    assert not processes(mark, allocation.slurm)

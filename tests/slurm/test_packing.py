@@ -161,7 +161,7 @@ def test_killed_worker_loses_nothing_and_runs_nothing_twice(slurm: Cluster, tmp_
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started", count=6)
     until_begun(trace, 6)
-    victim, other = running(instances(out)["a_I.0"]["job"], "worker")
+    victim, other = running(slurm, instances(out)["a_I.0"]["job"], "worker")
     os.kill(victim, signal.SIGKILL)
     driver.wait_for("returned")
     driver.wait_for("started", count=9)

@@ -129,6 +129,13 @@ class Terminal:
         with self._lock:
             return "\n".join(self._screen.display)
 
+    @property
+    def reversed_text(self) -> str:
+        """What is shown reversed, as the cursor is."""
+        with self._lock:
+            cells = [self._screen.buffer[y][x] for y in range(self._screen.lines) for x in range(self._screen.columns)]
+        return "".join(cell.data if cell.reverse else " " for cell in cells).strip()
+
     def line_with(self, words: str) -> str:
         """The first line that has these words; empty if there is none."""
         return next((line for line in self.text.split("\n") if words in line), "")

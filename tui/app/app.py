@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +18,7 @@ from textual import work
 from textual._compositor import ChopsUpdate
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
@@ -33,6 +35,7 @@ from ..views.text import safe
 from . import preferences, themes
 from .app_base import AppBase
 from .narrow_update import NarrowUpdate
+from .no_colour import AttributesOnly
 from .palette import Actions, Instances
 from .screens.allocations_screen import AllocationsScreen
 from .screens.command_dialogs import ask_and_send
@@ -90,11 +93,13 @@ class MtuiApp(AppBase):
         self._guard = Guard(self._exit_on_signal, self._hand_over)
         for theme in themes.THEMES:
             self.register_theme(theme)
+        self.no_color = bool(os.environ.get("NO_COLOR"))  # for Textual also if it is empty
+        self._attributes_only = AttributesOnly()
         self.theme = self._first_theme()
         self.set_keymap(dict(self._kept.keys))
 
     def _first_theme(self) -> str:
-        if os.environ.get("NO_COLOR"):
+        if self.no_color:
             return themes.MONO
         for name in (os.environ.get("TEXTUAL_THEME", ""), self._kept.theme):
             if name in self.available_themes:
@@ -103,6 +108,11 @@ class MtuiApp(AppBase):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return themes.variable_defaults(self.current_theme.dark)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        if self.no_color:
+            return [self._attributes_only]
+        return [each for each in super().get_line_filters() if not isinstance(each, (Monochrome, NoColor))]
 
     # --- start
 

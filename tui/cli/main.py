@@ -14,6 +14,8 @@ from pathlib import Path
 from mtui import __version__
 
 from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError, lacks_thread
+from ...core.search_path import file_of_python_path
+from ...core.text_encoding import terminal_encoding, use_utf8
 from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
 from .parser import VERBS, make_parser
@@ -21,6 +23,8 @@ from .parser import VERBS, make_parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return the exit code."""
+    if argv is None:
+        use_utf8()
     _open_standard_streams()
     if "_ARGCOMPLETE" in os.environ:  # the shell requests completions
         from .verbs.completion import complete
@@ -62,6 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if lack := _what_lacks(error):
             print_on_stderr(f"mtui: {lack}\n  hint: nothing is lost; try again when other processes have ended")
             return EXIT_ERROR
+        if file := file_of_python_path(error):
+            print_on_stderr(
+                f"mtui: PYTHONPATH adds a module that cannot be used here: {file}: {type(error).__name__}: {error}\n"
+                "  hint: env -u PYTHONPATH mtui ... starts mtui without it"
+            )
+            return EXIT_ERROR
         return _bug(error, words)
 
 
@@ -79,8 +89,12 @@ def _open_standard_streams() -> None:
 
 
 def _print_despite_encoding() -> None:
-    """Replace characters that the locale cannot encode."""
+    """Write in the encoding of the locale, and replace characters that it cannot encode."""
+    encoding = terminal_encoding()
+    is_other = sys.flags.utf8_mode and encoding != "utf-8" and "PYTHONIOENCODING" not in os.environ
     for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and is_other:
+            stream.reconfigure(encoding=encoding, errors="replace")
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
 

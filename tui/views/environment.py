@@ -6,6 +6,8 @@ import locale
 import os
 import shlex
 
+from ...core.text_encoding import terminal_encoding
+
 
 def pager_command() -> list[str]:
     return _command("PAGER", "less")
@@ -29,4 +31,5 @@ def _command(variable: str, default: str) -> list[str]:
 
 def has_utf8() -> bool:
     """Return whether the locale supports UTF-8."""
-    return locale.getpreferredencoding(False).lower().replace("-", "") == "utf8"
+    python = locale.getpreferredencoding(False).lower().replace("-", "")  # always utf8 in Python's UTF-8 mode
+    return python == "utf8" and terminal_encoding() == "utf-8"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 
 from ...core.engine.durable_state import IoError
 from ...core.engine.state import StudyState
@@ -38,3 +40,18 @@ def io_error_line(what: str, error: IoError) -> str:
 def io_error_lines(state: StudyState) -> list[str]:
     """Describe all present errors."""
     return [io_error_line(what, error) for what, error in state.io_errors.items()]
+
+
+def file_system_lines(root: Path) -> list[str]:
+    """Describe what keeps a driver from writing its journal: it cannot record that error there."""
+    try:
+        space = os.statvfs(root)
+    except OSError:
+        return []
+    if space.f_flag & os.ST_RDONLY:
+        return ["The study's file system is read-only on this machine."]
+    if not space.f_bavail:
+        return ["The study's file system is full: make room there, the driver then continues."]
+    if space.f_files and not space.f_favail:
+        return ["The study's file system has no room for more files: delete some, the driver then continues."]
+    return []

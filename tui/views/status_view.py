@@ -26,7 +26,7 @@ from ...core.store.study_directory import StudyDirectory
 from ...core.store.study_reader import read_last_output
 from .allocation_text import Occupancy, Use, allocation_status_text, left, open_ones, time_left
 from .estimate import rough_words
-from .io_error_text import io_error_lines
+from .io_error_text import file_system_lines, io_error_lines
 from .study_opening import READ_ONLY, is_maestros
 from .text import Paint, log_line, plural, safe, table
 
@@ -111,7 +111,7 @@ def _held_lines(state: StudyState) -> list[str]:
     held: dict[str, list[int]] = {}
     for index in sorted(state.live_slurm):
         last = state.attempts[index][-1]
-        if state.status[index] in _QUEUED and next_step(last.reason, last.job):
+        if state.status[index] in _QUEUED and next_step(last.reason, last.job, bound=bool(last.after)):
             held.setdefault(last.reason, []).append(index)
     lines: list[str] = []
     for reason, members in held.items():
@@ -153,7 +153,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         last = f" The last one seems to be gone: {silent}." if silent else ""
         wait = f" Commands that wait for one: {commands:,}." if commands else ""
         lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
-    if clusters := sorted(state.clusters):
+    if not state.result and (clusters := sorted(state.clusters)):
         lines.append(f"Its jobs are on cluster {safe(', '.join(clusters))}: only a driver there can resume it.")
     if added := len(state.plan.instances) - state.size:
         lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
@@ -164,7 +164,9 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
     if given:
         lines.append(f"Started with {safe(shlex.join(given))}")
     lines += io_error_lines(state)
-    if state.slurm_silent_since:
+    if not state.result:
+        lines += file_system_lines(directory.root)
+    if state.slurm_silent_since and not state.result:
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
     if state.deferred:

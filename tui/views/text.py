@@ -6,6 +6,7 @@ import codecs
 import os
 import re
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TextIO
 
@@ -80,7 +81,10 @@ class Paint:
 
     def __init__(self, stream: TextIO | None = sys.stdout) -> None:
         self._on = (
-            stream is not None and stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+            stream is not None
+            and stream.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
         )
 
     def __call__(self, code: str, text: str) -> str:
@@ -105,13 +109,33 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def cell_width(text: str) -> int:
+    """Return how many cells a terminal uses for a text: two for a wide (CJK) character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_character_width, text))
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    is_joined = unicodedata.category(character) in ("Mn", "Me", "Cf") or "\u1160" <= character <= "\u11ff"
+    return 0 if is_joined and character != "\u00ad" else 1  # a soft hyphen is shown
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Fill a text with spaces to this many cells, at its left if it is to be at the right."""
+    space = " " * (width - cell_width(text))
+    return space + text if right else text + space
+
+
 def table(rows: list[tuple[str, ...]], right: frozenset[int] = frozenset()) -> list[str]:
     """Format rows as aligned columns; those in `right` are right-aligned."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(len(rows[0]))] if rows else []
     lines: list[str] = []
     for row in rows:
         cells = [
-            cell.rjust(width) if column in right else cell.ljust(width)
+            pad(cell, width, right=column in right)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

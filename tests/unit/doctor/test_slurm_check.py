@@ -41,6 +41,7 @@ def test_what_the_limits_are() -> None:
         (SlurmFacts(("scancel",)), "programs", Level.PROBLEM, "--local"),
         (SlurmFacts(configured=False), "programs", Level.NOTE, "SLURM_CONF"),
         (SlurmFacts(silent="timed out"), "controller", Level.PROBLEM, "asks again"),
+        (replace(GOOD, version="slurm 20.02.7"), "programs", Level.PROBLEM, "--local"),
         (replace(GOOD, accounting=False), "accounting", Level.NOTE, "lost"),
         (replace(GOOD, missing=("srun",)), "srun", Level.NOTE, "packed"),
         (replace(GOOD, inside="12"), "allocation", Level.NOTE, "--in-allocation"),

@@ -12,7 +12,10 @@ from mtui.core.engine.event_codec import from_record, to_record
 from mtui.core.engine.events import Returned
 from mtui.core.engine.status import Status
 
-LAUNCH = "Slurm could not run the script on n1: killed by a signal, or its output directory is missing"
+LAUNCH = (
+    "Slurm could not run the script on n1: "
+    "killed by a signal, or its output file could not be created (directory gone, disk full or read-only)"
+)
 LEFT = "and it left no exit record"
 FORGOTTEN = "(Slurm forgets tasks of an array that are cancelled before they begin)"
 

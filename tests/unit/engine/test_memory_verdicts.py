@@ -30,7 +30,7 @@ def with_rule(rule: RetryRule) -> Watched:
 def test_finished_job_is_warned_of_when_slurm_shows_it_out_of_memory() -> None:
     watched = running()
     assert end(watched.report("exit")) == (Status.FINISHED, 0, "")
-    assert [attempt.job for attempt in watched.observer.finished_unseen()] == ["7"]
+    assert [attempt.job for attempt in watched.observer.memory.attempts()] == ["7"]
     watched.pass_time(1)
     assert watched.look({"7": RUNNING}) == []  # it completes
     watched.pass_time(1)
@@ -41,7 +41,7 @@ def test_finished_job_is_warned_of_when_slurm_shows_it_out_of_memory() -> None:
     assert watched.state.cause(0) == warned.cause
     assert watched.state.result in ("", "finished")
     assert watched.look({"7": EXCEEDED}) == []
-    assert watched.observer.memory_deadline() is None
+    assert watched.observer.memory.deadline() is None
 
 
 def test_finished_job_is_warned_of_when_slurm_showed_it_first() -> None:
@@ -58,14 +58,14 @@ def test_other_end_of_a_finished_job_is_no_warning(view: SeenJob | None) -> None
     watched.pass_time(1)
     assert watched.look({"7": view} if view else {}) == []
     assert watched.state.warned() == []
-    assert watched.observer.memory_deadline() is None
+    assert watched.observer.memory.deadline() is None
 
 
 def test_study_waits_some_seconds_for_the_end_of_its_last_job() -> None:
     watched = running()
-    assert watched.observer.memory_deadline() is None
+    assert watched.observer.memory.deadline() is None
     watched.report("exit")
-    assert watched.observer.memory_deadline() == watched.now + END_WAIT
+    assert watched.observer.memory.deadline() == watched.now + END_WAIT
 
 
 def test_rule_that_names_the_cause_retries_a_job_that_exited_with_code_0() -> None:

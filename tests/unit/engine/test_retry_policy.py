@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mtui.core.engine import events as ev
-from mtui.core.engine.causes import text_cause
-from mtui.core.engine.retry_policy import RetryLimits, decide_retry, grow, rules_of
+from mtui.core.engine.causes import Cause, CauseCode, text_cause
+from mtui.core.engine.retry_policy import RetryLimits, decide_retry, grow, launch_delay, rules_of
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import Status
 from mtui.core.plan.resource_changes import RESTART
@@ -16,6 +16,7 @@ from mtui.core.spec.study_spec import RetryRule
 from tests.plans import plan, step
 from tests.unit.engine.script import apply, at, cancel, intend, refused, retry, started, state_of, submitted
 
+LAUNCH_FAILED = CauseCode.LAUNCH_FAILED
 ENDS = {
     "TIMEOUT": (Status.TIMED_OUT, None),
     "OUT_OF_MEMORY": (Status.OUT_OF_MEMORY, None),
@@ -181,6 +182,31 @@ def test_refused_submission_has_as_many_tries_as_attempts_are_given() -> None:
         found = again(state, RetryLimits(attempts=3))
         assert (found is None) is (number == 3)
     assert state.status[0] is Status.FAILED
+
+
+def test_job_that_could_not_be_launched_is_submitted_again_later_each_time() -> None:
+    """It has run nothing: Slurm could not create its output, as on a full disk."""
+    state = study()
+    delays: list[float] = []
+    for number in range(1, 5):
+        event = ev.Ended(
+            at=at(), instance=0, attempt=number, status=Status.FAILED, exit_code=None, cause=Cause(LAUNCH_FAILED)
+        )
+        apply(state, intend(f"s{number}", (0, number)), submitted(f"s{number}"), event)
+        delays.append(launch_delay(state.attempts[0]))
+        if (found := again(state)) is None:
+            break
+        assert found.why == f"launch failure: retry {number} of 3"
+    assert delays == [10, 40, 160, 640]
+    assert state.status[0] is Status.FAILED
+
+
+def test_script_that_began_is_no_launch_failure() -> None:
+    state = study()
+    event = ev.Ended(at=at(), instance=0, attempt=1, status=Status.FAILED, exit_code=None, cause=Cause(LAUNCH_FAILED))
+    apply(state, intend("s", (0, 1)), submitted("s"), started(0), event)
+    assert again(state) is None
+    assert launch_delay(state.attempts[0]) == 0
 
 
 def test_all_rules_of_a_step_are_told() -> None:

@@ -11,6 +11,7 @@ from mtui.core.engine.slurm_dependencies import DependencyPlanner, PlannedSubmis
 from mtui.core.engine.state import StudyState
 from mtui.core.engine.status import BAD, IN_SLURM, LIVE, Status
 from mtui.core.plan.study_plan import Plan
+from mtui.core.spec.study_spec import Step
 from tests.plans import plan, step
 from tests.unit.engine.script import (
     apply,
@@ -260,6 +261,56 @@ def test_both_kinds_are_joined() -> None:
     state = arrays(both, j10=range(4), j20=range(4, 8))
     assert bind(state, 2) == [PlannedSubmission((8, 9, 10, 11), (0, 1, 2, 3), "aftercorr:10,afterany:20")]
     assert bind(state, 2, most=1)[0] == PlannedSubmission((8,), after="afterok:10_0,afterany:20")
+
+
+def test_end_of_a_bound_job_has_the_failure_of_its_ancestors_as_alternatives() -> None:
+    """If one of them fails, the bound job never begins, and stays in the queue: `afterany` would never be satisfied."""
+    state = StudyState(plan(step("a"), step("b", "a"), step("c", "b"), step("end", after=["c"])))
+    submit(state, "10", [0])
+    submit(state, "11", [1], after="afterok:10")
+    submit(state, "12", [2], after="afterok:11")
+    assert bind(state, 3) == [PlannedSubmission((3,), after="afterany:12?afternotok:11?afternotok:10")]
+    apply(state, started(0, job="10"), ended(0))
+    assert bind(state, 3) == [PlannedSubmission((3,), after="afterany:12?afternotok:11")]
+    apply(state, started(1, job="11"), ended(1))
+    assert bind(state, 3) == [PlannedSubmission((3,), after="afterany:12")]
+
+
+def test_end_of_a_job_that_is_bound_to_ends_alone_is_certain() -> None:
+    state = StudyState(plan(step("a"), step("b", after=["a"]), step("end", after=["b"])))
+    submit(state, "10", [0])
+    submit(state, "11", [1], after="afterany:10")
+    assert bind(state, 2) == [PlannedSubmission((2,), after="afterany:11")]
+
+
+def test_rows_that_follow_ends_of_bound_tasks_have_their_own_ancestors() -> None:
+    chain = plan(step("a", uses="X"), step("b", "a", uses="X"), step("end", after=["b"], uses="X"), rows={"X": [1, 2]})
+    state = arrays(chain, j10=range(2))
+    submit(state, "11", [2, 3], [0, 1], "aftercorr:10")
+    expected = [PlannedSubmission((4 + row,), after=f"afterany:11_{row}?afternotok:10_{row}") for row in (0, 1)]
+    assert bind(state, 2) == expected
+
+
+@pytest.mark.parametrize(
+    "last",
+    [step("end", after=["b_*"]), step("end", "a_*", after=["b_*"]), step("end", after=["a_*", "b_*"])],
+    ids=["several ends", "both kinds", "ends of two steps"],
+)
+def test_several_dependencies_of_which_one_may_never_be_satisfied_are_awaited(last: Step) -> None:
+    """Slurm combines dependencies by "and" or by "or", not by both."""
+    state = arrays(plan(step("a", uses="X"), step("b", "a", uses="X"), last, rows={"X": [1, 2]}), j10=range(2))
+    submit(state, "11", [2, 3], [0, 1], "aftercorr:10")
+    assert bind(state, 2) == []
+    for index in range(2):
+        apply(state, started(index, job=f"10_{index}"), ended(index))
+    assert len(bind(state, 2)) == 1
+
+
+def test_end_of_a_bound_job_whose_ancestor_is_in_doubt_is_awaited() -> None:
+    state = StudyState(plan(step("a"), step("b", "a"), step("end", after=["b"])))
+    submit(state, "10", [0])
+    submit(state, "11", [1], after="afterok:10")
+    assert bind(state, 2, doubtful=[0]) == []
 
 
 def test_nothing_follows_the_end_of_a_job_that_may_be_a_duplicate() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtui.core.packing.job_environment import attempt_environment, base_environment, counts, step_environment
+from mtui.core.packing.job_environment import attempt_environment, base_environment, cookie, counts, step_environment
 from mtui.core.packing.protocol import ResourceRequest, WorkItem
 from mtui.core.packing.slots import Node, Slots
 
@@ -81,3 +81,9 @@ def test_gpus() -> None:
 
 def test_counts() -> None:
     assert counts([4, 4, 3]) == "4(x2),3"
+
+
+def test_cookie_differs_between_clusters_on_one_machine() -> None:
+    marks = {cookie({"SLURM_JOB_ID": "7", "SLURM_CONF": f"/{name}/slurm.conf"}, "a") for name in ("one", "two")}
+    assert len(marks) == 2
+    assert {mark.rpartition(".")[0] for mark in marks} == {"7.a"}

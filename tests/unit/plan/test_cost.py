@@ -75,4 +75,4 @@ def test_instances_that_ask_for_the_same_are_multiplied() -> None:
 def test_nodes_of_the_batch_block_count() -> None:
     step = "- {name: a, description: d, run: {cmd: x, procs: 2, walltime: 60}}"
     assert cost(step, ", nodes: 5") == (5.0, 0)
-    assert cost(step, ", nodes: 2-4") == (0.0, 1)
+    assert cost(step, ", nodes: 2-4") == (4.0, 0)

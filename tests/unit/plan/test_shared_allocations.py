@@ -22,11 +22,13 @@ PLACE = ("--partition=q", "--account=b")
 
 
 def plan_of(cmd: str, run: Mapping[str, RunValue] | None = None, **batch: str) -> Plan:
-    step = Step("run", "d", f"{cmd} $(X)", run={"procs": 1, **(run or {})})
+    step = Step("run", "d", "$(X)", run={"procs": 1, **(run or {})})
     values = {"host": "h", "bank": "b", "queue": "q", **batch}
     parameters = (Parameter("X", ("1", "2"), ("X.1", "X.2")),)
     study = StudySpec("t", "d", (step,), Batch("slurm", values=values), parameters=parameters)
-    return make_plan(study, out="/out", spec_root="/s", cwd="/c", problems=Problems("t.yaml"))
+    plan = make_plan(study, out="/out", spec_root="/s", cwd="/c", problems=Problems("t.yaml"))
+    # Not in the study: plans of earlier versions have options that are refused now.
+    return replace(plan, steps=(replace(plan.steps[0], cmd=f"{cmd} $(X)"),))
 
 
 def share(
@@ -90,7 +92,7 @@ def test_authors_own_directives_count(line: str, ask: ResourceRequest) -> None:
 
 @pytest.mark.parametrize("line", ["--constraint=cpu", "-C cpu", "--licenses=a:1", "--mail-type=END", "--exclude=n1"])
 def test_what_says_where_a_job_goes_says_where_the_allocation_goes(line: str) -> None:
-    option = line.replace("-C cpu", "-Ccpu")
+    option = line.replace("-C cpu", "--constraint=cpu")
     assert share(f"#SBATCH {line}\ntrue").pool == Pool((*PLACE, option))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.event_codec import to_line
 from mtui.core.engine.state_codec import LAYOUT, VERSION
 from mtui.core.engine.status import Status
+from mtui.core.errors import StudyDirectoryError
 from mtui.core.store.checkpoint import load_state, write_checkpoint
 from mtui.core.store.journal import Journal, segment
 from mtui.core.store.study_directory import StudyDirectory, create_directory
@@ -165,3 +168,19 @@ def test_one_of_an_older_version_or_of_other_fields_is_ignored(
 
     state, _ = load_state(directory, study)
     assert (state.result, state.status[0]) == (result, Status.FINISHED)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "an empty folder", "a FIFO"])
+def test_study_that_has_run_is_not_begun_again_without_its_journal(
+    directory: StudyDirectory, study: StudyFile, instead: str
+) -> None:
+    write(directory, 1, through(0))
+    keep(directory, study)
+    (directory.home / "claims" / "0.1").write_text("100\n")
+    shutil.rmtree(directory.journal)
+    if instead == "an empty folder":
+        directory.journal.mkdir()
+    elif instead == "a FIFO":
+        os.mkfifo(directory.journal)
+    with pytest.raises(StudyDirectoryError, match="journal of the study is missing, but instances have run"):
+        load_state(directory, study)

@@ -53,6 +53,16 @@ def test_study_without_an_inbox_has_no_commands_and_takes_none(tmp_path: Path) -
         send_command(tmp_path, "hold", (), {})
 
 
+def test_full_disk_is_not_taken_for_another_users_study(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mtui.core.store.inbox.write_durably", fail)
+    with pytest.raises(StudyDirectoryError, match="No space left") as caught:
+        send_command(inbox, "hold", (), {})
+    assert caught.value.hint == "make room there, then give the command again"
+
+
 RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {}}
 
 

@@ -79,3 +79,15 @@ CHAIN = (
 )
 def test_plan_says_what_is_submitted_ahead(text: str, mtui: MtuiBlock, lines: Sequence[str]) -> None:
     assert jobs(text, mtui) == lines
+
+
+def test_plan_says_which_ends_a_driver_awaits() -> None:
+    """Of several jobs that may never begin, as they depend on others. Of one, its ancestors are named to Slurm."""
+    each = "- {{name: {0}, description: d, run: {{cmd: c $(X), procs: 1, walltime: '5', depends: [{1}]}}}}\n"
+    last = "- {name: last, description: d, run: {cmd: c, procs: 1, walltime: '5'}}\n"
+    study = each.format("a", "") + each.format("b", "a") + each.format("c", "") + last
+    text = f"study:\n{study}global.parameters: {{X: {{values: [1, 2], label: X.%%}}}}\n"
+    assert not any("Except" in line for line in jobs(text, MtuiBlock()))
+    text += "mtui: {steps: {last: {after: ['b_*']}, c: {after: [b]}}}\n"
+    (line,) = [line for line in jobs(text, MtuiBlock()) if "Except" in line]
+    assert line.startswith("Except last, which waits for several instances that may never begin")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,6 +126,22 @@ def test_status_counts_bound_ones_apart_from_pending_and_running(directory: Stud
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("f_bavail", 0, "is full"),
+        ("f_favail", 0, "no room for more files"),
+        ("f_flag", os.ST_RDONLY, "read-only on this machine"),
+    ],
+)
+def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
+    directory: StudyDirectory, monkeypatch: pytest.MonkeyPatch, field: str, value: int, words: str
+) -> None:
+    space = {"f_bavail": 5, "f_files": 5, "f_favail": 5, "f_flag": 0, field: value}
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(**space))
+    assert words in status_text(directory, state_of(PAIR, *BOUND), PLAIN)
+
+
+@pytest.mark.parametrize(
     ("reason", "words", "step"),
     [
         ("JobHeldUser", "held by the user (JobHeldUser)", "to let it start: scontrol release 10"),
@@ -131,6 +149,11 @@ def test_status_counts_bound_ones_apart_from_pending_and_running(directory: Stud
             "(launch failed requeued held)",
             "held: it could not be launched on its node (launch failed requeued held)",
             "to let it start: scontrol release 10",
+        ),
+        (
+            "DependencyNeverSatisfied",
+            "the job that it depends on failed (DependencyNeverSatisfied)",
+            "to start it without its --dependency: scontrol update job=10 dependency=",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ....core.engine.commands import MARKS, check_changes
 from ....core.errors import Refusal
-from ....core.plan.instance_script import header_resources
+from ....core.plan.job_request import job_request
 from ....core.plan.resource_changes import CHANGEABLE, RESTART
 from ...views.instance_commands import InstanceCommand, command_for
 from ...views.study_session import StudySession
@@ -63,7 +63,7 @@ def _resources(study: StudySession, indices: list[int]) -> Mapping[str, str]:
     if any(study.plan.step_of(study.plan.instances[index]).restart for index in indices):
         found[RESTART] = "false"
     for index in indices:
-        own = header_resources(study.plan, study.plan.instances[index], study.state.changes.get(index, {}))
+        own = job_request(study.plan, study.plan.instances[index], study.state.changes.get(index, {})).values
         for key in CHANGEABLE:
             value = own.get(key, "")
             found[key] = value if found.get(key, value) == value else "several"

@@ -13,7 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from ...views.study_session import StudySession
-from ...views.text import safe
+from ...views.text import cell_width, safe
 from ..app_base import AppBase
 from ..external_programs import open_pager
 from ..widgets.bars import WordLine
@@ -64,9 +64,9 @@ class CommandList(LineView):
         room = self.size.width
         segments: list[Segment] = []
         for text, name in self._lines[place]:
-            cut = fit(text, min(len(text), room))
+            cut = fit(text, min(cell_width(text), room))
             segments.append(Segment(cut, self.style_of(name) if name else self.rich_style))
-            room = max(0, room - len(cut))
+            room = max(0, room - cell_width(cut))
         return segments
 
     def action_scroll_by(self, lines: int) -> None:

@@ -20,6 +20,7 @@ from ....core.store.recent_studies import StudySummary, list_recent_studies, sum
 from ...views.appearance import StatusGroup, by_group
 from ...views.estimate import rough_words
 from ...views.studies_text import NO_STUDIES
+from ...views.text import cell_width
 from ..app_base import AppBase
 from ..widgets.bars import WordLine
 from ..widgets.line_view import LineView, fit
@@ -57,7 +58,7 @@ class StudyList(LineView):
         self.roots, self.glances, self.is_read = roots, glances, True
         if self._here not in roots:
             self._here = roots[0] if roots else None
-        longest = max((len(seen.name) for seen in glances.values()), default=0) + 2
+        longest = max((cell_width(seen.name) for seen in glances.values()), default=0) + 2
         self._names = min(max(longest, _SHORTEST), _LONGEST)
         self.virtual_size = Size(10, len(roots) + 1)
         self.repaint()

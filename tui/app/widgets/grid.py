@@ -20,6 +20,7 @@ from textual.strip import Strip
 from ....core.engine.state import StudyState
 from ...views.appearance import LOOKS
 from ...views.status_grid import GridView
+from ...views.text import cell_width
 from .line_view import LineView, fit
 
 _NARROWEST, _USUAL, _WIDEST = 5, 11, 16  # cells of a step's column
@@ -237,13 +238,13 @@ class StatusGrid(LineView):
         table = view.plan.parameters
         wanted: list[int] = []
         for key in view.parameters:
-            longest = max(map(len, table.values[table.keys.index(key)]), default=0)
-            wanted.append(min(_WIDEST_LABEL, max(len(key), longest)))
+            longest = max(map(cell_width, table.values[table.keys.index(key)]), default=0)
+            wanted.append(min(_WIDEST_LABEL, max(cell_width(key), longest)))
         while sum(wanted) + len(wanted) > max(12, width * 2 // 5) and max(wanted, default=0) > 3:
             wanted[wanted.index(max(wanted))] -= 1
         self._label_widths = wanted
         left = width - self._label_width
-        widths = [max(_USUAL, min(_WIDEST, len(step.name) + 2)) for step in view.steps]
+        widths = [max(_USUAL, min(_WIDEST, cell_width(step.name) + 2)) for step in view.steps]
         while sum(widths) > left and max(widths, default=0) > _NARROWEST:
             widths[widths.index(max(widths))] -= 1
         self._widths = widths

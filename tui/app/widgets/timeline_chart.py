@@ -18,6 +18,7 @@ from ....core.engine.status import LIVE
 from ...views import timeline as tl
 from ...views.appearance import LOOKS
 from ...views.estimate import span_words
+from ...views.text import cell_width
 from .line_view import LineView, fit
 
 _COST_SHARE = 50  # work that took a second is repeated after so many seconds at the earliest
@@ -115,7 +116,7 @@ class TimelineChart(LineView):
             self._place = self.order.index(self.index)
         if len(self.order) != count:
             names = self._state.plan.instances
-            longest = max((len(names[index].name) for index in self.order), default=0)
+            longest = max((cell_width(names[index].name) for index in self.order), default=0)
             self._label_width = max(_NARROWEST_LABEL, longest)
             self.virtual_size = Size(self.size.width, len(self.order) + _HEAD_LINES)
             self.refresh()

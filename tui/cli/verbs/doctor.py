@@ -20,7 +20,7 @@ from ....core.doctor.study_check import StudyCheck, check_study, is_study
 from ....core.errors import EXIT_ERROR, EXIT_FINISHED, UsageError
 from ....core.store.study_directory import StudyDirectory
 from ...views.json_output import print_json
-from ...views.text import Paint, plural, safe
+from ...views.text import Paint, cell_width, pad, plural, safe
 from .study_repair import carry_out, propose_repairs
 from .terminal_check import check_terminal
 
@@ -91,7 +91,7 @@ def _summary(notes: int, problems: int) -> str:
 def part_lines(part: FindingGroup, paint: Paint) -> list[str]:
     """Return a heading, and for each finding a line with its level, followed by what mtui does about it."""
     lines = [paint.bold(safe(part.title))]
-    width = max((len(finding.subject) for finding in part.findings), default=0)
+    width = max((cell_width(finding.subject) for finding in part.findings), default=0)
     for finding in part.findings:
         lines += _finding_lines(finding, width, paint)
     return lines
@@ -103,7 +103,7 @@ def _finding_lines(finding: Finding, width: int, paint: Paint) -> list[str]:
     first, *more = textwrap.wrap(safe(finding.found), _WIDTH - len(margin)) or [""]
     then = textwrap.wrap(safe(finding.then), _WIDTH - len(margin) - 2)
     return [
-        f"  {level}{finding.subject:<{width}}  {first}",
+        f"  {level}{pad(finding.subject, width)}  {first}",
         *(f"{margin}{line}" for line in more),
         *(paint.dim(f"{margin}{'> ' if number == 0 else '  '}{line}") for number, line in enumerate(then)),
     ]

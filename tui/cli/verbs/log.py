@@ -13,6 +13,8 @@ from ....core.engine.state import Impossible, StudyState
 from ....core.engine.status import OVER, Status
 from ....core.errors import EXIT_FINISHED, UsageError
 from ....core.file_reading import UnusableFile
+from ....core.plan.job_request import job_request
+from ....core.plan.resource_changes import UNCHANGED
 from ....core.plan.study_plan import Instance
 from ....core.store.checkpoint import load_state
 from ....core.store.journal_follower import JournalFollower
@@ -43,13 +45,23 @@ def log_file(directory: StudyDirectory, state: StudyState, instance: Instance, a
     return path if arguments.attempt == count else kept_output(path, arguments.attempt)
 
 
+def _authors_file(state: StudyState, instance: Instance, path: Path) -> str:
+    """Return which file the author of the step named for an output, to which `path` is linked; empty without one."""
+    option = {".out": "output", ".err": "error"}.get(path.suffix, "")
+    if not option or not state.plan.step_of(instance).scheduled:
+        return ""
+    name = job_request(state.plan, instance, state.changes.get(instance.index, UNCHANGED)).option(option)
+    return f"its cmd writes it to another file: --{option}={name}" if name else ""
+
+
 def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, path: Path, *, follow: bool) -> int:
     """Print a file, with control sequences made harmless on a terminal. Raises UsageError if it does not exist."""
     status = state.status[instance.index]
     if not path.exists() and not (follow and status not in OVER):
-        if status in OVER and status is not Status.BLOCKED:
-            raise UsageError(f"there is no {path.name}: {instance.name} is {status.value}", f"it would be {path}")
-        raise UsageError(f"there is no {path.name} yet: {instance.name} is {status.value}", f"it will be {path}")
+        over = status in OVER and status is not Status.BLOCKED
+        hint = _authors_file(state, instance, path) or f"it {'would' if over else 'will'} be {path}"
+        yet = "" if over else " yet"
+        raise UsageError(f"there is no {path.name}{yet}: {instance.name} is {status.value}", hint)
     out = sys.stdout.buffer
     clean = SafeLog() if sys.stdout.isatty() else None
     follow = follow and not is_maestros(directory)

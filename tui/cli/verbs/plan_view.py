@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
 from ....core.engine.retry_policy import RetryLimits, rules_of
 from ....core.plan.cost import Cost, cost_of
-from ....core.plan.instance_script import header_resources
 from ....core.plan.job_arrays import ArraySplit, split_into_arrays
+from ....core.plan.job_request import job_request
 from ....core.plan.parameter_table import ParameterTable
 from ....core.plan.study_plan import Plan, PlannedStep
 from ....core.sites.profile import Profile
@@ -62,7 +63,7 @@ def _resources(plan: Plan, step: PlannedStep) -> str:
     if not step.scheduled or not step.instances:
         return "-"
     instances = [plan.instances[step.instances[0]], plan.instances[step.instances[-1]]]
-    first, last = (header_resources(plan, instance) for instance in instances)
+    first, last = (job_request(plan, instance).values for instance in instances)
     words: list[str] = []
     for key, form, one in (
         ("nodes", "{} nodes", "1 node"),
@@ -102,7 +103,29 @@ def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
         awaited = [safe(step.name) for step in alone if any(plan.steps[parent].is_retried for parent in step.after)]
         if awaited and mtui.submit_ahead:
             lines.append(f"Except {', '.join(awaited)}: a driver awaits the retries of what comes before.")
+        uncertain = [safe(step.name) for step in alone if _has_uncertain_ends(plan, step, scheduled)]
+        if uncertain and mtui.submit_ahead:
+            lines.append(
+                f"Except {', '.join(uncertain)}, which waits for several instances that may never begin: "
+                "a driver awaits their ends."
+            )
     return lines
+
+
+def _has_uncertain_ends(plan: Plan, step: PlannedStep, scheduled: Collection[int]) -> bool:
+    """Whether a step awaits the end of jobs that may never begin, beside other dependencies (slurm_dependencies.py)."""
+
+    def may_never_begin(parent: PlannedStep) -> bool:
+        return not set(parent.above).difference(parent.after).isdisjoint(scheduled)
+
+    if not any(parent in scheduled and may_never_begin(plan.steps[parent]) for parent in step.after):
+        return False
+    funnels = sum(len(plan.steps[funnel].instances) for funnel in step.funnels)
+    instances = (plan.instances[index] for index in step.instances)
+    return any(
+        funnels + len(instance.parents) + sum(len(plan.barriers[barrier]) for barrier in instance.barriers) > 1
+        for instance in instances
+    )
 
 
 def _retries(plan: Plan) -> list[str]:

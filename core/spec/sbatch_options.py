@@ -1,0 +1,311 @@
+"""Parses the options of `#SBATCH` lines as sbatch does, and finds those that mtui cannot honour.
+
+Source: sbatch 22.05, with which `tests/slurm/test_directives.py` compares; the manual for newer options. sbatch reads
+the lines up to the first command, joins their words and passes them to getopt_long.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..directive_text import directive_word
+
+PREFIX = "#SBATCH"
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# What sbatch also reads, at any place of the script; mtui passes `#SBATCH` lines only.
+_FOREIGN = re.compile(r"#(PBS|BSUB|SLURM)\b")
+
+_SHORT = {
+    "A": "account", "a": "array", "b": "begin", "D": "chdir", "M": "clusters", "C": "constraint", "S": "core-spec",
+    "c": "cpus-per-task", "d": "dependency", "m": "distribution", "e": "error", "x": "exclude",
+    "B": "extra-node-info", "G": "gpus", "h": "help", "H": "hold", "i": "input", "J": "job-name", "L": "licenses",
+    "k": "no-kill", "F": "nodefile", "w": "nodelist", "N": "nodes", "n": "ntasks", "o": "output",
+    "O": "overcommit", "s": "oversubscribe", "p": "partition", "q": "qos", "Q": "quiet", "t": "time", "v": "verbose",
+    "V": "version", "W": "wait",
+}  # fmt: skip
+_FLAGS = _names(
+    "consolidate-segments contiguous external help hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet "
+    "reboot requeue spread-job spread-segments stepmgr test-only usage use-min-nodes verbose version wait"
+)
+_OPTIONAL = _names("exclusive get-user-env nice no-kill propagate")  # a value only as --name=value
+_VALUED = _names(
+    "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container "
+    "container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency "
+    "distribution error exclude export export-file extra extra-node-info gid gpu-bind gpu-freq gpus gpus-per-node "
+    "gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses mail-type "
+    "mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes ntasks "
+    "ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket oom-kill-step open-mode output partition "
+    "power prefer priority profile qos reservation resv-ports segment signal sockets-per-node switches thread-spec "
+    "threads-per-core time time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap"
+)
+_KNOWN = _FLAGS | _OPTIONAL | _VALUED
+_HETEROGENEOUS = ("hetjob", "packjob")
+
+# Not read in a script: sbatch accepts them on its command line only.
+_COMMAND_LINE = _names("help ignore-pbs parsable quiet usage verbose version wrap")
+
+
+@dataclass(frozen=True, slots=True)
+class SbatchOption:
+    """One option as its author wrote it. `name` is its long name without dashes, also if it was abbreviated."""
+
+    name: str
+    value: str = ""
+    line: int = 0  # index of the line that it begins in
+    words: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The option as written."""
+        return " ".join(self.words)
+
+    @property
+    def is_known(self) -> bool:
+        return self.name in _KNOWN
+
+    @property
+    def is_read(self) -> bool:
+        """Whether sbatch reads it in a script."""
+        return self.text.startswith("-") and self.name not in _COMMAND_LINE
+
+    @property
+    def is_heterogeneous(self) -> bool:
+        return self.name in _HETEROGENEOUS
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why mtui cannot honour an option. `refused`: nothing can run with it; else it only has no effect."""
+
+    line: int  # index of the `#SBATCH` line
+    message: str
+    hint: str
+    refused: bool = False
+    written: str = ""  # the line, if it is none of `#SBATCH`
+
+
+def directive_lines(script: str) -> list[int]:
+    """Return the line numbers (from 0) of the `#SBATCH` lines that sbatch reads: those before the first command."""
+    found: list[int] = []
+    for number, line in enumerate(script.split("\n")):  # splitlines() would also split at Unicode line breaks
+        if line.startswith(PREFIX):
+            found.append(number)
+        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
+            break
+    return found
+
+
+def directive_texts(script: str) -> list[str]:
+    """Return what follows `#SBATCH` in the lines that sbatch reads."""
+    lines = script.split("\n")
+    return [lines[number].removeprefix(PREFIX).strip() for number in directive_lines(script)]
+
+
+def parse_options(texts: Iterable[str]) -> list[SbatchOption]:
+    """Parse the texts of `#SBATCH` lines. A word that is no option is returned under its own name."""
+    words = [(number, word) for number, text in enumerate(texts) for word in split_words(text)]
+    found: list[SbatchOption] = []
+    position = 0
+    while position < len(words):
+        line, word = words[position]
+        position += 1
+        if word.startswith("--") and len(word) > 2:
+            given, equals, value = word[2:].partition("=")
+            name = long_name(given)
+            separate = not equals and name in _VALUED
+            # An option of a site's plugin, which only its sbatch knows, may have its value as the next word.
+            separate = separate or not (equals or name in _KNOWN or _is_option(words, position))
+            if separate and position < len(words):
+                value = words[position][1]
+                position += 1
+                found.append(SbatchOption(name, value, line, (word, value)))
+            else:
+                found.append(SbatchOption(name, value, line, (word,)))
+        elif word.startswith("-") and len(word) > 1:
+            position = _read_short(words, position, found)
+        else:
+            found.append(SbatchOption(word, "", line, (word,)))
+    return found
+
+
+def _read_short(words: Sequence[tuple[int, str]], position: int, found: list[SbatchOption]) -> int:
+    """Read a word of short options such as `-n4` or `-Hs`; return the position after it and its value."""
+    line, word = words[position - 1]
+    letters = word[1:]
+    while letters:
+        letter, letters = letters[0], letters[1:]
+        name = _SHORT.get(letter, letter)
+        if name in _FLAGS or name in _OPTIONAL:
+            found.append(SbatchOption(name, "", line, (f"-{letter}",)))
+        elif letters or position >= len(words) or (name not in _KNOWN and _is_option(words, position)):
+            found.append(SbatchOption(name, letters.removeprefix("="), line, (f"-{letter}{letters}",)))
+            break
+        else:
+            value = words[position][1]
+            found.append(SbatchOption(name, value, line, (f"-{letter}", value)))
+            return position + 1
+    return position
+
+
+def _is_option(words: Sequence[tuple[int, str]], position: int) -> bool:
+    return position >= len(words) or words[position][1].startswith("-")
+
+
+def long_name(given: str) -> str:
+    """Return the long name that an abbreviation stands for; the abbreviation itself if it is unknown or ambiguous."""
+    if given in _KNOWN:
+        return given
+    meant = [name for name in _KNOWN if given and name.startswith(given)]
+    return meant[0] if len(meant) == 1 else given
+
+
+def split_words(text: str) -> list[str]:
+    """Split the text of a `#SBATCH` line into words as sbatch does.
+
+    A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
+    An empty word (`""`) ends the line.
+    """
+    words: list[str] = []
+    word, quote, escaped, is_quoted = "", "", False, False
+    for sign in text:
+        if sign.isspace() and not quote:
+            if is_quoted and not word:
+                break
+            words += [word] if word else []
+            word, escaped, is_quoted = "", False, False
+        elif escaped:
+            word, escaped = word + sign, False
+        elif sign == "\\":
+            escaped = True
+        elif quote:
+            quote, word = ("", word) if sign == quote else (quote, word + sign)
+        elif sign in "\"'":
+            quote, is_quoted = sign, True
+        elif sign == "#":
+            break
+        else:
+            word += sign
+    return [*words, word] if word else words
+
+
+def passed_lines(script: str) -> list[str]:
+    """Return the `#SBATCH` lines of a script that are passed to sbatch, without `--wait`.
+
+    With it sbatch would block until the job has ended; mtui waits for the job itself.
+    """
+    found: list[str] = []
+    for text, line in zip(directive_texts(script), _lines(script), strict=True):
+        options = parse_options([text])
+        if any(option.name == "wait" for option in options):
+            kept = [directive_word(word) for option in options if option.name != "wait" for word in option.words]
+            found += [f"{PREFIX} {' '.join(kept)}"] if kept else []
+        else:
+            found.append(line)
+    return found
+
+
+def _lines(script: str) -> list[str]:
+    lines = script.split("\n")
+    return [lines[number] for number in directive_lines(script)]
+
+
+# --- what mtui cannot honour
+
+
+def objections(options: Iterable[SbatchOption]) -> list[Objection]:
+    """Return why mtui cannot honour some of the options."""
+    found: list[Objection] = []
+    for option in options:
+        objection = _objection(option)
+        if objection:
+            message, hint, refused = objection
+            found.append(Objection(option.line, f"'{PREFIX} {option.text}' {message}", hint, refused))
+    return found
+
+
+def refused(options: Iterable[SbatchOption]) -> Objection | None:
+    """Return why a job with these options cannot be submitted; None if it can."""
+    return next((objection for objection in objections(options) if objection.refused), None)
+
+
+def _objection(option: SbatchOption) -> tuple[str, str, bool] | None:
+    if option.is_heterogeneous or option.name.startswith(":"):
+        hint = "write each component as a step (steps that do not depend on each other run at the same time)"
+        return "makes a heterogeneous job, which mtui cannot track", hint, True
+    match option.name:
+        case "array":
+            return "makes an array of tasks, which mtui cannot track", _array_hint(option.value), True
+        case "clusters":
+            hint = "remove it, and run mtui on a login node of that cluster"
+            return "submits to another cluster; mtui tracks jobs only on the cluster of this machine", hint, True
+        case "test-only":
+            return "submits nothing", "remove it; 'mtui plan' shows what would be submitted", True
+        case "uid" | "gid":
+            return "submits as another user, whose jobs mtui cannot track", "remove it, and run mtui as that user", True
+        case "chdir":
+            return "has no effect: a script runs in its workspace", f"write 'cd {option.value or 'DIR'}' in cmd", False
+        case "wait":
+            return "has no effect: mtui waits for the job itself", "remove it", False
+        case "dependency" if re.search(r"\bsingleton\b", option.value):
+            hint = "limit how many run at a time with --throttle, or name the jobs: afterany:JOB"
+            return "does not wait: 'singleton' compares job names, and each job of mtui has its own", hint, False
+        case name if name in _COMMAND_LINE:
+            return "has no effect: sbatch reads it on its command line only", "remove it", False
+        case name if option.words and not option.words[0].startswith("-"):
+            return "is no option; sbatch refuses it", "quote a value that has blanks", False
+        case name if name not in _KNOWN and _is_ambiguous(name):
+            meant = sorted(known for known in _KNOWN if known.startswith(name))
+            return "is ambiguous; sbatch may refuse it", f"write one of --{', --'.join(meant)}", False
+        case _:
+            return None
+
+
+def _is_ambiguous(name: str) -> bool:
+    return sum(known.startswith(name) for known in _KNOWN) > 1
+
+
+def _array_hint(indices: str) -> str:
+    """Return how to write an array as a parameter."""
+    plain, _, most = indices.partition("%")
+    match = re.fullmatch(r"(\d+)-(\d+)(?::(\d+))?", plain)
+    if match:
+        values = f"{{range: [{', '.join(number for number in match.groups() if number)}]}}"
+    elif re.fullmatch(r"\d+(,\d+)*", plain):
+        values = f"{{values: [{plain.replace(',', ', ')}], label: N.%%}}"
+    else:
+        values = "{range: [0, 3]}"
+    more = f", and at most {most} at a time with --throttle {most}" if most.isdecimal() else ""
+    return f"make the numbers a parameter: 'N: {values}', with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
+
+
+def foreign_lines(script: str) -> list[Objection]:
+    """Return the lines of other batch systems that sbatch would read, and that mtui does not pass to it."""
+    return [
+        Objection(0, f"'{line.strip()}' has no effect", f"write it as a {PREFIX} line", written=line.strip())
+        for line in script.split("\n")
+        if _FOREIGN.match(line)
+    ]
+
+
+def has_open_quote(text: str) -> bool:
+    """Return whether a quotation mark in a `#SBATCH` line has no counterpart; sbatch refuses the script."""
+    quote, escaped = "", False
+    for sign in text:
+        if escaped:
+            escaped = False
+        elif sign == "\\":
+            escaped = True
+        elif quote:
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign == "#":
+            break
+    return bool(quote)
