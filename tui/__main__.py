@@ -4,6 +4,6 @@ import sys
 if not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
     del sys.path[0]
 
-from .cli.main import main
+from .start import main
 
 raise SystemExit(main())

@@ -41,9 +41,14 @@ REASONS: dict[str, str] = {
 
 _RELEASE = "to let it start: scontrol release {job}"
 _CHANGE = "it will not start like this; to change that: mtui cancel, then mtui retry --set"
+_NEVER = "DependencyNeverSatisfied"
 _STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"JobHeldUser|.*requeued (in )?held.*|.*special exit state.*|JobHoldMaxRequeue", re.I), _RELEASE),
     (re.compile(r"JobHeldAdmin"), "only the site's administrators can release it: ask them why it is held"),
+    (
+        re.compile(_NEVER),
+        "to start it without its --dependency: scontrol update job={job} dependency=",
+    ),
     (
         re.compile(r"ReservationDeleted"),
         "to start it without one: scontrol update job={job} reservation= and release it",
@@ -64,7 +69,12 @@ def reason_text(reason: str) -> str:
     return words if words == reason else f"{words} ({reason.strip('()')})"
 
 
-def next_step(reason: str, job: str) -> str:
-    """Return what somebody has to do before a job with that reason starts; empty if it starts without."""
+def next_step(reason: str, job: str, *, bound: bool = False) -> str:
+    """Return what somebody has to do before a job with that reason starts; empty if it starts without.
+
+    `bound`: mtui bound it to its parents' jobs, so a driver withdraws it when one of them has failed.
+    """
     text = reason.strip("()")
+    if bound and text == _NEVER:
+        return ""
     return next((step.format(job=job) for pattern, step in _STEPS if pattern.fullmatch(text)), "")

@@ -144,10 +144,16 @@ def directives_of(plan: Plan, instance: Instance, cmd: str) -> list[str]:
 def requested_by_keys(
     values: dict[str, str], own: Sequence[SbatchOption], changes: Mapping[str, str] = UNCHANGED
 ) -> dict[str, str]:
-    """Return header values without `procs` where an `--ntasks` that Maestro does not write would limit the job.
+    """Return header values without those that would conflict with the author's options.
 
-    Maestro writes it only without `nodes`. With it Slurm reduces `--nodes` to the number of tasks.
+    sbatch refuses `--mem` beside `--mem-per-cpu`. An `--ntasks` that Maestro does not write (it does only without
+    `nodes`) would have Slurm reduce `--nodes` to the number of tasks.
     """
+    stated = {option.name.replace("-", " ") for option in own}
+    dropped = {key for group in _EITHER if stated & group for key in group - stated if not changes.get(key)}
+    if "mem per gpu" in stated:
+        dropped |= {key for key in ("mem", "mem per cpu") if not changes.get(key)}
+    values = {key: value for key, value in values.items() if key not in dropped}
     if "procs" not in values or "nodes" not in values or changes.get("procs"):
         return values
     given = {option.name: option.value for option in own}

@@ -170,13 +170,16 @@ def split_words(text: str) -> list[str]:
     """Split the text of a `#SBATCH` line into words as sbatch does.
 
     A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
+    An empty word (`""`) ends the line.
     """
     words: list[str] = []
-    word, quote, escaped = "", "", False
+    word, quote, escaped, is_quoted = "", "", False, False
     for sign in text:
         if sign.isspace() and not quote:
+            if is_quoted and not word:
+                break
             words += [word] if word else []
-            word, escaped = "", False
+            word, escaped, is_quoted = "", False, False
         elif escaped:
             word, escaped = word + sign, False
         elif sign == "\\":
@@ -184,7 +187,7 @@ def split_words(text: str) -> list[str]:
         elif quote:
             quote, word = ("", word) if sign == quote else (quote, word + sign)
         elif sign in "\"'":
-            quote = sign
+            quote, is_quoted = sign, True
         elif sign == "#":
             break
         else:
@@ -288,6 +291,21 @@ def foreign_lines(script: str) -> list[Objection]:
         Objection(0, f"'{line.strip()}' has no effect", f"write it as a {PREFIX} line", written=line.strip())
         for line in script.split("\n")
         if _FOREIGN.match(line)
+    ]
+
+
+def unread_lines(script: str) -> list[Objection]:
+    """Return the `#SBATCH` lines that sbatch does not read: indented, or after the first command.
+
+    Those after a here-document begins are left out: they may be of another script, which this one writes.
+    """
+    lines = script.partition("<<")[0].split("\n")
+    read = set(directive_lines(script))
+    hint = f"write it above the first command, with {PREFIX} at the start of the line"
+    return [
+        Objection(0, f"'{line.strip()}' has no effect: sbatch does not read it", hint, written=line.strip())
+        for number, line in enumerate(lines)
+        if line.lstrip().startswith(PREFIX) and number not in read
     ]
 
 

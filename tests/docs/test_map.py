@@ -13,7 +13,8 @@ from tests.unit import test_imports as source
 
 IMPORTED_BY_ALL = {
     *("core", "core.claims", "core.debug_log", "core.durable_files", "core.errors", "core.file_reading"),
-    *("core.directive_text", "core.isolated", "core.shell_environment", "core.text_encoding", "mtui"),
+    *("core.directive_text", "core.isolated", "core.search_path", "core.shell_environment"),
+    *("core.text_encoding", "mtui"),
 }
 
 

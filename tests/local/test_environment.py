@@ -6,10 +6,12 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests import mtui
 
@@ -116,3 +118,36 @@ def test_scripts_get_no_locale_that_python_sets(tmp_path: Path) -> None:
     done = mtui.run("--no-ui", "-o", tmp_path / "out", spec, env=PLAIN)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "out/a/a.out").read_text() == "0\n"
+
+
+# --- PYTHONPATH
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "start", [("-m", "mtui.tui"), (str(Path(sys.executable).with_name("mtui")),)], ids=["m", "script"]
+)
+def test_modules_on_pythonpath_replace_none_of_mtuis(tmp_path: Path, start: tuple[str, ...]) -> None:
+    for name in ("random", "json", "queue", "yaml", "textual", "rich"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('broken')\n")
+    spec = mtui.write_study(tmp_path / "s.yaml", f"{STEP}      echo $PYTHONPATH\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, *start, "--no-ui", "-o", tmp_path / "out", spec]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out/a/a.out").read_text() == f"{tmp_path}\n"
+
+
+def test_broken_package_that_only_pythonpath_has_is_not_called_a_bug(tmp_path: Path) -> None:
+    (tmp_path / "yaml.py").write_text("raise RuntimeError('for another Python')\n")
+    spec = mtui.write_study(tmp_path / "s.yaml", f"{STEP}      echo\n")
+    site = Path(yaml.__file__).parents[1]
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}:{site}"}
+    command = [sys.executable, "-S", "-m", "mtui.tui", "plan", spec]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    message, hint = done.stderr.splitlines()
+    problem = f"{tmp_path}/yaml.py: RuntimeError: for another Python"
+    assert message == f"mtui: PYTHONPATH adds a module that cannot be used here: {problem}"
+    assert hint == "  hint: env -u PYTHONPATH mtui ... starts mtui without it"
+    assert done.returncode == 1

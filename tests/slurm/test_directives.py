@@ -28,7 +28,7 @@ def sbatch(slurm: Cluster, tmp_path: Path, *options: str, head: str = "") -> str
 @pytest.mark.parametrize(
     "line",
     ["--nodes=2 -n 4", '--comment="a # b" --job-name=x#y --time=5', "--comment='it is \"mine\"' -N1",
-     r"--comment='a \' b'", r"--comment=a\ b\#c", "--time 6 # a word", "--exclusive -t 5"],
+     r"--comment='a \' b'", r"--comment=a\ b\#c", "--time 6 # a word", '--comment="" -N1 "" -n 1', "--exclusive -t 5"],
 )  # fmt: skip
 def test_words_of_a_line_are_those_that_sbatch_finds(slurm: Cluster, tmp_path: Path, line: str) -> None:
     said = sbatch(slurm, tmp_path, "-vvv", head=f"#SBATCH {line}")
@@ -132,3 +132,24 @@ def test_held_job_of_the_author_waits_for_its_release(slurm: Cluster, tmp_path: 
     )
     slurm.run("scontrol", "release", job)
     assert driver.wait() == 0
+
+
+@pytest.mark.parametrize("option", ["--clusters=other", "-W", "--test-only", "--uid=1"])
+def test_driver_in_a_job_is_not_submitted_with_what_makes_it_another_job(
+    slurm: Cluster, tmp_path: Path, option: str
+) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
+    done = mtui.run("submit", "-o", tmp_path / "out", spec, option, env=slurm.env)
+    assert done.returncode == 2
+    assert f"mtui submit cannot use '{option}'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_a_driver_in_a_job_may_have_blanks(slurm: Cluster, tmp_path: Path) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
+    words = ("--comment", "two words", "--partition", "shared", "--hold")
+    done = mtui.run("submit", "-o", tmp_path / "out", spec, *words, env=slurm.env)
+    assert done.returncode == 0, done.stderr
+    shown = slurm.run("squeue", "--noheader", "--states=all", "--format=%P|%k|%r").stdout
+    assert "shared|two words|JobHeldUser" in shown
+    slurm.cancel_all()

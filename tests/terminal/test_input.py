@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,10 +63,12 @@ def test_byte_that_is_not_utf8_ends_nothing(terminal: Terminal, data: bytes) -> 
     assert "driven by process" in terminal.text
 
 
-def test_signal_is_named_and_so_is_the_next_driver(terminal: Terminal, desk: Desk) -> None:
-    os.kill(terminal.pid, 15)
-    assert terminal.exit_code() == 143
-    assert "mtui: ended by SIGTERM" in terminal.text
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
+def test_signal_is_named_and_so_is_the_next_driver(terminal: Terminal, desk: Desk, name: str) -> None:
+    number = signal.Signals[name]
+    terminal.signal(number)
+    assert terminal.exit_code() == 128 + number
+    assert f"mtui: ended by {name}" in terminal.text
     assert f"driven by process {desk.wait_for_driver(other_than=terminal.pid)}" in terminal.text
 
 

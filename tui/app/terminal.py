@@ -17,11 +17,12 @@ from collections.abc import Callable
 _LOOK_EVERY = 2000  # milliseconds
 _START_AGAIN = 1.0  # seconds between two tries to start a thread
 _GRACE = 3.0  # seconds that the app has to exit
+_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)  # from others: Ctrl-C is a key in the app
 _GONE = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Guard:
-    """Ends the app when it gets SIGHUP or SIGTERM, or when its terminal is gone.
+    """Ends the app when it gets one of _SIGNALS, or when its terminal is gone.
 
     `leave` is called on the app's event loop with the signal number. `let_go` is called on a thread and returns when
     the study is handed over or released; the process is ended by force only after that and a grace period.
@@ -38,7 +39,7 @@ class Guard:
         This also replaces an inherited SIG_IGN.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
+        for number in _SIGNALS:
             loop.add_signal_handler(number, self._end, number, loop)
         self._start(loop, "mtui-terminal", self._watch, loop)
 

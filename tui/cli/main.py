@@ -14,6 +14,7 @@ from pathlib import Path
 from mtui import __version__
 
 from ...core.errors import EXIT_ERROR, EXIT_FINISHED, EXIT_USAGE, MtuiError, UsageError, lacks_thread
+from ...core.search_path import file_of_python_path
 from ...core.text_encoding import terminal_encoding, use_utf8
 from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
@@ -64,6 +65,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return EXIT_ERROR
         if lack := _what_lacks(error):
             print_on_stderr(f"mtui: {lack}\n  hint: nothing is lost; try again when other processes have ended")
+            return EXIT_ERROR
+        if file := file_of_python_path(error):
+            print_on_stderr(
+                f"mtui: PYTHONPATH adds a module that cannot be used here: {file}: {type(error).__name__}: {error}\n"
+                "  hint: env -u PYTHONPATH mtui ... starts mtui without it"
+            )
             return EXIT_ERROR
         return _bug(error, words)
 

@@ -111,7 +111,7 @@ def _held_lines(state: StudyState) -> list[str]:
     held: dict[str, list[int]] = {}
     for index in sorted(state.live_slurm):
         last = state.attempts[index][-1]
-        if state.status[index] in _QUEUED and next_step(last.reason, last.job):
+        if state.status[index] in _QUEUED and next_step(last.reason, last.job, bound=bool(last.after)):
             held.setdefault(last.reason, []).append(index)
     lines: list[str] = []
     for reason, members in held.items():

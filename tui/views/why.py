@@ -186,7 +186,7 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
 
 def _held_in_slurm(last: Attempt) -> list[Reason]:
     """Say what to do about a job that Slurm does not start without anybody."""
-    step = next_step(last.reason, last.job)
+    step = next_step(last.reason, last.job, bound=bool(last.after))
     return [Reason(ReasonKind.SLURM, f"{step[0].upper()}{safe(step[1:])}")] if step else []
 
 

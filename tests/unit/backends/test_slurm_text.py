@@ -440,6 +440,10 @@ def test_reasons_are_explained_or_passed_on() -> None:
         ("ReservationDeleted", "to start it without one: scontrol update job=14_2 reservation= and release it"),
         ("PartitionTimeLimit", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
         ("QOSMaxMemoryPerJob", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
+        (
+            "DependencyNeverSatisfied",
+            "to start it without its --dependency: scontrol update job=14_2 dependency=",
+        ),
         ("Priority", ""),
         ("Resources", ""),
         ("QOSMaxJobsPerUserLimit", ""),
@@ -450,6 +454,11 @@ def test_reasons_are_explained_or_passed_on() -> None:
 )
 def test_reason_that_does_not_pass_has_a_next_step(reason: str, step: str) -> None:
     assert next_step(reason, "14_2") == step
+
+
+def test_job_that_is_bound_to_its_parents_is_left_to_the_driver() -> None:
+    assert next_step("DependencyNeverSatisfied", "14", bound=True) == ""
+    assert next_step("JobHeldUser", "14", bound=True) != ""
 
 
 def test_text_of_a_reason_names_it() -> None:

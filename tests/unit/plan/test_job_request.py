@@ -109,6 +109,21 @@ def test_tasks_do_not_limit_what_the_author_requests(lines: str, run: str, writt
     assert ("#SBATCH --ntasks=" in render(plan, plan.instances[0]).body) is written
 
 
+@pytest.mark.parametrize(
+    ("lines", "key", "left_out"),
+    [
+        ("#SBATCH --mem-per-cpu=1G", "mem: 4G", "--mem="),
+        ("#SBATCH --mem=1G", "mem per cpu: 4G", "--mem-per-cpu="),
+        ("#SBATCH --mem-per-gpu=1G", "mem: 4G", "--mem="),
+    ],
+)
+def test_key_gives_way_to_an_option_that_sbatch_would_not_accept_beside_it(lines: str, key: str, left_out: str) -> None:
+    plan = study(lines, more=f"mtui: {{steps: {{a: {{{key}}}}}}}\n")
+    header, _, _ = render(plan, plan.instances[0]).body.partition("\n\n")
+    assert left_out not in header
+    assert left_out in render(plan, plan.instances[0], {key.partition(":")[0]: "2G"}).body
+
+
 def test_change_is_repeated_after_the_list_of_options() -> None:
     more = "mtui: {steps: {a: {sbatch: ['--time=5']}}}\n"
     plan = study("", more=more)

@@ -150,6 +150,11 @@ def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
             "held: it could not be launched on its node (launch failed requeued held)",
             "to let it start: scontrol release 10",
         ),
+        (
+            "DependencyNeverSatisfied",
+            "the job that it depends on failed (DependencyNeverSatisfied)",
+            "to start it without its --dependency: scontrol update job=10 dependency=",
+        ),
     ],
 )
 def test_job_that_slurm_holds_has_a_next_step(directory: StudyDirectory, reason: str, words: str, step: str) -> None:
