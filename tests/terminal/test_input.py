@@ -94,6 +94,17 @@ def is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
+@pytest.mark.parametrize("answer", [b"\xe9\n", b"\xff\xfe\n", b"\x04"], ids=["latin-1", "UTF-16", "end of file"])
+def test_answer_that_is_not_utf8_is_no_consent(terminal: Terminal, desk: Desk, answer: bytes) -> None:
+    question = desk.terminal("cancel", desk.out, env=desk.env(PYTHONUTF8="0"))
+    question.wait_for("[y/N]")
+    question.send_bytes(answer)
+    question.exit_code()
+    assert "a bug in mtui" not in question.text
+    assert desk.status()["result"] == ""
+    assert terminal.alive
+
+
 def test_app_that_ends_by_itself_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run.MtuiApp, "run", lambda _: None)
     with pytest.raises(RuntimeError, match="without being left"):
