@@ -132,7 +132,7 @@ mtui_run() { # attempt, workspace, script, stem, tasks, cpus, seconds, the shell
     export SLURM_NTASKS SLURM_NPROCS SLURM_TASKS_PER_NODE SLURM_CPUS_PER_TASK SRUN_CPUS_PER_TASK \
         SLURM_NNODES SLURM_JOB_NUM_NODES SLURM_NODELIST SLURM_JOB_NODELIST SLURM_JOB_NAME SLURM_EXACT
     # Requests of the allocation, which srun would compare with these, or apply to each step.
-    unset SLURM_TRES_PER_TASK SLURM_NTASKS_PER_NODE SLURM_NTASKS_PER_CORE SLURM_NTASKS_PER_SOCKET \
+    unset SLURM_TRES_PER_TASK SLURM_NTASKS_PER_NODE SLURM_NTASKS_PER_CORE SLURM_NTASKS_PER_SOCKET SLURM_NTASKS_PER_GPU \
         SLURM_CPUS_PER_GPU SLURM_EXPORT_ENV
     mtui_seconds=$7
     shift 7

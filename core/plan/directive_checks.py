@@ -16,6 +16,7 @@ from ..spec.sbatch_options import (
     has_open_quote,
     objections,
     parse_options,
+    unread_lines,
 )
 from ..spec.study_spec import Step, StudySpec
 from ..spec.tokens import SourceText
@@ -43,6 +44,7 @@ def check_directives(plan: Plan, study: StudySpec, problems: Problems) -> None:
 def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
     """Yield each objection to the lines of a cmd once, whatever the number of instances."""
     yield from foreign_lines(cmd)
+    yield from unread_lines(cmd)
     if PREFIX not in cmd:
         return
     texts = directive_texts(cmd)

@@ -294,6 +294,21 @@ def foreign_lines(script: str) -> list[Objection]:
     ]
 
 
+def unread_lines(script: str) -> list[Objection]:
+    """Return the `#SBATCH` lines that sbatch does not read: indented, or after the first command.
+
+    Those after a here-document begins are left out: they may be of another script, which this one writes.
+    """
+    lines = script.partition("<<")[0].split("\n")
+    read = set(directive_lines(script))
+    hint = f"write it above the first command, with {PREFIX} at the start of the line"
+    return [
+        Objection(0, f"'{line.strip()}' has no effect: sbatch does not read it", hint, written=line.strip())
+        for number, line in enumerate(lines)
+        if line.lstrip().startswith(PREFIX) and number not in read
+    ]
+
+
 def has_open_quote(text: str) -> bool:
     """Return whether a quotation mark in a `#SBATCH` line has no counterpart; sbatch refuses the script."""
     quote, escaped = "", False

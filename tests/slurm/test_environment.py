@@ -139,3 +139,20 @@ def test_allocations_work_without_a_utf8_locale(slurm: Cluster, tmp_path: Path) 
     done = mtui.run("--no-ui", "-o", tmp_path / "größe", spec, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert {path.read_text() for path in tmp_path.glob("größe/a/*/*.out")} == {"ü 0\n", "ü 1\n"}
+
+
+# --- PYTHONPATH
+
+
+def test_modules_on_pythonpath_replace_none_of_an_allocation(slurm: Cluster, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("json", "queue", "random", "selectors", "socket"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('broken')\n")
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "echo $PYTHONPATH; echo $MTUI_PACKED"), batch=SHARED)
+    spec.write_text(spec.read_text() + "mtui: {pack: {cores: 4}}\n")
+    done = mtui.run("--no-ui", "-o", tmp_path / "out", spec, env={**slurm.env, "PYTHONPATH": str(folder)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, packed = (tmp_path / "out/a/a.out").read_text().splitlines()
+    assert first == str(folder)
+    assert packed, "the fallback without Python ran it"
