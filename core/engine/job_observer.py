@@ -12,6 +12,7 @@ No answer is not an answer: an end that follows only from what nobody reported i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from ..claims import REVOKED
 from . import events as ev
@@ -349,9 +350,15 @@ class JobObserver:
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
     def _note(self, index: int, answer: JobAnswer, at: float) -> list[ev.Event]:
-        """Record what is waited for, once a second poll has shown the same."""
+        """Record what is waited for, once a second poll has shown the same.
+
+        Jobs that are bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
+        """
         attempt, polled = self._state.attempts[index][-1], self._expected.get(index).polled
-        if polled is None or not polled.seconds or attempt.reason == NOTES[answer]:
+        if polled is None or not polled.seconds:
+            return []
+        self._rebind_dependents(index)
+        if attempt.reason == NOTES[answer]:
             return []
         status = self._state.status[index]
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=NOTES[answer])]
@@ -378,6 +385,13 @@ class JobObserver:
         with self._expected.change(index) as expected:
             expected.never_satisfied = True
         return []  # the driver emits the event, once it has the claim
+
+    def _rebind_dependents(self, index: int) -> None:
+        dependents, funnels = self._state.children(index)
+        of_funnels = (user for step in funnels for user in self._state.plan.steps[step].instances)
+        for dependent in chain(dependents, of_funnels):
+            if self._state.status[dependent] is Status.BOUND and self._may_never_begin(dependent):
+                self._rebind(dependent)
 
     def _lose(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> list[ev.Event]:
         """Handle a job without a report of its end that polls do not show as it should be for too long."""
