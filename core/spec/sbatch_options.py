@@ -19,6 +19,9 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_BLANKS = " \t\n\v\f\r"  # for sbatch; Unicode has more
+_PLAIN_WORD = re.compile(f"[^{_BLANKS}]+")
+_SPECIAL = re.compile(r"[\"'\\#]")
 # What sbatch also reads, at any place of the script; mtui passes `#SBATCH` lines only.
 _FOREIGN = re.compile(r"#(PBS|BSUB|SLURM)\b")
 
@@ -172,10 +175,12 @@ def split_words(text: str) -> list[str]:
     A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
     An empty word (`""`) ends the line.
     """
+    if not _SPECIAL.search(text):
+        return _PLAIN_WORD.findall(text)
     words: list[str] = []
     word, quote, escaped, is_quoted = "", "", False, False
     for sign in text:
-        if sign.isspace() and not quote:
+        if sign in _BLANKS and not quote:
             if is_quoted and not word:
                 break
             words += [word] if word else []
@@ -282,7 +287,10 @@ def _array_hint(indices: str) -> str:
     else:
         values = "{range: [0, 3]}"
     more = f", and at most {most} at a time with --throttle {most}" if most.isdecimal() else ""
-    return f"make the numbers a parameter: 'N: {values}', with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
+    return (
+        f"make the numbers a parameter: 'N: {values}' in mtui: parameters, "
+        f"with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
+    )
 
 
 def foreign_lines(script: str) -> list[Objection]:
