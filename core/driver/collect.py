@@ -121,7 +121,7 @@ class Collector(DriverPart):
             context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
             return
         context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
-        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.take_orphans()))
+        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.orphans.take()))
         if isinstance(report, DuplicateReport) and report.owner and report.instance in context.state.live_local:
             self.adopt(report.instance, report.attempt, report.owner)
 

@@ -17,7 +17,7 @@ from .attempt_ends import AttemptEnds
 from .causes import Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
-from .late_reports import late_report, reopens
+from .late_reports import duplicate_report, late_report, reopens
 from .memory_verdicts import MemoryVerdicts
 from .observation_pace import ObservationPace
 from .orphan_jobs import OrphanJobs
@@ -45,7 +45,7 @@ class JobObserver:
         self._presumed: dict[int, ev.Ended] = {}
         self._pace = ObservationPace()
         self._ends = AttemptEnds(state)
-        self._orphans = OrphanJobs(state)
+        self.orphans = OrphanJobs(state)
         self.memory = MemoryVerdicts(state, self._ends)
 
     # --- what the driver needs to know
@@ -66,14 +66,6 @@ class JobObserver:
         """
         presumed, self._presumed = list(self._presumed.values()), {}
         return presumed
-
-    def take_orphans(self) -> list[str]:
-        """Return and clear the orphan jobs found in Slurm: their attempt is over, or another job has the claim."""
-        return self._orphans.take()
-
-    def take_orphans_in_allocations(self) -> dict[str, list[str]]:
-        """Return and clear the attempts that began in allocations and must not run, by allocation."""
-        return self._orphans.take_in_allocations()
 
     def doubtful(self) -> set[int]:
         """Return instances whose jobs may be over: a job bound to them now might start in error."""
@@ -153,7 +145,7 @@ class JobObserver:
         if attempt is None or attempt.number != report.attempt or attempt.ended_at:
             if attempt is None or not reopens(self._state, report, attempt):
                 if isinstance(report, StartReport):
-                    self._orphans.note_start(report)
+                    self.orphans.note_start(report)
                 # The attempt is over: a report read before, or a late one.
                 return late_report(self._state, report, at)
             reopened = [ev.Reopened(at=at, instance=index, attempt=report.attempt, job=report.job)]
@@ -166,7 +158,7 @@ class JobObserver:
         index = report.instance
         match report:
             case StartReport():
-                self._orphans.note_owner(attempt, report.job)
+                self.orphans.note_owner(attempt, report.job)
                 self._expected.stop_awaiting(index, Awaited.VERDICT)
                 return [_started(report, at)]
             case ExitReport():
@@ -182,16 +174,15 @@ class JobObserver:
         """Handle the end of a script: final, or Slurm's verdict is awaited."""
         index = report.instance
         shown = self._expected.get(index).end  # as Slurm showed it before the report
-        self._orphans.note_owner(attempt, report.job)
+        self.orphans.note_owner(attempt, report.job)
         self._expected.stop_awaiting(index, Awaited.REPORT)
-        # This job was not known to run: its submission counted as missed, or its start report was lost.
+        # If it was not known to run: its submission counted as missed, or its start report was lost.
         found: list[ev.Event] = [] if attempt.job == report.job else [_started(report, at)]
         if status := _VERDICTS.get(report.verdict):
             cause = job_cause(status, report.code, "", report.node)
             return [*found, self._ends.ended(at, index, report.attempt, status, report.code, cause, report.node)]
         if attempt.in_queue and report.code == 0 and not report.signal:
-            event = self.memory.finish(report, shown, at, now)
-            if isinstance(event, ev.Exited):
+            if isinstance(event := self.memory.finish(report, shown, at, now), ev.Exited):
                 self._expected.await_end(index, Awaited.VERDICT)
             return [*found, event]
         if not attempt.in_queue:
@@ -207,17 +198,15 @@ class JobObserver:
 
     def _duplicate(self, report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
-        if report.owner == REVOKED:
-            return []  # it was being withdrawn from Slurm when it started
         index = report.instance
-        message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
-        found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
+        if report.owner == REVOKED:
+            with self._expected.change(index) as expected:
+                expected.unconfirmed = True  # a driver that is gone was withdrawing it, or had presumed its end
+            return []
         if report.owner not in ("", attempt.job):
             self._expected.stop_awaiting(index, Awaited.REPORT)
-            node = report.node if attempt.backend == "local" else ""
-            found.append(ev.Started(at=at, instance=index, attempt=report.attempt, job=report.owner, node=node))
-            self._orphans.note_owner(attempt, report.owner)
-        return found
+            self.orphans.note_owner(attempt, report.owner)
+        return duplicate_report(report, attempt, at)
 
     def process_ended(self, instance: int, number: int, job: str, code: int | None, at: float) -> list[ev.Event]:
         """Return the events of a local step whose process `job` has ended; its exit report, if any, was read before.
@@ -269,10 +258,10 @@ class JobObserver:
             assert end is not None
             ended = end(at)
             self._expected.await_end(index, Awaited.NOTHING)
-            if ended.status is Status.LOST:
-                self._presumed[index] = ended
-            else:
+            if ended.status is not Status.LOST:
                 found.append(ended)
+                continue
+            self._presumed[index] = ended
         return found
 
     def _shown(self, index: int, view: SeenJob) -> JobAnswer:
@@ -358,9 +347,15 @@ class JobObserver:
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=view.reason)]
 
     def _note(self, index: int, answer: JobAnswer, at: float) -> list[ev.Event]:
-        """Record what is waited for, once a second poll has shown the same."""
+        """Record what is waited for, once a second poll has shown the same.
+
+        Jobs that are bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
+        """
         attempt, polled = self._state.attempts[index][-1], self._expected.get(index).polled
-        if polled is None or not polled.seconds or attempt.reason == NOTES[answer]:
+        if polled is None or not polled.seconds:
+            return []
+        self._rebind_dependents(index)
+        if attempt.reason == NOTES[answer]:
             return []
         status = self._state.status[index]
         return [ev.Observed(at=at, instance=index, attempt=attempt.number, status=status, reason=NOTES[answer])]
@@ -387,6 +382,11 @@ class JobObserver:
         with self._expected.change(index) as expected:
             expected.never_satisfied = True
         return []  # the driver emits the event, once it has the claim
+
+    def _rebind_dependents(self, index: int) -> None:
+        for dependent in self._state.dependents(index):
+            if self._state.status[dependent] is Status.BOUND and self._may_never_begin(dependent):
+                self._rebind(dependent)
 
     def _lose(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> list[ev.Event]:
         """Handle a job without a report of its end that polls do not show as it should be for too long."""

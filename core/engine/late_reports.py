@@ -1,10 +1,10 @@
-"""Reports of attempts that are over."""
+"""Reports of attempts that are over, or that another job has."""
 
 from __future__ import annotations
 
 from . import events as ev
 from .attempt import Attempt
-from .job_reports import ExitReport, JobReport, StartReport
+from .job_reports import DuplicateReport, ExitReport, JobReport, StartReport
 from .state import StudyState
 from .status import Status
 
@@ -28,3 +28,14 @@ def reopens(state: StudyState, report: JobReport, attempt: Attempt) -> bool:
     if attempt.number != report.attempt or not state.can_reopen(report.instance):
         return False
     return isinstance(report, ExitReport) or (isinstance(report, StartReport) and not attempt.started_at)
+
+
+def duplicate_report(report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
+    """Return the events of a duplicate job: the job that has the claim is the attempt's from now on."""
+    index, number, owner = report.instance, report.attempt, report.owner
+    message = f"job {report.job} found attempt {index}.{number} taken by job {owner}"
+    found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
+    if owner not in ("", attempt.job):
+        node = report.node if attempt.backend == "local" else ""
+        found.append(ev.Started(at=at, instance=index, attempt=number, job=owner, node=node))
+    return found

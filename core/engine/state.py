@@ -6,7 +6,7 @@ command_effects.py applies what users request, instance_table.py the consequence
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from ..plan.study_plan import Plan
@@ -107,6 +107,13 @@ class StudyState(DurableState):
         """Return the direct dependents of an instance, and the steps that depend on its whole step (funnels)."""
         graph = self._index.graph
         return graph.dependents(index), graph.funnel_users[self.plan.instances[index].step]
+
+    def dependents(self, index: int) -> Iterator[int]:
+        """Yield the direct dependents of an instance, also those by funnels."""
+        dependents, funnels = self.children(index)
+        yield from dependents
+        for step in funnels:
+            yield from self.plan.steps[step].instances
 
     # --- events
 

@@ -16,6 +16,7 @@ from ..spec.sbatch_options import (
     has_open_quote,
     objections,
     parse_options,
+    unread_lines,
 )
 from ..spec.study_spec import Step, StudySpec
 from ..spec.tokens import SourceText
@@ -43,6 +44,7 @@ def check_directives(plan: Plan, study: StudySpec, problems: Problems) -> None:
 def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
     """Yield each objection to the lines of a cmd once, whatever the number of instances."""
     yield from foreign_lines(cmd)
+    yield from unread_lines(cmd)
     if PREFIX not in cmd:
         return
     texts = directive_texts(cmd)
@@ -66,9 +68,11 @@ def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
 def _fewer_nodes(plan: Plan, instance: Instance, given: list[SbatchOption]) -> Iterator[Objection]:
     """Yield a warning if the job gets fewer nodes than a line requests, because the header has `--ntasks`."""
     asked = {option.name: option for option in given}
+    if "nodes" not in asked:
+        return
     values = requested_by_keys(header_resources(plan, instance), given)
     procs = asked["ntasks"].value if "ntasks" in asked else values.get("procs", "")
-    least = re.match(r"\d+", asked["nodes"].value) if "nodes" in asked else None
+    least = re.match(r"\d+", asked["nodes"].value)
     if least and procs.isdecimal() and int(least.group()) > int(procs):
         option = asked["nodes"]
         tasks = "1 task" if procs == "1" else f"{procs} tasks"

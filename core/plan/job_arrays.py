@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..spec.sbatch_options import directive_texts, parse_options
-from .instance_script import header_resources, options, render
+from .instance_script import options, render
 from .job_request import job_request
 from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan, PlannedStep
@@ -70,7 +70,7 @@ def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UN
     shared = [option for option in header if not option.startswith(_OURS)]
     given = parse_options(own)
     alone = next((own[option.line] for option in given if option.name in OWN_OF_A_JOB), "")
-    waits = "dependency" in header_resources(plan, instance, changes) or any(
+    waits = any(option.startswith("--dependency=") for option in header) or any(
         option.name == "dependency" for option in given
     )
     return JobShape(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)

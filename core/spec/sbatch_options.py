@@ -19,6 +19,9 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_BLANKS = " \t\n\v\f\r"  # for sbatch; Unicode has more
+_PLAIN_WORD = re.compile(f"[^{_BLANKS}]+")
+_SPECIAL = re.compile(r"[\"'\\#]")
 # What sbatch also reads, at any place of the script; mtui passes `#SBATCH` lines only.
 _FOREIGN = re.compile(r"#(PBS|BSUB|SLURM)\b")
 
@@ -172,10 +175,12 @@ def split_words(text: str) -> list[str]:
     A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
     An empty word (`""`) ends the line.
     """
+    if not _SPECIAL.search(text):
+        return _PLAIN_WORD.findall(text)
     words: list[str] = []
     word, quote, escaped, is_quoted = "", "", False, False
     for sign in text:
-        if sign.isspace() and not quote:
+        if sign in _BLANKS and not quote:
             if is_quoted and not word:
                 break
             words += [word] if word else []
@@ -282,7 +287,10 @@ def _array_hint(indices: str) -> str:
     else:
         values = "{range: [0, 3]}"
     more = f", and at most {most} at a time with --throttle {most}" if most.isdecimal() else ""
-    return f"make the numbers a parameter: 'N: {values}', with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
+    return (
+        f"make the numbers a parameter: 'N: {values}' in mtui: parameters, "
+        f"with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
+    )
 
 
 def foreign_lines(script: str) -> list[Objection]:
@@ -291,6 +299,21 @@ def foreign_lines(script: str) -> list[Objection]:
         Objection(0, f"'{line.strip()}' has no effect", f"write it as a {PREFIX} line", written=line.strip())
         for line in script.split("\n")
         if _FOREIGN.match(line)
+    ]
+
+
+def unread_lines(script: str) -> list[Objection]:
+    """Return the `#SBATCH` lines that sbatch does not read: indented, or after the first command.
+
+    Those after a here-document begins are left out: they may be of another script, which this one writes.
+    """
+    lines = script.partition("<<")[0].split("\n")
+    read = set(directive_lines(script))
+    hint = f"write it above the first command, with {PREFIX} at the start of the line"
+    return [
+        Objection(0, f"'{line.strip()}' has no effect: sbatch does not read it", hint, written=line.strip())
+        for number, line in enumerate(lines)
+        if line.lstrip().startswith(PREFIX) and number not in read
     ]
 
 

@@ -124,6 +124,15 @@ def test_keys_of_newer_terminals_are_read() -> None:
     assert keys(Keyboard().send(b"\x1b[27u\x1b[97;5u\x1b[1;5A\x1b[57399u")) == ["escape", "ctrl+a", "ctrl+up", "0"]
 
 
+@pytest.mark.parametrize("text", ["é", "日本語", "日本語の入力方式で書いた文", "👩\u200d🔬"])
+def test_text_of_an_input_method_is_read(text: str) -> None:
+    """In kitty's protocol, with its characters as numbers."""
+    data = f"\x1b[0;;{':'.join(str(ord(character)) for character in text)}u".encode()
+    keyboard = Keyboard()
+    messages = keyboard.send(data) + keyboard.send(b"j")
+    assert "".join(message.character or "" for message in messages if isinstance(message, Key)) == text + "j"
+
+
 def test_mouse_is_read() -> None:
     (message,) = Keyboard().send(b"\x1b[<0;5;7M")
     assert isinstance(message, MouseDown)

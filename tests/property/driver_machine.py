@@ -107,6 +107,7 @@ class DriverMachine(RuleBasedStateMachine):
             case ev.Reopened():
                 self.observer.note_heard(event.instance, self.now)
                 self.used.pop((event.instance, event.attempt), None)
+                self.orphans = [orphan for orphan in self.orphans if orphan != event.job]
             case ev.Observed():
                 self.observer.note_observed(event.instance)
             case ev.CancelSent():
@@ -130,7 +131,7 @@ class DriverMachine(RuleBasedStateMachine):
     def emit_all(self, events: list[ev.Event]) -> None:
         for event in events:
             self.emit(event)
-        self.end_strays(self.observer.take_orphans())
+        self.end_strays(self.observer.orphans.take())
 
     def end_strays(self, strays: list[str]) -> None:
         self.orphans += strays

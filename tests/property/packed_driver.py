@@ -46,7 +46,7 @@ class PackedDriver(PackedWorld):
                 assert allocation.is_over, "an allocation that is at work was taken for a stray"
                 self.end_place(jobs[job], Status.CANCELLED)
         super().end_strays([job for job in strays if job not in jobs])
-        for name, attempts in self.observer.take_orphans_in_allocations().items():
+        for name, attempts in self.observer.orphans.take_in_allocations().items():
             for attempt in attempts:
                 index, _, number = attempt.partition(".")
                 self.end_run(self.places[name], (int(index), int(number)), 143)

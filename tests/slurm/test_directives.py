@@ -132,3 +132,24 @@ def test_held_job_of_the_author_waits_for_its_release(slurm: Cluster, tmp_path: 
     )
     slurm.run("scontrol", "release", job)
     assert driver.wait() == 0
+
+
+@pytest.mark.parametrize("option", ["--clusters=other", "-W", "--test-only", "--uid=1"])
+def test_driver_in_a_job_is_not_submitted_with_what_makes_it_another_job(
+    slurm: Cluster, tmp_path: Path, option: str
+) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
+    done = mtui.run("submit", "-o", tmp_path / "out", spec, option, env=slurm.env)
+    assert done.returncode == 2
+    assert f"mtui submit cannot use '{option}'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_of_a_driver_in_a_job_may_have_blanks(slurm: Cluster, tmp_path: Path) -> None:
+    spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
+    words = ("--comment", "two words", "--partition", "shared", "--hold")
+    done = mtui.run("submit", "-o", tmp_path / "out", spec, *words, env=slurm.env)
+    assert done.returncode == 0, done.stderr
+    shown = slurm.run("squeue", "--noheader", "--states=all", "--format=%P|%k|%r").stdout
+    assert "shared|two words|JobHeldUser" in shown
+    slurm.cancel_all()

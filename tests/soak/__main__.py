@@ -24,7 +24,7 @@ from pathlib import Path
 from tests.slurm.cluster import Cluster
 from tests.soak.faults import Faults
 from tests.soak.small_disk import SmallDisk
-from tests.soak.studies import KINDS, SoakStudy, clocks_shift
+from tests.soak.studies import KINDS, SoakStudy
 from tests.soak.trace import find_faults
 from tests.waiting import wait_until
 
@@ -48,7 +48,7 @@ def soak(seconds: float, seed: int, *, keep: bool = False) -> int:
     folder = Path(tempfile.mkdtemp(prefix="mtui-soak-"))
     cluster = Cluster().start()
     disk = SmallDisk(folder / "disk")
-    for missing in [*disk.missing, *clocks_shift().missing]:
+    for missing in disk.missing:
         print(f"left out: {missing}", flush=True)
     end, rounds, hits, bad = time.monotonic() + seconds, 0, Counter[str](), 0
     totals: Counter[str] = Counter()

@@ -6,12 +6,9 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,25 +35,16 @@ echo "end $name" >>"{trace}"
 # How a study is driven on: seconds until the next driver after one that is gone.
 _RESTART = (0.0, 4.0)
 _COMMAND_TIMEOUT = 60.0
-_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+# A driver whose clock is wrong by so many seconds; Slurm's programs and the jobs have the right one. (libfaketime makes
+# pauses by the monotonic clock fail, so half of a driver's calls of programs.)
+_SHIFTED = """
+import runpy, sys, time
+shift, now, now_ns = int(sys.argv.pop(1)), time.time, time.time_ns
+time.time, time.time_ns = lambda: now() + shift, lambda: now_ns() + shift * 10**9
+runpy.run_module("mtui.tui", run_name="__main__", alter_sys=True)
+"""
+_SHIFTS = (-7200, 3600, 7200)
 _FAILED = (2, 3)  # exit codes of a driver whose study is over and has something to retry
-
-
-@dataclass
-class ShiftedClocks:
-    """Environments in which the clock is wrong by hours, if libfaketime is installed."""
-
-    missing: list[str] = field(default_factory=list[str])
-    library: Path | None = None
-
-
-@cache
-def clocks_shift() -> ShiftedClocks:
-    found = [_FAKETIME, *Path("/usr/lib").glob("*/faketime/libfaketime.so.1")]
-    for path in found:
-        if path.exists():
-            return ShiftedClocks(library=path)
-    return ShiftedClocks(missing=["shifted clocks: libfaketime is not installed"])
 
 
 def _step(name: str, trace: Path, locks: Path, seconds: str, keys: str, depends: str = "", rows: bool = True) -> str:
@@ -89,7 +77,6 @@ class SoakStudy:
         self._next_start = 0.0
         self._faults = True
         self.trace.touch()
-        self._wrappers = _plain_programs(folder / "programs", cluster)
         spec = folder / f"{number:03d}-{kind}.yaml"
         mtui.write_study(spec, self._steps(), batch=_BATCH, parameters=_rows(), name=kind)
         spec.write_text(f"{spec.read_text()}mtui: {_MTUI[kind]}\n")
@@ -138,32 +125,22 @@ class SoakStudy:
         self._start_driver("-y", "-s", "3", self.out, shift=False)
 
     def _start_driver(self, *words: str | Path, shift: bool) -> None:
-        command = [*mtui.COMMAND, "--no-ui", *map(str, words)]
+        start = [sys.executable, "-c", _SHIFTED, str(self._rng.choice(_SHIFTS))] if shift else mtui.COMMAND
+        command = [*start, "--no-ui", *map(str, words)]
         with self.log.open("ab") as log:
             log.write(b"--- driver\n")
             log.flush()
-            environment = self._shifted() if shift else self._environment()
             self._drivers.append(
                 subprocess.Popen(
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=environment,
+                    env=self._cluster.env,
                     start_new_session=True,
                 )
             )
         self.is_over = False
-
-    def _environment(self) -> dict[str, str]:
-        return {**self._cluster.env, "PATH": f"{self._wrappers}{os.pathsep}{self._cluster.env['PATH']}"}
-
-    def _shifted(self) -> Mapping[str, str]:
-        """The environment of a driver whose clock is hours off; Slurm's programs and the jobs have the right one."""
-        if not (library := clocks_shift().library):
-            return self._environment()
-        hours = self._rng.choice(["-2h", "+2h", "+1h"])
-        return {**self._environment(), "LD_PRELOAD": str(library), "FAKETIME": hours, "DONT_FAKE_MONOTONIC": "1"}
 
     def driver_pid(self) -> int:
         """The process that holds the lease, if it is alive; else 0."""
@@ -203,7 +180,7 @@ class SoakStudy:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment(),
+                env=self._cluster.env,
                 start_new_session=True,
             )
 
@@ -238,32 +215,20 @@ class SoakStudy:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment(),
+                env=self._cluster.env,
                 check=False,
                 timeout=_COMMAND_TIMEOUT,
             )
 
     def _status(self) -> dict[str, Any]:
-        done = mtui.run("status", "--json", self.out, env=self._environment())
+        done = mtui.run("status", "--json", self.out, env=self._cluster.env)
         return json.loads(done.stdout) if done.returncode == 0 else {}
 
     def describe(self) -> str:
         """What it is in, for a report."""
-        done = mtui.run("status", self.out, env=self._environment())
+        done = mtui.run("status", self.out, env=self._cluster.env)
         return f"{done.stdout[-1500:]}{done.stderr[-500:]}; log: {self.log.read_text(errors='replace')[-1500:]}"
 
 
 def _rows() -> str:
     return f"  I: {{values: {list(range(ROWS))}, label: I.%%}}"
-
-
-def _plain_programs(folder: Path, cluster: Cluster) -> Path:
-    """Write wrappers of Slurm's programs that show them, and the jobs, the right clock."""
-    if not folder.exists():
-        folder.mkdir()
-        for name in ("sbatch", "squeue", "sacct", "scancel", "scontrol", "sacctmgr", "srun"):
-            program = shutil.which(name, path=cluster.env["PATH"])
-            path = folder / name
-            path.write_text(f'#!/bin/sh\nunset LD_PRELOAD FAKETIME DONT_FAKE_MONOTONIC\nexec {program} "$@"\n')
-            path.chmod(0o755)
-    return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from mtui.tui.app import run, terminal_driver
 from mtui.tui.app.terminal_driver import InputEnded, TerminalDriver
 from tests import mtui
 from tests.terminal.desk import Desk
-from tests.terminal.screen import Terminal
+from tests.terminal.screen import SECONDS, Terminal
+from tests.waiting import wait_until
 
 ANSWERS = [
     b"\x1b[?62;22c",
@@ -70,6 +72,37 @@ def test_signal_is_named_and_so_is_the_next_driver(terminal: Terminal, desk: Des
     assert terminal.exit_code() == 128 + number
     assert f"mtui: ended by {name}" in terminal.text
     assert f"driven by process {desk.wait_for_driver(other_than=terminal.pid)}" in terminal.text
+
+
+@pytest.mark.parametrize("stop", [signal.SIGSTOP, signal.SIGTSTP])
+def test_stopped_app_is_continued_and_left(terminal: Terminal, stop: signal.Signals) -> None:
+    """It is stopped twice, so that nothing of the first time is left."""
+    for _ in range(2):
+        terminal.signal(stop)
+        wait_until(lambda: is_stopped(terminal.pid), SECONDS, "the app is stopped")
+        terminal.signal(signal.SIGCONT)
+        terminal.keys("?")
+        terminal.wait_for("Keys")
+        terminal.keys("escape")
+        terminal.wait_without("Keys")
+    terminal.keys("q")
+    assert terminal.exit_code() == 0
+    assert "driven by process" in terminal.text
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("answer", [b"\xe9\n", b"\xff\xfe\n", b"\x04"], ids=["latin-1", "UTF-16", "end of file"])
+def test_answer_that_is_not_utf8_is_no_consent(terminal: Terminal, desk: Desk, answer: bytes) -> None:
+    question = desk.terminal("cancel", desk.out, env=desk.env(PYTHONUTF8="0"))
+    question.wait_for("[y/N]")
+    question.send_bytes(answer)
+    question.exit_code()
+    assert "a bug in mtui" not in question.text
+    assert desk.status()["result"] == ""
+    assert terminal.alive
 
 
 def test_app_that_ends_by_itself_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

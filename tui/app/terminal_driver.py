@@ -27,6 +27,12 @@ class InputEnded(Message):
 class TerminalDriver(LinuxDriver):
     """Reads stdin and draws on stderr, wherever stdout leads."""
 
+    def start_application_mode(self) -> None:
+        """Start to use the terminal. After SIGSTOP, which cannot be caught, its use was not ended before."""
+        if self._key_thread is not None and self._key_thread.is_alive():  # a second one would live for ever
+            self.suspend_application_mode()
+        super().start_application_mode()
+
     def _get_terminal_size(self) -> tuple[int, int]:
         for descriptor in (2, 0):
             try:

@@ -9,6 +9,7 @@ mouse event. Everything else that begins with ESC does nothing.
 from __future__ import annotations
 
 import re
+import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +24,8 @@ from textual.message import Message
 
 _PATIENCE = 2.0  # seconds without a byte until the rest of a control sequence is no longer waited for
 _PASTE_PATIENCE = 10.0  # the same for a paste: its rest must not become keys
-_LONGEST = 32  # characters of a sequence that Textual reads; longer ones are no keys
+_LONGEST = 32  # characters of a sequence that Textual reads
+_KEPT = 1 << 10  # characters of a sequence that are kept; longer ones are no keys
 
 _ESC, _BELL, _CANCELS = "\x1b", "\x07", "\x18\x1a"
 _PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
@@ -41,7 +43,7 @@ _C1 = {
 # The sequences that are keys and events besides those in Textual's table of keys.
 _KNOWN = re.compile(
     r"""\x1b\[(?:
-        \d{1,7}(?::\d{1,7})* (?:;[\d:]{0,12}){0,2} u                # a character with modifiers, of kitty's protocol
+        \d{1,7}(?::\d{1,7})* (?:;[\d:]{0,28}){0,2} u                # a character with modifiers, of kitty's protocol
       | <\d{1,3};-?\d{1,6};-?\d{1,6}[Mm]                             # the mouse, SGR
       | [IO]                                                         # the focus
       | 48;[1-9]\d{0,4};[1-9]\d{0,4};[1-9]\d{0,5};[1-9]\d{0,5}t      # the size
@@ -52,6 +54,9 @@ _KNOWN = re.compile(
 
 # A key with modifiers. Textual takes the number of one that it does not know for a character.
 _FUNCTION_KEY = re.compile(r"\x1b\[(\d{1,7}) (?:;[\d:]{0,12}){0,2} ([~ABCDEFHPQRS])", re.VERBOSE)
+
+# A text that a key or an input method inserts, in kitty's protocol. Older releases of Textual do not know it.
+_TEXT = re.compile(r"\x1b\[\d{1,7};\d{0,3};((?:\d{1,7}:?)+)u")
 
 # How the rest of an answer begins whose start came so much earlier that it was taken for the key Escape, or for Alt
 # with a letter. No one presses these characters at the same time.
@@ -157,13 +162,17 @@ class TerminalInput:
 
     def _continue(self, sequence: str) -> Iterator[Message]:
         """Handle a sequence that begins with CSI or SS3, if it is complete."""
-        if len(sequence) <= _LONGEST:
+        if len(sequence) <= _KEPT:
             self._sequence = sequence
         if not _is_complete(sequence):
             return
         self._sequence = ""
         if sequence == _PASTE_START:
             self._pasted = []
+        elif text := _TEXT.fullmatch(sequence):
+            for code in text[1].split(":"):
+                if code and int(code) <= sys.maxunicode:
+                    yield from self._pass_on(chr(int(code)))
         elif len(sequence) <= _LONGEST and _is_known(sequence):
             yield from self._pass_on(sequence)
 

@@ -97,6 +97,8 @@ def _print_despite_encoding() -> None:
             stream.reconfigure(encoding=encoding, errors="replace")
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+    if isinstance(sys.stdin, io.TextIOWrapper):  # an answer may have bytes of another encoding
+        sys.stdin.reconfigure(errors="replace")
 
 
 def _drop_output() -> None:

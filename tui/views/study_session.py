@@ -258,7 +258,7 @@ class StudySession:
     def _why(self, index: int, status: Status) -> str:
         state = self.state
         if status in UNSUCCESSFUL:
-            return safe(cause_text(state.cause(index)))
+            return self._in_line(cause_text(state.cause(index)))
         last = state.last_attempt(index)
         if last and last.cancelled and status in LIVE:
             return "told to end"

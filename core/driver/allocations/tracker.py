@@ -173,11 +173,11 @@ class AllocationTracker(DriverPart):
             self._early.append(report)
             return
         context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
-        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.take_orphans()))
+        self._canceller.cancel_orphans(map(context.job_of_study, context.observer.orphans.take()))
 
     def _cancel_orphans_within(self, over: Container[str]) -> None:
         """Have leaders end orphan attempts, except those that are over by now."""
-        for name, attempts in self._context.observer.take_orphans_in_allocations().items():
+        for name, attempts in self._context.observer.orphans.take_in_allocations().items():
             if running := [attempt for attempt in attempts if attempt not in over]:
                 append_to_list(self._context, name, cancel_text(running))
 

@@ -197,7 +197,7 @@ def test_start_that_is_reported_late_makes_a_lost_attempt_run() -> None:
     watched = lost(pending())
     assert kinds(watched.report("start")) == ["reopened", "started"]
     assert watched.state.status[0] is Status.RUNNING
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == []
     assert end(watched.report("exit"))[0] is Status.FINISHED
 
 

@@ -136,13 +136,13 @@ def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(v
 def test_job_that_found_its_claim_taken_by_the_driver_is_passed_over() -> None:
     watched = bound()
     assert watched.report("twin", 1, job="11", owner=REVOKED) == []
-    assert (words(watched.state), watched.observer.take_orphans()) == ("pending, bound", [])
+    assert (words(watched.state), watched.observer.orphans.take()) == ("pending, bound", [])
 
 
 def test_job_of_an_attempt_that_was_taken_out_is_passed_over() -> None:
     watched = bound(ended(0, Status.FAILED), unbound((1, 1)))
     assert watched.report("twin", 1, job="11", owner=REVOKED) == []
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == []
 
 
 def test_parents_job_that_turns_out_to_be_another_takes_the_child_out() -> None:

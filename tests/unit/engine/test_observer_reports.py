@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import REPORT_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_reports import StartReport
@@ -166,6 +167,13 @@ def test_report_that_is_read_twice_tells_nothing_new() -> None:
 # --- twins and strays
 
 
+def test_twin_that_found_its_attempt_revoked_makes_it_doubtful() -> None:
+    """A driver that is gone has revoked the claim: nothing may be bound to the job that is followed."""
+    watched = pending()
+    assert watched.report("twin", job="8", owner=REVOKED) == []
+    assert watched.observer.doubtful() == {0}
+
+
 def test_twin_is_noted_and_the_owner_of_the_claim_followed() -> None:
     watched = pending("8")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
@@ -202,7 +210,7 @@ def test_owner_is_followed_though_yet_another_twin_was_followed() -> None:
     watched = pending("9")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
     assert attempt(watched.state, 0).job == "7"
-    assert watched.observer.take_orphans() == ["9"]
+    assert watched.observer.orphans.take() == ["9"]
     assert kinds(watched.report("twin", job="9", owner="7")) == ["anomaly"]
 
 
@@ -214,15 +222,15 @@ def test_twin_that_does_not_know_the_owner_is_noted() -> None:
 def test_job_that_lost_its_claim_is_a_stray() -> None:
     watched = pending("8")
     watched.report("start", job="7")
-    assert watched.observer.take_orphans() == ["8"]
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == ["8"]
+    assert watched.observer.orphans.take() == []
 
 
 def test_job_that_starts_for_an_attempt_that_is_over_is_a_stray() -> None:
     watched = running("7")
     watched.take([ended(0, Status.LOST)])
     assert watched.report("start", job="7") == []
-    assert watched.observer.take_orphans() == ["7"]
+    assert watched.observer.orphans.take() == ["7"]
 
 
 def test_attempt_that_is_over_is_ended_in_the_open_one_of_the_allocations_of_a_job() -> None:
@@ -237,27 +245,27 @@ def test_attempt_that_is_over_is_ended_in_the_open_one_of_the_allocations_of_a_j
         )
     watched.take([ev.AllocationOver(at=1.0, allocation="1-1", status=Status.FAILED), ended(0, Status.LOST)])
     watched.report("start", job="90")
-    assert watched.observer.take_orphans() == []
-    assert watched.observer.take_orphans_in_allocations() == {"1-2": ["0.1"]}
+    assert watched.observer.orphans.take() == []
+    assert watched.observer.orphans.take_in_allocations() == {"1-2": ["0.1"]}
 
 
 def test_job_with_the_claim_is_no_stray() -> None:
     watched = running("7")
     watched.report("start", job="7")
     watched.report("exit", job="7", code=1)
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == []
 
 
 def test_process_of_a_local_step_is_never_taken_for_a_stray_job() -> None:
     watched = local()
     assert kinds(watched.report("exit", job="4712")) == ["started", "ended"]
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == []
 
 
 def test_job_that_counted_as_missed_and_turns_up_is_followed_and_no_stray() -> None:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"), missed("s"))
     assert kinds(watched.report("start", job="12")) == ["started"]
-    assert watched.observer.take_orphans() == []
+    assert watched.observer.orphans.take() == []
     assert watched.state.status[0] is Status.RUNNING
 
 

@@ -82,7 +82,14 @@ def test_list_of_options_refuses_what_cannot_be_tracked(item: str) -> None:
 
 
 def test_lines_after_the_first_command_are_not_read() -> None:
-    assert told(study("true", "#SBATCH --array=1-3")) == []
+    assert told(study("true", "#SBATCH --array=1-3")) == [
+        "10:7: warning: step 'a': '#SBATCH --array=1-3' has no effect: sbatch does not read it"
+    ]
+    assert told(study("#SBATCH -n 1", " #SBATCH -n 2"))[0].startswith("10:8: warning: step 'a': '#SBATCH -n 2' has no")
+
+
+def test_lines_of_a_script_that_the_step_writes_are_left_alone() -> None:
+    assert told(study("cat >job.sh <<END", "#SBATCH --array=1-3", "END")) == []
 
 
 def test_nodes_that_the_tasks_of_the_step_reduce_are_warned_about() -> None:

@@ -28,6 +28,8 @@ from mtui.core.spec.sbatch_options import (
         (r"--comment=a\ b\#c", ["--comment=a", "b#c"]),
         ("\t--hold\r", ["--hold"]),
         ("# only a word", []),
+        ("--comment=a\u00a0b\u2028c -H", ["--comment=a\u00a0b\u2028c", "-H"]),
+        ('--comment="a"\u00a0b', ["--comment=a\u00a0b"]),
         ('--comment="" --time=5', ["--comment=", "--time=5"]),
         ('--comment "" --time=5', ["--comment"]),
         ("", []),

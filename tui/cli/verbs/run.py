@@ -17,6 +17,7 @@ from ...views.text import plural, safe
 from ..arguments import has_terminal, open_target, plan_options, print_on_stderr, study_file
 from ..maestro_flags import notes
 from ..parser import refuse_plan_options
+from ..question import agrees
 
 if TYPE_CHECKING:  # imported where it is used: resuming needs no planning
     from ....core.spec.problems import Problem
@@ -268,5 +269,4 @@ def _confirm_dry_run(directory: StudyDirectory, study: StudyFile, *, yes: bool) 
 def _start_it(words: str, more: str, hint: str) -> bool:
     if not sys.stdin.isatty():
         raise UsageError(f"{words}{more}", hint)
-    print(f"{words}. Start it? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return agrees(f"{words}. Start it?")

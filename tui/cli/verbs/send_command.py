@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ....core.driver import Purpose, Supervisor, SupervisorListener
@@ -26,6 +26,7 @@ from ...views.json_output import print_json
 from ...views.status_view import drives, silent_driver
 from ...views.text import plural, print_text, safe
 from ..arguments import print_on_stderr
+from ..question import agrees
 
 _ACKNOWLEDGED = 15.0  # seconds that a driver has to answer; on a network file system it reads the inbox once a second
 _HANDED_OVER = 60.0  # seconds for a new driver to start, and for the present one to drive again if it ended
@@ -69,7 +70,7 @@ def send_and_print(
     StudyDirectoryError if the directory is a copy, and WrongCluster for a cancel without a driver on another cluster.
     """
     _, state = read_study(directory)
-    answer = _send(directory, state, verb, targets, options, ask=None if yes else _question(as_json))
+    answer = _send(directory, state, verb, targets, options, ask=not yes and sys.stdin.isatty())
     if as_json:
         print_json(
             {
@@ -96,9 +97,9 @@ def _send(
     verb: str,
     targets: tuple[str, ...],
     options: Mapping[str, str | int],
-    ask: Callable[[str], str] | None,
+    ask: bool,
 ) -> Answer:
-    """Send a command, after confirmation by `ask` if given.
+    """Send a command, after confirmation if `ask`.
 
     Raises UsageError, StudyDirectoryError if the directory is a copy of a study, and WrongCluster.
     """
@@ -111,7 +112,7 @@ def _send(
         refusal = commands.check_changes(state, indices, {key: str(value) for key, value in options.items()})
         if refusal:
             raise UsageError(refusal.message, refusal.hint)
-    if ask and not _agreed(verb, len(indices), state.plan.name, ask):
+    if ask and not _agreed(verb, len(indices), state.plan.name):
         return Answer(_DECLINED, "", len(indices))
     # The host of the last driver does not matter for --host-gone: that of the next one does.
     is_known = verb in commands.TARGETED and commands.HOST_GONE not in options
@@ -146,23 +147,9 @@ def _send(
     return replace(answer, matched=len(indices))
 
 
-def _question(as_json: bool) -> Callable[[str], str] | None:
-    """Return how to ask for confirmation; None if stdin is no terminal: a script or pipe is not asked."""
-    if not sys.stdin.isatty():
-        return None
-    return _ask_aside if as_json else input
-
-
-def _ask_aside(question: str) -> str:
-    """Ask on stderr, because stdout carries JSON."""
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline()
-
-
-def _agreed(verb: str, count: int, study: str, ask: Callable[[str], str]) -> bool:
+def _agreed(verb: str, count: int, study: str) -> bool:
     """Ask for confirmation of a command on a whole study."""
-    answer = ask(f"{verb} all {plural(count, 'instance')} of {safe(study)}? [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
+    return agrees(f"{verb} all {plural(count, 'instance')} of {safe(study)}?")
 
 
 def _answer(follower: JournalFollower, command: str, driver: str, seconds: float) -> Answer:

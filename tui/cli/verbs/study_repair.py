@@ -11,6 +11,7 @@ from ....core.errors import StudyDirectoryError
 from ....core.store.lease import Lease
 from ....core.store.study_directory import StudyDirectory, require_own
 from ...views.text import Paint, plural, print_text, safe
+from ..question import agrees
 
 
 def propose_repairs(check: StudyCheck, directory: StudyDirectory, *, yes: bool, paint: Paint) -> StudyCheck:
@@ -49,5 +50,4 @@ def _agreed(directory: StudyDirectory) -> bool:
     if not sys.stdin.isatty():
         print_text(f"Nothing is changed. To carry them out: mtui doctor -y {shlex.quote(str(directory.root))}")
         return False
-    print("Carry them out? [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return agrees("Carry them out?")

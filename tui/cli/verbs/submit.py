@@ -20,6 +20,7 @@ from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.file_reading import read_text
 from ....core.isolated import isolated_command
 from ....core.shell_environment import FIND_DROPPED
+from ....core.spec.sbatch_options import SbatchOption, parse_options, refused
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
@@ -43,7 +44,8 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     require_slurm()
     script = directory.home / "driver.sh"
     bank = study.plan.batch.text("bank")
-    account = [f"--account={bank}"] if bank and not any(map(_names_account, options)) else []
+    given = _parsed(options)
+    account = [f"--account={bank}"] if bank and all(option.name != "account" for option in given) else []
     name = shortened(f"mtui:{study.plan.name}".replace("\n", " "), _LONGEST_NAME)
     command = isolated_command("mtui.tui", "--no-ui", "-y", str(directory.root))
     lines = [
@@ -54,7 +56,8 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
         "#SBATCH --ntasks=1",
         "#SBATCH --open-mode=append",
         f"#SBATCH --signal=B:USR2@{LEAD}",
-        *(f"#SBATCH {option}" for option in [*account, *_joined(options)]),
+        *(f"#SBATCH {option}" for option in account),
+        *map(_line, given),
         FIND_DROPPED,
         'eval "set -- ${mtui_dropped:+env $mtui_dropped}"',
         f'exec "$@" {shlex.join(command)}',
@@ -67,19 +70,21 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     return _sbatch(directory, script, [])
 
 
-def _names_account(word: str) -> bool:
-    return word.startswith(("-A", "--account"))
+def _parsed(words: Sequence[str]) -> list[SbatchOption]:
+    """Parse the words of the command line. Raises DriverRefused for options with which no driver can be tracked."""
+    options = parse_options([" ".join(map(directive_word, words))])
+    for option in options:
+        if refused([option]) or option.name == "wait":
+            message = f"mtui submit cannot use '{option.text}': a driver is one job of this user on this cluster"
+            raise DriverRefused(message, "leave it out; the other options go to sbatch as they are")
+    return options
 
 
-def _joined(words: Sequence[str]) -> list[str]:
-    """Put each option and its value on one line: `--qos workflow` becomes `--qos=workflow`."""
-    joined: list[str] = []
-    for word in words:
-        if word.startswith("-") or not joined:
-            joined.append(word)
-        else:
-            joined[-1] += f"={word}" if joined[-1].startswith("--") else f" {word}"
-    return joined
+def _line(option: SbatchOption) -> str:
+    """Return the `#SBATCH` line of an option."""
+    first, *rest = option.words
+    words = [f"{first}={rest[0]}"] if rest and first.startswith("--") else option.words
+    return f"#SBATCH {' '.join(map(directive_word, words))}"
 
 
 def submit_next(directory: StudyDirectory) -> str:
