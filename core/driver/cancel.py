@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..backends.backend import Backend, JobIdentity
@@ -34,6 +34,8 @@ class Canceller(DriverPart):
         self._try_again_after = _TRY_AGAIN
         self._rejection = ""  # the last message, until a request is accepted
         self._kill_at: dict[int, float] = {}
+        self._kept: set[str] = set()  # jobs that were orphans until their attempts were reopened
+        context.log.subscribe(self._note)
 
     def due(self) -> float | None:
         times = list(self._kill_at.values())
@@ -70,8 +72,15 @@ class Canceller(DriverPart):
         """Cancel orphan jobs in this turn, or the next; repeated a few times until Slurm accepts it."""
         orphans = dict.fromkeys(jobs, _ORPHAN_TRIES)
         if orphans and self._context.slurm:
+            self._kept.difference_update(job.job for job in orphans)
             self._orphans.update(orphans)
             self._orphans_due, self._orphans_again_after = 0.0, _TRY_AGAIN
+
+    def _note(self, event: ev.Event, _refused: Sequence[int]) -> None:
+        """Keep the job of an attempt that was presumed lost, and is current again by its own late report."""
+        if isinstance(event, ev.Reopened):
+            self._kept.add(event.job)
+            self._orphans = {job: tries for job, tries in self._orphans.items() if job.job != event.job}
 
     def _may_cancel_orphans(self) -> bool:
         """Whether orphan jobs can be cancelled: not before their dependents are withdrawn.
@@ -94,7 +103,7 @@ class Canceller(DriverPart):
         self._thread.submit(send)
 
     def _try_again(self, left: dict[JobIdentity, int]) -> None:
-        self._orphans = {**left, **self._orphans}
+        self._orphans = {**{job: tries for job, tries in left.items() if job.job not in self._kept}, **self._orphans}
         self._orphans_due = time.monotonic() + self._orphans_again_after
         self._orphans_again_after = min(2 * self._orphans_again_after, _TRY_AGAIN_MOST)
 

@@ -202,9 +202,11 @@ class JobObserver:
 
     def _duplicate(self, report: DuplicateReport, attempt: Attempt, at: float) -> list[ev.Event]:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
-        if report.owner == REVOKED:
-            return []  # it was being withdrawn from Slurm when it started
         index = report.instance
+        if report.owner == REVOKED:
+            with self._expected.change(index) as expected:
+                expected.unconfirmed = True  # a driver that is gone was withdrawing it, or had presumed its end
+            return []
         message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
         found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
         if report.owner not in ("", attempt.job):

@@ -107,6 +107,7 @@ class DriverMachine(RuleBasedStateMachine):
             case ev.Reopened():
                 self.observer.note_heard(event.instance, self.now)
                 self.used.pop((event.instance, event.attempt), None)
+                self.orphans = [orphan for orphan in self.orphans if orphan != event.job]
             case ev.Observed():
                 self.observer.note_observed(event.instance)
             case ev.CancelSent():

@@ -55,7 +55,7 @@ _KNOWN = re.compile(
 # A key with modifiers. Textual takes the number of one that it does not know for a character.
 _FUNCTION_KEY = re.compile(r"\x1b\[(\d{1,7}) (?:;[\d:]{0,12}){0,2} ([~ABCDEFHPQRS])", re.VERBOSE)
 
-# A text of many characters that an input method inserts, in kitty's protocol.
+# A text that a key or an input method inserts, in kitty's protocol. Older releases of Textual do not know it.
 _TEXT = re.compile(r"\x1b\[\d{1,7};\d{0,3};((?:\d{1,7}:?)+)u")
 
 # How the rest of an answer begins whose start came so much earlier that it was taken for the key Escape, or for Alt
@@ -169,12 +169,12 @@ class TerminalInput:
         self._sequence = ""
         if sequence == _PASTE_START:
             self._pasted = []
-        elif len(sequence) <= _LONGEST and _is_known(sequence):
-            yield from self._pass_on(sequence)
         elif text := _TEXT.fullmatch(sequence):
             for code in text[1].split(":"):
                 if code and int(code) <= sys.maxunicode:
                     yield from self._pass_on(chr(int(code)))
+        elif len(sequence) <= _LONGEST and _is_known(sequence):
+            yield from self._pass_on(sequence)
 
     def _paste(self, character: str) -> Iterator[Message]:
         assert self._pasted is not None

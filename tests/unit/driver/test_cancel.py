@@ -6,9 +6,10 @@ from pathlib import Path
 
 from mtui.core.driver.cancel import Canceller
 from mtui.core.engine import events as ev
+from mtui.core.engine.status import Status
 from tests.plans import step
 from tests.unit.driver.fake_context import Clock, FakeContext
-from tests.unit.engine.script import cancel, started, unbound
+from tests.unit.engine.script import cancel, ended, started, unbound
 
 
 def test_orphan_job_is_cancelled_again_until_slurm_accepts_it(tmp_path: Path, clock: Clock) -> None:
@@ -134,3 +135,23 @@ def test_local_step_that_ignores_term_is_killed_after_ten_seconds(tmp_path: Path
     part.step()
     assert context.fake_local.killed == ["4711"]
     part.close()
+
+
+def test_orphan_job_whose_attempt_is_reopened_is_kept(tmp_path: Path, clock: Clock) -> None:
+    """The attempt was presumed lost; its own late report shows that it is the current one."""
+    context = FakeContext(tmp_path, step("a"))
+    context.submit(0, "7")
+    context.emit(started(0, job="7"))
+    context.emit(ended(0, Status.LOST))
+    context.fake_slurm.refusals = ["slurm is away"]
+    part = Canceller(context)
+    part.cancel_orphans(map(context.job_of_study, ["7", "8"]))
+    part.step()
+    context.emit(ev.Reopened(at=9.0, instance=0, attempt=1, job="7"))
+    context.run_posted()
+    clock.pass_time(5)
+    part.step()
+    part.cancel_orphans([context.job_of_study("7")])  # it is lost again
+    part.step()
+    part.close()
+    assert context.fake_slurm.cancelled == [["7", "8"], ["8"], ["7"]]

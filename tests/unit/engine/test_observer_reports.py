@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mtui.core.claims import REVOKED
 from mtui.core.engine import events as ev
 from mtui.core.engine.expectation import REPORT_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_reports import StartReport
@@ -164,6 +165,13 @@ def test_report_that_is_read_twice_tells_nothing_new() -> None:
 
 
 # --- twins and strays
+
+
+def test_twin_that_found_its_attempt_revoked_makes_it_doubtful() -> None:
+    """A driver that is gone has revoked the claim: nothing may be bound to the job that is followed."""
+    watched = pending()
+    assert watched.report("twin", job="8", owner=REVOKED) == []
+    assert watched.observer.doubtful() == {0}
 
 
 def test_twin_is_noted_and_the_owner_of_the_claim_followed() -> None:
