@@ -37,7 +37,8 @@ _FLAGS = _names(
     "consolidate-segments contiguous external help hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet "
     "reboot requeue spread-job spread-segments stepmgr test-only usage use-min-nodes verbose version wait"
 )
-_OPTIONAL = _names("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")  # a value only as --name=value
+# A value only as --name=value.
+_OPTIONAL = _names("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")
 _VALUED = _names(
     "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container "
     "container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency "
