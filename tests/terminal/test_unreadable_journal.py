@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_study_of_a_newer_version_in_the_list_of_studies(failed: Desk) -> None:
     terminal.wait_for("your studies")
     terminal.keys("q")
     assert terminal.exit_code() == 0
+
+
+def test_reason_behind_long_paths_is_visible(desk: Desk) -> None:
+    assert mtui.run("--dry", "-o", desk.out, desk.study("true")).returncode == 0
+    copy = desk.folder / ("a-directory-with-a-long-name-" * 3) / "copy"
+    shutil.copytree(desk.out, copy, symlinks=True)
+    terminal = desk.terminal("-y", copy, size=(120, 24))
+    terminal.wait_for("is a copy of the study in .../out, and its scripts would write there")
 
 
 def test_damaged_journal_is_an_error_with_its_reason_visible(failed: Desk) -> None:

@@ -25,6 +25,20 @@ def within(text: str, root: Path) -> str:
     return text.replace(f"{root}/", "")
 
 
+_PATH = re.compile(r"(?<![\w.~-])/(?:[^\s/:'\"]+/)+[^\s/:'\"]*")
+
+
+def shorten_paths(text: str, width: int) -> str:
+    """Shorten the longest paths in a message until it fits into this many cells: the reason often follows a path."""
+    while cell_width(text) > width and (paths := _PATH.findall(text)):
+        path = max(paths, key=len)
+        short = f".../{path.rstrip('/').rpartition('/')[2]}"
+        if len(short) >= len(path):
+            break
+        text = text.replace(path, short, 1)
+    return text
+
+
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 

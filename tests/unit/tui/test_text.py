@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from mtui.tui.views.text import Paint, cell_width, pad, table, within
+from mtui.tui.views.text import Paint, cell_width, pad, shorten_paths, table, within
 from tests import mtui
 
 TEXTS = {
@@ -48,6 +48,22 @@ def test_padding_never_cuts() -> None:
 def test_paths_of_the_study_are_relative() -> None:
     assert within("/a/b/.mtui/owner: no", Path("/a/b")) == ".mtui/owner: no"
     assert within("/a/bc: no", Path("/a/b")) == "/a/bc: no"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("cannot read /a/b/c/d/owner: no", 80, "cannot read /a/b/c/d/owner: no"),
+        ("cannot read /a/b/c/d/owner: no", 25, "cannot read .../owner: no"),
+        ("/a/long/path/x is a copy of /a/longer/path/y, no", 40, "/a/long/path/x is a copy of .../y, no"),
+        ("/a/long/path/x is a copy of /a/longer/path/y, no", 9, ".../x is a copy of .../y, no"),
+        (".mtui/journal/x: no", 5, ".mtui/journal/x: no"),
+        ("nothing to shorten", 5, "nothing to shorten"),
+        ("/t/a", 3, "/t/a"),
+    ],
+)
+def test_paths_are_shortened_before_a_reason_is_cut_off(text: str, width: int, shown: str) -> None:
+    assert shorten_paths(text, width) == shown
 
 
 def columns_of(text: str, *words: str) -> list[int]:

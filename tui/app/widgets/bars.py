@@ -11,7 +11,7 @@ from textual.events import Click
 from textual.message import Message
 
 from ...views.appearance import GROUP_GLYPHS, StatusGroup
-from ...views.text import safe
+from ...views.text import safe, shorten_paths
 from .line_view import LineView, fit
 from .step_tree import bar
 
@@ -40,7 +40,7 @@ class WordLine(LineView, can_focus=False):
     def segments(self, y: int) -> list[Segment]:
         del y  # there is one line
         width = self.size.width
-        left = self._segments(self._left, width)
+        left = self._segments([(shorten_paths(text, width), name) for text, name in self._left], width)
         room = width - sum(segment.cell_length for segment in left)
         right = self._segments(self._right, room - 1)
         gap = room - sum(segment.cell_length for segment in right)
