@@ -12,13 +12,14 @@ No answer is not an answer: an end that follows only from what nobody reported i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain
 
 from ..claims import REVOKED
 from . import events as ev
 from .attempt import Attempt
 from .attempt_ends import AttemptEnds
-from .causes import Cause, CauseCode, exit_cause, job_cause, text_cause
+from .causes import NOT_LAUNCHED, Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from .late_reports import late_report, reopens
@@ -323,7 +324,7 @@ class JobObserver:
                 self._expected.await_end(index, Awaited.NOTHING)
                 return [self._ends.as_shown(index, view, reported=True)(at)]
             case JobAction.AWAIT_REPORT:
-                end = self._ends.as_shown(index, view, reported=False)
+                end = self._ends.as_shown(index, self._as_launched(index, view), reported=False)
                 self._expected.await_end(index, Awaited.REPORT, now + REPORT_WAIT, end)
                 return []
             case JobAction.FINISH:
@@ -371,8 +372,7 @@ class JobObserver:
         That happens if only the beginning of a job script arrived. A missing claim may still be on its way (NFS).
         """
         attempt = self._state.attempts[index][-1]
-        claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
-        if attempt.started_at or claimed:
+        if attempt.started_at or self._is_claimed(index):
             return [self._ends.ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
         number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
 
@@ -382,6 +382,20 @@ class JobObserver:
         if self._expected.get(index).awaited is Awaited.NOTHING:
             self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, lost)
         return []
+
+    def _as_launched(self, index: int, view: SeenJob) -> SeenJob:
+        """Return how Slurm shows a job that failed: as not launched if its claim is free, so that it has run nothing.
+
+        Slurm 22.05 does not launch a job whose output cannot be created. 24.11 runs it without, and it cannot read what
+        it is to do.
+        """
+        attempt = self._state.attempts[index][-1]
+        if view.status is not Status.FAILED or attempt.started_at or self._is_claimed(index):
+            return view
+        return replace(view, reason=NOT_LAUNCHED, exit_code=None)
+
+    def _is_claimed(self, index: int) -> bool:
+        return self._claimed_by_file is None or self._claimed_by_file(index, self._state.attempts[index][-1].number)
 
     def _rebind(self, index: int) -> list[ev.Event]:
         with self._expected.change(index) as expected:
