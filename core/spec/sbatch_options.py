@@ -37,15 +37,16 @@ _FLAGS = _names(
     "consolidate-segments contiguous external help hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet "
     "reboot requeue spread-job spread-segments stepmgr test-only usage use-min-nodes verbose version wait"
 )
-_OPTIONAL = _names("exclusive get-user-env nice no-kill propagate")  # a value only as --name=value
+# A value only as --name=value.
+_OPTIONAL = _names("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")
 _VALUED = _names(
     "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container "
     "container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency "
     "distribution error exclude export export-file extra extra-node-info gid gpu-bind gpu-freq gpus gpus-per-node "
     "gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses mail-type "
     "mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes ntasks "
-    "ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket oom-kill-step open-mode output partition "
-    "power prefer priority profile qos reservation resv-ports segment signal sockets-per-node switches thread-spec "
+    "ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket open-mode output partition "
+    "power prefer priority profile qos reservation segment signal sockets-per-node switches thread-spec "
     "threads-per-core time time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap"
 )
 _KNOWN = _FLAGS | _OPTIONAL | _VALUED

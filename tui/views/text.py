@@ -25,7 +25,7 @@ def within(text: str, root: Path) -> str:
     return text.replace(f"{root}/", "")
 
 
-_PATH = re.compile(r"/(?:[^\s/:'\"]+/)+[^\s/:'\"]*")
+_PATH = re.compile(r"(?<![\w.~-])/(?:[^\s/:'\"]+/)+[^\s/:'\"]*")
 
 
 def shorten_paths(text: str, width: int) -> str:

@@ -57,6 +57,7 @@ def test_paths_of_the_study_are_relative() -> None:
         ("cannot read /a/b/c/d/owner: no", 25, "cannot read .../owner: no"),
         ("/a/long/path/x is a copy of /a/longer/path/y, no", 40, "/a/long/path/x is a copy of .../y, no"),
         ("/a/long/path/x is a copy of /a/longer/path/y, no", 9, ".../x is a copy of .../y, no"),
+        (".mtui/journal/x: no", 5, ".mtui/journal/x: no"),
         ("nothing to shorten", 5, "nothing to shorten"),
         ("/t/a", 3, "/t/a"),
     ],
