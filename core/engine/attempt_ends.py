@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from . import events as ev
-from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause
+from .causes import BY_COMMAND, NOT_LAUNCHED, Cause, CauseCode, exit_cause, job_cause
 from .slurm_answers import JobAnswer, SeenJob
 from .state import StudyState
 from .status import Status
@@ -40,6 +41,17 @@ class AttemptEnds:
         if reported and status is Status.FAILED:
             cause = attempt.cause or cause
         return lambda at: self.ended(at, index, number, status, code, cause, view.node)
+
+    def unreported(self, index: int, view: SeenJob, *, claimed: bool) -> Callable[[float], ev.Ended]:
+        """Return the end that Slurm shows of a job that may not report one.
+
+        A job that failed and whose claim is free has run nothing, so it was not launched. Slurm 22.05 does not launch a
+        job whose output cannot be created. 24.11 runs it without, and it cannot read what it is to do.
+        """
+        began = self._state.attempts[index][-1].started_at or claimed
+        if view.status is Status.FAILED and not began:
+            view = replace(view, reason=NOT_LAUNCHED, exit_code=None)
+        return self.as_shown(index, view, reported=False)
 
     def without_verdict(self, index: int, at: float) -> ev.Ended:
         """Return the end by the exit code that was reported, if Slurm has no verdict."""

@@ -100,6 +100,7 @@ _OF_JOBS = {
     Status.DEADLINE: CauseCode.DEADLINE,
     Status.CANCELLED: CauseCode.CANCELLED_IN_SLURM,
 }
+NOT_LAUNCHED = "JobLaunchFailure"  # Slurm's reason for a job whose script it could not run
 BY_COMMAND = Cause(CauseCode.COMMAND)
 
 
@@ -117,7 +118,7 @@ def job_cause(status: Status, code: int | None, reason: str, node: str) -> Cause
     """Return why a job ended as `status`: from its exit code, Slurm's reason and its node, if known."""
     if status in _OF_JOBS:
         return Cause(_OF_JOBS[status], node=node)
-    if reason == "JobLaunchFailure":
+    if reason == NOT_LAUNCHED:
         return Cause(CauseCode.LAUNCH_FAILED, node=node)
     return exit_cause(code, node) if code is not None else Cause(CauseCode.JOB_FAILED, reason, node=node)
 

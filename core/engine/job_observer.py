@@ -1,9 +1,8 @@
 """Turns reports of jobs, polls of Slurm and ended local processes into events.
 
-attempt_ends.py builds the ends, expectation.py has the limits. `now` is the driver's monotonic clock, `at` its wall
-clock. An exit report with code 0 is final (see memory_verdicts.py). For any other end, Slurm's verdict is awaited
-first, because only Slurm knows about time limits and memory; after enough polls without one the exit code decides. An
-end that follows from missing answers alone is presumed: the driver makes it true first (driver/presumed_ends.py).
+`now` is the driver's monotonic clock, `at` its wall clock. An exit report with code 0 is final; for any
+other end Slurm's verdict is awaited first, because only Slurm knows about time limits and memory; limits are in
+expectation.py. An end that follows from missing answers alone is presumed, until driver/presumed_ends.py makes it true.
 """
 
 from __future__ import annotations
@@ -238,8 +237,7 @@ class JobObserver:
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         has_accounting = accounting is Accounting.ANSWERED
         not_shown = SeenJob(Status.LOST, ended=True, reason="" if has_accounting else _NO_ACCOUNTING)
-        found: list[ev.Event] = self._unclear.apply_poll(find, asked, at, accounting)
-        found += self.memory.apply_poll(seen, asked, at)
+        found = self._unclear.apply_poll(find, asked, at, accounting) + self.memory.apply_poll(seen, asked, at)
         for index in list(self._state.live_slurm):
             attempt = self._state.attempts[index][-1]
             is_elsewhere = self._state.is_elsewhere(attempt.cluster)
@@ -318,7 +316,7 @@ class JobObserver:
                 self._expected.await_end(index, Awaited.NOTHING)
                 return [self._ends.as_shown(index, view, reported=True)(at)]
             case JobAction.AWAIT_REPORT:
-                end = self._ends.as_shown(index, view, reported=False)
+                end = self._ends.unreported(index, view, claimed=self._is_claimed(index))
                 self._expected.await_end(index, Awaited.REPORT, now + REPORT_WAIT, end)
                 return []
             case JobAction.FINISH:
@@ -366,8 +364,7 @@ class JobObserver:
         That happens if only the beginning of a job script arrived. A missing claim may still be on its way (NFS).
         """
         attempt = self._state.attempts[index][-1]
-        claimed = self._claimed_by_file is None or self._claimed_by_file(index, attempt.number)
-        if attempt.started_at or claimed:
+        if attempt.started_at or self._is_claimed(index):
             return [self._ends.ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
         number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
 
@@ -377,6 +374,9 @@ class JobObserver:
         if self._expected.get(index).awaited is Awaited.NOTHING:
             self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, lost)
         return []
+
+    def _is_claimed(self, index: int) -> bool:
+        return self._claimed_by_file is None or self._claimed_by_file(index, self._state.attempts[index][-1].number)
 
     def _rebind(self, index: int) -> list[ev.Event]:
         with self._expected.change(index) as expected:

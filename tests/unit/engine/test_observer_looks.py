@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.engine import events as ev
+from mtui.core.engine.causes import CauseCode
 from mtui.core.engine.expectation import LOST_WAIT, REPORT_WAIT, UNCLEAR_WAIT, VERDICT_WAIT
 from mtui.core.engine.job_observer import JobObserver
 from mtui.core.engine.slurm_answers import Accounting, SeenJob
@@ -346,3 +347,16 @@ def test_claim_or_record_that_comes_late_counts() -> None:
             assert watched.state.status[0] is Status.FINISHED
         watched.pass_time(LOST_WAIT)
         assert watched.tick() == []
+
+
+def test_job_that_failed_with_its_claim_free_was_not_launched() -> None:
+    """It has run nothing: what it is to do could not be read, since its directory was away."""
+    watched = pending()
+    watched.claimed = False
+    watched.look({"7": over(Status.FAILED, code=72)})
+    watched.pass_time(REPORT_WAIT)
+    (ended,) = watched.tick()
+    assert isinstance(ended, ev.Ended)
+    assert (ended.status, ended.exit_code) == (Status.FAILED, None)
+    assert ended.cause
+    assert ended.cause.code is CauseCode.LAUNCH_FAILED
