@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from . import events as ev
-from .causes import BY_COMMAND, Cause, CauseCode, exit_cause, job_cause
+from .causes import BY_COMMAND, NOT_LAUNCHED, Cause, CauseCode, exit_cause, job_cause
 from .slurm_answers import JobAnswer, SeenJob
 from .state import StudyState
 from .status import Status
@@ -31,9 +32,17 @@ class AttemptEnds:
             status, cause = Status.CANCELLED, BY_COMMAND
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
 
-    def as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
-        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any."""
+    def as_shown(
+        self, index: int, view: SeenJob, *, reported: bool, claimed: bool = True
+    ) -> Callable[[float], ev.Ended]:
+        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any.
+
+        A job that failed and has not `claimed` its attempt ran nothing, as one that Slurm could not launch. 22.05 does
+        not launch a job whose output cannot be created; 24.11 does, and it cannot read what it is to do.
+        """
         attempt = self._state.attempts[index][-1]
+        if view.status is Status.FAILED and not (reported or claimed or attempt.started_at):
+            view = replace(view, reason=NOT_LAUNCHED, exit_code=None)
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
         cause = None if status is Status.FINISHED else job_cause(status, code, view.reason, view.node)
@@ -62,6 +71,12 @@ class AttemptEnds:
         elif code:
             cause = exit_cause(code)
         return self.ended(at, index, number, status, code, cause, "")
+
+    def never_began(self, index: int) -> Callable[[float], ev.Ended]:
+        """Return the end of an attempt whose job succeeded and ran nothing, as a function of its time."""
+        attempt = self._state.attempts[index][-1]
+        number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
+        return lambda at: self.ended(at, index, number, Status.LOST, None, cause, "")
 
     def lost(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> ev.Ended:
         """Return the end of an attempt that counts as lost after such answers; `accounting`: whether it answered."""

@@ -12,14 +12,12 @@ No answer is not an answer: an end that follows only from what nobody reported i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from itertools import chain
 
 from ..claims import REVOKED
 from . import events as ev
 from .attempt import Attempt
 from .attempt_ends import AttemptEnds
-from .causes import NOT_LAUNCHED, Cause, CauseCode, exit_cause, job_cause, text_cause
+from .causes import Cause, CauseCode, exit_cause, job_cause, text_cause
 from .expectation import LOST_WAIT, REPORT_WAIT, Expectations
 from .job_reports import DuplicateReport, ExitReport, JobReport, LostReport, StartReport
 from .late_reports import late_report, reopens
@@ -205,8 +203,7 @@ class JobObserver:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
         index = report.instance
         if report.owner == REVOKED:
-            with self._expected.change(index) as expected:
-                expected.unconfirmed = True  # a driver that is gone was withdrawing it, or had presumed its end
+            self._expected.doubt(index)  # a driver that is gone was withdrawing it, or had presumed its end
             return []
         message = f"job {report.job} found attempt {index}.{report.attempt} taken by job {report.owner}"
         found: list[ev.Event] = [ev.Anomaly(at=at, message=message)]
@@ -324,7 +321,7 @@ class JobObserver:
                 self._expected.await_end(index, Awaited.NOTHING)
                 return [self._ends.as_shown(index, view, reported=True)(at)]
             case JobAction.AWAIT_REPORT:
-                end = self._ends.as_shown(index, self._as_launched(index, view), reported=False)
+                end = self._ends.as_shown(index, view, reported=False, claimed=self._is_claimed(index))
                 self._expected.await_end(index, Awaited.REPORT, now + REPORT_WAIT, end)
                 return []
             case JobAction.FINISH:
@@ -355,7 +352,7 @@ class JobObserver:
     def _note(self, index: int, answer: JobAnswer, at: float) -> list[ev.Event]:
         """Record what is waited for, once a second poll has shown the same.
 
-        Jobs that are bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
+        Jobs bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
         """
         attempt, polled = self._state.attempts[index][-1], self._expected.get(index).polled
         if polled is None or not polled.seconds:
@@ -374,28 +371,12 @@ class JobObserver:
         attempt = self._state.attempts[index][-1]
         if attempt.started_at or self._is_claimed(index):
             return [self._ends.ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
-        number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
-
-        def lost(at: float) -> ev.Ended:
-            return self._ends.ended(at, index, number, Status.LOST, None, cause, "")
-
         if self._expected.get(index).awaited is Awaited.NOTHING:
-            self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, lost)
+            self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, self._ends.never_began(index))
         return []
 
-    def _as_launched(self, index: int, view: SeenJob) -> SeenJob:
-        """Return how Slurm shows a job that failed: as not launched if its claim is free, so that it has run nothing.
-
-        Slurm 22.05 does not launch a job whose output cannot be created. 24.11 runs it without, and it cannot read what
-        it is to do.
-        """
-        attempt = self._state.attempts[index][-1]
-        if view.status is not Status.FAILED or attempt.started_at or self._is_claimed(index):
-            return view
-        return replace(view, reason=NOT_LAUNCHED, exit_code=None)
-
     def _is_claimed(self, index: int) -> bool:
-        return self._claimed_by_file is None or self._claimed_by_file(index, self._state.attempts[index][-1].number)
+        return not self._claimed_by_file or self._claimed_by_file(index, self._state.attempts[index][-1].number)
 
     def _rebind(self, index: int) -> list[ev.Event]:
         with self._expected.change(index) as expected:
@@ -403,9 +384,7 @@ class JobObserver:
         return []  # the driver emits the event, once it has the claim
 
     def _rebind_dependents(self, index: int) -> None:
-        dependents, funnels = self._state.children(index)
-        of_funnels = (user for step in funnels for user in self._state.plan.steps[step].instances)
-        for dependent in chain(dependents, of_funnels):
+        for dependent in self._state.all_children(index):
             if self._state.status[dependent] is Status.BOUND and self._may_never_begin(dependent):
                 self._rebind(dependent)
 

@@ -6,7 +6,7 @@ command_effects.py applies what users request, instance_table.py the consequence
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 from ..plan.study_plan import Plan
@@ -99,6 +99,13 @@ class StudyState(DurableState):
         """Return the direct dependents of an instance, and the steps that depend on its whole step (funnels)."""
         graph = self._index.graph
         return graph.dependents(index), graph.funnel_users[self.plan.instances[index].step]
+
+    def all_children(self, index: int) -> Iterator[int]:
+        """Yield the direct dependents of an instance, those by funnel as well."""
+        dependents, funnels = self.children(index)
+        yield from dependents
+        for step in funnels:
+            yield from self.plan.steps[step].instances
 
     # --- events
 
