@@ -32,26 +32,23 @@ class AttemptEnds:
             status, cause = Status.CANCELLED, BY_COMMAND
         return ev.Ended(at=at, instance=index, attempt=number, status=status, exit_code=code, cause=cause, node=node)
 
-    def as_shown(self, index: int, view: SeenJob, *, reported: bool) -> Callable[[float], ev.Ended]:
-        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any."""
+    def as_shown(
+        self, index: int, view: SeenJob, *, reported: bool, claimed: bool = True
+    ) -> Callable[[float], ev.Ended]:
+        """Return the end that Slurm shows, as a function of its time; with the reported exit code and cause, if any.
+
+        A job that failed and has not `claimed` its attempt ran nothing, as one that Slurm could not launch. 22.05 does
+        not launch a job whose output cannot be created; 24.11 does, and it cannot read what it is to do.
+        """
         attempt = self._state.attempts[index][-1]
+        if view.status is Status.FAILED and not (reported or claimed or attempt.started_at):
+            view = replace(view, reason=NOT_LAUNCHED, exit_code=None)
         number, code = attempt.number, attempt.exit_code if reported else view.exit_code
         status = Status.FAILED if view.status is Status.FINISHED and code else view.status
         cause = None if status is Status.FINISHED else job_cause(status, code, view.reason, view.node)
         if reported and status is Status.FAILED:
             cause = attempt.cause or cause
         return lambda at: self.ended(at, index, number, status, code, cause, view.node)
-
-    def unreported(self, index: int, view: SeenJob, *, claimed: bool) -> Callable[[float], ev.Ended]:
-        """Return the end that Slurm shows of a job that may not report one.
-
-        A job that failed and whose claim is free has run nothing, so it was not launched. Slurm 22.05 does not launch a
-        job whose output cannot be created. 24.11 runs it without, and it cannot read what it is to do.
-        """
-        began = self._state.attempts[index][-1].started_at or claimed
-        if view.status is Status.FAILED and not began:
-            view = replace(view, reason=NOT_LAUNCHED, exit_code=None)
-        return self.as_shown(index, view, reported=False)
 
     def without_verdict(self, index: int, at: float) -> ev.Ended:
         """Return the end by the exit code that was reported, if Slurm has no verdict."""
@@ -74,6 +71,12 @@ class AttemptEnds:
         elif code:
             cause = exit_cause(code)
         return self.ended(at, index, number, status, code, cause, "")
+
+    def never_began(self, index: int) -> Callable[[float], ev.Ended]:
+        """Return the end of an attempt whose job succeeded and ran nothing, as a function of its time."""
+        attempt = self._state.attempts[index][-1]
+        number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
+        return lambda at: self.ended(at, index, number, Status.LOST, None, cause, "")
 
     def lost(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> ev.Ended:
         """Return the end of an attempt that counts as lost after such answers; `accounting`: whether it answered."""

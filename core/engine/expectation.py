@@ -166,6 +166,11 @@ class Expectations:
                 with self.change(index) as expected:
                     expected.cancel_sent_at = None
 
+    def doubt(self, index: int) -> None:
+        """Record that the job of an instance is not confirmed: it may be over, until a poll shows it."""
+        with self.change(index) as expected:
+            expected.unconfirmed = True
+
     def doubtful(self) -> set[int]:
         """Return the instances whose jobs may be over."""
         return {index for index, expected in self._by_instance.items() if expected.is_doubtful}

@@ -199,8 +199,7 @@ class JobObserver:
         """Handle a duplicate job, which ran nothing: follow the job that has the claim."""
         index = report.instance
         if report.owner == REVOKED:
-            with self._expected.change(index) as expected:
-                expected.unconfirmed = True  # a driver that is gone was withdrawing it, or had presumed its end
+            self._expected.doubt(index)  # a driver that is gone was withdrawing it, or had presumed its end
             return []
         if report.owner not in ("", attempt.job):
             self._expected.stop_awaiting(index, Awaited.REPORT)
@@ -316,7 +315,7 @@ class JobObserver:
                 self._expected.await_end(index, Awaited.NOTHING)
                 return [self._ends.as_shown(index, view, reported=True)(at)]
             case JobAction.AWAIT_REPORT:
-                end = self._ends.unreported(index, view, claimed=self._is_claimed(index))
+                end = self._ends.as_shown(index, view, reported=False, claimed=self._is_claimed(index))
                 self._expected.await_end(index, Awaited.REPORT, now + REPORT_WAIT, end)
                 return []
             case JobAction.FINISH:
@@ -347,7 +346,7 @@ class JobObserver:
     def _note(self, index: int, answer: JobAnswer, at: float) -> list[ev.Event]:
         """Record what is waited for, once a second poll has shown the same.
 
-        Jobs that are bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
+        Jobs bound to it have to be withdrawn: Slurm starts them if it has forgotten the job.
         """
         attempt, polled = self._state.attempts[index][-1], self._expected.get(index).polled
         if polled is None or not polled.seconds:
@@ -366,17 +365,12 @@ class JobObserver:
         attempt = self._state.attempts[index][-1]
         if attempt.started_at or self._is_claimed(index):
             return [self._ends.ended(at, index, attempt.number, Status.FINISHED, 0, None, view.node)]
-        number, cause = attempt.number, Cause(CauseCode.NEVER_BEGAN, job=attempt.job)
-
-        def lost(at: float) -> ev.Ended:
-            return self._ends.ended(at, index, number, Status.LOST, None, cause, "")
-
         if self._expected.get(index).awaited is Awaited.NOTHING:
-            self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, lost)
+            self._expected.await_end(index, Awaited.REPORT, now + LOST_WAIT, self._ends.never_began(index))
         return []
 
     def _is_claimed(self, index: int) -> bool:
-        return self._claimed_by_file is None or self._claimed_by_file(index, self._state.attempts[index][-1].number)
+        return not self._claimed_by_file or self._claimed_by_file(index, self._state.attempts[index][-1].number)
 
     def _rebind(self, index: int) -> list[ev.Event]:
         with self._expected.change(index) as expected:
@@ -384,7 +378,7 @@ class JobObserver:
         return []  # the driver emits the event, once it has the claim
 
     def _rebind_dependents(self, index: int) -> None:
-        for dependent in self._state.dependents(index):
+        for dependent in self._state.all_children(index):
             if self._state.status[dependent] is Status.BOUND and self._may_never_begin(dependent):
                 self._rebind(dependent)
 

@@ -108,8 +108,8 @@ class StudyState(DurableState):
         graph = self._index.graph
         return graph.dependents(index), graph.funnel_users[self.plan.instances[index].step]
 
-    def dependents(self, index: int) -> Iterator[int]:
-        """Yield the direct dependents of an instance, also those by funnels."""
+    def all_children(self, index: int) -> Iterator[int]:
+        """Yield the direct dependents of an instance, those by funnel as well."""
         dependents, funnels = self.children(index)
         yield from dependents
         for step in funnels:

@@ -48,6 +48,5 @@ class UnclearSubmissions:
         if not job:
             return [ev.SubmitMissed(at=at, submission=submission)]
         for index, _ in members:
-            with self._expected.change(index) as expected:
-                expected.unconfirmed = True
+            self._expected.doubt(index)
         return [ev.Submitted(at=at, submission=submission, job=job)]
