@@ -115,7 +115,10 @@ class AllocationPolicy:
         return allocation.ends_at - self._now if allocation.ends_at else inf
 
     def _ahead(self) -> Iterator[tuple[int, str]]:
-        """Yield instances whose unfinished parents are all in one allocation, with its name."""
+        """Yield instances whose unfinished parents are all in one allocation, with its name.
+
+        A leader starts what waits for successes. What waits for an end alone (`after`) is assigned once that has come.
+        """
         state, funnels, barriers = self._state, dict[int, str | None](), dict[int, str | None]()
         for step in reversed(state.deepest_first):
             if step not in self._packing.steps or not state.ahead[step]:
@@ -123,19 +126,27 @@ class AllocationPolicy:
             for funnel in state.plan.steps[step].funnels:
                 if funnel not in funnels:
                     funnels[funnel] = self._holder(state.plan.steps[funnel].instances)
-            held = [funnels[funnel] for funnel in state.plan.steps[step].funnels]
+            after = state.plan.steps[step].after
+            held = [_sure(funnels[funnel], funnel in after) for funnel in state.plan.steps[step].funnels]
             for index in islice(state.ahead[step], MOST_AT_ONCE):
                 instance = state.plan.instances[index]
                 for barrier in instance.barriers:
                     if barrier not in barriers:
                         barriers[barrier] = self._holder(state.plan.barriers[barrier])
-                grouped = (barriers[barrier] for barrier in instance.barriers)
-                holders = {self._holder(instance.parents), *grouped, *held} - {""}
+                grouped = [
+                    _sure(barriers[barrier], self._step_of(state.plan.barriers[barrier][0]) in after)
+                    for barrier in instance.barriers
+                ]
+                ends = [parent for parent in instance.parents if self._step_of(parent) in after] if after else []
+                holders = {self._holder(instance.parents), _sure(self._holder(ends), True), *grouped, *held} - {""}
                 share = self._packing.of(index, state.changes.get(index, {}))
                 if len(holders) == 1 and isinstance(share, PoolShare):
                     allocation = state.allocations.by_name.get(holders.pop() or "")
                     if allocation and allocation.graph and self._fits(allocation, share):
                         yield index, allocation.name
+
+    def _step_of(self, index: int) -> int:
+        return self._state.plan.instances[index].step
 
     def _holder(self, instances: Iterable[int]) -> str | None:
         """Return the allocation that has all unfinished ones of these; empty if all are over, None if there is none."""
@@ -296,3 +307,8 @@ def needed_seconds(share: PoolShare) -> float:
 def _is_able(allocation: Allocation, share: PoolShare) -> bool:
     """Whether an allocation can run such an instance at all: without Python it runs those of one node only."""
     return share.ask.nodes == 1 or allocation.graph or not allocation.began_at
+
+
+def _sure(holder: str | None, ends: bool) -> str | None:
+    """Return the allocation that has the unfinished of some parents; None if only their `ends` are awaited."""
+    return None if ends and holder else holder

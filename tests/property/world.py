@@ -27,6 +27,7 @@ class Job:
     local: bool
     after: tuple[str, ...] = ()  # ids of the jobs that have to finish first
     ends: tuple[str, ...] = ()  # and of those that only have to end
+    instead: tuple[str, ...] = ()  # of those whose failure is enough
     state: str = "queued"  # then "running", at last "over"
     restarts: int = 0
     forgotten: bool = False  # by squeue and sacct
@@ -79,10 +80,11 @@ class World:
         self.jobs.update((job.id, job) for job in made)
         return made
 
-    def _parents(self, request: Request, task: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The jobs that have to finish, and those that have to end."""
+    def _parents(self, request: Request, task: int) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        """The jobs that have to finish, those that have to end, and those whose failure is enough."""
         found, ends = list[str](), list[str]()
-        after = request.after
+        after, *alternatives = request.after.split("?")
+        instead = tuple(part.removeprefix("afternotok:") for part in alternatives)
         for part in after.split(",") if after else ():
             kind, *ids = part.split(":")
             for name in ids:
@@ -93,14 +95,14 @@ class World:
                     into.append(name)
                 else:
                     into += [job.id for job in self.jobs.values() if job.array == name]
-        assert all(name in self.jobs for name in (*found, *ends)), f"{after}: bound to what there is not"
+        assert all(name in self.jobs for name in (*found, *ends, *instead)), f"{after}: bound to what there is not"
         jobs = (self.jobs[name] for name in found)
         purged = {job.id for job in jobs if job.state == "over" and request.sent_at - job.ended_at >= PURGED_AFTER}
-        return tuple(name for name in found if name not in purged), tuple(ends)
+        return tuple(name for name in found if name not in purged), tuple(ends), instead
 
     def may_begin(self, job: Job) -> bool:
         """Whether all that it is bound to is done, as Slurm sees it."""
-        are_over = all(self.jobs[name].state == "over" for name in job.ends)
+        are_over = all(self.jobs[name].state == "over" for name in job.ends) or any(map(self._has_failed, job.instead))
         return job.state == "queued" and are_over and all(map(self._is_done, job.after))
 
     def over(self) -> set[int]:
@@ -112,10 +114,16 @@ class World:
         return found
 
     def never_begins(self, job: Job) -> bool:
-        parents = (self.jobs[name] for name in job.after)
-        return job.state == "queued" and any(
-            parent.state == "over" and not self._is_done(parent.id) for parent in parents
+        return job.state == "queued" and any(map(self._has_failed, job.after))
+
+    def is_stuck(self, job: Job) -> bool:
+        """Whether a job will never begin, because of one that it is bound to, or that this one is bound to."""
+        return self.never_begins(job) or (
+            job.state == "queued" and any(self.is_stuck(self.jobs[name]) for name in job.after)
         )
+
+    def _has_failed(self, name: str) -> bool:
+        return self.jobs[name].state == "over" and not self._is_done(name)
 
     def _is_done(self, name: str) -> bool:
         job = self.jobs[name]

@@ -110,7 +110,8 @@ class WorldMachine(DriverMachine):
         done |= skipped
         after = self.after[index]
         assert self.parents[index] - after <= done, "a payload began before its parents were done"
-        over = self.been_over | self.world.over() | skipped
+        stuck = {job.index for job in self.world.jobs.values() if self.world.is_stuck(job)}
+        over = self.been_over | self.world.over() | skipped | stuck
         assert after <= over, "a payload began before what it comes after was over"
 
     @precondition(lambda self: any(map(self.world.never_begins, self.world.jobs.values())))

@@ -8,7 +8,7 @@ from mtui.core.engine import events as ev
 from mtui.core.engine.allocation_policy import Assignment
 from mtui.core.engine.status import Status
 from mtui.core.plan.shared_allocations import PoolShare
-from mtui.core.spec.study_spec import PackingOptions
+from mtui.core.spec.study_spec import PackingOptions, Step
 from tests.plans import plan, step
 from tests.unit.engine.packed_study import ALL, TWO_POOLS, A, B, Study
 
@@ -63,6 +63,23 @@ def test_nothing_goes_ahead_to_an_allocation_that_works_down_a_list() -> None:
     study.allocation(graph=False)
     study.give_all()
     assert study.words() == ["pending"] * 3 + ["waiting"] * 4
+
+
+@pytest.mark.parametrize(
+    "last",
+    [step("c", after=["a"], uses="X"), step("c", after=["a_*"]), step("c", "b", after=["a"], uses="X")],
+    ids=["of its row", "of a step", "beside a success"],
+)
+def test_what_waits_for_an_end_alone_is_given_once_that_has_come(last: Step) -> None:
+    """A leader starts only what waits for successes: it would wait there for ever if the other one failed."""
+    whole = plan(step("a", uses="X"), step("b", uses="X"), last, rows={"X": [1]})
+    study = Study(PackingOptions(), whole)
+    study.allocation()
+    study.give_all()
+    assert study.words() == ["pending", "pending", "waiting"]
+    study.start(0)
+    study.do(ev.Ended, instance=0, attempt=1, status=Status.FAILED, exit_code=3)
+    assert study.packer().assignments(0, ahead=True) == [Assignment("1", (2,))]
 
 
 def test_what_does_not_fit_into_what_is_left_waits_for_another_allocation() -> None:
