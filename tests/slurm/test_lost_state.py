@@ -22,10 +22,12 @@ def test_jobs_of_others_that_got_our_id_are_neither_ours_nor_cancelled(slurm: Cl
     out = tmp_path / "out"
     driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     try:
-        driver.wait_for("started", job="1")
+        node = driver.wait_for("started", job="1")[0]["node"]
         driver.wait_for("submitted", cluster="mtui")
         slurm.lose_state()
-        other = ("sbatch", "--parsable", "--chdir", str(tmp_path), "--output=/dev/null", "--account=m1234")
+        # On another node: one that has just ended a job revokes the credential of its id.
+        elsewhere = ("--output=/dev/null", "--account=m1234", f"--exclude={node}")
+        other = ("sbatch", "--parsable", "--chdir", str(tmp_path), *elsewhere)
         stranger = slurm.run(*other, "--wrap", "sleep 600").stdout.strip()
         assert stranger == "1"
         wait_until(lambda: slurm.job_state(stranger) == "RUNNING", 60, "the other job runs")
