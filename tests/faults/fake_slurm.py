@@ -42,7 +42,7 @@ SLURMD = """\
 trap : TERM
 cd "$1" || exit
 echo RUNNING > state
-cd "$2" || exit
+cd "$2" || { echo FAILED > verdict; exit; } # its output cannot be created either
 sh "$1/script" </dev/null >>"$3" 2>>"$4"
 code=$?
 echo "$code" > "$1/code"
