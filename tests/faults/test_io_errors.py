@@ -15,13 +15,14 @@ from mtui.core.driver import Driver, io_errors
 from mtui.core.driver.crash_points import POINTS
 from mtui.core.engine import events as ev
 from mtui.core.engine.state import StudyState
-from mtui.core.errors import StudyDirectoryError
+from mtui.core.errors import DriverError, StudyDirectoryError
 from mtui.core.spec.study_spec import Step
 from mtui.core.store import inbox
 from mtui.core.store.checkpoint import load_state
 from mtui.core.store.journal import read_events
 from mtui.core.store.study_directory import StudyDirectory, create_directory
 from mtui.core.store.study_file import Settings, StudyFile, write_study_file
+from mtui.core.store.study_reader import read_study
 from tests.faults.failing_files import FailingFiles
 from tests.plans import plan, step
 from tests.waiting import wait_until
@@ -45,9 +46,9 @@ class Run:
         write_study_file(self.directory.study_file, self.study)
         self.events: list[ev.Event] = []
         self.command = ""  # to cancel the victim, sent once something runs
-        self.driver = Driver(self.directory, self.study, self._listen)
+        self.driver = Driver(self.directory, self.study, self.listen)
 
-    def _listen(self, event: ev.Event, state: StudyState) -> None:
+    def listen(self, event: ev.Event, state: StudyState) -> None:
         self.events.append(event)
         if state.live_local and not self.command:
             with suppress(StudyDirectoryError):  # the user meets the same error, and tries again
@@ -89,6 +90,33 @@ def test_error_that_passes_delays_the_study_and_changes_nothing(
     assert [event.kind for event in read_events(run.directory.journal)] == [event.kind for event in run.events]
     assert state.result == "cancelled"
     assert not state.io_errors
+    assert run.ended.read_text() == "cancelled\n"
+
+
+@pytest.mark.parametrize(("point", "number"), [(point, ERRORS[at % 3]) for at, point in enumerate(HERE)])
+def test_error_that_lasts_is_survived_by_this_driver_or_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str, number: int
+) -> None:
+    """All writes fail from the point on, until the file system is repaired."""
+    run = Run(tmp_path, *steps(tmp_path / "trace"))
+    files = FailingFiles(monkeypatch, run.directory.root, point, number, -1)
+
+    def drive() -> None:
+        with suppress(DriverError, StudyDirectoryError):
+            run.driver.run()
+
+    thread = threading.Thread(target=drive)
+    thread.start()
+    wait_until(lambda: files.failed > 3 or not thread.is_alive(), 60, f"writes fail from {point} on")
+    assert files.is_reached
+    files.repair()
+    thread.join(60)
+    assert not thread.is_alive()
+    if read_study(run.directory)[1].result != "cancelled":
+        assert Driver(run.directory, run.study, run.listen).run() == "cancelled"
+    ran = run.ran()
+    assert ran - Counter(["victim"]) == Counter(["a_1", "a_2", "b_1", "b_2", "all"])
+    assert ran["victim"] <= 1
     assert run.ended.read_text() == "cancelled\n"
 
 

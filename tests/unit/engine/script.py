@@ -81,7 +81,7 @@ def observed(index: int, status: Status, attempt: int = 1, reason: str = "") -> 
 
 def ended(index: int, status: Status = Status.FINISHED, attempt: int = 1) -> ev.Ended:
     code = 0 if status is Status.FINISHED else 1
-    cause = text_cause("why")
+    cause = text_cause("why") if code else None
     return ev.Ended(at=at(), instance=index, attempt=attempt, status=status, exit_code=code, cause=cause, node="n1")
 
 
