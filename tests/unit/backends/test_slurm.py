@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from mtui.core.backends import slurm as module
 from mtui.core.backends.backend import Accepted, Deferred, JobIdentity, Refused, Unclear
 from mtui.core.backends.slurm import Slurm
-from mtui.core.backends.slurm_environment import header_options, query_environment, submission_environment
 from mtui.core.backends.slurm_programs import job_has_ended, require_slurm
 from mtui.core.backends.slurm_text import SlurmView, Unobserved, parse_squeue
 from mtui.core.errors import BackendMissing
@@ -399,90 +396,3 @@ def test_version_that_is_too_old_is_refused_before_anything_is_submitted(fake: F
 def test_supported_and_unknown_versions_are_used(fake: Fake, version: str) -> None:
     fake.does("scontrol", f'[ "$1" != --version ] || echo {version}')
     require_slurm()
-
-
-OUTSIDE = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "m1", "SLURM_CLUSTERS": "c"}
-INSIDE = {"SLURM_JOB_ID": "5", "SLURM_MEM_PER_CPU": "100", "SBATCH_MEM_BIND": "x", "SRUN_DEBUG": "3", "SLURMD_X": "y"}
-
-
-def test_options_in_the_environment_of_a_login_are_the_users() -> None:
-    assert submission_environment(OUTSIDE) == OUTSIDE
-
-
-def test_options_in_the_environment_of_a_job_are_not_handed_on() -> None:
-    assert submission_environment({**OUTSIDE, **INSIDE}) == {
-        "PATH": "/bin",
-        "HOME": "/h",
-        "SLURM_CONF": "/etc/slurm.conf",
-        "SBATCH_ACCOUNT": "m1",
-        "SLURMD_X": "y",
-    }
-
-
-STRAY = {
-    "SQUEUE_FORMAT": "%A",
-    "SQUEUE_STATES": "RUNNING",
-    "SACCT_FORMAT": "State",
-    "SLURM_TIME_FORMAT": "relative",
-    "SCANCEL_STATE": "PENDING",
-    "SCANCEL_INTERACTIVE": "true",
-    "SINFO_FORMAT": "%n",
-    "SLURM_DEBUG_FLAGS": "all",
-    "SBATCH_WAIT": "1",
-    "SBATCH_ARRAY_INX": "1-3",
-    "SLURM_EXIT_ERROR": "0",
-}
-DEFINED = {"SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard"}
-
-
-def test_queries_have_none_of_the_users_formats_and_filters() -> None:
-    basic = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf"}
-    assert query_environment({**OUTSIDE, **STRAY}) == {**basic, "SLURM_CLUSTERS": "c", **DEFINED}
-    assert query_environment({**OUTSIDE, **INSIDE}) == {**basic, "SLURMD_X": "y", **DEFINED}
-
-
-def test_queries_ask_the_cluster_to_which_sbatch_submits() -> None:
-    assert query_environment({"SLURM_CLUSTERS": "a", "SBATCH_CLUSTERS": "b"})["SLURM_CLUSTERS"] == "b"
-
-
-def test_jobs_keep_the_variables_of_the_user_except_those_that_change_how_sbatch_answers() -> None:
-    given = {**OUTSIDE, **STRAY}
-    dropped = {"SBATCH_WAIT", "SBATCH_ARRAY_INX", "SLURM_EXIT_ERROR"}
-    assert submission_environment(given) == {name: text for name, text in given.items() if name not in dropped}
-
-
-@pytest.mark.parametrize(
-    ("line", "variable"),
-    [
-        ("--account=m2", "SBATCH_ACCOUNT"),
-        ("-t 5 # minutes", "SBATCH_TIMELIMIT"),
-        ("--mem=4G", "SBATCH_MEM_PER_CPU"),
-        ("--nodes=2 -q debug", "SBATCH_QOS"),
-        ("--no-requeue", "SBATCH_REQUEUE"),
-        ("--open-mode append", "SBATCH_OPEN_MODE"),
-        ("--gpus-per-task=1", "SBATCH_GPUS_PER_TASK"),
-    ],
-)
-def test_options_of_the_study_override_those_of_the_environment(line: str, variable: str) -> None:
-    script = f"#!/bin/sh\n#SBATCH --comment='a b'\n#SBATCH {line}\ntrue\n"
-    assert header_options(script, {variable: "x"}) == ["--comment=a b", *line.partition(" #")[0].split()]
-    assert header_options(script, {"SBATCH_RESERVATION": "x"}) == []
-
-
-def test_signal_of_the_environment_is_known_to_the_runner(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 30)
-    monkeypatch.setenv("SBATCH_SIGNAL", "B:TERM@60")
-    fake.does("sbatch", f"cat > '{fake.notes}.script'; echo 12")
-    assert Slurm(Path("/h"), fake.log).submit(fake.job()) == Accepted("12")
-    assert " '' 1 /bin/bash\n" in Path(f"{fake.notes}.script").read_text()
-
-
-def test_programs_get_the_clean_environment(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_SUBMIT_DEADLINE", 30)
-    for key, value in INSIDE.items():
-        monkeypatch.setenv(key, value)
-    fake.does("sbatch", f"env > '{fake.notes}.env'; echo 12")
-    assert Slurm(Path("/h"), fake.log).submit(fake.job()) == Accepted("12")
-    seen = Path(f"{fake.notes}.env").read_text()
-    assert "SLURM_MEM_PER_CPU" not in seen
-    assert f"PATH={os.environ['PATH']}" in seen
