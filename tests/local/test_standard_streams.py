@@ -14,7 +14,9 @@ STEP = "- {name: a, description: d, run: {cmd: 'readlink /proc/self/fd/0 /proc/s
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> Iterator[Path]:
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    # `mtui studies` is compared with itself, so no other test may add or change a study between the two calls.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     yield mtui.write_study(tmp_path / "study.yaml", STEP)
 
 
@@ -22,7 +24,8 @@ def run(redirections: str, *words: str | Path) -> subprocess.CompletedProcess[st
     return subprocess.run(
         ["sh", "-c", f'exec "$@" {redirections}', "sh", *mtui.COMMAND, *map(str, words)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="surrogateescape",
         timeout=60,
         check=False,
     )
@@ -44,7 +47,7 @@ def test_study_runs_and_is_queried_with_closed_streams(tmp_path: Path, spec: Pat
         ["why", out],
         ["cancel", out],
         ["doctor", out],
-        ["plan", spec],
+        ["plan", "-o", tmp_path / "planned", spec],  # without -o it names the second in which it was asked
     ):
         done, usual = run(closed, *words), run(opened, *words)
         assert done.returncode == usual.returncode, (words, done.stderr)
