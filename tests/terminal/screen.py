@@ -57,7 +57,7 @@ def _no_terminal_of_ours(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOCTTY | os.O_NONBLOCK)
 
 
-class _Screen(pyte.Screen):
+class Screen(pyte.Screen):
     """A screen that is empty when a program takes it as a whole, and again when the program gives it back."""
 
     def set_mode(self, *modes: int, **kwargs: bool) -> None:
@@ -91,7 +91,7 @@ class Terminal:
         """`size` is columns and rows; `prefix` stands before the command and has to run it."""
         columns, rows = size
         command = [*prefix, *COMMAND, *map(str, words)]
-        self._screen = _Screen(columns, rows)
+        self._screen = Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
         self._raw = bytearray()
         self._lock = threading.Lock()
