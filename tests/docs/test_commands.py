@@ -38,6 +38,7 @@ WORDS = {
     "N": "1",
     "SEC": "1",
     "DIR": "./DIR",
+    "first": "./first",  # the study of the tutorial
 }
 
 

@@ -87,8 +87,9 @@ class Terminal:
         env: Mapping[str, str],
         size: tuple[int, int] = (100, 30),
         prefix: tuple[str, ...] = (),
+        cwd: Path | None = None,
     ) -> None:
-        """`size` is columns and rows; `prefix` stands before the command and has to run it."""
+        """`size` is columns and rows; `prefix` stands before the command and has to run it, in `cwd`."""
         columns, rows = size
         command = [*prefix, *COMMAND, *map(str, words)]
         self._screen = Screen(columns, rows)
@@ -99,7 +100,13 @@ class Terminal:
         self._reads.set()
         self._closing = threading.Event()
         self._child: Any = pexpect.spawn(  # a library without types
-            command[0], command[1:], dimensions=(rows, columns), env=dict(env), echo=False, timeout=None
+            command[0],
+            command[1:],
+            dimensions=(rows, columns),
+            env=dict(env),
+            cwd=None if cwd is None else str(cwd),
+            echo=False,
+            timeout=None,
         )
         self._exit: int | None = None
         self.pid: int = self._child.pid
