@@ -21,7 +21,7 @@ from .plan.study_plan import Plan
 from .sites.advice import advice
 from .sites.profile import Profile
 from .sites.profile_search import find_profile
-from .spec import Problem, Problems, StudySpec
+from .spec import Problem, Problems, SpecError, StudySpec
 from .spec.command_line_values import command_line_words, read_command_line_values
 from .spec.cross_checks import study_environment
 from .spec.study_parser import load_study
@@ -116,7 +116,13 @@ def _profile(study: StudySpec, plan: Plan, spec: Path) -> Profile | None:
     """Return the profile of the site where the study will run; None if it does not use Slurm and names no site."""
     if not plan.uses_slurm and not study.mtui.site:
         return None
-    return find_profile(study.mtui.site, spec.absolute().parent, os.environ)
+    try:
+        return find_profile(study.mtui.site, spec.absolute().parent, os.environ)
+    except UsageError as error:
+        if not study.mtui.site:
+            raise
+        problem = Problem(study.mtui.site_place, f"mtui: site: {error.message}", error.hint)
+        raise SpecError(study.file, [problem]) from None
 
 
 def _free_name(study: StudySpec, cwd: str, spec_root: str, problems: Problems) -> str:

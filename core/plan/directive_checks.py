@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ..spec.problems import NOWHERE, Place, Problems
+from ..spec.resources import RESOURCES
 from ..spec.sbatch_options import (
     PREFIX,
     Objection,
@@ -23,6 +24,8 @@ from ..spec.tokens import SourceText
 from .instance_script import directives_of, further_options, header_resources, requested_by_keys
 from .study_plan import Instance, Plan, PlannedStep
 
+# What a step on this machine may carry without a warning: where a job would run, and a walltime, as in many old specs.
+_NOT_OF_SIZE = frozenset(("walltime", "nodes", "procs", *(key for key, known in RESOURCES.items() if known.is_place)))
 _LINE = re.compile(rf"^[^\S\n]*{PREFIX}", re.MULTILINE)
 
 
@@ -39,6 +42,8 @@ def check_directives(plan: Plan, study: StudySpec, problems: Problems) -> None:
                 (problems.error if objection.refused else problems.warn)(place, message, objection.hint)
         if step.scheduled:
             _check_lists(plan, step, step_written, problems)
+        elif study.batch.is_scheduled and not plan.local:
+            _check_requests(step_written, source, problems)
 
 
 def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
@@ -91,6 +96,16 @@ def _of_local_step(plan: Plan, cmd: str) -> Iterator[Objection]:
     if directive_lines(cmd) and not plan.local:  # --local: the user wants no step in a job
         message = f"its {PREFIX} lines have no effect, because it runs on this machine"
         yield Objection(0, message, "give the step 'nodes' or 'procs' to run it in a Slurm job")
+
+
+def _check_requests(written: Step, source: SourceText, problems: Problems) -> None:
+    """Warn of a step that requests what only a job can get, but runs on this machine."""
+    keys = [key for key in written.run if key in RESOURCES and key not in _NOT_OF_SIZE and written.run[key]]
+    if keys:
+        first = written.sources.get(keys[0])
+        message = f"step '{written.name}': {', '.join(map(repr, keys))} without effect, because it runs on this machine"
+        place = source.place(first[0]) if first else written.place
+        problems.warn(place, message, "give the step 'nodes' or 'procs' to run it in a Slurm job")
 
 
 def _check_lists(plan: Plan, step: PlannedStep, written: Step, problems: Problems) -> None:

@@ -30,9 +30,7 @@ def find_profile(site: str, beside: Path, environment: Mapping[str, str]) -> Pro
                 return _read(file)
         known = {file.stem for file in _files(environment)}
         folder = _own(environment)
-        raise UsageError(
-            f"mtui: site: there is no site '{site}'", nearest(site, known) or f"profiles stand in {folder}"
-        )
+        raise UsageError(f"there is no site '{site}'", nearest(site, known) or f"profiles are in {folder}")
     for file in _files(environment):
         profile = _read(file)
         if profile.recognise and all(environment.get(key) == value for key, value in profile.recognise.items()):

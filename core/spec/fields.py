@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from collections.abc import Mapping as Mapped
+from types import MappingProxyType
 
 from .problems import Place, Problems, closest, nearest
 from .yaml_tree import Mapping, Scalar, Sequence, TreeNode, kind_of
+
+NO_HINTS: Mapped[str, str] = MappingProxyType({})
 
 
 def plain(node: TreeNode) -> object:
@@ -73,10 +77,12 @@ class Fields:
         *,
         warn: bool = False,
         why: str = "it is required",
+        hints: Mapped[str, str] = NO_HINTS,
     ) -> None:
         """Report missing keys, and keys that are neither known nor required (as a warning if `warn`).
 
-        A misspelt required key is reported once, and always as an error.
+        A misspelt required key is reported once, and always as an error. `hints` has what to write instead of keys that
+        belong elsewhere.
         """
         missing = [key for key in required if key not in self.node.entries]
         for key in self.node.entries:
@@ -87,9 +93,9 @@ class Fields:
                 missing.remove(meant)
             if warn and not meant:
                 message = f"{self.what}: key '{key}' is not known and has no effect"
-                self.problems.warn(self.place(key), message, nearest(key, known))
+                self.problems.warn(self.place(key), message, hints.get(key) or nearest(key, known))
             else:
-                hint = f"did you mean '{meant}'?" if meant else nearest(key, {*known, *required})
+                hint = f"did you mean '{meant}'?" if meant else hints.get(key) or nearest(key, {*known, *required})
                 self.problems.error(self.place(key), f"{self.what}: unknown key '{key}'", hint)
         for key in missing:
             self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; {why}")

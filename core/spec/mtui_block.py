@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .fields import Fields, shown
-from .problems import closest
+from .problems import NOWHERE, closest
 from .study_spec import MtuiBlock, PackingOptions
 from .walltime import WALLTIME, walltime_seconds
 from .yaml_tree import Mapping, Scalar, kind_of
@@ -32,6 +32,7 @@ def read_mtui_block(top: Fields, steps: tuple[str, ...]) -> MtuiBlock:
         array=_count(block, "array", default.array, hint="1: no job arrays"),
         pack=_pack(block, steps),
         site=block.text("site"),
+        site_place=block.place("site") if block.has("site") else NOWHERE,
         confirm=_node_hours(block),
         on_end=block.text("on_end"),
         on_failure=block.text("on_failure"),
@@ -45,8 +46,8 @@ def _node_hours(block: Fields) -> float:
         return 0.0
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return float(value)
-    message = f"{block.what}: 'confirm' has to be a number of node-hours, but is {kind_of(node)}"
-    block.problems.error(node.place, message, "confirm: 100")
+    message = f"{block.what}: 'confirm' has to be a number of node-hours above 0, but is {shown(node)}"
+    block.problems.error(node.place, message, "for example confirm: 100; -y starts a study without the question")
     return 0.0
 
 

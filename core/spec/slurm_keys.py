@@ -17,10 +17,39 @@ from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 BATCH_KEYS = (*OURS, "cores per task", "sbatch")
 STEP_KEYS = (*OURS, "queue", "bank", "sbatch")
 
+# The keys of mtui for options that sbatch calls otherwise.
+_OF_SBATCH = {
+    "partition": "queue",
+    "account": "bank",
+    "time": "walltime",
+    "ntasks": "procs",
+    "tasks": "procs",
+    "cpus-per-task": "cores per task",
+    "cpus per task": "cores per task",
+    "mem-per-cpu": "mem per cpu",
+    "gpus-per-node": "gpus per node",
+    "gpus-per-task": "gpus per task",
+}
+
 # Options that mtui sets itself, or that would change how it tracks a job and finds its output.
 _OURS = frozenset(
     ("job-name", "output", "error", "chdir", "parsable", "wrap", "array", "wait", "open-mode", "test-only", "input")
 )
+
+
+def hints_in_run(step: str) -> dict[str, str]:
+    """Return what to write for keys that are not allowed in the `run` block of a step, by key."""
+    hints = {
+        key: f"write it in the block mtui: {{steps: {{{step}: {{{key}: ...}}}}}}, or in batch" for key in STEP_KEYS
+    }
+    return hints | {name: hints.get(key) or f"the key is '{key}'" for name, key in _OF_SBATCH.items()}
+
+
+def hints_in_batch() -> dict[str, str]:
+    """Return what to write for keys that are not allowed in the `batch` block, by key."""
+    in_batch = {key for key, resource in RESOURCES.items() if resource.in_batch} | {"cores per task"}
+    hints = {key: f"write '{key}' in the run block of each step" for key in RESOURCES if key not in in_batch}
+    return hints | {name: hints.get(key) or f"the key is '{key}'" for name, key in _OF_SBATCH.items()}
 
 
 def read_slurm_values(fields: Fields, known: tuple[str, ...]) -> dict[str, RunValue]:

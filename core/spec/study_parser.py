@@ -14,8 +14,9 @@ from .fields import Fields, plain, warn_of_clock
 from .mtui_block import read_mtui_block
 from .parameters import read_parameters
 from .problems import NOWHERE, Place, Problem, Problems, SpecError, nearest
+from .resources import RESOURCES
 from .run_keys import FOREIGN_KEYS, RUN_KEYS, read_run_values
-from .slurm_keys import BATCH_KEYS, read_slurm_values
+from .slurm_keys import BATCH_KEYS, hints_in_batch, hints_in_run, read_slurm_values
 from .step_keys import read_step_blocks
 from .study_spec import (
     BATCH_SYSTEMS,
@@ -208,7 +209,11 @@ def _batch(top: Fields) -> Batch:
         fields.problems.error(place, f"batch: unknown type '{kind}'", hint)
     required = _SLURM_REQUIRED if kind == "slurm" else ()
     fields.check_keys(
-        (*_BATCH_KEYS, *BATCH_KEYS), required, warn=True, why="a slurm batch needs it, and '' leaves it to Slurm"
+        (*_BATCH_KEYS, *BATCH_KEYS),
+        required,
+        warn=True,
+        why="a slurm batch needs it, and '' leaves it to Slurm",
+        hints=hints_in_batch(),
     )
     values: dict[str, RunValue] = dict(read_slurm_values(fields, BATCH_KEYS))
     for key, item in fields.node.items():
@@ -222,7 +227,16 @@ def _batch(top: Fields) -> Batch:
             values[key] = item.value
             if "$(" in item.text:
                 fields.problems.warn(item.place, f"batch: no token is replaced in '{item.text}'")
+            elif key in ("nodes", "procs") and item.text:
+                _warn_of_count(fields, key, item)
     return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values, place)
+
+
+def _warn_of_count(fields: Fields, key: str, item: Scalar) -> None:
+    """Warn of a number of nodes or tasks that sbatch would refuse; Maestro does not check it."""
+    refusal = RESOURCES[key].refuse(key, str(item.value))
+    if refusal:
+        fields.problems.warn(item.place, f"batch: {refusal.message}; sbatch refuses it")
 
 
 # --- study
@@ -256,7 +270,7 @@ def _step(node: TreeNode, number: int, problems: Problems) -> Step:
     if run is None:
         return Step(name, description, "", place=node.place)
     run.what = what
-    run.check_keys(RUN_KEYS, () if "cmd" in misplaced else ("cmd",))
+    run.check_keys(RUN_KEYS, () if "cmd" in misplaced else ("cmd",), hints=hints_in_run(name or "STEP"))
     for key in FOREIGN_KEYS & run.node.entries.keys():
         problems.warn(run.place(key), f"{what}: '{key}' has no effect on Slurm or local steps")
     depends, places = _depends(run)

@@ -142,6 +142,7 @@ class MtuiBlock:
     pack: PackingOptions | None = None  # None: each instance is a job or an array task
     site: str = ""  # the name or path of a site profile, or `none`; empty: detected from the machine
     confirm: float = 0.0  # node-hours above which a start needs confirmation; 0: from the site profile
+    site_place: Place = NOWHERE
     on_end: str = ""  # a command that runs when the study has ended
     on_failure: str = ""  # a command that runs when the first instance has finally failed
 

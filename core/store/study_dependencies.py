@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import DependencyError
+from ..spec.problems import Problem
 from ..spec.study_spec import Dependency, DependencyKind
 from .folder_creation import make_folder
 
 
 def check_paths(dependencies: Iterable[Dependency]) -> None:
-    """Raise DependencyError for a path dependency that is not there, or a clone whose target is."""
+    """Raise DependencyError for a path dependency that does not exist, or a clone whose target does."""
+    for _, error in _unavailable(dependencies):
+        raise error
+
+
+def path_warnings(dependencies: Iterable[Dependency]) -> list[Problem]:
+    """Return a warning for each dependency because of which a start would be refused."""
+    return [Problem(item.place, error.message, error.hint, warning=True) for item, error in _unavailable(dependencies)]
+
+
+def _unavailable(dependencies: Iterable[Dependency]) -> Iterator[tuple[Dependency, DependencyError]]:
     for item in dependencies:
         exists = Path(item.path).exists()
         if item.kind is DependencyKind.PATH and not exists:
-            raise DependencyError(
-                f"dependency '{item.name}' is not there: {item.path}",
-                "paths are taken from the directory in which mtui is started",
-            )
+            message = f"dependency '{item.name}' is not there: {item.path}"
+            yield item, DependencyError(message, "a relative path starts from the directory in which mtui is started")
         if item.kind is DependencyKind.GIT and exists:
-            raise _in_the_way(item)
+            yield item, _in_the_way(item)
 
 
 @contextmanager
@@ -51,7 +60,8 @@ def clone_repositories(dependencies: Iterable[Dependency]) -> Generator[None, No
 
 def _in_the_way(item: Dependency) -> DependencyError:
     return DependencyError(
-        f"dependency '{item.name}' cannot be cloned: {item.path} exists", "move it away, or change its path"
+        f"dependency '{item.name}' cannot be cloned: {item.path} exists",
+        "every start clones: move it away, change its path, or use it as a dependency in 'paths'",
     )
 
 

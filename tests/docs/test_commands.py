@@ -16,7 +16,7 @@ import yaml
 from mtui.core.errors import UsageError
 from mtui.core.spec.study_parser import _TOP_KEYS, load_study
 from mtui.tui.cli.main import _with_verb
-from mtui.tui.cli.parser import VERBS, make_parser
+from mtui.tui.cli.parser import VERBS, make_parser, take_targets
 from tests.docs.markdown import Block, blocks, documents, read
 
 # A study in which every part that the documents show alone has what it speaks of.
@@ -71,7 +71,7 @@ def taken(words: list[str]) -> bool:
     """Whether the parser takes the words of a command line."""
     try:
         words = _with_verb(words)
-        _, further = make_parser().parse_known_args(words)
+        further = take_targets(*make_parser().parse_known_args(words))
     except UsageError:
         return False
     except SystemExit as end:

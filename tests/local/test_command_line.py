@@ -83,6 +83,23 @@ def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, wor
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("cancel DIR -y nope", "no instance or step is called nope"),
+        ("retry DIR --set walltime=1:00 nope", "no instance or step is called nope"),
+        ("done DIR a -m because nope", "no instance or step is called nope"),
+        ("retry DIR --unknown nope", "unrecognized arguments: --unknown"),
+        ("extend DIR --params S=1 nope.yaml", "nope.yaml"),
+        ("status DIR --json nope", "unrecognized arguments: nope"),
+    ],
+)
+def test_arguments_of_a_verb_may_follow_its_options(folder: Path, words: str, message: str) -> None:
+    assert mtui.run("--no-ui", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
+    done = mtui.run(*words.replace("DIR", "out").split(), cwd=folder)
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize(
     "words",
     [
         "run -s 5 -t 2 -a 3 -r 1 --autoyes -o out hello.yaml",

@@ -18,7 +18,7 @@ from ...core.search_path import file_of_python_path
 from ...core.text_encoding import terminal_encoding, use_utf8
 from .arguments import print_on_stderr
 from .maestro_flags import before_the_verb
-from .parser import VERBS, make_parser
+from .parser import VERBS, make_parser, take_targets
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         words = _with_verb(words)
         parser = make_parser()
         arguments, further = parser.parse_known_args(words)
+        further = take_targets(arguments, further)
         if further and words[0] != "submit":
             parser.error(f"unrecognized arguments: {' '.join(further)}")
         arguments.further = further

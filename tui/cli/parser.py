@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 from mtui import __version__
@@ -103,7 +104,9 @@ def _add_starting(verbs: _Verbs) -> None:
     add_maestro_options(run)
     run.set_defaults(handler="run")
 
-    submit = verbs.add_parser("submit", help="drive a study from a Slurm job of its own; further options go to sbatch")
+    submit = verbs.add_parser(
+        "submit", help="drive a study from a separate Slurm job; options of sbatch are given after the study"
+    )
     submit.add_argument("target", metavar="STUDY.yaml|DIR")
     _add_plan_options(submit)
     _add_limits(submit)
@@ -167,7 +170,8 @@ def _add_orders(verbs: _Verbs) -> None:
             metavar="INSTANCE|GLOB|STEP|failed",
             help=_WHOLE[verb],
         )
-        order.add_argument("-y", "--yes", "--autoyes", action="store_true", help="do not ask")
+        yes = "do not ask" if verb == "cancel" else "no effect: this verb never asks"
+        order.add_argument("-y", "--yes", "--autoyes", action="store_true", help=yes)
         order.add_argument("--json", action="store_true", help=_CAME_OF_IT)
         order.set_defaults(handler="order", verb=verb, changes=[], restart=False, because="", host_gone=False)
         if verb == "cancel":
@@ -255,6 +259,21 @@ def _add_sources(parser: argparse.ArgumentParser) -> None:
         "--pargs", action="append", default=[], metavar="KEY:VALUE", help="an argument for the generator"
     )
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the generator")
+
+
+def take_targets(arguments: argparse.Namespace, further: Sequence[str]) -> list[str]:
+    """Add the words that argparse left over to the targets of the verb, and return the others.
+
+    Once argparse has seen an option behind DIR, it does not accept further arguments of the verb.
+    """
+    words = [word for word in further if not word.startswith("-")]
+    if "targets" in arguments:
+        arguments.targets = [*arguments.targets, *words]
+    elif "spec" in arguments and arguments.spec is None and len(words) == 1:
+        (arguments.spec,) = words
+    else:
+        return list(further)
+    return [word for word in further if word.startswith("-")]
 
 
 def refuse_plan_options(arguments: argparse.Namespace) -> None:

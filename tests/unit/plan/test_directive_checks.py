@@ -61,6 +61,15 @@ def test_step_on_this_machine_is_warned_that_its_lines_have_no_effect() -> None:
     assert told(text, local=True) == []
 
 
+def test_step_that_runs_here_though_it_requests_what_only_a_job_gets_is_warned_about() -> None:
+    run = "{cmd: x, walltime: '1:00:00', cores per task: 8, gpus: 1}"
+    text = f"{HEAD}{SLURM}study: [{{name: a, description: d, run: {run}}}]\n"
+    words = "'cores per task', 'gpus' without effect, because it runs on this machine"
+    assert told(text) == [f"3:86: warning: step 'a': {words}"]
+    assert told(text, local=True) == []
+    assert told(text.replace("gpus: 1", "gpus: 1, procs: 1")) == []
+
+
 def test_line_of_another_batch_system_is_warned_about_where_it_is() -> None:
     text = study("#SBATCH -n 1", "true", "#PBS -l walltime=1:00")
     assert told(text) == ["11:7: warning: step 'a': '#PBS -l walltime=1:00' has no effect"]

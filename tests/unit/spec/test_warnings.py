@@ -22,6 +22,13 @@ DOUBTS: dict[str, tuple[str, list[str]]] = {
         HEAD + "batch: {type: local, gpu: 1}\n" + STEP,
         ["2:22: warning: batch: key 'gpu' is not known and has no effect"],
     ),
+    "numbers that sbatch refuses": (
+        HEAD + "batch: {type: slurm, host: h, bank: '', queue: '', nodes: x, procs: -3}\n" + STEP,
+        [
+            "2:59: warning: batch: 'nodes' has to be a whole number of at least 1, not 'x'; sbatch refuses it",
+            "2:69: warning: batch: 'procs' has to be a whole number of at least 1, not '-3'; sbatch refuses it",
+        ],
+    ),
     "nodes in a study without a batch block": (
         HEAD + "bach: {type: slurm}\nstudy:\n- {name: a, description: d, run: {cmd: x, nodes: 2}}\n",
         [
@@ -276,3 +283,30 @@ def test_a_step_that_gathers_and_runs_for_each_row_all_the_same() -> None:
         assert told(text.replace("DEPENDS", mended)) == []
     assert told(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []
     assert told(text.replace("DEPENDS]", "], walltime: $(SIZE)")) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("mem", "write it in the block mtui: {steps: {a: {mem: ...}}}, or in batch"),
+        ("partition", "write it in the block mtui: {steps: {a: {queue: ...}}}, or in batch"),
+        ("time", "the key is 'walltime'"),
+        ("cpus-per-task", "the key is 'cores per task'"),
+        ("nods", "did you mean 'nodes'?"),
+    ],
+)
+def test_key_that_belongs_elsewhere_is_refused_with_its_place(key: str, hint: str) -> None:
+    assert hints(f"{HEAD}study:\n- {{name: a, description: d, run: {{cmd: x, {key}: 4}}}}\n") == [hint]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("walltime", "write 'walltime' in the run block of each step"),
+        ("partition", "the key is 'queue'"),
+        ("time", "write 'walltime' in the run block of each step"),
+        ("account", "the key is 'bank'"),
+    ],
+)
+def test_key_of_batch_that_belongs_elsewhere_is_warned_about_with_its_place(key: str, hint: str) -> None:
+    assert hints(f"{HEAD}batch: {{type: local, {key}: x}}\n{STEP}") == [hint]

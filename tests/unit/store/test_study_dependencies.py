@@ -10,6 +10,7 @@ import pytest
 from mtui.core.errors import DependencyError
 from mtui.core.spec.study_spec import Dependency, DependencyKind
 from mtui.core.store.study_dependencies import check_paths, clone_repositories
+from tests import mtui
 
 
 def path(target: Path) -> Dependency:
@@ -50,6 +51,16 @@ def test_path_has_to_be_there(tmp_path: Path) -> None:
     check_paths([path(tmp_path)])
     with pytest.raises(DependencyError, match=r"'DATA' is not there: .*gone"):
         check_paths([path(tmp_path), path(tmp_path / "gone")])
+
+
+def test_plan_warns_at_its_place_of_what_a_start_refuses(tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    paths = "[{name: D, path: /no/such}]"
+    step = "study: [{name: a, description: d, run: {cmd: x}}]"
+    spec.write_text(f"description: {{name: s, description: d}}\nenv: {{dependencies: {{paths: {paths}}}}}\n{step}\n")
+    told = mtui.run("plan", spec)
+    assert told.returncode == 0
+    assert f"{spec}:2:30: warning: dependency 'D' is not there: /no/such" in told.stdout
 
 
 def test_place_of_a_clone_has_to_be_free(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from mtui.core.plan.cost import cost_of
 from mtui.core.spec.study_spec import MtuiBlock, PackingOptions
 from mtui.tui.cli.verbs.plan_view import plan_text
 from mtui.tui.views.text import Paint
@@ -30,10 +31,14 @@ def study(run: str = "", all_of: str = "procs: 4", count: int = 100) -> str:
 
 def said(text: str, pack: PackingOptions | None) -> list[str]:
     """What the plan says between its totals and the directory."""
+    return totals_and_rest(text, pack)[2:]
+
+
+def totals_and_rest(text: str, pack: PackingOptions | None) -> list[str]:
     lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, MtuiBlock(pack=pack)).splitlines()
     first = next(number for number, line in enumerate(lines) if "on Slurm," in line)
     last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
-    return lines[first + 1 : last]
+    return lines[first:last]
 
 
 ALONE = "  What waits for others in the same allocation starts there by itself, without mtui as well."
@@ -81,12 +86,18 @@ def test_what_is_not_packed_goes_by_itself() -> None:
 
 def test_of_packed_steps_no_arrays_are_told() -> None:
     lines = said(study(), PackingOptions(steps=("all",)))
-    assert lines[:3] == [
-        "At most 16.7 node-hours besides the allocations.",
+    assert lines[:2] == [
         "To Slurm they go, as soon as they are ready together, as",
         "  run: 1 array of 100",
     ]
-    assert lines[3].startswith("1 instance of all share allocations")
+    assert lines[2].startswith("1 instance of all share allocations")
+
+
+def test_node_hours_of_packed_instances_are_counted_as_the_question_before_a_start_counts_them() -> None:
+    text = study(all_of="procs: 4, walltime: '60'")
+    words = "At most 17.7 node-hours (packed instances counted as if they ran one after another)."
+    assert totals_and_rest(text, PackingOptions())[1] == words
+    assert f"{cost_of(plan_of(text)).node_hours:.1f}" == "17.7"
 
 
 # --- without the block

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from ....core.backends.batch import within_abilities
 from ....core.engine.retry_policy import RetryLimits, rules_of
@@ -184,11 +183,10 @@ def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
         f"{plural(len(plan.instances), 'instance')}: {slurm:,} on Slurm, {here:,} on this machine"
         + (f", {skipped:,} skipped." if skipped else ".")
     ]
-    alone = [replace(step, instances=()) if step.index in packed.steps else step for step in plan.steps]
-    if any(step.scheduled and step.instances for step in alone):
-        cost = cost_of(replace(plan, steps=tuple(alone)))
-        beside = " besides the allocations" if packed.steps else ""
-        asked = f"At most {cost.node_hours:,.1f} node-hours{beside}{_charge(cost, profile)}."
+    if slurm:
+        cost = cost_of(plan)
+        counted = " (packed instances counted as if they ran one after another)" if packed.steps else ""
+        asked = f"At most {cost.node_hours:,.1f} node-hours{_charge(cost, profile)}{counted}."
         if cost.unknown:
             asked += f" {plural(cost.unknown, 'instance')} without a clear walltime and number of nodes not counted."
         lines.append(asked)

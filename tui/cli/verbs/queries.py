@@ -35,13 +35,15 @@ def studies(arguments: argparse.Namespace) -> int:
 
 
 def plan(arguments: argparse.Namespace) -> int:
+    from ....core.store.study_dependencies import path_warnings
     from ....core.study_creation import plan_study
 
     planned = plan_study(study_file(arguments.target), plan_options(arguments))
+    warnings = [*planned.warnings, *path_warnings(planned.plan.dependencies)]
     if arguments.json:
         from ....core.plan.plan_json import plan_as_json
 
-        for problem in planned.warnings:
+        for problem in warnings:
             print_on_stderr(problem.text(planned.study.file))
         print_json(plan_as_json(planned.plan))
         return EXIT_FINISHED
@@ -49,7 +51,7 @@ def plan(arguments: argparse.Namespace) -> int:
     from .plan_view import plan_text
 
     study = planned.study
-    print(plan_text(planned.plan, study.file, planned.warnings, Paint(sys.stdout), study.mtui, planned.profile))
+    print(plan_text(planned.plan, study.file, warnings, Paint(sys.stdout), study.mtui, planned.profile))
     return EXIT_FINISHED
 
 
