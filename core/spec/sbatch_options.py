@@ -120,7 +120,9 @@ def parse_options(texts: Iterable[str]) -> list[SbatchOption]:
     while position < len(words):
         line, word = words[position]
         position += 1
-        if word.startswith("--") and len(word) > 2:
+        if word == "--":  # ends the options
+            return [*found, *(SbatchOption(rest, "", at, (rest,)) for at, rest in words[position - 1 :])]
+        if word.startswith("--"):
             given, equals, value = word[2:].partition("=")
             name = long_name(given)
             separate = not equals and name in _VALUED
@@ -149,7 +151,7 @@ def _read_short(words: Sequence[tuple[int, str]], position: int, found: list[Sba
         if name in _FLAGS or name in _OPTIONAL:
             found.append(SbatchOption(name, "", line, (f"-{letter}",)))
         elif letters or position >= len(words) or (name not in _KNOWN and _is_option(words, position)):
-            found.append(SbatchOption(name, letters.removeprefix("="), line, (f"-{letter}{letters}",)))
+            found.append(SbatchOption(name, letters, line, (f"-{letter}{letters}",)))
             break
         else:
             value = words[position][1]
@@ -174,7 +176,7 @@ def split_words(text: str) -> list[str]:
     """Split the text of a `#SBATCH` line into words as sbatch does.
 
     A backslash escapes the next character, also within quotes but no blank outside of them, where a # begins a comment.
-    An empty word (`""`) ends the line.
+    An empty word (`""`, or a backslash before a blank) ends the line.
     """
     if not _SPECIAL.search(text):
         return _PLAIN_WORD.findall(text)
@@ -182,7 +184,7 @@ def split_words(text: str) -> list[str]:
     word, quote, escaped, is_quoted = "", "", False, False
     for sign in text:
         if sign in _BLANKS and not quote:
-            if is_quoted and not word:
+            if not word and (is_quoted or escaped):
                 break
             words += [word] if word else []
             word, escaped, is_quoted = "", False, False
@@ -264,6 +266,11 @@ def _objection(option: SbatchOption) -> tuple[str, str, bool] | None:
             return "does not wait: 'singleton' compares job names, and each job of mtui has its own", hint, False
         case name if name in _COMMAND_LINE:
             return "has no effect: sbatch reads it on its command line only", "remove it", False
+        case "--":
+            return "ends the options; sbatch refuses those that follow", "remove it", False
+        case name if _has_equals(option):
+            hint = f"write '{option.words[0][:2]} {option.value[1:]}'"
+            return f"has the value '{option.value}', with the sign, for sbatch", hint, False
         case name if option.words and not option.words[0].startswith("-"):
             return "is no option; sbatch refuses it", "quote a value that has blanks", False
         case name if name not in _KNOWN and _is_ambiguous(name):
@@ -271,6 +278,11 @@ def _objection(option: SbatchOption) -> tuple[str, str, bool] | None:
             return "is ambiguous; sbatch may refuse it", f"write one of --{', --'.join(meant)}", False
         case _:
             return None
+
+
+def _has_equals(option: SbatchOption) -> bool:
+    """Return whether a short option has its value after an equals sign, which only long options may have."""
+    return option.value.startswith("=") and re.match(r"-[^-]=", option.text) is not None
 
 
 def _is_ambiguous(name: str) -> bool:

@@ -28,7 +28,8 @@ def sbatch(slurm: Cluster, tmp_path: Path, *options: str, head: str = "") -> str
 @pytest.mark.parametrize(
     "line",
     ["--nodes=2 -n 4", '--comment="a # b" --job-name=x#y --time=5', "--comment='it is \"mine\"' -N1",
-     r"--comment='a \' b'", r"--comment=a\ b\#c", "--time 6 # a word", '--comment="" -N1 "" -n 1', "--exclusive -t 5"],
+     r"--comment='a \' b'", r"--comment=a\ b\#c", "--time 6 # a word", '--comment="" -N1 "" -n 1', "--exclusive -t 5",
+     r"--nice \ --time=5", r"--comment=a\\ -n1", "-N1 \\"],
 )  # fmt: skip
 def test_words_of_a_line_are_those_that_sbatch_finds(slurm: Cluster, tmp_path: Path, line: str) -> None:
     said = sbatch(slurm, tmp_path, "-vvv", head=f"#SBATCH {line}")

@@ -32,6 +32,9 @@ from mtui.core.spec.sbatch_options import (
         ('--comment="a"\u00a0b', ["--comment=a\u00a0b"]),
         ('--comment="" --time=5', ["--comment=", "--time=5"]),
         ('--comment "" --time=5', ["--comment"]),
+        (r"--nice \ --time=5", ["--nice"]),
+        (r"--nice \\ --time=5", ["--nice", "\\", "--time=5"]),
+        ("--nodes=1 \\", ["--nodes=1"]),
         ("", []),
     ],
 )
@@ -51,7 +54,7 @@ def test_quoted_word_is_read_back_as_it_was(word: str) -> None:
         ("--nodes 2", [("nodes", "2")]),
         ("-N2", [("nodes", "2")]),
         ("-N 2", [("nodes", "2")]),
-        ("-N=2", [("nodes", "2")]),
+        ("-N=2", [("nodes", "=2")]),
         ("-Hn4", [("hold", ""), ("ntasks", "4")]),
         ("--exclusive -t 5", [("exclusive", ""), ("time", "5")]),
         ("--exclusive=user", [("exclusive", "user")]),
@@ -65,6 +68,8 @@ def test_quoted_word_is_read_back_as_it_was(word: str) -> None:
         ("--time", [("time", "")]),
         ("hetjob", [("hetjob", "")]),
         (": -n 2", [(":", ""), ("ntasks", "2")]),
+        ("-n 1 -- --time=5", [("ntasks", "1"), ("--", ""), ("--time=5", "")]),
+        ("--comment -- -n 1", [("comment", "--"), ("ntasks", "1")]),
     ],
 )  # fmt: skip
 def test_options_are_read_as_by_getopt(text: str, options: list[tuple[str, str]]) -> None:
@@ -127,6 +132,8 @@ def test_option_with_which_nothing_can_be_tracked_is_refused(text: str, words: s
         ("--parsable", "has no effect: sbatch reads it on its command line only", "remove it"),
         ("junk", "is no option; sbatch refuses it", "quote"),
         ("--tim=5", "is ambiguous", "--time, --time-min"),
+        ("-N=2", "'#SBATCH -N=2' has the value '=2', with the sign, for sbatch", "write '-N 2'"),
+        ("--", "ends the options", "remove it"),
     ],
 )
 def test_option_without_effect_is_warned_about(text: str, words: str, hint: str) -> None:
