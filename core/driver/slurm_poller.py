@@ -204,11 +204,17 @@ class SlurmPoller(DriverPart):
             self._canceller.cancel_orphans(context.job_of(job, submission) for job in jobs if job != owner)
             return owner
 
+        def has_array(index: int) -> bool:
+            job, tag = context.job_of_attempt(context.state.attempts[index][-1])
+            array = whole_job(job)
+            return array != job and any(array in jobs and name.startswith(tag) for name, jobs in jobs_of_name.items())
+
         def find_allocation(name: str) -> str:
             return min(jobs_of_name.get(context.allocation_name(name), {""}), key=_number)
 
         accounting = _accounting(answer)
-        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, time.monotonic(), accounting))
+        now = time.monotonic()
+        context.emit_all(context.observer.apply_poll(seen, find_job, asked, at, now, accounting, has_array))
         self._tracker.apply_poll(seen_allocation, find_allocation, asked, at, accounting)
 
     def _job_of_allocation(self, allocation: Allocation) -> JobIdentity:

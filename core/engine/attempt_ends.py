@@ -79,8 +79,11 @@ class AttemptEnds:
         return lambda at: self.ended(at, index, number, Status.LOST, None, cause, "")
 
     def lost(self, index: int, answer: JobAnswer, accounting: bool, at: float) -> ev.Ended:
-        """Return the end of an attempt that counts as lost after such answers; `accounting`: whether it answered."""
+        """Return the end of an attempt after such answers, mostly as lost; `accounting`: whether it answered."""
         attempt = self._state.attempts[index][-1]
+        if answer is JobAnswer.LEFT_OUT:
+            cause = Cause(CauseCode.CANCELLED_IN_SLURM)
+            return self.ended(at, index, attempt.number, Status.CANCELLED, None, cause, "")
         code = _CODES_OF_LOSS.get(answer) or (CauseCode.JOB_UNKNOWN if accounting else CauseCode.JOB_NOT_IN_QUEUE)
         if self._state.status[index] is Status.PENDING and "_" in attempt.job and answer not in _CODES_OF_LOSS:
             code = CauseCode.TASK_UNKNOWN if accounting else CauseCode.TASK_NOT_IN_QUEUE

@@ -227,11 +227,13 @@ class JobObserver:
         at: float,
         now: float,
         accounting: Accounting,
+        has_array: Callable[[int], bool] = lambda _: False,
     ) -> list[ev.Event]:
         """Return the events of a poll of Slurm that was started at `asked`.
 
         `seen` maps an attempt to its job's state, None if Slurm no longer knows it; `find` maps a submission to its
         job id, empty if there is none. `accounting`: whether it answered for the jobs that `seen` does not know.
+        `has_array`: whether Slurm knows other tasks of an instance's array.
         """
         self._expected.forget_cancels(now - LOST_WAIT)  # older requests will not end jobs that Slurm still shows
         has_accounting = accounting is Accounting.ANSWERED
@@ -243,7 +245,7 @@ class JobObserver:
             if not attempt.job or is_elsewhere or self._last_heard.get(index, 0.0) >= asked:
                 continue
             view = seen(attempt)
-            answer = self._shown(index, view) if view else self._missing(index, asked, accounting)
+            answer = self._shown(index, view) if view else self._missing(index, asked, accounting, has_array)
             found += self._act_on(index, answer, view or not_shown, asked, at, now)
         return found
 
@@ -268,11 +270,13 @@ class JobObserver:
                 expected.unconfirmed = False
         return JobAnswer.UNSATISFIABLE if self._is_unsatisfiable(index, view) else answer_of(view)
 
-    def _missing(self, index: int, asked: float, accounting: Accounting) -> JobAnswer:
+    def _missing(self, index: int, asked: float, accounting: Accounting, has_array: Callable[[int], bool]) -> JobAnswer:
         """Return the answer of a poll that does not show the job of an instance."""
         sent_at = self._expected.get(index).cancel_sent_at
         if sent_at is not None and sent_at < asked:
             return JobAnswer.CANCELLED
+        if accounting is Accounting.ANSWERED and self._state.status[index] is Status.PENDING and has_array(index):
+            return JobAnswer.LEFT_OUT
         return JobAnswer.UNANSWERED if accounting is Accounting.UNANSWERED else JobAnswer.MISSING
 
     def _is_unsatisfiable(self, index: int, view: SeenJob) -> bool:

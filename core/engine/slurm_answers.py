@@ -66,6 +66,7 @@ class JobAnswer(Enum):
     CANCELLED = "not known, after it was asked to end"
     UNLISTED = "not in the queue, and active in accounting"
     MISSING = "not known"
+    LEFT_OUT = "not known, though its array is: it was cancelled alone before it began"
     UNANSWERED = "not in the queue, and accounting does not answer"
 
 
@@ -98,6 +99,7 @@ _ROWS = {
     JobAnswer.CANCELLED: (JobAction.CANCEL, JobAction.CANCEL, JobAction.CANCEL),
     JobAnswer.UNLISTED: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
     JobAnswer.MISSING: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
+    JobAnswer.LEFT_OUT: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
     JobAnswer.UNANSWERED: (JobAction.NOTE, JobAction.NOTE, JobAction.WAIT),
 }
 ACTIONS = {
@@ -122,6 +124,7 @@ def answer_of(view: SeenJob) -> JobAnswer:
 NOTES = {
     JobAnswer.UNLISTED: "squeue does not list it, accounting shows it active",
     JobAnswer.MISSING: "squeue and accounting do not show it",
+    JobAnswer.LEFT_OUT: "squeue and accounting show its array without it",
     JobAnswer.UNANSWERED: "squeue does not list it, accounting does not answer",
 }
 _ALIVE = {Status.RUNNING: JobAnswer.RUNNING, Status.COMPLETING: JobAnswer.COMPLETING}
