@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ..file_reading import WHOLE, read_bytes
-from ..spec.sbatch_options import directive_texts, parse_options, refused
+from ..spec.sbatch_objections import refused
+from ..spec.sbatch_options import directive_texts, named_cluster, parse_options
 from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, Unclear, put_off_or_refuse
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
@@ -132,8 +133,8 @@ class Slurm:
             command.append(f"--dependency={job.after}")
         try:
             script = os.fsdecode(read_bytes(path, WHOLE))
-            if objection := refused(parse_options(directive_texts(script))):  # edited since it was planned
-                return Refused(f"{objection.message} ({objection.hint})")
+            if problem := self._unfit(script):
+                return problem
             if job.tasks:
                 root = self._home.parent
                 self._lay_out(job, root)
@@ -145,6 +146,20 @@ class Slurm:
         except OSError as error:
             return put_off_or_refuse(error, f"{error.filename or path}: {error.strerror}")
         return self._bounded(path, self._sbatch(command, path, text, bound=bool(job.after)))
+
+    def _unfit(self, script: str) -> Answer | None:
+        """Return why a script cannot be submitted here: an option added since it was planned, or another cluster."""
+        options = parse_options(directive_texts(script))
+        if objection := refused(options):
+            return Refused(f"{objection.message} ({objection.hint})")
+        named = named_cluster(options)
+        if not named or named == (here := self.cluster()):
+            return None
+        if not here:
+            return Deferred(
+                f"scontrol does not show whether this machine belongs to cluster {named}, as --clusters demands"
+            )
+        return Refused(f"its --clusters names {named}, but sbatch submits to {here} here (hint: run mtui on {named})")
 
     def _bounded(self, name: str, answer: Answer) -> Answer:
         """Return the answer; a refusal if the submission of `name` has met too many unknown errors in a row."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from ..engine.attempt import Attempt
 from ..engine.status import Status
-from ..spec.sbatch_options import PREFIX, SbatchOption, parse_options, passed_lines
+from ..spec.sbatch_options import PREFIX, SbatchOption, burst_buffer_lines, parse_options, passed_lines
 from .backend import AttemptFiles, Job, JobIdentity
 from .slurm_ids import our_ids, rest_of
 
@@ -165,8 +165,8 @@ def _exit_code(state: str, text: str) -> int | None:
 
 
 def directives(script: str) -> list[str]:
-    """Return the `#SBATCH` lines that sbatch reads, without what would keep it from answering (`--wait`)."""
-    return passed_lines(script)
+    """Return the lines for Slurm in a script, as they are passed to sbatch."""
+    return [*passed_lines(script), *burst_buffer_lines(script)]
 
 
 def submit_script(job: Job, script: str, home: str, signal: str = "") -> str:

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 
 from ..spec.problems import NOWHERE, Place, Problems
 from ..spec.resources import RESOURCES
+from ..spec.sbatch_objections import Objection, foreign_lines, objections, unread_lines
 from ..spec.sbatch_options import (
     PREFIX,
-    Objection,
     SbatchOption,
+    burst_buffer_lines,
     directive_lines,
     directive_texts,
-    foreign_lines,
     has_open_quote,
-    objections,
     parse_options,
-    unread_lines,
 )
 from ..spec.study_spec import Step, StudySpec
 from ..spec.tokens import SourceText
@@ -93,9 +91,13 @@ def _open_quotes(texts: list[str]) -> Iterator[Objection]:
 
 
 def _of_local_step(plan: Plan, cmd: str) -> Iterator[Objection]:
-    if directive_lines(cmd) and not plan.local:  # --local: the user wants no step in a job
-        message = f"its {PREFIX} lines have no effect, because it runs on this machine"
-        yield Objection(0, message, "give the step 'nodes' or 'procs' to run it in a Slurm job")
+    if plan.local:  # --local: the user wants no step in a job
+        return
+    hint = "give the step 'nodes' or 'procs' to run it in a Slurm job"
+    if directive_lines(cmd):
+        yield Objection(0, f"its {PREFIX} lines have no effect, because it runs on this machine", hint)
+    for line in burst_buffer_lines(cmd):
+        yield Objection(0, f"'{line}' has no effect, because it runs on this machine", hint, written=line)
 
 
 def _check_requests(written: Step, source: SourceText, problems: Problems) -> None:

@@ -127,10 +127,14 @@ def further_options(plan: Plan, instance: Instance) -> list[str]:
 def own_options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> tuple[SbatchOption, ...]:
     """Return the options that the author of an instance's step wrote, in the order in which sbatch reads them."""
     texts = further_options(plan, instance)
-    step = plan.step_of(instance)
-    cmd = step.restart if step.restart and restarts(changes) else step.cmd
-    texts += directives_of(plan, instance, cmd)
+    texts += directives_of(plan, instance, command_text(plan, instance, changes))
     return tuple(parse_options(texts)) if texts else ()
+
+
+def command_text(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> str:
+    """Return the cmd or restart text that an attempt with these changes runs, with tokens as written."""
+    step = plan.step_of(instance)
+    return step.restart if step.restart and restarts(changes) else step.cmd
 
 
 def directives_of(plan: Plan, instance: Instance, cmd: str) -> list[str]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..spec.sbatch_options import directive_texts, parse_options
+from ..spec.sbatch_options import PREFIX, burst_buffer_lines, directive_texts, parse_options, passed_lines
 from .instance_script import options, render
 from .job_request import job_request
 from .resource_changes import UNCHANGED
@@ -25,7 +25,7 @@ _OURS = ("--job-name=", "--output=", "--error=", "--comment ")  # written by mtu
 class JobShape:
     """What a job requests. Instances of one shape can share an array, unless `alone` is set."""
 
-    options: tuple[str, ...]  # its #SBATCH lines, without those that name its own files
+    options: tuple[str, ...]  # its lines for Slurm, without those that name its own files
     alone: str = ""  # the option that prevents sharing
     waits: bool = False  # its author set --dependency
 
@@ -73,12 +73,13 @@ def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UN
     waits = any(option.startswith("--dependency=") for option in header) or any(
         option.name == "dependency" for option in given
     )
-    return JobShape(tuple(f"#SBATCH {option}" for option in (*shared, *own)), alone, waits)
+    lines = (*(f"{PREFIX} {option}" for option in shared), *passed_lines(script)[len(header) :])
+    return JobShape((*lines, *burst_buffer_lines(script)), alone, waits)
 
 
 def varies(step: PlannedStep) -> bool:
     """Return whether what the step's instances request may depend on a parameter."""
-    texts = [*map(str, step.run.values()), *directive_texts(step.cmd)]
+    texts = [*map(str, step.run.values()), *directive_texts(step.cmd), *burst_buffer_lines(step.cmd)]
     return any("$(" in text for text in texts)
 
 

@@ -14,10 +14,10 @@ from functools import cached_property
 
 from ..errors import Refusal
 from ..packing.protocol import ResourceRequest
-from ..spec.sbatch_options import SbatchOption, parse_options
+from ..spec.sbatch_options import SbatchOption, burst_buffer_lines, parse_options
 from ..spec.study_spec import PackingOptions
 from ..spec.walltime import walltime_seconds, walltime_text
-from .instance_script import header_resources, own_options, part_options, place_options
+from .instance_script import command_text, header_resources, own_options, part_options, place_options
 from .job_arrays import OWN_OF_A_JOB, varies
 from .job_request import key_and_value
 from .resource_changes import UNCHANGED
@@ -156,6 +156,8 @@ class PackingPlan:
 
     def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> PoolShare | Refusal:
         plan, pack = self._plan, self.pack
+        if buffers := burst_buffer_lines(command_text(plan, instance, changes)):
+            return Refusal(f"'{buffers[0]}' is of a job of its own")
         values = header_resources(plan, instance, changes)
         named = {"nodes": "nodes", "procs": "tasks", "cores per task": "cpus", "gpus": "gpus"}
         numbers: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Parses the options of `#SBATCH` lines as sbatch does, and finds those that mtui cannot honour.
+"""Parses the options of `#SBATCH` lines as sbatch does. sbatch_objections.py has those that mtui cannot honour.
 
 Source: sbatch 22.05, with which `tests/slurm/test_directives.py` compares; the manual for newer options. sbatch reads
 the lines up to the first command, joins their words and passes them to getopt_long.
@@ -21,9 +21,11 @@ def _names(text: str) -> frozenset[str]:
 
 _BLANKS = " \t\n\v\f\r"  # for sbatch; Unicode has more
 _PLAIN_WORD = re.compile(f"[^{_BLANKS}]+")
+# Directives of the plugins datawarp and lua, which sites may name otherwise.
+BURST_BUFFER = re.compile(r"#(DW|BB(_\w+)?)\b")
+_DROPPED = ("wait", "clusters")
+_MAY_BE_DROPPED = re.compile("[WM]|wait|cl")  # spares parsing most lines twice
 _SPECIAL = re.compile(r"[\"'\\#]")
-# What sbatch also reads, at any place of the script; mtui passes `#SBATCH` lines only.
-_FOREIGN = re.compile(r"#(PBS|BSUB|SLURM)\b")
 
 _SHORT = {
     "A": "account", "a": "array", "b": "begin", "D": "chdir", "M": "clusters", "C": "constraint", "S": "core-spec",
@@ -49,11 +51,11 @@ _VALUED = _names(
     "power prefer priority profile qos reservation segment signal sockets-per-node switches thread-spec "
     "threads-per-core time time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap"
 )
-_KNOWN = _FLAGS | _OPTIONAL | _VALUED
+KNOWN = _FLAGS | _OPTIONAL | _VALUED
 _HETEROGENEOUS = ("hetjob", "packjob")
 
 # Not read in a script: sbatch accepts them on its command line only.
-_COMMAND_LINE = _names("help ignore-pbs parsable quiet usage verbose version wrap")
+COMMAND_LINE = _names("help ignore-pbs parsable quiet usage verbose version wrap")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,16 @@ class SbatchOption:
 
     @property
     def is_known(self) -> bool:
-        return self.name in _KNOWN
+        return self.name in KNOWN
 
     @property
     def is_read(self) -> bool:
         """Whether sbatch reads it in a script."""
-        return self.text.startswith("-") and self.name not in _COMMAND_LINE
+        return self.text.startswith("-") and self.name not in COMMAND_LINE
 
     @property
     def is_heterogeneous(self) -> bool:
         return self.name in _HETEROGENEOUS
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """Why mtui cannot honour an option. `refused`: nothing can run with it; else it only has no effect."""
-
-    line: int  # index of the `#SBATCH` line
-    message: str
-    hint: str
-    refused: bool = False
-    written: str = ""  # the line, if it is none of `#SBATCH`
 
 
 def directive_lines(script: str) -> list[int]:
@@ -101,9 +92,13 @@ def directive_lines(script: str) -> list[int]:
     for number, line in enumerate(script.split("\n")):  # splitlines() would also split at Unicode line breaks
         if line.startswith(PREFIX):
             found.append(number)
-        elif line.lstrip(" \t\r\v\f")[:1] not in ("", "#"):
+        elif _begins_command(line):
             break
     return found
+
+
+def _begins_command(line: str) -> bool:
+    return line.lstrip(" \t\r\v\f")[:1] not in ("", "#")
 
 
 def directive_texts(script: str) -> list[str]:
@@ -127,7 +122,7 @@ def parse_options(texts: Iterable[str]) -> list[SbatchOption]:
             name = long_name(given)
             separate = not equals and name in _VALUED
             # An option of a site's plugin, which only its sbatch knows, may have its value as the next word.
-            separate = separate or not (equals or name in _KNOWN or _is_option(words, position))
+            separate = separate or not (equals or name in KNOWN or _is_option(words, position))
             if separate and position < len(words):
                 value = words[position][1]
                 position += 1
@@ -150,7 +145,7 @@ def _read_short(words: Sequence[tuple[int, str]], position: int, found: list[Sba
         name = _SHORT.get(letter, letter)
         if name in _FLAGS or name in _OPTIONAL:
             found.append(SbatchOption(name, "", line, (f"-{letter}",)))
-        elif letters or position >= len(words) or (name not in _KNOWN and _is_option(words, position)):
+        elif letters or position >= len(words) or (name not in KNOWN and _is_option(words, position)):
             found.append(SbatchOption(name, letters, line, (f"-{letter}{letters}",)))
             break
         else:
@@ -166,9 +161,9 @@ def _is_option(words: Sequence[tuple[int, str]], position: int) -> bool:
 
 def long_name(given: str) -> str:
     """Return the long name that an abbreviation stands for; the abbreviation itself if it is unknown or ambiguous."""
-    if given in _KNOWN:
+    if given in KNOWN:
         return given
-    meant = [name for name in _KNOWN if given and name.startswith(given)]
+    meant = [name for name in KNOWN if given and name.startswith(given)]
     return meant[0] if len(meant) == 1 else given
 
 
@@ -204,130 +199,43 @@ def split_words(text: str) -> list[str]:
 
 
 def passed_lines(script: str) -> list[str]:
-    """Return the `#SBATCH` lines of a script that are passed to sbatch, without `--wait`.
+    """Return the `#SBATCH` lines of a script that are passed to sbatch, without `--wait` and `--clusters`.
 
-    With it sbatch would block until the job has ended; mtui waits for the job itself.
+    With `--wait` sbatch would block until the job has ended; mtui waits for the job itself. A cluster that is named is
+    the one to which sbatch submits anyway: see `named_cluster`.
     """
     found: list[str] = []
     for text, line in zip(directive_texts(script), _lines(script), strict=True):
-        options = parse_options([text])
-        if any(option.name == "wait" for option in options):
-            kept = [directive_word(word) for option in options if option.name != "wait" for word in option.words]
+        options = parse_options([text]) if _MAY_BE_DROPPED.search(text) else []
+        if any(option.name in _DROPPED for option in options):
+            kept = [directive_word(word) for option in options if option.name not in _DROPPED for word in option.words]
             found += [f"{PREFIX} {' '.join(kept)}"] if kept else []
         else:
             found.append(line)
     return found
 
 
-def _lines(script: str) -> list[str]:
-    lines = script.split("\n")
-    return [lines[number] for number in directive_lines(script)]
+def named_cluster(options: Iterable[SbatchOption]) -> str:
+    """Return the cluster that the options name; empty without one. Jobs are submitted only if it is this machine's."""
+    return next((option.value for option in reversed(list(options)) if option.name == "clusters"), "")
 
 
-# --- what mtui cannot honour
-
-
-def objections(options: Iterable[SbatchOption]) -> list[Objection]:
-    """Return why mtui cannot honour some of the options."""
-    found: list[Objection] = []
-    for option in options:
-        objection = _objection(option)
-        if objection:
-            message, hint, refused = objection
-            found.append(Objection(option.line, f"'{PREFIX} {option.text}' {message}", hint, refused))
+def burst_buffer_lines(script: str) -> list[str]:
+    """Return the lines before the first command that Slurm's burst buffer plugins read from the submitted script."""
+    if "#BB" not in script and "#DW" not in script:
+        return []
+    found: list[str] = []
+    for line in script.split("\n"):
+        if BURST_BUFFER.match(line):
+            found.append(line)
+        elif _begins_command(line):
+            break
     return found
 
 
-def refused(options: Iterable[SbatchOption]) -> Objection | None:
-    """Return why a job with these options cannot be submitted; None if it can."""
-    return next((objection for objection in objections(options) if objection.refused), None)
-
-
-def _objection(option: SbatchOption) -> tuple[str, str, bool] | None:
-    if option.is_heterogeneous or option.name.startswith(":"):
-        hint = "write each component as a step (steps that do not depend on each other run at the same time)"
-        return "makes a heterogeneous job, which mtui cannot track", hint, True
-    match option.name:
-        case "array":
-            return "makes an array of tasks, which mtui cannot track", _array_hint(option.value), True
-        case "clusters":
-            hint = "remove it, and run mtui on a login node of that cluster"
-            return "submits to another cluster; mtui tracks jobs only on the cluster of this machine", hint, True
-        case "test-only":
-            return "submits nothing", "remove it; 'mtui plan' shows what would be submitted", True
-        case "uid" | "gid":
-            return "submits as another user, whose jobs mtui cannot track", "remove it, and run mtui as that user", True
-        case "chdir":
-            return "has no effect: a script runs in its workspace", f"write 'cd {option.value or 'DIR'}' in cmd", False
-        case "wait":
-            return "has no effect: mtui waits for the job itself", "remove it", False
-        case "dependency" if re.search(r"\bsingleton\b", option.value):
-            hint = "limit how many run at a time with --throttle, or name the jobs: afterany:JOB"
-            return "does not wait: 'singleton' compares job names, and each job of mtui has its own", hint, False
-        case name if name in _COMMAND_LINE:
-            return "has no effect: sbatch reads it on its command line only", "remove it", False
-        case "--":
-            return "ends the options; sbatch refuses those that follow", "remove it", False
-        case name if _has_equals(option):
-            hint = f"write '{option.words[0][:2]} {option.value[1:]}'"
-            return f"has the value '{option.value}', with the sign, for sbatch", hint, False
-        case name if option.words and not option.words[0].startswith("-"):
-            return "is no option; sbatch refuses it", "quote a value that has blanks", False
-        case name if name not in _KNOWN and _is_ambiguous(name):
-            meant = sorted(known for known in _KNOWN if known.startswith(name))
-            return "is ambiguous; sbatch may refuse it", f"write one of --{', --'.join(meant)}", False
-        case _:
-            return None
-
-
-def _has_equals(option: SbatchOption) -> bool:
-    """Return whether a short option has its value after an equals sign, which only long options may have."""
-    return option.value.startswith("=") and re.match(r"-[^-]=", option.text) is not None
-
-
-def _is_ambiguous(name: str) -> bool:
-    return sum(known.startswith(name) for known in _KNOWN) > 1
-
-
-def _array_hint(indices: str) -> str:
-    """Return how to write an array as a parameter."""
-    plain, _, most = indices.partition("%")
-    match = re.fullmatch(r"(\d+)-(\d+)(?::(\d+))?", plain)
-    if match:
-        values = f"{{range: [{', '.join(number for number in match.groups() if number)}]}}"
-    elif re.fullmatch(r"\d+(,\d+)*", plain):
-        values = f"{{values: [{plain.replace(',', ', ')}], label: N.%%}}"
-    else:
-        values = "{range: [0, 3]}"
-    more = f", and at most {most} at a time with --throttle {most}" if most.isdecimal() else ""
-    return (
-        f"make the numbers a parameter: 'N: {values}' in mtui: parameters, "
-        f"with $(N) instead of $SLURM_ARRAY_TASK_ID{more}"
-    )
-
-
-def foreign_lines(script: str) -> list[Objection]:
-    """Return the lines of other batch systems that sbatch would read, and that mtui does not pass to it."""
-    return [
-        Objection(0, f"'{line.strip()}' has no effect", f"write it as a {PREFIX} line", written=line.strip())
-        for line in script.split("\n")
-        if _FOREIGN.match(line)
-    ]
-
-
-def unread_lines(script: str) -> list[Objection]:
-    """Return the `#SBATCH` lines that sbatch does not read: indented, or after the first command.
-
-    Those after a here-document begins are left out: they may be of another script, which this one writes.
-    """
-    lines = script.partition("<<")[0].split("\n")
-    read = set(directive_lines(script))
-    hint = f"write it above the first command, with {PREFIX} at the start of the line"
-    return [
-        Objection(0, f"'{line.strip()}' has no effect: sbatch does not read it", hint, written=line.strip())
-        for number, line in enumerate(lines)
-        if line.lstrip().startswith(PREFIX) and number not in read
-    ]
+def _lines(script: str) -> list[str]:
+    lines = script.split("\n")
+    return [lines[number] for number in directive_lines(script)]
 
 
 def has_open_quote(text: str) -> bool:

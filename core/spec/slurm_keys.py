@@ -10,7 +10,8 @@ import re
 
 from .fields import Fields
 from .resources import OURS, RESOURCES
-from .sbatch_options import PREFIX, objections, parse_options
+from .sbatch_objections import objections
+from .sbatch_options import PREFIX, parse_options
 from .study_spec import RunValue
 from .yaml_tree import Scalar, Sequence, TreeNode, kind_of
 

@@ -114,6 +114,16 @@ def test_array_of_the_author_is_refused_before_anything_is_submitted(slurm: Clus
     assert not (tmp_path / "out").exists()
 
 
+def test_cluster_of_the_author_is_honoured_if_it_is_this_one(slurm: Cluster, tmp_path: Path) -> None:
+    here = slurm.run("scontrol", "show", "config").stdout
+    name = re.findall(r"^ClusterName\s*= (\S+)", here, re.MULTILINE)[0]
+    code, out = run_study(slurm, tmp_path, step("a", "echo ran", head=f"#SBATCH --clusters={name}"))
+    assert (code, (out / "a" / "a.out").read_text()) == (0, "ran\n")
+    spec = mtui.write_study(tmp_path / "b.yaml", step("a", "true", head="#SBATCH --clusters=other"), batch=SHARED)
+    done = mtui.run("--no-ui", "-o", tmp_path / "other", spec, env=slurm.env)
+    assert "its --clusters names other, but sbatch submits to" in done.stdout
+
+
 def test_script_that_was_given_an_array_later_is_refused(slurm: Cluster, tmp_path: Path) -> None:
     spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
     out = tmp_path / "out"

@@ -45,6 +45,22 @@ def test_job_is_handed_over_with_its_name_place_and_directives(fake: Fake, patie
     assert "set -- 0.1 /h '/w d'" in script
 
 
+@pytest.mark.parametrize(("here", "kind"), [("alpha", Accepted), ("beta", Refused), ("", Deferred)])
+def test_job_is_submitted_on_the_cluster_that_it_names_only(
+    fake: Fake, patient: Slurm, here: str, kind: type[Any]
+) -> None:
+    fake.script.write_text("#!/bin/sh\n#SBATCH -M alpha\n")
+    fake.does("sbatch", f"cat > '{fake.notes}.script'\necho 12")
+    fake.does("scontrol", f"echo 'ClusterName = {here}'" if here else "exit 1")
+    answer = patient.submit(fake.job())
+    assert isinstance(answer, kind)
+    if kind is Accepted:
+        assert "alpha" not in Path(f"{fake.notes}.script").read_text()
+    else:
+        assert "alpha" in str(answer)
+        assert fake.said("sbatch") == []
+
+
 def test_bytes_of_the_users_directives_arrive_as_they_are(fake: Fake, patient: Slurm) -> None:
     fake.script.write_bytes(b"#!/bin/sh\n#SBATCH --comment=\xe9\xc3\xa9\n")
     fake.does("sbatch", f"cat > '{fake.notes}.script'\necho 12")

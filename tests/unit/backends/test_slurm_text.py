@@ -226,6 +226,12 @@ def test_directives_of_the_user_come_after_ours_so_that_they_win() -> None:
     assert lines[6] == ". /h/job.sh"
 
 
+def test_burst_buffer_lines_come_before_the_first_command_of_what_is_submitted() -> None:
+    lines = submit_script(JOB, "#!/bin/sh\n#DW jobdw capacity=1GiB\n#SBATCH -n1\ntrue\n#DW late", "/h").split("\n")
+    assert lines[3:6] == ["#SBATCH -n1", "#DW jobdw capacity=1GiB", "unset SLURM_OPEN_MODE"]
+    assert "#DW late" not in lines
+
+
 @pytest.mark.parametrize(
     ("option", "passed"),
     [

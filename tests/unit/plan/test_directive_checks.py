@@ -84,7 +84,7 @@ def test_list_of_options_is_checked_for_what_has_no_effect() -> None:
     assert "does not wait" in told(text)[0]
 
 
-@pytest.mark.parametrize("item", ["--clusters=x", "hetjob", "--uid=1", "-M x"])
+@pytest.mark.parametrize("item", ["--clusters=x,y", "hetjob", "--uid=1", "-M all"])
 def test_list_of_options_refuses_what_cannot_be_tracked(item: str) -> None:
     text = study("true", more=f"mtui: {{steps: {{a: {{sbatch: ['{item}']}}}}}}\n")
     assert plan_and_problems(text)[0] is None
@@ -110,3 +110,18 @@ def test_nodes_that_the_tasks_of_the_step_reduce_are_warned_about() -> None:
     assert hints(study("#SBATCH -N 2", "true")) == ["write 'nodes: 2' in the step's run block, or more procs"]
     assert told(study("#SBATCH -N 2 -n 2", "true")) == []
     assert told(study("#SBATCH -N 2", "true", run="nodes: 1")) == []
+
+
+@pytest.mark.parametrize("option", ["--clusters=alpha", "-M alpha"])
+def test_cluster_of_a_line_or_a_list_is_said_to_be_checked_at_submission(option: str) -> None:
+    listed = study("true", more=f"mtui: {{steps: {{a: {{sbatch: ['{option}']}}}}}}\n")
+    for text in (study(f"#SBATCH {option}", "true"), listed):
+        plan, (problem,) = plan_and_problems(text)
+        assert plan is not None
+        assert problem.warning
+        assert f"{option}' is checked at submission" in problem.message
+
+
+def test_burst_buffer_lines_of_a_step_on_this_machine_have_no_effect() -> None:
+    text = study("#BB create", "true", run="walltime: '5'")
+    assert told(text) == ["9:7: warning: step 'a': '#BB create' has no effect, because it runs on this machine"]

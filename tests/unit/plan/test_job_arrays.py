@@ -56,6 +56,12 @@ def test_kind_has_the_header_and_the_directives_but_for_the_jobs_own_files() -> 
     assert (kind.alone, kind.waits) == ("", False)
 
 
+def test_burst_buffer_lines_and_not_the_cluster_are_of_the_kind() -> None:
+    plan = plan_of("#SBATCH --clusters=c --mem=1G\n#BB create $(W)\n$(X)")
+    assert job_shape_of(plan, plan.instances[0]).options[-2:] == ("#SBATCH --mem=1G", "#BB create 1")
+    assert kinds(plan) == [0, 1, 0, 1]
+
+
 def test_instances_that_ask_for_the_same_are_of_one_kind_though_names_and_comments_differ() -> None:
     assert kinds(plan_of("echo $(X)", description="run $(X)")) == [0, 0, 0, 0]
 

@@ -124,6 +124,10 @@ def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], 
     assert why_not(run=run, pack=pack) == why
 
 
+def test_instance_with_a_burst_buffer_is_not_packed() -> None:
+    assert why_not("#BB create\ntrue") == "'#BB create' is of a job of its own"
+
+
 def test_without_the_block_nothing_is_packed() -> None:
     packing = PackingPlan(plan_of("true"), None)
     assert (packing.steps, packing.takes(0), packing.takes_all(0)) == (frozenset(), False, False)

@@ -1,4 +1,4 @@
-"""How the options of `#SBATCH` lines are parsed, and which of them cannot be honoured."""
+"""How the options of `#SBATCH` lines are parsed, and which lines are passed on."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import pytest
 
 from mtui.core.directive_text import directive_word
 from mtui.core.spec.sbatch_options import (
+    burst_buffer_lines,
     directive_texts,
-    foreign_lines,
     has_open_quote,
     long_name,
-    objections,
+    named_cluster,
     parse_options,
     passed_lines,
-    refused,
     split_words,
 )
 
@@ -95,69 +94,6 @@ def test_lines_end_at_the_first_command() -> None:
     assert directive_texts(script) == ["-n1", "--time=3"]
 
 
-@pytest.mark.parametrize(
-    ("text", "words", "hint"),
-    [
-        ("--array=0-3", "'#SBATCH --array=0-3' makes an array of tasks", "'N: {range: [0, 3]}'"),
-        ("-a 2-10:4%3", "'#SBATCH -a 2-10:4%3' makes an array of tasks", "'N: {range: [2, 10, 4]}'"),
-        ("--arr 1,5", "'#SBATCH --arr 1,5' makes an array of tasks", "'N: {values: [1, 5], label: N.%%}'"),
-        ("-a1-2,7", "makes an array of tasks", "'N: {range: [0, 3]}'"),
-        ("hetjob", "makes a heterogeneous job", "write each component as a step"),
-        ("packjob", "makes a heterogeneous job", "write each component as a step"),
-        (": -n2", "makes a heterogeneous job", "write each component as a step"),
-        ("--clusters=other", "submits to another cluster", "on a login node of that cluster"),
-        ("-M all", "submits to another cluster", "on a login node of that cluster"),
-        ("--test-only", "submits nothing", "mtui plan"),
-        ("--test", "submits nothing", "mtui plan"),
-        ("--uid=ada", "submits as another user", "run mtui as that user"),
-        ("--gid=5", "submits as another user", "run mtui as that user"),
-    ],
-)
-def test_option_with_which_nothing_can_be_tracked_is_refused(text: str, words: str, hint: str) -> None:
-    objection = refused(parse_options([text]))
-    assert objection is not None
-    assert words in objection.message
-    assert hint in objection.hint
-
-
-@pytest.mark.parametrize(
-    ("text", "words", "hint"),
-    [
-        ("--chdir=/tmp", "has no effect: a script runs in its workspace", "write 'cd /tmp' in cmd"),
-        ("-D /tmp", "has no effect: a script runs in its workspace", "write 'cd /tmp' in cmd"),
-        ("-W", "has no effect: mtui waits for the job itself", "remove it"),
-        ("--dependency=singleton", "does not wait", "--throttle"),
-        ("-d afterok:5,singleton", "does not wait", "--throttle"),
-        ("--wrap=x", "has no effect: sbatch reads it on its command line only", "remove it"),
-        ("--parsable", "has no effect: sbatch reads it on its command line only", "remove it"),
-        ("junk", "is no option; sbatch refuses it", "quote"),
-        ("--tim=5", "is ambiguous", "--time, --time-min"),
-        ("-N=2", "'#SBATCH -N=2' has the value '=2', with the sign, for sbatch", "write '-N 2'"),
-        ("--", "ends the options", "remove it"),
-    ],
-)
-def test_option_without_effect_is_warned_about(text: str, words: str, hint: str) -> None:
-    (objection,) = objections(parse_options([text]))
-    assert not objection.refused
-    assert words in objection.message
-    assert hint in objection.hint
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["-N 2 -t 5", "-o x -e y -i z", "--hold --begin=now --deadline=now+1hour", "--export=NONE", "--export-file=x",
-     "--get-user-env", "--signal=B:TERM@60 --no-kill --requeue --open-mode=append", "-J name", "-d afterok:5",
-     "--image=alpine", "--kill-on-invalid-dep=yes", "--wait-all-nodes=1"],
-)  # fmt: skip
-def test_option_that_is_honoured_is_passed_in_silence(text: str) -> None:
-    assert objections(parse_options([text])) == []
-
-
-def test_lines_of_other_batch_systems_are_found_anywhere() -> None:
-    found = foreign_lines("#PBS -l walltime=5\ntrue\n#BSUB -W 5\n#SLURM -n 1\n# PBS\n#PBSX\n#SBATCH -n1")
-    assert [line.written for line in found] == ["#PBS -l walltime=5", "#BSUB -W 5", "#SLURM -n 1"]
-
-
 def test_wait_is_not_passed_to_sbatch_and_the_rest_of_its_line_is() -> None:
     script = '#SBATCH --nodes=1  # as is\n#SBATCH --wait\n#SBATCH -n 2 -W --comment="a # b"\ntrue'
     assert passed_lines(script) == ["#SBATCH --nodes=1  # as is", '#SBATCH -n 2 "--comment=a # b"']
@@ -168,3 +104,18 @@ def test_wait_is_not_passed_to_sbatch_and_the_rest_of_its_line_is() -> None:
 )  # fmt: skip
 def test_quotation_mark_without_its_counterpart_is_found(text: str, is_open: bool) -> None:
     assert has_open_quote(text) is is_open
+
+
+def test_named_cluster_is_not_passed_to_sbatch() -> None:
+    script = "#SBATCH --clusters=alpha -n2\n#SBATCH -M alpha\n#SBATCH --mem=1M\ntrue"
+    assert passed_lines(script) == ["#SBATCH -n2", "#SBATCH --mem=1M"]
+
+
+@pytest.mark.parametrize(("text", "name"), [("-n1", ""), ("-M a", "a"), ("--clusters=a -Mb", "b")])
+def test_cluster_is_the_last_one_that_is_named(text: str, name: str) -> None:
+    assert named_cluster(parse_options([text])) == name
+
+
+def test_lines_of_burst_buffers_end_at_the_first_command() -> None:
+    script = "#!/bin/sh\n#SBATCH -n1\n#DW jobdw capacity=1GiB\n\n#BB_LUA a\n#BBX\n #BB c\n#BB b\ntrue\n#DW d"
+    assert burst_buffer_lines(script) == ["#DW jobdw capacity=1GiB", "#BB_LUA a", "#BB b"]

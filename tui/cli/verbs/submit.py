@@ -20,7 +20,8 @@ from ....core.errors import EXIT_USAGE, DriverError, StudyDirectoryError
 from ....core.file_reading import read_text
 from ....core.isolated import isolated_command
 from ....core.shell_environment import FIND_DROPPED
-from ....core.spec.sbatch_options import SbatchOption, parse_options, refused
+from ....core.spec.sbatch_objections import refused
+from ....core.spec.sbatch_options import SbatchOption, parse_options
 from ....core.store.study_directory import StudyDirectory
 from ....core.store.study_file import StudyFile
 from ...views.text import safe
@@ -74,7 +75,7 @@ def _parsed(words: Sequence[str]) -> list[SbatchOption]:
     """Parse the words of the command line. Raises DriverRefused for options with which no driver can be tracked."""
     options = parse_options([" ".join(map(directive_word, words))])
     for option in options:
-        if refused([option]) or option.name == "wait":
+        if refused([option]) or option.name in ("wait", "clusters"):
             message = f"mtui submit cannot use '{option.text}': a driver is one job of this user on this cluster"
             raise DriverRefused(message, "leave it out; the other options go to sbatch as they are")
     return options
