@@ -33,6 +33,7 @@ from tests.terminal.screen import Terminal, environment
 HOME = "/home/ada"
 ANYTHING = "..."
 _SECONDS = 120  # the deadline of a command
+_SIZE = (300, 40)  # of the app's terminal: wide, since paths of temporary folders are long
 _BLOCK = re.compile(r"(?:^<!-- (file|keys|elsewhere): (.+?) -->\n+)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 # What differs from run to run, and what takes its place in both outputs.
@@ -147,7 +148,7 @@ class Machine:
         """Run the app with the keys of the command; what it leaves on the terminal."""
         program, *words = shlex.split(command.line)
         assert program == "mtui", command.line
-        terminal = Terminal(*words, env=self.env, cwd=self.folder)
+        terminal = Terminal(*words, env=self.env, cwd=self.folder, size=_SIZE)
         try:
             for item in re.findall(r'"[^"]+"|\S+', command.keys):
                 if item.startswith('"'):
@@ -192,6 +193,11 @@ def play(path: str, machine: Machine) -> list[tuple[Command, list[str]]]:
     return different
 
 
+def told(different: list[tuple[Command, list[str]]]) -> str:
+    """What commands printed instead, for messages."""
+    return "\n".join("\n".join([f"$ {command.line}", *output]) for command, output in different)
+
+
 def _shortened_alike(output: list[str], example: list[str]) -> list[str]:
     """An output with as many lines before and after `...` as the example has; all of it if that has none."""
     if ANYTHING not in example:
@@ -218,7 +224,7 @@ def main() -> None:
             assert place, command.line
             lines = _shortened_alike(output, command.output)
             text = text[: place.end(1)] + "".join(f"{line}\n" for line in lines) + text[place.end() :]
-            print(f"$ {command.line}", *output, "", sep="\n")
+            print(told([(command, output)]))
     (ROOT / path).write_text(text, encoding="utf-8")
 
 
