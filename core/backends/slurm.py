@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from .backend import Answer, AttemptFiles, Deferred, Job, JobIdentity, Refused, 
 from .cluster_limits import ACCOUNT_LIMITS, QOS_LIMITS, ClusterLimits, parse_config, read_cluster_limits
 from .command_log import CommandLog, answer_of
 from .program_run import run_program
-from .slurm_environment import header_options, query_environment, submission_environment
+from .slurm_environment import header_options, options_in_effect, query_environment, submission_environment
 from .slurm_ids import array_list, whole_job
 from .slurm_programs import require_slurm, user_name
 from .slurm_text import (
@@ -180,7 +181,11 @@ class Slurm:
             return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
-        return sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
+        answer = sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
+        given = options_in_effect(text, self._submission_environment)
+        if given and (isinstance(answer, Refused) or (isinstance(answer, Deferred) and answer.unknown)):
+            return replace(answer, message=f"{answer.message} (the environment sets {', '.join(given)})")
+        return answer
 
     def ask(self, name: str, script: Path) -> Answer:
         """Submit a shared allocation, with a job script that is already written."""

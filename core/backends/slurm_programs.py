@@ -31,6 +31,11 @@ def require_slurm() -> None:
             f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
             "start it on a login node of the cluster, or try it here with --local",
         )
+    if conf := missing_configuration():
+        raise BackendMissing(
+            f"this study runs on Slurm, but SLURM_CONF names a file that cannot be read: {conf}",
+            "unset SLURM_CONF or correct it, or try it here with --local",
+        )
     if knows_no_cluster():
         raise BackendMissing(
             "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
@@ -48,6 +53,15 @@ def is_too_old(version: str) -> bool:
     """Return whether a version as Slurm prints it, `slurm 23.02.7`, is not supported; False if it cannot be read."""
     found = _VERSION.search(version)
     return bool(found) and tuple(map(int, found.groups())) < OLDEST
+
+
+def missing_configuration() -> str:
+    """Return the file that SLURM_CONF names if it cannot be read; else an empty text.
+
+    Slurm's programs look for it for a minute before they fail, and sbatch prints an error that may be temporary.
+    """
+    conf = os.environ.get("SLURM_CONF", "")
+    return conf if conf and not os.access(conf, os.R_OK) else ""
 
 
 def knows_no_cluster() -> bool:

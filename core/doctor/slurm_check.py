@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..backends.cluster_limits import ClusterLimits
 from ..backends.slurm import Slurm
-from ..backends.slurm_programs import OLDEST_NAME, PROGRAMS, is_too_old, knows_no_cluster
+from ..backends.slurm_programs import OLDEST_NAME, PROGRAMS, is_too_old, knows_no_cluster, missing_configuration
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
 from ..sites.profile_search import find_profile
@@ -27,6 +27,7 @@ class SlurmFacts:
     missing: tuple[str, ...] = ()
     configured: bool = True
     version: str = ""
+    conf: str = ""  # what SLURM_CONF names, if it cannot be read
     silent: str = ""
     took: float = 0.0  # seconds until the answer
     jobs: int = 0  # active jobs of the user in squeue
@@ -48,6 +49,8 @@ def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
     inside = environment.get("SLURM_JOB_ID", "")
     if set(missing) & set(PROGRAMS):
         return SlurmFacts(missing, inside=inside)
+    if conf := missing_configuration():
+        return SlurmFacts(missing, conf=conf, inside=inside)
     if knows_no_cluster():
         return SlurmFacts(missing, configured=False, inside=inside)
     slurm = Slurm(Path(), Path(os.devnull))
@@ -87,6 +90,10 @@ def slurm_findings(facts: SlurmFacts) -> list[Finding]:
         return [note("programs", "there is no Slurm on this machine", local)]
     if needed:
         return [problem("programs", f"{', '.join(needed)} cannot be found", f"{local}; load Slurm's module, if any")]
+    if facts.conf:
+        return [
+            problem("programs", f"SLURM_CONF names a file that cannot be read: {facts.conf}", f"{local}; correct it")
+        ]
     if not facts.configured:
         found = "Slurm's programs are here, but know of no cluster"
         return [note("programs", found, f"{local}; else set SLURM_CONF, or use a login node")]

@@ -391,6 +391,16 @@ def test_programs_without_a_cluster_are_told(fake: Fake) -> None:
         require_slurm()
 
 
+def test_configuration_that_is_not_there_is_named(fake: Fake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake.does("scontrol", "exit 1")  # it does not print why until it has tried for a minute
+    conf = tmp_path / "slurm.conf"
+    monkeypatch.setenv("SLURM_CONF", str(conf))
+    with pytest.raises(BackendMissing, match=f"SLURM_CONF names a file that cannot be read: {conf}"):
+        require_slurm()
+    conf.touch()
+    require_slurm()
+
+
 @pytest.mark.parametrize("what", ["exit 1", "kill -9 $$", ""], ids=["controller away", "killed", "no scontrol"])
 def test_cluster_that_is_away_for_now_is_no_hindrance(fake: Fake, what: str) -> None:
     if what:

@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from mtui.core.backends import slurm as module
-from mtui.core.backends.backend import Accepted
+from mtui.core.backends.backend import Accepted, Refused
 from mtui.core.backends.slurm import Slurm
-from mtui.core.backends.slurm_environment import header_options, query_environment, submission_environment
+from mtui.core.backends.slurm_environment import (
+    header_options,
+    options_in_effect,
+    query_environment,
+    submission_environment,
+)
 from tests.unit.backends.fake import Fake
 
 OUTSIDE = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "m1", "SLURM_CLUSTERS": "c"}
@@ -29,6 +34,19 @@ def test_options_in_the_environment_of_a_job_are_not_handed_on() -> None:
         "SBATCH_ACCOUNT": "m1",
         "SLURMD_X": "y",
     }
+
+
+def test_environment_of_a_job_is_recognized_although_its_id_is_unset() -> None:
+    rest = {name: text for name, text in INSIDE.items() if name != "SLURM_JOB_ID"}
+    given = {**OUTSIDE, **rest, "SLURM_JOBID": "5", "SLURM_STEP_ID": "0"}
+    assert submission_environment(given) == submission_environment({**OUTSIDE, **INSIDE})
+
+
+def test_connections_of_a_step_for_mpi_are_not_handed_on() -> None:
+    settings = {"PMI_MMAP_SYNC_WAIT_TIME": "300", "PMIX_MCA_gds": "hash"}
+    of_step = {"PMI_FD": "7", "PMI_RANK": "0", "PMI_SIZE": "1", "PMIX_RANK": "0", "PMIX_SERVER_URI2": "pmix:1"}
+    assert submission_environment({**settings, **of_step, "SLURM_JOB_ID": "5"}) == settings
+    assert submission_environment({**settings, **of_step}) == {**settings, **of_step}
 
 
 STRAY = {
@@ -79,6 +97,23 @@ def test_options_of_the_study_override_those_of_the_environment(line: str, varia
     script = f"#!/bin/sh\n#SBATCH --comment='a b'\n#SBATCH {line}\ntrue\n"
     assert header_options(script, {variable: "x"}) == ["--comment=a b", *line.partition(" #")[0].split()]
     assert header_options(script, {"SBATCH_RESERVATION": "x"}) == []
+
+
+def test_refusal_names_the_options_in_the_environment_that_have_an_effect(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in {"SBATCH_EXCLUSIVE": "true", "SBATCH_TIMELIMIT": "9", "SLURM_CLUSTERS": "green"}.items():
+        monkeypatch.setenv(name, text)
+    slurm = Slurm(Path("/h"), fake.log)
+    fake.does("sbatch", "echo 'sbatch: error: Invalid --exclusive specification' >&2; exit 1")
+    given = "the environment sets SBATCH_EXCLUSIVE=true, SLURM_CLUSTERS=green"  # the script sets the time
+    assert slurm.submit(fake.job()) == Refused(f"Invalid --exclusive specification ({given})")
+    fake.does("sbatch", "echo 'sbatch: error: Batch job submission failed: Connection refused' >&2; exit 1")
+    assert "SBATCH" not in str(slurm.submit(fake.job()))
+
+
+def test_long_option_in_the_environment_is_truncated() -> None:
+    assert options_in_effect("#!/bin/sh\n", {"SBATCH_COMMENT": "x" * 100}) == [f"SBATCH_COMMENT={'x' * 60}..."]
 
 
 def test_signal_of_the_environment_is_known_to_the_runner(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ def test_what_the_limits_are() -> None:
         (SlurmFacts(("sbatch", "squeue", "scancel")), "programs", Level.NOTE, "--local"),
         (SlurmFacts(("scancel",)), "programs", Level.PROBLEM, "--local"),
         (SlurmFacts(configured=False), "programs", Level.NOTE, "SLURM_CONF"),
+        (SlurmFacts(conf="/no/slurm.conf"), "programs", Level.PROBLEM, "correct it"),
         (SlurmFacts(silent="timed out"), "controller", Level.PROBLEM, "asks again"),
         (replace(GOOD, version="slurm 20.02.7"), "programs", Level.PROBLEM, "--local"),
         (replace(GOOD, accounting=False), "accounting", Level.NOTE, "lost"),
@@ -63,6 +64,12 @@ def test_a_machine_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_machine_with_programs_and_no_cluster(fake: Fake) -> None:
     fake.does("scontrol", "echo 'fatal: Could not establish a configuration source' >&2; exit 1")
     assert ask_slurm(dict(os.environ)).configured is False
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_configuration_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_CONF", "/no/slurm.conf")
+    assert ask_slurm(dict(os.environ)).conf == "/no/slurm.conf"
 
 
 def test_a_controller_that_does_not_answer(fake: Fake) -> None:
