@@ -60,3 +60,9 @@ def test_refused_start_with_closed_stdin_leaves_no_directory(tmp_path: Path) -> 
     spec = mtui.write_study(tmp_path / "study.yaml", "- {name: a, description: d, run: {cmd: 'true', depends: [b]}}")
     assert run("<&-", "-o", tmp_path / "out", spec).returncode == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("full", ["2>/dev/full", ">/dev/full 2>&1"])
+@pytest.mark.parametrize("words", [["plan", "missing.yaml"], ["status", "--no-such-option"], ["nosuchverb"]])
+def test_mistake_has_its_exit_code_although_stderr_cannot_be_written(words: list[str], full: str) -> None:
+    assert run(full, *words).returncode == 2

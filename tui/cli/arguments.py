@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,14 @@ if TYPE_CHECKING:  # imported where it is used, to keep --help fast
 
 
 def print_on_stderr(text: str) -> None:
-    """Print text on stderr without control characters, because it may quote a study file."""
+    """Print text on stderr without control characters, because it may quote a study file.
+
+    If stderr cannot be written, only the exit code is left to report the error.
+    """
     from ..views.text import safe_lines
 
-    print(safe_lines(text), file=sys.stderr)
+    with suppress(OSError):
+        print(safe_lines(text), file=sys.stderr, flush=True)
 
 
 def has_terminal() -> bool:

@@ -51,9 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         if not _has_cwd():
-            print(
-                "mtui: the directory in which it was started is gone\n  hint: cd into one that exists", file=sys.stderr
-            )
+            print_on_stderr("mtui: the directory in which it was started is gone\n  hint: cd into one that exists")
             return EXIT_ERROR
         if isinstance(error, PermissionError) and error.filename:
             print_on_stderr(
@@ -154,11 +152,18 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     import tempfile
     import traceback
 
-    told = [f"mtui {__version__}, Python {platform.python_version()}, {platform.platform()}", f"mtui {' '.join(words)}"]
-    with tempfile.NamedTemporaryFile("w", prefix="mtui-report-", suffix=".txt", delete=False) as report:
-        report.write("\n".join([*told, "", *traceback.format_exception(error)]))
-    print(f"mtui: a bug in mtui: {type(error).__name__}: {error}", file=sys.stderr)
-    print(f"  hint: please send {report.name} with your report", file=sys.stderr)
+    head = [f"mtui {__version__}, Python {platform.python_version()}, {platform.platform()}", f"mtui {' '.join(words)}"]
+    text = "\n".join([*head, "", *traceback.format_exception(error)])
+    message = f"mtui: a bug in mtui: {type(error).__name__}: {error}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="mtui-report-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as report:
+            report.write(text)
+    except OSError:  # no directory for temporary files, or a full disk
+        print_on_stderr(f"{text}\n{message}\n  hint: please send these lines with your report")
+    else:
+        print_on_stderr(f"{message}\n  hint: please send {report.name} with your report")
     return EXIT_ERROR
 
 
