@@ -14,6 +14,7 @@ from ..spec.sbatch_options import (
     burst_buffer_lines,
     directive_lines,
     directive_texts,
+    has_escaped_blank,
     has_open_quote,
     parse_options,
 )
@@ -61,7 +62,7 @@ def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
         seen.add(tuple(replaced))
         given = parse_options(replaced)
         fewer = _fewer_nodes(plan, plan.instances[index], given)
-        for objection in (*_open_quotes(replaced), *objections(given), *fewer):
+        for objection in (*_quotes(replaced), *objections(given), *fewer):
             kind = (objection.line, re.sub(r"^'.*?' ", "", objection.message))
             if kind not in told:
                 told.add(kind)
@@ -83,11 +84,14 @@ def _fewer_nodes(plan: Plan, instance: Instance, given: list[SbatchOption]) -> I
         yield Objection(option.line, message, f"write 'nodes: {option.value}' in the step's run block, or more procs")
 
 
-def _open_quotes(texts: list[str]) -> Iterator[Objection]:
+def _quotes(texts: list[str]) -> Iterator[Objection]:
     for number, text in enumerate(texts):
         if has_open_quote(text):
             message = f"'{PREFIX} {text}' has a quotation mark without its counterpart; sbatch refuses it"
             yield Objection(number, message, "add the missing mark, or write a backslash before the one that is meant")
+        if has_escaped_blank(text):
+            message = f"'{PREFIX} {text}' has a backslash before a blank; versions of Slurm read that differently"
+            yield Objection(number, message, "put the value into quotation marks")
 
 
 def _of_local_step(plan: Plan, cmd: str) -> Iterator[Objection]:

@@ -43,13 +43,13 @@ _FLAGS = _names(
 _OPTIONAL = _names("exclusive get-user-env nice no-kill oom-kill-step propagate resv-ports")
 _VALUED = _names(
     "account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container "
-    "container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency "
-    "distribution error exclude export export-file extra extra-node-info gid gpu-bind gpu-freq gpus gpus-per-node "
-    "gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses mail-type "
-    "mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes ntasks "
-    "ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket open-mode output partition "
-    "power prefer priority profile qos reservation segment signal sockets-per-node switches thread-spec "
-    "threads-per-core time time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap"
+    "container-id container-type core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot "
+    "dependency distribution error exclude export export-file extra extra-node-info gid gpu-bind gpu-freq gpus "
+    "gpus-per-node gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses "
+    "mail-type mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes "
+    "ntasks ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket open-mode output partition power prefer "
+    "priority profile qos reservation segment signal sockets-per-node switches thread-spec threads-per-core time "
+    "time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap"
 )
 KNOWN = _FLAGS | _OPTIONAL | _VALUED
 _HETEROGENEOUS = ("hetjob", "packjob")
@@ -236,6 +236,15 @@ def burst_buffer_lines(script: str) -> list[str]:
 def _lines(script: str) -> list[str]:
     lines = script.split("\n")
     return [lines[number] for number in directive_lines(script)]
+
+
+def has_escaped_blank(text: str) -> bool:
+    """Return whether a blank outside of quotes has a backslash before it.
+
+    It ends the word for sbatch 22.05 and is part of the word for 24.11 and later.
+    """
+    inside = re.sub(r"\\[^\s]|\"(\\.|[^\"\\])*\"|'(\\.|[^'\\])*'", "", text)
+    return bool(re.search(r"^[^#]*\\\s", inside))
 
 
 def has_open_quote(text: str) -> bool:

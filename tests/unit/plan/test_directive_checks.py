@@ -125,3 +125,8 @@ def test_cluster_of_a_line_or_a_list_is_said_to_be_checked_at_submission(option:
 def test_burst_buffer_lines_of_a_step_on_this_machine_have_no_effect() -> None:
     text = study("#BB create", "true", run="walltime: '5'")
     assert told(text) == ["9:7: warning: step 'a': '#BB create' has no effect, because it runs on this machine"]
+
+
+def test_backslash_before_a_blank_is_warned_about() -> None:
+    found = told(study(r"#SBATCH --comment=a\ b"))
+    assert "has a backslash before a blank; versions of Slurm read that differently" in found[0]

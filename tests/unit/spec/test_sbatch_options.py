@@ -8,6 +8,7 @@ from mtui.core.directive_text import directive_word
 from mtui.core.spec.sbatch_options import (
     burst_buffer_lines,
     directive_texts,
+    has_escaped_blank,
     has_open_quote,
     long_name,
     named_cluster,
@@ -119,3 +120,11 @@ def test_cluster_is_the_last_one_that_is_named(text: str, name: str) -> None:
 def test_lines_of_burst_buffers_end_at_the_first_command() -> None:
     script = "#!/bin/sh\n#SBATCH -n1\n#DW jobdw capacity=1GiB\n\n#BB_LUA a\n#BBX\n #BB c\n#BB b\ntrue\n#DW d"
     assert burst_buffer_lines(script) == ["#DW jobdw capacity=1GiB", "#BB_LUA a", "#BB b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_escaped"),
+    [(r"--comment=a\ b", True), (r'--comment="a\ b"', False), (r"-n1 # a\ b", False), (r"--comment=a\\ -n1", False)],
+)
+def test_blank_behind_a_backslash_is_found(text: str, is_escaped: bool) -> None:
+    assert has_escaped_blank(text) is is_escaped
