@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ _SUBMIT_DEADLINE = 180.0
 _QUERY_DEADLINE = 60.0
 _LIMITS_DEADLINE = 5.0  # short, since limits that cannot be queried are learned from rejections by sbatch
 _IDS_PER_CALL = 500  # keeps command lines short
+_OPTION_REFUSED = re.compile(r"--all\b|\busage\b|\boptions?\b|\barguments?\b", re.IGNORECASE)
 _UNKNOWN_TRIES = 4  # how often a job is submitted if each answer is the same unknown error
 
 
@@ -66,6 +68,7 @@ class Slurm:
         self._home = home
         self._log = CommandLog(log)
         self._cluster = ""
+        self._all: tuple[str, ...] = ("--all",)  # options of squeue that may be refused
         self._unknown: dict[str, int] = {}  # unknown errors in a row, by what was submitted
         self._environment = query_environment(os.environ)
         self._submission_environment = submission_environment(os.environ)
@@ -274,17 +277,17 @@ class Slurm:
         return SlurmView(jobs, accounted, accounting, has_accounting)
 
     def _squeue(self) -> dict[str, SlurmJob] | Unobserved:
-        """Return all of the user's jobs that the controller has, by id."""
-        command = [
-            "squeue",
-            f"--user={user_name()}",
-            "--noheader",
-            "--all",  # also jobs in hidden partitions: else only accounting would show them
-            "--states=all",
-            f"--format={SQUEUE_FORMAT}",
-        ]
+        """Return all of the user's jobs that the controller has, by id.
+
+        --all shows also those in hidden partitions. Wrappers of sites may refuse it: then SQUEUE_ALL, in the
+        environment, does the same for the squeue that they call.
+        """
+        command = ["squeue", f"--user={user_name()}", "--noheader", "--states=all", f"--format={SQUEUE_FORMAT}"]
         try:
-            done = self._run(command, _QUERY_DEADLINE)
+            done = self._run([*command, *self._all], _QUERY_DEADLINE)
+            if done.returncode and self._all and _OPTION_REFUSED.search(done.stderr + done.stdout):
+                done = self._run(command, _QUERY_DEADLINE)
+                self._all = self._all if done.returncode else ()
         except subprocess.TimeoutExpired:
             return Unobserved(f"squeue gave no answer in {_QUERY_DEADLINE:.0f} s")
         except OSError as error:

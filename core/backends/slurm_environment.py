@@ -47,7 +47,8 @@ def query_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if clusters := given.get("SBATCH_CLUSTERS") or given.get("SLURM_CLUSTERS"):
         kept["SLURM_CLUSTERS"] = clusters
     # 0: squeue shows the whole list of an array's tasks instead of truncating it.
-    return {**kept, "SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard"}
+    # SQUEUE_ALL: also jobs in hidden partitions, where no option says it.
+    return {**kept, "SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard", "SQUEUE_ALL": "1"}
 
 
 def submission_environment(environment: Mapping[str, str]) -> dict[str, str]:

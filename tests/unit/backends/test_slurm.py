@@ -61,6 +61,24 @@ def test_job_is_submitted_on_the_cluster_that_it_names_only(
         assert fake.said("sbatch") == []
 
 
+RESTRICTED = 'case "$*" in *--all*) echo "rc-squeue: error: unrecognized arguments: --all" >&2; exit 2;; esac\n'
+
+
+def test_squeue_that_refuses_all_is_queried_without_it_from_then_on(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", RESTRICTED + lists(1))
+    for _ in range(2):
+        view = patient.look(ours(1))
+        assert isinstance(view, SlurmView)
+        assert list(view.jobs) == ["1"]
+    assert ["--all" in line for line in fake.said("squeue")] == [True, False, False]
+
+
+def test_squeue_without_the_controller_is_asked_once(fake: Fake, patient: Slurm) -> None:
+    fake.does("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
+    assert isinstance(patient.look(ours(1)), Unobserved)
+    assert len(fake.said("squeue")) == 1
+
+
 def test_bytes_of_the_users_directives_arrive_as_they_are(fake: Fake, patient: Slurm) -> None:
     fake.script.write_bytes(b"#!/bin/sh\n#SBATCH --comment=\xe9\xc3\xa9\n")
     fake.does("sbatch", f"cat > '{fake.notes}.script'\necho 12")

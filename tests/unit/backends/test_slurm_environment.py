@@ -62,7 +62,7 @@ STRAY = {
     "SBATCH_ARRAY_INX": "1-3",
     "SLURM_EXIT_ERROR": "0",
 }
-DEFINED = {"SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard"}
+DEFINED = {"SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard", "SQUEUE_ALL": "1"}
 
 
 def test_queries_have_none_of_the_users_formats_and_filters() -> None:
