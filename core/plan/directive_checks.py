@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..spec.problems import NOWHERE, Place, Problems
 from ..spec.resources import RESOURCES
+from ..spec.retry_keys import factor_of
 from ..spec.sbatch_objections import Objection, foreign_lines, objections, unread_lines
 from ..spec.sbatch_options import (
     PREFIX,
@@ -21,6 +22,7 @@ from ..spec.sbatch_options import (
 from ..spec.study_spec import Step, StudySpec
 from ..spec.tokens import SourceText
 from .instance_script import directives_of, further_options, header_resources, requested_by_keys
+from .job_request import job_request
 from .study_plan import Instance, Plan, PlannedStep
 
 # What a step on this machine may carry without a warning: where a job would run, and a walltime, as in many old specs.
@@ -41,6 +43,7 @@ def check_directives(plan: Plan, study: StudySpec, problems: Problems) -> None:
                 (problems.error if objection.refused else problems.warn)(place, message, objection.hint)
         if step.scheduled:
             _check_lists(plan, step, step_written, problems)
+            _check_factors(plan, step, step_written, problems)
         elif study.batch.is_scheduled and not plan.local:
             _check_requests(step_written, source, problems)
 
@@ -120,6 +123,23 @@ def _check_lists(plan: Plan, step: PlannedStep, written: Step, problems: Problem
     for objection in objections(parse_options(further_options(plan, first))) if first else ():
         message = f"step '{step.name}': {objection.message.replace(f'{PREFIX} ', '')}, in 'sbatch'"
         problems.warn(written.place, message, objection.hint)
+
+
+def _check_factors(plan: Plan, step: PlannedStep, written: Step, problems: Problems) -> None:
+    """Warn of retry rules that multiply what the step does not request: the retry would change nothing."""
+    if not step.instances or not step.retry:
+        return
+    requested = job_request(plan, plan.instances[step.instances[0]])
+    for cause, rule in step.retry.items():
+        for key in (key for key, value in rule.changes if factor_of(value) is not None and key not in requested.values):
+            options = [
+                option.text for option in requested.own if key == "gpus" and "gpu" in f"{option.name} {option.value}"
+            ]
+            other = f", only '{options[-1]}'" if options else ""
+            message = (
+                f"step '{step.name}': retry: {cause}: '{key}' has no effect, because the step has no '{key}'{other}"
+            )
+            problems.warn(written.place, message, f"give the step a value of '{key}' that a retry can multiply")
 
 
 def _place(source: SourceText, text: str, step: Step, key: str, objection: Objection) -> Place:

@@ -15,6 +15,7 @@ from ..spec.resources import OURS, RESOURCES
 from ..spec.sbatch_options import PREFIX, SbatchOption, directive_lines, directive_texts, parse_options
 from ..spec.study_spec import RunValue
 from ..spec.tokens import WORKSPACE_TOKEN
+from .gres import with_gpus
 from .launcher import remove_launchers, replace_launchers
 from .resource_changes import UNCHANGED, restarts
 from .study_plan import Instance, Plan, PlannedStep
@@ -234,7 +235,12 @@ def _changed_lines(plan: Plan, instance: Instance, changes: Mapping[str, str]) -
     if not changes:
         return []
     values = header_resources(plan, instance, changes)
-    return [f"#SBATCH {option}" for option in _lines(values, *(key for key in _HEADER if key in changes))]
+    lines = _lines(values, *(key for key in _HEADER if key in changes))
+    gres = [option.value for option in own_options(plan, instance, changes) if option.name == "gres"]
+    if "gpus" in changes and "gpus" in values and gres:  # the number changes, not the author's type of GPU
+        plain = _lines(values, "gpus")
+        lines = [f"--gres={with_gpus(gres[-1], values['gpus'])}" if [line] == plain else line for line in lines]
+    return [f"#SBATCH {option}" for option in lines]
 
 
 def _insist(command: str, again: list[str]) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..spec.resources import RESOURCES
 from ..spec.sbatch_options import SbatchOption
 from ..spec.walltime import walltime_seconds
+from .gres import gpu_count
 from .instance_script import header_resources, own_options, requested_by_keys
 from .resource_changes import UNCHANGED
 from .study_plan import Instance, Plan
@@ -75,8 +76,8 @@ def job_request(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNC
 def key_and_value(option: SbatchOption) -> tuple[str, str]:
     """Return the key of `RESOURCES` that an option sets, and the value; empty if it has none."""
     if option.name == "gres":
-        match = re.fullmatch(r"(?:gres/)?gpu(?::(\d+))?", option.value)
-        return ("gpus", match.group(1) or "1") if match else ("", "")
+        count = gpu_count(option.value)
+        return ("gpus", count) if count else ("", "")
     if option.name == "exclusive":
         return "exclusive", option.value or "true"
     return _KEYS.get(option.name, ""), option.value

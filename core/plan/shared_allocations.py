@@ -58,6 +58,7 @@ _OF_POOL = frozenset(
     )
 )
 _MEMORY = re.compile(r"(\d+)([KMGT]?)B?", re.IGNORECASE)
+_GPUS = re.compile(r"gpu:(\d+)")  # of --gres, without a type: any allocation of the pool has them
 _UNITS = {"K": 1 / 1024, "": 1, "M": 1, "G": 1024, "T": 1024 * 1024}
 
 
@@ -169,7 +170,10 @@ class PackingPlan:
         seconds = walltime_seconds(values.get("walltime", "0")) or 0
         ask = replace(ResourceRequest(), **numbers, seconds=seconds, exclusive="exclusive" in values)
         by_author = [
-            option for option in own_options(plan, instance, changes) if not changes.get(key_and_value(option)[0])
+            option
+            for option in own_options(plan, instance, changes)
+            if not changes.get(key_and_value(option)[0])
+            or (option.name == "gres" and not _GPUS.fullmatch(option.value))
         ]
         rest: list[str] = []
         per_core = 0
@@ -214,7 +218,7 @@ def _read(ask: ResourceRequest, option: SbatchOption) -> tuple[ResourceRequest, 
         return replace(ask, exclusive=True), False
     if name == "mem" and (match := _MEMORY.fullmatch(value)):
         return replace(ask, memory=_megabytes(match)), False
-    if name == "gres" and (match := re.fullmatch(r"gpu:(?:\w+:)?(\d+)", value)):
+    if name == "gres" and (match := _GPUS.fullmatch(value)):
         return replace(ask, gpus=int(match.group(1))), False
     if option.is_known and name not in _OF_POOL:
         return Refusal(f"'#SBATCH {option.text}' is not understood for a part of an allocation")

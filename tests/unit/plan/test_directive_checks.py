@@ -130,3 +130,10 @@ def test_burst_buffer_lines_of_a_step_on_this_machine_have_no_effect() -> None:
 def test_backslash_before_a_blank_is_warned_about() -> None:
     found = told(study(r"#SBATCH --comment=a\ b"))
     assert "has a backslash before a blank; versions of Slurm read that differently" in found[0]
+
+
+def test_rule_that_multiplies_what_the_step_does_not_request_is_warned_about() -> None:
+    rule = "mtui: {retry: {OUT_OF_MEMORY: {times: 1, gpus: x2, walltime: x2}}}\n"
+    (line,) = told(study("#SBATCH --gpus=a100:4 -t 5", "true", more=rule))
+    assert "'gpus' has no effect, because the step has no 'gpus', only '--gpus=a100:4'" in line
+    assert told(study("#SBATCH --gres=gpu:a100:4 -t 5", "true", more=rule)) == []

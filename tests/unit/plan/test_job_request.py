@@ -31,6 +31,10 @@ def request(lines: str, run: str = 'procs: 1, walltime: "10"', instance: int = 0
         ("#SBATCH --qos debug -A m1 --part=p", {"qos": "debug", "bank": "m1", "queue": "p"}),
         ("#SBATCH --gres=gpu:2", {"gpus": "2"}),
         ("#SBATCH --gres=gpu", {"gpus": "1"}),
+        ("#SBATCH --gres=gpu:a100:2", {"gpus": "2"}),
+        ("#SBATCH --gres=shard:1,gpu:1g.5gb:3", {"gpus": "3"}),
+        ("#SBATCH --gres=gpu:a100", {"gpus": "1"}),
+        ("#SBATCH --gres=gpu:a100:2,gpu:v100:1", {}),
         ("#SBATCH --exclusive", {"exclusive": "true"}),
         ("#SBATCH -c4 --mem-per-cpu=2G", {"cores per task": "4", "mem per cpu": "2G"}),
         ("#SBATCH -d afterok:7", {"dependency": "afterok:7"}),
@@ -54,6 +58,23 @@ def test_change_of_a_retry_comes_after_the_authors_options() -> None:
 def test_retry_rule_grows_what_the_author_wrote() -> None:
     plan = study("#SBATCH --time=00:05:00")
     assert grow("walltime", job_request(plan, plan.instances[0]).values["walltime"], 2) == "00:10:00"
+
+
+@pytest.mark.parametrize(
+    ("gres", "written"),
+    [
+        ("gpu:a100:2", "gpu:a100:4"),
+        ("gpu:a100", "gpu:a100:4"),
+        ("gpu:2", "gpu:4"),
+        ("gpu", "gpu:4"),
+        ("shard:1,gpu:1g.5gb:2", "shard:1,gpu:1g.5gb:4"),
+        ("gpu:a100:1,gpu:v100:1", "gpu:4"),
+    ],
+)
+def test_changed_number_of_gpus_keeps_the_authors_type(gres: str, written: str) -> None:
+    plan = study(f"#SBATCH --gres={gres}")
+    lines = render(plan, plan.instances[0], {"gpus": "4"}).body.splitlines()
+    assert [line for line in lines if "--gres" in line][-1] == f"#SBATCH --gres={written}"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_nodes_without_procs_are_a_task_on_each() -> None:
         ("--cpus-per-task=3 -n 2", ResourceRequest(cpus=3, tasks=2)),
         ("--time=10", ResourceRequest(seconds=600)),
         ("--gpus-per-node=2", ResourceRequest(gpus=2)),
-        ("--gres=gpu:a100:2", ResourceRequest(gpus=2)),
+        ("--gres=gpu:2", ResourceRequest(gpus=2)),
         ("--exclusive", ResourceRequest(exclusive=True)),
         ("-J x # a word", ResourceRequest()),
     ],
@@ -99,7 +99,8 @@ def test_what_says_where_a_job_goes_says_where_the_allocation_goes(line: str) ->
 @pytest.mark.parametrize(
     "line",
     ["--output=x", "--array=1-3", "-d afterok:1", "--signal=B:USR1@60", "--gpus-per-task=1", "-G 2", "-w n1",
-     "--ntasks-per-node=2", "--mem-per-gpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2"],
+     "--ntasks-per-node=2", "--mem-per-gpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2",
+     "--gres=gpu:a100:2", "--gres=gpu:2,shard:1"],
 )  # fmt: skip
 def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
     word = line.partition(" ")[0]
@@ -191,3 +192,10 @@ def test_share_of_an_instance_is_worked_out_once(monkeypatch: pytest.MonkeyPatch
         assert isinstance(changed, PoolShare)
         assert changed.ask.tasks == 5
     assert sorted(worked_out) == [0, 0, 1, 2]
+
+
+def test_changed_number_of_gpus_does_not_drop_their_type() -> None:
+    plan = plan_of("#SBATCH --gres=gpu:a100:2\ntrue")
+    refusal = PackingPlan(plan, PackingOptions()).of(0, {"gpus": "4"})
+    assert isinstance(refusal, Refusal)
+    assert "--gres=gpu:a100:2" in refusal.message
