@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..directive_text import comment_value, directive_word
 from ..spec.resources import OURS, RESOURCES
@@ -26,6 +27,7 @@ _ABOVE_NAMES = ("nodes", "queue", "bank", "walltime")
 _QUOTED = ("qos", *OURS)  # keys whose values may be several words
 _BELOW_NAMES = ("reservation", "gpus", "procs", "cores per task", "exclusive", *_QUOTED)
 _HEADER = (*_ABOVE_NAMES, *_BELOW_NAMES)
+_IN_BATCH = frozenset(key for key, resource in RESOURCES.items() if resource.in_batch)
 _PLACE = tuple(key for key in _HEADER if RESOURCES[key].is_place)
 _PART = tuple(key for key in OURS if not RESOURCES[key].is_place)
 _EITHER = (frozenset({"mem", "mem per cpu"}), frozenset({"gpus", "gpus per node", "gpus per task"}))
@@ -110,7 +112,7 @@ def header_resources(plan: Plan, instance: Instance, changes: Mapping[str, str] 
     """
     own = resources(plan, instance, changes)
     said = {key for group in _EITHER if own.keys() & group for key in group}  # defaults would conflict with these
-    shared = {key: plan.batch.text(key) for key, kind in RESOURCES.items() if kind.in_batch and key not in said}
+    shared = {key: plan.batch.text(key) for key in plan.batch.values if key in _IN_BATCH and key not in said}
     values = {**shared, **own}
     if values.get("exclusive", "").lower() in _FALSE:
         values.pop("exclusive", None)
@@ -129,7 +131,13 @@ def own_options(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNC
     """Return the options that the author of an instance's step wrote, in the order in which sbatch reads them."""
     texts = further_options(plan, instance)
     texts += directives_of(plan, instance, command_text(plan, instance, changes))
-    return tuple(parse_options(texts)) if texts else ()
+    return _parsed(tuple(texts)) if texts else ()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(texts: tuple[str, ...]) -> tuple[SbatchOption, ...]:
+    """Parse the texts of `#SBATCH` lines. An instance needs them several times, and many instances have the same."""
+    return tuple(parse_options(texts))
 
 
 def command_text(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> str:
@@ -142,8 +150,14 @@ def directives_of(plan: Plan, instance: Instance, cmd: str) -> list[str]:
     """Return the texts of the `#SBATCH` lines in a cmd or restart text, with tokens replaced."""
     if PREFIX not in cmd:
         return []
-    texts = directive_texts(cmd)
+    texts = _texts_of(cmd)
     return [render_command(plan, instance, text) if "$(" in text else text for text in texts]
+
+
+@lru_cache(maxsize=64)
+def _texts_of(cmd: str) -> tuple[str, ...]:
+    """Return the texts of the `#SBATCH` lines of a step's cmd, which its instances share."""
+    return tuple(directive_texts(cmd))
 
 
 def requested_by_keys(

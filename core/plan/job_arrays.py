@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..spec.sbatch_options import PREFIX, burst_buffer_lines, directive_texts, parse_options, passed_lines
+from ..spec.sbatch_options import PREFIX, burst_buffer_lines, directive_texts, parse_options, without_dropped
 from .instance_script import options, render
 from .job_request import job_request
 from .resource_changes import UNCHANGED
@@ -73,7 +73,7 @@ def job_shape_of(plan: Plan, instance: Instance, changes: Mapping[str, str] = UN
     waits = any(option.startswith("--dependency=") for option in header) or any(
         option.name == "dependency" for option in given
     )
-    lines = (*(f"{PREFIX} {option}" for option in shared), *passed_lines(script)[len(header) :])
+    lines = [*(f"{PREFIX} {option}" for option in shared), *without_dropped(f"{PREFIX} {option}" for option in own)]
     return JobShape((*lines, *burst_buffer_lines(script)), alone, waits)
 
 

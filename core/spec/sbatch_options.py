@@ -204,8 +204,15 @@ def passed_lines(script: str) -> list[str]:
     With `--wait` sbatch would block until the job has ended; mtui waits for the job itself. A cluster that is named is
     the one to which sbatch submits anyway: see `named_cluster`.
     """
+    lines = script.split("\n")
+    return without_dropped([lines[number] for number in directive_lines(script)])
+
+
+def without_dropped(lines: Iterable[str]) -> list[str]:
+    """Return `#SBATCH` lines as they are passed to sbatch: without the options that `passed_lines` names."""
     found: list[str] = []
-    for text, line in zip(directive_texts(script), _lines(script), strict=True):
+    for line in lines:
+        text = line.removeprefix(PREFIX)
         options = parse_options([text]) if _MAY_BE_DROPPED.search(text) else []
         if any(option.name in _DROPPED for option in options):
             kept = [directive_word(word) for option in options if option.name not in _DROPPED for word in option.words]
@@ -231,11 +238,6 @@ def burst_buffer_lines(script: str) -> list[str]:
         elif _begins_command(line):
             break
     return found
-
-
-def _lines(script: str) -> list[str]:
-    lines = script.split("\n")
-    return [lines[number] for number in directive_lines(script)]
 
 
 def has_escaped_blank(text: str) -> bool:
