@@ -14,7 +14,7 @@ from .slurm_environment import query_environment
 from .slurm_ids import is_component, our_ids, whole_job
 from .slurm_programs import user_name
 
-_FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
+USAGE_FORMAT = "JobID,ElapsedRaw,TimelimitRaw,AllocCPUS,AllocNodes,TotalCPU,MaxRSS,ReqMem,JobName%250"
 _COLUMNS = 9  # the name is last, since only it may contain a "|"
 _IDS_PER_CALL = 500  # keeps command lines short
 _DEADLINE = 60.0  # seconds for one call of sacct
@@ -53,7 +53,14 @@ def ask_usage(jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
 
 
 def _sacct(jobs: Sequence[str]) -> str:
-    command = ["sacct", "--duplicates", f"--user={user_name()}", "--noheader", "--parsable2", f"--format={_FORMAT}"]
+    command = [
+        "sacct",
+        "--duplicates",
+        f"--user={user_name()}",
+        "--noheader",
+        "--parsable2",
+        f"--format={USAGE_FORMAT}",
+    ]
     command.append(f"--jobs={','.join(jobs)}")
     try:
         done = run_program([*command, "--starttime=now-365days"], query_environment(os.environ), _DEADLINE)
@@ -68,7 +75,7 @@ def _sacct(jobs: Sequence[str]) -> str:
 
 
 def parse_usage(text: str, jobs: Collection[JobIdentity]) -> dict[JobIdentity, Usage]:
-    """Parse sacct output in `_FORMAT`: one line for each job, and after it one for each of its steps with the memory.
+    """Parse sacct output in `USAGE_FORMAT`: a line for each job, then one for each of its steps, with the memory.
 
     Other jobs with the id of one of `jobs` are left out.
     """
