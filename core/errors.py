@@ -42,7 +42,7 @@ class Refusal:
 
 
 # The hint for any file that cannot be read or written.
-TRY_DOCTOR = "mtui doctor DIR says what a directory offers; -o DIR takes another one for a new study"
+TRY_DOCTOR = "'mtui doctor DIR' checks a directory; use -o for another one for a new study"
 
 
 class UsageError(MtuiError):
@@ -124,7 +124,7 @@ def error_text(error: OSError, path: object = "") -> str:
 def missing_directory(root: Path, error: Exception) -> str:
     """Return that a study's directory is gone, if that is why a file in it could not be used; else an empty text."""
     if isinstance(error, FileNotFoundError) and not root.exists():
-        return f"the study's directory is gone: {root}"
+        return f"the study's directory no longer exists: {root}"
     return ""
 
 

@@ -25,7 +25,7 @@ class JobLimit:
     @property
     def words(self) -> str:
         place = f"QOS {self.qos}" if self.qos else f"account {self.account}" if self.account else "the cluster"
-        return f"{place} takes {self.jobs:,} jobs of a user"
+        return f"{place} allows {self.jobs:,} jobs per user"
 
 
 @dataclass(frozen=True, slots=True)

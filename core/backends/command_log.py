@@ -18,7 +18,7 @@ _LONGEST_COMMAND = 1500  # characters; a scancel may name hundreds of jobs
 _LONGEST_ANSWER = 400
 _LONGEST_LOG = 20_000_000  # bytes; a longer one is renamed to slurm.log.1, replacing an older one
 _HEAD = (
-    "# What stands behind '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
+    "# The file after '<' is the instance's script. sbatch was given its #SBATCH lines and a call of job.sh, "
     "which runs it.\n"
 )
 
@@ -41,7 +41,7 @@ class CommandLog:
             if size > _LONGEST_LOG:
                 self._path.replace(f"{self._path}.1")
         except OSError as error:
-            _log.warning("a call cannot be noted in %s: %s", self._path.name, error)
+            _log.warning("cannot write a call to %s: %s", self._path.name, error)
 
 
 def answer_of(program: str, code: int, stdout: str, stderr: str) -> str:

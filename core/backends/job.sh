@@ -114,7 +114,7 @@ fi
 
 mtui_before=${OLDPWD-}
 if ! cd "$mtui_workspace"; then
-    mtui_record exit ',"code":72,"error":"the workspace is not there"'
+    mtui_record exit ',"code":72,"error":"the workspace does not exist"'
     exit 72
 fi
 if [ -n "$mtui_before" ]; then OLDPWD=$mtui_before; else unset OLDPWD; fi # as if Slurm had started the script here

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 REASONS: dict[str, str] = {
-    "Priority": "jobs of higher priority come first",
+    "Priority": "jobs with higher priority are first",
     "Resources": "waiting for free nodes",
     "Dependency": "waiting for another job",
     "DependencyNeverSatisfied": "the job that it depends on failed",
@@ -19,12 +19,12 @@ REASONS: dict[str, str] = {
     "job requeued in held state": "held after it was requeued",
     "job requeued in special exit state": "held after it was requeued",
     "ReservationDeleted": "held: its reservation was deleted",
-    "BeginTime": "its start time has not come",
+    "BeginTime": "its start time is in the future",
     "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
     "PartitionTimeLimit": "its walltime is longer than the partition allows",
-    "PartitionNodeLimit": "it asks for more nodes than the partition allows",
+    "PartitionNodeLimit": "it requests more nodes than the partition allows",
     "PartitionDown": "the partition is down",
-    "PartitionConfig": "it asks for more than the partition can give",
+    "PartitionConfig": "it requests more than the partition has",
     "BadConstraints": "no node has what it requests",
     "AccountNotAllowed": "its account may not use the partition",
     "InvalidAccount": "its account is no longer valid",
@@ -39,8 +39,8 @@ REASONS: dict[str, str] = {
     "Reservation": "waiting for its reservation",
 }
 
-_RELEASE = "to let it start: scontrol release {job}"
-_CHANGE = "it will not start like this; to change that: mtui cancel, then mtui retry --set"
+_RELEASE = "to release it: scontrol release {job}"
+_CHANGE = "it cannot start with these resources; change them: mtui cancel, then mtui retry --set"
 _NEVER = "DependencyNeverSatisfied"
 _STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"JobHeldUser|.*requeued (in )?held.*|.*special exit state.*|JobHoldMaxRequeue", re.I), _RELEASE),

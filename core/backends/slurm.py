@@ -181,7 +181,7 @@ class Slurm:
         try:
             done = self._run(command, _SUBMIT_DEADLINE, path, text)
         except subprocess.TimeoutExpired:
-            return Unclear(f"sbatch gave no answer in {_SUBMIT_DEADLINE:.0f} s")
+            return Unclear(f"sbatch did not answer within {_SUBMIT_DEADLINE:.0f} s")
         except OSError as error:  # no process, so nothing was sent
             return Deferred(f"sbatch could not be started: {error.strerror}")
         answer = sbatch_answer(done.returncode, done.stdout, done.stderr, bound=bound)
@@ -238,11 +238,11 @@ class Slurm:
             try:
                 done = self._run(["scancel", *jobs[first : first + _IDS_PER_CALL]], _QUERY_DEADLINE)
             except subprocess.TimeoutExpired:
-                return f"scancel gave no answer in {_QUERY_DEADLINE:.0f} s"
+                return f"scancel did not answer within {_QUERY_DEADLINE:.0f} s"
             except OSError as error:
                 return f"scancel could not be started: {error.strerror}"
             if done.returncode:  # perhaps because of one job: continue with the others
-                problem = done.stderr.strip() or f"scancel ended with code {done.returncode}"
+                problem = done.stderr.strip() or f"scancel exited with code {done.returncode}"
         return problem
 
     def look(self, expected: Collection[JobIdentity], names: Collection[str] = ()) -> SlurmView | Unobserved:
@@ -289,7 +289,7 @@ class Slurm:
                 done = self._run(command, _QUERY_DEADLINE)
                 self._all = self._all if done.returncode else ()
         except subprocess.TimeoutExpired:
-            return Unobserved(f"squeue gave no answer in {_QUERY_DEADLINE:.0f} s")
+            return Unobserved(f"squeue did not answer within {_QUERY_DEADLINE:.0f} s")
         except OSError as error:
             return Unobserved(f"squeue could not be started: {error.strerror}")
         if done.returncode:

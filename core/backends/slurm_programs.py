@@ -29,7 +29,7 @@ def require_slurm() -> None:
     if missing:
         raise BackendMissing(
             f"this study runs on Slurm, but {', '.join(missing)} cannot be found on this machine",
-            "start it on a login node of the cluster, or try it here with --local",
+            "start it on a login node of the cluster, or run it here with --local",
         )
     if conf := missing_configuration():
         raise BackendMissing(
@@ -38,14 +38,14 @@ def require_slurm() -> None:
         )
     if knows_no_cluster():
         raise BackendMissing(
-            "this study runs on Slurm, but Slurm's programs on this machine know of no cluster",
-            "set SLURM_CONF, start it on a login node, or try it here with --local",
+            "this study runs on Slurm, but Slurm's programs on this machine are not configured for a cluster",
+            "set SLURM_CONF, start it on a login node, or run it here with --local",
         )
     version = _version(os.environ.get("PATH", ""))
     if is_too_old(version):
         raise BackendMissing(
             f"this study runs on Slurm, but the version on this machine is too old: {version}",
-            f"mtui needs {OLDEST_NAME} or newer: load a newer module of Slurm, or try it here with --local",
+            f"mtui needs {OLDEST_NAME} or newer: load a newer Slurm module, or run it here with --local",
         )
 
 

@@ -201,7 +201,7 @@ def array_script(job: Job, script: str, home: str, root: str, signal: str = "") 
         *job.options,
         "unset -f read echo",  # bash as sh would call functions that the user exports
         f"read -r mtui_attempt mtui_workspace mtui_script <{task} || "
-        '{ echo "mtui: what this task is to do cannot be read" >&2; exit 72; }',
+        '{ echo "mtui: cannot read the command of this task" >&2; exit 72; }',
     ]
     place = f'{shlex.quote(root)}/"$mtui_workspace"'
     words = f'"$mtui_attempt" {shlex.quote(home)} {place} {place}/"$mtui_script"'

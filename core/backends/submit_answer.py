@@ -26,7 +26,7 @@ def sbatch_answer(code: int, stdout: str, stderr: str, *, bound: bool = True) ->
     if (accepted := job_id(stdout)) and (code == 0 or not text):  # with --wait the exit code is that of the job
         return accepted
     if code < 0:
-        return Unclear(message or f"sbatch ended with code {code}")  # killed: it may have been accepted
+        return Unclear(message or f"sbatch exited with code {code}")  # killed: it may have been accepted
     if error := submit_error(text, _own_lines(stderr)):  # a wrapper may hide the exit code
         return _answer_of_error(error, message, bound=bound)
     if code == 0:
@@ -34,8 +34,8 @@ def sbatch_answer(code: int, stdout: str, stderr: str, *, bound: bool = True) ->
     if was_not_sent(_own_lines(stderr)):
         return Deferred(message)
     if code in _NOT_STARTED and not _own_lines(stderr):
-        return Deferred(message or f"sbatch ended with code {code}", unknown=True)
-    return Refused(message) if message else Unclear(f"sbatch ended with code {code}")
+        return Deferred(message or f"sbatch exited with code {code}", unknown=True)
+    return Refused(message) if message else Unclear(f"sbatch exited with code {code}")
 
 
 def sbatch_message(stderr: str) -> str:

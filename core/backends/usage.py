@@ -65,12 +65,12 @@ def _sacct(jobs: Sequence[str]) -> str:
     try:
         done = run_program([*command, "--starttime=now-365days"], query_environment(os.environ), _DEADLINE)
     except FileNotFoundError:
-        raise NoAccounting("there is no sacct on this machine") from None
+        raise NoAccounting("sacct is not installed on this machine") from None
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoAccounting(f"sacct could not be asked: {type(error).__name__}") from None
+        raise NoAccounting(f"sacct failed: {type(error).__name__}") from None
     if done.returncode:
         told = done.stderr.strip().splitlines()
-        raise NoAccounting(told[-1] if told else f"sacct ended with code {done.returncode}")
+        raise NoAccounting(told[-1] if told else f"sacct exited with code {done.returncode}")
     return done.stdout
 
 

@@ -95,7 +95,7 @@ def _link_once(folder: Path) -> None:
     os.link(folder / "synced", folder / "hard")
     with suppress(FileExistsError):
         os.link(folder / "synced", folder / "hard")
-        raise RuntimeError("a name could be linked twice")
+        raise RuntimeError("two links to one name succeeded")
 
 
 def _run(folder: Path) -> None:
@@ -116,13 +116,13 @@ def _news(folder: Path) -> None:
     deadline = time.monotonic() + _NEWS_WITHIN / 1000
     while not next(changes):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the kernel said nothing of a new file in {_NEWS_WITHIN / 1000:.0f} s")
+            raise RuntimeError(f"the kernel did not report a new file within {_NEWS_WITHIN / 1000:.0f} s")
 
 
 def directory_findings(facts: DirectoryFacts) -> list[Finding]:
     """Convert the test results to findings about a study in that directory."""
     if facts.write:
-        return [problem("writing", facts.write, "no study can be started here; give another place with -o DIR")]
+        return [problem("writing", facts.write, "no study can be started here; use -o to choose another directory")]
     return [
         _kind(facts),
         _who_drives(facts),
@@ -137,31 +137,31 @@ def directory_findings(facts: DirectoryFacts) -> list[Finding]:
 def _kind(facts: DirectoryFacts) -> Finding:
     kind = facts.kind or "of unknown kind"
     if facts.kind not in LOCAL_TYPES:
-        then = "records of jobs and your commands are noticed within a second: two small directories are looked at"
-        return note("file system", f"{kind}: it may be shared, and tells of no changes", then)
+        then = "records of jobs and your commands are read within a second, by listing two small directories"
+        return note("file system", f"{kind}: may be shared, so changes are not reported", then)
     if facts.news:
-        then = "mtui looks once a second instead; often fs.inotify.max_user_instances is used up"
+        then = "mtui lists directories once a second instead; often fs.inotify.max_user_instances is exhausted"
         return note("file system", f"{kind}, but {facts.news}", then)
-    return Finding("file system", f"{kind}: the kernel tells of changes (inotify), so they are noticed at once")
+    return Finding("file system", f"{kind}: the kernel reports changes (inotify) immediately")
 
 
 def _who_drives(facts: DirectoryFacts) -> Finding:
     subject = "one driver at a time"
     if facts.hard_link:
-        return problem(subject, f"hard links: {facts.hard_link}", "no study can be driven here; use another directory")
-    return Finding(subject, "hard links work, which decide who drives")
+        return problem(subject, f"hard links: {facts.hard_link}", "no driver can run here; use another directory")
+    return Finding(subject, "hard links work (they ensure one driver at a time)")
 
 
 def _commands(facts: DirectoryFacts) -> Finding:
     if not facts.is_mine:
-        then = "commands (cancel, retry, ...) would count as somebody else's; use another directory"
-        return problem("commands", "a file made here does not belong to you", then)
-    return Finding("commands", "files made here belong to you")
+        then = "commands (cancel, retry, ...) would seem to come from another user; use another directory"
+        return problem("commands", "a file created here does not belong to you", then)
+    return Finding("commands", "files created here belong to you")
 
 
 def _links(facts: DirectoryFacts) -> Finding:
     if facts.symbolic_link:
-        then = "job arrays need them for their logs: run with --array 1; links to workspaces are left out"
+        then = "job arrays need them for their logs: run with --array 1; links to workspaces are omitted"
         return problem("symbolic links", facts.symbolic_link, then)
     return Finding("symbolic links", "work")
 
@@ -176,7 +176,7 @@ def _scripts(facts: DirectoryFacts) -> Finding:
 def _sync(facts: DirectoryFacts) -> Finding:
     found = f"a line is safe on disk after {facts.sync * 1000:.1f} ms"
     if facts.sync > _SLOW_SYNC:
-        return note("journal", found, "each submission waits twice for that; arrays and packing need fewer of them")
+        return note("journal", found, "each submission waits for it twice; arrays and packing need fewer submissions")
     return Finding("journal", found)
 
 
@@ -184,6 +184,6 @@ def _room(facts: DirectoryFacts) -> Finding:
     files = "" if facts.files < 0 else f", {facts.files:,} files"
     found = f"{facts.room / (1 << 30):,.1f} GiB{files} free"
     if facts.room < _LEAST_ROOM or 0 <= facts.files < _LEAST_FILES:
-        then = "a driver that cannot write stops in order, and mtui DIR goes on once there is room; mind quotas too"
+        then = "a driver that cannot write waits for free space; check quotas too"
         return note("room", found, then)
     return Finding("room", found)

@@ -78,18 +78,18 @@ def _writable(folder: Path) -> bool:
 def machine_findings(facts: MachineFacts) -> list[Finding]:
     """Convert the facts to findings about a driver on this machine."""
     found = [
-        Finding("local steps", f"{facts.local_jobs} at once, unless --local-jobs says otherwise"),
+        Finding("local steps", f"{facts.local_jobs} at once (change with --local-jobs)"),
         _limit("open files", facts.files, _LEAST_FILES, "ulimit -n 1024"),
         _limit("processes", facts.processes, _LEAST_PROCESSES, "ulimit -u"),
     ]
     if facts.ends_at_logout:
-        then = "a driver in the background ends with your session, and mtui DIR goes on later; mtui submit is not ended"
-        found.append(note("logging out", "this system ends what you leave running (KillUserProcesses)", then))
+        then = "a background driver ends with your session, and 'mtui DIR' resumes later; 'mtui submit' is not affected"
+        found.append(note("logging out", "this system kills your processes at logout (KillUserProcesses)", then))
     else:
-        found.append(Finding("logging out", "a driver in the background may live on"))
+        found.append(Finding("logging out", "a background driver can keep running"))
     for folder in facts.unwritable:
-        then = "the list of your studies, or what you chose in the app, is not kept; studies run all the same"
-        found.append(note("your settings", f"{folder} cannot be written", then))
+        then = "the list of your studies and the settings of the app are not stored; studies run anyway"
+        found.append(note("your settings", f"{folder} is not writable", then))
     return found
 
 

@@ -85,9 +85,9 @@ def _profile(environment: Mapping[str, str]) -> str | Refusal:
 def slurm_findings(facts: SlurmFacts) -> list[Finding]:
     """Convert the query results to findings about studies on Slurm."""
     needed = [name for name in facts.missing if name in PROGRAMS]
-    local = "studies of local steps run, and --local runs every step on this machine"
+    local = "studies with only local steps run; --local runs every step on this machine"
     if len(needed) == len(PROGRAMS):
-        return [note("programs", "there is no Slurm on this machine", local)]
+        return [note("programs", "Slurm is not installed on this machine", local)]
     if needed:
         return [problem("programs", f"{', '.join(needed)} cannot be found", f"{local}; load Slurm's module, if any")]
     if facts.conf:
@@ -95,12 +95,12 @@ def slurm_findings(facts: SlurmFacts) -> list[Finding]:
             problem("programs", f"SLURM_CONF names a file that cannot be read: {facts.conf}", f"{local}; correct it")
         ]
     if not facts.configured:
-        found = "Slurm's programs are here, but know of no cluster"
+        found = "Slurm's programs are installed, but not configured for a cluster"
         return [note("programs", found, f"{local}; else set SLURM_CONF, or use a login node")]
     if is_too_old(facts.version):
         return [problem("programs", f"{facts.version}; mtui needs Slurm {OLDEST_NAME} or newer", local)]
     if facts.silent:
-        then = "a driver waits for Slurm and asks again; nothing is lost meanwhile, and nothing can be submitted"
+        then = "a driver keeps trying; no data is lost, but nothing can be submitted meanwhile"
         return [Finding("programs", facts.version or "there"), problem("controller", facts.silent, then)]
     found = [
         Finding("programs", facts.version or "there"),
@@ -110,10 +110,10 @@ def slurm_findings(facts: SlurmFacts) -> list[Finding]:
         _site(facts),
     ]
     if "srun" in facts.missing:
-        found.append(note("srun", "cannot be found", "packed steps need it on the compute nodes"))
+        found.append(note("srun", "cannot be found", "packed steps need it on compute nodes"))
     if facts.inside:
-        then = "mtui --in-allocation STUDY.yaml runs a study within it; without it the study submits jobs of its own"
-        found.append(note("allocation", f"this is inside job {facts.inside}", then))
+        then = "'mtui --in-allocation STUDY.yaml' runs a study inside it; otherwise the study submits separate jobs"
+        found.append(note("allocation", f"mtui is running inside job {facts.inside}", then))
     return found
 
 
@@ -121,8 +121,8 @@ def _accounting(facts: SlurmFacts) -> Finding:
     if facts.accounting:
         return Finding("accounting", "sacct answers")
     then = (
-        "jobs tell their own ends; one that is killed and leaves the queue unseen counts as lost, "
-        "and mtui report has no use of resources"
+        "jobs record their own exit codes; one that is killed and leaves the queue unobserved counts as lost, "
+        "and 'mtui report' shows no resource usage"
     )
     return note("accounting", "sacct does not answer", then)
 
@@ -132,15 +132,15 @@ def _limits(site: ClusterLimits) -> Finding:
     limits = {**site.submit_limits, **site.account_limits}
     told = ", ".join(f"{name} {limit:,}" for name, limit in sorted(limits.items())[:6])
     more = ", ..." if len(limits) > 6 else ""
-    jobs = f"jobs in the queue at most: {told}{more}" if told else "no limits on jobs in the queue are told"
-    then = "" if told else "should there be one, sbatch's refusals teach it, and nothing fails of them"
+    jobs = f"jobs in the queue at most: {told}{more}" if told else "no submit limit reported"
+    then = "" if told else "if there is one, mtui learns it from sbatch rejections; no instance fails"
     return Finding("limits", f"{arrays}; {jobs}", then=then)
 
 
 def _site(facts: SlurmFacts) -> Finding:
     if facts.unreadable:
-        return problem("site", facts.unreadable, "no study is planned until the profile is mended, or moved away")
+        return problem("site", facts.unreadable, "no study can be planned until the profile is fixed or removed")
     if facts.profile:
-        return Finding("site", facts.profile, then="plans are checked against it before anything is submitted")
-    then = "what a site demands beyond Slurm's own limits is not known; ~/.config/mtui/sites/NAME.yaml could tell it"
-    return Finding("site", "no profile fits", then=then)
+        return Finding("site", facts.profile, then="plans are checked against it before submission")
+    then = "site rules beyond Slurm's limits are unknown; describe them in ~/.config/mtui/sites/NAME.yaml"
+    return Finding("site", "no matching profile", then=then)

@@ -69,7 +69,7 @@ class _Check:
 
     def repairable(self, finding: Callable[[str, str, str], Finding], subject: str, found: str, repair: Repair) -> None:
         if not self.has_plan:
-            self.findings.append(finding(subject, found, "it is repaired only once the plan can be read"))
+            self.findings.append(finding(subject, found, "it can be repaired only when the plan is readable"))
             return
         self.findings.append(finding(subject, found, f"repair: {repair.action}"))
         self.repairs.append(repair)
@@ -102,7 +102,7 @@ def _check_layout(check: _Check) -> None:
     try:
         wrong = [*missing_folders(directory), *torn_runners(directory)]
     except OSError as error:
-        check.findings.append(problem("layout", f"{error.filename}: {error.strerror}", "only its owner can check it"))
+        check.findings.append(problem("layout", f"{error.filename}: {error.strerror}", "only the owner can check it"))
         return
     if not wrong:
         check.good("layout", "all folders are there; job.sh and fallback.sh are complete")
@@ -140,7 +140,7 @@ def _check_copies(check: _Check, damage: DamagedPlan) -> StudyFile | None:
             then = f"{error.message}: {_unless_doctor(error)}"
             continue
         repair = Repair(f"move .mtui/{copy.name} to .mtui/study.json", partial(copy.replace, path))
-        check.repairable(problem, "plan", f"{damage.message}; {copy.name} has it complete", repair)
+        check.repairable(problem, "plan", f"{damage.message}; {copy.name} is complete", repair)
         return study
     check.findings.append(problem("plan", damage.message, then))
     return None
@@ -148,42 +148,44 @@ def _check_copies(check: _Check, damage: DamagedPlan) -> StudyFile | None:
 
 def _unless_doctor(error: StudyDirectoryError) -> str:
     """The hint of an error, unless it points to this check."""
-    return "check it again when it can be read" if error.hint == TRY_DOCTOR else error.hint
+    return "check it again when it is readable" if error.hint == TRY_DOCTOR else error.hint
 
 
 def _check_extension(check: _Check, study: StudyFile) -> None:
     """Find the claim of an extension that did not write its plan. Whether its process still lives cannot be known."""
     claim = check.directory.home / f"extended-{max(1, len(study.plan.sizes)) + 1}"
     if claim.exists():
-        then = f"if no mtui extend runs, remove {claim}; until then no rows can be added"
-        check.findings.append(note("extension", "mtui extend is adding rows, or ended before the plan had them", then))
+        then = f"if no 'mtui extend' is running, remove {claim}; until then no rows can be added"
+        check.findings.append(
+            note("extension", "'mtui extend' is adding rows, or ended before the plan was written", then)
+        )
 
 
 def _without_plan(directory: StudyDirectory) -> str:
     begun = any(path.stat().st_size for path in directory.journal.glob("*.jsonl"))
     if begun:
         return "restore .mtui/study.json from a backup; or start a new study of study.yaml, in another directory"
-    return "nothing of the study has run: remove the directory, and start it again"
+    return "no instance has run: remove the directory, and start the study again"
 
 
 def _check_owners(check: _Check) -> None:
     try:
         torn = torn_owners(check.directory.owner)
     except OSError as error:
-        check.findings.append(problem("owners", f"{error.filename}: {error.strerror}", "only its owner can check it"))
+        check.findings.append(problem("owners", f"{error.filename}: {error.strerror}", "only the owner can check it"))
         return
     if torn:
         names = ", ".join(path.name for path in torn)
-        then = "it is passed over: the next driver takes the number after it"
-        check.findings.append(note("owners", f"empty or incomplete, of a driver that never drove: {names}", then))
+        then = "it is ignored: the next driver uses the next number"
+        check.findings.append(note("owners", f"empty or incomplete, from a driver that did not start: {names}", then))
     else:
-        check.good("owners", "every owner file is complete")
+        check.good("owners", "all owner files are complete")
 
 
 def _check_segments(check: _Check) -> None:
     torn = [name for name, complete in segment_ends(check.directory.journal) if not complete]
     if torn:
-        then = "an event that a driver was writing when it ended is passed over; nothing was done that it announces"
+        then = "an event that a driver was writing when it ended is ignored; its action was not carried out"
         check.findings.append(note("journal", f"the last line is incomplete: {', '.join(torn)}", then))
 
 
@@ -196,10 +198,10 @@ def _check_journal(check: _Check, study: StudyFile) -> StudyState | None:
         check.findings.append(problem("journal", error.message, error.hint))
         return None
     attempts = sum(map(len, state.attempts.values()))
-    check.good("journal", f"readable; {attempts:,} attempts, {state.outcome if state.is_over else 'not over'}")
+    check.good("journal", f"readable; {attempts:,} attempts, {state.outcome if state.is_over else 'not ended'}")
     if directory.checkpoint.exists() and not usable:
         repair = Repair("remove .mtui/checkpoint.jsonl", partial(directory.checkpoint.unlink, missing_ok=True))
-        check.repairable(note, "checkpoint", "it does not fit the journal, and is not used", repair)
+        check.repairable(note, "checkpoint", "it does not match the journal and is not used", repair)
     return state
 
 
@@ -213,7 +215,7 @@ def _check_scripts(check: _Check, study: StudyFile, state: StudyState) -> None:
                 if torn_scripts(directory, plan, instance, changes):
                     torn.append((instance, changes))
     if not torn:
-        check.good("scripts", "those of submitted instances are complete")
+        check.good("scripts", "all scripts of submitted instances are complete")
         return
     names = ", ".join(instance.name for instance, _ in torn[:3]) + (f", {len(torn) - 3:,} more" if torn[3:] else "")
 
@@ -221,7 +223,7 @@ def _check_scripts(check: _Check, study: StudyFile, state: StudyState) -> None:
         for instance, changes in torn:
             restore_scripts(directory, plan, instance, changes)
 
-    repair = Repair(f"write the scripts again of {names}", restore)
+    repair = Repair(f"rewrite the scripts of {names}", restore)
     check.repairable(problem, "scripts", f"submitted, and missing or incomplete: {names}", repair)
 
 
@@ -230,14 +232,14 @@ def _check_status(check: _Check, state: StudyState) -> None:
     if is_complete(path, state):
         check.good("status.csv", "complete")
         return
-    repair = Repair("write status.csv again", lambda: write_status(path, state, time.time()))
+    repair = Repair("rewrite status.csv", lambda: write_status(path, state, time.time()))
     check.repairable(note, "status.csv", "missing or incomplete", repair)
 
 
 def _check_inbox(check: _Check) -> None:
     waiting = pending_commands(check.directory.inbox)
     if waiting:
-        then = "the next driver carries them out: mtui DIR"
+        then = "the next driver executes them: mtui DIR"
         check.findings.append(note("inbox", f"{len(waiting)} commands wait for a driver", then))
 
 
@@ -264,4 +266,4 @@ def _check_leftovers(check: _Check) -> None:
                 path.unlink(missing_ok=True)
 
         repair = Repair(f"remove {names}{more}", remove)
-        check.repairable(note, "leftovers", f"temporary files of writers that ended: {names}{more}", repair)
+        check.repairable(note, "leftovers", f"temporary files left by processes that ended: {names}{more}", repair)

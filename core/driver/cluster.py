@@ -17,6 +17,6 @@ def require_cluster(state: StudyState, here: str) -> None:
     if here and clusters and here not in clusters:
         names = ", ".join(clusters)
         raise WrongCluster(
-            f"the study belongs to cluster {names}, where it has jobs, and this machine belongs to cluster {here}",
+            f"the study has jobs on cluster {names}, but this machine belongs to cluster {here}",
             f"nothing was changed; start it on a login node of {names}. mtui status and mtui why work everywhere",
         )

@@ -118,7 +118,7 @@ class Collector(DriverPart):
             self._read[start] = None
         self._read[name] = None
         if isinstance(report, UnreadableRecord):
-            context.emit(ev.Anomaly(at=time.time(), message=f"a record that cannot be read: {name}"))
+            context.emit(ev.Anomaly(at=time.time(), message=f"unreadable record: {name}"))
             return
         context.emit_all(context.observer.apply_report(report, time.time(), time.monotonic()))
         self._canceller.cancel_orphans(map(context.job_of_study, context.observer.orphans.take()))

@@ -42,7 +42,7 @@ class CommandRunner(DriverPart):
             if request is None:
                 continue
             if isinstance(request, Refusal):
-                message = f"a command was passed over, {path.name}: {request.message}"
+                message = f"a command was ignored, {path.name}: {request.message}"
                 context.emit(ev.Anomaly(at=time.time(), message=message))
             else:
                 events = apply_command(context.state, request, time.time())

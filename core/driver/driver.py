@@ -36,7 +36,7 @@ from .owner_job import owners_job_has_ended
 from .successor import start_successor
 
 _EXTENDED = "extended"
-BEGINS_ANEW = "the study has more rows; its driver begins anew"  # reason to stop; a driver follows immediately
+RESTARTS_FOR_ROWS = "the study has more rows; its driver restarts"  # reason to stop; a driver follows immediately
 HAND_OVER_FAILED = "no driver could be started in the background"  # how the note of an anomaly begins
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
@@ -44,7 +44,7 @@ _NAMED = 3  # errors in a message
 _STATUS_WAIT = 10.0  # seconds for which status.csv is tried again when the study is over: nobody writes it later
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
-_IN_ANOTHER = "nothing is lost: resume in a longer allocation, or on a login node without --in-allocation"
+_IN_ANOTHER = "no data was lost: resume in a longer allocation, or on a login node without --in-allocation"
 Loaded = tuple[StudyState, dict[str, int]]
 
 _log = get_logger(__name__)
@@ -174,7 +174,7 @@ class Driver:
             why = "; ".join(errors[:_NAMED]) or "its heartbeat is late"
             raise DriverError(
                 f"stopped while its study directory could not be written or read: {why}",
-                "nothing is lost: start mtui on it again when it can be",
+                "no data was lost: run 'mtui DIR' when it is available again",
             )
 
     def _outcome(self, only_commands: bool, *, is_behind: bool) -> str:
@@ -196,12 +196,12 @@ class Driver:
 
     def _finish(self, context: DriverContext, loop: Loop, outcome: str) -> str:
         at = time.time()
-        reason = HANDED_OVER if self._detaching else self._stopping or "the commands are carried out"
+        reason = HANDED_OVER if self._detaching else self._stopping or "all commands are done"
         if outcome == _EXTENDED:
-            reason = BEGINS_ANEW
+            reason = RESTARTS_FOR_ROWS
         elif context.state.is_over:
             context.emit(ev.StudyEnded(at=at, result=outcome))
-            reason = f"the study is {outcome}"
+            reason = f"study {outcome}"
             crash_point("study.ended")
             loop.hooks.ended(outcome)
             self._until_durable(context, loop)

@@ -89,12 +89,12 @@ class HookRunner:
                     start_new_session=True,
                 )
         except OSError as error:
-            message = f"{hook} could not be run: {error.strerror}"
+            message = f"cannot run {hook}: {error.strerror}"
             context.emit(ev.Anomaly(at=time.time(), message=message))
 
     def _open_log(self, opened: ExitStack) -> IO[bytes] | int:
         try:
             return opened.enter_context(open_to_append(self._context.directory.hooks_log))
         except OSError as error:  # the command matters more than its output
-            _log.warning("the output of a hook is dropped: %s", error)
+            _log.warning("the output of a hook is discarded: %s", error)
             return subprocess.DEVNULL

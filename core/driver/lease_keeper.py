@@ -41,8 +41,8 @@ class LeaseKeeper(DriverPart):
             if self._lease.is_lost():
                 self._log.drop()
                 raise DriverError(
-                    "another driver has taken this study over, or its directory is gone",
-                    "this one has released it",
+                    "another driver took over this study, or its directory was removed",
+                    "this driver has stopped",
                 )
             self._lease.beat(now)
         except OSError as error:
@@ -83,7 +83,7 @@ class LeaseKeeper(DriverPart):
         if is_deleted or is_elsewhere:
             self._log.drop()
             raise DriverError(
-                f"the study's directory is gone: {self._root}", "if it was moved: start mtui on it where it is now"
+                f"the study's directory no longer exists: {self._root}", "if it was moved: run mtui on its new location"
             )
 
 

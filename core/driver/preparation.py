@@ -91,7 +91,7 @@ def _fail(context: DriverContext, index: int, backend: str, message: str) -> Non
     members = ((index, context.state.next_attempt(index)),)
     context.emit(ev.SubmitIntended(at=time.time(), submission=submission, backend=backend, members=members))
     context.emit(
-        ev.SubmitRefused(at=time.time(), submission=submission, message=f"its workspace cannot be prepared: {message}")
+        ev.SubmitRefused(at=time.time(), submission=submission, message=f"cannot prepare its workspace: {message}")
     )
     context.errors.worked(_what(context, index))
 

@@ -42,7 +42,7 @@ class Retrier(DriverPart):
                 continue
             if refusal:
                 name = state.plan.instances[index].name
-                context.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be tried again: {refusal.message}"))
+                context.emit(ev.Anomaly(at=time.time(), message=f"{name} cannot be retried: {refusal.message}"))
             self._hooks.failed(index)
 
     def _repeat_without_rows(self) -> None:

@@ -219,7 +219,7 @@ class Submitter(DriverPart):
         waiting = [name for step, name in enumerate(self._limit_of) if state.ready[step] and room.get(name, 1) <= 0]
         if full := next((name for name in waiting if self._others(name)), ""):
             self._queue.is_room_awaited = True
-            message = f"{self._tightest(full).words}, and your other jobs leave no room"
+            message = f"{self._tightest(full).words}, and your other jobs use all of it"
             if state.deferred != message:
                 context.emit(ev.LimitReached(at=time.time(), message=message))
 
@@ -323,7 +323,7 @@ class Submitter(DriverPart):
         """Start nothing else for a moment, which is longer while nothing can be prepared at all: the disk is full."""
         delay = self._unprepared.next()
         if scheduled:
-            self._pause_slurm(delay, "files of instances could not be written")
+            self._pause_slurm(delay, "cannot write files of instances")
         else:
             self._local_closed_until = time.monotonic() + delay
 

@@ -12,10 +12,10 @@ def why_no_local_step(state: StudyState, limits: Limits, is_open: bool) -> str:
     if not any(state.ready[step.index] for step in state.plan.steps if not step.scheduled):
         return _held(state, scheduled=False)
     if not is_open:
-        return "this machine had no room for another process"
+        return "this machine could not start another process"
     if len(state.live_local) >= limits.local_jobs:
         return "all local slots are in use"
-    return "none was chosen"
+    return "none was selected"
 
 
 def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity: Capacity, paused: str) -> str:
@@ -35,12 +35,12 @@ def why_no_job(state: StudyState, packing: PackingPlan, limits: Limits, capacity
     for step in ready or ahead:
         limit = capacity.limit_of[step.index] if capacity.limit_of else ""
         if capacity.room.get(limit, 1) <= 0:
-            reasons.append(f"{step.name}: no room under the submit limit of {limit.strip('|') or 'the user'}")
+            reasons.append(f"{step.name}: the submit limit is reached for {limit.strip('|') or 'the user'}")
         if step.index in capacity.resting:
-            reasons.append(f"{step.name}: gathers instances, or the cluster's limits are not known yet")
+            reasons.append(f"{step.name}: collects instances for an array, or the cluster's limits are not known yet")
     if not ready and not capacity.ahead:
-        reasons.append("jobs cannot be bound to parents now: switched off, or the last poll of Slurm is too old")
-    return "; ".join(dict.fromkeys(reasons)) or "none was chosen"
+        reasons.append("no submission with dependencies now: disabled, or the last poll of Slurm is too old")
+    return "; ".join(dict.fromkeys(reasons)) or "none was selected"
 
 
 def _held(state: StudyState, *, scheduled: bool) -> str:

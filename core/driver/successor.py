@@ -63,7 +63,7 @@ def start_successor(command: Sequence[str], log: Path) -> str:
     process.kill()
     code = process.wait()
     output = read_tail(log, begin)
-    why = f"it ended with code {code}" if readable else f"it was not ready within {_DEADLINE:.0f} s"
+    why = f"it exited with code {code}" if readable else f"it was not ready within {_DEADLINE:.0f} s"
     return f"{why}: {output}" if output else why
 
 

@@ -51,7 +51,7 @@ from ..store.lease_owner import Owner, read_current_owner
 from ..store.study_directory import StudyDirectory
 from ..store.study_file import StudyFile, file_stamp, read_study_file
 from ..store.study_reader import read_study
-from .driver import BEGINS_ANEW, HANDED_OVER, Driver
+from .driver import HANDED_OVER, RESTARTS_FOR_ROWS, Driver
 from .event_log import Listener
 from .io_errors import Backoff
 from .location import (
@@ -319,7 +319,7 @@ class Supervisor:
             if standing is LeaseState.RELEASED:
                 break
         state = followed.state if followed else read_study(self._directory)[1]
-        if state.driver.stopped in (HANDED_OVER, BEGINS_ANEW) or state.driver.epoch > owner.epoch:
+        if state.driver.stopped in (HANDED_OVER, RESTARTS_FOR_ROWS) or state.driver.epoch > owner.epoch:
             return self._drive if is_successor else lambda: self._await_successor(owner.epoch, None)
         if state.result:
             return StudyOver(state.result, state)

@@ -88,11 +88,11 @@ class AllocationTable:
             case ev.AllocationOver():
                 self._over(allocation, event)
             case _:
-                raise Impossible(f"an event of allocations that is not known: {event.kind}")
+                raise Impossible(f"an event of allocations of unknown kind: {event.kind}")
 
     def _intended(self, event: ev.AllocationIntended) -> None:
         if event.allocation in self.by_name:
-            raise Impossible(f"allocation {event.allocation} is asked for twice")
+            raise Impossible(f"allocation {event.allocation} is requested twice")
         pool = Pool(event.pool, event.gpus)
         self.by_name[event.allocation] = Allocation(event.allocation, pool, event.nodes, event.seconds, event.at)
 

@@ -109,14 +109,14 @@ def check_changes(state: StudyState, indices: Collection[int], changes: Mapping[
     steps = {state.plan.instances[index].step for index in indices}
     if resources and steps and not any(state.plan.steps[step].scheduled for step in steps):
         name = state.plan.steps[min(steps)].name
-        message = f"step '{name}' runs beside the driver: it asks Slurm for no {resources[0]}"
-        return Refusal(message, "retry it without --set")
+        message = f"step '{name}' runs on the driver's machine and requests no {resources[0]} from Slurm"
+        return Refusal(message, "retry without --set")
     for index in indices if changes else ():
         instance = state.plan.instances[index]
         step = state.plan.step_of(instance)
         if restarts(changes) and not step.restart and state.status[index] in UNSUCCESSFUL:
             message = f"step '{step.name}' has no restart command"
-            return Refusal(message, "leave restart out, and it runs from its beginning")
+            return Refusal(message, "omit restart to run it from the start")
         if state.status[index] in OVER and step.scheduled and "$(LAUNCHER)[" in step.cmd + step.restart:
             try:
                 render(state.plan, instance, {**state.changes.get(index, {}), **changes})
@@ -131,11 +131,11 @@ def _update(request: CommandRequest, at: float) -> _Result | Refusal:
         number = int(value) if re.fullmatch("[0-9]{1,9}", str(value)) else -1
         words = _CALLED.get(key, key)
         if key not in _LEAST:
-            return Refusal(f"there is no limit called '{key}'")
+            return Refusal(f"unknown limit '{key}'")
         if number < _LEAST[key]:
-            return Refusal(f"{words} has to be a whole number from {_LEAST[key]} up, not '{value}'")
+            return Refusal(f"{words} must be an integer of {_LEAST[key]} or more, not '{value}'")
         values[key] = number
-    message = ", ".join(f"{_CALLED.get(key, key)} is {value}" for key, value in values.items())
+    message = ", ".join(f"{_CALLED.get(key, key)} set to {value}" for key, value in values.items())
     return [ev.SettingsChanged(at=at, **values)], message
 
 
@@ -145,7 +145,7 @@ _Verdict = tuple[ev.Event | None, str]
 def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result | Refusal:
     indices, unknown = resolve_targets(state.plan, state, request.targets)
     if unknown:
-        return Refusal(f"no instance or step is called {', '.join(unknown)}")
+        return Refusal(f"no instance or step named {', '.join(unknown)}")
     resources = {key: str(value) for key, value in request.options} if request.verb in ("retry", "rerun") else {}
     refusal = check_changes(state, indices, resources)
     chosen = set(indices)
@@ -178,7 +178,7 @@ def _targeted(state: StudyState, request: CommandRequest, at: float) -> _Result 
         if event is not None:
             changes.append(event)
     message = ", ".join(f"{count:,} {word}" for tally in tallies for word, count in sorted(tally.items()))
-    return (changes, message) if changes else Refusal(message or "there is nothing to do")
+    return (changes, message) if changes else Refusal(message or "nothing to do")
 
 
 def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
@@ -188,9 +188,9 @@ def _cancel(state: StudyState, index: int, at: float) -> _Verdict:
     if status in LIVE:
         attempt = state.attempts[index][-1]
         if attempt.backend == "local" and attempt.node not in ("", state.driver.host):
-            where = f"running on {attempt.node}, where only a driver of that host can end it"
-            return None, f"{where} (if that host is gone: cancel --host-gone)"
-        return ev.CancelRequested(at=at, instance=index), "told to end"
+            where = f"running on {attempt.node}, which only a driver on that host can cancel"
+            return None, f"{where} (if that host is down for good: cancel --host-gone)"
+        return ev.CancelRequested(at=at, instance=index), "being cancelled"
     return ev.CancelRequested(at=at, instance=index), "cancelled"
 
 
@@ -198,7 +198,7 @@ def _end_without_host(state: StudyState, index: int, at: float) -> _Verdict:
     """End a local step as lost: the user confirms that its host is gone. A driver adopts what runs on its host."""
     status = state.status[index]
     if index not in state.live_local or not state.attempts[index][-1].job:
-        return None, f"{status.value} (no local step that runs)" if status in LIVE else status.value
+        return None, f"{status.value} (not a running local step)" if status in LIVE else status.value
     last = state.attempts[index][-1]
     if last.node in ("", state.driver.host):
         return None, f"running on {last.node}, the host of the driver (cancel it without --host-gone)"
@@ -209,10 +209,10 @@ def _end_without_host(state: StudyState, index: int, at: float) -> _Verdict:
 def _retry(state: StudyState, index: int, at: float) -> _Verdict:
     status = state.status[index]
     if status in UNSUCCESSFUL:
-        return ev.Retried(at=at, instance=index), "to run again"
+        return ev.Retried(at=at, instance=index), "will run again"
     if status is Status.BLOCKED:
-        return None, "blocked (retry the parent that failed)"
-    return None, f"{status.value} (rerun runs those again)" if status is Status.FINISHED else status.value
+        return None, "blocked (retry the failed parent)"
+    return None, f"{status.value} (use rerun)" if status is Status.FINISHED else status.value
 
 
 def _changes_of(state: StudyState, index: int, resources: Mapping[str, str]) -> dict[str, str]:
@@ -233,7 +233,7 @@ def _asked(changes: Mapping[str, str]) -> dict[str, str]:
 
 def _rerun(state: StudyState, index: int, at: float) -> _Verdict:
     if state.status[index] in DONE | UNSUCCESSFUL:
-        return ev.Retried(at=at, instance=index), "to run again"
+        return ev.Retried(at=at, instance=index), "will run again"
     return None, state.status[index].value
 
 
@@ -244,7 +244,7 @@ def _check_none_live(state: StudyState, indices: Iterable[int]) -> Refusal | Non
         return None
     first = state.plan.instances[live[0]].name
     also = f" and {len(live) - 1:,} more" if len(live) > 1 else ""
-    return Refusal(f"{first}{also} of these, or of what hangs on them, would have to be cancelled first")
+    return Refusal(f"still active among these and their dependents: {first}{also}; cancel them first")
 
 
 def _mark(state: StudyState, index: int, at: float, verb: str, reason: str) -> _Verdict:
@@ -259,7 +259,7 @@ def _mark(state: StudyState, index: int, at: float, verb: str, reason: str) -> _
 def _hold(state: StudyState, index: int, at: float) -> _Verdict:
     status = state.status[index]
     if index in state.held:
-        return None, "held already"
+        return None, "already held"
     unbegun = (Status.WAITING, Status.READY, Status.BLOCKED, Status.BOUND)
     if status in unbegun or state.waits_in_allocation(index):
         return ev.Held(at=at, instance=index), "held"

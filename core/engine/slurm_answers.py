@@ -58,32 +58,32 @@ class JobAnswer(Enum):
 
     QUEUED = "in the queue"
     RUNNING = "running"
-    COMPLETING = "its script has ended, Slurm cleans up"
-    ALIVE = "alive in another way"
-    FINISHED = "ended well"
-    FAILED = "ended otherwise"
-    UNSATISFIABLE = "will never begin, because of the jobs that it is bound to"
-    CANCELLED = "not known, after it was asked to end"
+    COMPLETING = "its script has ended, and Slurm cleans up"
+    ALIVE = "active in another state"
+    FINISHED = "ended successfully"
+    FAILED = "ended in another way"
+    UNSATISFIABLE = "will never start, because of the jobs that it depends on"
+    CANCELLED = "unknown, after its cancellation was requested"
     UNLISTED = "not in the queue, and active in accounting"
-    MISSING = "not known"
-    LEFT_OUT = "not known, though its array is: it was cancelled alone before it began"
+    MISSING = "unknown"
+    LEFT_OUT = "unknown, but its array is known: it was cancelled alone before it started"
     UNANSWERED = "not in the queue, and accounting does not answer"
 
 
 class JobAction(Enum):
     """What the observer does about an answer."""
 
-    WAIT = "nothing yet"
-    OBSERVE = "record how Slurm shows it"
-    RUN_AGAIN = "drop the end, for the job lives, and record how Slurm shows it"
-    NOTE = "record what is waited for"
+    WAIT = "wait"
+    OBSERVE = "record the state that Slurm shows"
+    RUN_AGAIN = "discard the end, because the job is active, and record its state"
+    NOTE = "record what mtui waits for"
     END = "end it, with the exit code that it reported"
     END_BY_CODE = "end it by the exit code that it reported, without Slurm's verdict"
-    FINISH = "end it well, unless it never began"
+    FINISH = "end it as finished, unless it never started"
     AWAIT_REPORT = "wait for its report, then end it as Slurm shows it"
-    REBIND = "have it bound again or blocked"
+    REBIND = "submit it again with new dependencies, or block it"
     CANCEL = "end it as cancelled"
-    LOSE = "end it as lost, or bind it again if it never began"
+    LOSE = "end it as lost, or submit it again if it never started"
 
 
 # The action for each answer: a column for each thing awaited.

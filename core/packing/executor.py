@@ -231,7 +231,7 @@ class Executor:
             self._claimed.discard(item.attempt)
             self._aside.pop(item.attempt, None)
             self.queue.cancel(item.attempt)
-            self._record("lost", item.attempt, "", error="it could not be started, and too little time is left for it")
+            self._record("lost", item.attempt, "", error="it could not be started, and too little time is left")
 
     # -- ending
 

@@ -76,12 +76,12 @@ class Leader:
                 if self._signalled:
                     return "signal"
                 if (code := self._crew.failed) is not None:
-                    raise ChildProcessError(f"no worker began: srun ended with code {code}")
+                    raise ChildProcessError(f"no worker started: srun exited with code {code}")
                 late = time.monotonic() - started > _HELLO_WITHIN
                 if self._crew.count == self._count or (late and self._crew.count):
                     self._begin()
                 elif late:
-                    raise ChildProcessError(f"no worker began within {_HELLO_WITHIN:g} seconds")
+                    raise ChildProcessError(f"no worker started within {_HELLO_WITHIN:g} seconds")
             return self._work()
         finally:
             self._crew.dismiss()

@@ -49,7 +49,7 @@ class ScriptStarter:
         try:
             os.chdir(workspace)
         except OSError as error:
-            raise NotStarted(_NO_WORKSPACE, self._verdict(error), "the workspace is not there") from None
+            raise NotStarted(_NO_WORKSPACE, self._verdict(error), "the workspace does not exist") from None
         try:
             script, by_name = open_script(workspace, order["script"])
         except ScriptRefused as error:

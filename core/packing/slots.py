@@ -151,10 +151,10 @@ class Slots:
             asked.append(("MB of memory", each, ask.memory, max(node.memory for node in nodes)))
         for what, of_allocation, wanted, there in asked:
             if wanted > there:
-                return f"it asks for {wanted} {what}, {of_allocation.format(there)}"
+                return f"it requests {wanted} {what}, {of_allocation.format(there)}"
         able = sum(_could_fit(node, ask) for node in nodes) + self._count - len(self.nodes)
         if able < ask.nodes:
-            return f"it asks for {ask.nodes} node(s) that have all of it together, the allocation has {able}"
+            return f"it requests {ask.nodes} node(s) with all of these resources, the allocation has {able}"
         return ""
 
 

@@ -88,8 +88,8 @@ def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Pr
     for qos, number in jobs.items():
         limit = profile.qos.get(qos, Qos()).submit
         if limit and number > limit:
-            message = f"{profile.name} takes {limit:,} jobs of a user at a time in qos {qos}; the study has {number:,}"
-            hint = "mtui keeps to that and goes on as jobs end; 'mtui: {pack: true}' would need fewer jobs"
+            message = f"{profile.name} allows {limit:,} jobs per user at a time in qos {qos}; the study has {number:,}"
+            hint = "mtui keeps to this limit and submits more as jobs end; 'mtui: {pack: true}' would need fewer jobs"
             found.append(_doubt(message, hint))
     return found
 

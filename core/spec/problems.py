@@ -97,5 +97,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close}'?"
     if 0 < len(choices) <= 12:
-        return "known here: " + ", ".join(choices)
+        return "known: " + ", ".join(choices)
     return ""

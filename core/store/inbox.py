@@ -83,9 +83,9 @@ def read_command(path: Path) -> CommandRequest | Refusal | None:
         return None
     except OSError as error:
         passes = may_pass(error) and not isinstance(error, UnusableFile)
-        return None if passes else Refusal(f"it cannot be read: {error.strerror}")
+        return None if passes else Refusal(f"cannot be read: {error.strerror}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return Refusal(f"it cannot be read: {error}")
+        return Refusal(f"cannot be read: {error}")
 
 
 def _option(value: object) -> str | int:

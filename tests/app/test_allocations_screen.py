@@ -56,7 +56,7 @@ def test_a_line_for_each_allocation_with_what_it_has_and_does(tmp_path: Path) ->
         await desk.see("Allocations", "401")
         assert " running 1 0:58:" in row(desk, "401")
         assert row(desk, "401").endswith("4/8 2 2 0 n1")
-        assert row(desk, "402").endswith(" 0 0 0 waits in Slurm's queue: jobs of higher priority come first")
+        assert row(desk, "402").endswith(" 0 0 0 waits in Slurm's queue: jobs with higher priority are first")
         lines = desk.text.split("\n")
         places = [next(place for place, line in enumerate(lines) if f" {job} " in line[:14]) for job in ("402", "401")]
         assert places == sorted(places)  # the newest on top
@@ -73,9 +73,9 @@ def test_one_that_is_over_stands_below_with_its_cause(tmp_path: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("a")
         await desk.see("402")
-        assert row(desk, "401").endswith("cancelled 1 0 allocation 401 was cancelled from outside")
+        assert row(desk, "401").endswith("cancelled 1 0 allocation 401 was cancelled outside of mtui")
         await desk.press("j")
-        await desk.see("allocation 401  allocation 401 was cancelled from outside  1 node (n1), --partition=q")
+        await desk.see("allocation 401  allocation 401 was cancelled outside of mtui  1 node (n1), --partition=q")
 
     visit(packed(tmp_path / "out", back, over(), asked("1-2"), queued("1-2", "402")).root, user)
 
@@ -107,8 +107,8 @@ def test_the_cursor_stays_on_its_allocation_when_another_is_asked_for(tmp_path: 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (Settings(), "No instances share an allocation here"),
-        (Settings(pack=PackingOptions()), "No allocation was asked for yet"),
+        (Settings(), "No shared allocations in this study"),
+        (Settings(pack=PackingOptions()), "No allocation was requested yet"),
     ],
 )
 def test_where_there_is_none_it_says_so(tmp_path: Path, settings: Settings, words: str) -> None:
@@ -147,7 +147,7 @@ def test_an_instance_says_where_it_is(tmp_path: Path) -> None:
         await desk.see("It waits in allocation 401 for a free slot.")
         assert isinstance(desk.app.screen, InstanceScreen)
         append(directory, ev.AllocationEnding(at=9.0, allocation="1-1", cause=text_cause("idle")))
-        await desk.see("What that allocation does not begin goes to another.")
+        await desk.see("Instances that do not start in that allocation are assigned to another.")
 
     visit(directory.root, user)
 
@@ -155,8 +155,8 @@ def test_an_instance_says_where_it_is(tmp_path: Path) -> None:
 def test_ending_packed_instances_does_not_end_their_allocation(tmp_path: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("asterisk", "c")
-        await desk.see("4 instances will be ended in an allocation, which goes on.")
-        assert "job will be ended" not in desk.text
+        await desk.see("4 instances will be cancelled in an allocation, which continues.")
+        assert "job will be cancelled" not in desk.text
 
     visit(packed(tmp_path / "out").root, user)
 
@@ -165,7 +165,7 @@ def test_the_key_is_found_in_help_and_palette(tmp_path: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("colon")
         await desk.type("Allocations")
-        await desk.see("What instances share: nodes, time left, cores in use")
+        await desk.see("Shared allocations: nodes, time left, cores in use")
         await desk.press("enter")
         await desk.until(lambda: isinstance(desk.app.screen, AllocationsScreen), "the screen is open")
 

@@ -249,7 +249,7 @@ def test_the_study_goes_on_when_somebody_leaves(tmp_path: Path) -> None:
     async def again(desk: Desk) -> None:
         await desk.see("driven by process")
         go.touch()
-        await desk.see("the study is over: finished", "1/1")
+        await desk.see("study finished", "1/1")
 
     visit(out, user)
     owner = open_study(out).owner
@@ -279,7 +279,7 @@ def test_the_last_words_say_how_it_stands_and_how_to_come_back(study: Path) -> N
         words = farewell(desk.study)
         assert words.startswith("sweep: ")
         assert "1 failed, 1 blocked" in words
-        assert words.endswith(f"Come back with: mtui {study}")
+        assert words.endswith(f"To return, run: mtui {study}")
 
     visit(study, user)
 

@@ -17,7 +17,7 @@ from mtui.tui.views.instance_commands import InstanceCommand
 from tests.app.app_helpers import lines_of, press
 
 ORDER = InstanceCommand(
-    "cancel", (1, 2), "Cancel 2 instances?", ("a_X.1  (running)", "a_X.2  (held)", "", "1 job will be ended.")
+    "cancel", (1, 2), "Cancel 2 instances?", ("a_X.1  (running)", "a_X.2  (held)", "", "1 job will be cancelled.")
 )
 AGAIN = InstanceCommand("retry", (1,), "Retry 1 instance?", ("a_X.1  (timed out)",))
 RESOURCES = {"walltime": "00:10:00", "nodes": "", "cores per task": "several"}
@@ -95,7 +95,7 @@ def test_the_question_says_what_and_how_many() -> None:
         "Cancel 2 instances?",
         "a_X.1  (running)",
         "a_X.2  (held)",
-        "1 job will be ended.",
+        "1 job will be cancelled.",
         "No (n)",
         "Yes, cancel (y)",
     )

@@ -27,8 +27,8 @@ async def test_follows_what_is_written(desk: Desk) -> None:
 
 @on_screen()
 async def test_says_that_there_is_nothing_yet_and_shows_what_comes(desk: Desk) -> None:
-    await desk.show(empty="waiting: there is no output yet")
-    assert desk.lines[0] == "waiting: there is no output yet"
+    await desk.show(empty="waiting: no output yet")
+    assert desk.lines[0] == "waiting: no output yet"
     await desk.show(empty="still waiting")
     assert desk.lines[0] == "still waiting"
     await desk.write("")
@@ -53,9 +53,9 @@ async def test_the_words_of_an_empty_pane_can_be_read_in_any_theme(desk: Desk) -
 
 @on_screen()
 async def test_no_file_at_all(desk: Desk) -> None:
-    desk.pane.show(None, "", "no instance is chosen")
+    desk.pane.show(None, "", "no instance selected")
     await desk.settle()
-    assert desk.lines[0] == "no instance is chosen"
+    assert desk.lines[0] == "no instance selected"
     await desk.write("x\n")
     await desk.show()
     assert desk.lines[0] == "x"
@@ -63,13 +63,13 @@ async def test_no_file_at_all(desk: Desk) -> None:
     await desk.settle()
     assert set(desk.lines) == {""}
     await desk.show(desk.path.with_name("other.out"))
-    assert desk.lines[0] == "there is no output yet"
+    assert desk.lines[0] == "no output yet"
 
 
 @on_screen()
 async def test_a_directory_is_told_and_done_no_more(desk: Desk) -> None:
     await desk.show(desk.path.parent)
-    assert desk.lines[0] == "it cannot be read: it is a directory"
+    assert desk.lines[0] == "cannot be read: it is a directory"
 
 
 @on_screen(width=90)
@@ -79,11 +79,11 @@ async def test_says_what_is_odd_about_the_file(desk: Desk) -> None:
     assert desk.words == "follow, binary, older lines: v opens the pager"
     desk.path.write_text("new\n")
     await desk.settle()
-    assert desk.words == "follow, begun anew"
+    assert desk.words == "follow, file was replaced"
     assert desk.lines[:2] == ["new", ""]
     desk.path.unlink()
     await desk.settle()
-    assert desk.words == "the file is gone, follow, begun anew"
+    assert desk.words == "the file was deleted, follow, file was replaced"
     assert desk.lines[0] == "new"
 
 

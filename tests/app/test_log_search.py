@@ -70,7 +70,7 @@ async def test_search_goes_on_as_the_file_changes(desk: Desk) -> None:
     assert desk.words == "paused, 1/3"
     desk.path.write_text("new\nhit\n")
     await desk.settle()
-    assert desk.words == "paused, -/1, begun anew"
+    assert desk.words == "paused, -/1, file was replaced"
     assert desk.lit("log--hit") == ["hit"]
     other = desk.path.with_name("other.out")
     other.write_text("hit\nhit\n")

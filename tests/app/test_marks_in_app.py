@@ -35,7 +35,7 @@ def test_failed_one_is_marked_as_done_with_a_reason_and_what_hangs_on_it_runs(st
         assert desk.here == "sim_SIZE.2"
         await desk.press("M")
         assert isinstance(desk.app.screen, RetryScreen)
-        await desk.see("Mark 1 instance as done?", "2 instances further down may follow", "reason")
+        await desk.see("Mark 1 instance as done?", "2 instances downstream can then start", "reason")
         await desk.press("tab")
         await desk.type("it is known")
         await desk.press("ctrl+s")
@@ -50,7 +50,7 @@ def test_failed_one_is_marked_as_done_with_a_reason_and_what_hangs_on_it_runs(st
 def test_done_one_runs_again_with_all_that_follows(study: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("g", "E")
-        await desk.see("Run again 1 instance, with all that follows?", "1 instance further down will run again as well")
+        await desk.see("Rerun 1 instance with all dependents?", "1 instance downstream will run again as well")
         assert isinstance(desk.app.screen, ConfirmScreen)
         await desk.press("y")
         await desk.until(lambda: len(desk.study.state.attempts[desk.index("post_SIZE.1")]) == 2, "it runs again")

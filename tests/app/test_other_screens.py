@@ -44,7 +44,7 @@ def test_the_detail_screen_tells_everything_and_goes_up_and_down(ran: Path) -> N
         await desk.press("n", "enter")
         assert isinstance(desk.app.screen, InstanceScreen)
         await desk.see(FAILED[0], "exit code 3", "no room for 20", "SIZE = 20", "SEED = a", "mesh_SIZE.20 (finished)",
-                       "report (1 instance, with all others of this step)")  # fmt: skip
+                       "report (1 instance, with all other instances of this step)")  # fmt: skip
         await desk.press("G")
         await desk.see("echo simulating 20 a", f"{FAILED[0]}.sh")
         await desk.press("g", "u")
@@ -65,13 +65,13 @@ def test_the_commands_and_their_answers_are_listed(own: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("C")
         assert isinstance(desk.app.screen, CommandsScreen)
-        await desk.see("nobody has asked for anything yet", "this study does not use Slurm")
+        await desk.see("no commands yet", "this study does not use Slurm")
         await desk.press("escape", "n", "r", "y")
         await desk.until(
             lambda: desk.study.describe_progress(desk.study.sent[-1])[0].startswith("done"), "the command is done"
         )
         await desk.press("C")
-        await desk.see(f"done: 1 to run again  retry {FAILED[0]}")
+        await desk.see(f"done: 1 will run again  retry {FAILED[0]}")
         await desk.press("escape")
         await desk.until(lambda: isinstance(desk.study.driving.location, StudyOver), "it failed again")
 
@@ -134,7 +134,7 @@ def test_it_goes_to_an_instance_that_the_filter_hides(ran: Path) -> None:
 def test_escape_and_ctrl_c_never_leave(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("escape", "escape", "ctrl+c")
-        await desk.see("q leaves the screen")
+        await desk.see("q leaves the app")
         assert isinstance(desk.app.screen, StudyScreen)
         await desk.press("q")
         await desk.until(lambda: not desk.app.is_running or desk.app._exit, "it leaves")

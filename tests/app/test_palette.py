@@ -58,7 +58,7 @@ def test_an_action_is_found_by_its_name_and_done(study: Path) -> None:
         await desk.until(lambda: isinstance(desk.app.screen, PickScreen), "the action is done")
         await desk.press("escape")
         await _search(desk, "zoom")
-        await desk.see("This pane alone")
+        await desk.see("Maximize or restore")
         await _choose(desk)
         await desk.until(lambda: desk.screen.has_class("-zoom"), "the action is done")
 
@@ -126,7 +126,7 @@ def test_what_has_no_key_is_found_too(study: Path) -> None:
         await _search(desk, "ascii")
         await desk.see("Unicode or ASCII glyphs")
         await _choose(desk)
-        await desk.see("the glyphs change with the next start")
+        await desk.see("the glyphs change at the next start")
         changed.append(before)
 
     async def later(desk: Desk) -> None:

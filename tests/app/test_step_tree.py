@@ -66,7 +66,7 @@ def test_the_tree_shows_depth_counts_and_what_the_chosen_step_waits_for() -> Non
             await pilot.pause()
             text = "\n".join(lines_of(app))
             assert "join: 20 instances in Slurm" in text
-            assert "waits for left and right" in text
+            assert "depends on left and right" in text
             assert "19 waiting" in text and "1 blocked" in text
 
     asyncio.run(visit())

@@ -23,7 +23,7 @@ def test_marks_ranges_and_all_that_is_shown(ran: Path) -> None:
         assert desk.marked() == set(SIMS[:2])
         await desk.see("2 marked")
         await desk.press("V")
-        await desk.see("range: go to its other end")
+        await desk.see("range: move to its other end")
         await desk.press("j", "V")
         assert desk.marked() == set(SIMS[:4])
         await desk.press("backslash")
@@ -65,7 +65,7 @@ def test_enter_in_a_question_means_no(own: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n", "r")
         assert isinstance(desk.app.screen, ConfirmScreen)
-        await desk.see("Retry 1 instance?", FAILED[0], "1 blocked instance further down may follow")
+        await desk.see("Retry 1 instance?", FAILED[0], "1 blocked instance downstream can then start")
         await desk.press("enter")
         for key in ("n", "escape", "q"):
             assert isinstance(desk.app.screen, StudyScreen)
@@ -89,9 +89,9 @@ def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Pat
         await desk.until(
             lambda: desk.study.describe_progress(desk.study.sent[-1])[0].startswith("done"), "the command is done"
         )
-        await desk.see("done: 2 to run again")
+        await desk.see("done: 2 will run again")
         await desk.until(lambda: desk.study.state.result == "finished", "the study is over")
-        await desk.see("11/11", "100 %", "the study is over: finished")
+        await desk.see("11/11", "100 %", "study finished")
         assert desk.status("report") is Status.FINISHED
 
     try:

@@ -34,7 +34,7 @@ def test_a_filter_with_a_mistake_says_so_and_the_old_one_stays(ran: Path) -> Non
             await desk.press("backspace")
         await desk.type("state:faild")
         await desk.press("enter")
-        await desk.see("there is no state 'faild'", "failed")
+        await desk.see("unknown state 'faild'", "failed")
         assert desk.app.focused is desk.screen.input, "it can be mended"
         assert desk.study.view.filter.text == "SIZE>5"
         await desk.press("escape")

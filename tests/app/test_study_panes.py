@@ -44,14 +44,14 @@ def test_on_a_small_terminal_there_is_one_page_at_a_time(ran: Path) -> None:
         await desk.until(lambda: desk.text.count("FAIL") == 2, "the grid")
         assert [desk.steps.size.width, desk.screen.log_pane.size.width] == [0, 0]
         await desk.press("1")
-        await desk.see("waits for nothing")
+        await desk.see("depends on nothing")
         assert "FAIL" not in desk.text
         await desk.press("j", "j", "enter", "G", "3")
         await desk.see("no room for 20")
         await desk.press("question_mark")
         await desk.see("Keys")
         await desk.press("escape", "2", "enter")
-        await desk.see("Waits for")
+        await desk.see("Depends on")
         await desk.press("escape", "r")
         await desk.see("No (n)", "Yes, retry (y)")
         assert max(map(len, lines_of(desk.app))) <= 80

@@ -9,7 +9,7 @@ from tests.app.app_helpers import SIMS, Desk, lines_of, visit
 
 def test_the_whole_study_is_seen_at_once(ran: Path) -> None:
     async def user(desk: Desk) -> None:
-        await desk.see("no driver: the study is over: failed", "8/11", "72 %", str(ran))
+        await desk.see("no driver: study failed", "8/11", "72 %", str(ran))
         text = desk.text
         for words in (
             "Steps",
@@ -63,7 +63,7 @@ def test_the_step_tree_moves_the_grid(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("1", "j", "j")
         assert desk.grid.column == 2
-        await desk.see("sim: 6 instances", "waits for mesh", "4 done")
+        await desk.see("sim: 6 instances", "depends on mesh", "4 done")
         await desk.press("enter", "j")
         assert desk.here == SIMS[1]
 

@@ -143,7 +143,7 @@ def test_the_screen_goes_on_with_the_study() -> None:
         app = _App(StudyState(SWEEP), 0)
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.pause()
-            assert app.lines()[2] == " nothing has been submitted yet"
+            assert app.lines()[2] == " no instance submitted yet"
             await press(pilot, "j", "G", "plus", "right", "enter")
             assert app.chosen == []
             _begun(3, app.state)

@@ -24,7 +24,7 @@ from tests.bench.app_terminal import COLUMNS, LINES, Terminal
 from tests.bench.large_study import FAN, Large, make_large, make_small
 
 _CURSOR = b"48;5;24m"  # the background of the cursor in the dark theme
-_OVER = b"the study is over"
+_OVER = b"no driver: study "
 _MOST_KEYS = 300  # while the app drives
 
 

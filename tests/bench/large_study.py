@@ -58,7 +58,7 @@ def through(index: int, at: float, *, end: Status | None = Status.FINISHED) -> I
         return
     yield ev.Started(at=at + 30, instance=index, attempt=1, job=job, node="nid001234")
     code = 0 if end is Status.FINISHED else 1
-    cause = "" if end is Status.FINISHED else "its script ended with exit code 1"
+    cause = "" if end is Status.FINISHED else "script exited with code 1"
     yield ev.Ended(
         at=at + 90, instance=index, attempt=1, status=end, exit_code=code, cause=text_cause(cause), node="nid001234"
     )

@@ -129,7 +129,7 @@ def test_retry_with_changed_resources_hands_over_a_changed_script(study: Study) 
     assert told.returncode == 0, told.stderr
     driver = study.drive(study.out)
     assert driver.wait() == 0
-    driver.wait_for("command_done", outcome="done", message="1 to run again with walltime=0:10:00, procs=3")
+    driver.wait_for("command_done", outcome="done", message="1 will run again with walltime=0:10:00, procs=3")
     jobs = study.slurm.jobs_of("a")  # the job of b, bound to the first of them, may stand between their numbers
     first, second = (job.get("script") for job in jobs)
     assert ("--ntasks=1" in first, "--time" in first) == (True, False)
@@ -254,13 +254,13 @@ def test_job_that_is_shown_in_any_state_of_life_goes_on_to_its_end(study: Study)
 
 
 ENDS = {
-    "OUT_OF_MEMORY": ("out of memory", "it used more memory than it had asked for on fake1"),
+    "OUT_OF_MEMORY": ("out of memory", "used more memory than requested on fake1"),
     "PREEMPTED": ("preempted", "Slurm took its nodes for another job"),
-    "DEADLINE": ("deadline", "it could not have ended before its deadline"),
+    "DEADLINE": ("deadline", "could not end before its deadline"),
     "BOOT_FAIL": ("node failed", "a node failed on fake1"),
     "NODE_FAIL": ("node failed", "a node failed on fake1"),
-    "TIMEOUT": ("timed out", "its walltime was over"),
-    "CANCELLED": ("cancelled", "from outside of mtui"),
+    "TIMEOUT": ("timed out", "exceeded its walltime"),
+    "CANCELLED": ("cancelled", "cancelled outside of mtui"),
 }
 
 

@@ -12,7 +12,7 @@ from tests import mtui
 from tests.faults.slurm_study import BATCH, Study
 from tests.waiting import wait_until
 
-# Account b takes 5 jobs of a user.
+# Account b allows 5 jobs per user.
 SACCTMGR = (
     '#!/bin/sh\ncase "$*" in *qos*) echo "regular|||" ;; *assoc*) echo "b|5||regular"; echo "c|||regular" ;; esac\n'
 )
@@ -43,7 +43,7 @@ def test_study_continues_when_other_jobs_under_its_limit_are_gone(study: Study) 
     driver.wait_for("started", count=5)
     study.until_asked(driver)
     study.go("a")
-    words = "account b takes 5 jobs of a user, and your other jobs leave no room"
+    words = "account b allows 5 jobs per user, and your other jobs use all of it"
     driver.wait_for("limit_reached", message=words, seconds=30)
     wait_until(lambda: words in mtui.run("status", study.out).stdout, 10, "status names it")
     for job in others:

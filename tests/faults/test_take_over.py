@@ -244,7 +244,7 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     hours_ago = time.time() - 7200
     os.utime(out / ".mtui" / "owner" / "000001.beat", (hours_ago, hours_ago))
     assert mtui.status(out)["driver"] == ""
-    seems = r"seems to be gone.* on elsewhere .*, no sign of life for 2h"
+    seems = r"seems to be gone.* on elsewhere .*, no heartbeat for 2h"
     told = mtui.run("status", out).stdout
     assert re.search(rf"No driver is running\. The last one {seems}", told), told
     go.touch()
@@ -271,7 +271,7 @@ sys.exit(main(["--no-ui", *sys.argv[2:]]))
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("echo broken >&2; exit 4", "no driver could be started in the background: it ended with code 4: broken"),
+        ("echo broken >&2; exit 4", "no driver could be started in the background: it exited with code 4: broken"),
         ('eval "printf + >&$MTUI_READY_FD"; echo late >&2', "the new driver did not take the study (late)"),
     ],
     ids=["before it is ready", "after"],

@@ -32,7 +32,7 @@ def test_repairs_are_shown_and_carried_out_only_with_yes(study: Path) -> None:
 
     repaired = mtui.run("doctor", "-y", study)
     assert repaired.returncode == 0, repaired.stdout + repaired.stderr
-    assert "1 repair carried out" in repaired.stdout
+    assert "1 repair applied" in repaired.stdout
     assert job.read_bytes() == whole
     assert json.loads(mtui.run("doctor", "--json", study).stdout)["repairs"] == []
 

@@ -148,6 +148,6 @@ def test_broken_package_that_only_pythonpath_has_is_not_called_a_bug(tmp_path: P
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     message, hint = done.stderr.splitlines()
     problem = f"{tmp_path}/yaml.py: RuntimeError: for another Python"
-    assert message == f"mtui: PYTHONPATH adds a module that cannot be used here: {problem}"
+    assert message == f"mtui: PYTHONPATH adds a module that cannot be used: {problem}"
     assert hint == "  hint: env -u PYTHONPATH mtui ... starts mtui without it"
     assert done.returncode == 1

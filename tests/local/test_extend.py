@@ -83,7 +83,7 @@ def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> N
     assert "1 row with 1 instance added" in done.stdout
     waits = "1 instance added by mtui extend: a driver takes them in"
     assert waits in mtui.run("status", out).stdout
-    assert "It was added to the study. A driver takes it in." in mtui.run("why", out, "sim_SIZE.3").stdout
+    assert "It was added to the study; the next driver adds it." in mtui.run("why", out, "sim_SIZE.3").stdout
     assert json.loads(mtui.run("report", out, "--json").stdout)["counts"] == {"waiting": 1, "done": 3}
     assert mtui.run("--no-ui", out).returncode == 0
     assert waits not in mtui.run("status", out).stdout
@@ -91,7 +91,7 @@ def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> N
     assert (out / "mean" / "sizes").read_text().split() == ["SIZE.1", "SIZE.2", "SIZE.3"]
     assert (out / "study-2.yaml").exists() is (how == "file")
     again = mtui.run("extend", out, "--params", "SIZE=1,2,3")
-    assert (again.returncode, "the study has all these rows already" in again.stderr) == (2, True)
+    assert (again.returncode, "the study already has all these rows" in again.stderr) == (2, True)
 
 
 def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_that_does(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_tha
         ("--params COLOUR=red,blue", "--params: parameter 'COLOUR' is used by no step"),
         ("--params SIZE", "--params 'SIZE' is not NAME=VALUE"),
         ("nosuch.yaml", "nosuch.yaml: no such file"),
-        ("", "the study has all these rows already"),
+        ("", "the study already has all these rows"),
     ],
 )
 def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path, words: str, told: str) -> None:

@@ -102,7 +102,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("mine")
     done = mtui.run("init", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "study.yaml is there already\n  hint: name another file" in done.stderr
+    assert "study.yaml already exists\n  hint: name another file" in done.stderr
     assert (tmp_path / "study.yaml").read_text() == "mine"
 
 
@@ -124,7 +124,7 @@ def test_a_step_in_the_place_of_an_instance(tmp_path: Path) -> None:
     assert mtui.run("--dry", "-o", "out", "study.yaml", cwd=tmp_path).returncode == 0
     done = mtui.run("why", "out", "estimate", cwd=tmp_path)
     assert done.returncode == 2
-    assert "hint: it is a step; its instances are estimate_SEED.1, estimate_SEED.2, " in done.stderr
+    assert "hint: this is a step; its instances are estimate_SEED.1, estimate_SEED.2, " in done.stderr
 
 
 def test_what_was_made_to_be_looked_at_does_not_start_by_itself(env: dict[str, str], tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_what_was_made_to_be_looked_at_does_not_start_by_itself(env: dict[str, s
     assert str(out) not in mtui.run(env=env).stdout
     done = mtui.run("--no-ui", out, env=env)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "was made by --dry, and nothing of it has run\n  hint: -y starts it" in done.stderr
+    assert "was created by --dry, and nothing has run\n  hint: -y starts it" in done.stderr
     terminal = Terminal(out, env={**env, "TERM": "xterm-256color"}, size=(100, 24))
     try:
         terminal.wait_for("Start it? [y/N]")
@@ -163,8 +163,8 @@ def test_labels_in_another_order_name_the_same_instance(tmp_path: Path) -> None:
     [
         (("studi.yaml",), "did you mean 'study.yaml'?"),
         (("plan", "./studi.yaml"), "did you mean 'study.yaml'?"),
-        (("other.yml",), "a study to begin with is written by: mtui init"),
-        (("unheard",), "mtui --help names the verbs"),
+        (("other.yml",), "'mtui init' writes an example study"),
+        (("unheard",), "see 'mtui --help'"),
     ],
 )
 def test_a_name_that_is_none_is_answered_with_the_next_step(words: tuple[str, ...], hint: str, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def findings(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[str, str
 def test_doctor_on_a_machine_without_slurm(env: dict[str, str], tmp_path: Path) -> None:
     done = mtui.run("doctor", cwd=tmp_path, env=env)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "there is no Slurm on this machine" in done.stdout
+    assert "Slurm is not installed on this machine" in done.stdout
     assert f"Directory {tmp_path}" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("mtui can work here; ")
 

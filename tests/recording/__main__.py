@@ -48,7 +48,7 @@ def play(session: Session, out: Path) -> float:
     session.hold(2.4)
     with session.scene(0.8):
         session.press("q")
-        session.wait_for("Come back with: mtui")
+        session.wait_for("To return, run: mtui")
     session.hold(1.2)
     with session.scene(1.4):
         session.type(f"touch {STUDY}/damped   # what the script checks")

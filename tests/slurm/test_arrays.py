@@ -149,12 +149,12 @@ def test_one_task_is_cancelled_and_retried_without_touching_its_neighbours(slurm
     until_begun(trace, 4)
     state_of(out, "b_I.2", "bound")
     array = jobs(out)["a_I.2"].partition("_")[0]
-    assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 told to end\n"
+    assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 being cancelled\n"
     state_of(out, "a_I.2", "cancelled")
     state_of(out, "b_I.2", "blocked")
     assert "CANCELLED" in (out / "a" / "I.2" / "a_I.2.err").read_text()  # Slurm's own word, in the log of that task
     assert "CANCELLED" not in (out / "a" / "I.1" / "a_I.1.err").read_text()
-    assert mtui.run("retry", out, "a_I.2").stdout == "done: 1 to run again\n"
+    assert mtui.run("retry", out, "a_I.2").stdout == "done: 1 will run again\n"
     driver.wait_for("started", count=5)
     assert (out / "a" / "I.2" / "a_I.2.1.err").exists()
     go.touch()
@@ -169,7 +169,7 @@ def test_waiting_task_of_an_array_is_cancelled_although_slurm_forgets_it(slurm: 
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(4))
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("submitted", count=2)
-    assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 told to end\n"
+    assert mtui.run("cancel", out, "a_I.2").stdout == "done: 1 being cancelled\n"
     (end,) = driver.wait_for("ended", 45, instance=2)  # before a lost job would count as lost
     assert (end["status"], end["cause"]) == ("cancelled", "by command")
     state_of(out, "b_I.2", "blocked")

@@ -91,7 +91,7 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     for number in (1, 2, 3, 4):
         state_of(out, f"post_I.{number}", "bound")
     assert mtui.run("hold", out, "post_I.1").stdout == "done: 1 held\n"
-    assert mtui.run("cancel", out, "sim_I.3", env=slurm.env).stdout == "done: 1 told to end\n"
+    assert mtui.run("cancel", out, "sim_I.3", env=slurm.env).stdout == "done: 1 being cancelled\n"
     assert mtui.run("update", out, "--throttle", "5").stdout == "done: throttle is 5\n"
     go.touch()
     state_of(out, "sim_I.2", "failed")
@@ -102,7 +102,7 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     refused = mtui.run("retry", out, "post_I.2")
     assert (refused.returncode, "blocked" in refused.stdout) == (1, True)
     (tmp_path / "mended").touch()
-    assert mtui.run("retry", out).stdout == "done: 2 to run again\n"
+    assert mtui.run("retry", out).stdout == "done: 2 will run again\n"
     assert "1 released" in mtui.run("release", out, "post").stdout
     assert driver.wait(90) == 0
     ran = sorted(trace.read_text().split())
@@ -125,7 +125,7 @@ def test_scancel_that_is_refused_is_made_again(slurm: Cluster, tmp_path: Path) -
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=env)
     driver.wait_for("started")
-    assert mtui.run("cancel", "-y", out, env=env).stdout == "done: 1 told to end\n"
+    assert mtui.run("cancel", "-y", out, env=env).stdout == "done: 1 being cancelled\n"
     assert "permission denied" in driver.wait_for("cancel_failed")[0]["message"]
     assert mtui.statuses(out) == {"long": "running"}
     allowed.touch()
@@ -215,7 +215,7 @@ def test_pending_job_tells_slurms_reason_in_words(slurm: Cluster, tmp_path: Path
     out = tmp_path / "out"
     driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("observed", reason="BeginTime")
-    told = "its start time has not come (BeginTime)"
+    told = "its start time is in the future (BeginTime)"
     wait_until(lambda: told in mtui.run("why", out, "later").stdout, 30, "why tells it")
     assert mtui.run("cancel", "-y", out, env=slurm.env).returncode == 0
     assert driver.wait() == 3
@@ -263,7 +263,7 @@ def test_driver_that_slurm_does_not_take_leaves_nothing_behind(slurm: Cluster, t
     out = tmp_path / "out"
     told = mtui.run("submit", "-o", out, spec, option, env=slurm.env)
     assert (told.returncode, told.stdout) == (2, "")
-    assert "Slurm did not take the driver's job: " in told.stderr
+    assert "Slurm rejected the driver's job: " in told.stderr
     assert not out.exists()
     assert mtui.run("--dry", "-o", out, spec, env=slurm.env).returncode == 0
     assert mtui.run("submit", out, option, env=slurm.env).returncode == 2

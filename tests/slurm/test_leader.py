@@ -157,6 +157,6 @@ def test_what_can_never_fit_and_what_cannot_be_started(allocation: Allocation) -
         "1.1": (78, "it asks for 300 cores, a node of the allocation has 128"),
         "2.1": (78, "it asks for 3 nodes, the allocation has 2"),
         "3.1": (78, "it asks for 1 GPUs, a node of the allocation has 0"),
-        "4.1": (72, "the workspace is not there"),
+        "4.1": (72, "the workspace does not exist"),
     }
     assert {record["attempt"]: record["owner"] for record in allocation.records("twin")} == {"6.1": "99", "7.1": ""}

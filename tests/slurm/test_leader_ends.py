@@ -152,7 +152,7 @@ def test_no_worker_begins(allocation: Allocation) -> None:
     allocation.slurm.env["PATH"], before = f"{bin}:{allocation.slurm.env['PATH']}", allocation.slurm.env["PATH"]
     try:
         allocation.submit(python=str(python))
-        assert allocation.wait_for("over")[0]["why"] == "no worker began: srun ended with code 3"
+        assert allocation.wait_for("over")[0]["why"] == "no worker started: srun exited with code 3"
     finally:
         allocation.slurm.env["PATH"] = before
     assert allocation.wait_for_job() == "FAILED"

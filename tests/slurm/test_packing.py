@@ -149,7 +149,7 @@ def test_ends_have_their_names_and_causes(slurm: Cluster, tmp_path: Path) -> Non
     }
     assert "exit code 3" in found["exit3"]["cause"]
     assert "signal KILL" in found["killed"]["cause"]
-    assert found["overtime"]["cause"] == "its walltime was over"
+    assert found["overtime"]["cause"] == "exceeded its walltime"
     assert len(calls(out)) == 2  # what is not packed is a job of its own
 
 
@@ -246,7 +246,7 @@ def test_in_allocation_needs_one(tmp_path: Path) -> None:
     env = {key: value for key, value in os.environ.items() if not key.startswith("SLURM_")}
     done = mtui.run("--no-ui", "--local", "--in-allocation", "-o", tmp_path / "out", spec, env=env)
     assert (done.returncode, (tmp_path / "out").exists()) == (2, False)
-    assert "--in-allocation is for use inside one" in done.stderr
+    assert "--in-allocation must be used inside an allocation" in done.stderr
 
 
 def test_nodes_without_python_work_down_the_list(slurm: Cluster, tmp_path: Path) -> None:

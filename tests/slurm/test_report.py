@@ -69,7 +69,7 @@ def test_page_is_rewritten_while_the_study_runs(slurm: Cluster, tmp_path: Path, 
     assert driver.wait() == 0
     if how == "end":
         told, _ = watching.communicate(timeout=60)
-        assert told.splitlines()[-1] == "The study is over: finished."
+        assert told.splitlines()[-1] == "Study finished."
         assert "1 done" in page.read_text()
         assert "refresh" not in page.read_text()
 

@@ -46,7 +46,7 @@ def test_timeout_and_restart(slurm: Cluster, tmp_path: Path) -> None:
     """In real time: Slurm ends the first job a minute after it began, or half a minute later."""
     out = tmp_path / "out"
     told = run(slurm, out, "perlmutter_restart", "--set", "PAUSE=0.65")
-    assert "is tried again by itself (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in told
+    assert "is retried automatically (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in told
     assert (out / "run" / "checkpoint").read_text() == "150\n"
     assert (out / "run" / "run.1.out").exists()
     attempts = json.loads(mtui.run("why", out, "run", "--json").stdout)["attempts"]

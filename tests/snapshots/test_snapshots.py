@@ -60,7 +60,7 @@ _LOG = ("relax_SIZE.40.TEMP.900", "cell became negative")
 
 CASES = (
     *(Case("study", 80, theme, (), _GRID) for theme in ("dark", "light", "mono")),
-    Case("steps", 80, "dark", ("1", "j", "j"), ("relax: 12 instances in Slurm", "waits for mesh", "5/12")),
+    Case("steps", 80, "dark", ("1", "j", "j"), ("relax: 12 instances in Slurm", "depends on mesh", "5/12")),
     Case("log", 80, "dark", (*_FAILED, "3"), (*_LOG, "follow")),
     *(Case("study", 100, theme, _FAILED, (*_GRID, *_LOG)) for theme in ("dark", "light")),
     Case("ascii", 100, "mono", _FAILED, (*_GRID, *_LOG), ascii=True),
@@ -73,7 +73,13 @@ CASES = (
     Case("retry", 100, "light", (*_FAILED, "r"), ("Retry 1 instance?", "walltime", "01:00:00", "Yes, retry (y)")),
     Case("timeline", 160, "dark", ("T", "G"), ("Timeline", "10:30")),
     Case("timeline", 100, "mono", ("T",), ("Timeline", "10:30")),
-    Case("commands", 100, "dark", ("C",), ("refused: 1 finished", "seen, not yet done", "QOSMaxSubmitJobPerUserLimit")),
+    Case(
+        "commands",
+        100,
+        "dark",
+        ("C",),
+        ("refused: 1 finished", "received, not yet done", "QOSMaxSubmitJobPerUserLimit"),
+    ),
     Case("packed", 160, "dark", (), _PACKED, packed=True),
     Case("packed-detail", 100, "dark", ("G", "enter"), ("waits in allocation 70003 for a free slot",), packed=True),
     Case("allocations", 160, "dark", ("a", "j"), _ALLOCATIONS, packed=True),

@@ -29,7 +29,7 @@ def test_idle_app_writes_nothing(desk: Desk, size: tuple[int, int], key: str) ->
     assert mtui.run("--no-ui", "-o", desk.out, desk.study("echo $(I)", rows="1, 2, 3")).returncode == 0
     terminal = desk.terminal(desk.out, size=size)
     terminal.wait_for("✓ done 3")
-    terminal.wait_for("the study is over: finished")
+    terminal.wait_for("study finished")
     terminal.keys(key)
     terminal.wait_for("Details" if key == "2" else "F Follow")
     seen, since = terminal.bytes_written, (wakes(terminal), time.monotonic())

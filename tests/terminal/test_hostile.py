@@ -61,7 +61,7 @@ def look_around(terminal: Terminal) -> None:
     """Visit every screen from the grid, and the tree of steps."""
     visit(terminal, "?", "esc closes")
     visit(terminal, "T", " submitted so far")
-    visit(terminal, "C", "Commands, and what Slurm was told")
+    visit(terminal, "C", "Commands, and calls of Slurm programs")
     visit(terminal, "S", "Sort the rows by")
     visit(terminal, "y", "this study    mtui")
     visit(terminal, ":", "Search for commands")
@@ -129,13 +129,13 @@ def test_hostile_values_and_logs_are_shown_and_do_nothing(desk: Desk, size: tupl
     terminal.wait_for("[/x] [red]markup[/red]")
     terminal.keys("q")
     assert terminal.exit_code() == 2
-    terminal.wait_for("Come back with: mtui")
+    terminal.wait_for("To return, run: mtui")
     harmless(terminal)
 
 
 def test_study_of_one_instance(desk: Desk) -> None:
     terminal = desk.terminal("-o", desk.out, write(desk, step("echo one")), size=(80, 24))
-    terminal.wait_for("the study is over: finished")
+    terminal.wait_for("study finished")
     look_around(terminal)
     visit(terminal, "enter", "esc Back")
     terminal.keys("q")
@@ -145,7 +145,7 @@ def test_study_of_one_instance(desk: Desk) -> None:
 
 def test_study_without_instances(desk: Desk) -> None:
     terminal = desk.terminal("-o", desk.out, write(desk, step("echo $(V)"), ()), size=(80, 24))
-    terminal.wait_for("the study is over: finished")
+    terminal.wait_for("study finished")
     look_around(terminal)
     terminal.keys("enter", "c", "r", "A", "H", "U", "space", "V", "*", "n", "N", "f", "v", "e", "s", "o", "R", "z", "j")
     look_around(terminal)

@@ -159,7 +159,7 @@ def test_app_has_the_size_of_its_terminal_wherever_stdout_leads(desk: Desk) -> N
     terminal.wait_for(lambda text: "? Help" in text.split("\n")[29])
     terminal.keys("q")
     terminal.exit_code()
-    assert "The study is over" in copy.read_text()
+    assert "Study finished" in copy.read_text()
 
 
 def test_terminal_that_is_lost_is_an_error(desk: Desk) -> None:

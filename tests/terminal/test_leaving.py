@@ -55,7 +55,7 @@ def test_signal_restores_the_terminal_and_hands_the_study_over(desk: Desk, numbe
     assert terminal.exit_code() == 128 + number
     assert b"\x1b[?1049l" in terminal.raw, "the alternate screen was left on"
     assert b"\x1b[?1003l" in terminal.raw, "the reports of the mouse were left on"
-    terminal.wait_for("Come back with: mtui")
+    terminal.wait_for("To return, run: mtui")
     goes_on_without(desk, app)
 
 
@@ -103,7 +103,7 @@ def test_leaving_a_study_that_another_process_drives_leaves_its_driver_alone(des
     terminal.wait_for("▸ running 1")
     terminal.keys("q")
     assert terminal.exit_code() == 0
-    terminal.wait_for(f"The study goes on, driven by process {driver.process.pid}")
+    terminal.wait_for(f"The study continues; driver: process {driver.process.pid}")
     assert driver.process.poll() is None
     desk.go.touch()
     assert driver.wait() == 0
@@ -119,11 +119,11 @@ def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> N
     terminal.keys("c")
     terminal.wait_for("Cancel 1 instance?")
     terminal.keys("y")
-    terminal.wait_for("cancel a: sent, not yet seen")
+    terminal.wait_for("cancel a: sent, not yet received")
     driver.signal(signal.SIGCONT)
     terminal.wait_for("cancel a: done")
     assert driver.wait() == 3
-    terminal.wait_for("no driver: the study is over: cancelled")
+    terminal.wait_for("no driver: study cancelled")
     terminal.keys("q")
     assert terminal.exit_code() == 3
 
@@ -131,7 +131,7 @@ def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> N
 def test_interrupt_ends_nothing_and_tells_how_to_leave(desk: Desk) -> None:
     terminal, _ = begun(desk)
     terminal.keys("ctrl+c")
-    terminal.wait_written("q leaves the screen")
+    terminal.wait_written("q leaves the app")
     terminal.keys("?")
     terminal.wait_for("esc closes")
     assert terminal.alive
@@ -143,6 +143,6 @@ def test_study_that_is_over_is_left_with_its_exit_code(desk: Desk) -> None:
     terminal.wait_for("✗ failed 1")
     terminal.keys("q")
     assert terminal.exit_code() == 2
-    terminal.wait_for("The study is over: failed.")
+    terminal.wait_for("Study failed.")
     terminal.wait_for("sad")
     assert desk.driver() is None

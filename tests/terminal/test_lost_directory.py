@@ -55,15 +55,15 @@ def test_directory_that_was_deleted_is_named_in_every_place(desk: Desk) -> None:
     for _ in range(3):  # while the payloads write into it
         shutil.rmtree(desk.out, ignore_errors=True)
     wait_until(lambda: not desk.out.exists(), SECONDS, "it is gone")
-    terminal.wait_for("the study's directory is gone: ", LONG)
+    terminal.wait_for("the study's directory no longer exists: ", LONG)
     assert "Maestro" not in terminal.text
     terminal.keys("c")
     terminal.wait_for("Cancel")
     terminal.keys("y")
-    terminal.wait_for(lambda text: text.count("the study's directory is gone: ") == 2)
+    terminal.wait_for(lambda text: text.count("the study's directory no longer exists: ") == 2)
     terminal.keys("q")
     assert terminal.exit_code() == 1
-    assert f"The study's directory is gone: {desk.out}" in terminal.text.replace("\n", "")
+    assert f"The study's directory no longer exists: {desk.out}" in terminal.text.replace("\n", "")
 
 
 @pytest.fixture

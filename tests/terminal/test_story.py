@@ -134,15 +134,15 @@ def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size
     first.keys("q")
     assert first.exit_code() == 0
     driver = desk.wait_for_driver(other_than=first.pid)
-    first.wait_for(f"The study goes on, driven by process {driver}")
-    first.wait_for(f"Come back with: mtui {desk.out}"[: size[0]])
+    first.wait_for(f"The study continues; driver: process {driver}")
+    first.wait_for(f"To return, run: mtui {desk.out}"[: size[0]])
     os.kill(driver, signal.SIGKILL)
     second = desk.terminal(desk.out, env=env, size=size)
     second.wait_for("driven here")
     second.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1), 60)
     desk.go.touch()
     second.wait_for(counts(done=38, cancelled=1, blocked=1), 60)
-    second.wait_for("the study is over: cancelled")
+    second.wait_for("study cancelled")
     second.keys("q")
     assert second.exit_code() == EXIT_CANCELLED
 

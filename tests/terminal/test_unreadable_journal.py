@@ -74,7 +74,7 @@ def test_reason_behind_long_paths_is_visible(desk: Desk) -> None:
 def test_damaged_journal_is_an_error_with_its_reason_visible(failed: Desk) -> None:
     journal(failed).write_text(DAMAGED + journal(failed).read_text())
     terminal = failed.terminal(failed.out, size=(100, 24))
-    terminal.wait_for("the journal cannot be read: .mtui/journal/000001.jsonl:1: damaged journal line")
+    terminal.wait_for("cannot read the journal: .mtui/journal/000001.jsonl:1: damaged journal line")
     terminal.keys("q")
     assert terminal.exit_code() == 1
     assert "The journal cannot be read" in terminal.text

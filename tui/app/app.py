@@ -66,7 +66,7 @@ class MtuiApp(AppBase):
         Binding("colon", "command_palette", "Palette", key_display=":", id="app.palette",
                 tooltip="Find an action or an instance by name"),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True, id="app.quit"),
-        Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Tells how to leave"),
+        Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Show how to leave"),
     ]  # fmt: skip
 
     class StudyChanged(Message):
@@ -213,7 +213,9 @@ class MtuiApp(AppBase):
 
     def _could_not_leave(self) -> None:
         self._leaving = False
-        words = "No driver could be started in the background (see driver.log). This one goes on; 'mtui stop' ends it."
+        words = (
+            "No driver could be started in the background (see driver.log). This one continues; 'mtui stop' ends it."
+        )
         self.notify(words, severity="error")
 
     def _left(self) -> None:
@@ -257,7 +259,7 @@ class MtuiApp(AppBase):
             self.study.stop()
 
     def action_how_to_leave(self) -> None:
-        self.notify("q leaves the screen; the study goes on. c cancels.", timeout=4)
+        self.notify("q leaves the app; the study continues. c cancels.", timeout=4)
 
     async def action_quit(self) -> None:
         self.action_leave()
@@ -332,7 +334,7 @@ class MtuiApp(AppBase):
 
     def action_toggle_glyphs(self) -> None:
         self._keep(replace(self._kept, ascii=not self.plain))
-        self.notify("the glyphs change with the next start")
+        self.notify("the glyphs change at the next start")
 
     def _keep(self, kept: preferences.Preferences) -> None:
         self._kept = kept
@@ -346,7 +348,7 @@ class MtuiApp(AppBase):
         try:
             path = self.save_screenshot(path=str(Path.cwd()))
         except OSError as error:
-            self.notify(f"no picture: {error.strerror}", severity="error", markup=False)
+            self.notify(f"no screenshot: {error.strerror}", severity="error", markup=False)
             return
         self.notify(f"saved as {path}", markup=False)
 

@@ -19,13 +19,13 @@ from ..views.study_session import StudySession
 from .app_base import AppBase
 from .foreground_job import ForegroundJob
 
-_COME_BACK = "mtui: a shell; exit comes back"
+_COME_BACK = "mtui: a shell; 'exit' returns to mtui"
 
 
 def open_pager(app: AppBase, path: Path | None) -> None:
     """Show a whole file in the pager."""
     if path is None or not path.exists():
-        app.notify(f"there is no {path.name if path else 'file'} yet", markup=False)
+        app.notify(f"no {path.name if path else 'file'} yet", markup=False)
         return
     if not path.is_file():  # a FIFO would block the pager
         app.notify(f"{path.name} is not a regular file", severity="error", markup=False)
@@ -39,17 +39,17 @@ def edit_script(app: AppBase, study: StudySession, index: int) -> None:
     instance = study.plan.instances[index]
     path = study.directory.workspace(instance) / study.plan.script_name(instance)
     if not path.exists():
-        app.notify(f"there is no {path.name} yet: it is written when the instance is submitted", markup=False)
+        app.notify(f"no {path.name} yet: it is written when the instance is submitted", markup=False)
         return
     _lend(app, [*editor_command(), str(path)])
-    app.notify("a retry writes this script anew, as it was planned, and keeps yours beside it", markup=False)
+    app.notify("a retry rewrites this script as planned and keeps your version beside it", markup=False)
 
 
 async def open_shell(app: AppBase, study: StudySession, index: int) -> None:
     """Open a shell in the instance's workspace, on this machine or on the node where its job runs."""
     workspace = study.directory.workspace(study.plan.instances[index])
     if not workspace.exists():
-        app.notify("there is no workspace yet: it is made when the instance is submitted", markup=False)
+        app.notify("no workspace yet: it is created when the instance is submitted", markup=False)
         return
     here = shell_command()
     last = study.state.last_attempt(index)
@@ -89,7 +89,7 @@ def _lend(
             except OSError as error:
                 problem = f"{command[0]}: {error.strerror}"
     except SuspendNotSupported:
-        problem = "this terminal cannot be lent to another program"
+        problem = "no other program can run in this terminal"
     if problem:
         app.notify(problem, severity="error", markup=False)
     elif app.suspended_job is not None:

@@ -32,8 +32,8 @@ class Actions(Provider):
         return [
             *found,
             ("Unicode or ASCII glyphs", "and keep it", "app.toggle_glyphs"),
-            ("Drive this study", "if nobody does", "app.drive"),
-            ("Save a picture of the screen", "as SVG in the current directory", "app.picture"),
+            ("Drive this study", "if it has no driver", "app.drive"),
+            ("Save a screenshot", "as SVG in the current directory", "app.picture"),
         ]
 
     async def discover(self) -> Hits:

@@ -33,7 +33,7 @@ def run_app(directory: StudyDirectory | None = None, study: StudyFile | None = N
     if app._exception is not None:
         raise app._exception
     if not app.was_left:
-        raise RuntimeError("the app ended without being left")
+        raise RuntimeError("the app ended unexpectedly")
     for thread in threading.enumerate():
         if thread.name == "mtui-driver":
             thread.join(1)
@@ -57,7 +57,7 @@ def _require_threads() -> None:
         require_threads()
     except OSError:
         raise DriverError(
-            "no thread can be started (ulimit -u)", "nothing is lost; try again when other processes have ended"
+            "no thread can be started (ulimit -u)", "no data was lost; try again when other processes have ended"
         ) from None
 
 
@@ -69,15 +69,15 @@ def farewell(study: StudySession) -> str:
     """Return the status of the study, its driver, and the command that opens it again."""
     study.apply_events()
     if _is_unread(study):
-        return f"The journal cannot be read: {safe(study.feed.problem)}"
+        return f"Cannot read the journal: {safe(study.feed.problem)}"
     state, directory = study.state, study.directory
     lines = [f"{safe(study.plan.name)}: {summary(state.counts)}"]
     if state.result:
-        lines.append(f"The study is over: {state.result}.")
+        lines.append(f"Study {state.result}.")
         lines += failure_lines(directory, state, Paint(sys.stdout)) if failures(state) else []
     elif not directory.root.exists():
-        return "\n".join([*lines, f"The study's directory is gone: {safe(str(directory.root))}"])
+        return "\n".join([*lines, f"The study's directory no longer exists: {safe(str(directory.root))}"])
     else:
         driver = drives(directory)
-        lines.append(f"The study goes on, driven by {driver}." if driver else "No driver is running.")
-    return "\n".join([*lines, f"Come back with: mtui {shlex.quote(str(directory.root))}"])
+        lines.append(f"The study continues; driver: {driver}." if driver else "No driver is running.")
+    return "\n".join([*lines, f"To return, run: mtui {shlex.quote(str(directory.root))}"])

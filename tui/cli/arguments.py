@@ -38,7 +38,7 @@ def open_target(arguments: argparse.Namespace) -> StudyDirectory:
 
     target = Path(arguments.target)
     if not target.exists():
-        raise UsageError(f"no such directory: {target}", "mtui studies lists yours")
+        raise UsageError(f"no such directory: {target}", "'mtui studies' lists your studies")
     return open_any_study(target)
 
 
@@ -50,7 +50,7 @@ def study_file(target: str) -> Path:
 
         there = sorted(file.name for file in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
         near = closest(path.name, there)
-        hint = f"did you mean '{path.with_name(near)}'?" if near else "a study to begin with is written by: mtui init"
+        hint = f"did you mean '{path.with_name(near)}'?" if near else "'mtui init' writes an example study"
         raise UsageError(f"{target}: no such file", hint)
     return path
 

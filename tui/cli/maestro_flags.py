@@ -14,13 +14,13 @@ def add_maestro_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("as in Maestro")
     answer = group.add_mutually_exclusive_group()
     answer.add_argument("-y", "--autoyes", action="store_true",
-                        help="ask nothing before a start, however much it asks for; never deletes")  # fmt: skip
-    answer.add_argument("-n", "--autono", action="store_true", help="check and plan, make and start nothing")
+                        help="do not ask for confirmation; never deletes")  # fmt: skip
+    answer.add_argument("-n", "--autono", action="store_true", help="check and plan only; create and start nothing")
     group.add_argument("--usetmp", action="store_true",
-                       help="with --dry: write the scripts into a temporary directory")  # fmt: skip
-    group.add_argument("-d", "--debug_lvl", type=int, metavar="LEVEL", help="no effect; --quiet tells less")
-    group.add_argument("-l", "--logpath", metavar="PATH", help="no effect; logs stand in the study's directory")
-    group.add_argument("-c", "--logstdout", action="store_true", help="no effect; --no-ui does so")
+                       help="with --dry: write the scripts to a temporary directory")  # fmt: skip
+    group.add_argument("-d", "--debug_lvl", type=int, metavar="LEVEL", help="no effect; see --quiet")
+    group.add_argument("-l", "--logpath", metavar="PATH", help="no effect; logs are in the study's directory")
+    group.add_argument("-c", "--logstdout", action="store_true", help="no effect; see --no-ui")
 
 
 def before_the_verb(words: Sequence[str]) -> int:
@@ -40,9 +40,9 @@ def notes(arguments: argparse.Namespace) -> list[str]:
     """Return a note for each given option that has no effect."""
     said: list[str] = []
     if arguments.debug_lvl is not None:
-        said.append("-d has no effect: the logs, all of them, are in .mtui/ in the study's directory")
+        said.append("-d has no effect: all logs are in .mtui/ in the study's directory")
     if arguments.logpath is not None:
-        said.append("-l has no effect, as in Maestro: logs stand in .mtui/ in the study's directory")
+        said.append("-l has no effect, as in Maestro: logs are in .mtui/ in the study's directory")
     if arguments.usetmp and not arguments.dry:
-        said.append("--usetmp has no effect without --dry: scripts stand in their workspaces")
+        said.append("--usetmp has no effect without --dry: scripts are written to their workspaces")
     return said

@@ -51,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except Exception as error:
         if not _has_cwd():
-            print_on_stderr("mtui: the directory in which it was started is gone\n  hint: cd into one that exists")
+            print_on_stderr("mtui: the current directory no longer exists\n  hint: cd into an existing directory")
             return EXIT_ERROR
         if isinstance(error, PermissionError) and error.filename:
             print_on_stderr(
-                f"mtui: {error.strerror}: {error.filename}\n  hint: it is another's, or was made unreadable"
+                f"mtui: {error.strerror}: {error.filename}\n  hint: it belongs to another user or is not readable"
             )
             return EXIT_USAGE
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -63,11 +63,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             print_on_stderr(f"mtui: {error.filename or 'its output'} cannot be written: {error.strerror}")
             return EXIT_ERROR
         if lack := _what_lacks(error):
-            print_on_stderr(f"mtui: {lack}\n  hint: nothing is lost; try again when other processes have ended")
+            print_on_stderr(f"mtui: {lack}\n  hint: no data was lost; try again when other processes have ended")
             return EXIT_ERROR
         if file := file_of_python_path(error):
             print_on_stderr(
-                f"mtui: PYTHONPATH adds a module that cannot be used here: {file}: {type(error).__name__}: {error}\n"
+                f"mtui: PYTHONPATH adds a module that cannot be used: {file}: {type(error).__name__}: {error}\n"
                 "  hint: env -u PYTHONPATH mtui ... starts mtui without it"
             )
             return EXIT_ERROR
@@ -122,7 +122,7 @@ def _with_verb(words: list[str]) -> list[str]:
     if not first.startswith("-") and "/" not in first and "." not in first and not Path(first).exists():
         from ...core.spec.problems import nearest
 
-        hint = nearest(first, VERBS) or "mtui --help names the verbs"
+        hint = nearest(first, VERBS) or "see 'mtui --help'"
         raise UsageError(f"there is no verb and no file '{first}'", hint)
     return ["run", *before, *words]
 
@@ -161,9 +161,9 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
         ) as report:
             report.write(text)
     except OSError:  # no directory for temporary files, or a full disk
-        print_on_stderr(f"{text}\n{message}\n  hint: please send these lines with your report")
+        print_on_stderr(f"{text}\n{message}\n  hint: please attach these lines to your bug report")
     else:
-        print_on_stderr(f"{message}\n  hint: please send {report.name} with your report")
+        print_on_stderr(f"{message}\n  hint: please attach {report.name} to your bug report")
     return EXIT_ERROR
 
 

@@ -26,7 +26,7 @@ _LOW = 0.5  # a share below this is marked
 
 def html_page(report: Report, *, refresh: int = 0) -> str:
     """Return the page; with `refresh`, browsers reload it after so many seconds."""
-    title = f"{report.name}: {report.result or 'under way'}"
+    title = f"{report.name}: {report.result or 'running'}"
     again = f'<meta http-equiv="refresh" content="{refresh}">\n' if refresh else ""
     parts = [
         _head(report),
@@ -85,7 +85,7 @@ def _section(title: str, content: str) -> str:
 def _head(report: Report) -> str:
     total = sum(report.counts.values())
     told = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
-    result = report.result or "under way"
+    result = report.result or "running"
     kind = (
         StatusGroup.DONE if result == "finished" else StatusGroup.RUNNING if not report.result else StatusGroup.FAILED
     )

@@ -79,7 +79,7 @@ def _rewrite_until_over(directory: StudyDirectory, path: Path, form: str, usages
         study, state = read_any_study(directory)
         _write(path, _text(directory, study, state, usages, form, watch=True))
         pause.wait(0.0 if state.result else max(_EVERY, 10 * (time.monotonic() - began)))
-    print_text(f"The study is over: {state.result}.")
+    print_text(f"Study {state.result}.")
 
 
 class _Usages:

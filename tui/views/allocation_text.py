@@ -122,13 +122,13 @@ def not_begun(allocation: Allocation) -> str:
         return ""
     match allocation.status:
         case Status.SUBMITTING:
-            return "is being asked for"
+            return "is being requested"
         case Status.UNCLEAR:
-            return "was asked for; the answer was lost and is being looked up"
+            return "was requested; the answer was lost, so mtui looks for the job"
         case Status.RUNNING:
             return "is starting"
         case Status.CONFIGURING:
-            return "waits for its nodes to be made ready"
+            return "waits for its nodes to boot"
         case _:
             why = f": {safe(reason_text(allocation.reason))}" if allocation.reason else ""
             return f"waits in Slurm's queue{why}"

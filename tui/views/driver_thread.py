@@ -78,8 +78,8 @@ def why_not_driven(location: NotKnown | StudyOver | DriverReleased | CannotDrive
         case NotKnown():
             return "not known yet"
         case StudyOver(result):
-            return f"the study is over: {result}"
+            return f"study {result}"
         case DriverReleased(reason, by_this_process):
-            return reason if by_this_process else f"it let go ({reason})"
+            return reason if by_this_process else f"it stopped ({reason})"
         case CannotDrive(message, is_bug):
             return f"a bug in mtui: {message}" if is_bug else message

@@ -213,7 +213,7 @@ class Estimator:
         if state.driver.stopped:
             return "unknown: no driver runs"
         if state.slurm_silent_since and not state.live_local:
-            return "unknown: Slurm is silent"
+            return "unknown: Slurm does not answer"
         at_work = sum(state.counts[status] for status in _AT_WORK)
         queued = sum(state.counts[status] for status in _QUEUED)
         held = state.counts[Status.HELD]
@@ -226,7 +226,7 @@ class Estimator:
         if not any(pace.samples for pace in self._paces):
             if not at_work and queued:
                 return "unknown: waits in the queue"
-            return "unknown: too early to tell"
+            return "unknown: too early"
         return ""
 
     def _of_late(self, now: float) -> tuple[int, float, float]:

@@ -28,13 +28,13 @@ from .text import Paint, plural, print_text, safe
 _COMMANDED = {
     "held": "held",
     "released": "released",
-    "retried": "to run again",
-    "cancel_requested": "to be cancelled",
+    "retried": "will run again",
+    "cancel_requested": "will be cancelled",
 }
 # By backend: a submission in the history of an instance, and its acceptance. Others go to Slurm.
-_SUBMITTED = {"local": "started here", "pack": "given to an allocation"}
-_ACCEPTED = {"local": "it is process {}", "pack": "allocation {} has it"}
-_ENDING = {"signal": "Slurm told it to end", "idle": "it has nothing to do", "ended": ""}  # causes given by its leader
+_SUBMITTED = {"local": "started on this machine", "pack": "assigned to an allocation"}
+_ACCEPTED = {"local": "process {}", "pack": "in allocation {}"}
+_ENDING = {"signal": "cancelled in Slurm", "idle": "idle", "ended": ""}  # causes given by its leader
 
 
 class EventLines:
@@ -74,7 +74,7 @@ class EventLines:
             case ev.Submitted():
                 members = self._take(event.submission)
                 if own := _allocation(state, members):
-                    return _several(members, f"given to {own}")
+                    return _several(members, f"assigned to {own}")
                 return [(index, None, _accepted(state, index), False) for index in members]
             case ev.Started():
                 own = _allocation(state, [event.instance])
@@ -92,7 +92,7 @@ class EventLines:
                 words = f"finished, but Slurm reports: {safe(cause_text(event.cause))}"
                 return [(event.instance, Status.FINISHED, words, True)]
             case ev.Reopened():
-                return [(event.instance, Status.RUNNING, f"it did begin: job {event.job}", True)]
+                return [(event.instance, Status.RUNNING, f"it did start: job {event.job}", True)]
             case ev.Unbound():
                 return [(index, None, safe(cause_text(event.cause)), False) for index, _ in event.members]
             case ev.Returned():
@@ -110,31 +110,31 @@ class EventLines:
                 error = IoError(event.at, event.path, event.message, event.code)
                 return [(None, Status.FAILED, io_error_line(event.what, error), True)]
             case ev.IoErrorEnded():
-                return [(None, None, f"It is possible again to {safe(event.what)}", True)]
+                return [(None, None, f"Works again: {safe(event.what)}", True)]
             case ev.SubmitDeferred():
                 members = self._take(event.submission)
                 if own := _allocation(state, members):
-                    return _several(members, f"could not be given to {own}: {safe(event.message)}")
+                    return _several(members, f"could not be assigned to {own}: {safe(event.message)}")
                 told, self._told_deferred = self._told_deferred, event.message
                 here = bool(members) and not state.plan.step_of(state.plan.instances[members[0]]).scheduled
-                words = "no more local steps can be started for now" if here else "Slurm takes no more jobs for now"
+                words = "no more local steps can be started for now" if here else "Slurm accepts no more jobs for now"
                 text = f"{words}, waiting: {safe(event.message)}"
                 return [] if told == event.message else [(None, None, text, True)]
             case ev.LimitReached():
-                return [(None, None, f"Slurm takes no more jobs for now, waiting: {safe(event.message)}", True)]
+                return [(None, None, f"Slurm accepts no more jobs for now, waiting: {safe(event.message)}", True)]
             case ev.SubmitUnclear():
-                text = f"no clear answer, looking: {safe(event.message)}"
+                text = f"unclear answer, checking: {safe(event.message)}"
                 return [(index, None, text, True) for index, _ in state.submissions.get(event.submission, ())]
             case ev.Retried() if event.why:
                 asked = {key: value for key, value in event.changes if value}
-                words = f"is tried again by itself ({event.why}{'; ' + in_words(asked) if asked else ''})"
+                words = f"is retried automatically ({event.why}{'; ' + in_words(asked) if asked else ''})"
                 return [(event.instance, None, safe(words), True)]
             case ev.Marked():
                 return [(event.instance, event.status, safe(cause_text(event.cause)), False)]
             case ev.PlanExtended():
                 return [(None, None, f"rows were added: {event.size:,} instances", False)]
             case ev.HookRun():
-                return [(None, None, f"the study's command {safe(event.hook)} is run", False)]
+                return [(None, None, f"running the study's command {safe(event.hook)}", False)]
             case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
                 return [(event.instance, None, _COMMANDED[event.kind], False)]
             case ev.CommandDone():
@@ -143,7 +143,7 @@ class EventLines:
                 words = f"{event.outcome}: {safe(event.message)}" if event.message else event.outcome
                 return [(None, None, f"command {safe(asked)}: {words}", True)]
             case ev.CancelFailed():
-                return [(None, Status.FAILED, f"cancel was not taken, trying again: {safe(event.message)}", True)]
+                return [(None, Status.FAILED, f"cancel failed, trying again: {safe(event.message)}", True)]
             case ev.SlurmSilent():
                 return [(None, Status.FAILED, f"Slurm does not answer: {safe(event.message)}", True)]
             case ev.SlurmAnswers():
@@ -188,7 +188,7 @@ def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[
         case ev.AllocationQueued() if allocation.pool == ANY:
             return [(None, f"{name}, in which this driver runs, is used", False)]
         case ev.AllocationIntended():
-            words = f"allocation asked for: {plural(event.nodes, 'node')} for {clock(event.seconds)}"
+            words = f"allocation requested: {plural(event.nodes, 'node')} for {clock(event.seconds)}"
             return [(None, words, False)]
         case ev.AllocationQueued():
             return [(None, f"allocation in Slurm's queue as job {event.job}", False)]
@@ -197,21 +197,21 @@ def _allocation_line(event: ev.AllocationEvent, allocation: Allocation) -> list[
         case ev.AllocationBegan():
             on = f" on {hosts(allocation)}" if event.hosts else ""
             cores = f" with {plural(event.cores, 'core')}" if event.cores else ""
-            return [(Status.RUNNING, f"{name} began{on}{cores}", False)]
+            return [(Status.RUNNING, f"{name} started{on}{cores}", False)]
         case ev.AllocationEnding():
             why = _ENDING.get(cause_text(event.cause), safe(cause_text(event.cause)))
             return [(None, f"{name} is ending{': ' if why else ''}{why}", False)]
         case ev.AllocationOver() if event.cause:
             # A cause names the job.
-            return [(event.status, f"allocation over: {safe(cause_text(event.cause))}", True)]
+            return [(event.status, f"allocation ended: {safe(cause_text(event.cause))}", True)]
         case ev.AllocationOver():
-            return [(event.status, f"{name} is over", False)]
+            return [(event.status, f"{name} ended", False)]
         case _:
             return []
 
 
 def _exited(event: ev.Exited) -> str:
-    return f"its script ended with exit code {event.code}"
+    return f"script exited with code {event.code}"
 
 
 def _observed(event: ev.Observed | ev.AllocationObserved) -> str:
@@ -239,7 +239,7 @@ def history_text(found: InstanceEvent, index: int) -> str:
     match event:
         case ev.SubmitIntended():
             attempt = dict(event.members)[index]
-            return f"attempt {attempt} is {_SUBMITTED.get(backend, 'submitted')}"
+            return f"attempt {attempt} {_SUBMITTED.get(backend, 'submitted')}"
         case ev.Submitted():
             return _ACCEPTED.get(backend, "accepted as job {}").format(event.job)
         case ev.Returned():
@@ -247,15 +247,15 @@ def history_text(found: InstanceEvent, index: int) -> str:
         case ev.Warned():
             return f"Slurm reports: {cause_text(event.cause)}"
         case ev.Reopened():
-            return f"it did begin, as job {event.job}"
+            return f"it did start, as job {event.job}"
         case ev.Unbound() | ev.Marked():
             return cause_text(event.cause)
         case ev.SubmitDeferred():
-            return f"put off: {event.message}"
+            return f"deferred: {event.message}"
         case ev.SubmitUnclear():
             return f"no clear answer: {event.message}"
         case ev.SubmitMissed():
-            return "that submission had not arrived"
+            return "the submission had not reached Slurm"
         case ev.SubmitRefused():
             return f"refused: {event.message}"
         case ev.Started():
@@ -268,10 +268,10 @@ def history_text(found: InstanceEvent, index: int) -> str:
             cause = f": {cause_text(event.cause)}" if event.cause else ""
             return event.status.value + cause
         case ev.Retried() if event.why:
-            return f"tried again by itself: {event.why}"
+            return f"retried automatically: {event.why}"
         case ev.Held() | ev.Released() | ev.Retried() | ev.CancelRequested():
             return f"{_COMMANDED[event.kind]} by command"
         case ev.CancelSent():
-            return "its job was told to end"
+            return "cancellation of its job requested"
         case _:
             return ""

@@ -52,7 +52,7 @@ class FileTail:
         except (FileNotFoundError, NotADirectoryError):
             self.missing, self.problem = True, ""
         except OSError as error:
-            self.missing, self.problem = False, f"it cannot be read: {error.strerror or error}"
+            self.missing, self.problem = False, f"cannot be read: {error.strerror or error}"
         except ValueError:
             self.missing, self.problem = False, "no file can have this name"
         return grown or before != (self.missing, self.problem)

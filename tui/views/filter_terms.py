@@ -62,7 +62,7 @@ def _term(plain: str, mask: str) -> Term:
     sign = "=" if found.group() == "==" else found.group()
     if not key or not value:
         what = f"before '{sign}'" if not key else f"after '{key}{sign}'"
-        raise FilterError(f"nothing stands {what}", 'write state:failed, SIZE>100, or "a text" in quotes')
+        raise FilterError(f"nothing {what}", 'write state:failed, SIZE>100, or "a text" in quotes')
     return Term(negated, key, sign, value)
 
 
@@ -111,13 +111,13 @@ def states(word: str) -> frozenset[Status]:
         return known[plain]
     begin = [candidate for candidate in known if candidate.startswith(plain)]
     if len(begin) > 1:
-        raise FilterError(f"'{word}' may mean several states", " or ".join(sorted(begin)))
+        raise FilterError(f"'{word}' matches several states", " or ".join(sorted(begin)))
     # The words of the grid's cells are accepted as well.
     shown = {look.word.casefold(): frozenset({status}) for status, look in LOOKS.items()}
     found = known[begin[0]] if begin else shown.get(plain)
     if found is None:
-        hint = nearest(plain, state_words()) or "known here: " + ", ".join(state_words())
-        raise FilterError(f"there is no state '{word}'", hint)
+        hint = nearest(plain, state_words()) or "known: " + ", ".join(state_words())
+        raise FilterError(f"unknown state '{word}'", hint)
     return found
 
 
@@ -129,7 +129,7 @@ def steps(word: str, plan: Plan) -> frozenset[int]:
         found = frozenset(step.index for step in plan.steps if test(step.name.casefold()))
         if found:
             return found
-    raise FilterError(f"there is no step '{word}'", nearest(word, (step.name for step in plan.steps)))
+    raise FilterError(f"unknown step '{word}'", nearest(word, (step.name for step in plan.steps)))
 
 
 # --- parameters
@@ -171,9 +171,9 @@ def _column(plan: Plan, written: str) -> int:
     found = exact or {number for number, name in known if name.casefold() == written.casefold()}
     if len(found) > 1:
         choices = " or ".join(plan.parameters.keys[number] for number in sorted(found))
-        raise FilterError(f"'{written}' may mean several parameters", choices)
+        raise FilterError(f"'{written}' matches several parameters", choices)
     if not found:
-        raise FilterError(f"there is no parameter '{written}'", nearest(written, parameter_names(plan)))
+        raise FilterError(f"unknown parameter '{written}'", nearest(written, parameter_names(plan)))
     return found.pop()
 
 

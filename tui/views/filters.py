@@ -140,7 +140,7 @@ def _add_key(result: Filter, term: ft.Term) -> None:
         holds = ft.pattern(term.value)
         result.live.append((lambda state, index: holds(cause_text(state.cause(index))), term.negated))
     else:
-        raise FilterError(f"there is no key '{term.key}:'", nearest(term.key, KEYS))
+        raise FilterError(f"unknown key '{term.key}:'", nearest(term.key, KEYS))
 
 
 def _job_test(parts: list[str]) -> _LiveTest:

@@ -14,20 +14,20 @@ from .text import plural, safe
 
 _MOST_NAMES = 6
 _AGAIN = (
-    "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept. "
-    "What was changed in the study file since its start needs a new study."
+    "Each runs as a new attempt in the same workspace, with the planned script; earlier output is kept. "
+    "Changes of the study file since its start need a new study."
 )
 VERBS = commands.TARGETED
 _NOTHING = {
-    "cancel": "there is nothing to cancel: it is over already",
-    "retry": "there is nothing to retry: only what failed or was cancelled can run again",
-    "hold": "there is nothing to hold: only what has not started yet can be held",
-    "release": "there is nothing to release: nothing of it is held",
-    "rerun": "there is nothing to rerun: it is not over yet",
-    "done": "there is nothing to mark as done: it is done, or under way",
-    "skip": "there is nothing to skip: it is done, or under way",
+    "cancel": "nothing to cancel: already ended",
+    "retry": "nothing to retry: only failed or cancelled instances can be retried",
+    "hold": "nothing to hold: only instances that have not started can be held",
+    "release": "nothing to release: no instance is held",
+    "rerun": "nothing to rerun: not ended yet",
+    "done": "nothing to mark as done: already done, or active",
+    "skip": "nothing to skip: already done, or active",
 }
-_TITLES = {"rerun": "Run again {}, with all that follows?", "done": "Mark {} as done?"}
+_TITLES = {"rerun": "Rerun {} with all dependents?", "done": "Mark {} as done?"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,26 @@ def _consequences(state: StudyState, verb: str, indices: Collection[int]) -> lis
     below = state.below(indices) - set(indices)
     if verb == "cancel":
         jobs = sum(1 for index in indices if state.status[index] in LIVE and index not in state.live_packed)
-        lines = [f"{plural(jobs, 'job')} will be ended."] if jobs else []
+        lines = [f"{plural(jobs, 'job')} will be cancelled."] if jobs else []
         packed = [state.attempts[index][-1].allocation for index in indices if index in state.live_packed]
         if packed:
-            where = "an allocation, which goes" if len(set(packed)) == 1 else "allocations, which go"
-            lines.append(f"{plural(len(packed), 'instance')} will be ended in {where} on.")
+            where = "an allocation, which continues" if len(set(packed)) == 1 else "allocations, which continue"
+            lines.append(f"{plural(len(packed), 'instance')} will be cancelled in {where}.")
         waiting = sum(1 for index in below if commands.applies(state, "cancel", index))
-        return lines + ([f"{plural(waiting, 'instance')} further down will be blocked."] if waiting else [])
+        return lines + ([f"{plural(waiting, 'instance')} downstream will be blocked."] if waiting else [])
     if verb == "retry":
         freed = sum(1 for index in below if state.status[index].value == "blocked")
         lines = [_AGAIN]
-        return lines + ([f"{plural(freed, 'blocked instance')} further down may follow."] if freed else [])
+        return lines + ([f"{plural(freed, 'blocked instance')} downstream can then start."] if freed else [])
     if verb == "rerun":
         again = sum(1 for index in below if commands.applies(state, "rerun", index))
         lines = [_AGAIN]
-        return lines + ([f"{plural(again, 'instance')} further down will run again as well."] if again else [])
+        return lines + ([f"{plural(again, 'instance')} downstream will run again as well."] if again else [])
     if verb in commands.MARKS:
         free = sum(1 for index in below if state.status[index] in (Status.WAITING, Status.BLOCKED))
-        word = "counted as finished" if verb == "done" else "skipped"
-        lines = [f"Nothing is run: they are {word}."]
-        return lines + ([f"{plural(free, 'instance')} further down may follow."] if free else [])
+        word = "marked as finished" if verb == "done" else "skipped"
+        lines = [f"Nothing runs: they are {word}."]
+        return lines + ([f"{plural(free, 'instance')} downstream can then start."] if free else [])
     if verb == "hold":
         return ["They will not start until they are released."]
     return []

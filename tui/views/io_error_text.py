@@ -12,18 +12,18 @@ from .text import safe
 
 # What to do, by the name of the error's number.
 _HINTS = {
-    "ENOSPC": "make room on that file system",
-    "EDQUOT": "make room: your quota there is used up (files count as well as bytes)",
+    "ENOSPC": "free space on that file system",
+    "EDQUOT": "free space: your quota is used up (of bytes or of files)",
     "EMFILE": "the driver has too many open files: raise ulimit -n",
     "ENFILE": "this machine has too many open files",
     "EAGAIN": "you have too many processes or threads here: ulimit -u",
-    "ENOMEM": "this machine is short of memory",
-    "EACCES": "make it writable for yourself",
-    "EPERM": "make it writable for yourself",
-    "EROFS": "its file system is read-only now: ask your site",
+    "ENOMEM": "this machine has too little memory",
+    "EACCES": "make it writable for you",
+    "EPERM": "make it writable for you",
+    "EROFS": "its file system is read-only now: ask your site's support",
     "EISDIR": "move that directory away",
-    "ENOTDIR": "move the file away that is in place of a directory",
-    "EEXIST": "move away what is in its place",
+    "ENOTDIR": "a file is in place of a directory: move it away",
+    "EEXIST": "something else has this name: move it away",
     "ENOENT": "the directory is missing: was it moved, or is its file system unavailable?",
 }
 _OTHER = "check the file system: mtui doctor DIR"
@@ -34,7 +34,7 @@ def io_error_line(what: str, error: IoError) -> str:
     since = time.strftime("%H:%M:%S", time.localtime(error.since))
     where = f"{safe(error.path)}: " if error.path else ""
     hint = _HINTS.get(error.code, _OTHER)
-    return f"Cannot {safe(what)} since {since}: {where}{safe(error.message)} (it is tried again; {hint})"
+    return f"Cannot {safe(what)} since {since}: {where}{safe(error.message)} (mtui tries again; {hint})"
 
 
 def io_error_lines(state: StudyState) -> list[str]:
@@ -51,7 +51,7 @@ def file_system_lines(root: Path) -> list[str]:
     if space.f_flag & os.ST_RDONLY:
         return ["The study's file system is read-only on this machine."]
     if not space.f_bavail:
-        return ["The study's file system is full: make room there, the driver then continues."]
+        return ["The study's file system is full: free space there, then the driver continues."]
     if space.f_files and not space.f_favail:
-        return ["The study's file system has no room for more files: delete some, the driver then continues."]
+        return ["The study's file system has no inodes left: delete files, then the driver continues."]
     return []

@@ -41,7 +41,7 @@ def source_path(directory: StudyDirectory, plan: Plan, instance: Instance | None
 def missing_words(source: str, status: Status) -> str:
     """Return the text that is shown if the file does not exist."""
     if source == DRIVER_LOG:
-        return "there is none: a driver without a screen of its own wrote to its terminal"
+        return "none: a driver without the app writes to its terminal"
     if status in OVER and status is not Status.BLOCKED:
-        return f"{status.value}: there is no such file"
-    return f"{status.value}: there is nothing here yet"
+        return f"{status.value}: no such file"
+    return f"{status.value}: nothing yet"

@@ -46,7 +46,7 @@ def silent_driver(directory: StudyDirectory) -> str:
     owner, liveness = _last_driver(directory)
     if not owner or not liveness or liveness.judge() is not LeaseState.SILENT:
         return ""
-    return f"{owner.words}, no sign of life for {rough_words(liveness.last_sign_ago)}"
+    return f"{owner.words}, no heartbeat for {rough_words(liveness.last_sign_ago)}"
 
 
 def _last_driver(directory: StudyDirectory) -> tuple[Owner | None, Liveness | None]:
@@ -143,20 +143,22 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         written = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(directory.status_csv.stat().st_mtime))
         lines.append(f"{READ_ONLY}. It last wrote at {written}.")
     elif state.result:
-        lines.append(f"The study is over: {state.result}.")
+        lines.append(f"Study {state.result}.")
         if commands:
-            lines.append(f"Commands that wait for a driver: {commands:,}. Go on with: mtui {directory.root}")
+            lines.append(f"Commands waiting for a driver: {commands:,}. Resume with: mtui {directory.root}")
     elif driver:
-        lines.append(f"Driven by {driver}.")
+        lines.append(f"Driver: {driver}.")
     else:
         silent = silent_driver(directory)
-        last = f" The last one seems to be gone: {silent}." if silent else ""
-        wait = f" Commands that wait for one: {commands:,}." if commands else ""
-        lines.append(f"No driver is running.{last}{wait} Go on with: mtui {directory.root}")
+        last = f" The last one seems to have ended: {silent}." if silent else ""
+        wait = f" Commands waiting for a driver: {commands:,}." if commands else ""
+        lines.append(f"No driver is running.{last}{wait} Resume with: mtui {directory.root}")
     if not state.result and (clusters := sorted(state.clusters)):
         lines.append(f"Its jobs are on cluster {safe(', '.join(clusters))}: only a driver there can resume it.")
     if added := len(state.plan.instances) - state.size:
-        lines.append(f"{plural(added, 'instance')} added by mtui extend: a driver takes them in (skipped until then).")
+        lines.append(
+            f"{plural(added, 'instance')} added by mtui extend: the next driver adds them (skipped until then)."
+        )
     if missing := sorted(state.without_rows()):
         names = ", ".join(safe(state.plan.instances[index].name) for index in missing[:_MOST_NAMES])
         more = f" and {len(missing) - _MOST_NAMES:,} more" if len(missing) > _MOST_NAMES else ""
@@ -170,7 +172,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         since = time.strftime("%H:%M:%S", time.localtime(state.slurm_silent_since))
         lines.append(f"Slurm does not answer since {since}: {safe(state.slurm_message)}")
     if state.deferred:
-        lines.append(f"Slurm takes no more jobs for now: {safe(state.deferred)}")
+        lines.append(f"Slurm accepts no more jobs for now: {safe(state.deferred)}")
     lines += _held_lines(state)
     if open_ones(state):
         lines += ["", *_allocation_lines(state), *_too_long_lines(state)]
@@ -217,7 +219,7 @@ def _too_long_lines(state: StudyState) -> list[str]:
         return []
     packing = PackingPlan(state.plan, PackingOptions(nodes=own.nodes))
     count = len(too_long(state, packing, time_left(own, time.time())))
-    words = f"{plural(count, 'instance')} yet to run cannot: allocation {own.job} has less time left than the walltime."
+    words = f"{plural(count, 'instance')} cannot run: allocation {own.job} has less time left than their walltime."
     return [words] if count else []
 
 

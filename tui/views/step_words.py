@@ -27,7 +27,7 @@ def retry_words(rules: Mapping[str, RetryRule], *, has_restart: bool) -> list[st
         name = f"exit code {cause}" if cause.isdecimal() else cause
         by_rule.setdefault((rule.times, _how(cause, rule, has_restart)), []).append(name)
     for (times, how), names in by_rule.items():
-        often = "without end" if times >= 1_000_000 else "once" if times == 1 else f"up to {times:,} times"
+        often = "without limit" if times >= 1_000_000 else "once" if times == 1 else f"up to {times:,} times"
         lines.append(f"{', '.join(names)}: {often}{how}")
     return lines
 

@@ -7,14 +7,14 @@ from ...core.store.recent_studies import StudySummary, list_recent_studies, summ
 from .text import safe, table
 
 NO_STUDIES = (  # shown if there are no studies, also by the app
-    "mtui runs workflow studies on Slurm clusters and on this machine, and shows them live.",
-    "You have started or opened none yet.",
+    "mtui runs workflow studies on Slurm clusters and on this machine, and shows their progress.",
+    "You have not started or opened a study yet.",
     "",
-    "mtui init          writes a commented study to begin with, study.yaml",
-    "mtui STUDY.yaml    starts a study: the files that Maestro runs are read as they are",
-    "mtui DIR           opens the directory of one, also of Maestro's",
+    "mtui init          writes a commented example study, study.yaml",
+    "mtui STUDY.yaml    starts a study; Maestro's study files work unchanged",
+    "mtui DIR           opens a study directory, also one of Maestro",
     "mtui doctor        checks this terminal, Slurm and the file system",
-    "mtui --help        tells the rest",
+    "mtui --help        lists all verbs",
 )
 
 

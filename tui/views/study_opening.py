@@ -41,5 +41,5 @@ def require_ours(directory: StudyDirectory, verb: str) -> None:
     """Raise UsageError for a study of Maestro; `verb` is the verb that is not supported for it."""
     if is_maestros(directory):
         instead = {"cancel": "maestro cancel", "update": "maestro update"}.get(verb)
-        hint = f"{instead} {directory.root}" if instead else "start it anew with mtui: mtui STUDY.yaml"
+        hint = f"{instead} {directory.root}" if instead else "to run it with mtui, start a new study: mtui STUDY.yaml"
         raise UsageError(f"{READ_ONLY}, and cannot {verb} it", hint)

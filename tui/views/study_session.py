@@ -144,10 +144,10 @@ class StudySession:
         command = self.state.commands.get(sent.command)
         if command is None:
             if isinstance(self.driving.location, (DrivenHere, DrivenElsewhere)):
-                return "sent, not yet seen", "state--queued"
+                return "sent, not yet received", "state--queued"
             return "sent, waits for a driver", "state--queued"
         if not command.outcome:
-            return "seen, not yet done", "state--running"
+            return "received, not yet done", "state--running"
         kind = "state--done" if command.outcome == "done" else "state--failed"
         return f"{command.outcome}: {self._in_line(command.message)}" if command.message else command.outcome, kind
 
@@ -157,7 +157,7 @@ class StudySession:
         """Describe the driver, and any reason why the screen may be outdated."""
         words: Words = []
         if self.feed.problem:
-            words.append((f"the journal cannot be read: {self._in_line(self.feed.problem)}", "state--failed"))
+            words.append((f"cannot read the journal: {self._in_line(self.feed.problem)}", "state--failed"))
         if isinstance(self.driving, MaestroConductor):
             words.append((safe(self.driving.words), "line--faint"))
         else:
@@ -165,9 +165,9 @@ class StudySession:
         words += [(within(line, self.directory.root), "state--failed") for line in self._io_error_lines()]
         if self.state.slurm_silent_since:
             since = time.strftime("%H:%M", time.localtime(self.state.slurm_silent_since))
-            words.append((f"Slurm silent since {since}: {safe(self.state.slurm_message)}", "state--failed"))
+            words.append((f"no answer from Slurm since {since}: {safe(self.state.slurm_message)}", "state--failed"))
         elif self.state.deferred:
-            words.append((f"Slurm takes no more for now: {safe(self.state.deferred)}", "state--queued"))
+            words.append((f"Slurm accepts no more for now: {safe(self.state.deferred)}", "state--queued"))
         if packed := open_words(self.state, self.uses()):
             words.append((packed, "line--faint"))
         if not self.feed.problem and self.feed.read_at and time.monotonic() - self.feed.read_at > STALE_AFTER:
@@ -187,11 +187,11 @@ class StudySession:
             case DrivenElsewhere(_, driver, quiet_for):
                 words: Words = [(f"driven by {safe(driver)}", "line--faint")]
                 if quiet_for > STALE_AFTER:
-                    words.append((f"no sign of life for {rough_words(quiet_for)}", "state--failed"))
+                    words.append((f"no heartbeat for {rough_words(quiet_for)}", "state--failed"))
                 return words
             case CannotDrive():
                 reason = why_not_driven(location).partition("\n")[0]
-                reason = reason.replace(f"cannot go on in {self.directory.root}: ", "")
+                reason = reason.replace(f"cannot continue in {self.directory.root}: ", "")
                 return [(f"not driven, D tries again: {self._in_line(reason)}", "state--failed")]
             case _:
                 kind = "line--faint" if self.state.result else "state--failed"
@@ -261,16 +261,16 @@ class StudySession:
             return self._in_line(cause_text(state.cause(index)))
         last = state.last_attempt(index)
         if last and last.cancelled and status in LIVE:
-            return "told to end"
+            return "being cancelled"
         if last and last.allocation and status in (Status.BOUND, Status.PENDING):
             return waits_for(state.allocations.by_name[last.allocation], state.waits_for(index))
         if status is Status.BOUND:
-            return f"in Slurm already, behind {plural(state.waits_for(index), 'parent')}"
+            return f"queued in Slurm, waiting for {plural(state.waits_for(index), 'parent')}"
         if status in IN_SLURM and last and last.reason:
             return safe(reason_words(last.reason))
         if status is Status.WAITING:
             left = state.waits_for(index)
             return f"for {plural(left, 'parent')}" if left else ""
         if status is Status.BLOCKED:
-            return "something above it did not finish"
+            return "a parent failed or was cancelled"
         return ""

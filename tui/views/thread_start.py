@@ -10,5 +10,5 @@ def start_thread(thread: threading.Thread) -> str:
     try:
         thread.start()
     except RuntimeError:
-        return "no thread can be started (ulimit -u shows the limit); it is tried again"
+        return "no thread can be started (ulimit -u shows the limit); mtui tries again"
     return ""

@@ -41,7 +41,9 @@ def why_of(study: StudyFile, state: StudyState, index: int, *, driven: bool, now
     last = state.last_attempt(index)
     reasons = [*_rows_added(state, index, driven), *_reasons(study, state, index, driven, now)]
     if why := not_packed(study, state, index):
-        reasons.append(Reason(ReasonKind.NOT_PACKED, f"It does not share an allocation: {safe(why)}."))
+        reasons.append(
+            Reason(ReasonKind.NOT_PACKED, f"It runs as a separate job, not in a shared allocation: {safe(why)}.")
+        )
     if status in UNSUCCESSFUL or (last and last.automatic):
         reasons += _again(study, state, index)
     changes = state.changes.get(index, {})
@@ -54,7 +56,7 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
     status = state.status[index]
     last = state.last_attempt(index)
     if index >= state.size:
-        return [Reason(ReasonKind.NO_DRIVER, "It was added to the study. A driver takes it in.", next=(Next(),))]
+        return [Reason(ReasonKind.NO_DRIVER, "It was added to the study; the next driver adds it.", next=(Next(),))]
     if status in (Status.WAITING, Status.READY, Status.HELD):
         return _waits(study, state, index, driven, now)
     if last and last.allocation and status in LIVE:
@@ -69,13 +71,13 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.WARNING, _HINTS_OF_WARNING, next=(again,))]
     if status is Status.BOUND and last:
-        words = f"Slurm has it as {_job(last)} and starts it automatically when its parents are done ({last.after}):"
+        words = f"It is in Slurm as {_job(last)}, which starts it when its parents are done ({last.after}):"
         reasons = [Reason(ReasonKind.PARENTS, words, tuple(state.open_parents(index)))]
         return [*reasons, *_held_in_slurm(last)]
     if status in IN_SLURM and last:
         return _under_way(status, last, state.driver.host, now)
     if status in (Status.SUBMITTING, Status.UNCLEAR):
-        words = "It was handed to Slurm; the answer was lost or is not there yet. It is being looked up."
+        words = "It was submitted to Slurm, but there is no answer yet, or the answer was lost. mtui looks for the job."
         return [Reason(ReasonKind.SUBMITTING, words)]
     return []
 
@@ -128,9 +130,12 @@ def _why_not_started(study: StudyFile, state: StudyState, index: int, now: float
     throttle = study.settings.throttle if state.throttle is None else state.throttle
     there = len(state.live_slurm) + len(state.live_packed)
     if throttle and there >= throttle:
-        return ReasonKind.THROTTLE, f"The throttle lets {throttle:,} into Slurm at once, and {there:,} are there."
+        return (
+            ReasonKind.THROTTLE,
+            f"The throttle allows {throttle:,} instances in Slurm at once, and {there:,} are there.",
+        )
     if state.deferred:
-        return ReasonKind.SUBMIT_LIMIT, f"Slurm takes no more jobs for now: {safe(state.deferred)}"
+        return ReasonKind.SUBMIT_LIMIT, f"Slurm accepts no more jobs for now: {safe(state.deferred)}"
     if why := no_allocation(study, state, index, now):
         return ReasonKind.ALLOCATION, why
     return ReasonKind.SUBMITTING, "It is about to be submitted."
@@ -152,7 +157,7 @@ def _blocked(state: StudyState, index: int) -> Reason:
                 roots[parent] = None
             elif state.status[parent] in BAD:
                 todo.append(parent)
-    words = f"It hangs on {plural(len(roots), 'instance')} that did not finish:"
+    words = f"It depends on {plural(len(roots), 'instance')} that did not finish:"
     first = [Next("why", state.plan.instances[root].name) for root in list(roots)[:1]]
     return Reason(ReasonKind.FAILED_ABOVE, words, tuple(roots), (*first, Next("retry", FAILED)) if first else ())
 
@@ -160,15 +165,15 @@ def _blocked(state: StudyState, index: int) -> Reason:
 _HINTS = {
     Status.TIMED_OUT: "Its walltime was too short, or it hung.",
     Status.OUT_OF_MEMORY: "It needs more memory, or fewer tasks on a node.",
-    Status.NODE_FAILED: "Nothing is wrong with the step itself; another try gets another node.",
-    Status.PREEMPTED: "Nothing is wrong with the step itself.",
-    Status.LOST: "Look into its workspace whether it did its work before you let it run again.",
+    Status.NODE_FAILED: "The step itself did not fail; a retry gets another node.",
+    Status.PREEMPTED: "The step itself did not fail.",
+    Status.LOST: "Check in its workspace whether it did its work before you retry it.",
 }
 
 
 _HINTS_OF_WARNING = (
-    "Its script exited with code 0, so it counts as finished. Slurm reports OUT_OF_MEMORY: it killed a part of it, and "
-    "the output may be incomplete. A rule that names OUT_OF_MEMORY under 'retry' repeats such instances."
+    "Its script exited with code 0, so it counts as finished. Slurm reports OUT_OF_MEMORY: it killed a process of it, "
+    "and the output may be incomplete. A rule that names OUT_OF_MEMORY under 'retry' repeats such instances."
 )
 
 
@@ -176,19 +181,19 @@ def _under_way(status: Status, last: Attempt, driver_host: str, now: float) -> l
     where = f"process {last.job}" if last.backend == "local" else _job(last)
     on = f" on {last.node}" if last.node else ""
     if status is Status.COMPLETING and last.exit_code is not None:
-        words = f"Its script exited with code {last.exit_code}{on}. Slurm's verdict is awaited, for at most "
-        words += "two minutes in which Slurm answers; then the exit code decides."
+        words = f"Its script exited with code {last.exit_code}{on}. mtui waits for Slurm's state of the job, at most "
+        words += "two minutes while Slurm answers; then the exit code decides."
         return [Reason(ReasonKind.SLURM, words)]
     if status is not Status.RUNNING:
         why = f": {safe(reason_text(last.reason))}" if last.reason else ""
-        return [Reason(ReasonKind.SLURM, f"Slurm has it as {where}{why}."), *_held_in_slurm(last)]
+        return [Reason(ReasonKind.SLURM, f"It is in Slurm as {where}{why}."), *_held_in_slurm(last)]
     reasons = [Reason(ReasonKind.RUNNING, f"It runs as {where}{on}, {_ran(last, now)}.")]
     if last.reason in NOTES.values():
-        words = f"For now {safe(last.reason)}. If that lasts for minutes, it counts as lost."
+        words = f"At present {safe(last.reason)}. If this lasts for minutes, it counts as lost."
         reasons.append(Reason(ReasonKind.SLURM, words))
     if last.backend == "local" and last.node != driver_host:
-        words = f"An earlier driver started it there; the present one, on {driver_host}, hears of its end only. "
-        words += "If that host is gone: mtui cancel DIR INSTANCE --host-gone"
+        words = f"An earlier driver started it there; the current one, on {driver_host}, only sees when it ends. "
+        words += "If that host is down for good: mtui cancel DIR INSTANCE --host-gone"
         reasons.append(Reason(ReasonKind.RUNNING, words))
     return reasons
 
@@ -214,10 +219,10 @@ def _again(study: StudyFile, state: StudyState, index: int) -> list[Reason]:
     rlimit = study.settings.rlimit if state.rlimit is None else state.rlimit
     rules = rules_of(step, RetryLimits(rlimit, study.settings.attempts))
     made = sum(attempt.automatic for attempt in state.attempts.get(index, []))
-    words = [f"It was tried again {plural(made, 'time')} by itself."] if made else []
+    words = [f"It was retried automatically {plural(made, 'time')}."] if made else []
     if rules:
         how = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
-        words.append(f"The study tries its failures again: {how}.")
+        words.append(f"The study's retry rules: {how}.")
     return [Reason(ReasonKind.RETRIES, sentence) for sentence in words]
 
 

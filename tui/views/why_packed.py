@@ -19,7 +19,9 @@ from .allocation_text import clock, not_begun, open_ones, time_left, title
 from .reason import Reason, ReasonKind
 from .text import safe
 
-_ELSEWHERE = "The driver requests no other: resume in a longer one, or on a login node without --in-allocation."
+_ELSEWHERE = (
+    "The driver requests no other allocation: resume in a longer one, or on a login node without --in-allocation."
+)
 
 
 def where_packed(
@@ -31,7 +33,7 @@ def where_packed(
     on = f" on {safe(last.node)}" if last.node else ""
     match status:
         case Status.SUBMITTING | Status.UNCLEAR:
-            return [Reason(ReasonKind.SUBMITTING, f"It is being given to {name}.")]
+            return [Reason(ReasonKind.SUBMITTING, f"It is being assigned to {name}.")]
         case Status.BOUND:
             parents = Reason(ReasonKind.PARENTS, f"It waits in {name} for its parents there:", tuple(open_parents))
             return [parents, Reason(ReasonKind.ALLOCATION, f"The allocation itself {waits}.")] if waits else [parents]
@@ -39,7 +41,11 @@ def where_packed(
             words = f"It waits in {name}, which {waits}." if waits else f"It waits in {name} for a free slot."
             reasons = [Reason(ReasonKind.ALLOCATION, words)]
             if allocation.ending:
-                reasons.append(Reason(ReasonKind.ALLOCATION, "What that allocation does not begin goes to another."))
+                reasons.append(
+                    Reason(
+                        ReasonKind.ALLOCATION, "Instances that do not start in that allocation are assigned to another."
+                    )
+                )
             return reasons
         case Status.RUNNING:
             return [Reason(ReasonKind.RUNNING, f"It runs in {name}{on}, {ran}.")]
@@ -88,7 +94,7 @@ def _no_own(own: Allocation, share: PoolShare, now: float) -> str:
         needs = clock(share.ask.seconds)
         return f"Its walltime ({needs}) does not fit into what is left of {title(own)} ({clock(left)}). {_ELSEWHERE}"
     if own.ending:
-        return f"{title(own).capitalize()} takes nothing more. {_ELSEWHERE}"
+        return f"{title(own).capitalize()} accepts no more instances. {_ELSEWHERE}"
     return f"It is about to be assigned to {title(own)}."
 
 
@@ -98,16 +104,16 @@ def _no_allocation_of_pool(state: StudyState, policy: AllocationPolicy, share: P
         if not allocation.job and not allocation.ending:
             return f"The allocation for it {not_begun(allocation)}."
         if allocation.takes and share.ask.seconds <= time_left(allocation, now):
-            return f"It is about to be given to {title(allocation)}."
+            return f"It is about to be assigned to {title(allocation)}."
     vain = policy.in_vain(share.pool)
     if len(vain) > 1 or (vain and not own):
         words = vain_text(vain, policy.needed(share.pool))
-        return f"{words[0].upper()}{safe(words[1:])}. Another is requested in a while."
+        return f"{words[0].upper()}{safe(words[1:])}. Another request follows later."
     if not own:
-        return f"No allocation takes it yet; one is about to be requested.{_last_end(state, share.pool)}"
+        return f"No allocation accepts it yet; one is about to be requested.{_last_end(state, share.pool)}"
     if any(allocation.takes for allocation in own):
         return f"Its walltime does not fit into what is left of {title(own[-1])}; another is about to be requested."
-    return f"{title(own[-1]).capitalize()} takes nothing more; another is about to be requested."
+    return f"{title(own[-1]).capitalize()} accepts no more instances; another is about to be requested."
 
 
 def _last_end(state: StudyState, pool: Pool) -> str:
@@ -120,4 +126,4 @@ def returned_words(attempt: Attempt) -> str:
     """Return a prefix to the cause of an attempt that did not end in its allocation."""
     if attempt.returned:
         return "returned: "
-    return "not begun: " if attempt.allocation and not attempt.started_at and not attempt.cancelled else ""
+    return "not started: " if attempt.allocation and not attempt.started_at and not attempt.cancelled else ""

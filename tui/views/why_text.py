@@ -34,7 +34,7 @@ def why_text(directory: StudyDirectory, study: StudyFile, state: StudyState, ind
     lines = [f"{paint.bold(safe(instance.name))} is {paint.status(why.status, words)}"]
     log, tail = read_last_output(directory, instance, _LOG_LINES)
     if tail and why.status in UNSUCCESSFUL:
-        lines.append(f"  the end of {log.name}:")
+        lines.append(f"  last lines of {log.name}:")
         lines += [f"    {log_line(line)}" for line in tail]
     for reason in why.reasons:
         lines += _reason_lines(directory, state, reason)
@@ -112,7 +112,7 @@ def _attempts(attempts: Iterable[Attempt]) -> list[str]:
         if attempt.changes:
             words.append(f"with {safe(in_words(dict(attempt.changes)))}")
         if attempt.automatic:
-            words.append("tried again by itself")
+            words.append("retried automatically")
         if attempt.cause:
             words.append(returned_words(attempt) + safe(cause_text(attempt.cause)))
         lines.append("  " + ", ".join(words))

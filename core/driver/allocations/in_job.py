@@ -146,7 +146,7 @@ class OwnAllocation(DriverPart):
         names = [self._context.plan.instances[index].name for index in late]
         which = names[0] if len(names) == 1 else f"{len(names)} instances, such as {names[0]}"
         has, needs = walltime_text(max(0, int(left))), walltime_text(max(late.values()))
-        return f"allocation {self._job} has {has} left, too little for {which} (walltime {needs})"
+        return f"allocation {self._job} has {has} left, not enough for {which} (walltime {needs})"
 
     def _end(self, allocation: Allocation, status: Status) -> None:
         cause = Cause(CauseCode.ALLOCATION_LEADER_ENDED, self._output(), job=allocation.job)

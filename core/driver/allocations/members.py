@@ -31,7 +31,7 @@ def append_to_list(context: DriverContext, allocation: str, text: str) -> bool:
     try:
         append(context.directory.allocation_file(allocation, "list"), text)
     except OSError as error:
-        _log.warning("the list of allocation %s cannot be written: %s", allocation, error)
+        _log.warning("cannot write the list of allocation %s: %s", allocation, error)
         return False
     return True
 

@@ -271,7 +271,7 @@ class AllocationTracker(DriverPart):
         self._context.emit(
             ev.Submitted(at=at, submission=submission, job=allocation.job)
             if has_dispatch(self._context.directory.allocation_file(name, "list"), submission)
-            else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was given")
+            else ev.SubmitDeferred(at=at, submission=submission, message="the driver ended before it was assigned")
         )
 
     def _recover_returns(self, at: float) -> None:

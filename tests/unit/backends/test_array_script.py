@@ -128,7 +128,7 @@ def test_task_that_is_not_in_the_table_ends_and_runs_nothing(tmp_path: Path, tas
     array = Array(tmp_path / "out", "touch ran")
     done = array.run(task)
     assert done.returncode == 72
-    assert "mtui: what this task is to do cannot be read\n" in done.stderr
+    assert "mtui: cannot read the command of this task\n" in done.stderr
     assert (array.records(), list((array.home / "claims").iterdir()), list(array.root.rglob("ran"))) == ([], [], [])
 
 

@@ -33,7 +33,7 @@ def test_missing_workspace_is_told_and_nothing_runs(study: Study) -> None:
     study.workspace.rmdir()
     assert study.run("") == 72
     assert [(record["kind"], record["code"], record["error"]) for record in study.records()] == [
-        ("exit", 72, "the workspace is not there")
+        ("exit", 72, "the workspace does not exist")
     ]
 
 

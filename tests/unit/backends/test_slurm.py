@@ -119,7 +119,7 @@ def test_unknown_error_of_a_job_is_a_refusal_after_a_few_tries(fake: Fake, patie
 
 def test_sbatch_that_hangs_is_unclear(fake: Fake, slurm: Slurm) -> None:
     fake.does("sbatch", HANG)
-    assert slurm.submit(fake.job()) == Unclear("sbatch gave no answer in 0 s")
+    assert slurm.submit(fake.job()) == Unclear("sbatch did not answer within 0 s")
 
 
 def test_sbatch_that_answers_and_does_not_read_its_script_is_believed(fake: Fake, patient: Slurm) -> None:
@@ -198,7 +198,7 @@ def test_squeue_that_fails_observed_nothing(fake: Fake, patient: Slurm, what: st
 
 def test_squeue_that_hangs_or_is_gone_observed_nothing(fake: Fake, slurm: Slurm) -> None:
     fake.does("squeue", HANG)
-    assert slurm.look(ours(12)) == Unobserved("squeue gave no answer in 0 s")
+    assert slurm.look(ours(12)) == Unobserved("squeue did not answer within 0 s")
     (fake.folder / "squeue").unlink()
     assert slurm.look(ours(12)) == Unobserved("squeue could not be started: No such file or directory")
 
@@ -405,7 +405,7 @@ def test_programs_without_a_cluster_are_told(fake: Fake) -> None:
     fake.does(
         "scontrol", "echo 'resolve_ctls_from_dns_srv: fatal: Could not establish a configuration source' >&2; exit 1"
     )
-    with pytest.raises(BackendMissing, match="know of no cluster"):
+    with pytest.raises(BackendMissing, match="not configured for a cluster"):
         require_slurm()
 
 

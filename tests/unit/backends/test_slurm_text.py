@@ -298,15 +298,15 @@ def test_reasons_are_explained_or_passed_on() -> None:
 @pytest.mark.parametrize(
     ("reason", "step"),
     [
-        ("JobHeldUser", "to let it start: scontrol release 14_2"),
-        ("launch failed requeued held", "to let it start: scontrol release 14_2"),
-        ("(launch failed requeued held)", "to let it start: scontrol release 14_2"),
-        ("job requeued in held state", "to let it start: scontrol release 14_2"),
-        ("JobHoldMaxRequeue", "to let it start: scontrol release 14_2"),
+        ("JobHeldUser", "to release it: scontrol release 14_2"),
+        ("launch failed requeued held", "to release it: scontrol release 14_2"),
+        ("(launch failed requeued held)", "to release it: scontrol release 14_2"),
+        ("job requeued in held state", "to release it: scontrol release 14_2"),
+        ("JobHoldMaxRequeue", "to release it: scontrol release 14_2"),
         ("JobHeldAdmin", "only the site's administrators can release it: ask them why it is held"),
         ("ReservationDeleted", "to start it without one: scontrol update job=14_2 reservation= and release it"),
-        ("PartitionTimeLimit", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
-        ("QOSMaxMemoryPerJob", "it will not start like this; to change that: mtui cancel, then mtui retry --set"),
+        ("PartitionTimeLimit", "it cannot start with these resources; change them: mtui cancel, then mtui retry --set"),
+        ("QOSMaxMemoryPerJob", "it cannot start with these resources; change them: mtui cancel, then mtui retry --set"),
         (
             "DependencyNeverSatisfied",
             "to start it without its --dependency: scontrol update job=14_2 dependency=",

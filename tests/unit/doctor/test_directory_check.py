@@ -49,12 +49,12 @@ def test_a_good_one_has_no_notes() -> None:
             Level.PROBLEM,
             "another directory",
         ),
-        (replace(GOOD, is_mine=False), "commands", Level.PROBLEM, "somebody else's"),
+        (replace(GOOD, is_mine=False), "commands", Level.PROBLEM, "another user"),
         (replace(GOOD, symbolic_link="Operation not permitted"), "symbolic links", Level.PROBLEM, "--array 1"),
         (replace(GOOD, run="Permission denied"), "scripts", Level.PROBLEM, "noexec"),
         (replace(GOOD, sync=0.2), "journal", Level.NOTE, "twice"),
-        (replace(GOOD, room=1000), "room", Level.NOTE, "goes on once there is room"),
-        (replace(GOOD, files=3), "room", Level.NOTE, "goes on once there is room"),
+        (replace(GOOD, room=1000), "room", Level.NOTE, "free space"),
+        (replace(GOOD, files=3), "room", Level.NOTE, "free space"),
     ],
 )
 def test_what_is_missing_is_said_with_what_follows(

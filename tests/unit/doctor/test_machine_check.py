@@ -24,7 +24,7 @@ def test_all_is_well() -> None:
         (replace(GOOD, files=64), "open files", Level.PROBLEM, "ulimit -n"),
         (replace(GOOD, processes=20), "processes", Level.PROBLEM, "ulimit -u"),
         (replace(GOOD, ends_at_logout=True), "logging out", Level.NOTE, "mtui submit"),
-        (replace(GOOD, unwritable=("/none",)), "your settings", Level.NOTE, "all the same"),
+        (replace(GOOD, unwritable=("/none",)), "your settings", Level.NOTE, "run anyway"),
     ],
 )
 def test_what_is_missing_is_said_with_what_follows(facts: MachineFacts, subject: str, level: Level, words: str) -> None:

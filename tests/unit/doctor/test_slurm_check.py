@@ -41,12 +41,12 @@ def test_what_the_limits_are() -> None:
         (SlurmFacts(("scancel",)), "programs", Level.PROBLEM, "--local"),
         (SlurmFacts(configured=False), "programs", Level.NOTE, "SLURM_CONF"),
         (SlurmFacts(conf="/no/slurm.conf"), "programs", Level.PROBLEM, "correct it"),
-        (SlurmFacts(silent="timed out"), "controller", Level.PROBLEM, "asks again"),
+        (SlurmFacts(silent="timed out"), "controller", Level.PROBLEM, "keeps trying"),
         (replace(GOOD, version="slurm 20.02.7"), "programs", Level.PROBLEM, "--local"),
         (replace(GOOD, accounting=False), "accounting", Level.NOTE, "lost"),
         (replace(GOOD, missing=("srun",)), "srun", Level.NOTE, "packed"),
         (replace(GOOD, inside="12"), "allocation", Level.NOTE, "--in-allocation"),
-        (replace(GOOD, profile="", unreadable="x.yaml: no"), "site", Level.PROBLEM, "mended"),
+        (replace(GOOD, profile="", unreadable="x.yaml: no"), "site", Level.PROBLEM, "fixed"),
     ],
 )
 def test_what_is_missing_is_said_with_what_follows(facts: SlurmFacts, subject: str, level: Level, words: str) -> None:

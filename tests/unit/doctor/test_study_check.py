@@ -65,10 +65,10 @@ DAMAGES: dict[str, tuple[Damage, str, Level, str]] = {
     "job.sh": (lambda d: (d.home / "job.sh").write_bytes(b""), "layout", Level.PROBLEM, "create .mtui/job.sh"),
     "fallback.sh": (lambda d: (d.home / "fallback.sh").unlink(), "layout", Level.PROBLEM, "create .mtui/fallback.sh"),
     "folder": (lambda d: (d.inbox / "new").rmdir(), "layout", Level.PROBLEM, "create .mtui/inbox/new"),
-    "script": (lambda d: (d.root / SCRIPT).write_bytes(b""), "scripts", Level.PROBLEM, "write the scripts again of a"),
+    "script": (lambda d: (d.root / SCRIPT).write_bytes(b""), "scripts", Level.PROBLEM, "rewrite the scripts of a"),
     "checkpoint": (lambda d: d.checkpoint.write_bytes(b"{"), "checkpoint", Level.NOTE, "remove .mtui/checkpoint.jsonl"),
-    "status.csv": (lambda d: d.status_csv.write_bytes(b""), "status.csv", Level.NOTE, "write status.csv again"),
-    "no status.csv": (lambda d: d.status_csv.unlink(), "status.csv", Level.NOTE, "write status.csv again"),
+    "status.csv": (lambda d: d.status_csv.write_bytes(b""), "status.csv", Level.NOTE, "rewrite status.csv"),
+    "no status.csv": (lambda d: d.status_csv.unlink(), "status.csv", Level.NOTE, "rewrite status.csv"),
 }  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def test_missing_plan_is_not_repaired(context: FakeContext) -> None:
     for segment in context.directory.journal.iterdir():
         segment.write_bytes(b"")
     (plan,) = [finding for finding in check_study(context.directory).group.findings if finding.subject == "plan"]
-    assert plan.then == "nothing of the study has run: remove the directory, and start it again"
+    assert plan.then == "no instance has run: remove the directory, and start the study again"
 
 
 def test_damaged_journal_is_a_problem_without_a_repair(context: FakeContext) -> None:
@@ -266,7 +266,7 @@ def test_plan_that_cannot_be_read_now_is_not_replaced_by_a_copy(
 
     check = check_study(directory)
 
-    assert plan_finding(check).then == "check it again when it can be read"
+    assert plan_finding(check).then == "check it again when it is readable"
     assert check.repairs == []
 
 

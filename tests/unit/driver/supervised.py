@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mtui.core.driver import Driver, Listener, Purpose, Supervisor, SupervisorListener
-from mtui.core.driver.driver import BEGINS_ANEW, HANDED_OVER
+from mtui.core.driver.driver import HANDED_OVER, RESTARTS_FOR_ROWS
 from mtui.core.driver.location import DrivenElsewhere, DriverLocation, DriverReleased, Outcome, StudyOver
 from mtui.core.driver.supervisor import Clock
 from mtui.core.engine import events as ev
@@ -35,7 +35,7 @@ Step = Callable[[], object]
 
 ATTEND, COMMANDS, RUN = Purpose.ATTEND, Purpose.COMMANDS, Purpose.RUN
 BOTH = pytest.mark.parametrize("purpose", [RUN, ATTEND])
-HANDOVERS = pytest.mark.parametrize("reason", [HANDED_OVER, BEGINS_ANEW])
+HANDOVERS = pytest.mark.parametrize("reason", [HANDED_OVER, RESTARTS_FOR_ROWS])
 
 SMALL = plan(step("a", uses="X"), rows={"X": [1]})
 LARGE = extend_plan(SMALL, plan(step("a", uses="X"), rows={"X": [1, 2]}).parameters)

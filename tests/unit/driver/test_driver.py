@@ -103,7 +103,7 @@ def test_lost_lease_ends_the_driver_before_any_other_part_and_without_a_word(stu
             (study.directory.owner / "000002").touch()
 
     study.on_event = take_over
-    with pytest.raises(DriverError, match="another driver has taken this study over"):
+    with pytest.raises(DriverError, match="another driver took over this study"):
         study.driver.run()
     assert study.steps == ["LeaseKeeper"]
     assert study.journal() == ["driver_started"]

@@ -62,5 +62,5 @@ def failing(call: Any, root: Path, number: int) -> Any:
 
 def test_directory_that_was_deleted_ends_the_driver(kept: Kept) -> None:
     shutil.rmtree(kept.root)
-    with pytest.raises(DriverError, match="the study's directory is gone"):
+    with pytest.raises(DriverError, match="the study's directory no longer exists"):
         kept.keeper.step()

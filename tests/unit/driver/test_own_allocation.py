@@ -229,7 +229,7 @@ def test_leader_that_has_ended_as_it_should_is_not_started_again(inside: Packed)
 
 def test_leader_that_fails_and_reports_its_end_is_started_again(inside: Packed) -> None:
     inside.own.begin()
-    cause = text_cause("no worker began: srun ended with code 1")
+    cause = text_cause("no worker started: srun exited with code 1")
     inside.context.emit(ev.AllocationEnding(at=1.0, allocation="1-1", cause=cause))
     leader_of(inside).code = 1
     inside.own.step()
@@ -290,7 +290,7 @@ def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(
     use_for(study, 60, clock)
     clock.pass_time(2)
     assert study.own.why_exhausted() == "", "b can run"
-    words = "allocation 90 has 00:00:59 left, too little for a (walltime 00:05:00)"
+    words = "allocation 90 has 00:00:59 left, not enough for a (walltime 00:05:00)"
     assert [event.message for event in study.context.fake_log.events if isinstance(event, ev.Anomaly)] == [words]
     clock.pass_time(2)
     assert study.own.why_exhausted() == ""

@@ -307,7 +307,7 @@ def test_limit_that_other_jobs_fill_is_named_and_polled_until_there_is_room(tmp_
     study.poller.other_jobs = {("normal", "m1"): 5}
     assert study.poller.due() is None
     assert (study.step(), study.step()) == ([], [])
-    words = "account m1 takes 5 jobs of a user, and your other jobs leave no room"
+    words = "account m1 allows 5 jobs per user, and your other jobs use all of it"
     assert [event.kind for event in study.context.fake_log.events] == ["limit_reached"]
     assert study.context.state.deferred == words
     assert study.poller.due() is not None

@@ -81,9 +81,9 @@ def test_successor_of_a_driver_in_an_allocation_stays_in_it(world: World) -> Non
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("import sys; sys.exit('no such module')", "it ended with code 1: no such module"),
-        ("import os; os._exit(7)", "it ended with code 7"),
-        ("import os; os.kill(os.getpid(), 9)", "it ended with code -9"),
+        ("import sys; sys.exit('no such module')", "it exited with code 1: no such module"),
+        ("import os; os._exit(7)", "it exited with code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "it exited with code -9"),
     ],
 )
 def test_why_a_successor_is_not_ready_is_shown_with_its_output(tmp_path: Path, text: str, why: str) -> None:

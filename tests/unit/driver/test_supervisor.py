@@ -229,9 +229,9 @@ def test_driver_whose_directory_cannot_be_read_now_is_followed_by_another_after_
 
 def test_commands_are_carried_out_without_a_successor(world: World) -> None:
     world.send("cancel")
-    world.drives.append(ends("stopped", "the commands are carried out"))
+    world.drives.append(ends("stopped", "all commands are done"))
     outcome = world.run(COMMANDS)
-    assert outcome == DriverReleased("the commands are carried out", True, state_of(outcome))
+    assert outcome == DriverReleased("all commands are done", True, state_of(outcome))
     assert (world.drivers[0].only_commands, world.drivers[0].successor) == (True, ())
 
 

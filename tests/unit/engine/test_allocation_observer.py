@@ -55,10 +55,10 @@ def test_look_that_began_before_something_was_heard_says_nothing(study: Study) -
 @pytest.mark.parametrize(
     ("status", "node", "cause"),
     [
-        (Status.TIMED_OUT, "", "the walltime of allocation 101 was over"),
+        (Status.TIMED_OUT, "", "allocation 101 exceeded its walltime"),
         (Status.NODE_FAILED, "n1", "a node of allocation 101 failed (n1)"),
         (Status.PREEMPTED, "", "Slurm took the nodes of allocation 101 for another job"),
-        (Status.CANCELLED, "", "allocation 101 was cancelled from outside"),
+        (Status.CANCELLED, "", "allocation 101 was cancelled outside of mtui"),
         (Status.FAILED, "n1", "allocation 101 failed (n1)"),
     ],
 )
@@ -154,4 +154,4 @@ def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever
         for event in watch.end(over, AT):
             study.state.apply(event)
     assert study.state.status[0] is Status.NODE_FAILED
-    assert cause_text(study.state.cause(0)) == "a node failed; it began 3 times and never came to its end"
+    assert cause_text(study.state.cause(0)) == "a node failed; it started 3 times and never finished"

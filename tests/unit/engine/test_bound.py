@@ -302,7 +302,7 @@ SITUATIONS = {
     "to be taken out": lambda: bound(ended(0, Status.FAILED)),
     "taken out": lambda: bound(ended(0, Status.FAILED), unbound((1, 1))),
     "held": lambda: bound(hold(1), unbound((1, 1))),
-    "told to end": lambda: bound(cancel(1)),
+    "being cancelled": lambda: bound(cancel(1)),
     "array": lambda: state_of(
         ROWS, intend("p", (0, 1), (1, 1), tasks=(5, 7)), submitted("p", "10"), started(0, job="10_5"), hold(2)
     ),

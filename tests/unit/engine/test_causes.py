@@ -16,8 +16,8 @@ LAUNCH = (
     "Slurm could not run the script on n1: "
     "killed by a signal, or its output file could not be created (directory gone, disk full or read-only)"
 )
-LEFT = "and it left no exit record"
-FORGOTTEN = "(Slurm forgets tasks of an array that are cancelled before they begin)"
+LEFT = "and there is no exit record"
+FORGOTTEN = "(Slurm keeps no record of array tasks that are cancelled before they start)"
 
 # Each code with its fields, as it is kept, and its words: the values are in journals for ever.
 CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
@@ -30,18 +30,18 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
     (
         Cause(CauseCode.TERMINATED, exit_code=143, node="n1"),
         {"cause_code": "terminated", "cause_fields": {"exit_code": 143, "node": "n1"}},
-        "it was told to end from outside (exit code 143 (signal TERM) on n1)",
+        "terminated by SIGTERM, not by mtui (exit code 143 (signal TERM) on n1)",
     ),
     (
         Cause(CauseCode.TERMINATED, "no workspace", 143),
         {"cause_code": "terminated", "cause_fields": {"text": "no workspace", "exit_code": 143}},
-        "it was told to end from outside (no workspace)",
+        "terminated by SIGTERM, not by mtui (no workspace)",
     ),
-    (Cause(CauseCode.WALLTIME), {"cause_code": "walltime"}, "its walltime was over"),
+    (Cause(CauseCode.WALLTIME), {"cause_code": "walltime"}, "exceeded its walltime"),
     (
         Cause(CauseCode.OUT_OF_MEMORY, node="n1"),
         {"cause_code": "out_of_memory", "cause_fields": {"node": "n1"}},
-        "it used more memory than it had asked for on n1",
+        "used more memory than requested on n1",
     ),
     (
         Cause(CauseCode.NODE_FAILED, node="n1"),
@@ -49,8 +49,8 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
         "a node failed on n1",
     ),
     (Cause(CauseCode.PREEMPTED), {"cause_code": "preempted"}, "Slurm took its nodes for another job"),
-    (Cause(CauseCode.DEADLINE), {"cause_code": "deadline"}, "it could not have ended before its deadline"),
-    (Cause(CauseCode.CANCELLED_IN_SLURM), {"cause_code": "cancelled_in_slurm"}, "from outside of mtui"),
+    (Cause(CauseCode.DEADLINE), {"cause_code": "deadline"}, "could not end before its deadline"),
+    (Cause(CauseCode.CANCELLED_IN_SLURM), {"cause_code": "cancelled_in_slurm"}, "cancelled outside of mtui"),
     (
         Cause(CauseCode.LAUNCH_FAILED, node="n1"),
         {"cause_code": "launch_failed", "cause_fields": {"node": "n1"}},
@@ -64,7 +64,7 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
     (
         Cause(CauseCode.NO_RECORD),
         {"cause_code": "no_record"},
-        "it ended without a report: it was killed, the disk was full, or the study was moved",
+        "no exit record: it was killed, the disk was full, or the study was moved",
     ),
     (
         Cause(CauseCode.NEVER_BEGAN, job="7"),
@@ -106,42 +106,46 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
     *(
         (Cause(code, node="n1", job="9"), {"cause_code": code.value, "cause_fields": {"node": "n1", "job": "9"}}, words)
         for code, words in (
-            (CauseCode.HOST_RESTARTED, "n1 was started again, or replaced, and it left no exit record"),
+            (CauseCode.HOST_RESTARTED, "no exit record: n1 was rebooted or replaced"),
             (
                 CauseCode.DRIVER_JOB_ENDED,
-                "Slurm job 9, in which it ran on n1, has ended, and it left no exit record",
+                "no exit record: Slurm job 9, in which it ran on n1, has ended",
             ),
-            (CauseCode.HOST_GONE, "its host n1 is gone, by command"),
+            (CauseCode.HOST_GONE, "its host n1 is down, by command"),
         )
     ),
     (
         Cause(CauseCode.JOB_COMPLETING, job="9", node="n1"),
         {"cause_code": "job_completing", "cause_fields": {"node": "n1", "job": "9"}},
-        "job 9 does not leave the state COMPLETING on n1, and it left no exit record",
+        "job 9 does not leave the state COMPLETING on n1, and there is no exit record",
     ),
     (
         Cause(CauseCode.JOB_RUNAWAY, job="9"),
         {"cause_code": "job_runaway", "cause_fields": {"job": "9"}},
-        "squeue no longer knows job 9, accounting shows it active, and it left no exit record",
+        "squeue no longer knows job 9, accounting shows it active, and there is no exit record",
     ),
-    (Cause(CauseCode.PARENT_FAILED), {"cause_code": "parent_failed"}, "taken out of Slurm: a parent failed"),
+    (Cause(CauseCode.PARENT_FAILED), {"cause_code": "parent_failed"}, "withdrawn from Slurm: a parent failed"),
     (
         Cause(CauseCode.HELD, allocation="1-1"),
         {"cause_code": "held", "cause_fields": {"allocation": "1-1"}},
-        "taken out of its allocation: held by command",
+        "withdrawn from its allocation: held by command",
     ),
-    (Cause(CauseCode.PARENT_JOB_GONE), {"cause_code": "parent_job_gone"}, "taken out of Slurm: a parent's job is gone"),
-    (Cause(CauseCode.PARENT_RERUN), {"cause_code": "parent_rerun"}, "a parent is to run again"),
+    (
+        Cause(CauseCode.PARENT_JOB_GONE),
+        {"cause_code": "parent_job_gone"},
+        "withdrawn from Slurm: a parent's job is gone",
+    ),
+    (Cause(CauseCode.PARENT_RERUN), {"cause_code": "parent_rerun"}, "a parent will run again"),
     (
         Cause(CauseCode.ROWS_ADDED),
         {"cause_code": "rows_added"},
-        "taken out of Slurm: rows were added that it would have missed",
+        "withdrawn from Slurm: rows were added that it did not include",
     ),
     *(
         (Cause(code, node="n1", job="9"), {"cause_code": word, "cause_fields": {"node": "n1", "job": "9"}}, words)
         for code, word, words in (
-            (CauseCode.ALLOCATION_ENDED, "allocation_ended", "allocation 9 ended before"),
-            (CauseCode.ALLOCATION_WALLTIME, "allocation_walltime", "the walltime of allocation 9 was over"),
+            (CauseCode.ALLOCATION_ENDED, "allocation_ended", "allocation 9 ended first"),
+            (CauseCode.ALLOCATION_WALLTIME, "allocation_walltime", "allocation 9 exceeded its walltime"),
             (CauseCode.ALLOCATION_NODE_FAILED, "allocation_node_failed", "a node of allocation 9 failed (n1)"),
             (
                 CauseCode.ALLOCATION_PREEMPTED,
@@ -151,10 +155,10 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
             (
                 CauseCode.ALLOCATION_OUT_OF_MEMORY,
                 "allocation_out_of_memory",
-                "allocation 9 used more memory than it had (n1)",
+                "allocation 9 ran out of memory (n1)",
             ),
-            (CauseCode.ALLOCATION_UNNEEDED, "allocation_unneeded", "allocation 9 was not needed any more"),
-            (CauseCode.ALLOCATION_CANCELLED, "allocation_cancelled", "allocation 9 was cancelled from outside"),
+            (CauseCode.ALLOCATION_UNNEEDED, "allocation_unneeded", "allocation 9 was no longer needed"),
+            (CauseCode.ALLOCATION_CANCELLED, "allocation_cancelled", "allocation 9 was cancelled outside of mtui"),
             (CauseCode.ALLOCATION_FAILED, "allocation_failed", "allocation 9 failed (n1)"),
             (CauseCode.ALLOCATION_LEADER_ENDED, "allocation_leader_ended", "the leader in allocation 9 ended"),
             (CauseCode.ALLOCATION_UNKNOWN, "allocation_unknown", "Slurm no longer knows allocation 9"),
@@ -168,7 +172,7 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
                 "allocation_runaway",
                 "squeue no longer knows allocation 9, accounting shows it active",
             ),
-            (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime does not fit into what is left of allocation 9"),
+            (CauseCode.NO_TIME_LEFT, "no_time_left", "its walltime exceeds the time left of allocation 9"),
             (
                 CauseCode.NO_PYTHON,
                 "no_python",
@@ -180,19 +184,19 @@ CAUSES: list[tuple[Cause, dict[str, Any], str]] = [
     (
         Cause(CauseCode.ALLOCATION_NODE_FAILED, job="9", times=3),
         {"cause_code": "allocation_node_failed", "cause_fields": {"job": "9", "times": 3}},
-        "a node of allocation 9 failed; it began 3 times and never came to its end",
+        "a node of allocation 9 failed; it started 3 times and never finished",
     ),
     (
         Cause(CauseCode.ALLOCATION_NOT_REQUESTED),
         {"cause_code": "allocation_not_requested"},
-        "the request for it never arrived",
+        "its request did not reach Slurm",
     ),
     (Cause(CauseCode.NO_WAITING), {"cause_code": "no_waiting"}, "it cannot wait for its parents there"),
-    (Cause(CauseCode.REVOKED), {"cause_code": "revoked"}, "taken back"),
+    (Cause(CauseCode.REVOKED), {"cause_code": "revoked"}, "withdrawn"),
     (
         Cause(CauseCode.MAESTRO_STATE, "FAILED"),
         {"cause_code": "maestro_state", "cause_fields": {"text": "FAILED"}},
-        "Maestro says FAILED",
+        "Maestro reports FAILED",
     ),
     (Cause(CauseCode.MAESTRO_CANCELLED), {"cause_code": "maestro_cancelled"}, "cancelled in Maestro"),
 ]
@@ -262,13 +266,13 @@ def test_exit_codes_have_their_meaning_for_a_shell(code: int, words: str) -> Non
 @pytest.mark.parametrize(
     ("status", "code", "reason", "node", "words"),
     [
-        (Status.TIMED_OUT, None, "", "n1", "its walltime was over"),
-        (Status.OUT_OF_MEMORY, 137, "", "n1", "it used more memory than it had asked for on n1"),
+        (Status.TIMED_OUT, None, "", "n1", "exceeded its walltime"),
+        (Status.OUT_OF_MEMORY, 137, "", "n1", "used more memory than requested on n1"),
         (Status.NODE_FAILED, None, "", "n[1-2]", "a node failed on n[1-2]"),
         (Status.NODE_FAILED, None, "", "", "a node failed"),
         (Status.PREEMPTED, None, "", "", "Slurm took its nodes for another job"),
-        (Status.DEADLINE, None, "", "", "it could not have ended before its deadline"),
-        (Status.CANCELLED, None, "by 1000", "", "from outside of mtui"),
+        (Status.DEADLINE, None, "", "", "could not end before its deadline"),
+        (Status.CANCELLED, None, "by 1000", "", "cancelled outside of mtui"),
         (Status.FAILED, None, "JobLaunchFailure", "n1", LAUNCH),
         (Status.FAILED, 3, "NonZeroExitCode", "n1", "exit code 3 on n1"),
         (Status.FAILED, 3, "", "", "exit code 3"),

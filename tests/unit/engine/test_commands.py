@@ -56,7 +56,7 @@ def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:
     apply(state, intend("s", (0, 1)), submitted("s"), started(0))
     run(state, 1)
     done = order(state, "cancel", "*")
-    assert (done.outcome, done.message) == ("done", "2 cancelled, 1 told to end, 1 already finished")
+    assert (done.outcome, done.message) == ("done", "1 being cancelled, 2 cancelled, 1 already finished")
     assert words(state) == "running, finished, cancelled, cancelled"
     assert list(state.to_cancel) == [0]
 
@@ -67,7 +67,7 @@ def test_answer_lists_what_changed_in_alphabetical_order() -> None:
 
     done = order(state, "cancel", "a")
 
-    assert done.message == "1 cancelled, 1 told to end"
+    assert done.message == "1 being cancelled, 1 cancelled"
 
 
 def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> None:
@@ -75,9 +75,7 @@ def test_retry_takes_what_failed_and_says_why_it_does_not_take_the_rest() -> Non
     run(state, 0, Status.FAILED)
     run(state, 1)
     done = order(state, "retry", "*")
-    assert (
-        done.message == "1 to run again, 2 blocked (retry the parent that failed), 1 finished (rerun runs those again)"
-    )
+    assert done.message == "1 will run again, 2 blocked (retry the failed parent), 1 finished (use rerun)"
     assert words(state) == "ready, finished, waiting, waiting"
 
 
@@ -86,7 +84,7 @@ def test_hold_and_release_answer_for_each_instance() -> None:
     run(state, 0)
     assert order(state, "hold", "*", command="1").message == "3 held, 1 finished (too late to hold)"
     done = order(state, "hold", "b", command="2")
-    assert (done.outcome, done.message) == ("refused", "1 held already")
+    assert (done.outcome, done.message) == ("refused", "1 already held")
     assert order(state, "release", "a_*", command="3").message == "1 released, 1 finished and not held"
     assert words(state) == "finished, ready, held, held"
 
@@ -99,7 +97,7 @@ def test_bound_instances_can_be_held_released_and_cancelled() -> None:
     assert list(state.to_unbind) == [2]
     assert order(state, "release", "b", command="2").message == "1 released"
     assert order(state, "retry", "b", command="3").message == "1 bound"
-    assert order(state, "cancel", "b", command="4").message == "1 told to end"
+    assert order(state, "cancel", "b", command="4").message == "1 being cancelled"
     assert (words(state), list(state.to_cancel), state.to_unbind) == ("pending, pending, bound, waiting", [2], {})
 
 
@@ -107,20 +105,20 @@ def test_bound_instances_can_be_held_released_and_cancelled() -> None:
 def test_unknown_target_refuses_the_whole_command(verb: str) -> None:
     state = StudyState(PLAN)
     done = order(state, verb, "a", "nosuch")
-    assert (done.outcome, done.message) == ("refused", "no instance or step is called nosuch")
+    assert (done.outcome, done.message) == ("refused", "no instance or step named nosuch")
     assert words(state) == "ready, ready, waiting, waiting"
 
 
 def test_nothing_to_do_is_said() -> None:
     done = order(StudyState(PLAN), "retry", "failed")
-    assert (done.outcome, done.message) == ("refused", "there is nothing to do")
+    assert (done.outcome, done.message) == ("refused", "nothing to do")
 
 
 def test_update_changes_the_limits_that_it_names() -> None:
     state = StudyState(PLAN)
-    assert order(state, "update", throttle=0, local_jobs=3).message == "throttle is 0, local jobs is 3"
+    assert order(state, "update", throttle=0, local_jobs=3).message == "throttle set to 0, local jobs set to 3"
     assert (state.throttle, state.local_jobs, state.poll) == (0, 3, None)
-    assert order(state, "update", command="c2", poll=5).message == "sleep is 5"
+    assert order(state, "update", command="c2", poll=5).message == "sleep set to 5"
     assert (state.throttle, state.local_jobs, state.poll) == (0, 3, 5)
 
 

@@ -30,7 +30,7 @@ PLAN = plan(step("make", uses="X"), step("sum", "make_*"), step("here", local=Tr
 VALUES: dict[str, Any] = {
     "at": 1700000000.25, "epoch": 3, "host": "login01", "pid": 4711, "version": "0.1.0", "reason": "signal TERM",
     "submission": "3-1", "backend": "slurm", "members": ((0, 1), (7, 2)), "job": "12", "node": "nid001",
-    "message": 'odd: "ä" \u2028 \x1b\n', "instance": 7, "attempt": 2, "code": 3, "error": "the workspace is not there",
+    "message": 'odd: "ä" \u2028 \x1b\n', "instance": 7, "attempt": 2, "code": 3, "error": "the workspace is missing",
     "status": Status.OUT_OF_MEMORY, "exit_code": 137,
     "cause": Cause(CauseCode.EXIT_CODE, exit_code=137, node="nid001"), "command": "c1", "verb": "cancel",
     "targets": ("a", "b_*"), "options": (("throttle", 3), ("nodes", "2")), "outcome": "done", "instances": (1, 2),
@@ -173,7 +173,7 @@ def test_golden_journal_of_an_attempt_found_again_replays_to_its_true_end() -> N
     (found,) = state.attempts[0]
     assert (found.job, found.ended_as, found.exit_code) == ("101", None, 0)
     assert state.warned() == [0]
-    assert cause_text(found.cause) == "it used more memory than it had asked for on nid001"
+    assert cause_text(found.cause) == "used more memory than requested on nid001"
 
 
 def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None:

@@ -41,7 +41,7 @@ SITUATIONS: dict[str, Callable[[], StudyState]] = {
     "pending": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s")),
     "early": lambda: state_of(PAIR, intend("s", (0, 1)), started(0)),
     "running": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0)),
-    "told to end": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0), cancel(0)),
+    "being cancelled": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0), cancel(0)),
     "exited": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), started(0), exited(0)),
     "requeued": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), observed(0, Status.REQUEUED)),
     "finished": lambda: state_of(PAIR, intend("s", (0, 1)), submitted("s"), ended(0)),

@@ -55,8 +55,8 @@ def test_local_step_ends_as_its_record_says(code: int, expected: tuple[Status, i
     [
         (0, Status.FINISHED, ""),
         (3, Status.FAILED, "exit code 3"),
-        (137, Status.FAILED, "it ended without a report: it was killed, the disk was full, or the study was moved"),
-        (None, Status.FAILED, "it ended without a report: it was killed, the disk was full, or the study was moved"),
+        (137, Status.FAILED, "no exit record: it was killed, the disk was full, or the study was moved"),
+        (None, Status.FAILED, "no exit record: it was killed, the disk was full, or the study was moved"),
     ],
 )
 def test_local_process_that_left_no_record_ends_by_its_code(code: int | None, status: Status, cause: str) -> None:

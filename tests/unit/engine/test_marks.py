@@ -94,7 +94,7 @@ def finished() -> StudyState:
 
 def test_chosen_step_runs_again_with_all_that_follows() -> None:
     state = finished()
-    assert order(state, "rerun", "b_X.1") == "done: 2 to run again"
+    assert order(state, "rerun", "b_X.1") == "done: 2 will run again"
     assert status(state) == ["finished", "finished", "ready", "finished", "waiting"]
     assert (state.result, state.is_over) == ("", False)
     run(state, B1)
@@ -104,7 +104,7 @@ def test_chosen_step_runs_again_with_all_that_follows() -> None:
 
 def test_resources_are_changed_of_the_chosen_ones_only() -> None:
     state = finished()
-    assert order(state, "rerun", "b_X.1", nodes="2") == "done: 1 to run again, 1 to run again with nodes=2"
+    assert order(state, "rerun", "b_X.1", nodes="2") == "done: 1 will run again, 1 will run again with nodes=2"
     assert state.changes == {B1: {"nodes": "2"}}
 
 
@@ -112,7 +112,7 @@ def test_nothing_runs_again_while_what_follows_is_under_way() -> None:
     state = finished()
     order(state, "rerun", "all")
     apply(state, intend("s", (ALL, 2)), submitted("s"))
-    words = "refused: all of these, or of what hangs on them, would have to be cancelled first"
+    words = "refused: still active among these and their dependents: all; cancel them first"
     assert order(state, "rerun", "a_X.1") == words
     assert status(state) == ["finished"] * 4 + ["pending"]
 
@@ -121,7 +121,7 @@ def test_what_failed_and_what_it_blocks_is_run_again_as_well() -> None:
     state = StudyState(PLAN)
     run(state, A1)
     run(state, B1, Status.FAILED)
-    assert order(state, "rerun", "a_X.1") == "done: 2 to run again, 1 blocked"
+    assert order(state, "rerun", "a_X.1") == "done: 2 will run again, 1 blocked"
     assert status(state) == ["ready", "ready", "waiting", "waiting", "waiting"]
 
 
@@ -139,10 +139,10 @@ def test_restart_has_to_be_there_to_be_asked_for() -> None:
     assert order(state, "retry", "a_X.1", restart="true") == "refused: step 'a' has no restart command"
     other = StudyState(plan(step("a", restart="go on")))
     run(other, 0, Status.TIMED_OUT)
-    assert order(other, "retry", "a", restart="true") == "done: 1 to run again with restart=true"
+    assert order(other, "retry", "a", restart="true") == "done: 1 will run again with restart=true"
     assert other.changes == {0: {"restart": "true"}}
     run(other, 0, Status.TIMED_OUT)
-    assert order(other, "retry", "a") == "done: 1 to run again"
+    assert order(other, "retry", "a") == "done: 1 will run again"
     assert other.changes == {}
 
 
@@ -175,7 +175,7 @@ def test_skipped_step_can_be_run_after_all_and_says_why_it_was_not() -> None:
     state = StudyState(found)
     assert cause_text(state.cause(1)) == "behind --until a"
     run(state, 0)
-    assert order(state, "rerun", "a") == "done: 1 to run again"
+    assert order(state, "rerun", "a") == "done: 1 will run again"
     assert status(state) == ["ready", "skipped", "skipped"]
-    assert order(state, "rerun", "b") == "done: 1 to run again"
+    assert order(state, "rerun", "b") == "done: 1 will run again"
     assert status(state) == ["ready", "waiting", "skipped"]

@@ -16,7 +16,7 @@ from tests.unit.engine.observing import ONE, RUNNING, end, kinds, over, running
 from tests.unit.engine.script import Watched, at, intend, retry, submitted
 
 EXCEEDED = over(Status.OUT_OF_MEMORY)
-WORDS = "it used more memory than it had asked for on n1"
+WORDS = "used more memory than requested on n1"
 
 
 def with_rule(rule: RetryRule) -> Watched:

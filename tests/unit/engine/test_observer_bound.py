@@ -98,7 +98,7 @@ def test_bound_job_that_somebody_cancelled_outside_is_cancelled(reason: str) -> 
     watched.look({"10": PENDING, "11": over(Status.CANCELLED, reason=reason, node="")})
     assert watched.observer.never() == set()
     watched.pass_time(REPORT_WAIT)
-    assert end(watched.tick()) == (Status.CANCELLED, None, "from outside of mtui")
+    assert end(watched.tick()) == (Status.CANCELLED, None, "cancelled outside of mtui")
 
 
 def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:

@@ -121,9 +121,9 @@ def test_completed_job_has_finished_though_it_left_no_record() -> None:
     [
         (over(Status.FAILED, code=3), (Status.FAILED, 3, "exit code 3 on n1")),
         (over(Status.FAILED), (Status.FAILED, None, "failed on n1 (no reason given)")),
-        (over(Status.TIMED_OUT), (Status.TIMED_OUT, None, "its walltime was over")),
-        (over(Status.CANCELLED, node=""), (Status.CANCELLED, None, "from outside of mtui")),
-        (over(Status.DEADLINE), (Status.DEADLINE, None, "it could not have ended before its deadline")),
+        (over(Status.TIMED_OUT), (Status.TIMED_OUT, None, "exceeded its walltime")),
+        (over(Status.CANCELLED, node=""), (Status.CANCELLED, None, "cancelled outside of mtui")),
+        (over(Status.DEADLINE), (Status.DEADLINE, None, "could not end before its deadline")),
     ],
     ids=["code", "no code", "time limit", "cancelled", "deadline"],
 )
@@ -220,7 +220,7 @@ def test_waiting_task_of_an_array_that_slurm_forgot_may_have_been_cancelled(job:
     watched = running(job) if began else pending(job)
     status, _, cause = end(watched.look_for(LOST_WAIT, {}))
     assert status is Status.LOST
-    assert ("cancelled before they begin" in cause) is told
+    assert ("cancelled before they start" in cause) is told
 
 
 @pytest.mark.parametrize("sign", ["seen", "report"])

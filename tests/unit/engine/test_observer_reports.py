@@ -37,7 +37,7 @@ def test_other_exit_waits_for_the_verdict_of_slurm() -> None:
     assert end(watched.look({"7": over(Status.OUT_OF_MEMORY)})) == (
         Status.OUT_OF_MEMORY,
         137,
-        "it used more memory than it had asked for on n1",
+        "used more memory than requested on n1",
     )
     assert not watched.observer.wants_poll
 
@@ -102,13 +102,13 @@ def test_cleaning_up_of_slurm_is_waited_for() -> None:
 
 def test_what_kept_the_script_from_running_is_the_cause() -> None:
     watched = pending()
-    watched.report("exit", code=72, error="the workspace is not there")
+    watched.report("exit", code=72, error="the workspace does not exist")
     watched.pass_time(1)
-    assert end(watched.look({"7": over(Status.FAILED)})) == (Status.FAILED, 72, "the workspace is not there")
+    assert end(watched.look({"7": over(Status.FAILED)})) == (Status.FAILED, 72, "the workspace does not exist")
     watched = pending()
-    watched.report("exit", code=72, error="the workspace is not there")
+    watched.report("exit", code=72, error="the workspace does not exist")
     watched.pass_time(1)
-    assert end(watched.look_for(VERDICT_WAIT)) == (Status.FAILED, 72, "the workspace is not there")
+    assert end(watched.look_for(VERDICT_WAIT)) == (Status.FAILED, 72, "the workspace does not exist")
 
 
 def test_exit_says_what_a_start_that_was_lost_would_have_said() -> None:

@@ -40,7 +40,7 @@ def retry(state: StudyState, *targets: str, **changes: str | int) -> ev.CommandD
 def test_retry_changes_the_resources_of_what_it_takes() -> None:
     state = failed()
     done = retry(state, "a", walltime="02:00:00", nodes=2)
-    assert (done.outcome, done.message) == ("done", "2 to run again with walltime=02:00:00, nodes=2")
+    assert (done.outcome, done.message) == ("done", "2 will run again with walltime=02:00:00, nodes=2")
     assert state.changes == {index: {"walltime": "02:00:00", "nodes": "2"} for index in (0, 1)}
     assert state.attempts[0][-1].changes == ()
     run(state, 0, Status.TIMED_OUT)
@@ -84,7 +84,7 @@ def test_change_taken_back_is_said() -> None:
     state = failed()
     retry(state, "a_X.1", nodes="2")
     run(state, 0, Status.FAILED)
-    assert retry(state, "a_X.1", nodes="").message == "1 to run again with nodes as in the study"
+    assert retry(state, "a_X.1", nodes="").message == "1 will run again with nodes as in the study"
 
 
 def test_submission_that_is_made_again_keeps_its_changes() -> None:
@@ -119,7 +119,7 @@ def test_restart_counts_for_the_retry_that_asks_for_it() -> None:
 def test_local_step_is_retried_and_nothing_of_it_is_changed() -> None:
     state = failed()
     done = retry(state, "a_X.1", "here", procs="4")
-    assert done.message == "1 to run again, 1 to run again with procs=4"
+    assert done.message == "1 will run again, 1 will run again with procs=4"
     assert state.changes == {0: {"procs": "4"}}
     assert words(state) == "ready, failed, blocked, ready, failed"
 
@@ -127,7 +127,7 @@ def test_local_step_is_retried_and_nothing_of_it_is_changed() -> None:
 def test_resources_of_local_steps_alone_are_refused() -> None:
     state = failed()
     done = retry(state, "here", procs="4")
-    told = "step 'here' runs beside the driver: it asks Slurm for no procs"
+    told = "step 'here' runs on the driver's machine and requests no procs from Slurm"
     assert (done.outcome, done.message) == ("refused", told)
     assert state.status[NAMES["here"]] is Status.FAILED
 
@@ -165,11 +165,11 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"throttle": "many"}, "throttle has to be a whole number from 0 up, not 'many'"),
-        ({"throttle": -1}, "throttle has to be a whole number from 0 up, not '-1'"),
-        ({"poll": 0}, "sleep has to be a whole number from 1 up, not '0'"),
-        ({"local_jobs": 0}, "local jobs has to be a whole number from 1 up, not '0'"),
-        ({"speed": 3}, "there is no limit called 'speed'"),
+        ({"throttle": "many"}, "throttle must be an integer of 0 or more, not 'many'"),
+        ({"throttle": -1}, "throttle must be an integer of 0 or more, not '-1'"),
+        ({"poll": 0}, "sleep must be an integer of 1 or more, not '0'"),
+        ({"local_jobs": 0}, "local jobs must be an integer of 1 or more, not '0'"),
+        ({"speed": 3}, "unknown limit 'speed'"),
     ],
 )
 def test_limits_that_cannot_be_are_refused(options: dict[str, str | int], told: str) -> None:

@@ -58,7 +58,7 @@ def test_allocations_that_begin_and_run_nothing_count_as_well() -> None:
     assert (study.packer().wanted(4), study.packer().never_began(share.pool)) == ([], "3")
     assert vain_text(study.packer().in_vain(share.pool), study.packer().needed(share.pool)) == (
         "the last 3 allocations ran nothing: 1000 seconds were left when its leader was ready, 1810 are needed "
-        "(a longer walltime under `pack` leaves more)"
+        "(set a longer walltime under `pack`)"
     )
     study.do(ev.SubmitIntended, submission="s", backend="pack", members=((0, 1),))
     study.do(ev.SubmitRefused, submission="s", message="in vain")

@@ -312,7 +312,7 @@ def test_it_says_why_it_cannot_begin(place: Place) -> None:
     place.start()
     assert place.leader.wait(60) == 1
     assert [(record["kind"], record["why"]) for record in place.records()] == [
-        ("over", "no worker began: srun ended with code 7")
+        ("over", "no worker started: srun exited with code 7")
     ]
 
 

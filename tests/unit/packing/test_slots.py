@@ -93,11 +93,11 @@ def test_nothing_is_placed_on_a_closed_node_and_it_keeps_what_is_taken() -> None
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (ResourceRequest(cpus=9), "it asks for 9 cores, a node of the allocation has 8"),
-        (ResourceRequest(nodes=2, tasks=18), "it asks for 9 cores, a node of the allocation has 8"),
-        (ResourceRequest(nodes=4, tasks=4), "it asks for 4 nodes, the allocation has 3"),
-        (ResourceRequest(gpus=3), "it asks for 3 GPUs, a node of the allocation has 2"),
-        (ResourceRequest(memory=200), "it asks for 200 MB of memory, a node of the allocation has 100"),
+        (ResourceRequest(cpus=9), "it requests 9 cores, a node of the allocation has 8"),
+        (ResourceRequest(nodes=2, tasks=18), "it requests 9 cores, a node of the allocation has 8"),
+        (ResourceRequest(nodes=4, tasks=4), "it requests 4 nodes, the allocation has 3"),
+        (ResourceRequest(gpus=3), "it requests 3 GPUs, a node of the allocation has 2"),
+        (ResourceRequest(memory=200), "it requests 200 MB of memory, a node of the allocation has 100"),
         (ResourceRequest(nodes=3, tasks=24, gpus=2, memory=100, exclusive=True), ""),
     ],
 )
@@ -109,11 +109,11 @@ def test_what_can_never_fit(ask: ResourceRequest, words: str) -> None:
 
 def test_what_no_node_has_together_can_never_fit() -> None:
     made = slots(Node("big", 128), Node("small", 32, gpus=8))
-    told = "it asks for 1 node(s) that have all of it together, the allocation has 0"
+    told = "it requests 1 node(s) with all of these resources, the allocation has 0"
     assert made.refusal(ResourceRequest(tasks=64, gpus=1)) == told
     assert made.refusal(ResourceRequest(tasks=32, gpus=1)) == ""
     assert made.refusal(ResourceRequest(tasks=64)) == ""
-    assert "it asks for 2 node(s)" in made.refusal(ResourceRequest(nodes=2, tasks=128))
+    assert "it requests 2 node(s)" in made.refusal(ResourceRequest(nodes=2, tasks=128))
 
 
 asks = st.builds(

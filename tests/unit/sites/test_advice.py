@@ -98,7 +98,7 @@ def test_instances_that_differ_are_all_looked_at_and_told_of_once() -> None:
 def test_more_jobs_than_the_queue_takes_are_told_by_qos() -> None:
     rows = f"global.parameters: {{N: {{values: {list(range(6))}, label: N.%%}}}}\n"
     told = said("nodes: 1\n    walltime: '00:10:00'", "qos: debug", rows, head="echo $(N)")
-    assert told == ["perlmutter takes 5 jobs of a user at a time in qos debug; the study has 6"]
+    assert told == ["perlmutter allows 5 jobs per user at a time in qos debug; the study has 6"]
 
 
 @pytest.mark.parametrize("name", ["size_sweep", "perlmutter_demo"])

@@ -80,7 +80,7 @@ def test_an_entry_that_is_not_there_is_told_with_the_nearest_one() -> None:
         "study.yaml: --set STEP: env has no entry 'STEP'",
         "    hint: did you mean 'STEPS'?",
         "study.yaml: --set X: env has no entry 'X'",
-        "    hint: known here: CASE, OUTPUT_PATH, ROOT, STEPS",
+        "    hint: known: CASE, OUTPUT_PATH, ROOT, STEPS",
     ]
 
 

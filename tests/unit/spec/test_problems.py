@@ -48,5 +48,5 @@ def test_the_message_of_the_error_is_the_list_of_all_problems() -> None:
     assert [problem.text("s.yaml") for problem in problems] == [
         "s.yaml:1:1: the study file has no 'description'\n    hint: add 'description:'; it is required",
         "s.yaml:1:1: the study file has no 'study'\n    hint: add 'study:'; it is required",
-        "s.yaml:1:7: env: unknown key 'x'\n    hint: known here: dependencies, labels, sources, variables",
+        "s.yaml:1:7: env: unknown key 'x'\n    hint: known: dependencies, labels, sources, variables",
     ]

@@ -146,12 +146,12 @@ LIST = "write it as [a, b] or '- a' lines"
 @pytest.mark.parametrize(
     ("block", "message", "hint"),
     [
-        ("{b: {mem: 1G}}", "4:16: mtui: steps: 'b' is no step of this study", "known here: a"),
+        ("{b: {mem: 1G}}", "4:16: mtui: steps: 'b' is no step of this study", "known: a"),
         ("{a: {memory: 1G}}", "4:20: mtui: steps: a: unknown key 'memory'", "did you mean 'mem'?"),
         ("{a: {walltime: 5}}", "4:20: mtui: steps: a: 'walltime' belongs into the step's 'run'", ""),
         ("{a: 5}", "4:19: mtui: steps: a has to be a mapping (key: value), but is a whole number", ""),
         ("[a]", "4:15: mtui: steps has to be a mapping (key: value), but is a list", ""),
-        ("{a: {after: [b]}}", "4:28: step 'a' depends on 'b', which is no step of this study", "known here: a"),
+        ("{a: {after: [b]}}", "4:28: step 'a' depends on 'b', which is no step of this study", "known: a"),
         ("{a: {after: a}}", "4:27: mtui: steps: a: after has to be a list, but is text", LIST),
         ("{a: {after: [a]}}", "4:28: step 'a' depends on itself", ""),
         ("{a: {after: [5]}}", "4:28: mtui: steps: a: after has to list step names, but holds a whole number", ""),

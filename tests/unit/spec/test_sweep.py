@@ -152,7 +152,7 @@ def test_a_study_for_maestro_alone_is_read_as_ever() -> None:
                                   "a group is a list of its own: [[A, B]]" for column in (22, 25)]),
         ("sweep: {zip: [[A, BB, {}], [], [B, A]]}", [
             "4:26: mtui: sweep: 'BB' is no parameter: did you mean 'B'?",
-            "4:30: mtui: sweep: a mapping is no parameter: known here: A, B",
+            "4:30: mtui: sweep: a mapping is no parameter: known: A, B",
             "4:35: mtui: sweep: a group of 'zip' is empty",
             "4:43: mtui: sweep: 'A' is in a group already"]),
     ],
@@ -187,7 +187,7 @@ def test_a_sweep_that_cannot_be_meant_is_told(block: str, messages: list[str]) -
         ("A: {file: $(D)/r.csv}", ["3:31: $(D)/r.csv: no such file: no token is replaced here"]),
         ("A: {file: rows.csv, column: BB}", ["3:49: mtui: parameter 'A': rows.csv has no column 'BB': "
                                               "did you mean 'B'?"]),
-        ("A: {file: rows.csv}", ["3:31: mtui: parameter 'A': rows.csv has no column 'A': known here: B, C"]),
+        ("A: {file: rows.csv}", ["3:31: mtui: parameter 'A': rows.csv has no column 'A': known: B, C"]),
         ("A: {file: 5}", ["3:31: mtui: parameter 'A': 'file' has to be text, but is a whole number: put it in quotes"]),
         ("file: [rows.csv]", ["3:27: mtui: parameters: 'file' has to be text, but is a list"]),
         ("file: bad.csv, A: {file: bad.csv}", ["specs/bad.csv:2:1: 1 value for 2 columns"]),

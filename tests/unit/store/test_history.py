@@ -39,13 +39,13 @@ def test_the_way_of_an_instance_is_told_in_order(tmp_path: Path) -> None:
         script.retry(4),
     )
     assert _words(tmp_path, 4) == [
-        "attempt 1 is submitted",
+        "attempt 1 submitted",
         "accepted as job 77",
         "pending (Priority)",
         "running as job 77 on nid1",
-        "its script ended with exit code 3",
+        "script exited with code 3",
         "failed: why",
-        "to run again by command",
+        "will run again by command",
     ]
 
 
@@ -53,9 +53,9 @@ def test_every_answer_to_a_submission_is_told(tmp_path: Path) -> None:
     for number, answer in enumerate((script.deferred, script.unclear, script.missed, script.refused)):
         _write(tmp_path, script.intend(f"1-{number}", (0, 1)), answer(f"1-{number}"))
     assert _words(tmp_path, 0)[1::2] == [
-        "put off: too many",
+        "deferred: too many",
         "no clear answer: timed out",
-        "that submission had not arrived",
+        "the submission had not reached Slurm",
         "refused: invalid",
     ]
 
@@ -66,22 +66,22 @@ def test_what_people_asked_for_is_told(tmp_path: Path) -> None:
     assert _words(tmp_path, 2) == [
         "held by command",
         "released by command",
-        "to be cancelled by command",
-        "its job was told to end",
+        "will be cancelled by command",
+        "cancellation of its job requested",
     ]
-    assert _words(tmp_path, 1) == ["its job was told to end"]
+    assert _words(tmp_path, 1) == ["cancellation of its job requested"]
 
 
 def test_others_are_left_out_also_those_whose_numbers_look_alike(tmp_path: Path) -> None:
     for index in (1, 11, 12, 21, 111):
         _write(tmp_path, script.intend(f"s{index}", (index, 1), backend="local"), script.submitted(f"s{index}"))
-    assert _words(tmp_path, 11) == ["attempt 1 is started here", "it is process job of s11"]
+    assert _words(tmp_path, 11) == ["attempt 1 started on this machine", "process job of s11"]
     assert _words(tmp_path, 2) == []
 
 
 def test_one_of_several_members_of_a_submission(tmp_path: Path) -> None:
     _write(tmp_path, script.intend("s", (3, 1), (4, 2)), script.submitted("s", "9"))
-    assert _words(tmp_path, 4) == ["attempt 2 is submitted", "accepted as job 9"]
+    assert _words(tmp_path, 4) == ["attempt 2 submitted", "accepted as job 9"]
 
 
 def test_all_segments_are_read_and_damage_is_passed_over(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_all_segments_are_read_and_damage_is_passed_over(tmp_path: Path) -> None
     with (tmp_path / "000002.jsonl").open("ab") as file:
         file.write(b'{"instance":0,"type":"hel\n{"v":1,"type":"of a newer mtui","instance":0}\n\xff"instance":0\n')
     _write(tmp_path, script.retry(0), epoch=2)
-    assert _words(tmp_path, 0) == ["held by command", "to run again by command", "released by command"]
+    assert _words(tmp_path, 0) == ["held by command", "will run again by command", "released by command"]
 
 
 def test_each_event_has_its_time(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_without_a_journal_there_is_no_history(tmp_path: Path, there: bool) -> N
 def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
     history = History(tmp_path, 0)
     _write(tmp_path, script.intend("s", (0, 1)))
-    assert _read(history, 0) == ["attempt 1 is submitted"]
+    assert _read(history, 0) == ["attempt 1 submitted"]
     line = to_line(script.submitted("s", "9"))
     with (tmp_path / "000001.jsonl").open("a") as file:
         file.write(line[:20])
@@ -123,7 +123,7 @@ def test_it_is_read_on_where_it_was_left(tmp_path: Path) -> None:
         file.write(line[20:] + "\n")
     _write(tmp_path, script.hold(0), epoch=2)
     assert _read(history, 0) == [
-        "attempt 1 is submitted",
+        "attempt 1 submitted",
         "accepted as job 9",
         "held by command",
     ]

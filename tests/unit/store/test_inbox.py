@@ -97,7 +97,7 @@ def test_command_that_is_gone_was_taken_by_somebody(inbox: Path) -> None:
     assert read_command(inbox / "new" / "gone") is None
 
 
-@pytest.mark.parametrize(("number", "answer"), [(errno.ESTALE, None), (errno.EACCES, "it cannot be read: ")])
+@pytest.mark.parametrize(("number", "answer"), [(errno.ESTALE, None), (errno.EACCES, "cannot be read: ")])
 def test_command_waits_while_the_file_system_is_in_trouble(
     inbox: Path, monkeypatch: pytest.MonkeyPatch, number: int, answer: str | None
 ) -> None:
@@ -127,4 +127,4 @@ def test_command_that_no_command_can_be_is_passed_over(inbox: Path, monkeypatch:
     monkeypatch.setattr("mtui.core.store.inbox.WHOLE", 10)
     send_command(inbox, "cancel", ("*",), {})
     (path,) = pending_commands(inbox)
-    assert read_command(path) == Refusal("it cannot be read: larger than 10 bytes")
+    assert read_command(path) == Refusal("cannot be read: larger than 10 bytes")

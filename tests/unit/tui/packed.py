@@ -41,7 +41,7 @@ def ends(index: int, attempt: int = 1, at: float = 8.0) -> ev.Ended:
     return ev.Ended(at=at, instance=index, attempt=attempt, status=Status.FINISHED, exit_code=0, node="n1")
 
 
-CAUSE = "allocation 401 was cancelled from outside"
+CAUSE = "allocation 401 was cancelled outside of mtui"
 
 
 def returned(*members: tuple[int, int], cause: str = CAUSE, at: float = 20.0) -> ev.Returned:

@@ -30,7 +30,7 @@ def test_report_is_written_whatever_the_words_and_the_error_contain(
     (report,) = tmp_path.glob("mtui-report-*.txt")
     assert "LookupError: out\\udcff" in report.read_text(encoding="utf-8")
     shown = capsys.readouterr().err
-    assert f"please send {report} with your report" in shown
+    assert f"please attach {report} to your bug report" in shown
     assert "\x1b" not in shown
 
 
@@ -41,4 +41,4 @@ def test_report_is_printed_if_no_file_can_be_written(
     assert run_with_bug(monkeypatch) == 1
     shown = capsys.readouterr().err
     assert "Traceback" in shown
-    assert "please send these lines with your report" in shown
+    assert "please attach these lines to your bug report" in shown

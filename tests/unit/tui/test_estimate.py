@@ -112,10 +112,10 @@ def test_the_same_from_a_state_that_others_led_to() -> None:
 
 def test_nothing_is_known_before_something_has_finished() -> None:
     run = Run(SWEEP, _always(60))
-    assert run.estimate().words == "unknown: too early to tell"
+    assert run.estimate().words == "unknown: too early"
     run.go(59)
     found = run.estimate()
-    assert found == Estimate(0, 200, None, None, None, "unknown: too early to tell")
+    assert found == Estimate(0, 200, None, None, None, "unknown: too early")
 
 
 def test_jobs_that_wait_in_the_queue_from_the_start() -> None:
@@ -196,7 +196,7 @@ def test_what_hangs_on_held_ones_is_stalled_too() -> None:
 
 def test_stalled() -> None:
     run = Run(SWEEP, _always(60))
-    assert run.estimate(10).words == "unknown: too early to tell"  # it may be about to begin
+    assert run.estimate(10).words == "unknown: too early"  # it may be about to begin
     assert run.estimate(100).words == "stalled: nothing runs"
     run.go(600)
     for index in range(200):
@@ -211,7 +211,7 @@ def test_a_driver_that_let_go_and_a_silent_slurm_are_told() -> None:
     run = Run(SWEEP, _always(60))
     run.go(600)
     run.do(ev.SlurmSilent(at=run.now, message="no route"))
-    assert run.estimate().words == "unknown: Slurm is silent"
+    assert run.estimate().words == "unknown: Slurm does not answer"
     run.do(ev.SlurmAnswers(at=run.now))
     run.do(ev.DriverStopped(at=run.now, reason="detached"))
     assert run.estimate().words == "unknown: no driver runs"

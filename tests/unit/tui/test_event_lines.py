@@ -46,8 +46,8 @@ def test_each_task_of_an_array_is_told() -> None:
 
 
 def test_what_is_taken_out_of_slurm_is_told_with_the_reason_unless_quiet() -> None:
-    events = (*BOUND, hold(1), unbound((1, 1), cause="taken out of Slurm: held by command"))
-    assert told(PAIR, *events)[-1] == "b  taken out of Slurm: held by command"
+    events = (*BOUND, hold(1), unbound((1, 1), cause="withdrawn from Slurm: held by command"))
+    assert told(PAIR, *events)[-1] == "b  withdrawn from Slurm: held by command"
     assert told(PAIR, *events, quiet=True) == []
 
 

@@ -106,10 +106,10 @@ def test_states_are_those_of_the_moment() -> None:
 
 
 def test_an_unknown_state_is_told_with_the_nearest() -> None:
-    assert _error("state:faild") == ("there is no state 'faild'", "did you mean 'failed'?")
-    assert _error("state:f") == ("'f' may mean several states", "failed or finished")
+    assert _error("state:faild") == ("unknown state 'faild'", "did you mean 'failed'?")
+    assert _error("state:f") == ("'f' matches several states", "failed or finished")
     message, hint = _error("state:xyz")
-    assert message == "there is no state 'xyz'"
+    assert message == "unknown state 'xyz'"
     assert "running" in hint
 
 
@@ -133,10 +133,10 @@ def test_steps(text: str, steps: set[str]) -> None:
 
 
 def test_an_unknown_step_or_key_is_told_with_the_nearest() -> None:
-    assert _error("step:reprot") == ("there is no step 'reprot'", "did you mean 'report'?")
-    assert _error("stat:x")[0] == "there is no state 'x'"
-    assert _error("sate:x") == ("there is no key 'sate:'", "did you mean 'state'?")
-    assert _error("s:x")[0] == "there is no key 's:'"
+    assert _error("step:reprot") == ("unknown step 'reprot'", "did you mean 'report'?")
+    assert _error("stat:x")[0] == "unknown state 'x'"
+    assert _error("sate:x") == ("unknown key 'sate:'", "did you mean 'state'?")
+    assert _error("s:x")[0] == "unknown key 's:'"
 
 
 def test_jobs() -> None:
@@ -229,20 +229,20 @@ def test_parameters_by_key_and_name() -> None:
     of = replace(of, parameters=replace(of.parameters, names=("big one", "small", "M")))  # as a generator names them
     assert _found("N=1", of=of) == _found("n=3", of=of) == _found('"BIG one"=1', of=of) == _found("m<6", of=of)
     assert _found("small=4", of=of) == ["a_M.6.N.2.n.4"]
-    assert _error("smal>1", of) == ("there is no parameter 'smal'", "did you mean 'small'?")
+    assert _error("smal>1", of) == ("unknown parameter 'smal'", "did you mean 'small'?")
     assert completions("b", of) == []  # a name with a blank would need quotes
 
 
 def test_an_ambiguous_parameter_is_told() -> None:
     of = plan(step("a", cmd="$(Nn) $(nN)"), rows={"Nn": [1], "nN": [2]})
     assert _found("Nn=1", of=of) == ["a_Nn.1.nN.2"]
-    assert _error("nn=1", of) == ("'nn' may mean several parameters", "Nn or nN")
+    assert _error("nn=1", of) == ("'nn' matches several parameters", "Nn or nN")
 
 
 @pytest.mark.parametrize("text", [">5", "=x", ":x", "state:", "SIZE>", "!SIZE=", 'NAME=""', "!=3"])
 def test_half_a_term_is_told(text: str) -> None:
     message, hint = _error(text)
-    assert message.startswith("nothing stands")
+    assert message.startswith("nothing ")
     assert "state:failed" in hint
 
 
@@ -257,7 +257,7 @@ def test_quotes_hide_signs_and_blanks() -> None:
 def test_a_study_without_parameters_or_rows() -> None:
     alone = plan(step("a"), step("b", "a"))
     assert _found("step:b", of=alone) == ["b"]
-    assert _error("SIZE=1", alone) == ("there is no parameter 'SIZE'", "")
+    assert _error("SIZE=1", alone) == ("unknown parameter 'SIZE'", "")
     none = plan(step("a", uses="P"), rows={"P": []})
     assert _found("P=1", of=none) == []
 

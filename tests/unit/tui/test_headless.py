@@ -32,22 +32,22 @@ def printed(*locations: DriverLocation) -> list[str]:
 
 def test_driver_that_is_watched_is_printed_once_with_the_progress() -> None:
     suspended = replace(WATCHED, words=f"{OWNER.words}, which is suspended", quiet_for=15.0)
-    assert printed(WATCHED, suspended) == [f"Driven by {OWNER.words}; watching. [0/1 done]"]
+    assert printed(WATCHED, suspended) == [f"Driver: {OWNER.words}. Watching. [0/1 done]"]
 
 
 def test_driver_after_the_watched_one_is_printed_too() -> None:
     newer = replace(WATCHED, owner=replace(OWNER, epoch=2), words="process 8")
-    assert printed(WATCHED, newer)[1] == "Driven by process 8; watching. [0/1 done]"
+    assert printed(WATCHED, newer)[1] == "Driver: process 8. Watching. [0/1 done]"
 
 
 def test_driver_that_is_silent_is_printed_with_its_last_sign_of_life() -> None:
     (line,) = printed(replace(WATCHED, quiet_for=7200.0, is_silent=True))
-    assert line.startswith(f"The last driver seems to be gone ({OWNER.words}, no sign of life for 2h")
-    assert line.endswith("); to be sure of it may take a minute.")
+    assert line.startswith(f"The last driver seems to have ended ({OWNER.words}, no heartbeat for 2h")
+    assert line.endswith("); checking can take a minute.")
 
 
 def test_taking_over_is_printed_of_a_driver_that_was_watched() -> None:
-    assert printed(WATCHED, DrivenHere(OWNER))[1] == f"The driver is gone ({OWNER.words}); taking over."
+    assert printed(WATCHED, DrivenHere(OWNER))[1] == f"The driver has ended ({OWNER.words}); taking over."
 
 
 def test_driver_that_was_dead_before_is_not_mentioned() -> None:
@@ -68,4 +68,4 @@ def test_successor_for_which_no_thread_can_be_started_is_noted_in_the_journal(
     with _handling_signals(directory, supervisor, printer):
         signal.raise_signal(signal.SIGUSR2)
     assert no_threads.refused == 1
-    assert notes == ["no successor can be submitted: can't start new thread"]
+    assert notes == ["cannot submit a successor job: can't start new thread"]

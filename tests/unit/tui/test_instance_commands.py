@@ -51,7 +51,7 @@ def test_there_is_no_order_for_nobody(verb: str) -> None:
     over = A + 1 if verb == "rerun" else A  # one that runs cannot be run again, all else is for what is not done
     refusal = command_for(_state(), verb, [over])
     assert isinstance(refusal, Refusal)
-    assert refusal.message.startswith("there is nothing to ")
+    assert refusal.message.startswith("nothing to ")
     assert verb in refusal.message
     assert command_for(_state(), verb, []) == refusal
 
@@ -75,8 +75,8 @@ def test_of_many_the_first_are_named_and_the_others_counted_by_state() -> None:
 
 def test_cancelling_says_how_many_jobs_end_and_what_will_be_blocked() -> None:
     lines = _order(_state(), "cancel", A + 1, A + 3).lines
-    assert lines[-2:] == ("1 job will be ended.", "2 instances further down will be blocked.")
-    assert _order(_state(), "cancel", A + 4).lines[-1] == "1 instance further down will be blocked."
+    assert lines[-2:] == ("1 job will be cancelled.", "2 instances downstream will be blocked.")
+    assert _order(_state(), "cancel", A + 4).lines[-1] == "1 instance downstream will be blocked."
 
 
 def test_what_is_cancelled_along_is_not_counted_as_blocked() -> None:
@@ -87,10 +87,10 @@ def test_retrying_says_what_may_follow() -> None:
     lines = _order(_state(), "retry", A + 2).lines
     assert (
         lines[-2]
-        == "Each runs as a new attempt in the same workspace, by the script as planned; earlier output is kept. "
-        "What was changed in the study file since its start needs a new study."
+        == "Each runs as a new attempt in the same workspace, with the planned script; earlier output is kept. "
+        "Changes of the study file since its start need a new study."
     )
-    assert lines[-1] == "2 blocked instances further down may follow."
+    assert lines[-1] == "2 blocked instances downstream can then start."
 
 
 def test_holding_says_until_when() -> None:

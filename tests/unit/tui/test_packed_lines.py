@@ -37,12 +37,12 @@ def test_an_allocation_is_told_from_the_request_to_its_end() -> None:
         over(status=Status.FINISHED, cause=""),
     )
     assert told(*way) == [
-        "allocation asked for: 2 nodes for 1:05:00",
+        "allocation requested: 2 nodes for 1:05:00",
         "allocation in Slurm's queue as job 401",
         "allocation 401: pending (Priority)",
-        "allocation 401 began on n1, n2 with 256 cores",
-        "allocation 401 is ending: it has nothing to do",
-        "allocation 401 is over",
+        "allocation 401 started on n1, n2 with 256 cores",
+        "allocation 401 is ending: idle",
+        "allocation 401 ended",
     ]
 
 
@@ -51,7 +51,7 @@ def test_an_allocation_is_told_from_the_request_to_its_end() -> None:
     [
         ("", "allocation 401 is ending"),
         ("ended", "allocation 401 is ending"),
-        ("signal", "allocation 401 is ending: Slurm told it to end"),
+        ("signal", "allocation 401 is ending: cancelled in Slurm"),
         ("its workers were lost", "allocation 401 is ending: its workers were lost"),
     ],
 )
@@ -62,7 +62,7 @@ def test_why_an_allocation_ends(cause: str, line: str) -> None:
 def test_of_many_nodes_the_first_are_named() -> None:
     hosts = tuple(f"n{number}" for number in range(1, 11))
     line = told(asked(nodes=10), queued(), began(hosts=hosts, cores=1280))[-1]
-    assert line == "allocation 401 began on n1, n2, n3, n4 and 6 more with 1,280 cores"
+    assert line == "allocation 401 started on n1, n2, n3, n4 and 6 more with 1,280 cores"
 
 
 def test_an_allocation_that_is_there_already_is_not_asked_for() -> None:
@@ -72,9 +72,9 @@ def test_an_allocation_that_is_there_already_is_not_asked_for() -> None:
 
 def test_a_gift_and_what_is_returned_of_it_are_a_line_each() -> None:
     gift = (asked(), queued(), began(), given("g", *THREE), taken("g"))
-    assert told(*gift)[3:] == ["3 instances given to allocation 401"]
+    assert told(*gift)[3:] == ["3 instances assigned to allocation 401"]
     assert told(*gift, runs(1))[-1] == "a_X.1  running: in allocation 401 on n1"
-    back = "returned: allocation 401 was cancelled from outside"
+    back = "returned: allocation 401 was cancelled outside of mtui"
     assert told(*gift, returned(*THREE))[-1] == f"3 instances {back}"
     assert told(*gift, returned((2, 1)))[-1] == f"a_X.2  {back}"
 
@@ -82,10 +82,10 @@ def test_a_gift_and_what_is_returned_of_it_are_a_line_each() -> None:
 def test_a_gift_that_could_not_be_made_is_not_taken_for_a_limit_of_slurm() -> None:
     deferred = ev.SubmitDeferred(at=6.0, submission="g", message="the disk is full")
     line = told(asked(), queued(), given("g", *THREE), deferred)[-1]
-    assert line == "3 instances could not be given to allocation 401: the disk is full"
+    assert line == "3 instances could not be assigned to allocation 401: the disk is full"
 
 
 def test_quiet_tells_only_of_an_allocation_that_did_not_end_in_order() -> None:
     way = (asked(), queued(), began(), given("g", *THREE), taken("g"), returned(*THREE))
-    assert told(*way, over(), quiet=True) == ["allocation over: allocation 401 was cancelled from outside"]
+    assert told(*way, over(), quiet=True) == ["allocation ended: allocation 401 was cancelled outside of mtui"]
     assert told(*way, over(status=Status.FINISHED, cause=""), quiet=True) == []

@@ -87,7 +87,7 @@ def test_how_an_allocation_stands() -> None:
     own = state.allocations.by_name["1-1"]
     assert (allocation_status_text(own), not_begun(own), left(own, 0.0)) == (
         "submitting",
-        "is being asked for",
+        "is being requested",
         "2:00:00",
     )
     apply(state, queued())
@@ -179,5 +179,5 @@ def test_cancelling_tells_jobs_from_instances_in_allocations() -> None:
     state = state_of(SWEEP, *GIVEN)
     order = command_for(state, "cancel", range(2))
     assert isinstance(order, InstanceCommand)
-    assert "2 instances will be ended in an allocation, which goes on." in order.lines
+    assert "2 instances will be cancelled in an allocation, which continues." in order.lines
     assert not any("job" in line for line in order.lines)

@@ -37,21 +37,21 @@ def said(text: str, pack: PackingOptions | None) -> list[str]:
 def totals_and_rest(text: str, pack: PackingOptions | None) -> list[str]:
     lines = plan_text(plan_of(text), "s.yaml", [], PLAIN, MtuiBlock(pack=pack)).splitlines()
     first = next(number for number, line in enumerate(lines) if "on Slurm," in line)
-    last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
+    last = next(number for number, line in enumerate(lines) if line.startswith("Study directory: "))
     return lines[first:last]
 
 
-ALONE = "  What waits for others in the same allocation starts there by itself, without mtui as well."
-IDLE = "  One is let go when all is done, or after 60 seconds without work."
+ALONE = "  Dependents in the same allocation start there automatically, even without a driver."
+IDLE = "  It is released when all instances are done, or after 60 seconds idle."
 
 
 @pytest.mark.parametrize(
     ("pack", "size"),
     [
-        (PackingOptions(), "1 at most at a time, of 1 whole node for at most 1:00:00"),
-        (PackingOptions(walltime="4:00:00", nodes=2), "1 at most at a time, of 2 whole nodes for at most 4:00:00"),
-        (PackingOptions(cores=16), "1 at most at a time, of 16 cores on 1 node for at most 1:00:00"),
-        (PackingOptions(cores=16, nodes=2), "1 at most at a time, of 16 cores on each of 2 nodes for at most 1:00:00"),
+        (PackingOptions(), "at most 1 at a time, 1 whole node, up to 1:00:00"),
+        (PackingOptions(walltime="4:00:00", nodes=2), "at most 1 at a time, 2 whole nodes, up to 4:00:00"),
+        (PackingOptions(cores=16), "at most 1 at a time, 16 cores on 1 node, up to 1:00:00"),
+        (PackingOptions(cores=16, nodes=2), "at most 1 at a time, 16 cores on each of 2 nodes, up to 1:00:00"),
     ],
 )
 def test_what_goes_together_and_into_what(pack: PackingOptions, size: str) -> None:
@@ -64,30 +64,30 @@ def test_what_goes_together_and_into_what(pack: PackingOptions, size: str) -> No
 
 def test_when_another_is_asked_for() -> None:
     lines = said(study(), PackingOptions(allocations=3, idle=120, more_after=90))
-    assert "3 at most at a time" in lines[0]
-    words = "Another is asked for when work would wait longer than 90 seconds; one is let go when all is done"
-    assert lines[1] == f"  {words}, or after 2 minutes without work."
+    assert "at most 3 at a time" in lines[0]
+    words = "Another one is requested if instances would wait longer than 90 seconds. An allocation"
+    assert lines[1] == f"  {words} is released when all instances are done, or after 2 minutes idle."
 
 
 def test_a_line_for_each_pool_with_what_tells_them_apart() -> None:
     lines = said(study(all_of="procs: 1, gpus: 2, qos: long"), PackingOptions(nodes=2))
-    assert lines[0].startswith("100 instances of run share allocations: 1 at most at a time, of 2 whole nodes for")
-    with_gpus = (
-        "1 instance of all share allocations (--qos=long): 1 at most at a time, of 2 whole nodes with 2 GPUs each"
-    )
+    assert lines[0].startswith("100 instances of run share allocations: at most 1 at a time, 2 whole nodes, up to")
+    with_gpus = "1 instance of all share allocations (--qos=long): at most 1 at a time, 2 whole nodes with 2 GPUs each"
     assert lines[1].startswith(with_gpus)
 
 
 def test_what_is_not_packed_goes_by_itself() -> None:
     lines = said(study(run=", nodes: $(N)"), PackingOptions())
     assert lines[0].startswith("60 instances of run and 1 of all share allocations")
-    assert lines[-1] == "  40 instances of run go to Slurm by themselves: it asks for 2 nodes, an allocation has 1."
+    assert (
+        lines[-1] == "  40 instances of run are submitted as separate jobs: it asks for 2 nodes, an allocation has 1."
+    )
 
 
 def test_of_packed_steps_no_arrays_are_told() -> None:
     lines = said(study(), PackingOptions(steps=("all",)))
     assert lines[:2] == [
-        "To Slurm they go, as soon as they are ready together, as",
+        "Submitted to Slurm as:",
         "  run: 1 array of 100",
     ]
     assert lines[2].startswith("1 instance of all share allocations")

@@ -19,7 +19,7 @@ def jobs(text: str, mtui: MtuiBlock) -> list[str]:
     """What the plan says of jobs: the lines between the totals and the directory."""
     lines = plan_text(plan_of(f"{HEAD}{SLURM}{text}"), "s.yaml", [], PLAIN, mtui).splitlines()
     first = next(number for number, line in enumerate(lines) if "instance" in line and "on Slurm" in line)
-    last = next(number for number, line in enumerate(lines) if line.startswith("It would run in"))
+    last = next(number for number, line in enumerate(lines) if line.startswith("Study directory: "))
     return [line for line in lines[first + 1 : last] if "node-hours" not in line]
 
 
@@ -30,7 +30,7 @@ def sweep(extra: str = "", cmd: str = "echo $(X)", head: str = "") -> str:
     return f"""{ROWS}study: [{{name: a, description: d, run: {{cmd: "{head}{cmd}", procs: 1, nodes: 1, {extra}}}}}]\n"""
 
 
-ASK = "To Slurm they go, as soon as they are ready together, as"
+ASK = "Submitted to Slurm as:"
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,14 @@ ASK = "To Slurm they go, as soon as they are ready together, as"
     [
         (sweep(), MtuiBlock(), "  a: 1 array of 4"),
         (sweep(), MtuiBlock(array=2), "  a: 2 arrays of 2"),
-        (sweep(), MtuiBlock(array=3), "  a: 1 array of 3 and 1 job of its own"),
-        (sweep(), MtuiBlock(array=1), "  a: 4 jobs of their own (array: 1)"),
+        (sweep(), MtuiBlock(array=3), "  a: 1 array of 3 and 1 separate job"),
+        (sweep(), MtuiBlock(array=1), "  a: 4 separate jobs (array: 1)"),
         (sweep("walltime: $(W)"), MtuiBlock(), "  a: 2 arrays of 2 (walltime differs)"),
-        (sweep("walltime: $(X), qos: $(X)"), MtuiBlock(), "  a: 4 jobs of their own (walltime, qos differ)"),
+        (sweep("walltime: $(X), qos: $(X)"), MtuiBlock(), "  a: 4 separate jobs (walltime, qos differ)"),
         (
             sweep(head="#SBATCH --output=x\\n"),
             MtuiBlock(),
-            "  a: 4 jobs of their own ('--output=x' in cmd cannot be shared)",
+            "  a: 4 separate jobs ('--output=x' in cmd prevents arrays)",
         ),
     ],
 )
@@ -65,12 +65,15 @@ CHAIN = (
         (
             f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
             MtuiBlock(),
-            ["What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."],
+            [
+                "Instances whose parents are in Slurm are submitted ahead with job dependencies; "
+                "they start even without a driver."
+            ],
         ),
         (
             f"{CHAIN}procs: 1, depends: [a]}}}}]\n",
             MtuiBlock(submit_ahead=False),
-            ["Nothing is submitted before its parents are done (submit_ahead: false)."],
+            ["No instance is submitted before its parents are done (submit_ahead: false)."],
         ),
         (f"{CHAIN}procs: 1}}}}]\n", MtuiBlock(), []),
         (f"{CHAIN}depends: [a]}}}}]\n", MtuiBlock(), []),
@@ -90,4 +93,4 @@ def test_plan_says_which_ends_a_driver_awaits() -> None:
     assert not any("Except" in line for line in jobs(text, MtuiBlock()))
     text += "mtui: {steps: {last: {after: ['b_*']}, c: {after: [b]}}}\n"
     (line,) = [line for line in jobs(text, MtuiBlock()) if "Except" in line]
-    assert line.startswith("Except last, which waits for several instances that may never begin")
+    assert line.startswith("Except last, which depends on several instances that may never begin")

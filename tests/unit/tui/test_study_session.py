@@ -105,13 +105,13 @@ def _said(words: list[tuple[str, str]]) -> str:
 def test_a_command_is_sent_seen_and_done(opened: Opened) -> None:
     sent = opened.study.send(opened.order("hold", 0))
     assert sent.words == "hold a_X.0"
-    assert opened.study.describe_progress(sent) == ("sent, not yet seen", "state--queued")
+    assert opened.study.describe_progress(sent) == ("sent, not yet received", "state--queued")
     [path] = inbox.pending_commands(opened.directory.inbox)
     request = inbox.read_command(path)
     assert isinstance(request, CommandRequest)
     assert (request.verb, request.targets, request.options) == ("hold", ("a_X.0",), ())
     opened.taken(sent)
-    assert opened.study.describe_progress(sent) == ("seen, not yet done", "state--running")
+    assert opened.study.describe_progress(sent) == ("received, not yet done", "state--running")
     opened.done(sent, "done", "1 held")
     assert opened.study.describe_progress(sent) == ("done: 1 held", "state--done")
 
@@ -131,8 +131,8 @@ def test_a_command_that_is_refused_says_why(opened: Opened) -> None:
     [
         (StudyOver("failed"), "waits for a driver"),
         (CannotDrive("a disk is full"), "waits for a driver"),
-        (DrivenHere(), "not yet seen"),
-        (elsewhere("process 7"), "not yet seen"),
+        (DrivenHere(), "not yet received"),
+        (elsewhere("process 7"), "not yet received"),
     ],
 )
 def test_a_command_that_nobody_has_seen_says_what_it_waits_for(
@@ -178,9 +178,9 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
         (NotKnown(), "no driver: not known yet"),
         (DrivenHere(), "driven here"),
         (elsewhere("process 7 on login1"), "driven by process 7 on login1"),
-        (elsewhere("process 7", 125.0), "driven by process 7|no sign of life for 2m"),
-        (StudyOver("failed"), "no driver: the study is over: failed"),
-        (DriverReleased("asked to", by_this_process=False), "no driver: it let go (asked to)"),
+        (elsewhere("process 7", 125.0), "driven by process 7|no heartbeat for 2m"),
+        (StudyOver("failed"), "no driver: study failed"),
+        (DriverReleased("asked to", by_this_process=False), "no driver: it stopped (asked to)"),
         (DriverReleased("command to stop", by_this_process=True), "no driver: command to stop"),
         (CannotDrive("cannot take the lease"), "not driven, D tries again: cannot take the lease"),
         (CannotDrive("KeyError: 1", is_bug=True), "not driven, D tries again: a bug in mtui: KeyError: 1"),
@@ -196,7 +196,9 @@ def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays
     silent = ev.SlurmSilent(at=NOW, message="Unable to contact slurm controller")
     opened.tell(silent)
     since = time.strftime("%H:%M", time.localtime(NOW))
-    assert f"|Slurm silent since {since}: Unable to contact slurm controller" in _said(opened.study.describe_driver())
+    assert f"|no answer from Slurm since {since}: Unable to contact slurm controller" in _said(
+        opened.study.describe_driver()
+    )
     assert opened.study.state.status[0] is Status.RUNNING
     opened.tell(ev.SlurmAnswers(at=NOW + 60))
     assert "silent" not in _said(opened.study.describe_driver())
@@ -204,12 +206,12 @@ def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays
 
 def test_a_slurm_that_takes_no_more_is_told(opened: Opened) -> None:
     opened.tell(script.intend("s", (0, 1)), script.deferred("s"))
-    assert "Slurm takes no more for now: too many" in _said(opened.study.describe_driver())
+    assert "Slurm accepts no more for now: too many" in _said(opened.study.describe_driver())
 
 
 def test_a_journal_that_cannot_be_read_is_told(opened: Opened) -> None:
     opened.study.feed.problem = "it is damaged"
-    assert "the journal cannot be read: it is damaged" in _said(opened.study.describe_driver())
+    assert "cannot read the journal: it is damaged" in _said(opened.study.describe_driver())
 
 
 def test_data_that_is_old_says_so(opened: Opened) -> None:
@@ -247,4 +249,4 @@ def test_the_subject_says_where_an_instance_stands_and_why(opened: Opened) -> No
         ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause=text_cause("over its walltime"))
     )
     assert _said(study.subject(0, NOW)) == " a_X.0 | timed out|: over its walltime|  job 77, on nid7, ran 10m00s"
-    assert _said(study.subject(3, NOW)) == " b_X.0 | blocked|: something above it did not finish"
+    assert _said(study.subject(3, NOW)) == " b_X.0 | blocked|: a parent failed or was cancelled"

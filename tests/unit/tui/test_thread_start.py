@@ -37,7 +37,7 @@ def test_study_is_read_and_driven_once_threads_can_be_started(session: StudySess
     session.start_missing()
     words = " ".join(text for text, _ in session.describe_driver())
     assert "not driven" in words
-    assert "the journal cannot be read: no thread can be started" in words
+    assert "cannot read the journal: no thread can be started" in words
     assert isinstance(session.driving.location, CannotDrive)
 
     no_threads.allow()
@@ -116,7 +116,7 @@ def test_command_that_the_machine_has_no_room_for_ends_with_one_message(
     monkeypatch.setattr(command_line, "_carry_out", carry_out)
     assert command_line.main(["status", "out"]) == 1
     shown = capsys.readouterr().err
-    assert shown == f"{words}  hint: nothing is lost; try again when other processes have ended\n"
+    assert shown == f"{words}  hint: no data was lost; try again when other processes have ended\n"
 
 
 def test_another_runtime_error_is_no_lack_of_threads() -> None:

@@ -25,7 +25,7 @@ PAIR = plan(step("a"), step("b", "a"))
 PARENT = (intend("p", (0, 1)), submitted("p", "10"))
 BOUND = (*PARENT, intend("s", (1, 1), after="afterok:10"), submitted("s", "11"))
 
-TAKEN_OUT = "taken out of Slurm: a parent failed"
+TAKEN_OUT = "withdrawn from Slurm: a parent failed"
 
 # --- why
 
@@ -44,7 +44,7 @@ def test_why_of_a_bound_one_names_its_job_and_the_parents_that_are_not_done(dire
     lines = why(directory, state_of(PAIR, *BOUND, started(0, job="10")))
     assert lines[:3] == [
         "b is bound",
-        "  Slurm has it as job 11 and starts it automatically when its parents are done (afterok:10):",
+        "  It is in Slurm as job 11, which starts it when its parents are done (afterok:10):",
         "    a (running)",
     ]
     assert "  attempt 1, job 11" in lines
@@ -69,7 +69,7 @@ def test_why_of_a_bound_one_leaves_out_the_parents_that_are_done(directory: Stud
 
 def test_why_of_a_freed_one_is_that_of_any_pending_job(directory: StudyDirectory) -> None:
     lines = why(directory, state_of(PAIR, *BOUND, ended(0)))
-    assert lines[:2] == ["b is pending", "  Slurm has it as job 11."]
+    assert lines[:2] == ["b is pending", "  It is in Slurm as job 11."]
 
 
 def test_why_of_a_job_that_runs_before_its_script_reports_the_start_shows_no_duration(
@@ -81,7 +81,7 @@ def test_why_of_a_job_that_runs_before_its_script_reports_the_start_shows_no_dur
 
 def test_why_of_one_that_was_taken_out_tells_it_with_the_failure_above(directory: StudyDirectory) -> None:
     state = state_of(
-        PAIR, *BOUND, ended(0, Status.FAILED), unbound((1, 1), cause="taken out of Slurm: a parent failed")
+        PAIR, *BOUND, ended(0, Status.FAILED), unbound((1, 1), cause="withdrawn from Slurm: a parent failed")
     )
     lines = why(directory, state)
     assert lines[0] == "b is blocked"
@@ -104,7 +104,7 @@ def test_why_counts_the_wait_of_a_bound_one_from_when_it_was_free(directory: Stu
 def test_why_names_the_task_of_an_array(directory: StudyDirectory, task: int) -> None:
     rows = plan(step("a", uses="X"), rows={"X": [1, 2]})
     state = state_of(rows, intend("p", (0, 1), (1, 1), tasks=(9, task)), submitted("p", "10"))
-    assert f"  Slurm has it as job 10_{task}." in why(directory, state)
+    assert f"  It is in Slurm as job 10_{task}." in why(directory, state)
 
 
 # --- status
@@ -129,7 +129,7 @@ def test_status_counts_bound_ones_apart_from_pending_and_running(directory: Stud
     ("field", "value", "words"),
     [
         ("f_bavail", 0, "is full"),
-        ("f_favail", 0, "no room for more files"),
+        ("f_favail", 0, "no inodes left"),
         ("f_flag", os.ST_RDONLY, "read-only on this machine"),
     ],
 )
@@ -144,11 +144,11 @@ def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
 @pytest.mark.parametrize(
     ("reason", "words", "step"),
     [
-        ("JobHeldUser", "held by the user (JobHeldUser)", "to let it start: scontrol release 10"),
+        ("JobHeldUser", "held by the user (JobHeldUser)", "to release it: scontrol release 10"),
         (
             "(launch failed requeued held)",
             "held: it could not be launched on its node (launch failed requeued held)",
-            "to let it start: scontrol release 10",
+            "to release it: scontrol release 10",
         ),
         (
             "DependencyNeverSatisfied",
@@ -160,7 +160,7 @@ def test_status_names_a_disk_to_which_no_driver_can_write_its_error(
 def test_job_that_slurm_holds_has_a_next_step(directory: StudyDirectory, reason: str, words: str, step: str) -> None:
     state = state_of(PAIR, *PARENT, observed(0, Status.PENDING, reason=reason))
     lines = why(directory, state, 0)
-    assert lines[1:3] == [f"  Slurm has it as job 10: {words}.", f"  T{step[1:]}"]
+    assert lines[1:3] == [f"  It is in Slurm as job 10: {words}.", f"  T{step[1:]}"]
     assert f"a: {words}; {step}" in status_text(directory, state, PLAIN).splitlines()
 
 

@@ -63,7 +63,7 @@ def test_one_that_waits_for_its_parents_there(directory: StudyDirectory) -> None
 
 def test_one_whose_allocation_waits_itself(directory: StudyDirectory) -> None:
     state = state_of(PAIR, *QUEUED, *GIFT)
-    waits = "waits in Slurm's queue: jobs of higher priority come first (Priority)."
+    waits = "waits in Slurm's queue: jobs with higher priority are first (Priority)."
     assert why(directory, state, 0)[1] == f"  It waits in allocation 401, which {waits}"
     assert why(directory, state, 1)[1:4] == [
         "  It waits in allocation 401 for its parents there:",
@@ -81,7 +81,7 @@ def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> 
     back = (returned((1, 1), (0, 1)), over())
     state = state_of(PAIR, *PACKED, runs(0), *back)
     assert "  attempt 1, allocation 401, on n1, ran 13s, waited 1s, returned: " in "\n".join(why(directory, state, 0))
-    assert "  attempt 1, allocation 401, not begun: allocation 401 was cancelled from outside" in why(
+    assert "  attempt 1, allocation 401, not started: allocation 401 was cancelled outside of mtui" in why(
         directory, state, 1
     )
 
@@ -89,10 +89,10 @@ def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> 
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ((), "No allocation takes it yet; one is about to be requested."),
-        ((asked(),), "The allocation for it is being asked for."),
-        (QUEUED, "It is about to be given to allocation 401."),
-        ((*QUEUED, began(), ending()), "Allocation 401 takes nothing more; another is about to be requested."),
+        ((), "No allocation accepts it yet; one is about to be requested."),
+        ((asked(),), "The allocation for it is being requested."),
+        (QUEUED, "It is about to be assigned to allocation 401."),
+        ((*QUEUED, began(), ending()), "Allocation 401 accepts no more instances; another is about to be requested."),
     ],
     ids=["none", "asked for", "there", "ending"],
 )
@@ -119,7 +119,7 @@ WIDE = "study: [{name: a, description: d, run: {cmd: c, procs: 1, nodes: 2}}]\n"
 )
 def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: PackingOptions | None, is_told: bool) -> None:
     lines = why(directory, StudyState(plan_of(f"{HEAD}{SLURM}{WIDE}")), 0, pack)
-    words = "  It does not share an allocation: it asks for 2 nodes, an allocation has 1."
+    words = "  It runs as a separate job, not in a shared allocation: it asks for 2 nodes, an allocation has 1."
     assert (words in lines) == is_told
     assert ("  Its parents are done. It is about to be submitted." in lines) == (pack != PackingOptions(nodes=2))
 

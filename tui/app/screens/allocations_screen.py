@@ -80,9 +80,9 @@ def _account(allocation: Allocation, *, is_open: bool) -> Words:
     facts = [plural(allocation.nodes, "node") + (f" ({hosts(allocation)})" if allocation.hosts else "")]
     if allocation.pool != ANY and allocation.pool.options:
         facts.append(safe(" ".join(allocation.pool.options)))
-    facts.append(f"asked for {time.strftime('%H:%M:%S', time.localtime(allocation.asked_at))}")
+    facts.append(f"requested {time.strftime('%H:%M:%S', time.localtime(allocation.asked_at))}")
     if allocation.began_at:
-        facts.append(f"began {time.strftime('%H:%M:%S', time.localtime(allocation.began_at))}")
+        facts.append(f"started {time.strftime('%H:%M:%S', time.localtime(allocation.began_at))}")
         if allocation.ended_at:
             facts.append(f"ran {clock(allocation.ended_at - allocation.began_at)}")
     words: Words = [(f" {title(allocation)} ", "line--strong")]

@@ -40,7 +40,9 @@ async def ask_for(app: AppBase, order: InstanceCommand, study: StudySession) -> 
     Returns None if the user declines.
     """
     if order.verb in MARKS:
-        return await app.push_screen_wait(RetryScreen(order, {"reason": ""}, _anything, "Why (for others to read)"))
+        return await app.push_screen_wait(
+            RetryScreen(order, {"reason": ""}, _anything, "Reason (stored with the study)")
+        )
     scheduled = [index for index in order.indices if study.plan.step_of(study.plan.instances[index]).scheduled]
     if order.verb not in ("retry", "rerun") or not scheduled:
         return {} if await app.push_screen_wait(ConfirmScreen(order)) else None

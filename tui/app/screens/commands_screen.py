@@ -42,7 +42,7 @@ class CommandList(LineView):
         for name, command in state.commands.items():
             whom = ", ".join(command.targets[:3]) + (" …" if len(command.targets) > 3 else "")
             words = own[name].words if name in own else f"{command.verb} {safe(whom)}"
-            told = f"{command.outcome or 'seen, not yet done'}: {safe(command.message)}".rstrip(": ")
+            told = f"{command.outcome or 'received, not yet done'}: {safe(command.message)}".rstrip(": ")
             kind = {"done": "state--done", "refused": "state--failed"}.get(command.outcome, "state--running")
             lines.append((command.taken_at, [(f"{told}  ", kind), (words, "")]))
         for sent in own.values():
@@ -58,7 +58,7 @@ class CommandList(LineView):
     def segments(self, y: int) -> list[Segment]:
         place = y + self.scroll_offset.y
         if not self._lines and y == 0:
-            return [Segment(" nobody has asked for anything yet", self.style_of("line--faint"))]
+            return [Segment(" no commands yet", self.style_of("line--faint"))]
         if place >= len(self._lines):
             return []
         room = self.size.width
@@ -82,7 +82,7 @@ class CommandsScreen(Screen[None]):
         Binding("escape,q,C", "dismiss", "Back", id="commands.back"),
         Binding("question_mark", "app.help", "Help", key_display="?", id="commands.help"),
         Binding("tab", "app.focus_next", "Other list", id="commands.other"),
-        Binding("v", "pager", "Pager", id="commands.pager", tooltip="All that Slurm was told, in $PAGER"),
+        Binding("v", "pager", "Pager", id="commands.pager", tooltip="All calls of Slurm programs, in $PAGER"),
     ]
 
     app: AppBase
@@ -98,10 +98,10 @@ class CommandsScreen(Screen[None]):
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
-        self.query_one("#title", WordLine).show_words([(" Commands, and what Slurm was told", "line--strong")])
+        self.query_one("#title", WordLine).show_words([(" Commands, and calls of Slurm programs", "line--strong")])
         self.query_one("#commands").border_title = "Commands"
         uses = self.study.plan.uses_slurm
-        empty = "nothing was sent to Slurm yet" if uses else "this study does not use Slurm"
+        empty = "no calls of Slurm programs yet" if uses else "this study does not use Slurm"
         self.query_one(LogPane).show(self.study.directory.slurm_log, "sbatch and scancel", empty)
         self.query_one(LogPane).action_wrap()  # the answer is at the end of a line
         self.set_interval(1.0, self.show_news)

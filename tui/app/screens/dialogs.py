@@ -73,7 +73,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
         order: InstanceCommand,
         resources: Mapping[str, str],
         check: Callable[[dict[str, str]], Refusal | None],
-        heading: str = "Ask for (empty: as before)",
+        heading: str = "Request (empty: unchanged)",
     ) -> None:
         """`resources` maps the keys that can be changed to their current values; `several` if they differ.
 
@@ -97,7 +97,7 @@ class RetryScreen(ModalScreen[dict[str, str] | None]):
                         yield Input(
                             id=_field(key), placeholder=safe(value) or "not set", compact=True, select_on_focus=False
                         )
-            hint = "tab goes to the fields; from a field, ctrl+s means yes"
+            hint = "tab goes to the fields; in a field, ctrl+s means yes"
             yield Label(Text(hint), classes="dialog--hint", id="hint")
             with Horizontal(classes="dialog--buttons"):
                 yield Button("No (n)", id="no")

@@ -74,7 +74,7 @@ class GridFilter:
         """Move to the next instance that matches the filter; without a filter, to the next failed one."""
         found = self._study.view.next_hit(self._grid.index, step, self._study.state)
         if found is None:
-            nothing = "nothing has failed" if self._study.view.hits is None else "the filter shows nothing"
+            nothing = "nothing has failed" if self._study.view.hits is None else "the filter matches nothing"
             self._notice.show_words([(f" {nothing}", "state--done")])
         else:
             self._grid.go_to(found)

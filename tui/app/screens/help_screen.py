@@ -57,7 +57,7 @@ class HelpScreen(ModalScreen[None]):
             yield Label("Keys", classes="dialog--title")
             with VerticalScroll(classes="dialog--body", can_focus=False):
                 yield Static(self._text)
-            yield Label("esc closes; : finds every action by its name", classes="dialog--hint")
+            yield Label("esc closes; : finds any action by name", classes="dialog--hint")
 
     def action_scroll(self, lines: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

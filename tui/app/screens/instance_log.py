@@ -47,7 +47,7 @@ class InstanceLog:
 
     def _words_without_file(self, index: int | None) -> str:
         if index is None:
-            return "no instance is chosen"
+            return "no instance selected"
         if not self._study.is_read:
             return ""
         return missing_words(self.source(index), self._study.state.status[index])

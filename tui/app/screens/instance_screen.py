@@ -44,7 +44,7 @@ class InstanceScreen(Screen[int | None]):
         Binding("question_mark", "app.help", "Help", key_display="?", id="detail.help"),
         Binding("c", "act('cancel')", "Cancel", id="detail.cancel"),
         Binding("r", "act('retry')", "Retry", id="detail.retry"),
-        Binding("E", "act('rerun')", "Run again", show=False, id="detail.rerun"),
+        Binding("E", "act('rerun')", "Rerun", show=False, id="detail.rerun"),
         Binding("M", "act('done')", "Mark done", show=False, id="detail.done"),
         Binding("K", "act('skip')", "Skip", show=False, id="detail.skip"),
         Binding("H", "act('hold')", "Hold", show=False, id="detail.hold"),
@@ -54,7 +54,7 @@ class InstanceScreen(Screen[int | None]):
         Binding("s", "shell", "Shell", id="detail.shell", tooltip="A shell in the workspace or on the node"),
         Binding("y", "copy", "Copy", id="detail.copy"),
         Binding("u", "go('parent')", "Parent", id="detail.parent", tooltip="Go to a parent"),
-        Binding("d", "go('child')", "Child", id="detail.child", tooltip="Go to what waits for this"),
+        Binding("d", "go('child')", "Child", id="detail.child", tooltip="Go to a dependent"),
         Binding("j", "scroll(1)", "Down", show=False, id="detail.down"),
         Binding("k", "scroll(-1)", "Up", show=False, id="detail.up"),
         Binding("ctrl+d", "scroll(10)", "Ten down", show=False, id="detail.page_down"),
@@ -135,15 +135,15 @@ class InstanceScreen(Screen[int | None]):
             _head(text, "Parameters")
             for key, value in params.items():
                 text.append(f"  {safe(key)} = {safe(value)}\n")
-        _head(text, "Waits for")
+        _head(text, "Depends on")
         parents = list(plan.parents(instance))
         self._names(text, parents, "nothing")
         children, funnels = state.children(index)
-        _head(text, "Waited for by")
+        _head(text, "Dependents")
         self._names(text, children, "" if funnels else "nothing")
         for step in funnels:
             text.append(f"  {safe(plan.steps[step].name)} ({plural(len(plan.steps[step].instances), 'instance')}, "
-                        "with all others of this step)\n")  # fmt: skip
+                        "with all other instances of this step)\n")  # fmt: skip
         _head(text, "History")
         if self._events is None:
             text.append("  reading the journal\n", style="dim")
@@ -159,7 +159,7 @@ class InstanceScreen(Screen[int | None]):
             with open_file(script) as file:
                 lines = file.read(1 << 16).decode("utf-8", "replace").split("\n")
         except OSError:
-            lines = ["(it is written when the instance is submitted)"]
+            lines = ["(written when the instance is submitted)"]
         for line in lines[:_MOST_SCRIPT]:
             text.append(f"  {safe(line)}\n")
         return text

@@ -93,7 +93,7 @@ class StudyList(LineView):
         return self._line(self.roots[place])
 
     def _empty(self, y: int) -> list[Segment]:
-        lines = ("", *NO_STUDIES) if self.is_read else ("", "looking ...")
+        lines = ("", *NO_STUDIES) if self.is_read else ("", "searching ...")
         return [Segment(f"  {lines[y - 1]}", self.style_of("line--faint"))] if y <= len(lines) else []
 
     def _line(self, root: Path) -> list[Segment]:

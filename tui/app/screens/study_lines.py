@@ -43,7 +43,7 @@ class StudyLines:
         if view.marks:
             words.append((f"{len(view.marks):,} marked", "line--strong"))
         if selecting:
-            words.append(("range: go to its other end, then V", "line--strong"))
+            words.append(("range: move to its other end, then V", "line--strong"))
         if view.hits is not None:
             words.append((f"/{view.filter.text}  {len(view.hits):,} shown", "line--strong"))
         if view.sort.key:

@@ -26,7 +26,7 @@ class AllocationList(LineView):
     """The allocations of a study. The cursor stays on its allocation when others are requested."""
 
     BINDING_GROUP_TITLE = "Allocations"
-    HELP = "Instances that share an allocation run in it side by side; Slurm sees one job."
+    HELP = "Instances in a shared allocation run side by side; Slurm sees one job."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="allocations.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="allocations.down"),
@@ -119,9 +119,9 @@ class AllocationList(LineView):
     def _empty(self, y: int) -> list[Segment]:
         packs = self.study.study.settings.pack is not None
         lines = (
-            ("", "No allocation was asked for yet.") if packs else
-            ("", "No instances share an allocation here:", "each is a job of its own, or a task of an array.", "",
-             "'mtui: {pack: true}' in a study packs many small instances into one.")
+            ("", "No allocation was requested yet.") if packs else
+            ("", "No shared allocations in this study:", "each instance is a separate job or an array task.", "",
+             "'mtui: {pack: true}' in a study packs many small instances into one job.")
         )  # fmt: skip
         return [Segment(f"  {lines[y - 1]}", self.style_of("line--faint"))] if y <= len(lines) else []
 

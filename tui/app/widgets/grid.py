@@ -32,7 +32,7 @@ class StatusGrid(LineView):
     """The grid. `view` defines what is shown; the cursor stays on its instance."""
 
     BINDING_GROUP_TITLE = "Status grid"
-    HELP = "Rows are parameter combinations, columns are steps. A dotted line: the cell above covers this row too."
+    HELP = "Rows are parameter combinations, columns are steps. Dotted line: the cell above also covers this row."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1, 0)", "Up", show=False, id="grid.up"),
         Binding("down,j", "move(1, 0)", "Down", show=False, id="grid.down"),
@@ -44,12 +44,12 @@ class StatusGrid(LineView):
         Binding("ctrl+d", "page(1)", "Half a page down", show=False, id="grid.half_down"),
         Binding("g,home", "edge(-1)", "First row", show=False, id="grid.first"),
         Binding("G,end", "edge(1)", "Last row", show=False, id="grid.last"),
-        Binding("enter", "choose", "Details", id="grid.choose", tooltip="Everything about this instance"),
+        Binding("enter", "choose", "Details", id="grid.choose", tooltip="Show all details of this instance"),
         Binding("space", "mark", "Mark", id="grid.mark", tooltip="Mark this instance and go down"),
-        Binding("V", "range", "Range", show=False, id="grid.range", tooltip="Begin a range here; again: mark it"),
+        Binding("V", "range", "Range", show=False, id="grid.range", tooltip="Start a range here; again: mark it"),
         Binding("asterisk", "mark_shown", "Mark shown", show=False, id="grid.mark_shown",
-                tooltip="Mark every instance that the filter shows"),
-        Binding("backslash", "unmark", "No marks", show=False, id="grid.unmark", tooltip="Take all marks away"),
+                tooltip="Mark all that match the filter"),
+        Binding("backslash", "unmark", "No marks", show=False, id="grid.unmark", tooltip="Remove all marks"),
     ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {"grid--mark", "grid--range", "grid--head"}
     DEFAULT_CSS = """

@@ -25,14 +25,14 @@ from .log_reader import LogReader
 
 _INTERVAL = 0.5  # seconds between two reads of the file
 _SIDEWAYS = 8  # cells
-_NOTHING_YET = "there is no output yet"
+_NOTHING_YET = "no output yet"
 
 
 class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows the end of one file. Follows it until the user scrolls up."""
 
     BINDING_GROUP_TITLE = "Log"
-    HELP = "The end of the file, as it is written. Scrolling up stops following it."
+    HELP = "The end of the file, updated as it grows. Scrolling up stops following."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="log.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="log.down"),
@@ -44,12 +44,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("ctrl+d", "page(1)", "Half a page down", show=False, id="log.half_down"),
         Binding("g,home", "first", "First line", show=False, id="log.first"),
         Binding("G,end", "last", "Last line", show=False, id="log.last", tooltip="Go to the end and follow the file"),
-        Binding("F", "follow", "Follow", id="log.follow", tooltip="Follow the file, or stop it"),
+        Binding("F", "follow", "Follow", id="log.follow", tooltip="Follow the file, or stop following"),
         Binding("w", "wrap", "Wrap", id="log.wrap", tooltip="Wrap long lines, or cut them"),
         Binding("slash", "search", "Search", key_display="/", id="log.search",
-                tooltip="Search the lines shown here: a regular expression, capitals count if there are any"),
+                tooltip="Search the lines shown here: a regular expression; case matters if it contains capitals"),
         Binding("n", "next_hit(False)", "Next hit", show=False, id="log.next"),
-        Binding("N", "next_hit(True)", "Hit before", show=False, id="log.previous"),
+        Binding("N", "next_hit(True)", "Previous hit", show=False, id="log.previous"),
         Binding("escape", "clear_search", "End search", show=False, id="log.clear"),
     ]  # fmt: skip
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--hit", "log--current", "log--note"}
@@ -360,12 +360,12 @@ class LogPane(ScrollView, can_focus=True, inherit_bindings=False):
         if tail is not None and self._view.lines:
             words += [
                 tail.problem,
-                "the file is gone" if tail.missing else "",
+                "the file was deleted" if tail.missing else "",
                 "follow" if self.following else "paused",
                 "wrap" if self.wrapping else "",
                 self._search.count() if self._search else "",
                 f"column {self.scroll_offset.x + 1}" if self.scroll_offset.x else "",
-                "begun anew" if tail.generation else "",
+                "file was replaced" if tail.generation else "",
                 "binary" if tail.binary else "",
                 "older lines: v opens the pager" if tail.truncated_head else "",
             ]

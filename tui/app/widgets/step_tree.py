@@ -70,7 +70,7 @@ class StepTree(LineView):
     """The steps. Moving the cursor posts a message, by which the screen moves the cursor of the grid."""
 
     BINDING_GROUP_TITLE = "Steps"
-    HELP = "+ waits for several steps, * waits for all instances of a step."
+    HELP = "+ depends on several steps, * depends on all instances of a step."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="steps.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="steps.down"),
@@ -172,7 +172,7 @@ class StepTree(LineView):
             return [Segment(fit(f" {step.name}: {plural(len(step.instances), 'instance')}{where}", self.size.width),
                             self.style_of("line--strong"))]  # fmt: skip
         if line == 2:
-            return [Segment(fit(f" waits for {waits_for(self.view.plan, step)}", self.size.width),
+            return [Segment(fit(f" depends on {waits_for(self.view.plan, step)}", self.size.width),
                             self.style_of("line--faint"))]  # fmt: skip
         words = [f"{count:,} {group.value}" for group, count in counts.items()]
         if len("  ".join(words)) + 2 > self.size.width:  # a failure at the end must not be cut off

@@ -32,7 +32,7 @@ class TimelineChart(LineView):
     """The bars. The cursor stays on its instance when others start."""
 
     BINDING_GROUP_TITLE = "Timeline"
-    HELP = "A line per instance that was submitted: dotted while Slurm queues it, solid while it runs."
+    HELP = "One line per submitted instance: dotted while it is queued, solid while it runs."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False, id="timeline.up"),
         Binding("down,j", "move(1)", "Down", show=False, id="timeline.down"),
@@ -40,14 +40,14 @@ class TimelineChart(LineView):
         Binding("pagedown,ctrl+f", "page(2)", "Page down", show=False, id="timeline.page_down"),
         Binding("ctrl+u", "page(-1)", "Half a page up", show=False, id="timeline.half_up"),
         Binding("ctrl+d", "page(1)", "Half a page down", show=False, id="timeline.half_down"),
-        Binding("g,home", "edge(0)", "First", show=False, id="timeline.first", tooltip="What began first"),
-        Binding("G,end", "edge(1)", "Last", show=False, id="timeline.last", tooltip="What began last"),
+        Binding("g,home", "edge(0)", "First", show=False, id="timeline.first", tooltip="First started"),
+        Binding("G,end", "edge(1)", "Last", show=False, id="timeline.last", tooltip="Last started"),
         Binding("plus,equals_sign", "zoom(0.5)", "Closer", key_display="+", id="timeline.closer",
-                tooltip="Half the time on the screen, around the bar under the cursor"),
-        Binding("minus", "zoom(2)", "Wider", key_display="-", id="timeline.wider", tooltip="Twice as much time"),
+                tooltip="Zoom in around the bar under the cursor"),
+        Binding("minus", "zoom(2)", "Wider", key_display="-", id="timeline.wider", tooltip="Zoom out"),
         Binding("left,h", "shift(-1)", "Earlier", show=False, id="timeline.earlier", tooltip="A quarter to the left"),
         Binding("right,l", "shift(1)", "Later", show=False, id="timeline.later", tooltip="A quarter to the right"),
-        Binding("0", "whole", "All", id="timeline.whole", tooltip="The whole study, also as it goes on"),
+        Binding("0", "whole", "All", id="timeline.whole", tooltip="Show the whole study, and keep it in view"),
         Binding("enter", "choose", "Go to", id="timeline.choose", tooltip="Go to this instance in the grid"),
     ]  # fmt: skip
 
@@ -251,7 +251,7 @@ class TimelineChart(LineView):
         place = y - _HEAD_LINES + self.scroll_offset.y
         if place >= len(self.order):
             if y == _HEAD_LINES and not self.order:
-                return [Segment(" nothing has been submitted yet", self.style_of("line--faint"))]
+                return [Segment(" no instance submitted yet", self.style_of("line--faint"))]
             return []
         return self._line(self.order[place], here=place == self._place)
 

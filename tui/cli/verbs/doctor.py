@@ -35,7 +35,9 @@ def doctor(arguments: argparse.Namespace) -> int:
     """
     directory = Path(arguments.target).absolute()
     if not directory.is_dir():
-        raise UsageError(f"no such directory: {arguments.target}", "name the one in which studies are to be written")
+        raise UsageError(
+            f"no such directory: {arguments.target}", "give the directory in which studies will be created"
+        )
     study = StudyDirectory(directory)
     check = check_study(study) if is_study(directory) else None
     parts = _checks(directory, check)

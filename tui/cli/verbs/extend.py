@@ -34,7 +34,7 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
     plan = extend_plan(study.plan, planned.plan.parameters)
     added = len(plan.instances) - len(study.plan.instances)
     if not added:
-        raise UsageError("the study has all these rows already", "give it more values, for example --params SIZE=40,50")
+        raise UsageError("the study already has all these rows", "add values, for example --params SIZE=40,50")
     claim = _claim(directory, len(plan.sizes))
     try:
         if spec:
@@ -50,7 +50,9 @@ def extend(directory: StudyDirectory, spec: Path | None, options: PlanOptions) -
     if late:
         names = ", ".join(safe(plan.instances[index].name) for index in late[:3])
         more = f" and {len(late) - 3:,} more" if len(late) > 3 else ""
-        print_text(f"Under way without them: {names}{more}. They are withdrawn, or run again afterwards.")
+        print_text(
+            f"Submitted or running without the new rows: {names}{more}. They are withdrawn, or run again afterwards."
+        )
     send_and_print(directory, "extend", (), {})
     return EXIT_FINISHED
 
@@ -72,8 +74,8 @@ def _claim(directory: StudyDirectory, number: int) -> Path:
     try:
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        hint = f"if that one was killed, remove {claim}"
-        raise UsageError("another mtui extends this study at this moment", hint) from None
+        hint = f"if that process was killed, remove {claim}"
+        raise UsageError("another 'mtui extend' is changing this study", hint) from None
     except OSError as error:
         raise StudyDirectoryError(f"cannot write {claim}: {error.strerror}") from None
     return claim

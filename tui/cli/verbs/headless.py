@@ -37,7 +37,7 @@ from ...views.status_view import failure_lines, failures, summary, warning_lines
 from ...views.text import Paint, plural, print_text, safe
 from .submit import submit_next
 
-_RESULT_WORDS = {"finished": "is finished", "failed": "has failed", "cancelled": "is cancelled"}
+_RESULT_WORDS = {"finished": "finished", "failed": "failed", "cancelled": "was cancelled"}
 
 Talk = Callable[[str], None]
 
@@ -60,10 +60,13 @@ def headless(directory: StudyDirectory, study: StudyFile, *, quiet: bool, as_jso
             talk(_farewell(directory, state or read_study(directory)[1], "stopped"))
             return by_signal if by_this_process else EXIT_ERROR
         case HandedOver(successor):
-            talk(f"Detached: {successor.words} drives on. Come back with: mtui {shlex.quote(str(directory.root))}")
+            talk(
+                f"Detached: the driver is now {successor.words}. "
+                f"To return, run: mtui {shlex.quote(str(directory.root))}"
+            )
             return EXIT_FINISHED
         case WatchEnded(owner) if owner:
-            talk(f"Stopped watching. The study goes on, driven by {owner.words}.")
+            talk(f"Stopped watching. The study continues with its driver, {owner.words}.")
             return 130
         case _:
             return by_signal
@@ -92,14 +95,14 @@ class _Printer(SupervisorListener):
             case DrivenElsewhere(owner) if owner == watched:
                 pass
             case DrivenElsewhere(owner, _, quiet_for, is_silent) if is_silent:
-                silent = f"{owner.words}, no sign of life for {rough_words(quiet_for)}"
-                self.talk(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
+                silent = f"{owner.words}, no heartbeat for {rough_words(quiet_for)}"
+                self.talk(f"The last driver seems to have ended ({silent}); checking can take a minute.")
             case DrivenElsewhere(_, words) if state:
-                self.talk(f"Driven by {words}; watching. [{summary(state.counts)}]")
+                self.talk(f"Driver: {words}. Watching. [{summary(state.counts)}]")
             case DrivenHere(gone) if gone and gone == watched:
-                self.talk(f"The driver is gone ({gone.words}); taking over.")
+                self.talk(f"The driver has ended ({gone.words}); taking over.")
             case CannotDrive(message):
-                self.talk(f"Cannot drive now, trying again: {message}")
+                self.talk(f"Cannot start a driver now, will try again: {message}")
             case _:
                 pass
 
@@ -125,9 +128,9 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
 
     def submit_successor() -> None:
         try:
-            supervisor.drain(f"its walltime is nearly over; job {submit_next(directory)} goes on")
+            supervisor.drain(f"its walltime is nearly over; job {submit_next(directory)} continues")
         except DriverError as error:
-            printer.talk(f"Cannot put a successor into the queue: {error}")
+            printer.talk(f"Cannot submit a successor job: {error}")
 
     def make_room(number: int, frame: FrameType | None) -> None:
         """Submit a successor on a thread (sbatch may be slow): the walltime of the driver's job is nearly over."""
@@ -136,7 +139,7 @@ def _handling_signals(directory: StudyDirectory, supervisor: Supervisor, printer
             try:
                 threading.Thread(target=submit_successor, name="mtui-successor", daemon=True).start()
             except RuntimeError as error:
-                supervisor.note(f"no successor can be submitted: {error}")
+                supervisor.note(f"cannot submit a successor job: {error}")
         else:
             _die_of(number)
 
@@ -165,17 +168,17 @@ def _farewell(directory: StudyDirectory, state: StudyState, outcome: str) -> str
         unanswered = sum(not state.attempts[index][-1].job for index in state.live_slurm)
         under_way = len(state.live_slurm) - unanswered + len(open_ones(state))
         here = len(state.live_local)
-        lines = [f"{head}. Let go of the study."]
+        lines = [f"{head}. Driver stopped."]
         if under_way:
-            lines.append(f"{plural(under_way, 'job')} in Slurm will go on.")
+            lines.append(f"{plural(under_way, 'job')} in Slurm will continue.")
         if unanswered:
-            lines.append(f"Slurm has not said yet whether it took {plural(unanswered, 'instance')}; it will be asked.")
+            lines.append(f"Slurm has not yet confirmed {plural(unanswered, 'instance')}; the next driver checks.")
         if here and "SLURM_JOB_ID" in os.environ:
             lines.append(f"{plural(here, 'local step')} may end with this Slurm job.")
         elif here:
-            lines.append(f"{plural(here, 'local step')} will go on to the end.")
-        return "\n".join([*lines, f"Go on with: mtui --no-ui {shlex.quote(str(directory.root))}"])
-    lines = [f"{head}. The study {_RESULT_WORDS[outcome]}."]
+            lines.append(f"{plural(here, 'local step')} will run to completion.")
+        return "\n".join([*lines, f"Resume with: mtui --no-ui {shlex.quote(str(directory.root))}"])
+    lines = [f"{head}. Study {_RESULT_WORDS[outcome]}."]
     if failures(state):
         lines += failure_lines(directory, state, paint)
     lines += warning_lines(state, paint)

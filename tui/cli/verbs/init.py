@@ -32,13 +32,13 @@ def init(arguments: argparse.Namespace) -> int:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise UsageError(f"{target} is there already", "name another file: mtui init FILE.yaml") from None
+        raise UsageError(f"{target} already exists", "choose another file: mtui init FILE.yaml") from None
     except OSError as error:
-        hint = "name a file in a directory that is there: mtui init DIR/study.yaml"
-        raise UsageError(f"{target} cannot be written: {error.strerror}", hint) from None
+        hint = "choose a file in an existing directory: mtui init DIR/study.yaml"
+        raise UsageError(f"cannot write {target}: {error.strerror}", hint) from None
     what = "jobs in Slurm" if for_slurm else "local steps"
-    print(f"{name} is written: a sweep of {what}, and a step that gathers what comes of it.")
-    print(f"See what would run:  mtui plan {name}")
+    print(f"{name} written: a sweep of {what}, and a step that collects the results.")
+    print(f"Show what would run: mtui plan {name}")
     print(f"Run it:              mtui {name}")
     return EXIT_FINISHED
 
@@ -62,6 +62,6 @@ def _batch(slurm: Slurm | None) -> dict[str, str]:
         site += [f"constraint: {plain[0]}"] if plain else []
     return {
         "@HOST@": profile.name if profile else "cluster",
-        "@ACCOUNT@": f'{json.dumps(account):<22} # the account that pays; "" is your default one',
+        "@ACCOUNT@": f'{json.dumps(account):<22} # the account to charge; "" is your default account',
         "@SITE@": "".join(f"\n  {line}" for line in site),
     }

@@ -39,9 +39,9 @@ def log_file(directory: StudyDirectory, state: StudyState, instance: Instance, a
     last = state.last_attempt(instance.index)
     count = last.number if last else 0
     if arguments.script:
-        raise UsageError("--attempt is for output", "older scripts, if they differ, stand beside the script: NAME.1.sh")
+        raise UsageError("--attempt is for output", "earlier scripts that differ are beside the script: NAME.1.sh")
     if not 1 <= arguments.attempt <= count:
-        raise UsageError(f"{instance.name} has no attempt {arguments.attempt}", f"it has had {count}, from 1 on")
+        raise UsageError(f"{instance.name} has no attempt {arguments.attempt}", f"its attempts: 1 to {count}")
     return path if arguments.attempt == count else kept_output(path, arguments.attempt)
 
 
@@ -97,7 +97,7 @@ def _new_data(log: FollowedLog, attempts: int) -> Iterator[bytes]:
         yield from log.new_data(attempts)
     except (UnusableFile, IsADirectoryError) as error:
         raise UsageError(
-            f"{log.path} cannot be read: {error.strerror}", "the step, or another user, put it there"
+            f"cannot read {log.path}: {error.strerror}", "it was created by the step or by another user"
         ) from None
 
 

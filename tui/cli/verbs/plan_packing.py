@@ -50,15 +50,15 @@ def packing_lines(plan: Plan, pack: PackingOptions, packed: Packed) -> list[str]
         jobs = sum(counts.values())
         lines.append(
             f"{_who(plan, counts)} share allocations{f' ({own})' if own else ''}: "
-            f"{pack.allocations:,} at most at a time, of {_size(pack, pool)} for at most {clock(packed.seconds)}, "
+            f"at most {pack.allocations:,} at a time, {_size(pack, pool)}, up to {clock(packed.seconds)}, "
             f"instead of {plural(jobs, 'job')}."
         )
     if packed.pools:
-        asked = f"Another is asked for when work would wait longer than {_span(pack.more_after)}; one"
-        begin = asked if pack.allocations > 1 else "One"
-        lines.append(f"  {begin} is let go when all is done, or after {_span(pack.idle)} without work.")
+        asked = f"Another one is requested if instances would wait longer than {_span(pack.more_after)}. An allocation"
+        begin = asked if pack.allocations > 1 else "It"
+        lines.append(f"  {begin} is released when all instances are done, or after {_span(pack.idle)} idle.")
     if any(packed.steps & {*plan.steps[step].parents, *plan.steps[step].funnels} for step in packed.steps):
-        lines.append("  What waits for others in the same allocation starts there by itself, without mtui as well.")
+        lines.append("  Dependents in the same allocation start there automatically, even without a driver.")
     for (step, why), count in list(packed.others.items())[:_MOST_REASONS]:
         lines.append(f"  {plural(count, 'instance')} of {safe(plan.steps[step].name)} {_goes(count)}: {safe(why)}.")
     if len(packed.others) > _MOST_REASONS:
@@ -112,4 +112,4 @@ def _span(seconds: int) -> str:
 
 
 def _goes(count: int) -> str:
-    return "goes to Slurm by itself" if count == 1 else "go to Slurm by themselves"
+    return "is submitted as a separate job" if count == 1 else "are submitted as separate jobs"

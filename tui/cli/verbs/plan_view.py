@@ -31,7 +31,7 @@ def plan_text(
 ) -> str:
     """Return the output of `mtui plan`; `mtui` is the `mtui` block of the study file, `profile` that of the site."""
     lines = [f"{paint.bold(safe(plan.name))}: {safe(plan.description)}", ""]
-    heads = ("STEP", "INSTANCES", "WHERE", "ASKS FOR", "WAITS FOR")
+    heads = ("STEP", "INSTANCES", "WHERE", "REQUESTS", "DEPENDS ON")
     lines += table([heads, *(_row(plan, step) for step in plan.steps)], right=frozenset({1}))
     asked, mtui = mtui, within_abilities(plan, mtui)
     packed = packed_of(plan, mtui.pack)
@@ -41,7 +41,7 @@ def plan_text(
     else:
         lines += packing_lines(plan, mtui.pack, packed) if mtui.pack else suggestion(plan)
     lines += _retries(plan)
-    lines.append(f"It would run in {plan.out}")
+    lines.append(f"Study directory: {plan.out}")
     if warnings:
         lines += ["", paint.bold(f"{plural(len(warnings), 'warning')}:")]
         lines += [safe_lines(problem.text(file)) for problem in warnings]
@@ -91,22 +91,23 @@ def _jobs(plan: Plan, mtui: MtuiBlock, packed: Packed) -> list[str]:
         if len(step.instances) > 1:
             lines.append(f"  {safe(step.name)}: {_shares(split_into_arrays(plan, step, mtui.array), mtui.array)}")
     if lines:
-        lines.insert(0, "To Slurm they go, as soon as they are ready together, as")
+        lines.insert(0, "Submitted to Slurm as:")
     scheduled = {step.index for step in alone}
     if any(scheduled.intersection(plan.steps[index].above) for index in scheduled):
         lines.append(
-            "What waits for jobs in Slurm is submitted ahead, bound to them: it starts without mtui as well."
+            "Instances whose parents are in Slurm are submitted ahead with job dependencies; "
+            "they start even without a driver."
             if mtui.submit_ahead
-            else "Nothing is submitted before its parents are done (submit_ahead: false)."
+            else "No instance is submitted before its parents are done (submit_ahead: false)."
         )
         awaited = [safe(step.name) for step in alone if any(plan.steps[parent].is_retried for parent in step.after)]
         if awaited and mtui.submit_ahead:
-            lines.append(f"Except {', '.join(awaited)}: a driver awaits the retries of what comes before.")
+            lines.append(f"Except {', '.join(awaited)}: a driver submits them after the retries of their parents.")
         uncertain = [safe(step.name) for step in alone if _has_uncertain_ends(plan, step, scheduled)]
         if uncertain and mtui.submit_ahead:
             lines.append(
-                f"Except {', '.join(uncertain)}, which waits for several instances that may never begin: "
-                "a driver awaits their ends."
+                f"Except {', '.join(uncertain)}, which depends on several instances that may never begin: "
+                "a driver submits it after they end."
             )
     return lines
 
@@ -135,7 +136,7 @@ def _retries(plan: Plan) -> list[str]:
             words = "; ".join(retry_words(rules, has_restart=bool(step.restart)))
             by_words.setdefault(words, []).append(safe(step.name))
     lines = [f"  {', '.join(names)}: {safe(words)}" for words, names in by_words.items()]
-    return ["What fails is tried again by itself:", *lines] if lines else []
+    return ["Retried automatically on failure:", *lines] if lines else []
 
 
 def _shares(shares: ArraySplit, most: int) -> str:
@@ -144,10 +145,10 @@ def _shares(shares: ArraySplit, most: int) -> str:
         sizes = f"{shares.arrays[0]:,}" if len(set(shares.arrays)) == 1 else f"up to {max(shares.arrays):,}"
         words.append(f"{plural(len(shares.arrays), 'array')} of {sizes}")
     if shares.alone:
-        words.append(f"{plural(shares.alone, 'job')} of {'its' if shares.alone == 1 else 'their'} own")
+        words.append(plural(shares.alone, "separate job"))
     why = ""
     if shares.why:
-        why = f" ('{safe(shares.why)}' in cmd cannot be shared)"
+        why = f" ('{safe(shares.why)}' in cmd prevents arrays)"
     elif shares.by:
         why = f" ({', '.join(shares.by)} {'differs' if len(shares.by) == 1 else 'differ'})"
     elif shares.alone > 1 and most == 1:
@@ -188,6 +189,6 @@ def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
         counted = " (packed instances counted as if they ran one after another)" if packed.steps else ""
         asked = f"At most {cost.node_hours:,.1f} node-hours{_charge(cost, profile)}{counted}."
         if cost.unknown:
-            asked += f" {plural(cost.unknown, 'instance')} without a clear walltime and number of nodes not counted."
+            asked += f" {plural(cost.unknown, 'instance')} not counted (no fixed walltime or number of nodes)."
         lines.append(asked)
     return lines

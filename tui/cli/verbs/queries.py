@@ -86,7 +86,7 @@ def log(arguments: argparse.Namespace) -> int:
     from .log import log_file, log_json, show_log
 
     if arguments.json and arguments.follow:
-        raise UsageError("--json tells how the logs stand now, so it cannot follow one", "leave -f out")
+        raise UsageError("--json prints the logs once, so it cannot be used with -f", "omit -f")
     directory = open_target(arguments)
     _, state = read_any_study(directory)
     instance = _instance(state, arguments.instance)
@@ -102,7 +102,7 @@ def report(arguments: argparse.Namespace) -> int:
 
     if arguments.json:
         if arguments.out or arguments.format or arguments.watch:
-            raise UsageError("--json tells the report once, on stdout", "leave -o, --format and --watch out")
+            raise UsageError("--json prints the report once, on stdout", "omit -o, --format and --watch")
         return print_report(open_target(arguments))
     return write_report(open_target(arguments), arguments.format, arguments.out, watch=arguments.watch)
 
@@ -121,8 +121,8 @@ def _instance(state: StudyState, name: str) -> Instance:
         ordered = sorted(step.instances, key=lambda index: (state.status[index] not in BAD, index))
         shown = ", ".join(state.plan.instances[index].name for index in ordered[:_MOST_NAMES])
         more = ", ..." if len(ordered) > _MOST_NAMES else ""
-        hint = f"it is a step; its instances are {shown}{more}"
-    raise UsageError(f"no instance is called '{name}'", hint)
+        hint = f"this is a step; its instances are {shown}{more}"
+    raise UsageError(f"no instance named '{name}'", hint)
 
 
 def _in_another_order(plan: Plan, name: str) -> str:

@@ -44,7 +44,7 @@ def _start(spec: Path, arguments: argparse.Namespace) -> int:
 
         write_all(directory, study.plan)
         print(f"{plural(len(study.plan.instances), 'script')} written in {directory.root}; nothing was run")
-        print(f"It is started by: mtui {directory.root}")
+        print(f"Start it with: mtui {directory.root}")
         return EXIT_FINISHED
     return _drive(directory, study, arguments, _first_warning(spec, warnings))
 
@@ -70,7 +70,7 @@ def _create(
     if not dry:
         require_batch_system(planned.plan)
     if not dry and not _confirm_cost(planned, yes=arguments.autoyes):
-        raise UsageError("not started", "-y starts it without the question; mtui plan shows what it asks for")
+        raise UsageError("not started", "-y starts it without confirmation; mtui plan shows what it requests")
     mtui = within_abilities(planned.plan, planned.study.mtui)
     settings = Settings(
         throttle=arguments.throttle or 0,
@@ -103,7 +103,9 @@ def _allocation(arguments: argparse.Namespace, root: Path | None = None) -> str:
         return ""
     job = os.environ.get("SLURM_JOB_ID", "")
     if not job:
-        raise UsageError("--in-allocation is for use inside one", "get one first: salloc, or a batch script")
+        raise UsageError(
+            "--in-allocation must be used inside an allocation", "run it under salloc or in a batch script"
+        )
     require_free_allocation(job, root)
     return job
 
@@ -169,18 +171,21 @@ def submit(arguments: argparse.Namespace) -> int:
     try:
         require_slurm()
     except BackendMissing as error:
-        raise UsageError("mtui submit hands a driver to Slurm, which cannot be done here", error.hint) from None
+        raise UsageError("'mtui submit' needs Slurm, which is not available here", error.hint) from None
     if directory:
         refuse_plan_options(arguments)
         study, state = read_study(directory)
         require_own(directory)
         require_place(directory, study.plan)
         if state.result and not inbox.pending_commands(directory.inbox):
-            raise UsageError(f"the study is over: {state.result}", f"to run failed ones again: mtui retry {target}")
+            raise UsageError(
+                f"the study has ended: {state.result}", f"rerun failed instances with: mtui retry {target}"
+            )
         driver = drives(directory)
         if driver:
             raise UsageError(
-                f"a driver holds this study: {driver}", f"let it go first: mtui stop {target}; what runs goes on"
+                f"the study already has a driver: {driver}",
+                f"stop it first: mtui stop {target}; running instances continue",
             )
     else:
         directory, study, _ = _create(study_file(arguments.target), arguments)
@@ -190,8 +195,8 @@ def submit(arguments: argparse.Namespace) -> int:
         if is_new:  # this command created it a moment ago: a rejected option must not leave a directory behind
             shutil.rmtree(directory.root, ignore_errors=True)
         raise
-    asked = " ".join(arguments.further) or "partition, QOS and time as Slurm has them by default"
-    print(f"{study.plan.name} is driven by Slurm job {job} ({safe(asked)}).")
+    asked = " ".join(arguments.further) or "Slurm's default partition, QOS and time limit"
+    print(f"{study.plan.name} has its driver in Slurm job {job} ({safe(asked)}).")
     print(f"Watch it with: mtui status {directory.root}")
     return EXIT_FINISHED
 
@@ -207,9 +212,12 @@ def _only_check(spec: Path, options: PlanOptions) -> int:
     planned = _planned(spec, options)
     check_paths(planned.plan.dependencies)
     require_batch_system(planned.plan)
-    print(f"{safe(planned.plan.name)}: {plural(len(planned.plan.instances), 'instance')}. Not started; nothing made.")
+    print(
+        f"{safe(planned.plan.name)}: {plural(len(planned.plan.instances), 'instance')}. "
+        "Not started; nothing was created."
+    )
     if Path(planned.plan.out).exists():
-        print(f"{safe(planned.plan.out)} exists already: a start would need another directory.")
+        print(f"{safe(planned.plan.out)} already exists: a start would need another directory.")
     return EXIT_FINISHED
 
 
@@ -223,7 +231,7 @@ def _scripts_elsewhere(spec: Path, options: PlanOptions) -> int:
         folder = Path(tempfile.mkdtemp(prefix="mtui-"))
     except OSError as error:
         raise UsageError(
-            f"cannot make a temporary directory: {error.strerror}", "set TMPDIR to one with room"
+            f"cannot create a temporary directory: {error.strerror}", "set TMPDIR to a directory with free space"
         ) from None
     write_all(StudyDirectory(folder), plan)
     print(f"{plural(len(plan.instances), 'script')} written in {folder}; nothing was run")
@@ -254,7 +262,7 @@ def _confirm_cost(planned: PlannedStudy, *, yes: bool) -> bool:
     if yes or not planned.confirm or cost.node_hours <= planned.confirm:
         return True
     words = f"{safe(planned.study.name)} may use up to {cost.node_hours:,.1f} node-hours"
-    hint = "-y starts it all the same; mtui plan shows what it asks for"
+    hint = "-y starts it without confirmation; mtui plan shows what it requests"
     return _start_it(words, f", more than {planned.confirm:,g} ('confirm')", hint)
 
 
@@ -262,8 +270,8 @@ def _confirm_dry_run(directory: StudyDirectory, study: StudyFile, *, yes: bool) 
     """Return whether to start a study that `--dry` created and that has not run. Raises UsageError as above."""
     if yes or not study.settings.dry or any(directory.journal.glob("*.jsonl")):
         return True
-    words = f"{safe(study.plan.name)} was made by --dry, and nothing of it has run"
-    return _start_it(words, "", "-y starts it; its scripts can be looked at where they are")
+    words = f"{safe(study.plan.name)} was created by --dry, and nothing has run"
+    return _start_it(words, "", "-y starts it; its scripts are in their workspaces")
 
 
 def _start_it(words: str, more: str, hint: str) -> bool:

@@ -107,7 +107,9 @@ def _send(
     indices, unknown = commands.resolve_targets(state.plan, state, targets)
     if unknown:
         known = ", ".join(step.name for step in state.plan.steps[:8])
-        raise UsageError(f"no instance or step is called {', '.join(unknown)}", f"steps: {known}; globs work: 'sim_*'")
+        raise UsageError(
+            f"no instance or step named {', '.join(unknown)}", f"steps: {known}; patterns such as 'sim_*' work"
+        )
     if verb in ("retry", "rerun"):
         refusal = commands.check_changes(state, indices, {key: str(value) for key, value in options.items()})
         if refusal:
@@ -123,8 +125,8 @@ def _send(
         if isinstance(last, ev.CommandDone) and last.outcome == "refused":
             return Answer("refused", last.message, len(indices))
     if verb in ("detach", "stop") and not drives(directory):
-        hint = f"go on with: mtui --no-ui {directory.root}"
-        raise UsageError(f"no driver is running, so there is none to {verb}", hint)
+        hint = f"resume with: mtui --no-ui {directory.root}"
+        raise UsageError(f"no driver is running, so there is nothing to {verb}", hint)
     last, printed = read_current_owner(directory.owner), size_of(directory.driver_log)
     follower, later = (JournalFollower.from_now(directory.journal) for _ in range(2))
     command = inbox.send_command(directory.inbox, verb, targets, options)
@@ -135,14 +137,14 @@ def _send(
             answer = _await_successor(directory, later, last, printed)
     elif verb == "cancel":
         if silent := silent_driver(directory):
-            print_on_stderr(f"The last driver seems to be gone ({silent}); to be sure of it may take a minute.")
+            print_on_stderr(f"The last driver seems to have ended ({silent}); checking can take a minute.")
         try:
             answer = _carry_out_here(directory, follower, command)
         except WrongCluster:
             inbox.withdraw_command(directory.inbox, command)
             raise
     else:
-        words = f"No driver is running, so it waits for one. Go on with: mtui {directory.root}"
+        words = f"No driver is running; the command waits for one. Resume with: mtui {directory.root}"
         answer = Answer(_WAITING, words)
     return replace(answer, matched=len(indices))
 
@@ -170,8 +172,8 @@ def _answer(follower: JournalFollower, command: str, driver: str, seconds: float
             break
         pause.wait(_LOOK_EVERY)
     if seen:
-        return Answer(_SEEN, f"Seen by the driver ({driver}), not yet carried out.")
-    return Answer(_UNSEEN, f"Sent, but not yet seen by the driver ({driver}).")
+        return Answer(_SEEN, f"Received by the driver ({driver}), not yet carried out.")
+    return Answer(_UNSEEN, f"Sent, but not yet received by the driver ({driver}).")
 
 
 def _await_successor(directory: StudyDirectory, follower: JournalFollower, last: Owner, printed: int) -> Answer:
@@ -184,17 +186,21 @@ def _await_successor(directory: StudyDirectory, follower: JournalFollower, last:
     while time.monotonic() < until:
         for event in follower.new_events():
             if isinstance(event, ev.Anomaly) and event.message.startswith(HAND_OVER_FAILED):
-                return Answer("refused", f"{event.message}. {last.words} keeps it.")
+                return Answer("refused", f"{event.message}. The driver is still {last.words}.")
             if isinstance(event, ev.StudyEnded):
-                return Answer("done", f"the study is {event.result}")
+                return Answer("done", f"study {event.result}")
         owner = read_current_owner(directory.owner)
         if owner and owner.epoch > last.epoch:
             if (owner.host, owner.pid, owner.start) != (last.host, last.pid, last.start):
                 return Answer("done", "")
             output = read_tail(directory.driver_log, printed) or "it printed nothing"
-            return Answer("refused", f"the new driver did not take the study ({output}). {last.words} keeps it.")
+            return Answer(
+                "refused", f"the new driver did not take over the study ({output}). The driver is still {last.words}."
+            )
         pause.wait(_LOOK_EVERY)
-    return Answer(_SEEN, f"Seen by the driver ({last.words}), but no other has taken the study: see driver.log.")
+    return Answer(
+        _SEEN, f"Received by the driver ({last.words}), but no new driver has taken over the study: see driver.log."
+    )
 
 
 def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, command: str) -> Answer:
@@ -206,6 +212,6 @@ def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, comman
     answer = _answer(follower, command, "this command", 0)
     state = outcome.state if isinstance(outcome, DriverReleased) else None
     if state and state.live_slurm:  # Slurm cancels jobs asynchronously, and a driver has to record that
-        told = f"No driver is running: mtui --no-ui {directory.root} takes in how they end"
+        told = f"No driver is running; run 'mtui --no-ui {directory.root}' to record how they end"
         answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
     return answer

@@ -45,7 +45,7 @@ def _changes(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageError(f"--set {word} does not say to what", f"write --set {word}=VALUE")
+            raise UsageError(f"--set {word} has no value", f"use --set {word}=VALUE")
         key = key.strip()
         changes["cores per task" if key in ("cores-per-task", "cores_per_task") else key] = value.strip()
     return changes

@@ -27,7 +27,7 @@ def propose_repairs(check: StudyCheck, directory: StudyDirectory, *, yes: bool, 
     if not yes and not _agreed(directory):
         return check
     carry_out(check.repairs, directory)
-    print(f"{plural(len(check.repairs), 'repair')} carried out")
+    print(f"{plural(len(check.repairs), 'repair')} applied")
     return check_study(directory)
 
 
@@ -48,6 +48,6 @@ def carry_out(repairs: Sequence[Repair], directory: StudyDirectory) -> None:
 
 def _agreed(directory: StudyDirectory) -> bool:
     if not sys.stdin.isatty():
-        print_text(f"Nothing is changed. To carry them out: mtui doctor -y {shlex.quote(str(directory.root))}")
+        print_text(f"Nothing was changed. To apply the repairs: mtui doctor -y {shlex.quote(str(directory.root))}")
         return False
-    return agrees("Carry them out?")
+    return agrees("Apply the repairs?")

@@ -77,7 +77,7 @@ def _parsed(words: Sequence[str]) -> list[SbatchOption]:
     for option in options:
         if refused([option]) or option.name in ("wait", "clusters"):
             message = f"mtui submit cannot use '{option.text}': a driver is one job of this user on this cluster"
-            raise DriverRefused(message, "leave it out; the other options go to sbatch as they are")
+            raise DriverRefused(message, "omit it; the other options are passed to sbatch unchanged")
     return options
 
 
@@ -112,8 +112,10 @@ def _sbatch(directory: StudyDirectory, script: Path, options: Sequence[str]) -> 
     answer = sbatch_answer(done.returncode, done.stdout, done.stderr, bound=False)
     if isinstance(answer, Accepted):
         return answer.job
-    words = f"Slurm did not take the driver's job: {safe(answer.message)}"
+    words = f"Slurm rejected the driver's job: {safe(answer.message)}"
     if isinstance(answer, Refused):
-        raise DriverRefused(words, "correct the options behind the study (-p is --pgen here, --partition a partition)")
+        raise DriverRefused(
+            words, "correct the options after the study (-p means --pgen here; use --partition for a partition)"
+        )
     again = f"mtui submit {shlex.quote(str(directory.root))}"
-    raise DriverError(words, f"the study is there: {again} later, or mtui --no-ui on it from here")
+    raise DriverError(words, f"the study was created: run '{again}' later, or 'mtui --no-ui' on its directory")

@@ -65,44 +65,44 @@ def look_at_terminal(environment: Mapping[str, str]) -> TerminalFacts:
 def terminal_findings(facts: TerminalFacts) -> list[Finding]:
     """Return the findings for the app."""
     if not facts.there:
-        found = "none to draw on" + (f" (TERM={facts.kind})" if facts.kind in ("", "dumb") else "")
+        found = "not a terminal" + (f" (TERM={facts.kind})" if facts.kind in ("", "dumb") else "")
         return [note("terminal", found, "mtui STUDY.yaml prints a line per event, as with --no-ui"), *_programs(facts)]
     findings = [_size(facts), _colours(facts), _characters(facts)]
     if facts.within == "tmux":
         then = "if y in the app copies nothing: set -g set-clipboard on"
         findings.append(Finding("inside", "tmux", then=then))
     if facts.within == "screen":
-        findings.append(note("inside", "screen", "it does not pass on what y in the app copies; tmux does"))
+        findings.append(note("inside", "screen", "it does not forward what y in the app copies; tmux does"))
     if facts.ssh:
-        findings.append(Finding("connection", "ssh", then="over a slow line ssh -C is quicker"))
+        findings.append(Finding("connection", "ssh", then="on a slow connection, ssh -C is faster"))
     return [*findings, *_programs(facts)]
 
 
 def _size(facts: TerminalFacts) -> Finding:
     found = f"{facts.kind}, {facts.columns}x{facts.lines}"
     if facts.columns < _LEAST[0] or facts.lines < _LEAST[1]:
-        return note("terminal", found, "below 80x24 little can be seen; 1 2 3 show steps, grid and log in turn")
+        return note("terminal", found, "below 80x24 the panes are small; 1 2 3 show steps, grid and log one at a time")
     return Finding("terminal", found)
 
 
 def _colours(facts: TerminalFacts) -> Finding:
     found = _COLOURS.get(facts.colours, "none")
     if facts.colour_unwanted:
-        return note("colours", f"{found}, and NO_COLOR is set", "the app tells states apart by glyphs and words")
+        return note("colours", f"{found}, and NO_COLOR is set", "the app shows states by glyphs and words")
     if not facts.colours:
-        return note("colours", found, "the app tells states apart by glyphs and words")
+        return note("colours", found, "the app shows states by glyphs and words")
     if facts.colours == "truecolor":
         return Finding("colours", found)
-    then = "the nearest ones are shown; if it can do more, say so: export COLORTERM=truecolor"
+    then = "the nearest colours are shown; if the terminal supports more, set: export COLORTERM=truecolor"
     return Finding("colours", found, then=then)
 
 
 def _characters(facts: TerminalFacts) -> Finding:
     if facts.utf8:
         return Finding("characters", "UTF-8")
-    return note("characters", "no UTF-8 locale", "states are shown by ASCII signs; export LANG=C.UTF-8 for the others")
+    return note("characters", "no UTF-8 locale", "states are shown by ASCII signs; for glyphs, export LANG=C.UTF-8")
 
 
 def _programs(facts: TerminalFacts) -> list[Finding]:
-    then = "set PAGER and EDITOR to programs that are there: v and e in the app start them"
+    then = "set PAGER and EDITOR to installed programs: v and e in the app start them"
     return [note("programs", f"{name} cannot be found", then) for name in facts.missing]
