@@ -60,7 +60,7 @@ _STEPS: tuple[tuple[re.Pattern[str], str], ...] = (
 
 def reason_words(reason: str) -> str:
     """Return an explanation of Slurm's pending reason; the reason itself if there is none."""
-    return REASONS.get(reason.strip("()"), reason)
+    return REASONS.get(_plain(reason), reason)
 
 
 def reason_text(reason: str) -> str:
@@ -69,12 +69,17 @@ def reason_text(reason: str) -> str:
     return words if words == reason else f"{words} ({reason.strip('()')})"
 
 
+def _plain(reason: str) -> str:
+    """Return a reason without what squeue adds: nodes after a comma, underscores for blanks in newer versions."""
+    return reason.strip("()").partition(",")[0].replace("_", " ")
+
+
 def next_step(reason: str, job: str, *, bound: bool = False) -> str:
     """Return what somebody has to do before a job with that reason starts; empty if it starts without.
 
     `bound`: mtui bound it to its parents' jobs, so a driver withdraws it when one of them has failed.
     """
-    text = reason.strip("()")
+    text = _plain(reason)
     if bound and text == _NEVER:
         return ""
     return next((step.format(job=job) for pattern, step in _STEPS if pattern.fullmatch(text)), "")

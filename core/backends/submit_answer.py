@@ -8,6 +8,8 @@ from .backend import Accepted, Answer, Deferred, Refused, Unclear
 from .submit_errors import ErrorClass, SubmitError, submit_error, was_not_sent
 
 _LONGEST = 1000  # characters of a message: a site's own words may fill pages
+# Exit codes of a wrapper whose sbatch was killed, by a signal or by timeout(1): the job may have been accepted.
+_KILLED = (124, *range(129, 193))
 _NOT_STARTED = (126, 127)  # exit codes of a shell whose sbatch is missing, or lacks a library
 
 _PREFIX = re.compile(r"(?:\[[^]]*\]\s*)?sbatch: (?:error: |fatal: )?")
@@ -33,6 +35,8 @@ def sbatch_answer(code: int, stdout: str, stderr: str, *, bound: bool = True) ->
         return Unclear(f"sbatch answered {stdout.strip()[:80]!r}")
     if was_not_sent(_own_lines(stderr)):
         return Deferred(message)
+    if code in _KILLED:
+        return Unclear(message or f"sbatch ended with code {code}")
     if code in _NOT_STARTED and not _own_lines(stderr):
         return Deferred(message or f"sbatch exited with code {code}", unknown=True)
     return Refused(message) if message else Unclear(f"sbatch exited with code {code}")

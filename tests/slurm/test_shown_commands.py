@@ -30,7 +30,14 @@ mtui:
     RUN: {values: [3, 4]}
 """
 # What stands for something in the documents, and what there is.
-NAMES = {"STEP": "sim", "INSTANCE": "sim_SIZE.10", "FILE.py": "gen.py", "KEY:VALUE": "N:5", "FILE": "row.yaml", "pendulum.yaml": "study.yaml"}
+NAMES = {
+    "STEP": "sim",
+    "INSTANCE": "sim_SIZE.10",
+    "FILE.py": "gen.py",
+    "KEY:VALUE": "N:5",
+    "FILE": "row.yaml",
+    "pendulum.yaml": "study.yaml",
+}
 NOT_HERE = {
     "--in-allocation": "it runs within a job of Slurm: tests/slurm/test_packing.py",
     "--qos": "the QOS of another site",

@@ -293,6 +293,8 @@ def test_tag_tells_studies_and_submissions_apart() -> None:
 def test_reasons_are_explained_or_passed_on() -> None:
     assert reason_words("Priority") == REASONS["Priority"] != "Priority"
     assert reason_words("SomethingNew") == "SomethingNew"
+    assert reason_words("ReqNodeNotAvail, UnavailableNodes:node[1-3]") == REASONS["ReqNodeNotAvail"]
+    assert reason_words("launch_failed_requeued_held") == REASONS["launch failed requeued held"]
 
 
 @pytest.mark.parametrize(
@@ -301,6 +303,9 @@ def test_reasons_are_explained_or_passed_on() -> None:
         ("JobHeldUser", "to release it: scontrol release 14_2"),
         ("launch failed requeued held", "to release it: scontrol release 14_2"),
         ("(launch failed requeued held)", "to release it: scontrol release 14_2"),
+        ("launch_failed_requeued_held", "to release it: scontrol release 14_2"),
+        ("job_requeued_in_special_exit_state", "to release it: scontrol release 14_2"),
+        ("user_env_retrieval_failed_requeued_held", "to release it: scontrol release 14_2"),
         ("job requeued in held state", "to release it: scontrol release 14_2"),
         ("JobHoldMaxRequeue", "to release it: scontrol release 14_2"),
         ("JobHeldAdmin", "only the site's administrators can release it: ask them why it is held"),

@@ -103,6 +103,8 @@ def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code
         ),
         (-9, "", ""),
         (-15, "", "sbatch: some warning\n"),
+        (137, "", "/usr/local/bin/sbatch: line 3: 4711 Killed  /opt/slurm/bin/sbatch\n"),
+        (124, "", "timeout: sending signal TERM to command 'sbatch'\n"),
         (1, "", ""),
         (1, "", "  \n"),
         (0, "", ""),
@@ -113,7 +115,8 @@ def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code
         (0, "١٢\n", ""),
     ],
     ids=[
-        "timed out", "no contact", "zero bytes", "reset", "job table full", "killed", "killed with words", "silent",
+        "timed out", "no contact", "zero bytes", "reset", "job table full", "killed", "killed with words",
+        "wrapper killed", "wrapper timed out", "silent",
         "blank", "no id", "not parsable", "two ids", "garbage", "negative", "foreign digits",
     ],
 )  # fmt: skip
