@@ -14,7 +14,7 @@ from ..backends.slurm import Slurm
 from ..backends.slurm_programs import OLDEST_NAME, PROGRAMS, is_too_old, knows_no_cluster, missing_configuration
 from ..backends.slurm_text import ENDED, Unobserved
 from ..errors import MtuiError, Refusal
-from ..sites.profile_search import find_profile
+from ..sites.profile_search import find_profile, own_profiles
 from .finding import Finding, FindingGroup, note, problem
 
 _OPTIONAL = ("sacct", "sacctmgr", "scontrol", "srun")
@@ -35,6 +35,7 @@ class SlurmFacts:
     site: ClusterLimits = field(default_factory=ClusterLimits)
     inside: str = ""  # the job that this process runs in
     profile: str = ""  # name and file of the site profile
+    profiles: str = "~/.config/mtui/sites"  # the user's folder of site profiles
     unreadable: str = ""  # the error in the site profile
 
 
@@ -69,6 +70,7 @@ def ask_slurm(environment: Mapping[str, str]) -> SlurmFacts:
         site=slurm.site(),
         inside=inside,
         profile="" if isinstance(profile, Refusal) else profile,
+        profiles=str(own_profiles(environment)),
         unreadable=profile.message if isinstance(profile, Refusal) else "",
     )
 
@@ -142,5 +144,5 @@ def _site(facts: SlurmFacts) -> Finding:
         return problem("site", facts.unreadable, "no study can be planned until the profile is fixed or removed")
     if facts.profile:
         return Finding("site", facts.profile, then="plans are checked against it before submission")
-    then = "site rules beyond Slurm's limits are unknown; describe them in ~/.config/mtui/sites/NAME.yaml"
+    then = f"site rules beyond Slurm's limits are unknown; describe them in {facts.profiles}/NAME.yaml"
     return Finding("site", "no matching profile", then=then)

@@ -29,7 +29,7 @@ def find_profile(site: str, beside: Path, environment: Mapping[str, str]) -> Pro
             if file.stem == site:
                 return _read(file)
         known = {file.stem for file in _files(environment)}
-        folder = _own(environment)
+        folder = own_profiles(environment)
         raise UsageError(f"there is no site '{site}'", nearest(site, known) or f"profiles are in {folder}")
     for file in _files(environment):
         profile = _read(file)
@@ -38,14 +38,15 @@ def find_profile(site: str, beside: Path, environment: Mapping[str, str]) -> Pro
     return None
 
 
-def _own(environment: Mapping[str, str]) -> Path:
+def own_profiles(environment: Mapping[str, str]) -> Path:
+    """Return the folder of the user's profiles."""
     home = environment.get("XDG_CONFIG_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".config")
     return Path(home) / "mtui" / "sites"
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[Path]:
     """Yield the user's profiles, then the built-in ones; a user's file replaces the built-in one of the same name."""
-    own = sorted(_own(environment).glob("*.yaml"))
+    own = sorted(own_profiles(environment).glob("*.yaml"))
     yield from own
     names = {file.name for file in own}
     yield from (file for file in sorted(_BUILT_IN.glob("*.yaml")) if file.name not in names)

@@ -14,6 +14,7 @@ from mtui.core.engine.events import TYPES, Event
 from mtui.core.engine.status import IN_SLURM, TABLE, UNSUCCESSFUL, Status, Verb
 from mtui.tui.cli.parser import make_parser
 from tests.conformance import deviations
+from tests.docs.app_keys import key_rows
 from tests.docs.markdown import ROOT, read
 
 
@@ -73,6 +74,19 @@ def _written(action: argparse.Action) -> str:
 
 def _help(action: argparse.Action) -> str:
     return (action.help or "").replace("%%", "%")
+
+
+# --- the app
+
+
+def keys() -> str:
+    """A table of keys for each screen and pane."""
+    parts = [
+        f"### {heading}\n\n"
+        + _table(("keys", "what they do", "name"), [(f"`{keys}`", words, f"`{name}`") for keys, words, name in rows])
+        for heading, rows in key_rows()
+    ]
+    return "\n\n".join(parts)
 
 
 # --- states
@@ -187,6 +201,7 @@ _KINDS = {
 
 PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
+    "keys": keys,
     "diagram": diagram,
     "transitions": transitions,
     "events": events,

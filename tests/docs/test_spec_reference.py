@@ -1,4 +1,4 @@
-"""docs/spec.md names every key that a study file may have, and none that it may not."""
+"""docs/spec.md and docs/sites.md name every key of a study file and of a profile, and no other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mtui.core.sites import profile
 from mtui.core.spec import mtui_block, retry_keys, slurm_keys, step_keys, study_parser
 from mtui.core.spec.run_keys import RUN_KEYS
 from mtui.core.spec.study_spec import BATCH_SYSTEMS
-from tests.docs.markdown import tables
+from tests.docs.markdown import blocks, tables
 
 KEYS: dict[str, set[str]] = {
     "key of the file": set(study_parser._TOP_KEYS),
@@ -24,21 +24,27 @@ KEYS: dict[str, set[str]] = {
     "key of a rule": {*retry_keys._KEYS, *retry_keys.IN_RULES},
     "key of a profile": set(profile._KEYS),
 }
+_PATHS = ("docs/spec.md", "docs/sites.md")
 
 
 @pytest.mark.parametrize("head", KEYS)
 def test_a_table_has_all_keys(head: str) -> None:
-    (table,) = (table for table in tables("docs/spec.md") if table[0][0] == head)
+    (table,) = (table for path in _PATHS for table in tables(path) if table[0][0] == head)
     named = [key for row in table[1:] for key in re.findall(r"`([^`]+)`", row[0]) or [row[0]]]
     assert sorted(named) == sorted(KEYS[head])
 
 
 def test_what_a_profile_says_of_nodes_and_qos() -> None:
-    (table,) = (table for table in tables("docs/spec.md") if table[0][0] == "key of a profile")
+    (table,) = (table for table in tables("docs/sites.md") if table[0][0] == "key of a profile")
     told = {row[0].strip("`"): set(re.findall(r"`([^`]+)`", row[1])) for row in table[1:]}
     assert told["nodes"] == set(profile._NODE_KEYS)
     assert told["qos"] == set(profile._QOS_KEYS)
     assert told["required"] == set(profile._REQUIRED)
+
+
+def test_profile_that_is_shown_is_read() -> None:
+    (shown,) = (block.text for block in blocks("docs/sites.md") if block.language == "yaml")
+    assert profile.read_profile(shown, "mysite.yaml").confirm == 500
 
 
 def test_every_batch_system_is_named() -> None:

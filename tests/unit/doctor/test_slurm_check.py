@@ -90,3 +90,9 @@ def test_a_profile_with_mistakes(tmp_path: Path) -> None:
     (sites / "here.yaml").write_text("nmae: here\n")
     facts = ask_slurm({**os.environ, "XDG_CONFIG_HOME": str(tmp_path)})
     assert "nmae" in facts.unreadable
+
+
+def test_profiles_are_looked_for_where_the_environment_says() -> None:
+    facts = replace(GOOD, profile="", profiles="/elsewhere/mtui/sites")
+    (site,) = (finding for finding in slurm_findings(facts) if finding.subject == "site")
+    assert "/elsewhere/mtui/sites/NAME.yaml" in site.then

@@ -31,6 +31,7 @@ class TimelineScreen(Screen[int | None]):
     AUTO_FOCUS = "#timeline"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,T", "close", "Back", id="timeline.back", tooltip="Back to the study"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="timeline.help"),
     ]
     DEFAULT_CSS = """
     TimelineScreen #timeline-title { background: $panel; }
