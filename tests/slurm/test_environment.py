@@ -24,7 +24,7 @@ WRITE = "import os; open('environment', 'wb').write(b'\\0'.join(b'='.join(item) 
 OF_EACH_JOB = (
     *("PWD", "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_JOB_NAME", "SLURM_SUBMIT_DIR", "SLURMD_NODENAME"),
     *("SLURM_JOB_NODELIST", "SLURM_NODELIST", "SLURM_TOPOLOGY_ADDR", "SLURM_TASK_PID", "SLURM_JOB_START_TIME"),
-    *("SLURM_JOB_END_TIME", "SLURM_WORKING_CLUSTER"),
+    *("SLURM_JOB_END_TIME", "SLURM_JOB_SLUID", "SLURM_WORKING_CLUSTER"),
 )
 
 
@@ -106,7 +106,7 @@ MISLEADING = {
     "SBATCH_ARRAY_INX": "0-2",
     "SBATCH_OPEN_MODE": "truncate",
     "SBATCH_DEBUG": "3",
-    "SBATCH_REQUEUE": "1",
+    "SBATCH_REQUEUE": "",  # from Slurm 26.05 on sbatch refuses most values
     "SBATCH_MEM_PER_CPU": "1G",
     "SLURM_EXIT_ERROR": "0",
     "SBATCH_ACCOUNT": "nosuch",
