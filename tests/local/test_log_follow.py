@@ -41,3 +41,27 @@ def test_output_of_every_attempt_is_printed(tmp_path: Path) -> None:
     wanted = [f"attempt {n} line {i}" for n in range(RETRIES + 1) for i in range(1, 10 * n + 11)]
     wanted.insert(10, "attempt 0 end")
     assert seen.read_text().splitlines() == wanted
+
+
+def test_follower_of_a_quiet_log_ends_with_its_reader(tmp_path: Path) -> None:
+    """As in `mtui log -f DIR INSTANCE | head -1`, while the step writes nothing more."""
+    cmd = f"echo first; while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    spec = mtui.write_study(tmp_path / "study.yaml", f"- {{name: a, description: d, run: {{cmd: '{cmd}'}}}}")
+    driver = mtui.Driver("-o", tmp_path / "out", spec, log=tmp_path / "log")
+    try:
+        wait_until((tmp_path / "out" / "a" / "a.out").exists, 30, "the output")
+        follower = subprocess.Popen(
+            [*mtui.COMMAND, "log", "-f", str(tmp_path / "out"), "a"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert follower.stdout and follower.stderr
+        with follower.stdout, follower.stderr:
+            assert follower.stdout.readline() == b"first\n"
+            follower.stdout.close()
+            try:
+                assert follower.wait(30) == 0
+            finally:
+                follower.kill()
+            assert follower.stderr.read() == b""
+    finally:
+        (tmp_path / "go").touch()
+        driver.kill()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import select
 import sys
-import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,7 +25,7 @@ from ...views.followed_log import FollowedLog
 from ...views.study_opening import is_maestros
 from ...views.text import SafeLog
 
-_LOOK_EVERY = 0.2  # seconds between two reads of a file that is followed
+_LOOK_EVERY = 200  # milliseconds between two reads of a file that is followed
 _LAST_LINES = 10
 
 
@@ -71,7 +71,8 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
     if follow:
         state, read = load_state(directory, read_study_file(directory.study_file))
         follower = JournalFollower(directory.journal, read)
-    pause = threading.Event()
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)
     while True:
         ended = state.status[instance.index] in OVER
         for data in _new_data(log, _attempts(state, instance)):
@@ -80,7 +81,8 @@ def show_log(directory: StudyDirectory, state: StudyState, instance: Instance, p
         if ended or not follow:
             log.close()
             return EXIT_FINISHED
-        pause.wait(_LOOK_EVERY)
+        if reader.poll(_LOOK_EVERY):  # gone, as in `| head -1`; of a log that is quiet no write would show it
+            raise BrokenPipeError
         for event in follower.new_events():
             with suppress(Impossible):
                 state.apply(event)
