@@ -101,6 +101,7 @@ class DebianRoot:
             "--mode=root",
             "--variant=apt",
             f"--include={PACKAGES}",
+            '--aptopt=Acquire::Retries "3"',
             '--aptopt=Acquire::Check-Valid-Until "false"',  # a mirror that is not renewed any more
             '--aptopt=Apt::Install-Recommends "false"',
             *(f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT),
@@ -120,8 +121,8 @@ class DebianRoot:
 
     def _install_tests(self) -> None:
         """An environment with what the tests need, and the product as it is in the project's folder."""
-        complete = self.folder / "w/complete"
-        if not complete.exists():
+        complete, dependencies = self.folder / "w/complete", (PROJECT / "pyproject.toml").read_text()
+        if not complete.exists() or complete.read_text() != dependencies:
             (self.folder / "etc/hosts").write_text(Path("/etc/hosts").read_text())
             shell = "python3 -m venv --clear /w/venv && pip install -q -e '/w/main[test]'"
             command = self.command("sh", "-c", shell, network=True)
@@ -129,7 +130,7 @@ class DebianRoot:
                 raise RootError(f"pip could not install the tests in {self.folder}")
             for packages in self.folder.glob("w/venv/lib/python3.*/site-packages"):
                 (packages / "get_loader.pth").write_text(GET_LOADER)
-            complete.touch()
+            complete.write_text(dependencies)
 
 
 def mirror() -> str:
