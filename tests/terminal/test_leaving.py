@@ -128,9 +128,10 @@ def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> N
     assert terminal.exit_code() == 3
 
 
-def test_interrupt_ends_nothing_and_tells_how_to_leave(desk: Desk) -> None:
+@pytest.mark.parametrize("key", ["ctrl+c", "ctrl+z"])
+def test_interrupt_ends_nothing_and_tells_how_to_leave(desk: Desk, key: str) -> None:
     terminal, _ = begun(desk)
-    terminal.keys("ctrl+c")
+    terminal.keys(key)
     terminal.wait_written("q leaves the app")
     terminal.keys("?")
     terminal.wait_for("esc closes")

@@ -66,7 +66,7 @@ class MtuiApp(AppBase):
         Binding("colon", "command_palette", "Palette", key_display=":", id="app.palette",
                 tooltip="Find an action or an instance by name"),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True, id="app.quit"),
-        Binding("ctrl+c", "how_to_leave", show=False, id="app.interrupt", tooltip="Show how to leave"),
+        Binding("ctrl+c,ctrl+z", "how_to_leave", show=False, id="app.interrupt", tooltip="Show how to leave"),
     ]  # fmt: skip
 
     class StudyChanged(Message):
