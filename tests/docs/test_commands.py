@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from mtui.core.errors import UsageError
+from mtui.core.spec.resources import RESOURCES
 from mtui.core.spec.study_parser import _TOP_KEYS, load_study
 from mtui.tui.cli.main import _with_verb
 from mtui.tui.cli.parser import VERBS, make_parser, take_targets
@@ -124,3 +125,9 @@ def test_studies_are_read_without_a_warning(path: str, block: Block, tmp_path: P
     spec.write_text(block.text if "study" in content else yaml.safe_dump({**BASE, **content}, sort_keys=False))
     _, problems = load_study(spec)
     assert [problem.message for problem in problems.warnings] == [], path
+
+
+def test_help_names_every_resource_that_a_retry_can_change() -> None:
+    line = next(line for line in read("docs/commands.md").splitlines() if line.startswith("| `--set KEY=VALUE`"))
+    named = {re.sub(r" \(.*\)|'", "", word).strip() for word in re.split("[,:;]", line)}
+    assert {key for key, resource in RESOURCES.items() if resource.by_hand} <= named

@@ -85,9 +85,9 @@ def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, wor
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("cancel DIR -y nope", "no instance or step is called nope"),
-        ("retry DIR --set walltime=1:00 nope", "no instance or step is called nope"),
-        ("done DIR a -m because nope", "no instance or step is called nope"),
+        ("cancel DIR -y nope", "no instance or step named nope"),
+        ("retry DIR --set walltime=1:00 nope", "no instance or step named nope"),
+        ("done DIR a -m because nope", "no instance or step named nope"),
         ("retry DIR --unknown nope", "unrecognized arguments: --unknown"),
         ("extend DIR --params S=1 nope.yaml", "nope.yaml"),
         ("status DIR --json nope", "unrecognized arguments: nope"),

@@ -40,7 +40,8 @@ _PART = {
 _HOST_GONE = "count local steps on another host as lost, only if that host is down for good: they can run again at once"
 _SET = (
     "change a resource for this and later attempts: walltime, nodes, procs, 'cores per task', gpus, exclusive, "
-    "queue (partition), bank (account), qos, reservation, constraint, mem, ...; an empty value removes the change"
+    "queue (partition), bank (account), qos, reservation, constraint, mem, 'mem per cpu', 'gpus per node', "
+    "'gpus per task', licenses, exclude; an empty value removes the change"
 )
 _JSON_RESULT = "print the result as JSON"
 _OVERVIEW = """\
@@ -93,8 +94,8 @@ def _add_starting(verbs: _Verbs) -> None:
     _add_plan_options(run)
     run.add_argument("--no-ui", "-fg", "--foreground", action="store_true", dest="no_ui",
                      help="run without the app; print one line per event")  # fmt: skip
-    run.add_argument("-q", "--quiet", action="store_true", help="print only failures and the final result")
-    run.add_argument("--json", action="store_true", help="print print one JSON record per event")
+    run.add_argument("-q", "--quiet", action="store_true", help="print only failures, retries, commands and the result")
+    run.add_argument("--json", action="store_true", help="print one JSON record per event")
     _add_limits(run)
     run.add_argument("--in-allocation", action="store_true",
                      help="run the study inside the current allocation (salloc, ...), as far as it fits")  # fmt: skip
