@@ -10,6 +10,10 @@ from .sbatch_options import BURST_BUFFER, COMMAND_LINE, KNOWN, PREFIX, SbatchOpt
 
 # What sbatch also reads, at any place of the script; mtui passes `#SBATCH` lines only.
 _FOREIGN = re.compile(r"#(PBS|BSUB|SLURM)\b")
+_FOREIGN_OPTIONS = {
+    ("PBS", "A"): "account", ("PBS", "q"): "partition", ("BSUB", "P"): "account", ("BSUB", "q"): "partition",
+    ("BSUB", "n"): "ntasks",
+}  # fmt: skip
 _SEVERAL = re.compile(r",|^all$|^$")  # of clusters
 
 
@@ -109,10 +113,30 @@ def _array_hint(indices: str) -> str:
 def foreign_lines(script: str) -> list[Objection]:
     """Return the lines of other batch systems that sbatch would read, and that mtui does not pass to it."""
     return [
-        Objection(0, f"'{line.strip()}' has no effect", f"write it as a {PREFIX} line", written=line.strip())
+        Objection(0, f"'{line.strip()}' has no effect", f"write {_translated(line)}", written=line.strip())
         for line in script.split("\n")
         if _FOREIGN.match(line)
     ]
+
+
+def _translated(line: str) -> str:
+    """Return the `#SBATCH` line for a line of another batch system, in quotes; words if there is no simple one."""
+    system, _, rest = line.strip()[1:].partition(" ")
+    if system == "SLURM" and rest:
+        return f"'{PREFIX} {rest}'"
+    match = re.fullmatch(r"-(\w)\s*(\S+)", rest.strip())
+    if not match:
+        return f"it as a {PREFIX} line"
+    letter, value = match.groups()
+    if (system, letter) == ("PBS", "l"):
+        name, _, time = value.partition("=")
+        if name == "walltime" and re.fullmatch(r"\d+(:\d+){1,2}", time):  # a number alone is of seconds
+            return f"'{PREFIX} --time={time}'"
+    elif (system, letter) == ("BSUB", "W"):  # hours:minutes, which are minutes:seconds for sbatch
+        return f"'{PREFIX} --time={value}{':00' if ':' in value else ''}'"
+    elif (system, letter) in _FOREIGN_OPTIONS:
+        return f"'{PREFIX} --{_FOREIGN_OPTIONS[system, letter]}={value}'"
+    return f"it as a {PREFIX} line"
 
 
 def unread_lines(script: str) -> list[Objection]:

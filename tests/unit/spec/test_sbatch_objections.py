@@ -75,3 +75,23 @@ def test_lines_of_other_batch_systems_are_found_anywhere() -> None:
 def test_lines_of_burst_buffers_that_slurm_does_not_read_are_found() -> None:
     script = "#BB a\n #BB b\ntrue\n#DW c\n#BB a\ncat <<E\n#BB d\nE"
     assert [line.written for line in unread_lines(script)] == ["#BB b", "#DW c", "#BB a"]
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("#PBS -l walltime=01:00:00", "write '#SBATCH --time=01:00:00'"),
+        ("#PBS -l walltime=600", "write it as a #SBATCH line"),
+        ("#PBS -q debug", "write '#SBATCH --partition=debug'"),
+        ("#PBS -A m1", "write '#SBATCH --account=m1'"),
+        ("#PBS -l nodes=2:ppn=4", "write it as a #SBATCH line"),
+        ("#PBS", "write it as a #SBATCH line"),
+        ("#BSUB -W 1:30", "write '#SBATCH --time=1:30:00'"),
+        ("#BSUB -W 90", "write '#SBATCH --time=90'"),
+        ("#BSUB -n8", "write '#SBATCH --ntasks=8'"),
+        ("#BSUB -J name", "write it as a #SBATCH line"),
+        ("#SLURM -n 1", "write '#SBATCH -n 1'"),
+    ],
+)
+def test_line_of_another_batch_system_is_translated_if_that_is_simple(line: str, hint: str) -> None:
+    assert foreign_lines(line)[0].hint == hint
