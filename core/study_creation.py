@@ -130,7 +130,7 @@ def _free_name(study: StudySpec, cwd: str, spec_root: str, problems: Problems) -
     parent = os.path.expandvars(study_environment(study).apply(study.output_path).replace("$(SPECROOT)", spec_root))
     if "$" in parent:
         place = next(entry.place for entry in study.environment if entry.name == "OUTPUT_PATH")
-        hint = "it can use env entries, $(SPECROOT) and the variables of your shell; -o DIR takes its place"
+        hint = "it can use env entries, $(SPECROOT) and shell variables; -o DIR overrides it"
         problems.error(place, f"env: OUTPUT_PATH: nothing replaces the '$' in '{parent}'", hint)
     second = time.time()
     while True:

@@ -13,7 +13,7 @@ from hypothesis import settings
 from tests.slurm.cluster import Cluster, ClusterError
 from tests.slurm.config import missing_programs
 
-settings.register_profile("ci", derandomize=True)  # there a failure has to be the change's, not the draw's
+settings.register_profile("ci", derandomize=True)  # there a failure must be the change's, not the draw's
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

@@ -128,7 +128,7 @@ class Loop:
         return self._commands.is_behind or self.collector.is_behind
 
     def step_always(self) -> None:
-        """Apply what happened, and carry out what has to be ended."""
+        """Apply what happened, and carry out what must be ended."""
         self._step(self._always)
 
     def step_starting(self) -> None:

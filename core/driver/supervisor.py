@@ -381,7 +381,7 @@ class _Followed:
         self._follower = JournalFollower(directory.journal, read)
 
     def report_new(self, listener: Listener) -> bool:
-        """Apply and report new events; False if the plan was extended, so that the study has to be read again."""
+        """Apply and report new events; False if the plan was extended, so that the study must be read again."""
         for event in self._follower.new_events():
             if isinstance(event, PlanExtended) and event.size > len(self.state.plan.instances):
                 return False

@@ -41,7 +41,7 @@ class Withdrawer(DriverPart):
         return max(self._closed_until, time.monotonic() + _PAUSE)  # what could be done now was done
 
     def step(self) -> None:
-        """Withdraw what has to be withdrawn."""
+        """Withdraw what must be withdrawn."""
         context, now = self._context, time.monotonic()
         state = context.state
         if now < self._closed_until:

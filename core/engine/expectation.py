@@ -76,7 +76,7 @@ class Expectation:
     doubt: JobAnswer | None = None  # what polls show that cannot last; with REPORT and VERDICT any answer
     polled: PolledTime | None = None  # for how long they show it
     cancel_sent_at: float | None = None  # when Slurm accepted the cancel request; only if it had not begun by then
-    never_satisfied: bool = False  # Slurm will not start it: it has to be bound again, or is blocked
+    never_satisfied: bool = False  # Slurm will not start it: it must be bound again, or is blocked
     has_begun: bool = False  # its claim is taken, whatever Slurm shows
     unconfirmed: bool = False  # its job was found by name and may already be over
 

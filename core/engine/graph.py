@@ -12,8 +12,8 @@ class EdgeKind(Enum):
     """What an edge requires of its parent."""
 
     ANY = "all edges"
-    SUCCESS = "it has to be done"
-    AFTER = "it has to be over"
+    SUCCESS = "it must be done"
+    AFTER = "it must be over"
 
 
 class Edges:

@@ -108,7 +108,7 @@ class DependencyPlanner:
         return starts
 
     def _parents(self, index: int) -> _Parents | None:
-        """Return what an instance has to be bound to; None if it cannot be bound now."""
+        """Return what an instance must be bound to; None if it cannot be bound now."""
         state = self._state
         instance = state.plan.instances[index]
         tasks: list[tuple[str, int]] = []

@@ -41,7 +41,7 @@ class SubmitLimit:
         top = self._too_many - 1  # the most that may still fit
         if top > self._fits:
             top = (self._fits + self._too_many) // 2
-        learned = max(top - live, 1 if live == 0 else 0)  # with an empty queue, one has to be tried
+        learned = max(top - live, 1 if live == 0 else 0)  # with an empty queue, one must be tried
         return max(0, min(stated, learned))
 
     def due(self, now: float) -> float | None:

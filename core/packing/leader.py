@@ -241,7 +241,7 @@ def main() -> int:
     leader = Leader(Path(home), name, float(idle), shell, dict(os.environ))
     try:
         why, code = leader.run(), 0
-    except Exception as error:  # any error has to be reported to the driver
+    except Exception as error:  # any error must be reported to the driver
         why, code = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}", 1
         if not isinstance(error, OSError):
             import traceback

@@ -90,8 +90,8 @@ def _fewer_nodes(plan: Plan, instance: Instance, given: list[SbatchOption]) -> I
 def _quotes(texts: list[str]) -> Iterator[Objection]:
     for number, text in enumerate(texts):
         if has_open_quote(text):
-            message = f"'{PREFIX} {text}' has a quotation mark without its counterpart; sbatch refuses it"
-            yield Objection(number, message, "add the missing mark, or write a backslash before the one that is meant")
+            message = f"'{PREFIX} {text}' has an unmatched quotation mark; sbatch rejects it"
+            yield Objection(number, message, "add the missing quotation mark, or escape it with a backslash")
         if has_escaped_blank(text):
             message = f"'{PREFIX} {text}' has a backslash before a blank; versions of Slurm read that differently"
             yield Objection(number, message, "put the value into quotation marks")

@@ -53,7 +53,7 @@ def make_plan(
     """
     if study.batch.type in OTHER_SCHEDULERS and not local:
         message = f"batch: mtui has no '{study.batch.type}' scheduler"
-        problems.error(study.batch.place, message, "it runs on slurm, or here with --local")
+        problems.error(study.batch.place, message, "use 'slurm', or run it here with --local")
     check_uses(study, parameters.columns() if parameters else study.parameters, problems)
     environment, dependencies = build_environment(study.environment, study.dependencies, out, spec_root, cwd)
     table = parameters or ParameterTable.of(study.parameters)
@@ -244,8 +244,8 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
         if len(plan.parameters.distinct(step.used)) > len(step.instances) > 0:
             problems.error(
                 place,
-                f"step '{step.name}': different rows of the sweep make an instance of the same name",
-                "let the labels of the parameters begin or end with different words",
+                f"step '{step.name}': different rows of the sweep have the same instance name",
+                "use parameter labels that begin or end differently",
             )
         for instance in (plan.instances[index] for index in step.instances):
             refusal = _check_name(plan, instance, names, folders)
@@ -269,9 +269,9 @@ def _check_funnels(plan: Plan, places: dict[str, Place], problems: Problems) -> 
                 all_of = " and ".join(plan.steps[index].name for index in step.funnels)
                 problems.warn(
                     places[step.name],
-                    f"step '{step.name}' waits for all of {all_of}, but runs {len(step.instances):,} times: "
+                    f"step '{step.name}' depends on all of {all_of}, but runs {len(step.instances):,} times: "
                     f"for each row of '{other.name}', since it uses $({other.name}.workspace)",
-                    f"for one run that sees all of them add '{other.name}_*' to its depends",
+                    f"to run it once for all of them, add '{other.name}_*' to its depends",
                 )
 
 
@@ -284,7 +284,7 @@ def _check_name(
     if instance.name in names:
         other = plan.steps[names[instance.name].step].name
         mine = plan.steps[instance.step].name
-        message = f"steps '{other}' and '{mine}' both make an instance '{instance.name}'"
+        message = f"steps '{other}' and '{mine}' both create an instance '{instance.name}'"
         return Refusal(message, "rename one of the steps")
     if instance.workspace in folders:
         first = folders[instance.workspace].name

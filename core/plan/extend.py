@@ -19,7 +19,7 @@ def extend_plan(plan: Plan, table: ParameterTable) -> Plan:
     old = plan.parameters
     if table.keys != old.keys:
         have, want = ", ".join(old.keys) or "none", ", ".join(table.keys) or "none"
-        raise UsageError(f"the study's parameters are {have}, and not {want}", "rows are added, not parameters")
+        raise UsageError(f"the study's parameters are {have}, and not {want}", "extend adds rows, not parameters")
     known = set(zip(*old.labels, strict=True))
     fresh = [row for row, labels in enumerate(zip(*table.labels, strict=True)) if labels not in known]
     if not fresh:

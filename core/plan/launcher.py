@@ -59,12 +59,10 @@ def _allocation(written: str, bracket: str) -> tuple[str, str]:
         return legacy.group(2), legacy.group(1)
     tasks, nodes = _TASKS.findall(bracket), _NODES.findall(bracket)
     if len(tasks) != 1 or len(nodes) > 1:
-        raise LauncherError(
-            written, "does not say how many tasks to start", "write $(LAUNCHER)[4p] or $(LAUNCHER)[2n, 4p]"
-        )
+        raise LauncherError(written, "does not set the number of tasks", "write $(LAUNCHER)[4p] or $(LAUNCHER)[2n, 4p]")
     return tasks[0], nodes[0] if nodes else ""
 
 
 def _check(written: str, wanted: str, available: str, what: str) -> None:
     if wanted and available.isdigit() and int(wanted) > int(available):
-        raise LauncherError(written, f"wants {wanted} {what}, but the step asks for {available}", f"raise '{what}:'")
+        raise LauncherError(written, f"uses {wanted} {what}, but the step requests {available}", f"raise '{what}:'")

@@ -29,7 +29,7 @@ def parse_pargs(pargs: Iterable[str]) -> dict[str, str]:
     for item in pargs:
         key, colon, value = item.partition(":")
         if not colon or not key.strip():
-            raise UsageError(f"--pargs '{item}' is not KEY:VALUE", "write for example --pargs 'SEED:42'")
+            raise UsageError(f"--pargs '{item}' is not KEY:VALUE", "example: --pargs 'SEED:42'")
         found[key.strip()] = value.strip()
     return found
 
@@ -67,8 +67,8 @@ def run_pgen(
         raise PgenError(f"the parameter generator {file} failed:\n  " + "\n  ".join(answer["error"]))
     if "parameters" not in answer:
         raise PgenError(
-            f"the parameter generator {file} ended (exit code {code}) without giving parameters",
-            "its function get_custom_generator has to return a ParameterGenerator",
+            f"the parameter generator {file} ended (exit code {code}) without returning parameters",
+            "its function get_custom_generator must return a ParameterGenerator",
         )
     columns = [
         Parameter(item["key"], tuple(item["values"]), tuple(item["labels"]), item["name"])
@@ -76,7 +76,7 @@ def run_pgen(
     ]
     if len({len(column.values) for column in columns}) > 1:
         raise PgenError(
-            f"the parameter generator {file} gave parameters of different lengths",
+            f"the parameter generator {file} returned parameters of different lengths",
             "every parameter needs a value for each row",
         )
     return ParameterTable.of(columns)
@@ -126,7 +126,7 @@ def _ask(request: Mapping[str, object], python: str, deadline: float, file: Path
     if hung.is_set():
         raise PgenError(
             f"the parameter generator {file} was still running after {deadline:.0f} s and was ended",
-            "let it read what it needs from a file, or write the values into a CSV file: mtui: parameters",
+            "read its input from a file, or store the values in a CSV file: mtui: parameters",
         )
     return {}, code
 

@@ -158,7 +158,7 @@ class PackingPlan:
     def _share(self, instance: Instance, changes: Mapping[str, str], *, any_time: bool = False) -> PoolShare | Refusal:
         plan, pack = self._plan, self.pack
         if buffers := burst_buffer_lines(command_text(plan, instance, changes)):
-            return Refusal(f"'{buffers[0]}' is of a job of its own")
+            return Refusal(f"'{buffers[0]}' needs a separate job")
         values = header_resources(plan, instance, changes)
         named = {"nodes": "nodes", "procs": "tasks", "cores per task": "cpus", "gpus": "gpus"}
         numbers: dict[str, int] = {}
@@ -191,13 +191,13 @@ class PackingPlan:
         if per_core:
             ask = replace(ask, memory=per_core * ask.cpus * -(-ask.tasks // ask.nodes))
         if ask.nodes > pack.nodes:
-            return Refusal(f"it asks for {ask.nodes} nodes, an allocation has {pack.nodes}")
+            return Refusal(f"it requests {ask.nodes} nodes, an allocation has {pack.nodes}")
         if pack.cores and ask.tasks * ask.cpus > pack.cores * ask.nodes:
-            return Refusal(f"it asks for {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}")
+            return Refusal(f"it requests {ask.tasks * ask.cpus} cores, a node of an allocation has {pack.cores}")
         if pack.gpus and ask.gpus > pack.gpus:
-            return Refusal(f"it asks for {ask.gpus} GPUs, a node of an allocation has {pack.gpus}")
+            return Refusal(f"it requests {ask.gpus} GPUs, a node of an allocation has {pack.gpus}")
         if not any_time and ask.seconds and ask.seconds > self.seconds - _LEAST_MARGIN:
-            return Refusal(f"its walltime does not fit into an allocation of {walltime_text(self.seconds)}")
+            return Refusal(f"its walltime is longer than an allocation of {walltime_text(self.seconds)}")
         gpus = (pack.gpus or ask.gpus) if ask.gpus else 0
         place = (option.replace('"', "") for option in place_options(values))
         return PoolShare(Pool((*place, *rest), gpus), ask)
@@ -207,7 +207,7 @@ def _read(ask: ResourceRequest, option: SbatchOption) -> tuple[ResourceRequest, 
     """Apply an option to a request. Return it and whether the option belongs to the pool; or why it is not packed."""
     name, value = option.name, option.value
     if name in OWN_OF_A_JOB:
-        return Refusal(f"'#SBATCH {option.text}' is of a job of its own")
+        return Refusal(f"'#SBATCH {option.text}' needs a separate job")
     if name in _IGNORED:
         return ask, False
     if name in _NUMBERS and value.isdigit():
@@ -221,7 +221,7 @@ def _read(ask: ResourceRequest, option: SbatchOption) -> tuple[ResourceRequest, 
     if name == "gres" and (match := _GPUS.fullmatch(value)):
         return replace(ask, gpus=int(match.group(1))), False
     if option.is_known and name not in _OF_POOL:
-        return Refusal(f"'#SBATCH {option.text}' is not understood for a part of an allocation")
+        return Refusal(f"'#SBATCH {option.text}' is not supported in a shared allocation")
     return ask, True
 
 

@@ -29,7 +29,7 @@ def select_steps(plan: Plan, part: StepSelection) -> Plan:
     position = {step.name: step.index for step in plan.steps}
     for name in (*part.only, *part.start, *part.until):
         if name not in position:
-            raise UsageError(f"no step is called '{name}'", nearest(name, position))
+            raise UsageError(f"no step named '{name}'", nearest(name, position))
     groups = [
         (f"not among --only {','.join(part.only)}", {position[name] for name in part.only}, part.only),
         (f"before --from {','.join(part.start)}", _below(plan, [position[name] for name in part.start]), part.start),

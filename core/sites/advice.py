@@ -149,28 +149,30 @@ def _of_qos(job: _Job, profile: Profile, name: str) -> Iterable[Problem]:
         longest = walltime_text(qos.walltime)
         roomy = [other for other, limits in profile.qos.items() if limits.walltime >= job.seconds]
         hint = f"longer ones: {', '.join(roomy)}" if roomy else ""
-        yield _doubt(f"its walltime of {job.text('time')} is beyond the {longest} of qos {name}", hint)
+        yield _doubt(f"its walltime of {job.text('time')} exceeds the {longest} of qos {name}", hint)
     if qos.least_walltime and job.seconds and job.seconds < qos.least_walltime:
-        yield _doubt(f"qos {name} takes jobs from {walltime_text(qos.least_walltime)} up, not of {job.text('time')}")
+        yield _doubt(
+            f"qos {name} requires a walltime of at least {walltime_text(qos.least_walltime)}, not {job.text('time')}"
+        )
     if qos.nodes and job.nodes > qos.nodes:
-        yield _doubt(f"it asks for {job.nodes:,} nodes, and qos {name} gives at most {qos.nodes:,}")
+        yield _doubt(f"it requests {job.nodes:,} nodes, but qos {name} allows at most {qos.nodes:,}")
 
 
 def _of_nodes(job: _Job, profile: Profile, kind: str, node: NodeType) -> Iterable[Problem]:
     if node.threads and job.threads > node.threads:
         hint = "more nodes, or fewer procs or cores per task"
-        yield _doubt(f"it asks for {job.threads:,} cores on a node; a {kind} node has {node.threads:,}", hint)
+        yield _doubt(f"it requests {job.threads:,} cores on a node; a {kind} node has {node.threads:,}", hint)
     if node.memory and job.memory > node.memory:
         asked, has = f"{job.memory / 1024:,.0f}", f"{node.memory / 1024:,.0f}"
-        yield _doubt(f"it asks for {asked} GB on a node; a {kind} node has {has} GB")
+        yield _doubt(f"it requests {asked} GB on a node; a {kind} node has {has} GB")
     if job.gpus > node.gpus:
         has = f"{node.gpus:,}" if node.gpus else "none"
-        yield _doubt(f"it asks for {job.gpus:,} GPUs on a node; a {kind} node has {has}")
+        yield _doubt(f"it requests {job.gpus:,} GPUs on a node; a {kind} node has {has}")
     account = job.text("account")
     if account and node.account_ends and not account.endswith(node.account_ends):
-        message = f"{kind} nodes are paid by accounts that end in {node.account_ends}, not by '{account}'"
+        message = f"{kind} nodes need an account that ends in {node.account_ends}, not '{account}'"
         yield _doubt(message, f"bank: {account}{node.account_ends}")
     others = {other.account_ends for other in profile.nodes.values()} - {"", node.account_ends}
     if account and not node.account_ends and account.endswith(tuple(others)):
         ends = next(end for end in others if account.endswith(end))
-        yield _doubt(f"account '{account}' does not pay for {kind} nodes", f"bank: {account.removesuffix(ends)}")
+        yield _doubt(f"account '{account}' cannot be used for {kind} nodes", f"bank: {account.removesuffix(ends)}")

@@ -143,7 +143,7 @@ def _number(item: Fields, key: str, default: float) -> float:
         return default
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return float(value)
-    item.problems.error(node.place, f"{item.what}: '{key}' has to be a number, but is {kind_of(node)}")
+    item.problems.error(node.place, f"{item.what}: '{key}' must be a number, but is {kind_of(node)}")
     return default
 
 
@@ -151,7 +151,7 @@ def _time(item: Fields, key: str) -> int:
     node = item.node.get(key)
     seconds = walltime_seconds(node.text) if isinstance(node, Scalar) else None
     if node is not None and not seconds:
-        item.problems.error(node.place, f"{item.what}: '{key}' has to be a time", 'walltime: "48:00:00"')
+        item.problems.error(node.place, f"{item.what}: '{key}' must be a time", 'walltime: "48:00:00"')
     return seconds or 0
 
 
@@ -159,5 +159,5 @@ def _memory(item: Fields) -> int:
     node = item.node.get("memory")
     match = _SIZE.fullmatch(node.text) if isinstance(node, Scalar) else None
     if node is not None and not match:
-        item.problems.error(node.place, f"{item.what}: 'memory' has to be an amount", "memory: 502G")
+        item.problems.error(node.place, f"{item.what}: 'memory' must be an amount", "memory: 502G")
     return int(match.group(1)) * _MEGABYTES[match.group(2)] if match else 0

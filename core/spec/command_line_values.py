@@ -52,7 +52,7 @@ def _pairs(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
                 f"{option} '{text}' is not NAME=VALUE", f"write for example {option} {name or 'NAME'}={example}"
             )
         if name in pairs:
-            raise UsageError(f"{option} {name} is given twice", "keep the one that is meant")
+            raise UsageError(f"{option} {name} is given twice", "keep only one")
         if not value.strip():
             raise UsageError(f"{option} {name} has no value", f"write for example {option} {name}={example}")
         pairs[name] = value
@@ -70,7 +70,7 @@ def _values(name: str, text: str) -> tuple[str, ...]:
     except (RangeError, csv.Error, ValueError) as error:
         raise UsageError(f"--params {name}: {error}", getattr(error, "hint", "")) from None
     if "" in found:
-        raise UsageError(f"--params {name}: value {found.index('') + 1} is empty", "values stand between commas: 1,2,3")
+        raise UsageError(f"--params {name}: value {found.index('') + 1} is empty", "separate values with commas: 1,2,3")
     return tuple(found)
 
 

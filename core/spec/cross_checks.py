@@ -65,7 +65,7 @@ def _check_env_names(study: StudySpec, problems: Problems) -> None:
     for name, place in named:
         if name == "SPECROOT":
             problems.error(
-                place, f"env: '{name}' is a reserved name", "choose another name; this token is always there"
+                place, f"env: '{name}' is a reserved name", "choose another name; this token is always defined"
             )
         elif name in seen:
             problems.error(
@@ -84,7 +84,7 @@ def _check_step_names(study: StudySpec, environment: Environment, problems: Prob
             problems.error(
                 step.place,
                 f"a second step named '{step.name}'; the first is in line {seen[step.name].line}",
-                "Maestro would drop the second one without a word; give it a name of its own",
+                "Maestro drops the second one silently; use a unique name",
             )
         elif step.name:
             seen[step.name] = step.place
@@ -98,8 +98,8 @@ def _check_batch(study: StudySpec, problems: Problems) -> None:
         return
     for step in study.steps:
         if step.run.get("nodes") or step.run.get("procs"):
-            message = f"step '{step.name}' asks for nodes or procs, but there is no 'batch': it runs on this machine"
-            problems.warn(step.place, message, "for Slurm: batch: {type: slurm, ...}; for this machine leave them out")
+            message = f"step '{step.name}' requests nodes or procs, but there is no 'batch': it runs on this machine"
+            problems.warn(step.place, message, "for Slurm: batch: {type: slurm, ...}; for this machine, omit them")
             return
 
 
@@ -140,8 +140,10 @@ def _check_depends(
             elif all_named:
                 hint = nearest(target, needs)
                 if "$(" in target:
-                    hint = "parameters cannot be used in depends; the rows of a sweep are matched by themselves"
-                problems.error(place, f"step '{step.name}' depends on '{target}', which is no step of this study", hint)
+                    hint = "parameters cannot be used in depends; rows of a sweep are matched automatically"
+                problems.error(
+                    place, f"step '{step.name}' depends on '{target}', which is not a step of this study", hint
+                )
         _check_groups(step, environment, problems)
     return places
 
@@ -165,7 +167,7 @@ def _check_workspaces(
                     references[target, step.name] = place
             elif all_named:
                 # Maestro rejects such a study as well, and the path would never exist.
-                message = f"step '{step.name}': $({target}.workspace) names no step of this study"
+                message = f"step '{step.name}': $({target}.workspace) is not a step of this study"
                 problems.error(place, message, nearest(target, needs))
     return references
 
@@ -266,7 +268,7 @@ def _check_parameters(
         if parameter.key in environment.names:
             problems.warn(
                 parameter.place,
-                f"parameter '{parameter.key}' is hidden by the env entry of the same name and sweeps nothing",
+                f"parameter '{parameter.key}' is hidden by the env entry of the same name and has no effect",
             )
         elif not any(uses_parameter(text, parameter.key) for text in texts):
             message = f"parameter '{parameter.key}' is used by no step"
@@ -281,14 +283,14 @@ def _check_parameters(
             problems.warn(
                 parameter.place,
                 f"parameter '{parameter.key}': different values share one label, so only the first of them runs",
-                f"put %% where the value belongs, for example label: {parameter.key}.%%",
+                f"use %% as a placeholder for the value, for example label: {parameter.key}.%%",
             )
         in_values = {word for value in set(parameter.values) for word in words(value)}
         for word in sorted(in_values & environment.names):
             problems.warn(
                 parameter.place,
                 f"parameter '{parameter.key}': nothing replaces $({word}) in its values",
-                "env tokens are replaced before parameters are put in",
+                "env tokens are replaced before parameters",
             )
         if not parameter.values:
             problems.warn(parameter.place, f"parameter '{parameter.key}' has no values: steps that use it never run")
@@ -318,7 +320,7 @@ def _check_tokens(study: StudySpec, environment: Environment, parameters: Collec
                 place = source.find(f"$({word})", step.sources[key]) if key in step.sources else step.place
                 once = {(step.name, word), (place, word)}
                 if not once & reported:
-                    message = f"step '{step.name}': nothing replaces $({word}); it is left as it stands"
+                    message = f"step '{step.name}': nothing replaces $({word}); it is left unchanged"
                     problems.warn(place, message, _token_hint(key, word, known, environment))
                 reported |= once
         if (
@@ -329,8 +331,8 @@ def _check_tokens(study: StudySpec, environment: Environment, parameters: Collec
             place = source.find("$(LAUNCHER)", step.sources.get("cmd", (0, 0)))
             problems.warn(
                 place,
-                f"step '{step.name}' uses $(LAUNCHER) but asks for neither nodes nor procs",
-                "it runs on this machine, where $(LAUNCHER) stays as it is; add procs: or remove the token",
+                f"step '{step.name}' uses $(LAUNCHER) but requests neither nodes nor procs",
+                "it runs on this machine, where $(LAUNCHER) is left unchanged; add procs: or remove the token",
             )
 
 

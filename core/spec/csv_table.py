@@ -56,12 +56,12 @@ def _rows(text: str, problems: Problems) -> Iterator[_Row]:
 def _check_header(line: int, names: list[str], problems: Problems) -> None:
     place = Place(line, 1)
     if not names:
-        problems.error(place, "the file is empty", "its first row has to name the columns")
+        problems.error(place, "the file is empty", "its first row must name the columns")
     if len(names) == 1 and any(mark in names[0] for mark in ";\t"):
         problems.error(place, "the columns are not separated by commas", f"the first row is {names[0]!r}")
     for number, name in enumerate(names, 1):
         if not name:
-            problems.error(place, f"column {number} has no name", "the first row has to name every column")
+            problems.error(place, f"column {number} has no name", "the first row must name every column")
         elif names.index(name) < number - 1:
             problems.error(place, f"columns {names.index(name) + 1} and {number} are both named '{name}'")
 

@@ -33,7 +33,7 @@ def warn_of_clock(node: Scalar, what: str, problems: Problems) -> None:
         problems.warn(
             node.place,
             f"{what}: {node.text} is kept as text; Maestro reads it as a number of seconds",
-            f'put it in quotes to mean the same to both: "{node.text}"',
+            f'put it in quotes for the same meaning in both: "{node.text}"',
         )
 
 
@@ -49,7 +49,7 @@ class Fields:
     def of(
         cls, node: TreeNode | None, what: str, problems: Problems, place: Place, *, odd_keys: bool = False
     ) -> Fields | None:
-        """Return the fields of a node that has to be a mapping; report a problem and return None if it is not.
+        """Return the fields of a node that must be a mapping; report a problem and return None if it is not.
 
         With `odd_keys`, keys that are not text are not reported, for mappings with arbitrary keys.
         """
@@ -60,7 +60,7 @@ class Fields:
         if node is None or (isinstance(node, Scalar) and node.value is None):
             problems.error(place, f"{what} is empty", "give it its keys, indented below, or remove it")
         else:
-            problems.error(node.place, f"{what} has to be a mapping (key: value), but is {kind_of(node)}")
+            problems.error(node.place, f"{what} must be a mapping (key: value), but is {kind_of(node)}")
         return None
 
     def place(self, key: str) -> Place:
@@ -92,7 +92,7 @@ class Fields:
             if meant:
                 missing.remove(meant)
             if warn and not meant:
-                message = f"{self.what}: key '{key}' is not known and has no effect"
+                message = f"{self.what}: key '{key}' is unknown and has no effect"
                 self.problems.warn(self.place(key), message, hints.get(key) or nearest(key, known))
             else:
                 hint = f"did you mean '{meant}'?" if meant else hints.get(key) or nearest(key, {*known, *required})
@@ -101,7 +101,7 @@ class Fields:
             self.problems.error(self.node.place, f"{self.what} has no '{key}'", f"add '{key}:'; {why}")
 
     def text(self, key: str) -> str:
-        """Return a value that has to be non-empty text; empty after a problem or if the key is missing."""
+        """Return a value that must be non-empty text; empty after a problem or if the key is missing."""
         node = self.node.get(key)
         if node is None:
             return ""
@@ -111,20 +111,18 @@ class Fields:
             self.problems.error(node.place, f"{self.what}: '{key}' is empty")
             return ""
         hint = "put it in quotes" if isinstance(node, Scalar) and node.value is not None else ""
-        self.problems.error(node.place, f"{self.what}: '{key}' has to be text, but is {kind_of(node)}", hint)
+        self.problems.error(node.place, f"{self.what}: '{key}' must be text, but is {kind_of(node)}", hint)
         return ""
 
     def flag(self, key: str, *, or_else: str = "") -> bool | None:
-        """Return a value that has to be true or false; None after a problem or if the key is missing.
+        """Return a value that must be true or false; None after a problem or if the key is missing.
 
         `or_else` is added to the message, for keys that accept something else too (" or a mapping").
         """
         node = self.node.get(key)
         if node is None or (isinstance(node, Scalar) and isinstance(node.value, bool)):
             return node.value if isinstance(node, Scalar) and isinstance(node.value, bool) else None
-        self.problems.error(
-            node.place, f"{self.what}: '{key}' has to be true or false{or_else}, but is {kind_of(node)}"
-        )
+        self.problems.error(node.place, f"{self.what}: '{key}' must be true or false{or_else}, but is {kind_of(node)}")
         return None
 
     def mapping(self, key: str, what: str, *, odd_keys: bool = False) -> Fields | None:
@@ -134,7 +132,7 @@ class Fields:
         return Fields.of(self.node.get(key), what, self.problems, self.place(key), odd_keys=odd_keys)
 
     def items(self, key: str, what: str) -> Iterator[TreeNode]:
-        """Yield the items of a value that has to be a list; none after a problem or if the key is missing."""
+        """Yield the items of a value that must be a list; none after a problem or if the key is missing."""
         node = self.node.get(key)
         if node is None:
             return
@@ -143,5 +141,5 @@ class Fields:
             return
         place = node.place if not (isinstance(node, Scalar) and node.value is None) else self.place(key)
         self.problems.error(
-            place, f"{what} has to be a list, but is {kind_of(node)}", "write it as [a, b] or '- a' lines"
+            place, f"{what} must be a list, but is {kind_of(node)}", "write it as [a, b] or '- a' lines"
         )

@@ -46,7 +46,7 @@ def _node_hours(block: Fields) -> float:
         return 0.0
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
         return float(value)
-    message = f"{block.what}: 'confirm' has to be a number of node-hours above 0, but is {shown(node)}"
+    message = f"{block.what}: 'confirm' must be a number of node-hours above 0, but is {shown(node)}"
     block.problems.error(node.place, message, "for example confirm: 100; -y starts a study without the question")
     return 0.0
 
@@ -64,7 +64,7 @@ def _pack(block: Fields, steps: tuple[str, ...]) -> PackingOptions | None:
     return PackingOptions(
         steps=_steps(fields, steps),
         nodes=_count(fields, "nodes", default.nodes),
-        walltime=_duration(fields, "walltime", "a time that ends"),
+        walltime=_duration(fields, "walltime", "a finite time"),
         allocations=_count(fields, "allocations", default.allocations),
         cores=_count(fields, "cores", default.cores),
         gpus=_count(fields, "gpus", default.gpus),
@@ -85,7 +85,7 @@ def _steps(fields: Fields, known: tuple[str, ...]) -> tuple[str, ...]:
             shown = f"'{name}'" if name else kind_of(item)
             meant = closest(name, known)
             hint = f"did you mean '{meant}'?" if meant else f"the steps are {', '.join(known)}"
-            fields.problems.error(item.place, f"mtui: pack: 'steps' names {shown}, which is no step", hint)
+            fields.problems.error(item.place, f"mtui: pack: 'steps' names {shown}, which is not a step", hint)
     return tuple(found)
 
 
@@ -96,7 +96,7 @@ def _count(block: Fields, key: str, default: int, *, hint: str = "") -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
         return value
-    message = f"{block.what}: '{key}' has to be a whole number from 1 up, but is {shown(node)}"
+    message = f"{block.what}: '{key}' must be an integer of 1 or more, but is {shown(node)}"
     block.problems.error(node.place, message, hint)
     return default
 
@@ -109,6 +109,6 @@ def _duration(fields: Fields, key: str, what: str = "a time") -> str:
     text = node.text if isinstance(node, Scalar) and node.value is not None else ""
     if WALLTIME.fullmatch(text) and walltime_seconds(text):
         return text
-    message = f"{fields.what}: '{key}' has to be {what}, but is {shown(node) if text else kind_of(node)}"
+    message = f"{fields.what}: '{key}' must be {what}, but is {shown(node) if text else kind_of(node)}"
     fields.problems.error(node.place, message, _TIME_HINT)
     return ""

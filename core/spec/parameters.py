@@ -162,7 +162,7 @@ def _label(key: str, item: Fields) -> str:
     node = item.node.get("label")
     if isinstance(node, Scalar) or node is None:
         return item.text("label")
-    item.problems.error(node.place, f"{item.what}: label has to be one text such as {key}.%%")
+    item.problems.error(node.place, f"{item.what}: label must be one text such as {key}.%%")
     return ""
 
 
@@ -172,7 +172,7 @@ def _listed(item: Fields) -> tuple[str, ...]:
         if isinstance(node, Scalar) and node.value is not None:
             found.append(str(node.value))
         else:
-            item.problems.error(node.place, f"{item.what}: a value has to be text or a number, but is {kind_of(node)}")
+            item.problems.error(node.place, f"{item.what}: a value must be text or a number, but is {kind_of(node)}")
     return tuple(found)
 
 
@@ -180,7 +180,7 @@ def _range(item: Fields) -> tuple[str, ...] | None:
     node = item.node.entries["range"]
     bounds = [_number(bound) for bound in node.items] if isinstance(node, yaml_tree.Sequence) else []
     if len(bounds) not in (2, 3):
-        message = f"{item.what}: range has to be [first, last] or [first, last, step]"
+        message = f"{item.what}: range must be [first, last] or [first, last, step]"
         item.problems.error(node.place, message)
         return None
     try:
@@ -225,9 +225,9 @@ def _check_lengths(
             counts = [len(found[name].values or ()) for name in (key, first)]
             if counts[0] != counts[1]:
                 good = False
-                hint = "row i of a sweep takes value i of every parameter, so all need the same number"
+                hint = "row i of a sweep uses value i of every parameter, so all need as many values"
                 if swept:
-                    hint = f"{', '.join(group)} go row by row, so all need the same number"
+                    hint = f"{', '.join(group)} are combined row by row, so all need as many values"
                 else:
                     hint += "; for all combinations write mtui: {sweep: product}"
                 if {key, first} & given.parameters.keys():
@@ -256,7 +256,7 @@ def _warn_of_maestro(maestros: Sequence[_Definition], problems: Problems) -> Non
             problems.warn(
                 item.place,
                 f"parameter '{item.key}' has {have} values, but '{lists[0].key}' has {first}: Maestro refuses that",
-                "keep a sample that goes row by row in global.parameters, and put the lists under mtui: parameters",
+                "keep parameters combined row by row in global.parameters, other lists under mtui: parameters",
             )
 
 

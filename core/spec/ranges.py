@@ -26,10 +26,10 @@ def numbers(first: str, last: str, step: str = "1") -> tuple[str, ...]:
         context.prec = 4 * _MOST_DIGITS
         start, end, by = _number(first), _number(last), _number(step)
         if not by:
-            raise RangeError(f"a step of {step} leads nowhere")
+            raise RangeError(f"a step of {step} has no effect")
         if (end - start) * by < 0:
             back = f"-{step}" if by > 0 else step.removeprefix("-")
-            raise RangeError(f"steps of {step} do not lead from {first} to {last}", f"did you mean a step of {back}?")
+            raise RangeError(f"steps of {step} do not reach {last} from {first}", f"did you mean a step of {back}?")
         count = int((end - start) // by) + 1
         if count > MOST_ROWS:
             raise RangeError(
@@ -45,7 +45,7 @@ def _number(text: str) -> Decimal:
     except InvalidOperation:
         raise RangeError(f"'{text}' is not a number") from None
     if not number.is_finite() or max(abs(number.adjusted()), -_exponent(number)) > _MOST_DIGITS:
-        raise RangeError(f"'{text}' is not a number to count with")
+        raise RangeError(f"'{text}' is not a finite number")
     return number
 
 

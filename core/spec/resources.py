@@ -30,7 +30,7 @@ class Form:
         """Return why `key` does not accept `value`; None if it does."""
         if not self.problem:
             # It becomes one word of a header line: a character that ends the word or line would add another option.
-            message = f"'{key}' has to be one word without quotes, not {value[:60]!r}"
+            message = f"'{key}' must be one word without quotes, not {value[:60]!r}"
             return None if is_word(value) else Refusal(message)
         if self.pattern.fullmatch(value):
             return None
@@ -38,7 +38,7 @@ class Form:
 
 
 def _count(pattern: str, least: int) -> Form:
-    problem = f"'{{key}}' has to be a whole number of at least {least}, not '{{value}}'"
+    problem = f"'{{key}}' must be an integer of at least {least}, not '{{value}}'"
     return Form(re.compile(pattern), problem, least=least)
 
 
@@ -46,11 +46,11 @@ _FROM_ONE = _count("[1-9][0-9]{0,8}", 1)
 _FROM_ZERO = _count("0|[1-9][0-9]{0,8}", 0)
 _TIME = Form(
     WALLTIME,
-    "Slurm will not understand the walltime '{value}'",
+    "Slurm does not accept the walltime '{value}'",
     "use hours:minutes:seconds, for example 01:30:00",
 )
-FLAG = Form(re.compile("true|false|yes|no", re.IGNORECASE), "'{key}' has to be true or false, not '{value}'")
-_MEMORY = Form(re.compile("[0-9]+[KMGT]?", re.IGNORECASE), "'{key}' has to be an amount of memory, not '{value}'")
+FLAG = Form(re.compile("true|false|yes|no", re.IGNORECASE), "'{key}' must be true or false, not '{value}'")
+_MEMORY = Form(re.compile("[0-9]+[KMGT]?", re.IGNORECASE), "'{key}' must be an amount of memory, not '{value}'")
 _GPUS = Form(re.compile(r"([\w.-]+:)?[1-9][0-9]*(,([\w.-]+:)?[1-9][0-9]*)*"))
 _TEXT = Form(re.compile(".+"))
 _JOBS = Form(re.compile(r"(after(any|ok|notok|corr|burstbuffer)?:[0-9_+:]+|singleton)([,?](after|singleton).*)?"))

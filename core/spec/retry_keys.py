@@ -51,7 +51,7 @@ def read_retry(fields: Fields) -> dict[str, RetryRule]:
         what = f"{fields.what}: retry: {cause}"
         if cause not in CAUSES and not (cause.isdecimal() and 1 <= int(cause) <= 255):
             hint = nearest(cause.upper(), (*CAUSES, "an exit code from 1 to 255"))
-            fields.problems.error(node.key_place(cause), f"{fields.what}: retry: '{cause}' is no cause", hint)
+            fields.problems.error(node.key_place(cause), f"{fields.what}: retry: '{cause}' is not a cause", hint)
         elif isinstance(item, Mapping):
             rules[cause] = replace(_read_rule(Fields(item, what, fields.problems), cause), named=True)
         else:
@@ -69,7 +69,7 @@ def _rule(cause: str, times: int) -> RetryRule:
 
 
 def _read_rule(fields: Fields, cause: str) -> RetryRule:
-    fields.check_keys((*_KEYS, *IN_RULES), ("times",), why="it is how often")
+    fields.check_keys((*_KEYS, *IN_RULES), ("times",), why="the number of retries")
     changes: list[tuple[str, str]] = []
     for key in IN_RULES:
         node = fields.node.get(key)
@@ -85,7 +85,7 @@ def _times(fields: Fields, node: TreeNode, what: str) -> int:
     value = node.value if isinstance(node, Scalar) else None
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST:
         return value
-    message = f"{fields.what}: {what} has to be how often, from 0 to {_MOST:,}, but is {shown(node)}"
+    message = f"{fields.what}: {what} must be an integer from 0 to {_MOST:,}, but is {shown(node)}"
     fields.problems.error(node.place, message, "2, or {times: 2, walltime: x1.5}")
     return 0
 
@@ -98,14 +98,14 @@ def _change(fields: Fields, key: str, node: TreeNode) -> str:
     message, hint = "", ""
     if not is_word(text):
         given = f"'{text[:60]}'" if text else kind_of(node)
-        message = f"'{key}' has to be one word, but is {given}"
+        message = f"'{key}' must be one word, but is {given}"
     elif text.startswith("x") and resource.grows and (factor is None or factor <= 1):
-        message, hint = f"'{key}: {text}' does not make it more", f"write for example {key}: x1.5"
+        message, hint = f"'{key}: {text}' does not increase it", f"write for example {key}: x1.5"
     elif factor is not None and not resource.grows:
         message = f"'{key}' cannot be multiplied"
     elif factor is None and (refusal := resource.refuse(key, text)):
         if resource.form.least is not None:
-            message = f"'{key}' has to be a whole number or a factor, not '{text}'"
+            message = f"'{key}' must be an integer or a factor, not '{text}'"
         else:
             message, hint = refusal.message, f"{key}: x1.5, or {resource.example}"
     else:

@@ -60,13 +60,11 @@ def _count(run: Fields, key: str, node: TreeNode, least: int) -> RunValue | None
     if isinstance(value, str) and ONLY_TOKEN.fullmatch(value):
         return value
     if isinstance(value, (int, float)):
-        run.problems.error(node.place, f"{run.what}: '{key}' has to be a whole number of at least {least}, not {value}")
+        run.problems.error(node.place, f"{run.what}: '{key}' must be an integer of at least {least}, not {value}")
     elif isinstance(value, str) and value.strip().isdigit():
         run.problems.error(node.place, f"{run.what}: '{key}' is text, not a number", "remove the quotes")
     else:
-        run.problems.error(
-            node.place, f"{run.what}: '{key}' has to be a whole number, but is {_shown(node)}", _TOKEN_HINT
-        )
+        run.problems.error(node.place, f"{run.what}: '{key}' must be an integer, but is {_shown(node)}", _TOKEN_HINT)
     return None
 
 
@@ -88,7 +86,7 @@ def _walltime(run: Fields, node: TreeNode) -> RunValue | None:
         if "$(" not in value and not WALLTIME.fullmatch(value.strip()):
             run.problems.warn(
                 node.place,
-                f"{run.what}: Slurm will not understand the walltime '{value}'",
+                f"{run.what}: Slurm does not accept the walltime '{value}'",
                 "use hours:minutes:seconds, for example 01:30:00",
             )
         return value
@@ -96,7 +94,7 @@ def _walltime(run: Fields, node: TreeNode) -> RunValue | None:
         return value
     run.problems.error(
         node.place,
-        f"{run.what}: 'walltime' has to be a time, but is {_shown(node)}",
+        f"{run.what}: 'walltime' must be a time, but is {_shown(node)}",
         "use hours:minutes:seconds, for example 01:30:00, or a number of minutes",
     )
     return None
@@ -133,7 +131,7 @@ def _flag_or_token(node: TreeNode) -> bool | str | None:
 
 
 def _not_a_flag(run: Fields, key: str, node: TreeNode) -> None:
-    run.problems.error(node.place, f"{run.what}: '{key}' has to be true or false, but is {kind_of(node)}")
+    run.problems.error(node.place, f"{run.what}: '{key}' must be true or false, but is {kind_of(node)}")
 
 
 def _priority(run: Fields, node: TreeNode) -> RunValue | None:
@@ -143,6 +141,6 @@ def _priority(run: Fields, node: TreeNode) -> RunValue | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return value
     run.problems.error(
-        node.place, f"{run.what}: 'priority' has to be one of {', '.join(_PRIORITIES)}, or a number from 0 to 1"
+        node.place, f"{run.what}: 'priority' must be one of {', '.join(_PRIORITIES)}, or a number from 0 to 1"
     )
     return None

@@ -76,10 +76,10 @@ def _objection(option: SbatchOption) -> tuple[str, str, bool] | None:
             hint = f"write '{option.words[0][:2]} {option.value[1:]}'"
             return f"has the value '{option.value}', with the sign, for sbatch", hint, False
         case name if option.words and not option.words[0].startswith("-"):
-            return "is no option; sbatch refuses it", "quote a value that has blanks", False
+            return "is not an option; sbatch rejects it", "quote values that contain spaces", False
         case name if name not in KNOWN and _is_ambiguous(name):
             meant = sorted(known for known in KNOWN if known.startswith(name))
-            return "is ambiguous; sbatch may refuse it", f"write one of --{', --'.join(meant)}", False
+            return "is ambiguous; sbatch may reject it", f"write one of --{', --'.join(meant)}", False
         case _:
             return None
 

@@ -82,9 +82,9 @@ def _text(fields: Fields, key: str, node: TreeNode) -> str:
     example = f"{key}: {resource.example}"
     text = node.text.strip() if isinstance(node, Scalar) and not isinstance(node.value, bool) else ""
     if not text:
-        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be text, but is {kind_of(node)}", example)
+        fields.problems.error(node.place, f"{fields.what}: '{key}' must be text, but is {kind_of(node)}", example)
     elif not text.isprintable() or '"' in text:
-        fields.problems.error(node.place, f"{fields.what}: '{key}' has to be one line without quotes")
+        fields.problems.error(node.place, f"{fields.what}: '{key}' must be one line without quotes")
     elif "$(" in text or resource.form.pattern.fullmatch(text):
         return text
     else:
@@ -104,9 +104,9 @@ def _options(fields: Fields) -> str:
                 item.place, f"{what} holds {kind_of(item)}", "write for example '--hint=nomultithread'"
             )
         elif not text.isprintable():
-            fields.problems.error(item.place, f"{what}: an option has to be one line")
+            fields.problems.error(item.place, f"{what}: an option must be one line")
         elif not re.match(r"--?[a-zA-Z]", text):
-            fields.problems.error(item.place, f"{what}: '{text}' is no option", "an option begins with '-' or '--'")
+            fields.problems.error(item.place, f"{what}: '{text}' is not an option", "an option begins with '-' or '--'")
         elif problem := _problem(text):
             message, hint = problem
             fields.problems.error(item.place, f"{what}: {message}", hint)
@@ -120,8 +120,8 @@ def _problem(text: str) -> tuple[str, str] | None:
     options = parse_options([text])
     objection = next(iter(objections(options)), None)
     if any(option.name in _OURS for option in options):
-        message = f"'{text}' cannot be given here; mtui finds jobs and their output by its own"
-        return message, objection.hint if objection else "a line '#SBATCH ...' at the top of cmd is left as it is"
+        message = f"'{text}' cannot be given here; mtui sets it to find jobs and their output"
+        return message, objection.hint if objection else "a line '#SBATCH ...' at the top of cmd is passed unchanged"
     if objection and objection.refused:
         return objection.message.replace(f"'{PREFIX} ", "'"), objection.hint
     return None

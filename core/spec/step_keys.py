@@ -37,7 +37,7 @@ def read_step_blocks(top: Fields, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         assert own is not None
         if name not in by_name:
             hint = nearest(name, by_name)
-            top.problems.error(own.place(name), f"mtui: steps: '{name}' is no step of this study", hint)
+            top.problems.error(own.place(name), f"mtui: steps: '{name}' is not a step of this study", hint)
             continue
         fields = Fields.of(item, f"mtui: steps: {name}", top.problems, own.place(name))
         if fields:
@@ -71,7 +71,7 @@ def _names(fields: Fields, key: str) -> tuple[tuple[str, ...], tuple[Place, ...]
     found: dict[str, Place] = {}
     for item in fields.items(key, f"{fields.what}: {key}"):
         if not (isinstance(item, Scalar) and isinstance(item.value, str) and item.value):
-            fields.problems.error(item.place, f"{fields.what}: {key} has to list step names, but holds {kind_of(item)}")
+            fields.problems.error(item.place, f"{fields.what}: {key} must list step names, but holds {kind_of(item)}")
         elif item.value in found:
             fields.problems.error(item.place, f"{fields.what}: {key} names '{item.value}' twice")
         else:

@@ -113,7 +113,7 @@ def _environment(top: Fields) -> tuple[tuple[EnvEntry, ...], tuple[Dependency, .
     entries = [*_variables(variables), *_labels(labels)]
     for item in env.items("sources", "env.sources"):
         if not (isinstance(item, Scalar) and isinstance(item.value, str)):
-            top.problems.error(item.place, f"env.sources: each source has to be text, but this is {kind_of(item)}")
+            top.problems.error(item.place, f"env.sources: each source must be text, but this is {kind_of(item)}")
     if env.has("sources"):
         top.problems.warn(
             env.place("sources"),
@@ -138,7 +138,7 @@ def _variables(fields: Fields | None) -> list[EnvEntry]:
             kind = "empty" if value == "" else kind_of(node)
             fields.problems.error(
                 node.place,
-                f"env.variables: '{key}' has to be text or a number, but is {kind}",
+                f"env.variables: '{key}' must be text or a number, but is {kind}",
                 "put it in quotes" if isinstance(value, bool) else "",
             )
     return entries
@@ -187,7 +187,9 @@ def _dependencies(env: Fields) -> list[Dependency]:
                 checkout = f"tags/{checkout}"
             if "$(" in texts["path"] and not git:
                 place = item.node.entries["path"].place
-                env.problems.warn(place, f"{what}: no token is replaced in '{texts['path']}'", "write the path itself")
+                env.problems.warn(
+                    place, f"{what}: tokens are not replaced in '{texts['path']}'", "write the path itself"
+                )
             found.append(Dependency(kind, texts["name"], texts["path"], texts["url"], checkout, node.place))
     return found
 
@@ -212,21 +214,21 @@ def _batch(top: Fields) -> Batch:
         (*_BATCH_KEYS, *BATCH_KEYS),
         required,
         warn=True,
-        why="a slurm batch needs it, and '' leaves it to Slurm",
+        why="a slurm batch requires it; '' uses Slurm's default",
         hints=hints_in_batch(),
     )
     values: dict[str, RunValue] = dict(read_slurm_values(fields, BATCH_KEYS))
     for key, item in fields.node.items():
         if key in BATCH_KEYS:
             if key in values and "$(" in str(values[key]):
-                fields.problems.warn(item.place, f"batch: no token is replaced in '{key}'", "give it in a step")
+                fields.problems.warn(item.place, f"batch: tokens are not replaced in '{key}'", "give it in a step")
         elif not isinstance(item, Scalar):
             if key in _BATCH_KEYS:
-                fields.problems.error(item.place, f"batch: '{key}' has to be one value, but is {kind_of(item)}")
+                fields.problems.error(item.place, f"batch: '{key}' must be one value, but is {kind_of(item)}")
         elif isinstance(item.value, (str, int, float)):
             values[key] = item.value
             if "$(" in item.text:
-                fields.problems.warn(item.place, f"batch: no token is replaced in '{item.text}'")
+                fields.problems.warn(item.place, f"batch: tokens are not replaced in '{item.text}'")
             elif key in ("nodes", "procs") and item.text:
                 _warn_of_count(fields, key, item)
     return Batch(kind or "local", str(values.get("shell") or "/bin/bash"), values, place)
@@ -293,7 +295,7 @@ def _depends(run: Fields) -> tuple[tuple[str, ...], tuple[Place, ...]]:
     for item in run.items("depends", f"{run.what}: depends"):
         if not (isinstance(item, Scalar) and isinstance(item.value, str) and item.value):
             kind = "an empty one" if isinstance(item, Scalar) and item.value == "" else kind_of(item)
-            run.problems.error(item.place, f"{run.what}: depends has to list step names, but holds {kind}")
+            run.problems.error(item.place, f"{run.what}: depends must list step names, but holds {kind}")
         elif item.value in names:
             run.problems.error(item.place, f"{run.what}: depends names '{item.value}' twice")
         else:

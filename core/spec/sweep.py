@@ -19,7 +19,7 @@ MOST_ROWS = 200_000  # of a product, a range or a table: more than any real swee
 Columns = Mapping[str, Sequence[str]]  # values or labels, by parameter
 Group = tuple[str, ...]
 
-_FORM = "write product, or {zip: [[A, B], [C]]} for groups that go row by row"
+_FORM = "write product, or {zip: [[A, B], [C]]} for groups that are combined row by row"
 
 
 def combine(columns: Columns, groups: Sequence[Group]) -> dict[str, tuple[str, ...]]:
@@ -58,7 +58,7 @@ def read_groups(block: Fields | None, keys: Sequence[str], tables: Iterable[Grou
         shown = f"'{node.text}'" if isinstance(node, Scalar) and word is not None else kind_of(node)
         meant = nearest(word, ("product", "zip")) if isinstance(word, str) else ""
         hint = meant if meant.startswith("did") else _FORM
-        block.problems.error(node.place, f"mtui: 'sweep' has to be product, zip or a mapping, but is {shown}", hint)
+        block.problems.error(node.place, f"mtui: 'sweep' must be product, zip or a mapping, but is {shown}", hint)
         return []
     group_of = {key: (key,) for key in keys} | together | {key: group for group in groups for key in group}
     return list(dict.fromkeys(group_of[key] for key in keys))
@@ -70,8 +70,8 @@ def _named_groups(sweep: Fields, keys: Sequence[str], together: Mapping[str, Gro
     groups: list[Group] = []
     for item in sweep.items("zip", "mtui: sweep: 'zip'"):
         if not isinstance(item, yaml_tree.Sequence):
-            message = f"mtui: sweep: 'zip' has to list groups of parameters, but holds {kind_of(item)}"
-            sweep.problems.error(item.place, message, "a group is a list of its own: [[A, B]]")
+            message = f"mtui: sweep: 'zip' must list groups of parameters, but holds {kind_of(item)}"
+            sweep.problems.error(item.place, message, "a group is a nested list: [[A, B]]")
             continue
         if not item.items:
             sweep.problems.error(item.place, "mtui: sweep: a group of 'zip' is empty")
@@ -81,9 +81,13 @@ def _named_groups(sweep: Fields, keys: Sequence[str], together: Mapping[str, Gro
             key = node.text if isinstance(node, Scalar) else ""
             if key not in keys:
                 shown = f"'{key}'" if key else kind_of(node)
-                sweep.problems.error(node.place, f"mtui: sweep: {shown} is no parameter", nearest(key, keys))
+                sweep.problems.error(node.place, f"mtui: sweep: {shown} is not a parameter", nearest(key, keys))
             elif key in named or any(key in other for other in groups):
-                hint = f"the columns of one file go row by row: {', '.join(together[key])}" if key in together else ""
+                hint = (
+                    f"the columns of one file are combined row by row: {', '.join(together[key])}"
+                    if key in together
+                    else ""
+                )
                 sweep.problems.error(node.place, f"mtui: sweep: '{key}' is in a group already", hint)
             else:
                 named.add(key)

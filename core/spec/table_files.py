@@ -26,7 +26,7 @@ class TableFiles:
             self._tables[path] = self._load(path)
         table = self._tables[path]
         if isinstance(table, UnreadableFile):
-            hint = "no token is replaced here" if "$(" in file else "a path is relative to the study's file"
+            hint = "tokens are not replaced here" if "$(" in file else "a path is relative to the study's file"
             self._problems.error(place, f"{file}: {table.why}", hint)
             return None
         return table

@@ -33,7 +33,7 @@ def read_text(path: str, what: str, *, pipes: bool = False) -> str | UnreadableF
     except IsADirectoryError:
         return UnreadableFile(f"this is a directory, not {what}")
     except UnicodeDecodeError as error:
-        return UnreadableFile(f"not UTF-8 text (byte {error.start}), as {what} has to be")
+        return UnreadableFile(f"not UTF-8 text (byte {error.start}), as {what} must be")
     except (OSError, ValueError) as error:  # ValueError: a path that holds a null character
         return UnreadableFile(f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
 

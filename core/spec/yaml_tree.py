@@ -169,7 +169,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, problems: Problems) 
     elif "expected a single document" in context:
         hint = "a study is one document: remove the '---' line in the middle"
     elif "could not find expected ':'" in message:
-        hint = f"line {begun} is read as a key; lines of a script stand deeper than their 'cmd'"
+        hint = f"line {begun} is read as a key; indent script lines more than their 'cmd'"
     elif begun < place.line:
         hint = f"look above, from line {begun} on: a quote that is not closed, or lines that are indented otherwise"
     problems.error(place, message + context, hint)
@@ -194,7 +194,7 @@ class _TreeBuilder:
             return known
         place, start, end = _position(node)
         if id(node) in self._open or depth > _MAX_DEPTH:
-            self._hostile(place, "an alias that contains itself, or nesting beyond any study")
+            self._hostile(place, "an alias that contains itself, or nesting that is too deep")
             return Scalar(place, start, end, None, ""), 1
         self._open.add(id(node))
         if isinstance(node, yaml.MappingNode):
@@ -231,7 +231,7 @@ class _TreeBuilder:
         for key, value in node.value:
             key_place = _position(key)[0]
             if not isinstance(key, yaml.ScalarNode):
-                self._problems.error(key_place, "a key has to be one word or text, not a list or mapping")
+                self._problems.error(key_place, "a key must be one word or text, not a list or mapping")
             elif key.tag != _MERGE_TAG:
                 name = key.value
                 if key.tag != "tag:yaml.org,2002:str":
@@ -279,7 +279,7 @@ class _TreeBuilder:
             value = None
         except _UNFIT as error:  # looks like a date or number, but is not valid: 2020-13-45
             shown = text if len(text) < 60 else text[:60] + "..."
-            reason = str(error) if type(error) is ValueError else f"it does not fit its YAML tag {node.tag}"
+            reason = str(error) if type(error) is ValueError else f"it does not match its YAML tag {node.tag}"
             self._problems.error(place, f"'{shown}' cannot be read: {reason}", "put it in quotes to keep the text")
             value = None
         return Scalar(place, start, end, value, text)

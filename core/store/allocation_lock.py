@@ -109,5 +109,5 @@ def _taken(job: str, holder: str) -> UsageError:
     used = f"is used by {holder}" if holder == _UNNAMED else f"is used by the study {holder}"
     return UsageError(
         f"allocation {job} {used}",
-        "wait until that is over or cancel it (mtui cancel DIR), or get another allocation",
+        "wait for that study, cancel it (mtui cancel DIR), or use another allocation",
     )

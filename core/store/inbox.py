@@ -26,14 +26,14 @@ _log = get_logger(__name__)
 
 VERSION = 1
 
-_ANOTHER_USER = "only who started the study can give it commands"
-_FULL = "make room there, then give the command again"
+_ANOTHER_USER = "only the user who started the study can send commands"
+_FULL = "free space there, then send the command again"
 _HINTS = {
     errno.EACCES: _ANOTHER_USER,
     errno.EPERM: _ANOTHER_USER,
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
-    errno.EROFS: "its file system is read-only now: ask your site",
+    errno.EROFS: "its file system is read-only now: ask your site's support",
 }
 
 
@@ -51,7 +51,7 @@ def send_command(inbox: Path, verb: str, targets: tuple[str, ...], options: Mapp
         if missing := missing_directory(inbox.parent.parent, error):
             raise StudyDirectoryError(missing) from None
         hint = _HINTS.get(error.errno or 0, "mtui doctor DIR checks the file system")
-        raise StudyDirectoryError(f"cannot write a command into {inbox}: {error.strerror}", hint) from None
+        raise StudyDirectoryError(f"cannot write a command to {inbox}: {error.strerror}", hint) from None
     return command
 
 

@@ -213,12 +213,12 @@ def parse_lines(data: bytes, name: str) -> Iterator[ev.Event]:
                 yield from_record(json.loads(record) if isinstance(record, str) else record)
             except UnknownEvent as error:
                 raise NewerVersion(
-                    f"{name}:{number}: this journal holds an {error}", "a newer mtui wrote it; use that one"
+                    f"{name}:{number}: this journal contains an {error}", "a newer mtui wrote it; use that version"
                 ) from None
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if number == len(lines):
                     return
-                hint = "restore the file from a backup; without its journal a study cannot go on"
+                hint = "restore the file from a backup; a study cannot continue without its journal"
                 raise StudyDirectoryError(f"{name}:{number}: damaged journal line: {error}", hint) from None
 
 

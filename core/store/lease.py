@@ -53,9 +53,9 @@ class LeaseState(Enum):
 
     ALIVE = "alive"
     UNKNOWN = "not known yet"  # on another host, its heartbeat was not seen moving so far
-    SILENT = "gives no sign of life"  # the same, and its last heartbeat was minutes ago by the times of files
-    RELEASED = "has let go"
-    DEAD = "is gone"
+    SILENT = "sends no heartbeat"  # the same, and its last heartbeat was minutes ago by the times of files
+    RELEASED = "has released the study"
+    DEAD = "has ended"
 
     @property
     def drives(self) -> bool:
@@ -187,8 +187,8 @@ class Lease:
                     pause.wait(min(_ASK_EVERY, silent_after / 10))
                 if standing is LeaseState.ALIVE:
                     raise StudyBusyError(
-                        f"a driver holds this study: {before.words}",
-                        "a study has one driver at a time; watch it with 'mtui DIR' or 'mtui status DIR'",
+                        f"this study already has a driver: {before.words}",
+                        "watch it with 'mtui DIR' or 'mtui status DIR'",
                     )
             lease = cls._create(folder, epoch, before)
             if lease:

@@ -100,12 +100,12 @@ def _parse(data: bytes) -> Any:
 
 
 def _unreadable(folder: Path, error: Exception) -> StudyDirectoryError:
-    hint = "the study is another user's, or its .mtui/owner is damaged: restore that from a backup"
+    hint = "the study belongs to another user, or its .mtui/owner is damaged: restore it from a backup"
     kind = StorageError if isinstance(error, OSError) and may_pass(error) else StudyDirectoryError
     if missing := missing_directory(folder.parent.parent, error):
         return StorageError(missing)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return kind(f"cannot read who drives the study: {reason}: {folder}", hint)
+    return kind(f"cannot read the owner of the study: {reason}: {folder}", hint)
 
 
 # --- processes of this host

@@ -24,8 +24,8 @@ _log = get_logger(__name__)
 
 
 class UnreadableRecord(Enum):
-    INCOMPLETE = "it is being written, or there was no room for it"
-    DAMAGED = "it cannot be understood"
+    INCOMPLETE = "it is being written, or the disk was full"
+    DAMAGED = "its content is invalid"
 
 
 def list_records(spool: Path, known: Container[str] = ()) -> list[str] | None:

@@ -29,7 +29,7 @@ def _unavailable(dependencies: Iterable[Dependency]) -> Iterator[tuple[Dependenc
     for item in dependencies:
         exists = Path(item.path).exists()
         if item.kind is DependencyKind.PATH and not exists:
-            message = f"dependency '{item.name}' is not there: {item.path}"
+            message = f"dependency '{item.name}' does not exist: {item.path}"
             yield item, DependencyError(message, "a relative path starts from the directory in which mtui is started")
         if item.kind is DependencyKind.GIT and exists:
             yield item, _in_the_way(item)
@@ -50,7 +50,7 @@ def clone_repositories(dependencies: Iterable[Dependency]) -> Generator[None, No
                     raise _in_the_way(item) from None
                 except OSError as error:
                     message = f"dependency '{item.name}': {error.filename}: {error.strerror}"
-                    raise DependencyError(message, "give its 'path' a place that can be written") from None
+                    raise DependencyError(message, "set its 'path' to a writable location") from None
                 _git(item, "clone", "--", item.url, item.path)
                 if item.checkout:
                     _git(item, "-C", item.path, "checkout", item.checkout)

@@ -158,7 +158,7 @@ def owner_of(path: Path) -> str:
     try:
         return path.owner()
     except (OSError, KeyError):
-        return "somebody else"
+        return "another user"
 
 
 def open_study(path: Path) -> StudyDirectory:
@@ -166,7 +166,8 @@ def open_study(path: Path) -> StudyDirectory:
     directory = StudyDirectory(path.absolute())
     if not is_searchable(directory.home):
         raise StudyDirectoryError(
-            f"you may not look into {directory.home}", f"the study belongs to {owner_of(path)}, who alone can open it"
+            f"no permission to read {directory.home}",
+            f"the study belongs to {owner_of(path)}; only that user can open it",
         )
     if not directory.study_file.exists():
         if directory.home.is_dir():
@@ -185,7 +186,7 @@ def _incomplete(directory: StudyDirectory) -> StudyDirectoryError:
             "restore that file from a backup, or start a new study: mtui -o NEW STUDY.yaml",
         )
     return StudyDirectoryError(
-        f"the study in {directory.root} was not created completely, and nothing of it has run",
+        f"the study in {directory.root} was not created completely, and no instance has run",
         f"remove the directory, and start the study again: rm -r {shlex.quote(str(directory.root))}",
     )
 
@@ -198,7 +199,9 @@ def require_own(directory: StudyDirectory) -> None:
         return  # whatever it is: taking the lease will fail and report it
     if os.getuid() not in (0, owner):
         hint = f"you can watch it: mtui status {shlex.quote(str(directory.root))}"
-        raise StudyDirectoryError(f"the study belongs to {owner_of(directory.home)}, who alone can drive it", hint)
+        raise StudyDirectoryError(
+            f"the study belongs to {owner_of(directory.home)}, and only that user can drive it", hint
+        )
 
 
 def require_place(directory: StudyDirectory, plan: Plan, *, moved: bool = False) -> None:
@@ -212,14 +215,14 @@ def require_place(directory: StudyDirectory, plan: Plan, *, moved: bool = False)
     if StudyDirectory(Path(plan.out)).study_file.exists():
         raise StudyDirectoryError(
             f"{directory.root} is a copy of the study in {plan.out}, and its scripts would write there",
-            f"go on with that one, or start a new one: mtui -o NEW {directory.root / 'study.yaml'}",
+            f"resume that one, or start a new one: mtui -o NEW {directory.root / 'study.yaml'}",
         )
     if moved:
         return
     link = f"ln -s {shlex.quote(str(directory.root))} {shlex.quote(plan.out)}"
     raise StudyDirectoryError(
-        f"the study was made in {plan.out}, which its scripts name, and is in {directory.root} now",
-        f"move it back, or let the old name lead to it: {link}",
+        f"the study was created in {plan.out}, which its scripts contain, and is now in {directory.root}",
+        f"move it back, or link the old name to it: {link}",
     )
 
 
@@ -235,10 +238,11 @@ def create_directory(root: Path, spec_text: str, files: list[Path], undo: ExitSt
             make_folder(root, made)
         except FileExistsError:
             raise DirectoryTaken(
-                f"{root} exists already", "choose another directory with -o; mtui never deletes or reuses one"
+                f"{root} already exists",
+                "use -o to choose another directory (existing directories are never overwritten)",
             ) from None
         except OSError as error:
-            raise StudyDirectoryError(f"cannot make {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
+            raise StudyDirectoryError(f"cannot create {error.filename or root}: {error.strerror}", TRY_DOCTOR) from None
         try:
             root.chmod(stat.S_IMODE(root.stat().st_mode) & ~_OTHERS_WRITE)  # or others could replace what is in it
             directory.home.mkdir(mode=0o700)

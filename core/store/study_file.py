@@ -18,7 +18,7 @@ from ..plan.study_plan import Instance, Plan, PlannedStep
 from ..spec.study_spec import Batch, PackingOptions, RetryRule
 
 VERSION = 1
-_WITHOUT_PLAN = "mtui doctor DIR shows what is left of the study; without its plan it cannot be resumed"
+_WITHOUT_PLAN = "'mtui doctor DIR' shows the state of the study; it cannot be resumed without its plan"
 
 
 class DamagedPlan(StudyDirectoryError):
@@ -121,7 +121,7 @@ def read_study_file(path: Path) -> StudyFile:
             raise DamagedPlan(f"{path} is empty, as after a power cut or on a full disk", _WITHOUT_PLAN)
         content: dict[str, Any] = json.loads(data.decode("utf-8"))
         if content["v"] != VERSION:
-            raise NewerVersion(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that one")
+            raise NewerVersion(f"{path} is of version {content['v']}", "a newer mtui wrote it; use that version")
         with without_collection():
             plan = _plan(content)
         return StudyFile(

@@ -27,7 +27,7 @@ _UNSET = "nothing was answered"
 
 
 def _retry() -> RetryScreen:
-    """The question before a retry; a number of nodes has to be one."""
+    """The question before a retry; a number of nodes must be one."""
 
     def check(changes: dict[str, str]) -> Refusal | None:
         return None if changes.get("nodes", "1").isdecimal() else Refusal("nodes have to be a number", "2")

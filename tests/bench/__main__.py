@@ -2,7 +2,7 @@
 
     python -m tests.bench [--size FACTOR | --small] [--write] [NAME ...]
 
-The whole takes about three quarters of an hour. Slurm has to be installed; Maestro is, if it can be.
+The whole takes about three quarters of an hour. Slurm must be installed; Maestro is, if it can be.
 """
 
 from __future__ import annotations

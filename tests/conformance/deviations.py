@@ -1,7 +1,7 @@
 """Where mtui deliberately makes something else of a study than Maestro 1.2.1 does, and why: the one table of it.
 
 A case is `folder/name`: a spec of the conformance data, or `ours/name` in tests/conformance/cases. Whatever
-stands here is checked word by word, and has to be a deviation: one that Maestro or mtui gives up fails the test.
+stands here is checked word by word, and must be a deviation: one that Maestro or mtui gives up fails the test.
 Added header lines are not listed, they have a rule of their own (plans.py).
 """
 
@@ -114,11 +114,11 @@ DEVIATIONS: Mapping[str, Deviation] = {
     ),
     "ours/colliding_step_folders": Refused(_SHARED_DIRECTORY, "steps 'a b' and 'a_b' would share the directory 'a_b'"),
     "ours/instance_name_clash": Refused(
-        "Maestro drops one of two instances of the same name", "steps 'a_p1' and 'a' both make an instance 'a_p1'"
+        "Maestro drops one of two instances of the same name", "steps 'a_p1' and 'a' both create an instance 'a_p1'"
     ),
     "ours/labels_that_join_alike": Refused(
         "Maestro drops the row whose labels, joined, are those of another row",
-        "different rows of the sweep make an instance of the same name",
+        "different rows of the sweep have the same instance name",
     ),
     "ours/long_name": Refused("no file system holds such a name; Maestro dies on it in the middle", "use --hashws"),
     "ours/step_named_dots": Refused("its directory would be the parent of the study", "cannot have a directory"),

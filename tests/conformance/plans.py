@@ -18,7 +18,7 @@ from mtui.core.spec.study_parser import load_study
 
 Row = Mapping[str, Any]  # an instance, as `mtui plan --json` prints it
 
-# What mtui adds to a header; every line of Maestro's has to be there, in its order.
+# What mtui adds to a header; every line of Maestro's must be there, in its order.
 ADDED = ("#SBATCH --ntasks=", "#SBATCH --cpus-per-task=")
 FIELDS = ("step", "workspace", "parents", "params", "scheduled", "script", "body", "restart")
 

@@ -186,7 +186,7 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
     ("words", "told"),
     [
         ("--set cores-per-task=2", "step 'a' runs beside the driver: it asks Slurm for no cores per task"),
-        ("--set nodes=none", "'nodes' has to be a whole number of at least 1, not 'none'"),
+        ("--set nodes=none", "'nodes' must be an integer of at least 1, not 'none'"),
         ("--set walltime=1h", "use hours:minutes:seconds"),
         ("a --set waltime=10", "did you mean 'walltime'?"),
         ("--set nodes", "write --set nodes=VALUE"),
@@ -281,7 +281,10 @@ def _look_as_another_user(folder: Path) -> None:
     assert mtui.run("rerun", "out", "a", cwd=folder).returncode == 0
     done = as_nobody("--no-ui", "out")
     assert done.returncode == 2
-    assert "the study belongs to root, who alone can drive it\n  hint: you can watch it: mtui status" in done.stderr
+    assert (
+        "the study belongs to root, and only that user can drive it\n  hint: you can watch it: mtui status"
+        in done.stderr
+    )
 
 
 def test_output_that_nobody_takes_stops_nothing(folder: Path) -> None:

@@ -60,9 +60,9 @@ def test_site_is_told_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path
     ("block", "told"),
     [
         ("{site: attick}", "study.yaml:12:8: mtui: site: there is no site 'attick'"),
-        ("{site: [a]}", "'site' has to be text, but is a list"),
-        ("{confirm: many}", "'confirm' has to be a number of node-hours above 0, but is 'many'"),
-        ("{confirm: 0}", "'confirm' has to be a number of node-hours above 0, but is '0'"),
+        ("{site: [a]}", "'site' must be text, but is a list"),
+        ("{confirm: many}", "'confirm' must be a number of node-hours above 0, but is 'many'"),
+        ("{confirm: 0}", "'confirm' must be a number of node-hours above 0, but is '0'"),
     ],
 )
 def test_wrong_words_are_told(tmp_path: Path, block: str, told: str) -> None:

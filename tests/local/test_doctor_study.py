@@ -48,7 +48,7 @@ def test_nothing_is_repaired_while_a_driver_lives(tmp_path: Path) -> None:
     (out / ".mtui" / "fallback.sh").unlink()
     refused = mtui.run("doctor", "-y", out)
     assert refused.returncode == 2
-    assert "a driver holds this study" in refused.stderr
+    assert "this study already has a driver" in refused.stderr
     go.touch()
     assert driver.wait() == 0
 

@@ -190,7 +190,7 @@ class Story:
         if ran := [line for line in self._lines() if line.startswith("begin")]:
             raise BrokenPromise(f"there is no study, but it ran: {ran}")
         done = self._machine.run("status", directory.root)
-        known = ("was not created completely, and nothing of it has run", "is not a study directory", "no such")
+        known = ("was not created completely, and no instance has run", "is not a study directory", "no such")
         if done.returncode != 2 or not any(words in done.stderr for words in known):
             raise BrokenPromise(f"status of an incomplete study: {done.returncode} {done.stdout}{done.stderr}")
         self.tally.not_created += 1

@@ -36,7 +36,7 @@ SIZES = {80: (80, 24), 100: (100, 30), 160: (160, 45)}
 
 @dataclass(frozen=True)
 class Case:
-    """A screen: the keys that lead to it, and what has to be on it."""
+    """A screen: the keys that lead to it, and what must be on it."""
 
     name: str
     columns: int

@@ -115,7 +115,7 @@ def _round(
             study.end_faults()
 
         def finished() -> bool:
-            return all([study.is_finished() for study in studies])  # each has to be driven
+            return all([study.is_finished() for study in studies])  # each must be driven
 
         wait_until(finished, FINISH_WITHIN, "all studies have finished")
     except TimeoutError as error:

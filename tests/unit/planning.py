@@ -27,7 +27,7 @@ def plan_and_problems(text: str, **options: Any) -> tuple[Plan | None, list[Prob
 
 
 def plan_of(text: str, **options: Any) -> Plan:
-    """The plan of a study that has to be good."""
+    """The plan of a study that must be good."""
     plan, problems = plan_and_problems(text, **options)
     assert plan is not None, problems
     return plan

@@ -50,7 +50,7 @@ from .terminal import Guard
 from .terminal_driver import InputEnded, TerminalDriver
 from .typed_ahead import TypedAhead
 
-_READ = 15.0  # seconds that a message is shown which has to be read
+_READ = 15.0  # seconds that a message is shown which must be read
 _HAND_OVER = 25.0  # seconds that a headless driver has to take over the study
 
 

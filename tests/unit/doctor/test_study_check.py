@@ -195,7 +195,7 @@ def test_plan_of_a_newer_version_points_to_that_version_and_not_to_a_copy(contex
 
     check = check_study(context.directory)
 
-    assert plan_finding(check).then == "a newer mtui wrote it; use that one"
+    assert plan_finding(check).then == "a newer mtui wrote it; use that version"
     assert check.repairs == []
 
 
@@ -206,7 +206,7 @@ def test_copy_of_a_newer_version_points_to_that_version(context: FakeContext) ->
 
     check = check_study(context.directory)
 
-    assert plan_finding(check).then.endswith("a newer mtui wrote it; use that one")
+    assert plan_finding(check).then.endswith("a newer mtui wrote it; use that version")
     assert check.repairs == []
 
 

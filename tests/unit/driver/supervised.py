@@ -221,7 +221,7 @@ def ends(outcome: str, reason: str = "command to stop") -> Callable[[PlayedDrive
 
 
 def busy(_: PlayedDriver) -> str:
-    raise StudyBusyError("a driver holds this study")
+    raise StudyBusyError("this study already has a driver")
 
 
 def fails(_: PlayedDriver) -> str:

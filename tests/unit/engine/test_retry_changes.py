@@ -136,10 +136,10 @@ def test_resources_of_local_steps_alone_are_refused() -> None:
     ("changes", "told"),
     [
         ({"waltime": "10"}, "a retry cannot change 'waltime'"),
-        ({"nodes": "0"}, "'nodes' has to be a whole number of at least 1, not '0'"),
-        ({"nodes": 0}, "'nodes' has to be a whole number of at least 1, not '0'"),
-        ({"walltime": "soon", "nodes": "2"}, "Slurm will not understand the walltime 'soon'"),
-        ({"procs": "3"}, "w: $(LAUNCHER)[4p] wants 4 procs, but the step asks for 3"),
+        ({"nodes": "0"}, "'nodes' must be an integer of at least 1, not '0'"),
+        ({"nodes": 0}, "'nodes' must be an integer of at least 1, not '0'"),
+        ({"walltime": "soon", "nodes": "2"}, "Slurm does not accept the walltime 'soon'"),
+        ({"procs": "3"}, "w: $(LAUNCHER)[4p] uses 4 procs, but the step requests 3"),
     ],
 )
 def test_change_that_cannot_be_made_refuses_the_whole_command(changes: dict[str, str | int], told: str) -> None:
@@ -159,7 +159,7 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
     assert check_changes(state, [NAMES["w"]], {"nodes": "2"}) is None
     refusal = check_changes(state, [NAMES["w"]], {"nodes": "2", "procs": "2"})
     assert refusal is not None
-    assert "wants 4 procs" in refusal.message
+    assert "uses 4 procs" in refusal.message
 
 
 @pytest.mark.parametrize(

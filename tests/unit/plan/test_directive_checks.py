@@ -76,7 +76,7 @@ def test_line_of_another_batch_system_is_warned_about_where_it_is() -> None:
 
 
 def test_quotation_mark_without_its_counterpart_is_warned_about() -> None:
-    assert "has a quotation mark without its counterpart; sbatch refuses it" in told(study('#SBATCH --comment="x'))[0]
+    assert "has an unmatched quotation mark; sbatch rejects it" in told(study('#SBATCH --comment="x'))[0]
 
 
 def test_list_of_options_is_checked_for_what_has_no_effect() -> None:

@@ -34,10 +34,10 @@ def test_replacement(text: str, procs: str, nodes: str, cores: str, expected: st
 @pytest.mark.parametrize(
     ("bracket", "message", "hint"),
     [
-        ("[5p]", "$(LAUNCHER)[5p] wants 5 procs, but the step asks for 4", "raise 'procs:'"),
-        ("[3n, 4p]", "$(LAUNCHER)[3n, 4p] wants 3 nodes, but the step asks for 2", "raise 'nodes:'"),
-        ("[3, 4]", "$(LAUNCHER)[3, 4] wants 3 nodes, but the step asks for 2", "raise 'nodes:'"),
-        *((bracket, f"$(LAUNCHER){bracket} does not say how many tasks to start", "write $(LAUNCHER)[4p]")
+        ("[5p]", "$(LAUNCHER)[5p] uses 5 procs, but the step requests 4", "raise 'procs:'"),
+        ("[3n, 4p]", "$(LAUNCHER)[3n, 4p] uses 3 nodes, but the step requests 2", "raise 'nodes:'"),
+        ("[3, 4]", "$(LAUNCHER)[3, 4] uses 3 nodes, but the step requests 2", "raise 'nodes:'"),
+        *((bracket, f"$(LAUNCHER){bracket} does not set the number of tasks", "write $(LAUNCHER)[4p]")
           for bracket in ("[]", "[2n]", "[p]", "[$(P)p]", "[1p, 2p]", "[1n, 1n, 2p]", "[4]", "[x]")),
     ],
 )  # fmt: skip

@@ -270,9 +270,12 @@ def get_custom_generator(env, **kwargs):
         ("def get_custom_generator(env, **kwargs): return 5", "returned int, not a ParameterGenerator"),
         ("def get_custom_generator(env): return 5", "unexpected keyword argument 'OUTPUT_PATH'"),
         (IMPORT + WRONG_LABELS, "ValueError: parameter 'P' has 2 values but 1 labels"),
-        (WRONG_LENGTHS, "gave parameters of different lengths"),
-        ("import os; os._exit(3)", "ended (exit code 3) without giving parameters"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "ended (exit code -15) without giving parameters"),
+        (WRONG_LENGTHS, "returned parameters of different lengths"),
+        ("import os; os._exit(3)", "ended (exit code 3) without returning parameters"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGTERM)",
+            "ended (exit code -15) without returning parameters",
+        ),
     ],
 )
 def test_failures_are_named(run, text: str, last: str) -> None:
@@ -281,7 +284,7 @@ def test_failures_are_named(run, text: str, last: str) -> None:
 
 def test_an_answer_cut_in_the_middle_is_no_answer(run) -> None:
     text = "import os, sys\nos.write(int(sys.argv[1]), b'{\"parameters\": [')\nos._exit(0)\n"
-    assert "ended (exit code 0) without giving parameters" in failure(run, text)[-1]
+    assert "ended (exit code 0) without returning parameters" in failure(run, text)[-1]
 
 
 class _Timer(threading.Thread):
@@ -382,7 +385,7 @@ def test_missing_files_and_pythons_are_told(run, tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_no_python_is_told(run) -> None:
-    assert "ended (exit code 1) without giving parameters" in failure(run, "x = 1", python="false")[0]
+    assert "ended (exit code 1) without returning parameters" in failure(run, "x = 1", python="false")[0]
 
 
 def test_pargs() -> None:

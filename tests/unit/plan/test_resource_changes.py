@@ -102,12 +102,12 @@ def test_hint_names_every_key() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message", "hint"),
     [
-        ("nodes", "0", "'nodes' has to be a whole number of at least 1, not '0'", "nodes=4, for example"),
-        ("restart", "1", "'restart' has to be true or false, not '1'", "restart=true, for example"),
-        ("mem", "much", "'mem' has to be an amount of memory, not 'much'", "mem=16G, for example"),
-        ("qos", "a b", "'qos' has to be one word without quotes, not 'a b'", ""),
+        ("nodes", "0", "'nodes' must be an integer of at least 1, not '0'", "nodes=4, for example"),
+        ("restart", "1", "'restart' must be true or false, not '1'", "restart=true, for example"),
+        ("mem", "much", "'mem' must be an amount of memory, not 'much'", "mem=16G, for example"),
+        ("qos", "a b", "'qos' must be one word without quotes, not 'a b'", ""),
         (
-            "walltime", "1h", "Slurm will not understand the walltime '1h'",
+            "walltime", "1h", "Slurm does not accept the walltime '1h'",
             "use hours:minutes:seconds, for example 01:30:00",
         ),
     ],
@@ -186,7 +186,7 @@ def test_restart_script_is_changed_as_well() -> None:
 def test_launcher_that_wants_more_than_is_left_is_told() -> None:
     plan = study(cmd="$(LAUNCHER)[2n, 4p] x")
     assert script(plan, procs="8")[-1] == "srun -n 4 -N 2 -c 8 x"
-    with pytest.raises(LauncherError, match="wants 4 procs, but the step asks for 3"):
+    with pytest.raises(LauncherError, match="uses 4 procs, but the step requests 3"):
         script(plan, procs="3")
 
 

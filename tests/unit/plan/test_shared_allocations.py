@@ -110,13 +110,13 @@ def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
 @pytest.mark.parametrize(
     ("run", "pack", "why"),
     [
-        ({"nodes": 2}, PackingOptions(), "it asks for 2 nodes, an allocation has 1"),
-        ({"procs": 5}, PackingOptions(cores=4), "it asks for 5 cores, a node of an allocation has 4"),
-        ({"gpus": 4}, PackingOptions(gpus=2), "it asks for 4 GPUs, a node of an allocation has 2"),
+        ({"nodes": 2}, PackingOptions(), "it requests 2 nodes, an allocation has 1"),
+        ({"procs": 5}, PackingOptions(cores=4), "it requests 5 cores, a node of an allocation has 4"),
+        ({"gpus": 4}, PackingOptions(gpus=2), "it requests 4 GPUs, a node of an allocation has 2"),
         (
             {"walltime": "01:00:00"},
             PackingOptions(walltime="01:00:00"),
-            "its walltime does not fit into an allocation of 01:00:00",
+            "its walltime is longer than an allocation of 01:00:00",
         ),
         ({}, PackingOptions(steps=("other",)), "its step is not packed"),
     ],
@@ -126,7 +126,7 @@ def test_what_does_not_fit_is_not_packed_and_says_why(run: dict[str, RunValue], 
 
 
 def test_instance_with_a_burst_buffer_is_not_packed() -> None:
-    assert why_not("#BB create\ntrue") == "'#BB create' is of a job of its own"
+    assert why_not("#BB create\ntrue") == "'#BB create' needs a separate job"
 
 
 def test_without_the_block_nothing_is_packed() -> None:
@@ -170,7 +170,7 @@ def test_retry_with_other_resources_counts() -> None:
     before, after = packing.of(0), packing.of(0, {"procs": "3"})
     assert isinstance(before, PoolShare)
     assert after == replace(before, ask=ResourceRequest(tasks=3))
-    assert packing.of(0, {"nodes": "2"}) == Refusal("it asks for 2 nodes, an allocation has 1")
+    assert packing.of(0, {"nodes": "2"}) == Refusal("it requests 2 nodes, an allocation has 1")
     assert packing.of(0, {"queue": "other"}) == PoolShare(Pool(("--partition=other", "--account=b")), ResourceRequest())
 
 

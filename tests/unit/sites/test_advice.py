@@ -52,28 +52,28 @@ FINE = "{nodes: 1, procs: 64, walltime: '01:00:00'}"
         ("nodes: 1\n    walltime: '00:20:00'", "qos: ''", [
             "step 'a': it has no qos, and gets 'debug' on perlmutter"]),
         ("nodes: 1\n    walltime: '01:00:00'", "qos: debug", [
-            "step 'a': its walltime of 01:00:00 is beyond the 00:30:00 of qos debug"]),
+            "step 'a': its walltime of 01:00:00 exceeds the 00:30:00 of qos debug"]),
         ("nodes: 9\n    walltime: '00:30:00'", "qos: debug", [
-            "step 'a': it asks for 9 nodes, and qos debug gives at most 8"]),
+            "step 'a': it requests 9 nodes, but qos debug allows at most 8"]),
         ("nodes: 1\n    walltime: '01:00:00'", "qos: preempt", [
-            "step 'a': qos preempt takes jobs from 02:00:00 up, not of 01:00:00"]),
+            "step 'a': qos preempt requires a walltime of at least 02:00:00, not 01:00:00"]),
         ("nodes: 1", "", ["step 'a': it has no walltime"]),
         ("nodes: 1\n    gpus: 4\n    walltime: 60", "", [
-            "step 'a': it asks for 4 GPUs on a node; a cpu node has none"]),
+            "step 'a': it requests 4 GPUs on a node; a cpu node has none"]),
         ("nodes: 1\n    walltime: 60", "constraint: gpu", [
-            "step 'a': gpu nodes are paid by accounts that end in _g, not by 'm1'"]),
-        ("nodes: 1\n    walltime: 60", "bank: m1_g", ["step 'a': account 'm1_g' does not pay for cpu nodes"]),
+            "step 'a': gpu nodes need an account that ends in _g, not 'm1'"]),
+        ("nodes: 1\n    walltime: 60", "bank: m1_g", ["step 'a': account 'm1_g' cannot be used for cpu nodes"]),
         ("nodes: 1\n    gpus: 4\n    walltime: 60", "constraint: gpu&hbm80g, bank: m1_g", []),
         ("nodes: 2\n    procs: 8\n    walltime: 60", "constraint: gpu, bank: m1_g, gpus per task: 2", [
-            "step 'a': it asks for 8 GPUs on a node; a gpu node has 4"]),
+            "step 'a': it requests 8 GPUs on a node; a gpu node has 4"]),
         ("nodes: 1\n    walltime: 60", "constraint: haswell", [
             "step 'a': constraint 'haswell' names none of perlmutter's nodes (cpu, gpu)"]),
         ("nodes: 1\n    procs: 129\n    cores per task: 2\n    walltime: 60", "", [
-            "step 'a': it asks for 258 cores on a node; a cpu node has 256"]),
+            "step 'a': it requests 258 cores on a node; a cpu node has 256"]),
         ("nodes: 1\n    walltime: 60", "mem: 600G", [
-            "step 'a': it asks for 600 GB on a node; a cpu node has 502 GB"]),
+            "step 'a': it requests 600 GB on a node; a cpu node has 502 GB"]),
         ("nodes: 1\n    procs: 128\n    walltime: 60", "mem per cpu: 5G", [
-            "step 'a': it asks for 640 GB on a node; a cpu node has 502 GB"]),
+            "step 'a': it requests 640 GB on a node; a cpu node has 502 GB"]),
     ],
 )  # fmt: skip
 def test_what_a_site_would_not_take(run: str, batch: str, told: list[str]) -> None:
@@ -84,15 +84,15 @@ def test_directives_of_the_author_count_as_well() -> None:
     run = "nodes: 1\n    walltime: 60"
     assert said(run, "constraint: ''", head="#SBATCH -C cpu --mem=1G") == []
     assert said(run, head="#SBATCH --qos debug -t 45") == [
-        "step 'a': its walltime of 45 is beyond the 00:30:00 of qos debug"
+        "step 'a': its walltime of 45 exceeds the 00:30:00 of qos debug"
     ]
-    assert said(run, "sbatch: ['--gpus-per-node=1']") == ["step 'a': it asks for 1 GPUs on a node; a cpu node has none"]
+    assert said(run, "sbatch: ['--gpus-per-node=1']") == ["step 'a': it requests 1 GPUs on a node; a cpu node has none"]
 
 
 def test_instances_that_differ_are_all_looked_at_and_told_of_once() -> None:
     rows = "global.parameters: {N: {values: [1, 9, 12], label: N.%%}}\n"
     told = said("nodes: $(N)\n    walltime: '00:10:00'", "qos: debug", rows)
-    assert told == ["step 'a': it asks for 9 nodes, and qos debug gives at most 8"]
+    assert told == ["step 'a': it requests 9 nodes, but qos debug allows at most 8"]
 
 
 def test_more_jobs_than_the_queue_takes_are_told_by_qos() -> None:

@@ -40,17 +40,17 @@ def test_profile_is_what_it_says() -> None:
     ("text", "told"),
     [
         ("", "f: a profile needs at least a name"),
-        ("[a]", "f:1:1: the site's profile has to be a mapping (key: value), but is a list"),
+        ("[a]", "f:1:1: the site's profile must be a mapping (key: value), but is a list"),
         ("recognise: {}", "f:1:1: the site's profile has no 'name'"),
         ("name: x\nqoss: {}", "f:2:1: the site's profile: unknown key 'qoss'"),
         ("name: x\nrequired: [colour]", "f:2:12: required: 'colour' is none of constraint, account, walltime, qos"),
         ("name: x\npartition: full", "f:2:12: partition: the only word is 'empty', not 'full'"),
-        ("name: x\nnodes: {a: 5}", "f:2:12: nodes: a has to be a mapping (key: value), but is a whole number"),
+        ("name: x\nnodes: {a: 5}", "f:2:12: nodes: a must be a mapping (key: value), but is a whole number"),
         ("name: x\nnodes: {a: {core: 5}}", "f:2:13: nodes: a: unknown key 'core'"),
-        ("name: x\nnodes: {a: {memory: lots}}", "f:2:21: nodes: a: 'memory' has to be an amount"),
-        ("name: x\nqos: {a: {walltime: long}}", "f:2:21: qos: a: 'walltime' has to be a time"),
-        ("name: x\nqos: {a: {submit: -1}}", "f:2:19: qos: a: 'submit' has to be a number, but is a whole number"),
-        ("name: x\nconfirm: yes", "f:2:10: the site's profile: 'confirm' has to be a number, but is true/false"),
+        ("name: x\nnodes: {a: {memory: lots}}", "f:2:21: nodes: a: 'memory' must be an amount"),
+        ("name: x\nqos: {a: {walltime: long}}", "f:2:21: qos: a: 'walltime' must be a time"),
+        ("name: x\nqos: {a: {submit: -1}}", "f:2:19: qos: a: 'submit' must be a number, but is a whole number"),
+        ("name: x\nconfirm: yes", "f:2:10: the site's profile: 'confirm' must be a number, but is true/false"),
     ],
 )
 def test_wrong_profile_is_told_with_its_place(text: str, told: str) -> None:

@@ -12,13 +12,13 @@ MISTAKES_IN_BLOCKS: dict[str, tuple[str, list[str]]] = {
     "wrong variables": (
         HEAD + "env: {variables: {A: [1], B: yes, C: '', D: null, 1: x, '': y, E: {}}}\n" + STEP,
         [
-            "2:22: env.variables: 'A' has to be text or a number, but is a list",
-            "2:30: env.variables: 'B' has to be text or a number, but is true/false",
-            "2:38: env.variables: 'C' has to be text or a number, but is empty",
-            "2:45: env.variables: 'D' has to be text or a number, but is empty",
+            "2:22: env.variables: 'A' must be text or a number, but is a list",
+            "2:30: env.variables: 'B' must be text or a number, but is true/false",
+            "2:38: env.variables: 'C' must be text or a number, but is empty",
+            "2:45: env.variables: 'D' must be text or a number, but is empty",
             "2:51: in env.variables, the key '1' is not text",
             "2:57: env.variables: a name is empty",
-            "2:67: env.variables: 'E' has to be text or a number, but is a mapping",
+            "2:67: env.variables: 'E' must be text or a number, but is a mapping",
         ],
     ),
     "names of env": (
@@ -51,8 +51,8 @@ env:
         HEAD + "env: {sources: [[a.sh], 5, b.sh]}\n" + STEP,
         [
             "2:7: warning: env.sources has no effect, as in Maestro: nothing is sourced",
-            "2:17: env.sources: each source has to be text, but this is a list",
-            "2:25: env.sources: each source has to be text, but this is a whole number",
+            "2:17: env.sources: each source must be text, but this is a list",
+            "2:25: env.sources: each source must be text, but this is a whole number",
         ],
     ),
     "unknown key of env": (
@@ -77,12 +77,12 @@ env:
         [
             "2:8: batch has no 'host'",
             "2:22: batch: unknown key 'bnk'",
-            "2:37: batch: 'queue' has to be one value, but is a list",
+            "2:37: batch: 'queue' must be one value, but is a list",
         ],
     ),
     "batch is text": (
         HEAD + "batch: slurm\n" + STEP,
-        ["2:8: batch has to be a mapping (key: value), but is text"],
+        ["2:8: batch must be a mapping (key: value), but is text"],
     ),
     # --- parameters
     "wrong parameters": (
@@ -97,8 +97,8 @@ global.parameters:
   E: {values: [1, 2], label: E%%, name: e}
 """,
         [
-            "5:30: parameter 'A': label has to be one text such as A.%%",
-            "6:15: parameter 'B': values has to be a list, but is a whole number",
+            "5:30: parameter 'A': label must be one text such as A.%%",
+            "6:15: parameter 'B': values must be a list, but is a whole number",
             "7:7: parameter 'C': unknown key 'value'",
             "8:3: parameter 'D' has 1 values, but 'A' has 2",
             "9:35: parameter 'E': unknown key 'name'",
@@ -115,9 +115,9 @@ study:
 - {name: c, description: d, run: {cmd: x, restart: "$(LAUNCHER)[3n, 1p] x", nodes: 2}}
 """,
         [
-            "4:44: step 'a': $(LAUNCHER)[9p] wants 9 procs, but the step asks for 4",
-            "5:41: step 'b': $(LAUNCHER)[2n] does not say how many tasks to start",
-            "6:53: step 'c': $(LAUNCHER)[3n, 1p] wants 3 nodes, but the step asks for 2",
+            "4:44: step 'a': $(LAUNCHER)[9p] uses 9 procs, but the step requests 4",
+            "5:41: step 'b': $(LAUNCHER)[2n] does not set the number of tasks",
+            "6:53: step 'c': $(LAUNCHER)[3n, 1p] uses 3 nodes, but the step requests 2",
         ],
     ),
     "names too long": (

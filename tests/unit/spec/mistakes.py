@@ -21,11 +21,11 @@ MISTAKES_IN_STEPS: dict[str, tuple[str, list[str]]] = {
     ),
     "a list": (
         "- a\n",
-        ["1:1: the study file has to be a mapping (key: value), but is a list"],
+        ["1:1: the study file must be a mapping (key: value), but is a list"],
     ),
     "a word": (
         "hello\n",
-        ["1:1: the study file has to be a mapping (key: value), but is text"],
+        ["1:1: the study file must be a mapping (key: value), but is text"],
     ),
     "empty description": (
         "description:\n" + STEP,
@@ -34,7 +34,7 @@ MISTAKES_IN_STEPS: dict[str, tuple[str, list[str]]] = {
     "name is a number": (
         "description: {name: 5, description: ''}\n" + STEP,
         [
-            "1:21: description: 'name' has to be text, but is a whole number",
+            "1:21: description: 'name' must be text, but is a whole number",
             "1:37: description: 'description' is empty",
         ],
     ),
@@ -47,15 +47,15 @@ MISTAKES_IN_STEPS: dict[str, tuple[str, list[str]]] = {
     ),
     "study is a mapping": (
         HEAD + "study: {a: b}\n",
-        ["2:8: study has to be a list, but is a mapping"],
+        ["2:8: study must be a list, but is a mapping"],
     ),
     "study is null": (
         HEAD + "study:\n",
-        ["2:1: study has to be a list, but is empty"],
+        ["2:1: study must be a list, but is empty"],
     ),
     "step is text": (
         HEAD + "study: [a]\n",
-        ["2:9: step 1 has to be a mapping (key: value), but is text"],
+        ["2:9: step 1 must be a mapping (key: value), but is text"],
     ),
     # --- steps
     "misspelt name, which others depend on": (
@@ -130,7 +130,7 @@ study:
 """,
         [
             "3:3: step 'a' has no 'description'",
-            "3:24: step 'a': 'cmd' has to be text, but is a whole number",
+            "3:24: step 'a': 'cmd' must be text, but is a whole number",
             "3:27: step 'a': unknown key 'bogus'",
         ],
     ),
@@ -167,15 +167,15 @@ study:
 """,
         [
             "7:12: step 'a': 'nodes' is text, not a number",
-            "8:12: step 'a': 'procs' has to be a whole number, but is 'two'",
-            "9:11: step 'a': 'gpus' has to be a whole number of at least 0, not -1",
-            "10:21: step 'a': 'cores per task' has to be a whole number, but is '$(A)$(B)'",
-            "11:15: step 'a': 'walltime' has to be a time, but is a list",
-            "12:10: step 'a': 'qos' has to be text, but is a whole number",
-            "13:16: step 'a': 'exclusive' has to be true or false, but is text",
+            "8:12: step 'a': 'procs' must be an integer, but is 'two'",
+            "9:11: step 'a': 'gpus' must be an integer of at least 0, not -1",
+            "10:21: step 'a': 'cores per task' must be an integer, but is '$(A)$(B)'",
+            "11:15: step 'a': 'walltime' must be a time, but is a list",
+            "12:10: step 'a': 'qos' must be text, but is a whole number",
+            "13:16: step 'a': 'exclusive' must be true or false, but is text",
             "14:14: step 'a': 'restart' is empty",
             "15:5: warning: step 'a': 'nested' has no effect on Slurm or local steps",
-            "15:13: step 'a': 'nested' has to be true or false, but is a whole number",
+            "15:13: step 'a': 'nested' must be true or false, but is a whole number",
         ],
     ),
     "endless nodes": (
@@ -185,8 +185,8 @@ study:
 - {name: a, description: d, run: {cmd: x, nodes: .inf, procs: 1.5}}
 """,
         [
-            "3:50: step 'a': 'nodes' has to be a whole number of at least 1, not inf",
-            "3:63: step 'a': 'procs' has to be a whole number of at least 1, not 1.5",
+            "3:50: step 'a': 'nodes' must be an integer of at least 1, not inf",
+            "3:63: step 'a': 'procs' must be an integer of at least 1, not 1.5",
         ],
     ),
     # --- dependencies
@@ -197,7 +197,7 @@ study:
 - {name: simulate, description: d, run: {cmd: x}}
 - {name: b, description: d, run: {cmd: x, depends: [simulat]}}
 """,
-        ["4:53: step 'b' depends on 'simulat', which is no step of this study"],
+        ["4:53: step 'b' depends on 'simulat', which is not a step of this study"],
     ),
     "parameter in depends": (
         HEAD
@@ -206,7 +206,7 @@ study:
 - {name: b, description: $(A), run: {cmd: x, depends: ['a_$(A)']}}
 global.parameters: {A: {values: [1], label: A%%}}
 """,
-        ["3:56: step 'b' depends on 'a_$(A)', which is no step of this study"],
+        ["3:56: step 'b' depends on 'a_$(A)', which is not a step of this study"],
     ),
     "depends on itself": (
         HEAD
@@ -222,20 +222,20 @@ study:
     ),
     "depends as text": (
         HEAD + STEP + "- {name: b, description: d, run: {cmd: x, depends: a}}\n",
-        ["4:52: step 'b': depends has to be a list, but is text"],
+        ["4:52: step 'b': depends must be a list, but is text"],
     ),
     "depends twice and on a number": (
         HEAD + STEP + "- {name: b, description: d, run: {cmd: x, depends: [a, a, 5]}}\n",
         [
             "4:56: step 'b': depends names 'a' twice",
-            "4:59: step 'b': depends has to list step names, but holds a whole number",
+            "4:59: step 'b': depends must list step names, but holds a whole number",
         ],
     ),
     "depends on stars and nothing": (
         HEAD + "study:\n- {name: a, description: d, run: {cmd: x, depends: ['_*', '']}}\n",
         [
-            "3:53: step 'a' depends on '', which is no step of this study",
-            "3:59: step 'a': depends has to list step names, but holds an empty one",
+            "3:53: step 'a' depends on '', which is not a step of this study",
+            "3:59: step 'a': depends must list step names, but holds an empty one",
         ],
     ),
     "circle": (
@@ -288,8 +288,8 @@ study:
 """,
         [
             "7:12: step 'a' uses its own $(a.workspace)",
-            "8:12: step 'a': $(bb.workspace) names no step of this study",
-            "9:17: step 'a': $(n_$(P).workspace) names no step of this study",
+            "8:12: step 'a': $(bb.workspace) is not a step of this study",
+            "9:17: step 'a': $(n_$(P).workspace) is not a step of this study",
         ],
     ),
 }

@@ -44,7 +44,7 @@ def test_values_stand_between_commas_or_are_counted(text: str, values: str) -> N
         (["A=1,,2"], [], "--params A: value 2 is empty", "1,2,3"),
         (["A=1,"], [], "--params A: value 2 is empty", "1,2,3"),
         (["A=1", "A=2"], [], "--params A is given twice", ""),
-        (["A=5..1"], [], "--params A: steps of 1 do not lead from 5 to 1", "did you mean a step of -1?"),
+        (["A=5..1"], [], "--params A: steps of 1 do not reach 1 from 5", "did you mean a step of -1?"),
         (["A=1..1000000"], [], "--params A: from 1 to 1000000 there are 1,000,000 values", "at most 200,000"),
         (['A="a,b'], [], "--params A: unexpected end of data", ""),
         (["A=a\nb"], [], "--params A: ", ""),

@@ -38,9 +38,9 @@ def test_values_are_texts_as_they_stand(text: str, table: dict[str, tuple[str, .
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
-        ("", ["rows.csv:1:1: the file is empty\n    hint: its first row has to name the columns"]),
-        ("\n , \n", ["rows.csv:1:1: the file is empty\n    hint: its first row has to name the columns"]),
-        ("A,,A\n1,2,3\n", ["rows.csv:1:1: column 2 has no name\n    hint: the first row has to name every column",
+        ("", ["rows.csv:1:1: the file is empty\n    hint: its first row must name the columns"]),
+        ("\n , \n", ["rows.csv:1:1: the file is empty\n    hint: its first row must name the columns"]),
+        ("A,,A\n1,2,3\n", ["rows.csv:1:1: column 2 has no name\n    hint: the first row must name every column",
                            "rows.csv:1:1: columns 1 and 3 are both named 'A'"]),
         ("A;B\n1;2\n", ["rows.csv:1:1: the columns are not separated by commas\n    hint: the first row is 'A;B'"]),
         ("A,B\n1\n\n1,2,3\n", ["rows.csv:2:1: 1 value for 2 columns",

@@ -44,7 +44,7 @@ def test_option_with_which_nothing_can_be_tracked_is_refused(text: str, words: s
         ("-d afterok:5,singleton", "does not wait", "--throttle"),
         ("--wrap=x", "has no effect: sbatch reads it on its command line only", "remove it"),
         ("--parsable", "has no effect: sbatch reads it on its command line only", "remove it"),
-        ("junk", "is no option; sbatch refuses it", "quote"),
+        ("junk", "is not an option; sbatch rejects it", "quote"),
         ("--tim=5", "is ambiguous", "--time, --time-min"),
         ("-N=2", "'#SBATCH -N=2' has the value '=2', with the sign, for sbatch", "write '-N 2'"),
         ("--", "ends the options", "remove it"),

@@ -89,21 +89,21 @@ def test_empty_value_leaves_the_line_out() -> None:
     [
         ("mem: lots", "'mem' cannot be 'lots'", "write for example mem: 16G"),
         ("mem: 1.5G", "'mem' cannot be '1.5G'", "write for example mem: 16G"),
-        ("mem: [1G]", "'mem' has to be text, but is a list", "mem: 16G"),
+        ("mem: [1G]", "'mem' must be text, but is a list", "mem: 16G"),
         ("gpus per node: many", "'gpus per node' cannot be 'many'", "write for example gpus per node: 4, or a100:4"),
         ("dependency: 123", "'dependency' cannot be '123'", "write for example dependency: afterok:1234567"),
         ("mail type: [END, NEVER]", "'mail type' cannot be 'NEVER'", "write for example mail type: END,FAIL"),
-        ("constraint: yes", "'constraint' has to be text, but is true/false", "constraint: gpu&hbm80g"),
-        ("constraint: 'a\"b'", "'constraint' has to be one line without quotes", ""),
-        ('constraint: "a\\nb"', "'constraint' has to be one line without quotes", ""),
-        ("sbatch: --x", "'sbatch' has to be a list, but is text", "write it as [a, b] or '- a' lines"),
+        ("constraint: yes", "'constraint' must be text, but is true/false", "constraint: gpu&hbm80g"),
+        ("constraint: 'a\"b'", "'constraint' must be one line without quotes", ""),
+        ('constraint: "a\\nb"', "'constraint' must be one line without quotes", ""),
+        ("sbatch: --x", "'sbatch' must be a list, but is text", "write it as [a, b] or '- a' lines"),
         ("sbatch: [5]", "'sbatch' holds a whole number", "write for example '--hint=nomultithread'"),
-        ("sbatch: [hint]", "'sbatch': 'hint' is no option", "an option begins with '-' or '--'"),
-        ('sbatch: ["--x\\n#SBATCH --y"]', "'sbatch': an option has to be one line", ""),
+        ("sbatch: [hint]", "'sbatch': 'hint' is not an option", "an option begins with '-' or '--'"),
+        ('sbatch: ["--x\\n#SBATCH --y"]', "'sbatch': an option must be one line", ""),
         (
             "sbatch: [--output=x]",
-            "'sbatch': '--output=x' cannot be given here; mtui finds jobs and their output by its own",
-            "a line '#SBATCH ...' at the top of cmd is left as it is",
+            "'sbatch': '--output=x' cannot be given here; mtui sets it to find jobs and their output",
+            "a line '#SBATCH ...' at the top of cmd is passed unchanged",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def test_mail_to_nobody_and_for_nothing_is_told() -> None:
 
 
 def test_token_in_batch_stays_as_it_is_and_is_told() -> None:
-    assert told(in_batch("mem: $(M)G")) == ["2:57: warning: batch: no token is replaced in 'mem'"]
+    assert told(in_batch("mem: $(M)G")) == ["2:57: warning: batch: tokens are not replaced in 'mem'"]
 
 
 # --- `mtui: steps:` itself
@@ -146,15 +146,15 @@ LIST = "write it as [a, b] or '- a' lines"
 @pytest.mark.parametrize(
     ("block", "message", "hint"),
     [
-        ("{b: {mem: 1G}}", "4:16: mtui: steps: 'b' is no step of this study", "known: a"),
+        ("{b: {mem: 1G}}", "4:16: mtui: steps: 'b' is not a step of this study", "known: a"),
         ("{a: {memory: 1G}}", "4:20: mtui: steps: a: unknown key 'memory'", "did you mean 'mem'?"),
         ("{a: {walltime: 5}}", "4:20: mtui: steps: a: 'walltime' belongs into the step's 'run'", ""),
-        ("{a: 5}", "4:19: mtui: steps: a has to be a mapping (key: value), but is a whole number", ""),
-        ("[a]", "4:15: mtui: steps has to be a mapping (key: value), but is a list", ""),
-        ("{a: {after: [b]}}", "4:28: step 'a' depends on 'b', which is no step of this study", "known: a"),
-        ("{a: {after: a}}", "4:27: mtui: steps: a: after has to be a list, but is text", LIST),
+        ("{a: 5}", "4:19: mtui: steps: a must be a mapping (key: value), but is a whole number", ""),
+        ("[a]", "4:15: mtui: steps must be a mapping (key: value), but is a list", ""),
+        ("{a: {after: [b]}}", "4:28: step 'a' depends on 'b', which is not a step of this study", "known: a"),
+        ("{a: {after: a}}", "4:27: mtui: steps: a: after must be a list, but is text", LIST),
         ("{a: {after: [a]}}", "4:28: step 'a' depends on itself", ""),
-        ("{a: {after: [5]}}", "4:28: mtui: steps: a: after has to list step names, but holds a whole number", ""),
+        ("{a: {after: [5]}}", "4:28: mtui: steps: a: after must list step names, but holds a whole number", ""),
         ("{a: {group: [a]}}", "4:28: step 'a': group names 'a', but its 'depends' has no 'a_*'", ""),
     ],
 )  # fmt: skip

@@ -136,23 +136,23 @@ def test_a_study_for_maestro_alone_is_read_as_ever() -> None:
 @pytest.mark.parametrize(
     ("block", "messages"),
     [
-        ("sweep: prodct", ["4:15: mtui: 'sweep' has to be product, zip or a mapping, but is 'prodct': "
+        ("sweep: prodct", ["4:15: mtui: 'sweep' must be product, zip or a mapping, but is 'prodct': "
                            "did you mean 'product'?"]),
-        ("sweep: 5", ["4:15: mtui: 'sweep' has to be product, zip or a mapping, but is '5': write product, or "
-                      "{zip: [[A, B], [C]]} for groups that go row by row"]),
-        ("sweep: [[A, B]]", ["4:15: mtui: 'sweep' has to be product, zip or a mapping, but is a list: write product, "
-                             "or {zip: [[A, B], [C]]} for groups that go row by row"]),
-        ("sweep: ", ["4:15: mtui: 'sweep' has to be product, zip or a mapping, but is empty: write product, or "
-                     "{zip: [[A, B], [C]]} for groups that go row by row"]),
+        ("sweep: 5", ["4:15: mtui: 'sweep' must be product, zip or a mapping, but is '5': write product, or "
+                      "{zip: [[A, B], [C]]} for groups that are combined row by row"]),
+        ("sweep: [[A, B]]", ["4:15: mtui: 'sweep' must be product, zip or a mapping, but is a list: write product, "
+                             "or {zip: [[A, B], [C]]} for groups that are combined row by row"]),
+        ("sweep: ", ["4:15: mtui: 'sweep' must be product, zip or a mapping, but is empty: write product, or "
+                     "{zip: [[A, B], [C]]} for groups that are combined row by row"]),
         ("sweep: {zap: [[A, B]]}", ["4:16: mtui: sweep: unknown key 'zap': did you mean 'zip'?"]),
         ("sweep: {}", ["4:15: mtui: sweep has no 'zip': add 'zip:'; it is required"]),
-        ("sweep: {zip: A}", ["4:21: mtui: sweep: 'zip' has to be a list, but is text: "
+        ("sweep: {zip: A}", ["4:21: mtui: sweep: 'zip' must be a list, but is text: "
                             "write it as [a, b] or '- a' lines"]),
-        ("sweep: {zip: [A, B]}", [f"4:{column}: mtui: sweep: 'zip' has to list groups of parameters, but holds text: "
-                                  "a group is a list of its own: [[A, B]]" for column in (22, 25)]),
+        ("sweep: {zip: [A, B]}", [f"4:{column}: mtui: sweep: 'zip' must list groups of parameters, but holds text: "
+                                  "a group is a nested list: [[A, B]]" for column in (22, 25)]),
         ("sweep: {zip: [[A, BB, {}], [], [B, A]]}", [
-            "4:26: mtui: sweep: 'BB' is no parameter: did you mean 'B'?",
-            "4:30: mtui: sweep: a mapping is no parameter: known: A, B",
+            "4:26: mtui: sweep: 'BB' is not a parameter: did you mean 'B'?",
+            "4:30: mtui: sweep: a mapping is not a parameter: known: A, B",
             "4:35: mtui: sweep: a group of 'zip' is empty",
             "4:43: mtui: sweep: 'A' is in a group already"]),
     ],
@@ -164,32 +164,32 @@ def test_a_sweep_that_cannot_be_meant_is_told(block: str, messages: list[str]) -
 @pytest.mark.parametrize(
     ("lists", "messages"),
     [
-        ("A: {values: 5}", ["3:33: mtui: parameter 'A': values has to be a list, but is a whole number: "
+        ("A: {values: 5}", ["3:33: mtui: parameter 'A': values must be a list, but is a whole number: "
                             "write it as [a, b] or '- a' lines"]),
-        ("A: {values: [[1], ~]}", ["3:34: mtui: parameter 'A': a value has to be text or a number, but is a list",
-                                   "3:39: mtui: parameter 'A': a value has to be text or a number, but is empty"]),
-        ("A: {range: 5}", ["3:32: mtui: parameter 'A': range has to be [first, last] or [first, last, step]"]),
-        ("A: {range: [1]}", ["3:32: mtui: parameter 'A': range has to be [first, last] or [first, last, step]"]),
+        ("A: {values: [[1], ~]}", ["3:34: mtui: parameter 'A': a value must be text or a number, but is a list",
+                                   "3:39: mtui: parameter 'A': a value must be text or a number, but is empty"]),
+        ("A: {range: 5}", ["3:32: mtui: parameter 'A': range must be [first, last] or [first, last, step]"]),
+        ("A: {range: [1]}", ["3:32: mtui: parameter 'A': range must be [first, last] or [first, last, step]"]),
         ("A: {range: [1, x]}", ["3:32: mtui: parameter 'A': range: 'x' is not a number"]),
         ("A: {range: [1, [2]]}", ["3:32: mtui: parameter 'A': range: 'a list' is not a number"]),
-        ("A: {range: [1, 5, 0]}", ["3:32: mtui: parameter 'A': range: a step of 0 leads nowhere"]),
+        ("A: {range: [1, 5, 0]}", ["3:32: mtui: parameter 'A': range: a step of 0 has no effect"]),
         ("A: {range: [1:30, 2:30]}", ["3:32: mtui: parameter 'A': range: '1:30' is not a number"]),
         ("A: {range: [1, 2], values: [1]}", ["3:40: mtui: parameter 'A': only one of range, values can be given"]),
         ("A: {rang: [1, 2]}", ["3:25: mtui: parameter 'A': unknown key 'rang': did you mean 'range'?"]),
         ("A: {label: A%%}", ["3:21: parameter 'A' has no values: give it values, a range or a file"]),
-        ("A: {range: [1, 2], label: [A]}", ["3:47: mtui: parameter 'A': label has to be one text such as A.%%"]),
+        ("A: {range: [1, 2], label: [A]}", ["3:47: mtui: parameter 'A': label must be one text such as A.%%"]),
         ("A: {range: [1, 2], column: x}", ["3:40: mtui: parameter 'A': 'column' is given without a file: "
                                             "add file: NAME.csv"]),
-        ("A: [1, 2]", ["3:24: mtui: parameter 'A' has to be a mapping (key: value), but is a list"]),
+        ("A: [1, 2]", ["3:24: mtui: parameter 'A' must be a mapping (key: value), but is a list"]),
         ("A: ", ["3:21: mtui: parameter 'A' is empty: give it its keys, indented below, or remove it"]),
         ("5: {values: [1]}", ["3:21: in mtui: parameters, the key '5' is not text: write it in quotes: \"5\""]),
         ("file: none.csv", ["3:27: none.csv: no such file: a path is relative to the study's file"]),
-        ("A: {file: $(D)/r.csv}", ["3:31: $(D)/r.csv: no such file: no token is replaced here"]),
+        ("A: {file: $(D)/r.csv}", ["3:31: $(D)/r.csv: no such file: tokens are not replaced here"]),
         ("A: {file: rows.csv, column: BB}", ["3:49: mtui: parameter 'A': rows.csv has no column 'BB': "
                                               "did you mean 'B'?"]),
         ("A: {file: rows.csv}", ["3:31: mtui: parameter 'A': rows.csv has no column 'A': known: B, C"]),
-        ("A: {file: 5}", ["3:31: mtui: parameter 'A': 'file' has to be text, but is a whole number: put it in quotes"]),
-        ("file: [rows.csv]", ["3:27: mtui: parameters: 'file' has to be text, but is a list"]),
+        ("A: {file: 5}", ["3:31: mtui: parameter 'A': 'file' must be text, but is a whole number: put it in quotes"]),
+        ("file: [rows.csv]", ["3:27: mtui: parameters: 'file' must be text, but is a list"]),
         ("file: bad.csv, A: {file: bad.csv}", ["specs/bad.csv:2:1: 1 value for 2 columns"]),
     ],
 )  # fmt: skip
@@ -206,14 +206,14 @@ def test_parameters_have_to_be_a_mapping(block: str) -> None:
 
 
 def test_lists_that_go_row_by_row_are_of_one_length() -> None:
-    row = "row i of a sweep takes value i of every parameter, so all need the same number"
+    row = "row i of a sweep uses value i of every parameter, so all need as many values"
     product = "for all combinations write mtui: {sweep: product}"
     assert told("", f"{A}, {C}") == [f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; {product}"]
     assert told("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)})) == [
         f"3:54: parameter 'B' has 2 values, but 'A' has 1: {row}; {product} (some are given by --params)"
     ]
     assert told("sweep: {zip: [[A, C]]}", f"{A}, {B}, {C}") == [
-        "3:87: parameter 'C' has 3 values, but 'A' has 2: A, C go row by row, so all need the same number"
+        "3:87: parameter 'C' has 3 values, but 'A' has 2: A, C are combined row by row, so all need as many values"
     ]
     assert told("parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, CommandLineValues({"B": ("x",)})) == [
         f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; {product} (some are given by --params)"
@@ -222,7 +222,7 @@ def test_lists_that_go_row_by_row_are_of_one_length() -> None:
 
 def test_lists_of_different_lengths_are_for_mtui_alone() -> None:
     warning = "3:54: warning: parameter 'C' has 3 values, but 'A' has 2: Maestro refuses that"
-    hint = "keep a sample that goes row by row in global.parameters, and put the lists under mtui: parameters"
+    hint = "keep parameters combined row by row in global.parameters, other lists under mtui: parameters"
     assert told("sweep: product", f"{A}, {C}") == [f"{warning}: {hint}"]
     assert told("parameters: {C: {values: [1, 2]}}", f"{A}, {C}") == [f"{warning}: {hint}"]
     assert (

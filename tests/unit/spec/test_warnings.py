@@ -16,29 +16,29 @@ SWEEP = "global.parameters: {SIZE: {values: [1, 2], label: S%%}}\n"
 DOUBTS: dict[str, tuple[str, list[str]]] = {
     "unknown top-level key": (
         HEAD + "bacth: {type: local}\n" + STEP,
-        ["2:1: warning: the study file: key 'bacth' is not known and has no effect"],
+        ["2:1: warning: the study file: key 'bacth' is unknown and has no effect"],
     ),
     "unknown key of batch": (
         HEAD + "batch: {type: local, gpu: 1}\n" + STEP,
-        ["2:22: warning: batch: key 'gpu' is not known and has no effect"],
+        ["2:22: warning: batch: key 'gpu' is unknown and has no effect"],
     ),
     "numbers that sbatch refuses": (
         HEAD + "batch: {type: slurm, host: h, bank: '', queue: '', nodes: x, procs: -3}\n" + STEP,
         [
-            "2:59: warning: batch: 'nodes' has to be a whole number of at least 1, not 'x'; sbatch refuses it",
-            "2:69: warning: batch: 'procs' has to be a whole number of at least 1, not '-3'; sbatch refuses it",
+            "2:59: warning: batch: 'nodes' must be an integer of at least 1, not 'x'; sbatch refuses it",
+            "2:69: warning: batch: 'procs' must be an integer of at least 1, not '-3'; sbatch refuses it",
         ],
     ),
     "nodes in a study without a batch block": (
         HEAD + "bach: {type: slurm}\nstudy:\n- {name: a, description: d, run: {cmd: x, nodes: 2}}\n",
         [
-            "2:1: warning: the study file: key 'bach' is not known and has no effect",
-            "4:3: warning: step 'a' asks for nodes or procs, but there is no 'batch': it runs on this machine",
+            "2:1: warning: the study file: key 'bach' is unknown and has no effect",
+            "4:3: warning: step 'a' requests nodes or procs, but there is no 'batch': it runs on this machine",
         ],
     ),
     "unknown kinds of dependencies": (
         HEAD + "env: {dependencies: {path: [{name: X}]}}\n" + STEP,
-        ["2:22: warning: env.dependencies: key 'path' is not known and has no effect"],
+        ["2:22: warning: env.dependencies: key 'path' is unknown and has no effect"],
     ),
     "sources": (
         HEAD + "env: {sources: [a.sh]}\n" + STEP,
@@ -61,7 +61,7 @@ DOUBTS: dict[str, tuple[str, list[str]]] = {
     ),
     "walltime that Slurm does not know": (
         HEAD + "study:\n- {name: a, description: d, run: {cmd: x, walltime: 2h}}\n",
-        ["3:53: warning: step 'a': Slurm will not understand the walltime '2h'"],
+        ["3:53: warning: step 'a': Slurm does not accept the walltime '2h'"],
     ),
     "times without quotes": (
         HEAD + "env:\n  variables: {V: 1:30:00}\n" + STEP + "global.parameters: {P: {values: [10:00], label: P%%}}\n",
@@ -74,7 +74,7 @@ DOUBTS: dict[str, tuple[str, list[str]]] = {
     "parameter that nobody uses": (HEAD + STEP + SWEEP, ["4:21: warning: parameter 'SIZE' is used by no step"]),
     "parameter under an env entry of its name": (
         HEAD + "env: {labels: {SIZE: 1}}\nstudy:\n- {name: a, description: d, run: {cmd: $(SIZE)}}\n" + SWEEP,
-        ["5:21: warning: parameter 'SIZE' is hidden by the env entry of the same name and sweeps nothing"],
+        ["5:21: warning: parameter 'SIZE' is hidden by the env entry of the same name and has no effect"],
     ),
     "label without a mark": (
         HEAD
@@ -114,29 +114,29 @@ study:
 """
         + SWEEP,
         [
-            "6:5: warning: step 'a': nothing replaces $(WORKSPACE); it is left as it stands",
-            "9:20: warning: step 'a': nothing replaces $(SIZ); it is left as it stands",
-            "10:24: warning: step 'a': nothing replaces $(ITR); it is left as it stands",
-            "10:39: warning: step 'a': nothing replaces $(b.workspce); it is left as it stands",
-            "13:12: warning: step 'a': nothing replaces $(SIZE.labl); it is left as it stands",
-            "14:16: warning: step 'a': nothing replaces $(SIZZ); it is left as it stands",
-            "15:15: warning: step 'a': nothing replaces $(later); it is left as it stands",
+            "6:5: warning: step 'a': nothing replaces $(WORKSPACE); it is left unchanged",
+            "9:20: warning: step 'a': nothing replaces $(SIZ); it is left unchanged",
+            "10:24: warning: step 'a': nothing replaces $(ITR); it is left unchanged",
+            "10:39: warning: step 'a': nothing replaces $(b.workspce); it is left unchanged",
+            "13:12: warning: step 'a': nothing replaces $(SIZE.labl); it is left unchanged",
+            "14:16: warning: step 'a': nothing replaces $(SIZZ); it is left unchanged",
+            "15:15: warning: step 'a': nothing replaces $(later); it is left unchanged",
         ],
     ),
     "token that begins like another": (
         HEAD + "study:\n- {name: a, description: d, run: {cmd: 'echo $(SIZES) $(SIZ)'}}\n",
         [
-            "3:46: warning: step 'a': nothing replaces $(SIZES); it is left as it stands",
-            "3:55: warning: step 'a': nothing replaces $(SIZ); it is left as it stands",
+            "3:46: warning: step 'a': nothing replaces $(SIZES); it is left unchanged",
+            "3:55: warning: step 'a': nothing replaces $(SIZ); it is left unchanged",
         ],
     ),
     "token behind an escape": (
         HEAD + 'study:\n- {name: a, description: d, run: {cmd: "echo $(S\\x49ZE)"}}\n',
-        ["3:40: warning: step 'a': nothing replaces $(SIZE); it is left as it stands"],
+        ["3:40: warning: step 'a': nothing replaces $(SIZE); it is left unchanged"],
     ),
     "token in a step's name": (
         HEAD + "study:\n- {name: a$(SIZE), description: d, run: {cmd: x}}\n" + SWEEP,
-        ["3:11: warning: step 'a$(SIZE)': nothing replaces $(SIZE); it is left as it stands"],
+        ["3:11: warning: step 'a$(SIZE)': nothing replaces $(SIZE); it is left unchanged"],
     ),
     "env entry used by an earlier one": (
         HEAD
@@ -147,7 +147,7 @@ env:
 study:
 - {name: a, description: d, run: {cmd: "ls $(L3)"}}
 """,
-        ["6:40: warning: step 'a': nothing replaces $(L2); it is left as it stands"],
+        ["6:40: warning: step 'a': nothing replaces $(L2); it is left unchanged"],
     ),
     "tokens where none are replaced": (
         HEAD
@@ -157,8 +157,8 @@ batch: {type: local, shell: /bin/$(SHELL)}
 """
         + STEP,
         [
-            "2:46: warning: env.dependencies.paths: no token is replaced in '$(SPECROOT)/x'",
-            "3:29: warning: batch: no token is replaced in '/bin/$(SHELL)'",
+            "2:46: warning: env.dependencies.paths: tokens are not replaced in '$(SPECROOT)/x'",
+            "3:29: warning: batch: tokens are not replaced in '/bin/$(SHELL)'",
         ],
     ),
     "workspace without a dependency": (
@@ -176,7 +176,7 @@ study:
     ),
     "launcher in a local step": (
         HEAD + SLURM + 'study:\n- {name: a, description: d, run: {cmd: "x; $(LAUNCHER) y"}}\n',
-        ["4:44: warning: step 'a' uses $(LAUNCHER) but asks for neither nodes nor procs"],
+        ["4:44: warning: step 'a' uses $(LAUNCHER) but requests neither nodes nor procs"],
     ),
 }
 
@@ -193,8 +193,8 @@ def test_doubts_are_told_at_their_places_and_the_study_runs(text: str, expected:
         ("unknown top-level key", "did you mean 'batch'?"),
         ("unknown kinds of dependencies", "did you mean 'paths'?"),
         ("sources", "write 'source FILE' at the top of each step's cmd, below its #SBATCH lines"),
-        ("times without quotes", 'put it in quotes to mean the same to both: "1:30:00"'),
-        ("label without a mark", "put %% where the value belongs, for example label: SIZE.%%"),
+        ("times without quotes", 'put it in quotes for the same meaning in both: "1:30:00"'),
+        ("label without a mark", "use %% as a placeholder for the value, for example label: SIZE.%%"),
         ("tokens in block scalars", "did you mean 'SIZE'?"),
         ("tokens in block scalars", "did you mean 'SIZE.label'?"),
         ("tokens in block scalars", "only cmd and restart take this token"),
@@ -246,7 +246,7 @@ study:
         + SWEEP
     )
     assert told(text) == [
-        "6:15: warning: step 'a': nothing replaces $(SIZ); it is left as it stands",
+        "6:15: warning: step 'a': nothing replaces $(SIZ); it is left unchanged",
     ]
 
 
@@ -257,7 +257,7 @@ def test_what_a_generator_gives_counts_in_place_of_the_studys_own() -> None:
     assert told(text, parameters=table) == [
         "warning: parameter 'SEED': different values share one label, so only the first of them runs",
         "warning: parameter 'MORE' is used by no step",
-        "3:26: warning: step 'a': nothing replaces $(SIZE); it is left as it stands",
+        "3:26: warning: step 'a': nothing replaces $(SIZE); it is left unchanged",
     ]
 
 
@@ -275,10 +275,10 @@ def test_a_step_that_gathers_and_runs_for_each_row_all_the_same() -> None:
         "- {name: table, description: d, run: {cmd: cat $(sim.workspace)/*, depends: [check_*DEPENDS]}}\n" + SWEEP
     )
     assert told(text.replace("DEPENDS", "")) == [
-        "5:3: warning: step 'table' waits for all of check, but runs 2 times: for each row of 'sim', "
+        "5:3: warning: step 'table' depends on all of check, but runs 2 times: for each row of 'sim', "
         "since it uses $(sim.workspace)"
     ]
-    assert hints(text.replace("DEPENDS", "")) == ["for one run that sees all of them add 'sim_*' to its depends"]
+    assert hints(text.replace("DEPENDS", "")) == ["to run it once for all of them, add 'sim_*' to its depends"]
     for mended in (", sim_*", ", sim"):  # one run of all, or a run for each row that is meant
         assert told(text.replace("DEPENDS", mended)) == []
     assert told(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []

@@ -55,7 +55,7 @@ def test_line_ends_and_byte_order_marks_change_nothing(tmp_path: Path, line_end:
 
 def test_places_are_those_of_the_file_with_a_byte_order_mark() -> None:
     assert told("\ufeff" + HEAD + "study: [{name: a, description: d, run: {cmd: $(A B) $(AB)}}]\n") == [
-        "2:53: warning: step 'a': nothing replaces $(AB); it is left as it stands"
+        "2:53: warning: step 'a': nothing replaces $(AB); it is left unchanged"
     ]
 
 
@@ -105,16 +105,16 @@ def test_a_key_over_a_merged_one_is_no_doubt() -> None:
         ("a: *b\n", "1:4: YAML syntax: found undefined alias", ""),
         ("a: b\nc: d\x07\n", "2:5: not YAML text: it holds the control character '\\x07'", ""),
         ("a: é\n\0", "2:1: not YAML text: it holds the control character '\\x00'", ""),
-        ("a: !!bool maybe\n" + STUDY, "1:4: 'maybe' cannot be read: it does not fit its YAML tag", "in quotes"),
-        ("a: !!timestamp now\n" + STUDY, "1:4: 'now' cannot be read: it does not fit its YAML tag", "in quotes"),
-        ("a: !!int ''\n" + STUDY, "1:4: '' cannot be read: it does not fit its YAML tag", "in quotes"),
+        ("a: !!bool maybe\n" + STUDY, "1:4: 'maybe' cannot be read: it does not match its YAML tag", "in quotes"),
+        ("a: !!timestamp now\n" + STUDY, "1:4: 'now' cannot be read: it does not match its YAML tag", "in quotes"),
+        ("a: !!int ''\n" + STUDY, "1:4: '' cannot be read: it does not match its YAML tag", "in quotes"),
         ("a: 2020-13-45\n" + STUDY, "1:4: '2020-13-45' cannot be read: month must be in 1..12", "in quotes"),
         (f"a: 0x{'f' * 6000}\n" + STUDY, f"1:4: '0x{'f' * 58}...' cannot be read: Exceeds the limit", "in quotes"),
         ("a: !thing x\n" + STUDY, "1:4: the YAML tag '!thing' has no meaning in a study", ""),
-        ("a: {[b]: c}\n" + STUDY, "1:5: a key has to be one word or text, not a list or mapping", ""),
+        ("a: {[b]: c}\n" + STUDY, "1:5: a key must be one word or text, not a list or mapping", ""),
         ("a: {<<: b}\n" + STUDY, "1:9: the YAML merge key '<<' takes a mapping, but this is text", ""),
-        ("a: &a [*a]\n" + STUDY, "1:4: an alias that contains itself, or nesting beyond any study", ""),
-        ("a: " + "[" * 70 + "]" * 70 + "\n" + STUDY, "1:64: an alias that contains itself, or nesting beyond", ""),
+        ("a: &a [*a]\n" + STUDY, "1:4: an alias that contains itself, or nesting that is too deep", ""),
+        ("a: " + "[" * 70 + "]" * 70 + "\n" + STUDY, "1:64: an alias that contains itself, or nesting", ""),
     ],
     ids=lambda value: value[:24],
 )  # fmt: skip
@@ -166,7 +166,7 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     for name, message in (
         ("none.yaml", "no such file"),
         (".", "this is a directory, not a study file"),
-        ("latin.yaml", "not UTF-8 text (byte 15), as a study file has to be"),
+        ("latin.yaml", "not UTF-8 text (byte 15), as a study file must be"),
     ):
         with pytest.raises(SpecError) as caught:
             load_study(tmp_path / name)
@@ -178,6 +178,6 @@ def test_dates_are_named_as_dates() -> None:
     assert isinstance(value, Scalar)
     assert value.value == datetime.date(2020, 1, 2)
     assert told(HEAD + "study:\n- {name: 2020-01-02, description: !!binary Zm9v, run: {cmd: x}}\n") == [
-        "3:10: step 1: 'name' has to be text, but is a date",
-        "3:35: step 1: 'description' has to be text, but is a value with a YAML tag",
+        "3:10: step 1: 'name' must be text, but is a date",
+        "3:35: step 1: 'description' must be text, but is a value with a YAML tag",
     ]

@@ -60,7 +60,7 @@ def test_full_disk_is_not_taken_for_another_users_study(inbox: Path, monkeypatch
     monkeypatch.setattr("mtui.core.store.inbox.write_durably", fail)
     with pytest.raises(StudyDirectoryError, match="No space left") as caught:
         send_command(inbox, "hold", (), {})
-    assert caught.value.hint == "make room there, then give the command again"
+    assert caught.value.hint == "free space there, then send the command again"
 
 
 RECORD = {"v": 1, "command": "c", "verb": "hold", "targets": ["a"], "options": {}}

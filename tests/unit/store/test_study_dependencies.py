@@ -49,7 +49,7 @@ def subject(folder: Path) -> str:
 
 def test_path_has_to_be_there(tmp_path: Path) -> None:
     check_paths([path(tmp_path)])
-    with pytest.raises(DependencyError, match=r"'DATA' is not there: .*gone"):
+    with pytest.raises(DependencyError, match=r"'DATA' does not exist: .*gone"):
         check_paths([path(tmp_path), path(tmp_path / "gone")])
 
 
@@ -60,7 +60,7 @@ def test_plan_warns_at_its_place_of_what_a_start_refuses(tmp_path: Path) -> None
     spec.write_text(f"description: {{name: s, description: d}}\nenv: {{dependencies: {{paths: {paths}}}}}\n{step}\n")
     told = mtui.run("plan", spec)
     assert told.returncode == 0
-    assert f"{spec}:2:30: warning: dependency 'D' is not there: /no/such" in told.stdout
+    assert f"{spec}:2:30: warning: dependency 'D' does not exist: /no/such" in told.stdout
 
 
 def test_place_of_a_clone_has_to_be_free(tmp_path: Path) -> None:

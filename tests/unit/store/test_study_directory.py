@@ -138,7 +138,7 @@ def test_what_exists_is_never_reused(tmp_path: Path, kind: str) -> None:
         case _:
             out.symlink_to("nowhere")
     before = {str(path): path.lstat().st_mtime_ns for path in tmp_path.rglob("*")}
-    with pytest.raises(StudyDirectoryError, match=r"out exists already"):
+    with pytest.raises(StudyDirectoryError, match=r"out already exists"):
         create_directory(out, "", [])
     assert {str(path): path.lstat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
@@ -146,7 +146,7 @@ def test_what_exists_is_never_reused(tmp_path: Path, kind: str) -> None:
 def test_parent_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file" / "out", tmp_path / "file" / "deeper" / "out"):
-        with pytest.raises(StudyDirectoryError, match=r"cannot make .*file.*: Not a directory"):
+        with pytest.raises(StudyDirectoryError, match=r"cannot create .*file.*: Not a directory"):
             create_directory(out, "", [])
 
 
@@ -171,7 +171,7 @@ def test_what_is_no_study_is_not_opened(made: StudyDirectory, name: str) -> None
 
 
 def test_study_whose_creation_was_interrupted_is_reported_as_such(made: StudyDirectory) -> None:
-    with pytest.raises(StudyDirectoryError, match="not created completely, and nothing of it has run"):
+    with pytest.raises(StudyDirectoryError, match="not created completely, and no instance has run"):
         open_study(made.root)
     (made.journal / "000001.jsonl").touch()
     with pytest.raises(StudyDirectoryError, match=r"the plan .* is missing: .*study\.json"):

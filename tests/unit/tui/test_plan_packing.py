@@ -80,7 +80,7 @@ def test_what_is_not_packed_goes_by_itself() -> None:
     lines = said(study(run=", nodes: $(N)"), PackingOptions())
     assert lines[0].startswith("60 instances of run and 1 of all share allocations")
     assert (
-        lines[-1] == "  40 instances of run are submitted as separate jobs: it asks for 2 nodes, an allocation has 1."
+        lines[-1] == "  40 instances of run are submitted as separate jobs: it requests 2 nodes, an allocation has 1."
     )
 
 

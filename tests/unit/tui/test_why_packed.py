@@ -119,7 +119,7 @@ WIDE = "study: [{name: a, description: d, run: {cmd: c, procs: 1, nodes: 2}}]\n"
 )
 def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: PackingOptions | None, is_told: bool) -> None:
     lines = why(directory, StudyState(plan_of(f"{HEAD}{SLURM}{WIDE}")), 0, pack)
-    words = "  It runs as a separate job, not in a shared allocation: it asks for 2 nodes, an allocation has 1."
+    words = "  It runs as a separate job, not in a shared allocation: it requests 2 nodes, an allocation has 1."
     assert (words in lines) == is_told
     assert ("  Its parents are done. It is about to be submitted." in lines) == (pack != PackingOptions(nodes=2))
 

@@ -184,7 +184,7 @@ def submit(arguments: argparse.Namespace) -> int:
         driver = drives(directory)
         if driver:
             raise UsageError(
-                f"the study already has a driver: {driver}",
+                f"this study already has a driver: {driver}",
                 f"stop it first: mtui stop {target}; running instances continue",
             )
     else:
