@@ -219,7 +219,8 @@ class Estimator:
         held = state.counts[Status.HELD]
         if held and not at_work and not queued and not state.counts[Status.READY]:
             return f"stalled: {held:,} held"  # all others depend on these
-        if not at_work and not queued and now - state.last_event_at > _PAUSE:
+        is_quiet = state.last_event_at and now - state.last_event_at > _PAUSE  # 0: nothing has happened yet
+        if not at_work and not queued and is_quiet:
             return "stalled: nothing runs"
         if not at_work and queued and not ended:
             return "unknown: waits in the queue"

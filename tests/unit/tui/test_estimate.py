@@ -110,6 +110,11 @@ def test_the_same_from_a_state_that_others_led_to() -> None:
     assert other.estimate(run.state, run.now).words == "nothing left to do"
 
 
+def test_a_study_whose_driver_has_not_started_is_not_stalled() -> None:
+    state = StudyState(SWEEP)
+    assert Estimator(SWEEP).estimate(state, START).words == "unknown: too early"
+
+
 def test_nothing_is_known_before_something_has_finished() -> None:
     run = Run(SWEEP, _always(60))
     assert run.estimate().words == "unknown: too early"
