@@ -57,13 +57,13 @@ class Starts:
 
 _TEXT_NOT_NUMBER = "walltime is read as text: 1:30:00 is ninety minutes, where YAML 1.1 and Slurm make it 90 hours"
 _BRACKETS = "a launcher's bracket works with what the step says, also by tokens or not at all"
-_AS_MEANT = "nobody wants a directory called ~, $HOME or $(V): in OUTPUT_PATH too these are what they stand for"
+_AS_MEANT = "nobody wants a directory called ~, $HOME or $(V): mtui replaces these in OUTPUT_PATH, too"
 _SHARED_DIRECTORY = "instances that share a directory overwrite each other's scripts and output"
 
 DEVIATIONS: Mapping[str, Deviation] = {
     # --- the study
     "bad/depends_later_step": Accepted(
-        "steps may stand in any order; circles are found and named",
+        "steps may be in any order; circles are found and named",
         {"a": "echo\n", "b": "echo\n"},
         {"b": ["a"]},
     ),
@@ -100,7 +100,7 @@ DEVIATIONS: Mapping[str, Deviation] = {
         {"a b/c": "echo\n"},
     ),
     "ours/special_characters_in_job_names": Differs(
-        "all file names of an instance are made safe, also those that stand in the header",
+        "all file names of an instance are made safe, also those in the header",
         {
             "a_P.x=1,y": [
                 ('#SBATCH --job-name="a_P.x=1,y"', '#SBATCH --job-name="a_P.x1y"'),
