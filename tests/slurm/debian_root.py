@@ -15,7 +15,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOTS = Path("/var/tmp/mtui-slurm")
-PACKAGES = "slurm-wlm,slurmdbd,mariadb-server,munge,python3-venv,tmux,git,procps,jq,iproute2"
+PACKAGES = "slurm-wlm,slurmdbd,mariadb-server,munge,python3-venv,tmux,git,procps,mount,jq,iproute2"
 LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*")  # a third of the size
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 

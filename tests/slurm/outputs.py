@@ -6,6 +6,7 @@ each call of a program with its output. `python -m tests.slurm.versions --output
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import shlex
 import subprocess
@@ -169,6 +170,15 @@ def record_answers(recorder: Recorder) -> None:
     run(*SBATCH, "--job-name=refused", "--wrap=true")
 
 
+def print_errors() -> None:
+    """The texts of Slurm's error codes, those of URLs and of HTTP (from 11000 on) left out."""
+    library = ctypes.CDLL(str(next(Path("/usr/lib").glob("*/slurm-wlm/libslurmfull.so"))), mode=ctypes.RTLD_GLOBAL)
+    library.slurm_strerror.restype = ctypes.c_char_p
+    texts = {code: library.slurm_strerror(code).decode() for code in (*range(-2, 1), *range(1000, 11000))}
+    print("$ slurm_strerror")
+    print(*(f"{code} {text}" for code, text in texts.items() if not text.startswith("Unknown error")), sep="\n")
+
+
 def main() -> None:
     """Start a cluster and print what its programs print."""
     slurm = Cluster().start()
@@ -185,6 +195,7 @@ def main() -> None:
         record_answers(recorder)
     finally:
         slurm.stop()
+    print_errors()
 
 
 if __name__ == "__main__":
