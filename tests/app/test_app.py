@@ -107,6 +107,16 @@ def test_a_theme_comes_from_what_was_kept_or_from_the_environment(
     visit(study, user)
 
 
+def test_preferences_that_cannot_be_parsed_are_reported(study: Path, config: Path) -> None:
+    config.parent.mkdir(parents=True)
+    config.write_text('{"keys": {"study.cancel": "x"')
+
+    async def user(desk: Desk) -> None:
+        await desk.see("is not a JSON object")
+
+    visit(study, user)
+
+
 def test_every_theme_can_show_every_screen(study: Path) -> None:
     async def user(desk: Desk) -> None:
         for theme in desk.app.available_themes:

@@ -86,7 +86,7 @@ class MtuiApp(AppBase):
         self._kept = preferences.read_preferences()
         self.plain = not has_utf8() if self._kept.ascii is None else self._kept.ascii
         self.study: StudySession | None = None
-        self.notice = notice
+        self.notice = notice or preferences.preferences_problem()
         self._first = (directory, study) if directory and study else None
         self._leaving = False
         self._typed = TypedAhead(self, super().on_event)

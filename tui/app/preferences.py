@@ -40,6 +40,18 @@ def read_preferences() -> Preferences:
     return Preferences(theme, chosen.ascii if isinstance(chosen.ascii, bool) else None, clean)
 
 
+def preferences_problem() -> str:
+    """Return why the file of the preferences has no effect; empty if it has, or does not exist."""
+    path = preferences_path()
+    try:
+        is_object = isinstance(json.loads(read_text(path)), dict)
+    except ValueError:
+        is_object = False
+    except (OSError, RuntimeError):  # it does not exist, or there is no home
+        return ""
+    return "" if is_object else f"{path} is not a JSON object, so it has no effect"
+
+
 def write_preferences(preferences: Preferences) -> None:
     """Write the preferences; errors are ignored, because a read-only home directory is no reason to stop."""
     with suppress(OSError, RuntimeError):

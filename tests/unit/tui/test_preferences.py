@@ -66,3 +66,10 @@ def test_without_a_home_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Path, "home", classmethod(none))
     preferences.write_preferences(Preferences("mtui-light"))
     assert preferences.read_preferences() == Preferences()
+
+
+@pytest.mark.parametrize(("content", "is_wrong"), [("{", True), ("[]", True), ("{}", False), ('{"new": 1}', False)])
+def test_a_file_without_effect_is_reported(content: str, is_wrong: bool) -> None:
+    assert preferences.preferences_problem() == ""
+    _write(content)
+    assert bool(preferences.preferences_problem()) is is_wrong
