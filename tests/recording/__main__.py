@@ -39,7 +39,6 @@ def play(session: Session, out: Path) -> float:
         session.type(f"mtui {STUDY}.yaml -o {STUDY}")
     with session.scene(5.5):
         session.press("\r")
-        session.wait_for("driven here")
         session.wait(lambda: count("failed") >= 2, "two failures")
     with session.scene(0.6):
         session.press("n")
@@ -57,7 +56,7 @@ def play(session: Session, out: Path) -> float:
         session.type(f"mtui retry {STUDY}")
     with session.scene(1.0):
         session.press("\r")
-        session.wait(lambda: session.text.rstrip().endswith("$"), "the prompt")
+        session.wait(session.is_at_prompt, "the prompt")
     with session.scene(0.6):
         session.type(f"mtui {STUDY}")
     with session.scene(4.5):

@@ -103,6 +103,10 @@ class Session:
         except TimeoutError as error:
             raise TimeoutError(f"{error}\n{self.text}") from None
 
+    def is_at_prompt(self) -> bool:
+        """Whether the last command has ended."""
+        return self.text.rstrip().endswith("$")
+
     def wait_for(self, words: str) -> None:
         self.wait(lambda: words in self.text, f"{words!r} on the screen")
 
