@@ -1,4 +1,4 @@
-"""Quotes and bounds free text for `#SBATCH` lines. sbatch has rules of its own: a backslash escapes everywhere."""
+"""Quotes and bounds free text for `#SBATCH` lines. sbatch has special rules: a backslash escapes everywhere."""
 
 from __future__ import annotations
 

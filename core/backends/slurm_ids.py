@@ -19,7 +19,7 @@ def our_ids(shown: str) -> list[str]:
 
     `12_[0-2,5%4]` (waiting tasks of an array, or cancelled before they began): four tasks. `12_[0-2,...]` (shortened):
     three tasks, and all others that have no line (`rest_of`). `12+0` (the component of a heterogeneous job that runs
-    the script): job `12`. Other components have ids of their own kind, `12+1`, which no job of ours has.
+    the script): job `12`. Other components have different ids, `12+1`, which no job of ours has.
     """
     array, bracket, tasks = shown.partition("_[")
     if not bracket:
@@ -44,7 +44,7 @@ def rest_of(job: str) -> str:
 def whole_job(shown: str) -> str:
     """Return the id of the array, or of the whole heterogeneous job, that an id of ours or of Slurm belongs to.
 
-    sacct and squeue show a task that has not begun only if they are asked for its array.
+    sacct and squeue show a task that has not begun only if its array is requested.
     """
     return re.split(r"[_+.]", shown, maxsplit=1)[0]
 

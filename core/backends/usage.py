@@ -69,8 +69,8 @@ def _sacct(jobs: Sequence[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoAccounting(f"sacct failed: {type(error).__name__}") from None
     if done.returncode:
-        told = done.stderr.strip().splitlines()
-        raise NoAccounting(told[-1] if told else f"sacct exited with code {done.returncode}")
+        errors = done.stderr.strip().splitlines()
+        raise NoAccounting(errors[-1] if errors else f"sacct exited with code {done.returncode}")
     return done.stdout
 
 

@@ -132,10 +132,10 @@ def _accounting(facts: SlurmFacts) -> Finding:
 def _limits(site: ClusterLimits) -> Finding:
     arrays = f"arrays of up to {site.max_array:,} tasks" if site.max_array > 1 else "no job arrays"
     limits = {**site.submit_limits, **site.account_limits}
-    told = ", ".join(f"{name} {limit:,}" for name, limit in sorted(limits.items())[:6])
+    shown = ", ".join(f"{name} {limit:,}" for name, limit in sorted(limits.items())[:6])
     more = ", ..." if len(limits) > 6 else ""
-    jobs = f"jobs in the queue at most: {told}{more}" if told else "no submit limit reported"
-    then = "" if told else "if there is one, mtui learns it from sbatch rejections; no instance fails"
+    jobs = f"jobs in the queue at most: {shown}{more}" if shown else "no submit limit reported"
+    then = "" if shown else "if there is one, mtui learns it from sbatch rejections; no instance fails"
     return Finding("limits", f"{arrays}; {jobs}", then=then)
 
 

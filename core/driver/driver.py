@@ -41,7 +41,7 @@ HAND_OVER_FAILED = "no driver could be started in the background"  # how the not
 HANDED_OVER = "handed over"  # the reason to stop by which a successor recognizes its turn
 _CALLS_FOR = 1.0  # seconds of posted calls between two turns: they may come as fast as they are made
 _NAMED = 3  # errors in a message
-_STATUS_WAIT = 10.0  # seconds for which status.csv is tried again when the study is over: nobody writes it later
+_STATUS_WAIT = 10.0  # seconds for which status.csv is tried again when the study has ended: nobody writes it later
 _CHECKPOINT_AT_END = 1_000  # events that make a checkpoint worth writing when a driver ends
 
 _IN_ANOTHER = "no data was lost: resume in a longer allocation, or on a login node without --in-allocation"
@@ -51,7 +51,7 @@ _log = get_logger(__name__)
 
 
 class Driver:
-    """One driver of one study. `run` drives until the study is over or `stop` is called."""
+    """One driver of one study. `run` drives until the study has ended or `stop` is called."""
 
     def __init__(
         self, directory: StudyDirectory, study: StudyFile, listener: Listener, successor: Sequence[str] = ()
@@ -94,7 +94,7 @@ class Driver:
     # --- driving
 
     def run(self, *, only_commands: bool = False, gone: Owner | None = None) -> str:
-        """Drive. Returns `finished`, `failed` or `cancelled` when the study is over, else `stopped` or `detached`.
+        """Drive. Returns `finished`, `failed` or `cancelled` when the study has ended, else `stopped` or `detached`.
 
         With `only_commands` it carries out the pending commands, starts nothing, and stops. `gone` is a holder of the
         lease that was watched and found dead. Raises StudyBusyError if another driver holds the study,

@@ -46,7 +46,7 @@ class HookRunner:
         self._run("on_failure", command, MTUI_INSTANCE=name, MTUI_CAUSE=cause)
 
     def ended(self, result: str) -> None:
-        """Run `on_end`: the study is over. Not if it ran for this end, which an earlier driver may have found."""
+        """Run `on_end`: the study has ended. Not if it ran for this end, which an earlier driver may have found."""
         command = self._context.study.settings.on_end
         if command and not self._context.state.end_hook_ran:
             self._run("on_end", command, MTUI_RESULT=result)

@@ -3,7 +3,7 @@
 Each turn: commands and reports, then what has to end, then what can start, then writes to disk. So each decision
 is based on everything known at that time, and nothing starts that is about to end.
 
-A part that meets an error of the file system pauses; the others go on. While the journal cannot be written or the
+A part that meets an error of the file system pauses; the others continue. While the journal cannot be written or the
 lease may be lost, no part is stepped.
 """
 

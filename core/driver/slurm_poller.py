@@ -121,7 +121,7 @@ class SlurmPoller(DriverPart):
 
     @property
     def is_verdict_awaited(self) -> bool:
-        """Whether the study is over, and Slurm has not shown the ends of its last jobs for a moment only."""
+        """Whether the study has ended, and Slurm has not shown the ends of its last jobs for a moment only."""
         state, deadline = self._context.state, self._context.observer.memory.deadline()
         if deadline is None or not state.is_over or state.slurm_silent_since:
             return False

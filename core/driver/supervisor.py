@@ -2,7 +2,7 @@
 
 One state machine for the app, headless mode and commands; each phase is a method that returns the next one.
 
-    LOOK   --- another drives -------------------------> WATCH; StudyOver if the study is over already
+    LOOK   --- another drives -------------------------> WATCH; StudyOver if the study has ended
            --- nobody drives --------------------------> DRIVE, or StudyOver if it is over and no command is pending
     WATCH  --- a newer driver -------------------------> WATCH, that one
            --- the plan was extended ------------------> WATCH, after reading the study again

@@ -199,7 +199,7 @@ class Unbound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned(Event):
-    """Attempts that their allocation did not finish, through no fault of their own: they are repeated."""
+    """Attempts that their allocation did not finish although they did not fail: they are repeated."""
 
     kind: ClassVar[str] = "returned"
     members: tuple[tuple[int, int], ...]

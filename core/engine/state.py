@@ -48,7 +48,7 @@ class StudyState(DurableState):
 
     @property
     def outcome(self) -> str:
-        """`finished`, `failed` or `cancelled`, once the study is over; cancelled takes precedence, as in Maestro."""
+        """`finished`, `failed` or `cancelled`, once the study has ended; cancelled takes precedence, as in Maestro."""
         if self.counts[Status.CANCELLED]:
             return "cancelled"
         return "failed" if any(self.counts[status] for status in BAD) else "finished"

@@ -11,7 +11,7 @@ from ..shell_environment import FIND_DROPPED
 _TEXT = """\
 #!/bin/sh
 {directives}
-# An allocation that many instances share: what runs in it stands in allocations/{name}.list.
+# An allocation that many instances share: its instances are listed in allocations/{name}.list.
 set -- "$-" # bash as sh takes options from an exported SHELLOPTS: they are for the scripts, as in job.sh
 {{ set +abCefmuvx; }} 2>/dev/null
 case $1 in
@@ -37,7 +37,7 @@ mtui_over() {{ # why; unless the leader has said so itself
         >>"$mtui_records"
 }}
 
-# Slurm tells every process of a job to end; this shell stays until the leader has put everything in order.
+# Slurm signals every process of a job to end; this shell stays until the leader has cleaned up.
 trap : HUP INT TERM USR1 USR2
 mtui_wait() {{
     wait "$!"

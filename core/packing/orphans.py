@@ -80,12 +80,12 @@ def kill_marked(
     marked = found()
     for number in signals:
         deadline = time.monotonic() + (_KILL if number == signal.SIGKILL else _TERM)
-        told: set[int] = set()
+        signalled: set[int] = set()
         while marked:
-            for process in marked - told:  # each once, including those started since the last round
+            for process in marked - signalled:  # each once, including those started since the last round
                 with suppress(OSError):
                     os.kill(process, number)
-            told |= marked
+            signalled |= marked
             if time.monotonic() > deadline:
                 break
             time.sleep(_PAUSE)

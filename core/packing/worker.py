@@ -48,7 +48,7 @@ class Worker:
         self._parents: dict[int, ScriptParent] = {}  # by process id
         self._idle: list[ScriptParent] = []
         self._running: dict[str, ScriptParent] = {}  # by attempt
-        self._told: dict[str, int] = {}  # the last signal that the leader sent, by attempt
+        self._signals_sent: dict[str, int] = {}  # the last signal that the leader sent, by attempt
         self._ended: list[_End] = []
         # Attempts of which processes outlive the script: its process, a deadline, and the end to report.
         self._lingering: dict[str, tuple[int, float, _End]] = {}
@@ -116,7 +116,7 @@ class Worker:
             self._start(order)
         for attempt, number in message.get("signal", ()):
             if parent := self._running.get(attempt):
-                self._told[attempt] = number
+                self._signals_sent[attempt] = number
                 _kill_group(parent.script, number)
 
     def _start(self, order: transport.Message) -> None:
@@ -140,7 +140,7 @@ class Worker:
             self._running[parent.attempt] = parent
 
     def _hear(self, parent: ScriptParent) -> None:
-        """Take in what the parent of a script reports, or that it has ended."""
+        """Apply what the parent of a script reports, or that it has ended."""
         message = transport.receive(parent.line)
         if message is None:
             self._selector.unregister(parent.line)
@@ -152,12 +152,12 @@ class Worker:
                 self._conclude(parent, _KILLED)
         elif "script" in message:
             parent.script = message["script"]
-            if told := self._told.get(parent.attempt):  # while it was being started
-                _kill_group(parent.script, told)
+            if sent := self._signals_sent.get(parent.attempt):  # while it was being started
+                _kill_group(parent.script, sent)
         else:
             if "failed" in message:
                 code, verdict, reason = message["failed"]
-                self._told.pop(parent.attempt, None)
+                self._signals_sent.pop(parent.attempt, None)
                 del self._running[parent.attempt]
                 self._ended.append((parent.attempt, code, verdict, reason))
             else:
@@ -169,11 +169,11 @@ class Worker:
         """Report the end of a script, once nothing is left of its attempt."""
         attempt, script = parent.attempt, parent.script
         del self._running[attempt]
-        told = self._told.pop(attempt, 0)
-        short = code == _KILLED and not told and self._memory.happened()
+        sent = self._signals_sent.pop(attempt, 0)
+        short = code == _KILLED and not sent and self._memory.happened()
         end = (attempt, code, "out of memory" if short else "", "")
         # The id of a process group is not reused while it has members.
-        if not self._signal_rest(script, attempt, told or signal.SIGTERM):
+        if not self._signal_rest(script, attempt, sent or signal.SIGTERM):
             self._ended.append(end)
         else:
             self._lingering[attempt] = (script, time.monotonic() + _LINGER, end)

@@ -57,7 +57,7 @@ def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
     texts = directive_texts(cmd)
     varies = any("$(" in text for text in texts)
     seen: set[tuple[str, ...]] = set()
-    told: set[tuple[int, str]] = set()
+    reported: set[tuple[int, str]] = set()
     for index in step.instances if varies else step.instances[:1]:
         replaced = directives_of(plan, plan.instances[index], cmd)
         if tuple(replaced) in seen:
@@ -67,8 +67,8 @@ def _of_job(plan: Plan, step: PlannedStep, cmd: str) -> Iterator[Objection]:
         fewer = _fewer_nodes(plan, plan.instances[index], given)
         for objection in (*_quotes(replaced), *objections(given), *fewer):
             kind = (objection.line, re.sub(r"^'.*?' ", "", objection.message))
-            if kind not in told:
-                told.add(kind)
+            if kind not in reported:
+                reported.add(kind)
                 yield objection
 
 

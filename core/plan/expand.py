@@ -234,8 +234,8 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
                 f"step '{step.name}' cannot have a directory of that name",
                 "a step's name needs at least one letter or digit, and .mtui, status.csv and study.yaml are taken",
             )
-        told = step_folders.setdefault(folder, step.name) != step.name
-        if told:
+        reported = step_folders.setdefault(folder, step.name) != step.name
+        if reported:
             problems.error(
                 place,
                 f"steps '{step_folders[folder]}' and '{step.name}' would share the directory '{folder}'",
@@ -251,8 +251,8 @@ def _check_names(plan: Plan, places: dict[str, Place], problems: Problems) -> No
             refusal = _check_name(plan, instance, names, folders)
             names.setdefault(instance.name, instance)
             folders.setdefault(instance.workspace, instance)
-            if refusal and not told:  # one message per step: a sweep of thousands would repeat it
-                told = True
+            if refusal and not reported:  # one message per step: a sweep of thousands would repeat it
+                reported = True
                 problems.error(place, refusal.message, refusal.hint)
 
 

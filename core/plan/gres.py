@@ -9,7 +9,7 @@ _GPU = re.compile(r"(?P<name>(?:gres[:/])?gpu(?::(?!\d+(?:,|$))[\w.-]+)?)(?::(?P
 
 
 def gpu_count(value: str) -> str:
-    """Return the number of GPUs; empty if the value has none, or several types with numbers of their own."""
+    """Return the number of GPUs; empty if the value has none, or several types with separate numbers."""
     matches = [match for part in value.split(",") if (match := _GPU.fullmatch(part))]
     return matches[0].group("count") or "1" if len(matches) == 1 else ""
 

@@ -77,14 +77,14 @@ def advice(plan: Plan, profile: Profile, places: Mapping[str, Place]) -> list[Pr
     for step in plan.steps:
         if not step.scheduled or step.skipped or not step.instances:
             continue
-        told: dict[str, Problem] = {}
+        reported: dict[str, Problem] = {}
         for number, job in _jobs(plan, step):
             qos = job.text("qos") or profile.default_qos
             jobs[qos] += number
             for doubt in _doubts(job, profile, qos):
                 kind = re.sub(r"[\d,.:-]+", "", doubt.message)
-                told.setdefault(kind, replace(doubt, place=places.get(step.name, NOWHERE)))
-        found += (replace(problem, message=f"step '{step.name}': {problem.message}") for problem in told.values())
+                reported.setdefault(kind, replace(doubt, place=places.get(step.name, NOWHERE)))
+        found += (replace(problem, message=f"step '{step.name}': {problem.message}") for problem in reported.values())
     for qos, number in jobs.items():
         limit = profile.qos.get(qos, Qos()).submit
         if limit and number > limit:

@@ -82,7 +82,7 @@ def _ours(option: str, form: Form, example: str, **values: bool) -> Resource:
     return Resource(option, form, example, is_ours=True, **values)
 
 
-# In the order in which they are shown, and asked for in the app.
+# In the order in which they are shown and offered in the app.
 RESOURCES: Mapping[str, Resource] = MappingProxyType(
     {
         "walltime": Resource("--time={}", _TIME, '"02:00:00"', grows=True, in_batch=False),

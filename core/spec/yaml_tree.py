@@ -183,7 +183,7 @@ class _TreeBuilder:
         self._constructor = yaml.SafeLoader("")
         self._built: dict[int, tuple[TreeNode, int]] = {}  # by the id of PyYAML's node: the TreeNode, and its size
         self._open: set[int] = set()
-        self._told = False
+        self._reported = False
 
     def build(self, node: yaml.Node) -> TreeNode:
         return self._build(node, 0)[0]
@@ -217,9 +217,9 @@ class _TreeBuilder:
 
     def _hostile(self, place: Place, message: str) -> None:
         """Report a file crafted to exhaust resources; once, since such a file repeats it without end."""
-        if not self._told:
+        if not self._reported:
             self._problems.error(place, message)
-        self._told = True
+        self._reported = True
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> tuple[Mapping, int]:
         built = Mapping(*_position(node), {}, {})

@@ -46,7 +46,7 @@ def lock_allocation(job: str, root: Path) -> int | None:
 
 
 def _lock(file: int) -> None:
-    """Lock a file. It is tried again, because one that asks for the holder locks it for a moment. Raises OSError."""
+    """Lock a file. It is tried again, because a process that reads the holder locks it for a moment. Raises OSError."""
     for _ in range(_TRIES - 1):
         with suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The checkpoint beside the journal: a study's state up to some place in it. Readers go on from there.
+"""The checkpoint beside the journal: a study's state up to some place in it. Readers continue from there.
 
 It saves time and nothing else. It is written by the driver, after the journal was synced, in one move; whoever
 finds that it does not fit the journal reads the journal from its beginning.

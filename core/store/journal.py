@@ -100,7 +100,7 @@ class Journal:
         self._handed_over = 0
 
     def discard(self) -> None:
-        """Forget what is not handed over yet: another driver went on from what the file holds."""
+        """Forget what is not handed over yet: another driver continued from the content of the file."""
         self._pending.clear()
         self._handed_over = 0
 

@@ -37,7 +37,7 @@ def _unavailable(dependencies: Iterable[Dependency]) -> Iterator[tuple[Dependenc
 
 @contextmanager
 def clone_repositories(dependencies: Iterable[Dependency]) -> Generator[None, None, None]:
-    """Clone each git dependency and check out what it asks for; raises DependencyError with git's words.
+    """Clone each git dependency and check out the requested revision; raises DependencyError with git's words.
 
     If that fails, or what is done with the clones, everything that was made for them is removed again.
     """
@@ -81,5 +81,5 @@ def _git(item: Dependency, *arguments: str) -> None:
             f"dependency '{item.name}': git cannot be started: {error.strerror}", "install git"
         ) from None
     if done.returncode:
-        told = done.stderr.strip().splitlines()
-        raise DependencyError(f"dependency '{item.name}': {told[-1] if told else 'git failed'}", f"url: {item.url}")
+        errors = done.stderr.strip().splitlines()
+        raise DependencyError(f"dependency '{item.name}': {errors[-1] if errors else 'git failed'}", f"url: {item.url}")

@@ -225,7 +225,7 @@ def test_a_study_that_is_damaged_does_not_open_and_says_why(study: Path) -> None
 WAITS = "- {{name: a, description: d, run: {{cmd: 'while [ ! -e {go} ]; do sleep 0.05; done'}}}}"
 
 
-def test_who_cannot_leave_for_want_of_a_thread_is_told_and_leaves_later(
+def test_who_cannot_leave_for_want_of_a_thread_is_reported_and_leaves_later(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def user(desk: Desk) -> None:
@@ -242,7 +242,7 @@ def test_who_cannot_leave_for_want_of_a_thread_is_told_and_leaves_later(
     visit(study, user)
 
 
-def test_the_study_goes_on_when_somebody_leaves(tmp_path: Path) -> None:
+def test_the_study_continues_when_somebody_leaves(tmp_path: Path) -> None:
     go, out = tmp_path / "go", tmp_path / "out"
     spec = mtui.write_study(tmp_path / "s.yaml", WAITS.format(go=go))
     assert mtui.run("--dry", "-o", out, spec).returncode == 0

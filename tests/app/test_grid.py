@@ -107,7 +107,7 @@ def test_a_cell_that_covers_the_row_above_too_is_a_dotted_line() -> None:
     _use(SWEEP, user, plain=False)
 
 
-def test_the_first_line_on_the_screen_tells_the_state_also_of_a_cell_that_began_above() -> None:
+def test_the_first_line_on_the_screen_shows_the_state_also_of_a_cell_that_began_above() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
         await press(pilot, "G")
         await pilot.pause()

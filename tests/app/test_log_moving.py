@@ -46,7 +46,7 @@ async def test_keys_move(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_a_smaller_or_larger_screen_goes_on_following(desk: Desk) -> None:
+async def test_a_smaller_or_larger_screen_continues_following(desk: Desk) -> None:
     desk.path.write_text(numbered(1, 100))
     await desk.show()
     for height in (6, 30, 12):

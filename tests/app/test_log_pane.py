@@ -67,7 +67,7 @@ async def test_no_file_at_all(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_a_directory_is_told_and_done_no_more(desk: Desk) -> None:
+async def test_a_directory_is_reported_and_done_no_more(desk: Desk) -> None:
     await desk.show(desk.path.parent)
     assert desk.lines[0] == "cannot be read: it is a directory"
 

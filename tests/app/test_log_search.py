@@ -62,7 +62,7 @@ async def test_search_without_hits_leaves_everything(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_search_goes_on_as_the_file_changes(desk: Desk) -> None:
+async def test_search_continues_as_the_file_changes(desk: Desk) -> None:
     desk.path.write_text("hit 1\nhi")
     await desk.show()
     desk.pane.search("hit")

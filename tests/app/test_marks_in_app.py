@@ -29,7 +29,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "out"
 
 
-def test_failed_one_is_marked_as_done_with_a_reason_and_what_hangs_on_it_runs(study: Path) -> None:
+def test_failed_one_is_marked_as_done_with_a_reason_and_what_depends_on_it_runs(study: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n")
         assert desk.here == "sim_SIZE.2"

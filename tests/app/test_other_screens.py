@@ -16,7 +16,7 @@ from mtui.tui.views.appearance import LOOKS
 from tests.app.app_helpers import FAILED, SIMS, Desk, visit
 
 
-def test_the_help_tells_every_key_of_the_pane_and_of_the_screen(ran: Path) -> None:
+def test_the_help_shows_every_key_of_the_pane_and_of_the_screen(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         for page in ("1", "2", "3"):
             await desk.press(page)
@@ -39,7 +39,7 @@ def test_the_help_tells_every_key_of_the_pane_and_of_the_screen(ran: Path) -> No
     visit(ran, user)
 
 
-def test_the_detail_screen_tells_everything_and_goes_up_and_down(ran: Path) -> None:
+def test_the_detail_screen_shows_everything_and_goes_up_and_down(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n", "enter")
         assert isinstance(desk.app.screen, InstanceScreen)

@@ -138,7 +138,7 @@ def test_zoom_and_shift() -> None:
     asyncio.run(story())
 
 
-def test_the_screen_goes_on_with_the_study() -> None:
+def test_the_screen_continues_with_the_study() -> None:
     async def story() -> None:
         app = _App(StudyState(SWEEP), 0)
         async with app.run_test(size=(80, 24)) as pilot:

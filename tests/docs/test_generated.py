@@ -24,7 +24,7 @@ def test_document_is_up_to_date(path: str) -> None:
     assert renewed(path) == read(path), "run: python -m tests.docs"
 
 
-def test_every_part_stands_in_a_document_once() -> None:
+def test_every_part_is_in_a_document_once() -> None:
     assert sorted(name for path in documents() for name in _MARK.findall(read(path))) == sorted(PARTS)
 
 

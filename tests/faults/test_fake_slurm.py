@@ -240,7 +240,7 @@ ALIVE = {
 }
 
 
-def test_job_that_is_shown_in_any_state_of_life_goes_on_to_its_end(study: Study) -> None:
+def test_job_that_is_shown_in_any_state_of_life_continues_to_its_end(study: Study) -> None:
     steps = {name.lower(): "$GO" for name in ALIVE}
     driver = study.start(steps, "-t", str(len(steps)))
     study.until_runs(*steps)

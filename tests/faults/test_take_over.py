@@ -107,7 +107,7 @@ def test_local_step_that_is_about_to_write_its_claim_runs_once(tmp_path: Path) -
     assert ran_once(trace, 1)
 
 
-def test_watching_ends_with_ctrl_c_and_the_study_goes_on(tmp_path: Path) -> None:
+def test_watching_ends_with_ctrl_c_and_the_study_continues(tmp_path: Path) -> None:
     spec, trace, go = study(tmp_path, rows=1)
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log")
@@ -139,7 +139,7 @@ def test_twenty_jobs_that_end_unseen_are_all_known(slurm: Cluster, tmp_path: Pat
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7, 40, 90, 150, 220])
-def test_journal_that_lost_its_end_goes_on(tmp_path: Path, cut: int) -> None:
+def test_journal_that_lost_its_end_continues(tmp_path: Path, cut: int) -> None:
     """The bytes that a driver had not yet put on the disk are gone after a crash of its machine."""
     spec, trace, go = study(tmp_path, rows=2)
     out = tmp_path / "out"
@@ -198,7 +198,7 @@ ELSEWHERE = ["unshare", "--uts", "sh", "-c", 'hostname elsewhere; exec "$@"', "s
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a process another host name")
-def test_local_step_that_another_host_was_starting_goes_on_there(tmp_path: Path) -> None:
+def test_local_step_that_another_host_was_starting_continues_there(tmp_path: Path) -> None:
     spec, trace, go = study(tmp_path, rows=1)
     out = tmp_path / "out"
     first = [*ELSEWHERE, *mtui.COMMAND, "--no-ui", "-o", str(out), str(spec)]

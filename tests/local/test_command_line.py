@@ -53,13 +53,13 @@ def folder(tmp_path: Path) -> Path:
         ("plan escape.yaml", "unknown key"),
         ("adir", "adir is not a study directory"),
         ("plan adir", "this is a directory"),
-        ("-o adir hello.yaml", "exists already"),
-        ("-o /proc/nothing/here hello.yaml", "cannot make"),
+        ("-o adir hello.yaml", "already exists"),
+        ("-o /proc/nothing/here hello.yaml", "cannot create"),
         ("status nowhere", "no such directory: nowhere"),
         ("statsu adir", "did you mean 'status'?"),
         ("plan hello.yaml --pargs A:1", "--pgen"),
         ("plan hello.yaml -p nosuch.py", "no such parameter generator file"),
-        ("-t many hello.yaml", "'many' is not a whole number"),
+        ("-t many hello.yaml", "'many' is not an integer"),
         ("--bogus hello.yaml", "unrecognized arguments"),
         ("run -f -g hello.yaml", "unrecognized arguments: -g"),
         ("run -y -n hello.yaml", "not allowed with"),
@@ -68,11 +68,11 @@ def folder(tmp_path: Path) -> Path:
         ("-d 1 statsu adir", "did you mean 'status'?"),
         ("-d loud hello.yaml", "invalid int value: 'loud'"),
         ("-n nocmd.yaml", "step 'a' has no 'cmd'"),
-        ("run -n lacks.yaml", "dependency 'DATA' is not there"),
+        ("run -n lacks.yaml", "dependency 'DATA' does not exist"),
         ("-fg lost.yaml", "nothing replaces the '$'"),
     ],
 )
-def test_wrong_input_is_told_in_one_message_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
+def test_wrong_input_is_reported_in_one_message_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
     before = sorted(path.name for path in folder.iterdir())
     done = mtui.run(*words.split(), cwd=folder)
     assert done.returncode == 2
@@ -120,7 +120,7 @@ def test_answer_of_no_checks_and_makes_nothing(folder: Path) -> None:
     done = mtui.run("run", "-n", "hello.yaml", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "t: 1 instance. Not started; nothing was created.\n")
     there = mtui.run("run", "-n", "-o", "adir", "hello.yaml", cwd=folder)
-    assert (there.returncode, "adir exists already" in there.stdout) == (0, True)
+    assert (there.returncode, "adir already exists" in there.stdout) == (0, True)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -158,7 +158,7 @@ def test_slurm_study_without_slurm_says_what_to_do(folder: Path) -> None:
     assert not list(folder.glob("t_*"))
 
 
-def test_study_that_is_over_is_told_without_a_new_driver(folder: Path) -> None:
+def test_study_that_is_over_is_reported_without_a_new_driver(folder: Path) -> None:
     assert mtui.run("--no-ui", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
     again = mtui.run("--no-ui", "out", cwd=folder)
     assert (again.returncode, "finished" in again.stdout) == (0, True)
@@ -177,7 +177,7 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
     (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
     assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
     assert "No driver is running" in mtui.run("retry", "out", cwd=folder).stdout
-    assert "Commands that wait for a driver: 1. Go on with: mtui " in mtui.run("status", "out", cwd=folder).stdout
+    assert "Commands waiting for a driver: 1. Resume with: mtui " in mtui.run("status", "out", cwd=folder).stdout
     assert mtui.run("--no-ui", "out", cwd=folder).returncode == 2
     assert mtui.instance(folder / "out", "a")["attempt"] == 2
 
@@ -185,15 +185,15 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--set cores-per-task=2", "step 'a' runs beside the driver: it asks Slurm for no cores per task"),
+        ("--set cores-per-task=2", "step 'a' runs on the driver's machine and requests no cores per task from Slurm"),
         ("--set nodes=none", "'nodes' must be an integer of at least 1, not 'none'"),
         ("--set walltime=1h", "use hours:minutes:seconds"),
         ("a --set waltime=10", "did you mean 'walltime'?"),
-        ("--set nodes", "write --set nodes=VALUE"),
+        ("--set nodes", "use --set nodes=VALUE"),
         ("--set nodes=2 --set =3", "it can change walltime"),
     ],
 )
-def test_change_that_cannot_be_made_is_told_before_anything_is_sent(folder: Path, words: str, told: str) -> None:
+def test_change_that_cannot_be_made_is_reported_before_anything_is_sent(folder: Path, words: str, told: str) -> None:
     (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
     assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
     done = mtui.run("retry", "out", *words.split(), cwd=folder)
@@ -222,7 +222,7 @@ def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Pa
     assert len(known()) == 2
 
 
-def test_failure_that_said_why_on_stdout_is_told_with_that(folder: Path) -> None:
+def test_failure_that_said_why_on_stdout_is_reported_with_that(folder: Path) -> None:
     (folder / "so.yaml").write_text(HELLO.replace("echo hello", "echo Fatal-no-room; exit 4"))
     done = mtui.run("--no-ui", "-o", "out", "so.yaml", cwd=folder)
     told = [done, mtui.run("status", "out", cwd=folder), mtui.run("why", "out", "a", cwd=folder)]
@@ -242,7 +242,7 @@ def test_output_of_an_earlier_attempt_is_shown(folder: Path) -> None:
         [], ["--attempt", "1"], ["--attempt", "2"], ["--stderr", "--attempt", "1"])]  # fmt: skip
     assert shown == ["2", "1", "2", "1"]
     for words, told in (
-        (["--attempt", "3"], "a has no attempt 3\n  hint: it has had 2"),
+        (["--attempt", "3"], "a has no attempt 3\n  hint: its attempts: 1 to 2"),
         (["--attempt", "0"], "a has no attempt 0"),
         (["--attempt", "1", "--script"], "--attempt is for output"),
         (["--attempt", "x"], "hint: mtui log --help"),
@@ -273,7 +273,7 @@ def _look_as_another_user(folder: Path) -> None:
         done = as_nobody(*words.split())
         assert (done.returncode, done.stdout) == (2, ""), words
         told, hint = done.stderr.splitlines()
-        assert told == f"mtui: you may not look into {folder}/out/.mtui"
+        assert told == f"mtui: no permission to read {folder}/out/.mtui"
         assert hint == "  hint: the study belongs to root, who alone can open it"
     for path in (folder / "out").rglob("*"):
         path.chmod(0o755)
@@ -325,7 +325,7 @@ def test_study_that_was_copied_or_moved_is_not_driven_where_it_is(folder: Path, 
     shutil.rmtree(folder / "out")
     done = mtui.run(words[0], "copy", *words[1:], cwd=folder)
     assert done.returncode == 2
-    assert f"the study was made in {folder}/out" in done.stderr
+    assert f"the study was created in {folder}/out" in done.stderr
     link = done.stderr.partition("lead to it: ")[2]
     assert subprocess.run(["sh", "-c", link]).returncode == 0
     assert mtui.run("--no-ui", "copy", cwd=folder).returncode == 0

@@ -103,7 +103,7 @@ def test_of_many_files_the_next_part_is_suggested(tmp_path: Path) -> None:
     assert suggested(tmp_path, "mtui status run_29") == ["run_29/", *(f"run_29{digit}/" for digit in range(10))]
 
 
-def test_zsh_tells_the_whole_line(folder: Path) -> None:
+def test_zsh_shows_the_whole_line(folder: Path) -> None:
     assert suggested(folder, "cd x && mtui why out sim", shell="zsh") == [f"{name}:" for name in SIMS]
 
 

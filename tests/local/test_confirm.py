@@ -19,12 +19,12 @@ def study(folder: Path, block: str) -> Path:
     return spec
 
 
-def test_nobody_to_ask_is_told_how_to_answer(slurm: Cluster, tmp_path: Path) -> None:
+def test_nobody_to_ask_is_reported_how_to_answer(slurm: Cluster, tmp_path: Path) -> None:
     spec = study(tmp_path, "{confirm: 19.5}")
     done = mtui.run("--no-ui", "-o", tmp_path / "out", spec, env=slurm.env)
     assert (done.returncode, (tmp_path / "out").exists()) == (2, False)
     assert "t may use up to 20.0 node-hours, more than 19.5 ('confirm')" in done.stderr
-    assert "-y starts it all the same" in done.stderr
+    assert "-y starts it without confirmation" in done.stderr
     assert mtui.run("--no-ui", "-y", "-o", tmp_path / "out", spec, env=slurm.env).returncode == 0
     assert mtui.run("--no-ui", "-o", tmp_path / "more", study(tmp_path, "{confirm: 20}"), env=slurm.env).returncode == 0
 
@@ -41,7 +41,7 @@ def test_person_is_asked(slurm: Cluster, tmp_path: Path, answer: str, code: int)
     assert (tmp_path / "out").exists() is (code == 0)
 
 
-def test_site_is_told_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path) -> None:
+def test_site_is_reported_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(
         "name: attic\nconfirm: 5\nqos: {regular: {walltime: '01:00:00', factor: 2}}\nrequired: [constraint]\n"
     )
@@ -50,7 +50,7 @@ def test_site_is_told_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path
     assert told.returncode == 0
     assert "At most 20.0 node-hours on attic, charged as 40.0." in told.stdout
     assert "study.yaml:4:3: warning: step 'a': it has no constraint, and attic refuses jobs without one" in told.stdout
-    assert "is beyond the 01:00:00 of qos regular" in told.stdout
+    assert "exceeds the 01:00:00 of qos regular" in told.stdout
     started = mtui.run("--no-ui", "-y", "-o", tmp_path / "out", spec, env=slurm.env)
     assert started.returncode == 0
     assert "it has no constraint" in started.stderr
@@ -65,6 +65,6 @@ def test_site_is_told_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path
         ("{confirm: 0}", "'confirm' must be a number of node-hours above 0, but is '0'"),
     ],
 )
-def test_wrong_words_are_told(tmp_path: Path, block: str, told: str) -> None:
+def test_wrong_words_are_reported(tmp_path: Path, block: str, told: str) -> None:
     done = mtui.run("plan", study(tmp_path, block))
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr

@@ -81,7 +81,7 @@ def test_rows_are_added_to_a_study_that_has_ended(tmp_path: Path, how: str) -> N
         spec.write_text(spec.read_text().replace("[1, 2]", "[1, 2, 3]"))
         done = mtui.run("extend", out, spec)
     assert "1 row with 1 instance added" in done.stdout
-    waits = "1 instance added by mtui extend: a driver takes them in"
+    waits = "1 instance added by mtui extend: the next driver adds them"
     assert waits in mtui.run("status", out).stdout
     assert "It was added to the study; the next driver adds it." in mtui.run("why", out, "sim_SIZE.3").stdout
     assert json.loads(mtui.run("report", out, "--json").stdout)["counts"] == {"waiting": 1, "done": 3}
@@ -116,7 +116,7 @@ def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_tha
         ("", "the study already has all these rows"),
     ],
 )
-def test_what_cannot_be_added_is_told_and_changes_nothing(tmp_path: Path, words: str, told: str) -> None:
+def test_what_cannot_be_added_is_reported_and_changes_nothing(tmp_path: Path, words: str, told: str) -> None:
     (tmp_path / "go").touch()
     out = tmp_path / "out"
     assert mtui.run("--no-ui", "-o", out, study(tmp_path)).returncode == 0

@@ -102,14 +102,14 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("mine")
     done = mtui.run("init", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "study.yaml already exists\n  hint: name another file" in done.stderr
+    assert "study.yaml already exists\n  hint: choose another file" in done.stderr
     assert (tmp_path / "study.yaml").read_text() == "mine"
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     done = mtui.run("init", "none/study.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "none/study.yaml cannot be written: No such file or directory" in done.stderr
+    assert "cannot write none/study.yaml: No such file or directory" in done.stderr
 
 
 def test_a_parameter_that_nobody_uses_is_no_start(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_step_in_the_place_of_an_instance(tmp_path: Path) -> None:
     assert "hint: this is a step; its instances are estimate_SEED.1, estimate_SEED.2, " in done.stderr
 
 
-def test_what_was_made_to_be_looked_at_does_not_start_by_itself(env: dict[str, str], tmp_path: Path) -> None:
+def test_what_was_made_to_be_looked_at_does_not_start_automatically(env: dict[str, str], tmp_path: Path) -> None:
     spec = mtui.write_study(tmp_path / "s.yaml", "- {name: a, description: d, run: {cmd: echo > ran}}")
     out = tmp_path / "out"
     assert mtui.run("--dry", "-o", out, spec, env=env).returncode == 0

@@ -53,7 +53,7 @@ def test_what_is_too_long_for_the_rest_of_the_allocation_ends_the_driver_with_th
     )
     done = run_inside(env, "-o", str(out), str(spec))
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "too little for long (walltime 00:05:00)" in done.stdout, "while the other runs"
+    assert "not enough for long (walltime 00:05:00)" in done.stdout, "while the other runs"
     assert f"mtui: allocation {env['SLURM_JOB_ID']} has " in done.stderr
     assert "hint: " in done.stderr
     assert mtui.statuses(out) == {"long": "ready", "short": "finished"}

@@ -305,7 +305,7 @@ def test_kinds_of_reasons() -> None:
     assert [row[0].strip("`") for row in tables("mtui why")["kind"]] == [kind.value for kind in ReasonKind]
 
 
-def test_exit_codes_are_told_of_every_verb() -> None:
+def test_exit_codes_are_reported_of_every_verb() -> None:
     verbs = [verb for row in tables("Exit codes")["verb"] for verb in re.findall(r"`(\w+)`", row[0])]
     assert sorted(verbs) == sorted(VERBS)
 

@@ -166,7 +166,7 @@ def test_killed_step_is_named(tmp_path: Path) -> None:
     assert "signal KILL" in mtui.instance(out, "a")["cause"]
 
 
-def test_a_driver_that_is_told_to_stop_lets_go(tmp_path: Path) -> None:
+def test_a_driver_that_is_reported_to_stop_lets_go(tmp_path: Path) -> None:
     go = tmp_path / "go"
     spec = mtui.write_study(
         tmp_path / "s.yaml",

@@ -96,7 +96,7 @@ def test_a_parameter_that_only_the_command_line_knows_is_swept(folder: Path) -> 
         ("--set STEPS=", "--set STEPS has no value"),
     ],
 )
-def test_what_cannot_be_given_is_told_in_a_moment_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
+def test_what_cannot_be_given_is_reported_in_a_moment_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
     began = time.monotonic()
     for verb in ("run", "plan"):
         done = mtui.run(verb, "study.yaml", *words.split(), cwd=folder)
@@ -113,7 +113,7 @@ def test_a_study_that_exists_takes_no_other_values(folder: Path) -> None:
     assert len(mtui.statuses(folder / "out")) == 4
 
 
-def test_a_generator_stands_in_for_the_sweep_with_a_warning(folder: Path) -> None:
+def test_a_generator_is_in_for_the_sweep_with_a_warning(folder: Path) -> None:
     (folder / "pgen.py").write_text(
         "from maestrowf.datastructures.core import ParameterGenerator\n"
         "def get_custom_generator(env, **kwargs):\n"

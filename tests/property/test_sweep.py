@@ -116,7 +116,7 @@ def test_a_table_is_read_as_it_was_written(lists: Groups) -> None:
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(text=st.text(st.sampled_from('A,;"\n\r \t\ufeffé\0x'), max_size=40))
-def test_any_text_is_a_table_or_told_with_its_line(text: str) -> None:
+def test_any_text_is_a_table_or_reported_with_its_line(text: str) -> None:
     problems = Problems("rows.csv")
     table = read_table(text, problems)
     assert (table is None) == bool(problems.errors)

@@ -42,7 +42,7 @@ def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", ["", "pack: true, "], ids=["arrays", "packed"])
-def test_sweep_in_which_some_fail_once_is_mended_by_itself(slurm: Cluster, tmp_path: Path, pack: str) -> None:
+def test_sweep_in_which_some_fail_once_is_fixed_automatically(slurm: Cluster, tmp_path: Path, pack: str) -> None:
     trace = tmp_path / "trace"
     flaky = (
         f"echo $(I) >> {trace}; [ $(I) -gt 3 ] || [ -e tried ] || {{ touch tried; exit 75; }}; [ $(I) != 1 ] || exit 4"

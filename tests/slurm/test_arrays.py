@@ -103,7 +103,9 @@ def reasons(slurm: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize("alive", [True, False], ids=["with a driver", "without one"])
-def test_failed_row_ends_what_hangs_on_it_and_a_retry_binds_anew(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
+def test_failed_row_ends_what_depends_on_it_and_a_retry_binds_again(
+    slurm: Cluster, tmp_path: Path, alive: bool
+) -> None:
     go, mended, trace = tmp_path / "go", tmp_path / "mended", tmp_path / "trace"
     steps = (
         step("a", f"{wait_file(go)}; [ $(I) != 1 ] || [ -e {mended} ]")

@@ -181,7 +181,7 @@ def test_retry_with_changed_resources_gets_them(slurm: Cluster, tmp_path: Path, 
     assert (out / "a" / "a.out").read_text() == "10:00 2\n2\n"
 
 
-def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path: Path) -> None:
+def test_why_shows_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path: Path) -> None:
     go = tmp_path / "go"
     steps = (
         step("run", wait_file(go) + "; echo no such luck >&2; exit 9")
@@ -210,7 +210,7 @@ def test_why_tells_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path
     assert mtui.run("why", out, "nxt").returncode == 2
 
 
-def test_pending_job_tells_slurms_reason_in_words(slurm: Cluster, tmp_path: Path) -> None:
+def test_pending_job_shows_slurms_reason_in_words(slurm: Cluster, tmp_path: Path) -> None:
     spec = mtui.write_study(tmp_path / "s.yaml", step("later", "true", head="#SBATCH --begin=now+1hour"), batch=SHARED)
     out = tmp_path / "out"
     driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
@@ -294,7 +294,7 @@ def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_e
     wait_until(lambda: mtui.status(out)["result"] == "finished", 60, "the study is over")
 
 
-def test_second_driver_on_a_live_study_is_told_who_holds_it(slurm: Cluster, tmp_path: Path) -> None:
+def test_second_driver_on_a_live_study_is_reported_who_holds_it(slurm: Cluster, tmp_path: Path) -> None:
     go = tmp_path / "go"
     spec = mtui.write_study(tmp_path / "s.yaml", step("a", wait_file(go)), batch=SHARED)
     out = tmp_path / "out"

@@ -49,7 +49,7 @@ def test_children_and_a_barrier(allocation: Allocation) -> None:
         assert end < whole.index(allocation.records("start", child.attempt)[0])
 
 
-def test_idle_allocation_ends_by_itself(allocation: Allocation) -> None:
+def test_idle_allocation_ends_automatically(allocation: Allocation) -> None:
     allocation.give(allocation.item("1.1", "exit 1"), allocation.item("2.1", "true", "1.1"))
     allocation.submit(idle=1)
     assert allocation.wait_for("over")[0]["why"] == "idle"
@@ -98,7 +98,7 @@ def test_steps_run_side_by_side_where_the_leader_put_them(allocation: Allocation
     assert len({record["node"] for record in allocation.records("start")}) > 1
 
 
-def test_instances_are_pinned_where_slurm_tells_the_truth(allocation: Allocation) -> None:
+def test_instances_are_pinned_where_slurm_shows_the_truth(allocation: Allocation) -> None:
     """Only on a node that claims as many CPUs as there are: the other tests' nodes claim 128."""
     there = os.sched_getaffinity(0)
     body = f"grep Cpus_allowed_list /proc/self/status; {HOLD}"

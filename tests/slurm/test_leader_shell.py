@@ -47,7 +47,7 @@ def test_requests_of_the_allocation_do_not_reach_steps_of_instances(
     assert allocation.output("2.1") == "unset 2\nstep\nstep\n"
 
 
-def test_without_python_a_shell_ends_what_it_is_told_to(allocation: Allocation) -> None:
+def test_without_python_a_shell_ends_what_it_is_reported_to(allocation: Allocation) -> None:
     mark = f"MTUI_TEST_MARK={allocation.root}"
     hold = f"export {mark}\nsleep 600 & echo begun\n"
     trapped = allocation.item("0.1", f"trap 'echo told; exit 9' TERM\n{hold}wait")

@@ -60,7 +60,7 @@ def test_sweep_and_funnel_share_one_allocation(slurm: Cluster, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("alive", [True, False], ids=["with a driver", "without one"])
-def test_allocation_goes_on_by_itself(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
+def test_allocation_continues_automatically(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = (
         step("a", f"echo a$(I) >> {trace}; {wait_file(go)}")
@@ -84,7 +84,7 @@ def test_allocation_goes_on_by_itself(slurm: Cluster, tmp_path: Path, alive: boo
     assert (len(calls(out)), set(mtui.statuses(out).values())) == (1, {"finished"})
 
 
-def test_next_driver_tells_the_leader_nothing_of_what_is_over(slurm: Cluster, tmp_path: Path) -> None:
+def test_next_driver_shows_the_leader_nothing_of_what_is_over(slurm: Cluster, tmp_path: Path) -> None:
     go, out = tmp_path / "go", tmp_path / "out"
     steps = step("a", "echo $(I)") + step("b", wait_file(go), depends="a")
     first = mtui.Driver("-o", out, write(tmp_path, steps, count=3), log=tmp_path / "log", env=slurm.env)
@@ -225,7 +225,7 @@ def test_allocation_that_reaches_its_walltime_is_followed_by_another(slurm: Clus
     assert trace.read_text().split() == ["begin", "begin", "end"]
 
 
-def test_allocation_that_is_there_is_used_when_told_so(slurm: Cluster, tmp_path: Path) -> None:
+def test_allocation_that_is_there_is_used_when_reported_so(slurm: Cluster, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     steps = step("a", f"echo a$(I) $SLURM_JOB_ID >> {trace}") + step("last", f"echo last >> {trace}", depends="a_*")
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(8))
@@ -273,7 +273,7 @@ def test_nodes_without_python_work_down_the_list(slurm: Cluster, tmp_path: Path)
     assert events(out, "allocation_began")[0]["graph"] is False
 
 
-def test_refused_allocation_is_told_in_slurms_words(slurm: Cluster, tmp_path: Path) -> None:
+def test_refused_allocation_is_reported_in_slurms_words(slurm: Cluster, tmp_path: Path) -> None:
     out = tmp_path / "out"
     spec = write(tmp_path, step("a", "true", head="#SBATCH --qos=nosuch"), count=3)
     assert mtui.run("--no-ui", "-o", out, spec, env=slurm.env).returncode == 2

@@ -115,7 +115,7 @@ def test_each_kind_of_end_has_its_name_and_cause(slurm: Cluster, tmp_path: Path)
     assert "sad" in mtui.run("status", out).stdout
 
 
-def test_failed_study_exits_with_2_and_the_rest_goes_on(slurm: Cluster, tmp_path: Path) -> None:
+def test_failed_study_exits_with_2_and_the_rest_continues(slurm: Cluster, tmp_path: Path) -> None:
     steps = step("bad", "exit 1") + step("good", "true") + step("after_good", "echo yes", depends="good")
     code, out = run_study(slurm, tmp_path, steps)
     assert code == 2
@@ -256,7 +256,9 @@ def test_driver_in_a_job_does_not_leak_its_job_into_what_it_submits(slurm: Clust
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_lets_go_and_the_directory_goes_on(slurm: Cluster, tmp_path: Path, number: signal.Signals) -> None:
+def test_first_signal_lets_go_and_the_directory_continues(
+    slurm: Cluster, tmp_path: Path, number: signal.Signals
+) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     cmd = f"echo run >> {trace}\nwhile [ ! -e {go} ]; do sleep 0.1; done"
     steps = step("job", cmd) + step("here", cmd, where="") + step("end", "true", depends="job, here", where="")
@@ -291,7 +293,7 @@ def test_killed_driver_is_followed_and_nothing_runs_twice(slurm: Cluster, tmp_pa
     assert sorted(trace.read_text().split()) == ["1", "2", "3", "4", "5", "6"]
 
 
-def test_unknown_account_is_told_in_slurms_words(slurm: Cluster, tmp_path: Path) -> None:
+def test_unknown_account_is_reported_in_slurms_words(slurm: Cluster, tmp_path: Path) -> None:
     code, out = run_study(slurm, tmp_path, step("a", "true"), batch=SHARED.replace("m1234", "nosuch"))
     assert code == 2
     assert "Invalid account" in mtui.instance(out, "a")["cause"]

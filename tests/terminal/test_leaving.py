@@ -110,7 +110,7 @@ def test_leaving_a_study_that_another_process_drives_leaves_its_driver_alone(des
     assert desk.runs() == ["run"]
 
 
-def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> None:
+def test_commands_wait_for_a_driver_that_is_busy_and_it_is_reported(desk: Desk) -> None:
     driver = mtui.Driver("-o", desk.out, desk.study(desk.waits), log=desk.folder / "log")
     driver.wait_for("submitted")
     terminal = desk.terminal(desk.out)
@@ -129,7 +129,7 @@ def test_commands_wait_for_a_driver_that_is_busy_and_it_is_told(desk: Desk) -> N
 
 
 @pytest.mark.parametrize("key", ["ctrl+c", "ctrl+z"])
-def test_interrupt_ends_nothing_and_tells_how_to_leave(desk: Desk, key: str) -> None:
+def test_interrupt_ends_nothing_and_shows_how_to_leave(desk: Desk, key: str) -> None:
     terminal, _ = begun(desk)
     terminal.keys(key)
     terminal.wait_written("q leaves the app")

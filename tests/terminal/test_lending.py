@@ -183,14 +183,14 @@ def test_program_has_the_terminal_wherever_stdout_leads(finished: Desk) -> None:
     leaves(terminal)
 
 
-def test_program_that_is_not_there_is_told(finished: Desk) -> None:
+def test_program_that_is_not_there_is_reported(finished: Desk) -> None:
     terminal = opened(finished, PAGER="/no/such/pager")
     terminal.keys("v")
     terminal.wait_written("/no/such/pager: No such file")
     leaves(terminal)
 
 
-def test_study_goes_on_while_the_terminal_is_lent(desk: Desk) -> None:
+def test_study_continues_while_the_terminal_is_lent(desk: Desk) -> None:
     terminal = desk.terminal("-o", desk.out, desk.study(desk.waits), env=desk.env(PS1="shell> "))
     terminal.wait_for("▸ running 1")
     terminal.keys("s")

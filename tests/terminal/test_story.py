@@ -81,7 +81,7 @@ def answer(terminal: Terminal, question: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(160, 45), (80, 24)], ids=["160x45", "80x24"])
-def test_sweep_is_started_mended_left_and_ended(slurm: Cluster, desk: Desk, size: tuple[int, int]) -> None:
+def test_sweep_is_started_fixed_left_and_ended(slurm: Cluster, desk: Desk, size: tuple[int, int]) -> None:
     narrow = size[0] < 100
     env = desk.env(slurm.env)
     first = desk.terminal("-s", "1", "-o", desk.out, sweep(desk), env=env, size=size)

@@ -58,7 +58,7 @@ def test_what_is_imported_is_asked_for_and_nothing_else() -> None:
     assert {known[name][0].lower() for name in foreign} == set(bounds())
 
 
-def test_version_stands_in_one_place() -> None:
+def test_version_is_in_one_place() -> None:
     command = ["git", "grep", "-lF", f'"{__version__}"', "--", "core", "tui", "mtui", "*.toml"]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert found == ["mtui/__init__.py"]

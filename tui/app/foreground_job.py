@@ -1,6 +1,6 @@
 """A program that has the terminal meanwhile, as a job of a shell has it.
 
-It runs in a process group of its own, and the terminal is taken back when it ends or is suspended: a shell that is
+It runs in a separate process group, and the terminal is taken back when it ends or is suspended: a shell that is
 killed or replaced does not give it back, and whoever then changes the terminal is stopped by SIGTTOU.
 """
 

@@ -34,7 +34,7 @@ def html_page(report: Report, *, refresh: int = 0) -> str:
         *([_section("Failures", _failures(report))] if report.failures else []),
         *([_section("Warnings", "\n".join(map(_failure, report.warnings)))] if report.warnings else []),
         _section("Timeline", _timeline(report)),
-        _section("Asked for and used", _needs(report)),
+        _section("Requested and used", _needs(report)),
         f"<footer>{_text(_clock(time.time()))}, mtui report {_text(report.directory)}</footer>",
     ]
     return (
@@ -84,7 +84,7 @@ def _section(title: str, content: str) -> str:
 
 def _head(report: Report) -> str:
     total = sum(report.counts.values())
-    told = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
+    shown = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
     result = report.result or "running"
     kind = (
         StatusGroup.DONE if result == "finished" else StatusGroup.RUNNING if not report.result else StatusGroup.FAILED
@@ -97,7 +97,7 @@ def _head(report: Report) -> str:
         f'<header>\n<h1>{_text(report.name)} <span class="{kind.value}">{_text(result)}</span></h1>\n'
         f"<p>{_text(report.description)}</p>\n"
         f'<div class="bar">{shares}</div>\n'
-        f"<p>{total:,} instances: {_text(told)}. Began {_text(_clock(report.began))}, "
+        f"<p>{total:,} instances: {_text(shown)}. Began {_text(_clock(report.began))}, "
         f"{'took' if report.result else 'for'} {_text(span_words(report.took))}.</p>\n"
         f'<p class="faint"><code>{_text(report.directory)}</code>, from <code>{_text(report.spec)}</code></p>\n'
         "</header>"

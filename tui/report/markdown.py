@@ -15,14 +15,14 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!])")
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown; only the HTML page has the timeline."""
-    told = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
+    shown = ", ".join(f"{count:,} {group.value}" for group, count in report.counts.items())
     began = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(report.began))
     lines = [
         f"# {_text(report.name)}: {_text(report.result or 'under way')}",
         "",
         _text(report.description),
         "",
-        f"- instances: {sum(report.counts.values()):,} ({told})",
+        f"- instances: {sum(report.counts.values()):,} ({shown})",
         f"- began {began}, {'took' if report.result else 'for'} {span_words(report.took)}",
         f"- directory: {_code(report.directory)}",
         "",
@@ -52,7 +52,7 @@ def markdown(report: Report) -> str:
             lines += ["", *(f"    {_plain(line)}" for line in example.lines)] if example.lines else []
     if report.more_failures:
         lines += ["", f"and {report.more_failures:,} more kinds of failures"]
-    lines += ["", "## Asked for and used", ""]
+    lines += ["", "## Requested and used", ""]
     if report.needs:
         rows = ((_text(need.step), f"{need.jobs:,}", needs_words(need), _text(need.words)) for need in report.needs)
         lines += _table(("Step", "Jobs", "Used", ""), rows)

@@ -41,7 +41,7 @@ def print_report(directory: StudyDirectory) -> int:
 
 
 def write_report(directory: StudyDirectory, form: str, out: str, *, watch: bool) -> int:
-    """Write the report, with `watch` until the study is over; return the exit code. `out` is a path, or `-` for stdout.
+    """Write the report, with `watch` until the study ends; return the exit code. `out` is a path, or `-` for stdout.
 
     Raises UsageError, StudyDirectoryError.
     """

@@ -65,7 +65,7 @@ class Occupancy:
 
 
 def open_ones(state: StudyState) -> list[Allocation]:
-    """Return the allocations that are not over; none if the study is over, because they are released then."""
+    """Return the allocations that are not over; none if the study has ended, because they are released then."""
     return [] if state.result else state.allocations.open()
 
 

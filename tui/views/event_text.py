@@ -49,7 +49,7 @@ class EventLines:
         in_terminal = write is print_text and sys.stdout.isatty()
         self._paint = Paint(sys.stdout if in_terminal else None)
         self._width = shutil.get_terminal_size().columns if in_terminal else sys.maxsize
-        self._told_deferred = ""
+        self._shown_deferred = ""
         self._members: dict[str, list[int]] = {}  # instances of each submission in progress
 
     def __call__(self, event: ev.Event, state: StudyState) -> None:
@@ -115,11 +115,11 @@ class EventLines:
                 members = self._take(event.submission)
                 if own := _allocation(state, members):
                     return _several(members, f"could not be assigned to {own}: {safe(event.message)}")
-                told, self._told_deferred = self._told_deferred, event.message
+                shown, self._shown_deferred = self._shown_deferred, event.message
                 here = bool(members) and not state.plan.step_of(state.plan.instances[members[0]]).scheduled
                 words = "no more local steps can be started for now" if here else "Slurm accepts no more jobs for now"
                 text = f"{words}, waiting: {safe(event.message)}"
-                return [] if told == event.message else [(None, None, text, True)]
+                return [] if shown == event.message else [(None, None, text, True)]
             case ev.LimitReached():
                 return [(None, None, f"Slurm accepts no more jobs for now, waiting: {safe(event.message)}", True)]
             case ev.SubmitUnclear():

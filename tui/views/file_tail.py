@@ -72,8 +72,8 @@ class FileTail:
         stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
         if stamp == self._stamp and self._position == found.st_size:
             return False
-        anew = self._is_another(descriptor, found)
-        if anew:
+        replaced = self._is_another(descriptor, found)
+        if replaced:
             self._restart()
         self._stamp = stamp
         if found.st_size - self._position > WINDOW:
@@ -86,7 +86,7 @@ class FileTail:
             self._position += len(data)
             self._seal = (self._seal + data)[-_SEAL:] if len(data) < _SEAL else data[-_SEAL:]
             self._take(data)
-        return anew or bool(data)
+        return replaced or bool(data)
 
     def _is_another(self, descriptor: int, found: os.stat_result) -> bool:
         """Return whether the file was replaced or rewritten since the last read."""

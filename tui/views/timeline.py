@@ -189,7 +189,7 @@ def _outcome(attempt: Attempt, status: Status | None) -> StatusGroup:
         return group_of(status)
     if attempt.allocation and not attempt.started_at:
         return StatusGroup.QUEUED  # it was taken back and assigned to another allocation
-    # A failed attempt was retried by the user; a returned one failed through no fault of its own.
+    # A failed attempt was retried by the user; a returned one did not fail itself.
     return StatusGroup.CANCELLED if attempt.cancelled or attempt.returned else StatusGroup.FAILED
 
 

@@ -48,7 +48,7 @@ class OwnAllocation(DriverPart):
         self._may_start = False  # that allocation is on the disk
         self._has_ended = False  # the allocation itself
         self._checked_at = 0.0
-        self._told: set[int] = set()  # instances that were reported to need more time than is left
+        self._reported: set[int] = set()  # instances that were reported to need more time than is left
         self._began = 0.0  # when the leader was started (monotonic)
         self._deaths = 0  # leaders in a row that died at once
         self._start_at: float | None = None  # when to start the next one (monotonic)
@@ -137,8 +137,8 @@ class OwnAllocation(DriverPart):
             return ""
         late = too_long(context.state, context.packing, left)
         words = self._words(late, left) if late else ""
-        if late.keys() - self._told:
-            self._told |= late.keys()
+        if late.keys() - self._reported:
+            self._reported |= late.keys()
             context.emit(ev.Anomaly(at=time.time(), message=words))
         return words if is_exhausted(context.state, late) else ""
 

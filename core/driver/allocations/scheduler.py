@@ -72,7 +72,7 @@ class AllocationScheduler(DriverPart):
         self._requester.close()
 
     def release_all(self) -> None:
-        """Release all allocations: the study is over."""
+        """Release all allocations: the study has ended."""
         self._release([own for own in self._context.state.allocations.open() if not own.ending])
 
     def _release(self, allocations: Iterable[Allocation]) -> None:

@@ -34,7 +34,7 @@ def test_a_study_of_slurm_gets_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert isinstance(batch_system(SLURM, tmp_path, tmp_path / "log"), Slurm)
 
 
-def test_a_machine_without_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_it_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BackendMissing):
         require_batch_system(SLURM)

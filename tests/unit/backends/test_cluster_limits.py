@@ -73,5 +73,5 @@ def test_limit_of_a_job_is_the_smallest_that_it_is_under(qos: str, account: str,
     assert read_cluster_limits(CONFIG, QOS, ACCOUNTS).submit_limit(qos, account) == limit
 
 
-def test_site_that_cannot_be_asked_has_a_limit_all_the_same() -> None:
+def test_site_that_cannot_be_asked_has_a_limit_anyway() -> None:
     assert ClusterLimits().submit_limit("any", "any") == 5000

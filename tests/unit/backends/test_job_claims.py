@@ -100,7 +100,7 @@ def test_job_waits_while_there_is_no_room_for_its_claim(study: Study, tmp_path: 
     assert (study.workspace / "trace").read_text() == "ran\n"
 
 
-def test_requeued_job_goes_on_under_its_own_claim(study: Study) -> None:
+def test_requeued_job_continues_under_its_own_claim(study: Study) -> None:
     script = "echo ran >> trace; ls '{}' > seen".format(str(study.home / "spool" / "new").replace("'", "'\\''"))
     assert study.run(script) == 0
     # The end of the run before it is no end of the job any more, from the moment at which it begins again.
@@ -160,7 +160,7 @@ def test_records_are_complete_and_leave_nothing_half_made(study: Study) -> None:
     assert all(path.read_text().endswith("}\n") for path in files)  # by this its reader knows that it is complete
 
 
-def test_start_is_told_before_the_payload_begins(study: Study) -> None:
+def test_start_is_reported_before_the_payload_begins(study: Study) -> None:
     process = study.start(LOOP)
     study.until_ready()
     assert [record["kind"] for record in study.records()] == ["start"]

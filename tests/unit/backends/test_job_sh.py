@@ -29,7 +29,7 @@ def test_end_by_a_signal_is_recorded_as_shells_count_it_and_without_a_word_in_th
     assert study.err.read_text() == ""
 
 
-def test_missing_workspace_is_told_and_nothing_runs(study: Study) -> None:
+def test_missing_workspace_is_reported_and_nothing_runs(study: Study) -> None:
     study.workspace.rmdir()
     assert study.run("") == 72
     assert [(record["kind"], record["code"], record["error"]) for record in study.records()] == [

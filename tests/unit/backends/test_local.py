@@ -61,7 +61,7 @@ def here(tmp_path: Path) -> Iterator[Here]:
         here.local.kill(JobIdentity(pid, "3.1"))
 
 
-def test_step_runs_in_its_workspace_and_its_end_is_told(here: Here) -> None:
+def test_step_runs_in_its_workspace_and_its_end_is_reported(here: Here) -> None:
     pid = here.start("pwd; echo sad >&2; exit 3")
     assert here.exit() == ("3.1", pid, 3)
     assert here.output() == f"{here.workspace}\n"
@@ -98,7 +98,7 @@ def test_step_has_a_session_of_its_own(here: Here) -> None:
     here.exit()
 
 
-def test_step_is_told_to_end_with_all_its_processes(here: Here) -> None:
+def test_step_is_reported_to_end_with_all_its_processes(here: Here) -> None:
     pid = here.start("trap 'echo saved; exit 5' TERM; echo on; sleep 300 & wait")
     wait_until(lambda: here.output() == "on\n", 10, "the step runs")
     assert here.local.cancel([JobIdentity(pid, "3.1")]) == ""

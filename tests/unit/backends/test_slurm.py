@@ -213,7 +213,7 @@ def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm
 
 
 @pytest.mark.parametrize("what", ["exit 1", HANG, ""], ids=["error", "hang", "gone"])
-def test_sacct_that_cannot_be_asked_is_told(
+def test_sacct_that_cannot_be_asked_is_reported(
     fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     run = Slurm._run
@@ -272,7 +272,7 @@ def test_job_that_squeue_does_not_show_counts_as_not_cancelled(fake: Fake, patie
     assert fake.said("scancel") == ["1"]
 
 
-def test_jobs_beyond_a_failure_are_cancelled_all_the_same(fake: Fake, patient: Slurm) -> None:
+def test_jobs_beyond_a_failure_are_cancelled_anyway(fake: Fake, patient: Slurm) -> None:
     fake.does("scancel", 'case "$1" in 0) echo "scancel: error: no such job" >&2; exit 1;; esac')
     fake.does("squeue", lists(*range(600)))
     assert patient.cancel(ours(*range(600))) == "scancel: error: no such job"
@@ -401,7 +401,7 @@ def test_missing_programs_are_named(fake: Fake) -> None:
     assert "--local" in caught.value.hint
 
 
-def test_programs_without_a_cluster_are_told(fake: Fake) -> None:
+def test_programs_without_a_cluster_are_reported(fake: Fake) -> None:
     fake.does(
         "scontrol", "echo 'resolve_ctls_from_dns_srv: fatal: Could not establish a configuration source' >&2; exit 1"
     )

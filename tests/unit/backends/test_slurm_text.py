@@ -109,7 +109,7 @@ def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str])
     ("tasks", "text"),
     [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2], "0,2"), ([0, 1, 2, 5, 7, 8], "0-2,5,7-8"), (range(1000), "0-999")],
 )
-def test_task_numbers_are_told_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
+def test_task_numbers_are_reported_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
     assert array_list(tasks) == text
     assert our_ids(f"9_[{text}]") == [f"9_{task}" for task in tasks]
 
@@ -179,7 +179,7 @@ def test_exit_code_is_the_one_that_a_shell_would_see(state: str, text: str, code
     assert parse_sacct(f"7|{state}|{text}|n1|x\n")["7"].exit_code == code
 
 
-def test_job_whose_log_could_not_be_opened_is_told_as_such() -> None:
+def test_job_whose_log_could_not_be_opened_is_reported_as_such() -> None:
     assert parse_sacct("7|FAILED|0:53|n1|x\n")["7"].reason == "JobLaunchFailure"
 
 
@@ -286,7 +286,7 @@ def test_call_of_the_runner_survives_the_shell_whatever_the_paths_are(tmp_path: 
 # --- words
 
 
-def test_tag_tells_studies_and_submissions_apart() -> None:
+def test_tag_shows_studies_and_submissions_apart() -> None:
     assert len({job_tag(study, submission) for study in ("a", "b") for submission in ("1-1", "1-11", "11-1")}) == 6
 
 

@@ -64,7 +64,7 @@ def test_child_goes_ahead_only_if_slurm_has_all_that_is_not_done() -> None:
     assert ahead(state) == [[], [], [2]]
 
 
-def test_what_hangs_on_a_funnel_goes_ahead_once_all_of_it_is_in_slurm() -> None:
+def test_what_depends_on_a_funnel_goes_ahead_once_all_of_it_is_in_slurm() -> None:
     state = state_of(FUNNEL, intend("p", (0, 1)), submitted("p", "10"))
     assert ahead(state) == [[], []]
     apply(state, intend("q", (1, 1)), submitted("q", "11"))

@@ -33,7 +33,7 @@ def study() -> Study:
     return study
 
 
-def test_why_it_waits_is_told_once(study: Study) -> None:
+def test_why_it_waits_is_reported_once(study: Study) -> None:
     watch = AllocationObserver(study.state)
     shown = {"101": SeenJob(Status.PENDING, ended=False, reason="Priority")}
     ((observed,), overs) = look(watch, shown, 1.0)

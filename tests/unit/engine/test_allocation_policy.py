@@ -15,7 +15,7 @@ from tests.unit.engine.packed_study import ALL, TWO_POOLS, A, B, Study
 # --- assignments
 
 
-def test_it_is_given_what_is_ready_then_what_hangs_on_that_then_the_funnel() -> None:
+def test_it_is_given_what_is_ready_then_what_depends_on_that_then_the_funnel() -> None:
     study = Study()
     study.allocation(began=False)
     for expected in (A, B, (ALL,)):
@@ -249,7 +249,7 @@ def test_work_of_another_pool_does_not_count_for_an_allocation() -> None:
 # --- releases
 
 
-def test_allocations_are_let_go_when_everything_is_over() -> None:
+def test_allocations_are_released_when_everything_is_over() -> None:
     study = Study()
     study.allocation()
     study.give_all()

@@ -124,7 +124,7 @@ def test_bound_child_of_what_failed_is_taken_out_and_blocked() -> None:
         apply(state, started(1, 1, job="11"))
 
 
-def test_retry_of_the_parent_lets_the_child_be_bound_anew() -> None:
+def test_retry_of_the_parent_lets_the_child_be_bound_again() -> None:
     state = bound(ended(0, Status.FAILED), unbound((1, 1)), retry(0))
     assert (words(state), state.next_attempt(1)) == ("ready, waiting", 2)
     apply(state, intend("p2", (0, 2)), submitted("p2", "20"))
@@ -133,7 +133,7 @@ def test_retry_of_the_parent_lets_the_child_be_bound_anew() -> None:
     assert (words(state), attempt(state, 1).job, attempt(state, 1).number) == ("finished, pending", "21", 2)
 
 
-def test_retry_before_the_child_was_taken_out_takes_it_out_all_the_same() -> None:
+def test_retry_before_the_child_was_taken_out_still_takes_it_out() -> None:
     state = bound(ended(0, Status.FAILED), retry(0), intend("p2", (0, 2)), submitted("p2", "20"))
     assert (words(state), list(state.to_unbind)) == ("pending, bound", [1])  # it is bound to the job that failed
     apply(state, unbound((1, 1)))
@@ -237,14 +237,14 @@ def test_held_one_whose_parent_failed_is_blocked_and_held_after_it() -> None:
     assert words(state) == "ready, held"
 
 
-def test_held_one_whose_parent_finished_before_it_was_taken_out_is_taken_out_all_the_same() -> None:
+def test_held_one_whose_parent_finished_before_it_was_taken_out_is_taken_out_anyway() -> None:
     state = bound(hold(1), ended(0))
     assert (words(state), list(state.to_unbind)) == ("finished, bound", [1])
     apply(state, unbound((1, 1)), release(1))
     assert (words(state), state.held) == ("finished, ready", set())
 
 
-def test_held_one_that_began_before_it_was_taken_out_goes_on() -> None:
+def test_held_one_that_began_before_it_was_taken_out_continues() -> None:
     state = bound(hold(1), ended(0), release(1))  # so says the driver
     assert (words(state), state.held, state.to_unbind) == ("finished, pending", set(), {})
 
@@ -286,7 +286,7 @@ def test_what_has_begun_is_not_taken_out() -> None:
         apply(bound(started(1, job="11")), unbound((1, 1)))
 
 
-def test_freed_one_that_slurm_will_not_begin_is_submitted_anew_and_not_ahead() -> None:
+def test_freed_one_that_slurm_will_not_begin_is_submitted_again_and_not_ahead() -> None:
     state = bound(ended(0), unbound((1, 1)))
     assert (words(state), state.next_attempt(1), state.dependency_never_satisfied) == ("finished, ready", 2, {1})
 

@@ -129,7 +129,7 @@ def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
     assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 
 
-def test_golden_journal_replays_to_the_state_that_it_told_of() -> None:
+def test_golden_journal_replays_to_the_state_that_it_reported_of() -> None:
     state = StudyState(PLAN)
     for event in golden(GOLDEN):
         state.apply(event)
@@ -176,7 +176,7 @@ def test_golden_journal_of_an_attempt_found_again_replays_to_its_true_end() -> N
     assert cause_text(found.cause) == "used more memory than requested on nid001"
 
 
-def test_golden_journal_of_arrays_replays_to_the_state_that_it_told_of() -> None:
+def test_golden_journal_of_arrays_replays_to_the_state_that_it_reported_of() -> None:
     state = StudyState(plan(step("make", uses="X"), step("use", "make", uses="X"), rows={"X": [1, 2]}))
     for event in golden(AHEAD):
         state.apply(event)
@@ -214,7 +214,7 @@ def test_golden_journal_of_allocations_replays() -> None:
     assert (allocation.members, state.live_packed, state.submissions, state.allocations.open()) == ({}, {}, {}, [])
 
 
-def test_golden_journal_of_what_is_tried_again_replays_to_the_state_that_it_told_of() -> None:
+def test_golden_journal_of_what_is_tried_again_replays_to_the_state_that_it_reported_of() -> None:
     state = StudyState(PLAN)
     for event in golden(AGAIN):
         state.apply(event)

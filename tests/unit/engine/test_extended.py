@@ -45,7 +45,7 @@ def test_new_rows_count_from_the_event_on() -> None:
     assert state.outcome == "finished"
 
 
-def test_study_that_was_over_goes_on() -> None:
+def test_study_that_was_over_continues() -> None:
     state = StudyState(PLAN)
     for index in (A1, B1, ALL):
         run(state, index)

@@ -54,7 +54,7 @@ def test_steps_with_the_most_above_them_come_first_else_those_of_the_plan(plan: 
         (BOTH, [2], {3, 4, 5}),
     ],
 )
-def test_what_hangs_on_an_instance_is_found_to_the_bottom(plan: Plan, start: list[int], found: set[int]) -> None:
+def test_what_depends_on_an_instance_is_found_to_the_bottom(plan: Plan, start: list[int], found: set[int]) -> None:
     assert Graph(plan).below(start) == found
 
 
@@ -88,7 +88,7 @@ def test_instance_over_a_direct_edge_and_a_funnel_is_touched_for_both() -> None:
 
 
 @pytest.mark.parametrize("plan", [DIAMOND, FUNNELS, BOTH, EMPTY], ids=["diamond", "funnels", "both", "empty"])
-def test_what_is_kept_up_to_date_is_what_counting_anew_finds(plan: Plan) -> None:
+def test_what_is_kept_up_to_date_is_what_counting_again_finds(plan: Plan) -> None:
     chance, graph = random.Random(7), Graph(plan)
     has = [True] * len(plan.instances)
     kept = Tally(graph, has)

@@ -31,7 +31,7 @@ def test_end_that_was_asked_for_is_a_cancellation_whatever_slurm_calls_it(status
     assert (told, cause) == (Status.CANCELLED, "by command")
 
 
-def test_job_that_finished_before_it_was_told_to_end_has_finished() -> None:
+def test_job_that_finished_before_it_was_cancelled_has_finished() -> None:
     watched = running()
     watched.take([cancel(0)])
     assert end(watched.report("exit"))[0] is Status.FINISHED
@@ -94,7 +94,7 @@ def test_nothing_is_kept_of_what_is_over() -> None:
     assert (watched.tick(), watched.observer.deadline(), watched.observer.wants_poll) == ([], None, False)
 
 
-def test_end_that_came_of_a_deadline_is_told_once_even_if_it_cannot_be_applied() -> None:
+def test_end_that_came_of_a_deadline_is_reported_once_even_if_it_cannot_be_applied() -> None:
     watched = running()
     watched.look({"7": over(Status.FAILED, code=3)})
     watched.pass_time(REPORT_WAIT)
@@ -105,7 +105,7 @@ def test_end_that_came_of_a_deadline_is_told_once_even_if_it_cannot_be_applied()
     assert (end(first)[0], second) == (Status.FAILED, [])
 
 
-def test_end_that_slurm_showed_is_not_told_again_at_the_deadline() -> None:
+def test_end_that_slurm_showed_is_not_reported_again_at_the_deadline() -> None:
     watched = running()
     watched.report("exit", code=3)
     watched.pass_time(1)

@@ -33,7 +33,7 @@ def status(state: StudyState) -> list[str]:
 
 
 @pytest.mark.parametrize(("verb", "word"), [("done", "finished"), ("skip", "skipped")])
-def test_what_hangs_on_a_marked_one_goes_on(verb: str, word: str) -> None:
+def test_what_depends_on_a_marked_one_continues(verb: str, word: str) -> None:
     state = StudyState(PLAN)
     run(state, A1, Status.FAILED)
     assert status(state) == ["failed", "ready", "blocked", "waiting", "blocked"]

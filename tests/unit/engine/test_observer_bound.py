@@ -71,7 +71,7 @@ def test_freed_job_is_pending_for_slurms_own_reason() -> None:
     [SeenJob(Status.PENDING, ended=False, reason=NEVER), GONE, over(Status.CANCELLED, node="")],
     ids=["pending", "cancelled", "cancelled by nobody"],
 )
-def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_anew(view: SeenJob) -> None:
+def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_again(view: SeenJob) -> None:
     watched = bound()
     assert watched.observer.never() == set()
     assert watched.look({"10": PENDING, "11": view}) == []
@@ -83,7 +83,7 @@ def test_bound_job_that_slurm_will_not_begin_is_to_be_bound_anew(view: SeenJob) 
     assert 1 not in watched.observer.doubtful()
 
 
-def test_bound_job_that_slurm_forgot_is_to_be_bound_anew() -> None:
+def test_bound_job_that_slurm_forgot_is_to_be_bound_again() -> None:
     watched = bound()
     watched.look_for(LOST_WAIT - 1, {"10": PENDING})
     assert watched.observer.never() == set()
@@ -101,7 +101,7 @@ def test_bound_job_that_somebody_cancelled_outside_is_cancelled(reason: str) -> 
     assert end(watched.tick()) == (Status.CANCELLED, None, "cancelled outside of mtui")
 
 
-def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:
+def test_bound_job_that_was_cancelled_is_cancelled_by_command() -> None:
     watched = bound(cancel(1))
     watched.look({"10": PENDING, "11": over(Status.CANCELLED, reason="by 1000", node="")})
     watched.pass_time(REPORT_WAIT)
@@ -109,7 +109,7 @@ def test_bound_job_that_was_told_to_end_is_cancelled_by_command() -> None:
 
 
 @pytest.mark.parametrize("view", [GONE, over(Status.CANCELLED, node=""), None], ids=["never", "no reason", "forgotten"])
-def test_bound_job_that_was_told_to_end_is_not_bound_anew(view: SeenJob | None) -> None:
+def test_bound_job_that_was_cancelled_is_not_bound_again(view: SeenJob | None) -> None:
     watched = bound(cancel(1))
     watched.look_for(LOST_WAIT, {"10": PENDING} if view is None else {"10": PENDING, "11": view})
     watched.pass_time(LOST_WAIT)

@@ -16,7 +16,7 @@ from tests.unit.engine.script import Watched, at, cancel, intend, submitted, unc
 # --- requeue
 
 
-def test_requeued_job_is_alive_though_its_script_told_of_an_end() -> None:
+def test_requeued_job_is_alive_though_its_script_reported_of_an_end() -> None:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(1)
@@ -72,7 +72,7 @@ def test_end_that_slurm_took_back_is_none() -> None:
 @pytest.mark.parametrize(
     "status", [Status.CONFIGURING, Status.RUNNING, Status.SUSPENDED, Status.COMPLETING, Status.REQUEUED]
 )
-def test_new_state_is_told_once(status: Status) -> None:
+def test_new_state_is_reported_once(status: Status) -> None:
     watched = pending()
     view = SeenJob(status, ended=False, reason="why")
     (event,) = watched.look({"7": view})
@@ -82,7 +82,7 @@ def test_new_state_is_told_once(status: Status) -> None:
     assert watched.look({"7": view}) == []
 
 
-def test_new_reason_is_told() -> None:
+def test_new_reason_is_reported() -> None:
     watched = pending()
     for reason in ("Priority", "Resources"):
         assert kinds(watched.look({"7": SeenJob(Status.PENDING, ended=False, reason=reason)})) == ["observed"]
@@ -173,14 +173,14 @@ def test_job_that_is_missing_for_long_is_lost() -> None:
     assert "neither squeue nor sacct knows job 7" in cause
 
 
-def test_lost_job_is_told_without_accounting_too() -> None:
+def test_lost_job_is_reported_without_accounting_too() -> None:
     watched = running()
     lost = watched.look_for(LOST_WAIT, {}, accounting=Accounting.ABSENT)
     assert "squeue no longer knows job 7" in end(lost)[2]
 
 
 @pytest.mark.parametrize("taken_up", [False, True])
-def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(taken_up: bool) -> None:
+def test_waiting_job_that_was_cancelled_is_over_once_slurm_shows_it_no_more(taken_up: bool) -> None:
     watched = pending("7_1")
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     if taken_up:
@@ -198,7 +198,7 @@ def test_waiting_job_that_was_told_to_end_is_over_once_slurm_shows_it_no_more(ta
     assert not watched.observer.wants_poll
 
 
-def test_job_that_began_before_it_was_told_to_end_is_waited_for_as_any() -> None:
+def test_job_that_began_before_it_was_cancelled_is_waited_for_as_any() -> None:
     watched = pending()
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     watched.report("start")
@@ -245,7 +245,7 @@ def test_job_that_reported_its_end_is_not_lost_however_long_slurm_does_not_know_
     assert end(watched.look_for(VERDICT_WAIT, {}))[0] is Status.FAILED
 
 
-def test_jobs_are_told_apart() -> None:
+def test_jobs_are_reported_apart() -> None:
     watched = Watched(TWO, intend("s", (0, 1)), submitted("s", "7"), intend("t", (1, 1)), submitted("t", "8"))
     watched.pass_time(1)
     watched.look({"7": RUNNING, "8": PENDING})

@@ -16,7 +16,7 @@ from tests.unit.engine.script import Watched, attempt, ended, intend, missed, re
 # --- reports of jobs
 
 
-def test_start_is_told_with_job_and_node() -> None:
+def test_start_is_reported_with_job_and_node() -> None:
     watched = pending()
     (event,) = watched.report("start", node="nid7")
     assert isinstance(event, ev.Started)
@@ -70,7 +70,7 @@ def test_script_that_took_a_signal_and_ended_well_has_finished() -> None:
     [(3, Status.FAILED, "exit code 3 on n1"), (0, Status.FINISHED, "")],
     ids=["failure", "signal"],
 )
-def test_exit_code_tells_if_slurm_has_no_verdict_in_time(code: int, status: Status, cause: str) -> None:
+def test_exit_code_shows_if_slurm_has_no_verdict_in_time(code: int, status: Status, cause: str) -> None:
     watched = running()
     watched.report("exit", code=code, signal="USR1")
     watched.pass_time(1)
@@ -154,7 +154,7 @@ def test_report_of_an_attempt_that_is_over_is_passed_over(kind: str) -> None:
     assert watched.report(kind, code=3, owner="8") == []
 
 
-def test_report_that_is_read_twice_tells_nothing_new() -> None:
+def test_report_that_is_read_twice_shows_nothing_new() -> None:
     watched = running()
     before = attempt(watched.state, 0).job
     watched.report("start")

@@ -88,7 +88,7 @@ def test_exit_code_has_its_own_count_beside_that_of_failures() -> None:
     assert count(study(retry=rules), "FAILED", "75") == 3
 
 
-def test_person_starts_the_count_anew() -> None:
+def test_person_restarts_the_count() -> None:
     state = study(retry={"FAILED": RetryRule(1)})
     assert count(state, "FAILED") == 1
     apply(state, retry(0))
@@ -96,7 +96,7 @@ def test_person_starts_the_count_anew() -> None:
     assert [item.automatic for item in state.attempts[0]] == [False, True, False, True]
 
 
-def test_what_hangs_on_it_waits_on_while_it_is_tried_again() -> None:
+def test_what_depends_on_it_waits_on_while_it_is_tried_again() -> None:
     state = study(retry={"FAILED": RetryRule(1)})
     fail(state)
     assert state.status[1] is Status.BLOCKED
@@ -209,7 +209,7 @@ def test_script_that_began_is_no_launch_failure() -> None:
     assert launch_delay(state.attempts[0]) == 0
 
 
-def test_all_rules_of_a_step_are_told() -> None:
+def test_all_rules_of_a_step_are_reported() -> None:
     found = rules_of(study(restart="x", retry={"75": RetryRule(1)}).plan.steps[0], RetryLimits(2, 3))
     assert {cause: rule.times for cause, rule in found.items()} == {"75": 1, "TIMEOUT": 2, "REFUSED": 2}
 

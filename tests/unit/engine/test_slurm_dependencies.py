@@ -173,7 +173,7 @@ def test_children_of_a_single_parent_are_one_array() -> None:
 # --- funnels
 
 
-def test_funnel_hangs_on_whole_arrays_and_single_jobs() -> None:
+def test_funnel_depends_on_whole_arrays_and_single_jobs() -> None:
     state = arrays(FUNNEL, j10=[0, 1], j11=[2], j12=[3])
     assert bind(state, 1) == [PlannedSubmission((4,), after="afterok:10:11:12")]
     apply(state, ended(2))

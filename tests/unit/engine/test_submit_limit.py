@@ -189,7 +189,7 @@ def test_study_learns_for_how_long_slurm_counts_what_has_ended() -> None:
     assert site.idle_share < 0.3
 
 
-def test_study_goes_through_a_limit_that_nobody_told_with_few_refusals() -> None:
+def test_study_goes_through_a_limit_that_nobody_reported_with_few_refusals() -> None:
     site = Site(SubmitLimit(), lambda _: 100).through()
     # About log2(1000) to find it, and once more whenever it was forgotten.
     assert len(site.refusals) <= 12 * (1 + site.now / FORGET_AFTER)

@@ -178,7 +178,7 @@ def test_signals_reach_instances_as_usual(place: Place) -> None:
     assert [mask & ~(0b11 << 31) for mask in masks] == [0, 0]
 
 
-def test_bad_ends_just_before_the_end_of_the_allocation_are_not_told(place: Place) -> None:
+def test_bad_ends_just_before_the_end_of_the_allocation_are_not_reported(place: Place) -> None:
     hold = "touch here; until [ -e go ]; do sleep 0.05; done; exit 4"
     saves = "trap 'exit 0' TERM; touch here; while :; do sleep 0.1; done"
     # The third one has room once the leader has taken in the end of the first.
@@ -316,7 +316,7 @@ def test_it_says_why_it_cannot_begin(place: Place) -> None:
     ]
 
 
-def test_told_end_of_the_allocation_needs_no_squeue(place: Place) -> None:
+def test_reported_end_of_the_allocation_needs_no_squeue(place: Place) -> None:
     place.give(end=True)
     place.start(SLURM_JOB_END_TIME="32503680000")  # the year 3000
     assert place.leader.wait(60) == 0

@@ -59,7 +59,9 @@ def test_gpus(environment: dict[str, str], ids: list[str]) -> None:
     assert node.gpus(environment) == ids
 
 
-def test_each_process_killed_for_want_of_memory_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_killed_for_want_of_memory_is_reported_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "memory.events"
     monkeypatch.setattr(node, "_counter_file", lambda: file)
     file.write_text("low 0\noom 7\noom_kill 3\n")

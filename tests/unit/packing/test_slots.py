@@ -50,7 +50,7 @@ def test_the_fullest_node_that_fits_is_taken() -> None:
     assert made.place(ResourceRequest()) is None
 
 
-def test_the_fullest_node_is_taken_wherever_it_stands_in_the_list() -> None:
+def test_the_fullest_node_is_taken_wherever_it_is_in_the_list() -> None:
     made = slots(Node("a", 8), Node("b", 8), Node("c", 8))
     made.nodes["b"].free_cores = 0b1111
     made.nodes["c"].free_cores = 0b11

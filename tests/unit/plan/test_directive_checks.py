@@ -29,7 +29,7 @@ def test_warning_does_not_keep_the_study_from_running() -> None:
     assert problem.place.line == 9
 
 
-def test_options_of_all_rows_are_checked_and_told_once() -> None:
+def test_options_of_all_rows_are_checked_and_reported_once() -> None:
     text = study("#SBATCH --array=$(N)", "true", more=ROWS)
     assert told(text) == ["9:7: step 'a': '#SBATCH --array=1,2' makes an array of tasks, which mtui cannot track"]
 

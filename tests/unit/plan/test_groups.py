@@ -53,7 +53,7 @@ def test_own_parameters_that_the_others_have_not_change_nothing() -> None:
     assert found["mean_A.2.B.1"] == ["y_A.2"]
 
 
-def test_combinations_are_told_apart_by_their_parameters_and_not_by_their_joined_labels() -> None:
+def test_combinations_are_reported_apart_by_their_parameters_and_not_by_their_joined_labels() -> None:
     text = f"""{HEAD}
 global.parameters:
   A: {{values: [1, 1.1], label: "%%"}}

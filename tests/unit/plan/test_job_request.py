@@ -138,7 +138,7 @@ def test_tasks_do_not_limit_what_the_author_requests(lines: str, run: str, writt
         ("#SBATCH --mem-per-gpu=1G", "mem: 4G", "--mem="),
     ],
 )
-def test_key_gives_way_to_an_option_that_sbatch_would_not_accept_beside_it(lines: str, key: str, left_out: str) -> None:
+def test_key_yields_to_an_option_that_sbatch_would_not_accept_beside_it(lines: str, key: str, left_out: str) -> None:
     plan = study(lines, more=f"mtui: {{steps: {{a: {{{key}}}}}}}\n")
     header, _, _ = render(plan, plan.instances[0]).body.partition("\n\n")
     assert left_out not in header

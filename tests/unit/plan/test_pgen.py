@@ -372,7 +372,7 @@ def _is_gone(pid: int) -> bool:
         return True
 
 
-def test_missing_files_and_pythons_are_told(run, tmp_path: Path) -> None:
+def test_missing_files_and_pythons_are_reported(run, tmp_path: Path) -> None:
     options = {"env": ENV, "output_path": "/out", "spec_root": "/specs"}
     with pytest.raises(UsageError, match=r"no such parameter generator file: .*/none\.py"):
         run_pgen(tmp_path / "none.py", {}, python=sys.executable, **options)
@@ -384,7 +384,7 @@ def test_missing_files_and_pythons_are_told(run, tmp_path: Path) -> None:
         run("x = 1", python=str(program))
 
 
-def test_a_program_that_is_no_python_is_told(run) -> None:
+def test_a_program_that_is_no_python_is_reported(run) -> None:
     assert "ended (exit code 1) without returning parameters" in failure(run, "x = 1", python="false")[0]
 
 

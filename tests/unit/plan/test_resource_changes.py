@@ -68,7 +68,7 @@ def test_what_slurm_understands_is_accepted(key: str, values: list[str]) -> None
         ("reservation", ['r" --wait'], "one word"),
     ],
 )
-def test_what_slurm_would_not_understand_is_told(key: str, values: list[str], told: str) -> None:
+def test_what_slurm_would_not_understand_is_reported(key: str, values: list[str], told: str) -> None:
     for value in values:
         refusal = check_change(key, value)
         assert refusal is not None
@@ -86,7 +86,7 @@ def test_what_slurm_would_not_understand_is_told(key: str, values: list[str], to
         ("cmd", "it can change walltime"),
     ],
 )
-def test_unknown_key_is_told_with_the_nearest_one_or_all(key: str, hint: str) -> None:
+def test_unknown_key_is_reported_with_the_nearest_one_or_all(key: str, hint: str) -> None:
     refusal = check_change(key, "1")
     assert refusal is not None
     assert refusal.message == f"a retry cannot change '{key}'"
@@ -112,7 +112,7 @@ def test_hint_names_every_key() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_wrong_value_is_told_with_an_example(key: str, value: str, message: str, hint: str) -> None:
+def test_a_wrong_value_is_reported_with_an_example(key: str, value: str, message: str, hint: str) -> None:
     assert check_change(key, value) == Refusal(message, hint)
 
 
@@ -183,7 +183,7 @@ def test_restart_script_is_changed_as_well() -> None:
     assert restart.endswith("srun -n 8 -N 2 -c 8 again\n")
 
 
-def test_launcher_that_wants_more_than_is_left_is_told() -> None:
+def test_launcher_that_wants_more_than_is_left_is_reported() -> None:
     plan = study(cmd="$(LAUNCHER)[2n, 4p] x")
     assert script(plan, procs="8")[-1] == "srun -n 4 -N 2 -c 8 x"
     with pytest.raises(LauncherError, match="uses 4 procs, but the step requests 3"):
@@ -195,7 +195,7 @@ def test_local_step_asks_for_nothing_whatever_is_changed() -> None:
     assert render(plan, plan.instances[0], {"procs": "3", "nodes": "2"}) == render(plan, plan.instances[0])
 
 
-def test_what_an_instance_asks_for_now_is_told_by_key() -> None:
+def test_what_an_instance_asks_for_now_is_reported_by_key() -> None:
     plan = study()
     first = plan.instances[0]
     assert list(header_resources(plan, first).items()) == [

@@ -43,7 +43,7 @@ def test_each_says_why_it_is_skipped() -> None:
 
 
 @pytest.mark.parametrize("part", [StepSelection(only=["bb"]), StepSelection(start=["bb"]), StepSelection(until=["bb"])])
-def test_name_that_is_no_step_is_told(part: StepSelection) -> None:
+def test_name_that_is_no_step_is_reported(part: StepSelection) -> None:
     with pytest.raises(UsageError, match="no step named 'bb'") as caught:
         plan(*STEPS, part=part)
     assert caught.value.hint == "did you mean 'b'?"

@@ -53,7 +53,7 @@ def test_profile_is_what_it_says() -> None:
         ("name: x\nconfirm: yes", "f:2:10: the site's profile: 'confirm' must be a number, but is true/false"),
     ],
 )
-def test_wrong_profile_is_told_with_its_place(text: str, told: str) -> None:
+def test_wrong_profile_is_reported_with_its_place(text: str, told: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_profile(text, "f")
     assert str(caught.value).split("\n")[0] == told
@@ -93,7 +93,7 @@ def test_site_is_named_or_a_file_beside_the_study(tmp_path: Path) -> None:
     ("site", "told"),
     [("perlmuter", "there is no site 'perlmuter'"), ("./none.yaml", "cannot read the site's profile")],
 )
-def test_site_that_is_not_there_is_told(tmp_path: Path, site: str, told: str) -> None:
+def test_site_that_is_not_there_is_reported(tmp_path: Path, site: str, told: str) -> None:
     with pytest.raises(UsageError, match=told) as caught:
         find_profile(site, tmp_path, {"HOME": str(tmp_path)})
     assert caught.value.hint == ("did you mean 'perlmutter'?" if site == "perlmuter" else "")

@@ -73,7 +73,7 @@ def test_a_generator_gets_numbers_as_numbers(text: str, raw: object) -> None:
     assert repr(study.environment[0].raw) == repr(raw)
 
 
-def test_an_entry_that_is_not_there_is_told_with_the_nearest_one() -> None:
+def test_an_entry_that_is_not_there_is_reported_with_the_nearest_one() -> None:
     with pytest.raises(SpecError) as caught:
         parse_study(STUDY, Problems("study.yaml"), CommandLineValues(entries={"STEP": "1", "X": "2"}))
     assert str(caught.value).split("\n") == [

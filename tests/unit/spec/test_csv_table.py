@@ -57,7 +57,7 @@ def test_values_are_texts_as_they_stand(text: str, table: dict[str, tuple[str, .
     ],
     ids=["empty", "blanks", "names", "semicolons", "ragged", "many ragged", "quote", "control", "null", "long", "gap"],
 )  # fmt: skip
-def test_mistakes_are_told_at_their_lines(text: str, messages: list[str]) -> None:
+def test_mistakes_are_reported_at_their_lines(text: str, messages: list[str]) -> None:
     assert told(text) == messages
 
 

@@ -52,7 +52,7 @@ def test_block_says_what_this_engine_does(block: str, extensions: MtuiBlock) -> 
         ("[array]", "mtui must be a mapping"),
     ],
 )
-def test_value_that_cannot_be_meant_is_told_with_its_place(block: str, message: str) -> None:
+def test_value_that_cannot_be_meant_is_reported_with_its_place(block: str, message: str) -> None:
     (line,) = told(f"{HEAD}{SLURM}{STEP}mtui: {block}\n")
     assert line.startswith("4:")
     assert message in line
@@ -71,7 +71,7 @@ def test_unknown_key_is_a_warning_that_names_the_known_one() -> None:
     assert plan_of(text).instances
 
 
-def test_each_mistake_is_told() -> None:
+def test_each_mistake_is_reported() -> None:
     assert len(told(f"{HEAD}{SLURM}{STEP}mtui: {{submit_ahead: 7, array: x, more: 1}}\n")) == 3
 
 

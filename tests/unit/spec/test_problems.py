@@ -13,7 +13,7 @@ MISTAKES = {**MISTAKES_IN_STEPS, **MISTAKES_IN_BLOCKS}
 
 
 @pytest.mark.parametrize(("text", "expected"), MISTAKES.values(), ids=MISTAKES)
-def test_all_mistakes_are_told_once_and_at_their_places(text: str, expected: list[str]) -> None:
+def test_all_mistakes_are_reported_once_and_at_their_places(text: str, expected: list[str]) -> None:
     plan, problems = plan_and_problems(text)
     assert plan is None
     assert told(text) == expected

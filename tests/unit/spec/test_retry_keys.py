@@ -77,7 +77,7 @@ EXAMPLE = "2, or {times: 2, walltime: x1.5}"
         ("{TIMEOUT: {times: 1, restart: maybe}}", "'restart' must be true or false, but is text", ""),
     ],
 )  # fmt: skip
-def test_wrong_value_is_told_with_its_place(retry: str, message: str, hint: str | None) -> None:
+def test_wrong_value_is_reported_with_its_place(retry: str, message: str, hint: str | None) -> None:
     text = f"{HEAD}{SLURM}{STEPS}mtui: {{retry: {retry}}}\n"
     (line,) = told(text)
     assert line.startswith("6:")

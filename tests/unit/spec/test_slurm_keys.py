@@ -108,7 +108,7 @@ def test_empty_value_leaves_the_line_out() -> None:
     ],
 )
 @pytest.mark.parametrize("place", [in_batch, in_step])
-def test_wrong_value_is_told_with_its_place_and_a_hint(
+def test_wrong_value_is_reported_with_its_place_and_a_hint(
     place: Callable[[str], str], keys: str, message: str, hint: str
 ) -> None:
     text = place(keys)
@@ -130,11 +130,11 @@ def test_option_by_which_jobs_are_found_is_refused(option: str) -> None:
     assert f"'{option}' cannot be given here" in line
 
 
-def test_mail_to_nobody_and_for_nothing_is_told() -> None:
+def test_mail_to_nobody_and_for_nothing_is_reported() -> None:
     assert told(in_batch("mail user: ada@example.org")) == ["2:52: warning: batch: 'mail user' alone sends nothing"]
 
 
-def test_token_in_batch_stays_as_it_is_and_is_told() -> None:
+def test_token_in_batch_stays_as_it_is_and_is_reported() -> None:
     assert told(in_batch("mem: $(M)G")) == ["2:57: warning: batch: tokens are not replaced in 'mem'"]
 
 
@@ -158,7 +158,7 @@ LIST = "write it as [a, b] or '- a' lines"
         ("{a: {group: [a]}}", "4:28: step 'a': group names 'a', but its 'depends' has no 'a_*'", ""),
     ],
 )  # fmt: skip
-def test_wrong_words_about_a_step_are_told_with_their_place(block: str, message: str, hint: str) -> None:
+def test_wrong_words_about_a_step_are_reported_with_their_place(block: str, message: str, hint: str) -> None:
     text = f"{HEAD}batch: {{type: slurm, host: h, bank: '', queue: ''}}\n{STEP}mtui: {{steps: {block}}}\n"
     assert (told(text), hints(text)) == ([message], [hint])
     assert plan_and_problems(text)[0] is None

@@ -157,7 +157,7 @@ def test_a_study_for_maestro_alone_is_read_as_ever() -> None:
             "4:43: mtui: sweep: 'A' is in a group already"]),
     ],
 )  # fmt: skip
-def test_a_sweep_that_cannot_be_meant_is_told(block: str, messages: list[str]) -> None:
+def test_a_sweep_that_cannot_be_meant_is_reported(block: str, messages: list[str]) -> None:
     assert told(block, f"{A}, {B}") == messages
 
 
@@ -193,7 +193,7 @@ def test_a_sweep_that_cannot_be_meant_is_told(block: str, messages: list[str]) -
         ("file: bad.csv, A: {file: bad.csv}", ["specs/bad.csv:2:1: 1 value for 2 columns"]),
     ],
 )  # fmt: skip
-def test_values_that_cannot_be_meant_are_told(lists: str, messages: list[str]) -> None:
+def test_values_that_cannot_be_meant_are_reported(lists: str, messages: list[str]) -> None:
     files = {"specs/rows.csv": ROWS, "specs/bad.csv": "A,B\n1\n"}
     assert told(f"parameters: {{{lists}}}", "", files) == messages
 
@@ -238,7 +238,7 @@ def test_more_rows_than_anybody_sweeps_are_refused_with_their_number() -> None:
     assert len(rows_of(f"sweep: product, parameters: {{{lists}}}".replace("100", "20"))) == 8000
 
 
-def test_a_generator_stands_in_for_all_of_it() -> None:
+def test_a_generator_is_in_for_all_of_it() -> None:
     given = CommandLineValues({"B": ("1",)}, generator=True)
     reason = "has no effect: --pgen gives all parameters"
     assert [

@@ -182,7 +182,7 @@ study:
 
 
 @pytest.mark.parametrize(("text", "expected"), DOUBTS.values(), ids=DOUBTS)
-def test_doubts_are_told_at_their_places_and_the_study_runs(text: str, expected: list[str]) -> None:
+def test_doubts_are_reported_at_their_places_and_the_study_runs(text: str, expected: list[str]) -> None:
     plan_of(text)
     assert told(text) == expected
 
@@ -232,7 +232,7 @@ def test_times_that_slurm_knows_are_no_doubt(walltime: str) -> None:
     assert told(HEAD + text + SWEEP) == []
 
 
-def test_what_an_alias_repeats_is_told_once_where_it_stands() -> None:
+def test_what_an_alias_repeats_is_reported_once_where_it_stands() -> None:
     text = (
         HEAD
         + """\
@@ -268,7 +268,7 @@ def test_warnings_are_in_the_order_of_the_file() -> None:
     assert [problem.message for problem in problems.warnings] == ["line 1", "line 2", "line 3"]
 
 
-def test_a_step_that_gathers_and_runs_for_each_row_all_the_same() -> None:
+def test_a_step_that_gathers_and_runs_for_each_row_anyway() -> None:
     text = (
         HEAD + "study:\n- {name: sim, description: d, run: {cmd: echo $(SIZE)}}\n"
         "- {name: check, description: d, run: {cmd: x, depends: [sim]}}\n"

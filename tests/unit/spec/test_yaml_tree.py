@@ -118,7 +118,7 @@ def test_a_key_over_a_merged_one_is_no_doubt() -> None:
     ],
     ids=lambda value: value[:24],
 )  # fmt: skip
-def test_what_is_no_yaml_is_told_at_its_place(text: str, expected: str, hint: str) -> None:
+def test_what_is_no_yaml_is_reported_at_its_place(text: str, expected: str, hint: str) -> None:
     (problem,) = _refused(text)
     message = problem.text("").removeprefix(":")
     assert message.startswith(expected)
@@ -127,7 +127,7 @@ def test_what_is_no_yaml_is_told_at_its_place(text: str, expected: str, hint: st
 
 @pytest.mark.parametrize("level", ["[", "{b: ", "- "])
 @pytest.mark.parametrize("depth", [2_000, 100_000])
-def test_what_is_nested_without_end_is_told_at_a_place(level: str, depth: int) -> None:
+def test_what_is_nested_without_end_is_reported_at_a_place(level: str, depth: int) -> None:
     """Where, and by whom it is found, depends on the release of libyaml."""
     (problem,) = _refused("a:\n " + level * depth)
     assert problem.place.line == 2
@@ -149,7 +149,7 @@ def test_a_file_of_many_values_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null\n"])
-def test_an_empty_file_is_told_as_such(text: str) -> None:
+def test_an_empty_file_is_reported_as_such(text: str) -> None:
     assert [problem.message for problem in _refused(text)] == [
         "the file is empty: a study needs 'description' and 'study'"
     ]
@@ -161,7 +161,7 @@ def _refused(text: str) -> list:
     return caught.value.problems
 
 
-def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_reported(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("description: größe".encode("latin-1"))
     for name, message in (
         ("none.yaml", "no such file"),

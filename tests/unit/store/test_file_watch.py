@@ -74,7 +74,7 @@ def test_file_systems_that_other_hosts_write_are_not_taken_for_local(kind: str) 
     assert kind not in LOCAL_TYPES
 
 
-def test_file_system_here_is_told_from_the_kernels_table(tmp_path: Path) -> None:
+def test_file_system_here_is_reported_from_the_kernels_table(tmp_path: Path) -> None:
     mounts = Path("/proc/self/mounts").read_text()
     assert file_system_type(tmp_path, mounts)
     assert module.is_local(tmp_path) is (file_system_type(tmp_path, mounts) in LOCAL_TYPES)
@@ -171,7 +171,7 @@ def test_without_the_kernels_help_it_looks_instead(
         woken.watch.stop()
 
 
-def test_watching_goes_on_after_the_folder_was_away_for_a_moment(woken: Woken, tmp_path: Path) -> None:
+def test_watching_continues_after_the_folder_was_away_for_a_moment(woken: Woken, tmp_path: Path) -> None:
     woken.drop_until_woken(woken.folders[0], "begin")
     woken.folders[0].rename(tmp_path / "away")
     (tmp_path / "away").rename(woken.folders[0])

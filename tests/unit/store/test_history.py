@@ -27,7 +27,7 @@ def _read(history: History, index: int) -> list[str]:
     return [history_text(found, index) for found in history.read()]
 
 
-def test_the_way_of_an_instance_is_told_in_order(tmp_path: Path) -> None:
+def test_the_way_of_an_instance_is_reported_in_order(tmp_path: Path) -> None:
     _write(
         tmp_path,
         script.intend("1-a", (4, 1)),
@@ -49,7 +49,7 @@ def test_the_way_of_an_instance_is_told_in_order(tmp_path: Path) -> None:
     ]
 
 
-def test_every_answer_to_a_submission_is_told(tmp_path: Path) -> None:
+def test_every_answer_to_a_submission_is_reported(tmp_path: Path) -> None:
     for number, answer in enumerate((script.deferred, script.unclear, script.missed, script.refused)):
         _write(tmp_path, script.intend(f"1-{number}", (0, 1)), answer(f"1-{number}"))
     assert _words(tmp_path, 0)[1::2] == [
@@ -60,7 +60,7 @@ def test_every_answer_to_a_submission_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_what_people_asked_for_is_told(tmp_path: Path) -> None:
+def test_what_people_asked_for_is_reported(tmp_path: Path) -> None:
     _write(tmp_path, script.hold(2), script.release(2), script.cancel(2))
     _write(tmp_path, ev.CancelSent(at=script.at(), instances=(1, 2)))
     assert _words(tmp_path, 2) == [

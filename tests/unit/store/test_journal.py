@@ -77,7 +77,7 @@ def test_torn_last_line_that_has_its_newline_is_dropped(tmp_path: Path) -> None:
     ],
     ids=["empty", "cut", "not text", "zeros", "number", "list", "string", "field missing", "unknown status"],
 )
-def test_damage_in_the_middle_is_told_with_its_place(tmp_path: Path, damage: bytes) -> None:
+def test_damage_in_the_middle_is_reported_with_its_place(tmp_path: Path, damage: bytes) -> None:
     lines = written(tmp_path, *EVENTS).split(b"\n")
     segment(tmp_path, 1).write_bytes(b"\n".join([lines[0], damage, *lines[1:]]))
     with pytest.raises(StudyDirectoryError, match=r"000001\.jsonl:2: damaged"):
@@ -193,7 +193,7 @@ def no_room_beyond(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_full_disk_is_told_at_sync_and_what_was_synced_stays_readable(tmp_path: Path) -> None:
+def test_full_disk_is_reported_at_sync_and_what_was_synced_stays_readable(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 1)
     journal.append(EVENTS[0])
     journal.sync()
@@ -244,7 +244,7 @@ def test_follower_gives_each_event_once_and_a_torn_line_when_it_is_whole(tmp_pat
     assert follower.new_events() == []
 
 
-def test_follower_goes_on_into_the_next_drivers_segment(tmp_path: Path) -> None:
+def test_follower_continues_into_the_next_drivers_segment(tmp_path: Path) -> None:
     follower = JournalFollower(tmp_path)
     assert follower.new_events() == []
     written(tmp_path, EVENTS[0])
@@ -285,7 +285,7 @@ def test_follower_from_now_passes_over_what_is_written_and_takes_a_torn_line_whe
     assert JournalFollower.from_now(tmp_path / "nowhere").new_events() == []
 
 
-def test_what_was_not_handed_over_is_dropped_when_another_goes_on(tmp_path: Path) -> None:
+def test_what_was_not_handed_over_is_dropped_when_another_continues(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 1)
     journal.append(EVENTS[0])
     journal.flush()

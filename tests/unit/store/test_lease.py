@@ -29,7 +29,7 @@ def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000001.beat"]
 
 
-def test_second_driver_is_refused_and_told_who_holds_the_study(tmp_path: Path) -> None:
+def test_second_driver_is_refused_and_reported_who_holds_the_study(tmp_path: Path) -> None:
     owner = Lease.acquire(tmp_path).owner
     with pytest.raises(StudyBusyError) as caught:
         Lease.acquire(tmp_path)
@@ -45,14 +45,14 @@ def test_owner_inside_of_a_slurm_job_is_named_with_its_job(tmp_path: Path, monke
         Lease.acquire(tmp_path)
 
 
-def test_driver_that_let_go_is_followed_at_once(tmp_path: Path) -> None:
+def test_driver_that_stopped_is_followed_at_once(tmp_path: Path) -> None:
     first = Lease.acquire(tmp_path)
     first.release()
     second = Lease.acquire(tmp_path, silent_after=60)
     assert (second.owner.epoch, second.before) == (2, first.owner)
 
 
-def test_owner_on_another_host_that_let_go_is_followed_at_once(tmp_path: Path) -> None:
+def test_owner_on_another_host_that_stopped_is_followed_at_once(tmp_path: Path) -> None:
     put(tmp_path, ELSEWHERE)
     (tmp_path / "000001.released").touch()
     assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2
@@ -138,7 +138,7 @@ def test_exactly_one_of_twenty_processes_gets_the_lease(tmp_path: Path, left_by:
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def test_lease_that_cannot_be_kept_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lease_that_cannot_be_kept_is_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 

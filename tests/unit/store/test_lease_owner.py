@@ -55,13 +55,13 @@ def test_owner_of_a_newer_mtui_is_known_by_what_both_know(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["[]", '{"epoch": 1}'])
-def test_damaged_owner_file_is_told(tmp_path: Path, text: str) -> None:
+def test_damaged_owner_file_is_reported(tmp_path: Path, text: str) -> None:
     (tmp_path / "000001").write_text(text, errors="surrogateescape")
     with pytest.raises(StudyDirectoryError, match="owner of the study"):
         Lease.acquire(tmp_path)
 
 
-def test_missing_folder_is_told(tmp_path: Path) -> None:
+def test_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StudyDirectoryError, match="owner of the study"):
         Lease.acquire(tmp_path / "gone")
 

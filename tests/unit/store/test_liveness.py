@@ -90,7 +90,7 @@ def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
 # --- by its heartbeat
 
 
-def test_old_heartbeat_of_another_host_tells_readers_and_decides_nothing(tmp_path: Path) -> None:
+def test_old_heartbeat_of_another_host_shows_readers_and_decides_nothing(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     beat = tmp_path / "000001.beat"
     os.utime(beat, (time.time() - 600, time.time() - 600))

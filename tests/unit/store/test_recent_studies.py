@@ -251,7 +251,7 @@ def test_glance_knows_whether_a_study_is_over(tmp_path: Path, segments: list[lis
     assert summarize_study(directory.root).result == result
 
 
-def test_torn_journal_tells_what_stands_before_the_tear(tmp_path: Path) -> None:
+def test_torn_journal_shows_what_stands_before_the_tear(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
     write(directory, 1, START, *END)
     path = directory.journal / "000001.jsonl"
@@ -261,7 +261,7 @@ def test_torn_journal_tells_what_stands_before_the_tear(tmp_path: Path) -> None:
     assert (seen.result, seen.last_change) == ("failed", 5000)
 
 
-def test_glance_tells_who_drives(tmp_path: Path) -> None:
+def test_glance_shows_who_drives(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
     lease = Lease.acquire(directory.owner)
     seen = summarize_study(directory.root)
@@ -274,7 +274,7 @@ def test_glance_tells_who_drives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a study", 'say "x", \\ä\n', '","name":"no"', "中\x1b[2J"])
-def test_glance_tells_the_name(tmp_path: Path, name: str) -> None:
+def test_glance_shows_the_name(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
     directory = made(tmp_path / "out", replace(plan(step("a")), name=name), spec='x","name":"no",\\')

@@ -87,7 +87,9 @@ def contents(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("what", ["source", "checkout"])
-def test_failure_of_git_is_told_in_its_own_words_and_leaves_nothing(tmp_path: Path, source: Path, what: str) -> None:
+def test_failure_of_git_is_reported_in_its_own_words_and_leaves_nothing(
+    tmp_path: Path, source: Path, what: str
+) -> None:
     wrong = git(tmp_path / "gone", tmp_path / "c") if what == "source" else git(source, tmp_path / "c", "nosuch")
     before = contents(tmp_path)
     with pytest.raises(DependencyError, match=r"'CODE': .*(gone|nosuch)"), clone_repositories([wrong]):
@@ -131,14 +133,14 @@ def test_what_appears_in_the_way_of_a_clone_is_left_alone(tmp_path: Path, source
     assert contents(tmp_path) == before
 
 
-def test_place_under_a_file_is_told(tmp_path: Path, source: Path) -> None:
+def test_place_under_a_file_is_reported(tmp_path: Path, source: Path) -> None:
     (tmp_path / "file").touch()
     wrong = git(source, tmp_path / "file" / "c")
     with pytest.raises(DependencyError, match=r"'CODE': .*file.*: Not a directory"), clone_repositories([wrong]):
         pass
 
 
-def test_git_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_that_is_not_there_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
         pytest.raises(DependencyError, match="git cannot be started"),

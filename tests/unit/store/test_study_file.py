@@ -88,7 +88,7 @@ def test_study_in_a_directory_whose_name_is_not_utf8(tmp_path: Path) -> None:
     ["", "{", "[]", "5", "null", '{"v": 1}', "\udcff"],
     ids=["empty", "cut", "list", "5", "null", "bare", "bytes"],
 )
-def test_damaged_file_is_told(tmp_path: Path, text: str) -> None:
+def test_damaged_file_is_reported(tmp_path: Path, text: str) -> None:
     path = tmp_path / "study.json"
     path.write_text(text, errors="surrogateescape")
     with pytest.raises(StudyDirectoryError, match="damaged"):
@@ -112,7 +112,7 @@ def test_newer_version_is_refused(tmp_path: Path) -> None:
         read_study_file(path)
 
 
-def test_missing_file_and_missing_folder_are_told(tmp_path: Path) -> None:
+def test_missing_file_and_missing_folder_are_reported(tmp_path: Path) -> None:
     with pytest.raises(StudyDirectoryError, match="No such file"):
         read_study_file(tmp_path / "study.json")
     with pytest.raises(StudyDirectoryError, match="No such file"):

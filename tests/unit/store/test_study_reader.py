@@ -34,7 +34,7 @@ def write(directory: StudyDirectory, epoch: int, *events: ev.Event) -> None:
 INTENT = ev.SubmitIntended(at=1.0, submission="1-1", backend="slurm", members=((0, 1),))
 
 
-def test_study_stands_as_its_journal_tells(directory: StudyDirectory) -> None:
+def test_study_stands_as_its_journal_shows(directory: StudyDirectory) -> None:
     assert read_study(directory)[1].status == [Status.READY]
     write(directory, 1, INTENT)
     write(directory, 2, ev.Submitted(at=2.0, submission="1-1", job="7"))
@@ -54,13 +54,13 @@ def test_reading_leaves_no_trace(directory: StudyDirectory) -> None:
     assert {path: path.stat().st_mtime_ns for path in directory.root.rglob("*")} == before
 
 
-def test_study_without_its_plan_is_told(directory: StudyDirectory) -> None:
+def test_study_without_its_plan_is_reported(directory: StudyDirectory) -> None:
     directory.study_file.unlink()
     with pytest.raises(StudyDirectoryError, match=r"study\.json"):
         read_study(directory)
 
 
-def test_study_with_a_damaged_journal_is_told(directory: StudyDirectory) -> None:
+def test_study_with_a_damaged_journal_is_reported(directory: StudyDirectory) -> None:
     write(directory, 1, INTENT)
     path = segment(directory.journal, 1)
     path.write_bytes(b"?\n" + path.read_bytes())

@@ -145,7 +145,7 @@ def test_colours_of_what_is_overwritten_go() -> None:
     assert looks(b"\x1b[31mabc\r\x1b[32mx") == [("x", Ink(front=2)), ("bc", Ink(front=1))]
 
 
-def test_a_colour_goes_on_in_the_next_line() -> None:
+def test_a_colour_continues_in_the_next_line() -> None:
     _, ink = spans(b"\x1b[1mbold")
     assert spans(b"still", ink) == ([("still", Ink(bold=True))], Ink(bold=True))
     assert spans(b"", ink) == ([], Ink(bold=True))

@@ -148,7 +148,7 @@ def test_a_driver_that_was_stopped_is_not_followed_until_somebody_says_so(wheel:
     wheel.wait(DrivenHere)
 
 
-def test_a_command_makes_a_finished_study_go_on(tmp_path: Path) -> None:
+def test_a_command_makes_a_finished_study_continue(tmp_path: Path) -> None:
     wheel = Wheel(tmp_path, FAILS)
     try:
         assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 2
@@ -209,7 +209,7 @@ def test_leaving_before_anything_began(wheel: Wheel) -> None:
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_directory_that_cannot_be_written_is_told_and_tried_again(wheel: Wheel) -> None:
+def test_a_directory_that_cannot_be_written_is_reported_and_tried_again(wheel: Wheel) -> None:
     wheel.make()
     owner = wheel.directory.owner
     owner.chmod(0o500)
@@ -222,7 +222,7 @@ def test_a_directory_that_cannot_be_written_is_told_and_tried_again(wheel: Wheel
     wheel.wait(DrivenHere)
 
 
-def test_a_place_where_no_lease_can_be_taken_is_told_and_tried_again(wheel: Wheel) -> None:
+def test_a_place_where_no_lease_can_be_taken_is_reported_and_tried_again(wheel: Wheel) -> None:
     wheel.make()
     owner = wheel.directory.owner
     owner.rename(owner.with_name("away"))

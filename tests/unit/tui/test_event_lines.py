@@ -28,7 +28,7 @@ def told(plan: Plan, *events: ev.Event, quiet: bool = False) -> list[str]:
     return [line[10:].rpartition("  [")[0] for line in lines]
 
 
-def test_submission_ahead_is_told_as_such() -> None:
+def test_submission_ahead_is_reported_as_such() -> None:
     assert told(PAIR, *BOUND) == ["a  submitted: job 10", "b  submitted ahead: job 11, bound to its parents"]
 
 
@@ -37,7 +37,7 @@ def test_submission_whose_parents_were_done_meanwhile_is_one_like_others() -> No
     assert lines[-1] == "b  submitted: job 11"
 
 
-def test_each_task_of_an_array_is_told() -> None:
+def test_each_task_of_an_array_is_reported() -> None:
     rows = plan(step("a", uses="X"), rows={"X": [1, 2]})
     assert told(rows, intend("p", (0, 1), (1, 1), tasks=(3, 8)), submitted("p", "10")) == [
         "a_X.1  submitted: job 10_3",
@@ -45,7 +45,7 @@ def test_each_task_of_an_array_is_told() -> None:
     ]
 
 
-def test_what_is_taken_out_of_slurm_is_told_with_the_reason_unless_quiet() -> None:
+def test_what_is_taken_out_of_slurm_is_reported_with_the_reason_unless_quiet() -> None:
     events = (*BOUND, hold(1), unbound((1, 1), cause="withdrawn from Slurm: held by command"))
     assert told(PAIR, *events)[-1] == "b  withdrawn from Slurm: held by command"
     assert told(PAIR, *events, quiet=True) == []

@@ -105,7 +105,7 @@ def test_states_are_those_of_the_moment() -> None:
     assert _found("state:failed state:running", state) == []
 
 
-def test_an_unknown_state_is_told_with_the_nearest() -> None:
+def test_an_unknown_state_is_reported_with_the_nearest() -> None:
     assert _error("state:faild") == ("unknown state 'faild'", "did you mean 'failed'?")
     assert _error("state:f") == ("'f' matches several states", "failed or finished")
     message, hint = _error("state:xyz")
@@ -132,7 +132,7 @@ def test_steps(text: str, steps: set[str]) -> None:
     assert {name.partition("_")[0] for name in _found(text)} == steps
 
 
-def test_an_unknown_step_or_key_is_told_with_the_nearest() -> None:
+def test_an_unknown_step_or_key_is_reported_with_the_nearest() -> None:
     assert _error("step:reprot") == ("unknown step 'reprot'", "did you mean 'report'?")
     assert _error("stat:x")[0] == "unknown state 'x'"
     assert _error("sate:x") == ("unknown key 'sate:'", "did you mean 'state'?")
@@ -233,14 +233,14 @@ def test_parameters_by_key_and_name() -> None:
     assert completions("b", of) == []  # a name with a blank would need quotes
 
 
-def test_an_ambiguous_parameter_is_told() -> None:
+def test_an_ambiguous_parameter_is_reported() -> None:
     of = plan(step("a", cmd="$(Nn) $(nN)"), rows={"Nn": [1], "nN": [2]})
     assert _found("Nn=1", of=of) == ["a_Nn.1.nN.2"]
     assert _error("nn=1", of) == ("'nn' matches several parameters", "Nn or nN")
 
 
 @pytest.mark.parametrize("text", [">5", "=x", ":x", "state:", "SIZE>", "!SIZE=", 'NAME=""', "!=3"])
-def test_half_a_term_is_told(text: str) -> None:
+def test_half_a_term_is_reported(text: str) -> None:
     message, hint = _error(text)
     assert message.startswith("nothing ")
     assert "state:failed" in hint
@@ -286,7 +286,7 @@ def test_completions(text: str, longer: list[str]) -> None:
     assert completions(text, PLAN) == longer
 
 
-def test_an_empty_text_may_go_on_in_every_way() -> None:
+def test_an_empty_text_may_continue_in_every_way() -> None:
     assert completions("", PLAN) == ["state:", "step:", "job:", "node:", "alloc:", "cause:", "SIZE=", "NAME="]
 
 

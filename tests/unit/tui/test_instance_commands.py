@@ -97,7 +97,7 @@ def test_holding_says_until_when() -> None:
     assert _order(_state(), "hold", A + 4).lines[-1] == "They will not start until they are released."
 
 
-def test_names_that_drive_a_terminal_are_told_harmlessly() -> None:
+def test_names_that_drive_a_terminal_are_reported_harmlessly() -> None:
     hostile = plan(step("a", uses="X"), rows={"X": ["\x1b]52;c;aGk=\x07", "\u202eabc"]})
     state = StudyState(hostile)
     for line in _order(state, "cancel", 0, 1).lines:

@@ -130,7 +130,7 @@ def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
     assert reader.feed.problem == ""
 
 
-def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(reader: Reader) -> None:
+def test_a_journal_that_cannot_be_understood_is_reported_and_read_once_it_can_be(reader: Reader) -> None:
     path = reader.directory.journal / "000001.jsonl"
     path.write_text('{"v":99,"type":"of a newer mtui","at":1}\n')
     reader.feed.start()
@@ -146,7 +146,7 @@ def test_a_journal_that_cannot_be_understood_is_told_and_read_once_it_can_be(rea
     wait_until(lambda: not reader.feed.problem, 20, "the problem is gone")
 
 
-def test_damage_that_comes_later_is_told_as_long_as_it_is_there(reader: Reader) -> None:
+def test_damage_that_comes_later_is_reported_as_long_as_it_is_there(reader: Reader) -> None:
     append(reader.directory, script.hold(7))
     reader.feed.start()
     reader.wait(lambda: reader.state)
@@ -187,7 +187,7 @@ def test_a_journal_that_is_away_for_a_while_is_read_when_it_is_back(reader: Read
     assert [event.instance for event in reader.events if isinstance(event, ev.Held)] == [8]
 
 
-def test_what_nobody_took_is_told_once(reader: Reader) -> None:
+def test_what_nobody_took_is_reported_once(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
     before = reader.calls
@@ -208,7 +208,7 @@ def test_an_event_that_does_not_fit_changes_nothing(reader: Reader) -> None:
     assert (reader.state.status[5], reader.state.status[6]) == (Status.READY, Status.HELD)
 
 
-def test_it_ends_when_told_to(reader: Reader) -> None:
+def test_it_ends_when_reported_to(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
     reader.feed.stop()

@@ -27,7 +27,7 @@ def told(*events: ev.Event, plan: Plan = ROWS, quiet: bool = False) -> list[str]
     return [line[10:].rpartition("  [")[0] for line in lines]
 
 
-def test_an_allocation_is_told_from_the_request_to_its_end() -> None:
+def test_an_allocation_is_reported_from_the_request_to_its_end() -> None:
     way = (
         asked(nodes=2, seconds=3900),
         queued(),
@@ -85,7 +85,7 @@ def test_a_gift_that_could_not_be_made_is_not_taken_for_a_limit_of_slurm() -> No
     assert line == "3 instances could not be assigned to allocation 401: the disk is full"
 
 
-def test_quiet_tells_only_of_an_allocation_that_did_not_end_in_order() -> None:
+def test_quiet_shows_only_of_an_allocation_that_did_not_end_in_order() -> None:
     way = (asked(), queued(), began(), given("g", *THREE), taken("g"), returned(*THREE))
     assert told(*way, over(), quiet=True) == ["allocation ended: allocation 401 was cancelled outside of mtui"]
     assert told(*way, over(status=Status.FINISHED, cause=""), quiet=True) == []

@@ -145,7 +145,7 @@ def test_what_was_returned_has_not_failed() -> None:
     assert bar(state, 0, 35.0) == "      ....##########-     ..####="
 
 
-def test_the_timeline_goes_on_while_packed_ones_are_under_way() -> None:
+def test_the_timeline_continues_while_packed_ones_are_under_way() -> None:
     state = state_of(SWEEP, *GIVEN, runs(0))
     assert tl.extent(state, tl.order(state), 50.0) == (6.0, 50.0)
 
@@ -175,7 +175,7 @@ def test_instances_by_their_allocation() -> None:
     assert parse_filter("alloc:401", SWEEP).matching(state) == [1, 2, 3]
 
 
-def test_cancelling_tells_jobs_from_instances_in_allocations() -> None:
+def test_cancelling_shows_jobs_from_instances_in_allocations() -> None:
     state = state_of(SWEEP, *GIVEN)
     order = command_for(state, "cancel", range(2))
     assert isinstance(order, InstanceCommand)

@@ -36,7 +36,7 @@ def test_the_depth_of_a_step_is_its_longest_way_down() -> None:
     assert _by_name(detour, depths(detour)) == {"a": 0, "b": 1, "c": 2, "d": 3}
 
 
-def test_what_a_step_waits_for_is_told_in_words() -> None:
+def test_what_a_step_waits_for_is_reported_in_words() -> None:
     words = {step.name: waits_for(DIAMOND, step) for step in DIAMOND.steps}
     assert words["prep"] == "nothing"
     assert words["join"] == "left and right"

@@ -186,12 +186,12 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
         (CannotDrive("KeyError: 1", is_bug=True), "not driven, D tries again: a bug in mtui: KeyError: 1"),
     ],
 )
-def test_who_drives_is_told(opened: Opened, location: DriverLocation, said: str) -> None:
+def test_who_drives_is_reported(opened: Opened, location: DriverLocation, said: str) -> None:
     opened.locate(location)
     assert _said(opened.study.describe_driver()) == said
 
 
-def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays(opened: Opened) -> None:
+def test_slurm_that_is_silent_is_reported_with_the_time_and_the_last_good_data_stays(opened: Opened) -> None:
     opened.tell(script.intend("s", (0, 1)), script.submitted("s"), script.started(0))
     silent = ev.SlurmSilent(at=NOW, message="Unable to contact slurm controller")
     opened.tell(silent)
@@ -204,12 +204,12 @@ def test_slurm_that_is_silent_is_told_with_the_time_and_the_last_good_data_stays
     assert "silent" not in _said(opened.study.describe_driver())
 
 
-def test_a_slurm_that_takes_no_more_is_told(opened: Opened) -> None:
+def test_a_slurm_that_takes_no_more_is_reported(opened: Opened) -> None:
     opened.tell(script.intend("s", (0, 1)), script.deferred("s"))
     assert "Slurm accepts no more for now: too many" in _said(opened.study.describe_driver())
 
 
-def test_a_journal_that_cannot_be_read_is_told(opened: Opened) -> None:
+def test_a_journal_that_cannot_be_read_is_reported(opened: Opened) -> None:
     opened.study.feed.problem = "it is damaged"
     assert "cannot read the journal: it is damaged" in _said(opened.study.describe_driver())
 
@@ -229,7 +229,7 @@ def test_until_the_journal_is_read_nothing_is_said_of_the_progress(opened: Opene
     assert _said(opened.study.progress_words(NOW)) == "reading the journal"
 
 
-def test_the_end_of_a_study_is_told_with_how_long_it_took(opened: Opened) -> None:
+def test_the_end_of_a_study_is_reported_with_how_long_it_took(opened: Opened) -> None:
     opened.tell(ev.StudyEnded(at=NOW, result="failed"))
     assert opened.study.progress_words(NOW + 9999) == [("failed", "state--failed"), ("took 2h00m", "line--faint")]
 

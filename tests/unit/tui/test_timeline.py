@@ -57,14 +57,14 @@ def test_ticks_show_the_wall_clock() -> None:
     assert [column for column, _ in axis.ticks] == [1, 16, 30, 45]
 
 
-def test_a_short_time_is_told_from_the_beginning() -> None:
+def test_a_short_time_is_reported_from_the_beginning() -> None:
     axis = tl.axis(NOON, NOON + 60, 60)
     assert tl.axis_text(axis).split() == ["+00:00", "+00:15", "+00:30", "+00:45"]
     axis = tl.axis(NOON + 4000, NOON + 4010, 60, NOON)
     assert tl.axis_text(axis).split() == ["+1:06:40", "+1:06:42", "+1:06:44", "+1:06:46", "+1:06:48"]
 
 
-def test_a_long_time_is_told_in_days() -> None:
+def test_a_long_time_is_reported_in_days() -> None:
     axis = tl.axis(NOON, NOON + 40 * 3600, 60)
     assert tl.axis_text(axis).split() == ["12:00", "22", "Nov", "12:00", "23", "Nov"]
     labels = tl.axis_text(tl.axis(NOON, NOON + 40 * 86400, 80)).split()
@@ -131,7 +131,7 @@ def test_what_lies_outside_is_hinted_at() -> None:
     assert _text(axis, _attempt(1, 50, 300), status=Status.FINISHED, now=300) == "##########"
 
 
-def test_ticks_go_on_as_guides_between_the_bars() -> None:
+def test_ticks_continue_as_guides_between_the_bars() -> None:
     axis = tl.axis(NOON, NOON + 3600, 60)
     text = _text(axis, _attempt(1, 1, 1000), status=Status.FINISHED, now=3600)
     assert text[15] == "#"

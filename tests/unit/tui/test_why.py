@@ -50,7 +50,7 @@ def test_why_of_a_bound_one_names_its_job_and_the_parents_that_are_not_done(dire
     assert "  attempt 1, job 11" in lines
 
 
-def test_why_of_a_blocked_one_tells_that_it_is_held_too(directory: StudyDirectory) -> None:
+def test_why_of_a_blocked_one_shows_that_it_is_held_too(directory: StudyDirectory) -> None:
     lines = why(directory, state_of(PAIR, hold(1), *PARENT, ended(0, Status.FAILED)))
     assert lines[:2] == ["b is blocked", "  It is held."]
     assert lines[2].startswith("  next: mtui release ")
@@ -79,7 +79,7 @@ def test_why_of_a_job_that_runs_before_its_script_reports_the_start_shows_no_dur
     assert lines[:2] == ["a is running", "  It runs as job 10, but has not reported its start yet."]
 
 
-def test_why_of_one_that_was_taken_out_tells_it_with_the_failure_above(directory: StudyDirectory) -> None:
+def test_why_of_one_that_was_taken_out_shows_it_with_the_failure_above(directory: StudyDirectory) -> None:
     state = state_of(
         PAIR, *BOUND, ended(0, Status.FAILED), unbound((1, 1), cause="withdrawn from Slurm: a parent failed")
     )

@@ -131,7 +131,7 @@ def wide() -> Plan:
     return plan(step("a", uses="X"), rows={"X": range(10)})
 
 
-def test_status_tells_of_open_allocations(directory: StudyDirectory) -> None:
+def test_status_shows_of_open_allocations(directory: StudyDirectory) -> None:
     members = tuple((index, 1) for index in range(10))
     state = state_of(wide(), asked(), queued(), began(), given("g", *members), taken("g"))
     for index in range(3):

@@ -42,9 +42,9 @@ class CommandList(LineView):
         for name, command in state.commands.items():
             whom = ", ".join(command.targets[:3]) + (" …" if len(command.targets) > 3 else "")
             words = own[name].words if name in own else f"{command.verb} {safe(whom)}"
-            told = f"{command.outcome or 'received, not yet done'}: {safe(command.message)}".rstrip(": ")
+            result = f"{command.outcome or 'received, not yet done'}: {safe(command.message)}".rstrip(": ")
             kind = {"done": "state--done", "refused": "state--failed"}.get(command.outcome, "state--running")
-            lines.append((command.taken_at, [(f"{told}  ", kind), (words, "")]))
+            lines.append((command.taken_at, [(f"{result}  ", kind), (words, "")]))
         for sent in own.values():
             if sent.command not in state.commands:
                 way, kind = self.study.describe_progress(sent)

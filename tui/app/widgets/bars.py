@@ -93,8 +93,8 @@ class Head(LineView, can_focus=False):
         room = width - len(done) - len(share)
         name = safe(progress.name)
         name_width = min(cell_len(name) + 2, max(12, width // 3))
-        told = sum(cell_len(text) + 3 for text, _ in words)
-        bar_width = max(8, min(60, room - name_width - told))
+        counted = sum(cell_len(text) + 3 for text, _ in words)
+        bar_width = max(8, min(60, room - name_width - counted))
         segments = [Segment(fit(f" {name} ", name_width), self.style_of("line--strong"))]
         segments += bar(self, progress.counts, bar_width, plain=self.plain)
         segments += [Segment(done, self.style_of("line--strong")), Segment(share, self.rich_style)]

@@ -37,7 +37,7 @@ from ...views.status_view import failure_lines, failures, summary, warning_lines
 from ...views.text import Paint, plural, print_text, safe
 from .submit import submit_next
 
-_RESULT_WORDS = {"finished": "finished", "failed": "failed", "cancelled": "was cancelled"}
+_RESULT_WORDS = {"finished": "finished", "failed": "failed", "cancelled": "cancelled"}
 
 Talk = Callable[[str], None]
 

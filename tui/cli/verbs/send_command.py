@@ -212,6 +212,6 @@ def _carry_out_here(directory: StudyDirectory, follower: JournalFollower, comman
     answer = _answer(follower, command, "this command", 0)
     state = outcome.state if isinstance(outcome, DriverReleased) else None
     if state and state.live_slurm:  # Slurm cancels jobs asynchronously, and a driver has to record that
-        told = f"No driver is running; run 'mtui --no-ui {directory.root}' to record how they end"
-        answer = replace(answer, message="; ".join(filter(None, (answer.message, told))))
+        note = f"No driver is running; run 'mtui --no-ui {directory.root}' to record how they end"
+        answer = replace(answer, message="; ".join(filter(None, (answer.message, note))))
     return answer

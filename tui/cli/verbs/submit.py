@@ -51,7 +51,7 @@ def submit_driver(directory: StudyDirectory, study: StudyFile, options: Sequence
     command = isolated_command("mtui.tui", "--no-ui", "-y", str(directory.root))
     lines = [
         "#!/bin/sh",
-        "# Drives the study of this directory as a job of its own; its driver puts this script into the queue again",
+        "# Runs the driver of this study as a Slurm job; the driver submits this script again",
         "# before the walltime ends.",
         f"#SBATCH --job-name={directive_word(name)}",
         "#SBATCH --ntasks=1",
