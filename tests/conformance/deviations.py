@@ -232,7 +232,7 @@ OPTIONS: Mapping[str, str] = {
     "-n": "nothing is made, not even the directory: Maestro leaves it behind, and `conductor` could start it later",
     "-fg": "without it mtui shows the app, or without a terminal runs in the foreground: it goes into the background"
     " by `mtui detach`, by a lost terminal, or as a job (`mtui submit`)",
-    "-s": "a safety net, as jobs report by themselves: so 30 seconds are enough, where Maestro takes 60",
+    "-s": "a safety net, as jobs report their ends: so 30 seconds are enough, where Maestro takes 60",
     "--usetmp": "Maestro's scripts are gone at the end of the study; here they stay with their workspaces, and only"
     " --dry writes them elsewhere, where they can be read",
     "--dry": "it waits for no poll, and never goes into the background",
