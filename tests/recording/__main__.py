@@ -39,6 +39,7 @@ def play(session: Session, out: Path) -> float:
         session.type(f"mtui {STUDY}.yaml -o {STUDY}")
     with session.scene(5.5):
         session.press("\r")
+        session.wait_for("TEMP")
         session.wait(lambda: count("failed") >= 2, "two failures")
     with session.scene(0.6):
         session.press("n")

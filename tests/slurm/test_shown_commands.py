@@ -31,6 +31,7 @@ mtui:
 """
 # What stands for something in the documents, and what there is.
 NAMES = {
+    "A": "DIR",
     "STEP": "sim",
     "INSTANCE": "sim_SIZE.10",
     "FILE.py": "gen.py",
@@ -41,14 +42,15 @@ NAMES = {
 NOT_HERE = {
     "--in-allocation": "it runs within a job of Slurm: tests/slurm/test_packing.py",
     "--qos": "the QOS of another site",
+    "--partition": "the partition of another site",
 }
 # What a command says to a study that has ended: it is the right answer.
 ANSWERS = {
     "cancel": "refused: ",
     "detach": "no driver is running",
     "stop": "no driver is running",
-    "submit": "to run failed ones again: mtui retry DIR",
-    "extend": "the study has all these rows already",
+    "submit": "mtui retry DIR",
+    "extend": "all these rows",
 }
 ENDLESS = {"-f", "--watch"}
 
