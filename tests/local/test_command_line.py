@@ -245,7 +245,7 @@ def test_output_of_an_earlier_attempt_is_shown(folder: Path) -> None:
         (["--attempt", "3"], "a has no attempt 3\n  hint: its attempts: 1 to 2"),
         (["--attempt", "0"], "a has no attempt 0"),
         (["--attempt", "1", "--script"], "--attempt is for output"),
-        (["--attempt", "x"], "hint: mtui log --help"),
+        (["--attempt", "x"], "hint: see 'mtui log --help'"),
     ):
         done = mtui.run("log", "out", "a", *words, cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")
@@ -274,7 +274,7 @@ def _look_as_another_user(folder: Path) -> None:
         assert (done.returncode, done.stdout) == (2, ""), words
         told, hint = done.stderr.splitlines()
         assert told == f"mtui: no permission to read {folder}/out/.mtui"
-        assert hint == "  hint: the study belongs to root, who alone can open it"
+        assert hint == "  hint: the study belongs to root; only that user can open it"
     for path in (folder / "out").rglob("*"):
         path.chmod(0o755)
     assert as_nobody("status", "out").returncode == 0
@@ -326,7 +326,7 @@ def test_study_that_was_copied_or_moved_is_not_driven_where_it_is(folder: Path, 
     done = mtui.run(words[0], "copy", *words[1:], cwd=folder)
     assert done.returncode == 2
     assert f"the study was created in {folder}/out" in done.stderr
-    link = done.stderr.partition("lead to it: ")[2]
+    link = done.stderr.partition("link the old name to it: ")[2]
     assert subprocess.run(["sh", "-c", link]).returncode == 0
     assert mtui.run("--no-ui", "copy", cwd=folder).returncode == 0
     assert mtui.status(folder / "copy")["instances"][0]["attempt"] == 2

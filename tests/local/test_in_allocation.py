@@ -60,7 +60,7 @@ def test_what_is_too_long_for_the_rest_of_the_allocation_ends_the_driver_with_th
     why = mtui.run("why", out, "long").stdout
     assert "Its walltime (0:05:00) does not fit into what is left of allocation" in why
     assert "about to be" not in why
-    assert "1 instance yet to run cannot" in mtui.run("status", out).stdout
+    assert "1 instance cannot run" in mtui.run("status", out).stdout
 
 
 def test_second_study_in_an_allocation_is_refused_and_may_follow_the_first(tmp_path: Path, env: dict[str, str]) -> None:
