@@ -77,5 +77,5 @@ def test_damaged_journal_is_an_error_with_its_reason_visible(failed: Desk) -> No
     terminal.wait_for("cannot read the journal: .mtui/journal/000001.jsonl:1: damaged journal line")
     terminal.keys("q")
     assert terminal.exit_code() == 1
-    assert "The journal cannot be read" in terminal.text
+    assert "Cannot read the journal" in terminal.text
     assert "0/0" not in terminal.text
