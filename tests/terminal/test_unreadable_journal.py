@@ -37,7 +37,7 @@ def test_study_of_a_newer_version_is_refused(failed: Desk) -> None:
     terminal = failed.terminal(failed.out, size=(80, 24))
     assert terminal.exit_code() == wanted.returncode == 2
     shown = "".join(line.ljust(80) if line.rstrip() else "" for line in terminal.text.split("\n"))
-    for part in ("holds an event 'teleported' of version 1", "hint: a newer mtui wrote it; use that version"):
+    for part in ("contains an event 'teleported' of version 1", "hint: a newer mtui wrote it; use that version"):
         assert part in shown
         assert part in wanted.stderr
     assert "0/0" not in shown
