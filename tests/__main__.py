@@ -20,7 +20,7 @@ QUICK = ("tests/unit", "tests/docs")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests", description="Format, lint, types and tests.")
-    parser.add_argument("--fix", action="store_true", help="format, and mend what ruff can mend, before anything else")
+    parser.add_argument("--fix", action="store_true", help="format, and fix what ruff can fix, before anything else")
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--check", action="store_true", help="format, lint and types, without tests")
     only.add_argument("--quick", action="store_true", help=f"only the tests in {' and '.join(QUICK)}, without checks")
@@ -38,7 +38,7 @@ def main() -> int:
     steps = [*fixes, *([] if arguments.quick else checks), *([] if arguments.check else [tests])]
     for number, step in enumerate(steps):
         code = subprocess.run(step, cwd=ROOT, check=False).returncode
-        if code and number >= len(fixes):  # what cannot be mended is told by the checks
+        if code and number >= len(fixes):  # the checks report what cannot be fixed
             return code
     return 0
 

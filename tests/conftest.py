@@ -49,7 +49,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """The private cluster, one for each process that runs tests; tests ask for `slurm` instead."""
+    """The private cluster, one for each process that runs tests; tests request `slurm` instead."""
     if missing := missing_programs():
         refuse = pytest.fail if os.environ.get("MTUI_REQUIRE_SLURM") else pytest.skip
         refuse(f"Slurm is not all there; missing: {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Runs the `mtui` command as a user does: a process of its own, judged by output, exit code and files."""
+"""Runs the `mtui` command as a user does: a separate process, judged by output, exit code and files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Driver:
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def wait_for(self, kind: str, seconds: float = 60, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
-        """Wait until at least `count` events of that kind with those fields were told."""
+        """Wait until at least `count` events of that kind with those fields were printed."""
 
         def found() -> list[dict[str, Any]]:
             hits = [

@@ -43,7 +43,7 @@ def lines_of(app: App[Any]) -> list[str]:
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:
-    """Press keys, and wait after each until everybody on the screen has taken in all that it set off.
+    """Press keys, and wait after each until everybody on the screen has handled all that it caused.
 
     The pilot itself waits until this process uses no CPU time, and a busy machine may give it none.
     """
@@ -167,7 +167,7 @@ _LOCAL = """
     depends: [mesh]
     cmd: |
       echo simulating $(SIZE) $(SEED)
-      if [ $(SIZE) = 20 ] && [ ! -e {mended} ]; then
+      if [ $(SIZE) = 20 ] && [ ! -e {fixed} ]; then
         echo no room for $(SIZE) >&2
         exit 3
       fi
@@ -186,9 +186,9 @@ FAILED = ("sim_SEED.a.SIZE.20", "sim_SEED.b.SIZE.20")
 def run_study(folder: Path) -> Path:
     """A local study that a headless driver ran: the two largest sizes failed, so the report is blocked.
 
-    Once the file `mended` stands beside its directory, they would succeed.
+    Once the file `fixed` exists beside its directory, they would succeed.
     """
-    steps = _LOCAL.format(mended=folder / "mended")
+    steps = _LOCAL.format(fixed=folder / "fixed")
     spec = mtui.write_study(folder / "study.yaml", steps, parameters=_ROWS, name="sweep")
     done = mtui.run("--no-ui", "-o", folder / "out", spec)
     assert done.returncode == 2, done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Fixtures of tests that run the app: preferences of its own for each, and a study that ran."""
+"""Fixtures of tests that run the app: separate preferences for each, and a study that ran."""
 
 from __future__ import annotations
 

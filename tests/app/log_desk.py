@@ -76,7 +76,7 @@ class Desk:
         return str(self.pane.border_subtitle or "")
 
     def lit(self, name: str) -> list[str]:
-        """The text that stands in the colours of a component class."""
+        """The text in the colours of a component class."""
         style = self.pane.get_component_rich_style(name, partial=True)
         strips = [self.pane.render_line(y) for y in range(len(self.lines))]
         return [part.text for strip in strips for part in strip if part.style and part.style.bgcolor == style.bgcolor]

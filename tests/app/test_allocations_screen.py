@@ -67,7 +67,7 @@ def test_a_line_for_each_allocation_with_what_it_has_and_does(tmp_path: Path) ->
     visit(packed(tmp_path / "out", *second).root, user)
 
 
-def test_one_that_is_over_stands_below_with_its_cause(tmp_path: Path) -> None:
+def test_one_that_is_over_is_shown_below_with_its_cause(tmp_path: Path) -> None:
     back = returned(*((index, 1) for index in range(3, -1, -1)))
 
     async def user(desk: Desk) -> None:
@@ -91,7 +91,7 @@ def test_enter_shows_the_instances_of_an_allocation(tmp_path: Path) -> None:
     visit(packed(tmp_path / "out").root, user)
 
 
-def test_the_cursor_stays_on_its_allocation_when_another_is_asked_for(tmp_path: Path) -> None:
+def test_the_cursor_stays_on_its_allocation_when_another_is_requested(tmp_path: Path) -> None:
     directory = packed(tmp_path / "out")
 
     async def user(desk: Desk) -> None:

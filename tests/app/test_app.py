@@ -1,4 +1,4 @@
-"""The app as a whole: themes and keys, the list of studies, and what becomes of a study when somebody leaves."""
+"""The app as a whole: themes and keys, the list of studies, and what happens to a study when somebody leaves."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_keys_are_as_somebody_wants_them(study: Path, config: Path) -> None:
 # --- a retry of a job
 
 
-def test_a_retry_offers_what_the_jobs_ask_for(study: Path) -> None:
+def test_a_retry_offers_what_the_jobs_request(study: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("r")
         assert isinstance(desk.app.screen, RetryScreen)
@@ -225,7 +225,7 @@ def test_a_study_that_is_damaged_does_not_open_and_says_why(study: Path) -> None
 WAITS = "- {{name: a, description: d, run: {{cmd: 'while [ ! -e {go} ]; do sleep 0.05; done'}}}}"
 
 
-def test_who_cannot_leave_for_want_of_a_thread_is_reported_and_leaves_later(
+def test_leaving_without_a_free_thread_is_reported_and_works_later(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def user(desk: Desk) -> None:
@@ -284,7 +284,7 @@ def test_an_app_that_ends_without_leaving_hands_over_too(tmp_path: Path) -> None
     wait_until(lambda: mtui.status(out)["result"] == "finished", 40, "it ends")
 
 
-def test_the_last_words_say_how_it_stands_and_how_to_come_back(study: Path) -> None:
+def test_the_last_lines_show_the_status_and_how_to_come_back(study: Path) -> None:
     async def user(desk: Desk) -> None:
         words = farewell(desk.study)
         assert words.startswith("sweep: ")
@@ -299,7 +299,7 @@ def test_news_reach_the_study_below_a_dialog(study: Path) -> None:
         await desk.press("question_mark")
         append(open_study(study), script.hold(1), epoch=2)
         desk.study.feed.wake()
-        await desk.until(lambda: desk.status("sim_SIZE.2") is Status.HELD, "the news are taken in")
+        await desk.until(lambda: desk.status("sim_SIZE.2") is Status.HELD, "the new events are applied")
 
     visit(study, user)
 

@@ -175,7 +175,7 @@ def test_where_there_is_less_room_the_words_get_shorter() -> None:
         _use(user, width)
 
 
-def test_a_click_on_a_count_asks_for_that_group() -> None:
+def test_a_click_on_a_count_selects_that_group() -> None:
     async def user(app: Bars, pilot: Pilot[None]) -> None:
         app.counts.show(SOME, 1000, "failed", [])
         await pilot.pause()

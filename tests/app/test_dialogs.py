@@ -127,13 +127,13 @@ def test_a_retry_with_other_resources() -> None:
     assert _answer(_retry(), keys) == {"walltime": "01:00:00", "nodes": "2"}
 
 
-def test_in_a_field_y_and_n_are_letters_and_enter_continues() -> None:
+def test_in_a_field_y_and_n_are_letters_and_enter_confirms() -> None:
     keys = ["tab", "y", "n", "enter", "2", "enter", "y", "ctrl+s"]
     assert _answer(_retry(), keys) == {"walltime": "yn", "nodes": "2", "cores per task": "y"}
     assert _answer(_retry(), ["shift+tab", "y", "escape"]) is None
 
 
-def test_what_cannot_be_asked_for_is_reported_and_can_be_fixed() -> None:
+def test_invalid_request_is_reported_and_can_be_fixed() -> None:
     async def session() -> Any:
         app = Asking(_retry())
         async with app.run_test() as pilot:

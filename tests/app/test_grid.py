@@ -286,7 +286,7 @@ def test_a_click_goes_there_and_a_second_one_opens() -> None:
     _use(SWEEP, user)
 
 
-def test_enter_opens_what_the_cursor_stands_on() -> None:
+def test_enter_opens_what_the_cursor_is_on() -> None:
     async def user(app: Grid, pilot: Pilot[None]) -> None:
         await press(pilot, "l", "enter")
         await pilot.pause()

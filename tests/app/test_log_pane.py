@@ -67,7 +67,7 @@ async def test_no_file_at_all(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_a_directory_is_reported_and_done_no_more(desk: Desk) -> None:
+async def test_a_directory_is_reported_and_not_read_further(desk: Desk) -> None:
     await desk.show(desk.path.parent)
     assert desk.lines[0] == "cannot be read: it is a directory"
 
@@ -168,7 +168,7 @@ async def test_only_what_changed_is_painted(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_nobody_looks_at_a_file_that_nobody_sees(desk: Desk) -> None:
+async def test_a_hidden_file_is_not_read(desk: Desk) -> None:
     desk.path.write_text("x\n")
     await desk.show()
     desk.pane.display = False

@@ -115,7 +115,7 @@ async def test_keys_that_have_no_use_are_left_to_the_screen(desk: Desk) -> None:
 
 
 @on_screen()
-async def test_slash_asks_for_a_pattern_and_recalls_the_last(desk: Desk) -> None:
+async def test_slash_prompts_for_a_pattern_and_recalls_the_last(desk: Desk) -> None:
     await desk.show()
     await desk.press("slash")
     desk.pane.search("first")

@@ -29,7 +29,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "out"
 
 
-def test_failed_one_is_marked_as_done_with_a_reason_and_what_depends_on_it_runs(study: Path) -> None:
+def test_failed_one_is_marked_as_done_with_a_reason_and_its_dependents_run(study: Path) -> None:
     async def user(desk: Desk) -> None:
         await desk.press("n")
         assert desk.here == "sim_SIZE.2"
@@ -77,7 +77,7 @@ def test_rows_that_are_added_meanwhile_are_shown(study: Path) -> None:
         await desk.see("all 5")
         assert mtui.run("extend", study, "--params", "SIZE=3,4").returncode == 0
         await desk.see("all 9", "rows were added: 9 instances")
-        await desk.until(lambda: len(desk.study.state.status) == 9, "the journal is read anew")
+        await desk.until(lambda: len(desk.study.state.status) == 9, "the journal is read again")
         await desk.until(lambda: desk.status("post_SIZE.4") is Status.FINISHED, "the new rows are done")
         await desk.until(lambda: desk.study.state.result, "the study is over")
         assert desk.status("all") is Status.BLOCKED

@@ -90,7 +90,7 @@ def test_no_count_falls_off_a_narrow_tree() -> None:
     asyncio.run(visit())
 
 
-def test_the_cursor_shows_where_it_goes_and_stays_inside() -> None:
+def test_the_cursor_reports_where_it_goes_and_stays_inside() -> None:
     async def visit() -> None:
         app = _Steps(DIAMOND)
         async with app.run_test(size=(40, 8)) as pilot:

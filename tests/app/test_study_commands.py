@@ -78,10 +78,10 @@ def test_enter_in_a_question_means_no(own: Path) -> None:
 
 
 def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Path, ran: Path) -> None:
-    mended = ran.parent / "mended"
+    fixed = ran.parent / "fixed"
 
     async def user(desk: Desk) -> None:
-        mended.touch()
+        fixed.touch()
         await desk.press("A")
         await desk.see("Retry 2 instances?")
         await desk.press("y")
@@ -97,7 +97,7 @@ def test_what_failed_is_retried_and_the_study_ends_well(own: Path, tmp_path: Pat
     try:
         visit(own, user)
     finally:
-        mended.unlink()
+        fixed.unlink()
     assert tmp_path in own.parents
     assert (own / "sim" / "SEED.a.SIZE.20" / f"{FAILED[0]}.1.err").read_text() == "no room for 20\n"
 
@@ -117,7 +117,7 @@ def test_a_command_without_a_driver_waits_in_the_inbox(own: Path, monkeypatch: p
     assert (request.verb, request.targets) == ("retry", FAILED)
 
 
-def test_a_command_that_would_change_nothing_is_not_asked_for(ran: Path) -> None:
+def test_a_command_that_would_change_nothing_needs_no_confirmation(ran: Path) -> None:
     async def user(desk: Desk) -> None:
         for key, words in (("c", "nothing to cancel"), ("r", "nothing to retry"), ("H", "nothing to hold"),
                            ("U", "nothing to release")):  # fmt: skip

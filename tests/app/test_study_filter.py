@@ -35,7 +35,7 @@ def test_a_filter_with_a_mistake_says_so_and_the_old_one_stays(ran: Path) -> Non
         await desk.type("state:faild")
         await desk.press("enter")
         await desk.see("unknown state 'faild'", "failed")
-        assert desk.app.focused is desk.screen.input, "it can be mended"
+        assert desk.app.focused is desk.screen.input, "it can be fixed"
         assert desk.study.view.filter.text == "SIZE>5"
         await desk.press("escape")
         assert desk.app.focused is desk.grid

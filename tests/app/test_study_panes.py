@@ -72,7 +72,7 @@ def test_no_size_is_too_small_or_too_large(ran: Path, size: tuple[int, int]) -> 
     visit(ran, user, size=size)
 
 
-def test_the_display_is_paused_and_continues(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_display_is_paused_and_resumed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mtui.tui.views.driver_thread.DriverThread.start", lambda _: None)
     directory = open_study(own)
 

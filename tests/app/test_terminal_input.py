@@ -114,7 +114,7 @@ def test_answer_that_is_cut_off_by_a_key_is_no_key() -> None:
 
 @pytest.mark.parametrize("sequence", [s for s in ANSI_SEQUENCES_KEYS if len(s) > 1 and s != "\x1b\x1b"])
 def test_every_key_of_textual_is_passed_on(sequence: str) -> None:
-    """And what follows it is a key of its own."""
+    """And what follows it is a separate key."""
     alone, followed = keys(Keyboard().send(sequence.encode())), keys(Keyboard().send(sequence.encode() + b"j"))
     assert alone or sequence in (*IGNORED, *POSITIONS)
     assert followed == [*alone, "j"]

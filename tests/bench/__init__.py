@@ -1,1 +1,1 @@
-"""Benchmarks: each against its peer in the same run, printed as ratios. No verdict hangs on a time."""
+"""Benchmarks: each against its peer in the same run, printed as ratios. No verdict depends on a time."""

@@ -71,7 +71,7 @@ def main() -> int:
             note(f"--- {name}")
             try:
                 lines += lines_of(name, place)
-            except Exception:  # the others are worth their time all the same
+            except Exception:  # the others are worth their time anyway
                 traceback.print_exc()
                 failed.append(name)
                 place.recover()

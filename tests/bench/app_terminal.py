@@ -58,7 +58,7 @@ class Terminal:
         os.write(self._fd, keys)
 
     def mark(self) -> int:
-        """Where the output stands now, to be asked what came after."""
+        """The present end of the output, to read from later."""
         return len(self.pieces)
 
     def output(self, mark: int = 0) -> bytes:

@@ -108,10 +108,10 @@ def measure_changes(terminal: Terminal, large: Large) -> list[Figure]:
 
     def start(cells: list[tuple[int, str]], count: int) -> Callable[[], None]:
         chosen = [cells.pop() for _ in range(min(count, len(cells)))]
-        return lambda: large.tell(*(large.started(by_name[name][row]) for row, name in chosen))
+        return lambda: large.report_events(*(large.started(by_name[name][row]) for row, name in chosen))
 
     def other_reason() -> None:
-        large.tell(*(large.queued(by_name[name][row], "Resources") for row, name in far[:100]))
+        large.report_events(*(large.queued(by_name[name][row], "Resources") for row, name in far[:100]))
 
     idle = spent(terminal, lambda: None, 10 if rows >= 1000 else 1)
     ones = [spent(terminal, start(near, 1), 2) for _ in range(5)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.bench import studies
 from tests.bench.place import Place
-from tests.bench.table import Line, at_most, in_turns, timed, times_faster, told
+from tests.bench.table import Line, at_most, format_line, in_turns, timed, times_faster
 
 
 def run(place: Place) -> Iterator[Line]:
@@ -41,5 +41,5 @@ def run(place: Place) -> Iterator[Line]:
     work = f"{rows:,} trivial local steps"
     # The steps' scripts are bash's, whose start takes longer than that of a /bin/sh which is dash.
     yield at_most(work, found["mtui"], "`make -j2`, recipes in bash", found["make"], 2)
-    yield told(work, found["mtui"], "`make -j2`, recipes in /bin/sh", found["make with sh"])
+    yield format_line(work, found["mtui"], "`make -j2`, recipes in /bin/sh", found["make with sh"])
     yield times_faster(work, found["mtui"], "Maestro -s 1", found["Maestro"], 2)

@@ -25,7 +25,7 @@ class Steady:
 
 
 def watch(pid: int, calls: SlurmCalls, seconds: float) -> Steady:
-    """Let a while pass and tell what the driver did in it. Its children count: they are what asks Slurm."""
+    """Let a while pass and report what the driver did in it. Its children count: they are what asks Slurm."""
     made, before = len(calls.made()), cpu_seconds(pid)
     threading.Event().wait(seconds)
     what, after = calls.made()[made:], cpu_seconds(pid)

@@ -95,7 +95,7 @@ class Large:
     events: int
     journal: Journal
 
-    def tell(self, *events: ev.Event) -> None:
+    def report_events(self, *events: ev.Event) -> None:
         for event in events:
             self.journal.append(event)
         self.journal.flush()
@@ -127,7 +127,9 @@ def make_large(folder: Path, rows: int) -> Large:
     journal = Journal(directory.journal, lease.owner.epoch)
     large = Large(directory, study.plan, count, journal)
     owner = lease.owner
-    large.tell(ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version="0"))
+    large.report_events(
+        ev.DriverStarted(at=time.time(), epoch=owner.epoch, host=owner.host, pid=owner.pid, version="0")
+    )
     return large
 
 

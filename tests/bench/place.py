@@ -40,7 +40,7 @@ _CHANGES = {
 
 
 class LargeCluster(Cluster):
-    """A cluster of its own for the benches."""
+    """A separate cluster for the benches."""
 
     def start_controller(self) -> None:
         conf = self.folder / "slurm.conf"
@@ -58,7 +58,7 @@ class LargeCluster(Cluster):
 
 
 class Place:
-    """A folder that is gone at the end; a cluster and a Maestro as soon as somebody asks for them."""
+    """A folder that is gone at the end; a cluster and a Maestro as soon as they are requested."""
 
     def __init__(self, size: float = 1.0, cluster: Cluster | None = None) -> None:
         self.size = size
@@ -84,7 +84,7 @@ class Place:
         return "cluster" in self.__dict__
 
     def slurm_version(self) -> str:
-        """Empty if nobody asked for the cluster."""
+        """Empty if the cluster was not requested."""
         return self.call(["sbatch", "--version"], env=self.env).strip() if self._started else ""
 
     def count(self, full: int, least: int = 1) -> int:
@@ -187,7 +187,7 @@ class Place:
 
 
 class Drive:
-    """A driver in the background and what it told so far; every record is read once."""
+    """A driver in the background and what it has printed so far; every record is read once."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path, began: float) -> None:
         self.process = process
@@ -221,7 +221,7 @@ class Drive:
         return sum(event["type"] == kind for event in self.events)
 
     def read(self) -> None:
-        """Take in what was told since the last time."""
+        """Read what was printed since the last time."""
         with self._log.open("rb") as log:
             log.seek(self._at)
             text = log.read()

@@ -55,7 +55,7 @@ def memory(pid: int, what: str = "VmHWM") -> float:
 
 
 class SlurmCalls:
-    """Stands before Slurm's programs on the PATH and counts how often each is called."""
+    """Is put before Slurm's programs on the PATH and counts how often each is called."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The studies that mtui and Maestro both run. Steps of a Slurm study ask for one process."""
+"""The studies that mtui and Maestro both run. Steps of a Slurm study request one process."""
 
 from __future__ import annotations
 

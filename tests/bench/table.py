@@ -1,4 +1,4 @@
-"""What the benches tell: runs in turns, medians, ratios beside their targets, a table in Markdown."""
+"""What the benches print: runs in turns, medians, ratios beside their targets, a table in Markdown."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def at_most(work: str, ours: Sequence[float], name: str, peer: Sequence[float], 
     return Line(work, seconds(ours), f"{name}: {seconds(peer)}", f"{ratio:.2f}x", f"at most {most:g}x", ratio <= most)
 
 
-def told(work: str, ours: Sequence[float], name: str, peer: Sequence[float]) -> Line:
+def format_line(work: str, ours: Sequence[float], name: str, peer: Sequence[float]) -> Line:
     """A ratio that has no target."""
     return Line(work, seconds(ours), f"{name}: {seconds(peer)}", f"{median(ours) / median(peer):.2f}x")
 
@@ -95,7 +95,7 @@ def within(work: str, ours: Sequence[float], name: str, peer: Sequence[float], m
 
 
 def limited(work: str, ours: float, limit: float, unit: str, peer: str = "") -> Line:
-    """A figure of ours that has a limit of its own; the peer's stands beside it."""
+    """A figure of ours that has a separate limit; the peer's is beside it."""
     digits = 2 if limit < 10 else 0
     result = f"{ours:.{digits}f} {unit}"
     return Line(work, result, peer, result, f"at most {limit:g} {unit}", ours <= limit)

@@ -1,4 +1,4 @@
-"""The benchmarks still run, at a size that takes no time. No verdict hangs on what they measure."""
+"""The benchmarks still run, at a size that takes no time. No verdict depends on what they measure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A case is `folder/name`: a spec of the conformance data, or `ours/name` in tests/conformance/cases. Whatever
 stands here is checked word by word, and must be a deviation: one that Maestro or mtui gives up fails the test.
-Added header lines are not listed, they have a rule of their own (plans.py).
+Added header lines are not listed, they have a separate rule (plans.py).
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ DEVIATIONS: Mapping[str, Deviation] = {
     ),
 }
 
-# What a start of a study makes on the disk; the cases stand in test_on_disk.py.
+# What a start of a study makes on the disk; the cases are in test_on_disk.py.
 STARTS: Mapping[str, Starts] = {
     "name with a slash": Starts(
         "Maestro makes the directory, and dies on the name of a log file in it",

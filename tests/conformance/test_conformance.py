@@ -1,4 +1,4 @@
-"""A study that Maestro runs plans the same here, but for the deviations that stand in their table."""
+"""A study that Maestro runs plans the same here, but for the deviations in their table."""
 
 from __future__ import annotations
 

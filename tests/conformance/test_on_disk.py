@@ -1,6 +1,6 @@
 """A start makes the directories and scripts that Maestro makes of it, but for the deviations in their table.
 
-Both are run as a user does, with the same words, each in a place of its own that looks the same.
+Both are run as a user does, with the same words, each in a separate place that looks the same.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Place:
         return self.root / "here" / "out"
 
     def start(self, program: Sequence[str], *words: str) -> int:
-        """Run a command line in which @ stands for the root; the exit code."""
+        """Run a command line in which @ denotes the root; the exit code."""
         env = {**os.environ, "HOME": str(self.root / "home"), "USER": "ann", "XDG_STATE_HOME": str(self.root / "home")}
         command = [*program, *(word.replace("@", str(self.root)) for word in words)]
         return subprocess.run(
@@ -55,7 +55,7 @@ class Place:
         return re.sub(r"\d{8}-\d{6}", "TIME", text.replace(str(self.root), "@"))
 
     def made(self) -> list[str]:
-        """Where the script of the step `s` stands, and what it says."""
+        """The path of the script of the step `s`, and its text."""
         found = self.root.rglob("s/s.sh")
         return [self.plain(f"{path}: {path.read_text().partition('echo ')[2].strip()}") for path in found]
 
@@ -160,7 +160,7 @@ global.parameters:
 
 
 def safe(name: str) -> str:
-    """Maestro keeps blanks in the names of restart scripts alone; that ours are all safe stands in the table."""
+    """Maestro keeps blanks in the names of restart scripts alone; that ours are all safe is in the table."""
     return name.replace(" ", "_")
 
 
@@ -205,7 +205,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def with_dependencies(source: Path, *items: str) -> str:
-    """A study that names its dependencies; DATA stands in the folder of the specs."""
+    """A study that names its dependencies; DATA is in the folder of the specs."""
     lines = "".join(f"    - {{{item}}}\n" for item in items)
     tokens = " ".join(f"$({item.split(',')[0].split()[1]})" for item in items)
     return (

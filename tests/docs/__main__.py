@@ -1,4 +1,4 @@
-"""Makes the generated parts of the documents anew: python -m tests.docs"""
+"""Writes the generated parts of the documents again: python -m tests.docs"""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _is_option(action: argparse.Action) -> bool:
 
 
 def _place(action: argparse.Action) -> str:
-    """An argument without an option as it stands in a usage line."""
+    """An argument without an option as it is in a usage line."""
     word = _written(action)
     return {"?": f"[{word}]", "*": f"[{word} ...]", "+": f"{word} ..."}.get(str(action.nargs), word)
 
@@ -93,7 +93,7 @@ def keys() -> str:
 
 _IN_SLURM = IN_SLURM - {Status.BOUND}
 _BOXES = {"inSlurm": _IN_SLURM, "unsuccessful": UNSUCCESSFUL}  # what the picture shows as one
-# What the picture shows: the usual course. Of some verbs only from these states; the rest stands in the table alone.
+# What the picture shows: the usual course. Of some verbs only from these states; the rest is in the table alone.
 _DRAWN: dict[Verb, frozenset[Status]] = {
     **{verb: TABLE[verb].sources for verb in (Verb.UNLOCK, Verb.BLOCK, Verb.UNBLOCK, Verb.HOLD, Verb.RELEASE)},
     **{verb: TABLE[verb].sources for verb in (Verb.CANCEL, Verb.RETRY, Verb.FREE, Verb.INTEND, Verb.ACCEPT)},
@@ -214,7 +214,7 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re
 
 
 def renewed(path: str) -> str:
-    """A document with its generated parts made anew."""
+    """A document with its generated parts written again."""
     return _PART.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", read(path))
 
 

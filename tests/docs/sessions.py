@@ -193,7 +193,7 @@ def play(path: str, machine: Machine) -> list[tuple[Command, list[str]]]:
     return different
 
 
-def told(different: list[tuple[Command, list[str]]]) -> str:
+def format_differences(different: list[tuple[Command, list[str]]]) -> str:
     """What commands printed instead, for messages."""
     return "\n".join("\n".join([f"$ {command.line}", *output]) for command, output in different)
 
@@ -224,7 +224,7 @@ def main() -> None:
             assert place, command.line
             lines = _shortened_alike(output, command.output)
             text = text[: place.end(1)] + "".join(f"{line}\n" for line in lines) + text[place.end() :]
-            print(told([(command, output)]))
+            print(format_differences([(command, output)]))
     (ROOT / path).write_text(text, encoding="utf-8")
 
 

@@ -18,8 +18,8 @@ NOT_HERE = {"status": {"--layout", "--disable-theme", "--disable-pager"}}  # how
 
 
 def options_of_maestro(verb: str) -> set[str]:
-    told = subprocess.run([MAESTRO, verb, "--help"], capture_output=True, text=True, check=True).stdout
-    options = told[told.index("\noptions:") :]
+    reported = subprocess.run([MAESTRO, verb, "--help"], capture_output=True, text=True, check=True).stdout
+    options = reported[reported.index("\noptions:") :]
     return set(re.findall(r"(?<![\w-])--?\w[\w-]*(?=[ ,\n])", re.sub(r"^ {24}.*$", "", options, flags=re.M))) - {
         "-h",
         "--help",

@@ -36,10 +36,10 @@ def test_a_table_has_all_keys(head: str) -> None:
 
 def test_what_a_profile_says_of_nodes_and_qos() -> None:
     (table,) = (table for table in tables("docs/sites.md") if table[0][0] == "key of a profile")
-    told = {row[0].strip("`"): set(re.findall(r"`([^`]+)`", row[1])) for row in table[1:]}
-    assert told["nodes"] == set(profile._NODE_KEYS)
-    assert told["qos"] == set(profile._QOS_KEYS)
-    assert told["required"] == set(profile._REQUIRED)
+    reported = {row[0].strip("`"): set(re.findall(r"`([^`]+)`", row[1])) for row in table[1:]}
+    assert reported["nodes"] == set(profile._NODE_KEYS)
+    assert reported["qos"] == set(profile._QOS_KEYS)
+    assert reported["required"] == set(profile._REQUIRED)
 
 
 def test_profile_that_is_shown_is_read() -> None:
@@ -49,5 +49,5 @@ def test_profile_that_is_shown_is_read() -> None:
 
 def test_every_batch_system_is_named() -> None:
     (table,) = (table for table in tables("docs/spec.md") if table[0][0] == "key of `batch`")
-    told = next(row[1] for row in table[1:] if row[0] == "`type`")
-    assert {"local", *BATCH_SYSTEMS} <= set(re.findall(r"`([^`]+)`", told))
+    reported = next(row[1] for row in table[1:] if row[0] == "`type`")
+    assert {"local", *BATCH_SYSTEMS} <= set(re.findall(r"`([^`]+)`", reported))

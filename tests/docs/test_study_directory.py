@@ -1,4 +1,4 @@
-"""docs/study-directory.md names everything that stands in the directory of a study."""
+"""docs/study-directory.md names everything in the directory of a study."""
 
 from __future__ import annotations
 

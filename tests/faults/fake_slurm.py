@@ -70,11 +70,11 @@ class Job:
 
     @property
     def state(self) -> str:
-        """What Slurm calls it: what it was told to call it, or how it is."""
+        """What Slurm calls it: the configured name, or the real state."""
         return self.get("shown") or self.get("verdict") or self.get("state")
 
     def start(self) -> None:
-        """Run the script in a session of its own, as a node does."""
+        """Run the script in a separate session, as a node does."""
         script = self.get("script")
         place = Path(self.get("chdir"))
         array, _, task = self.id.partition("_")
@@ -132,7 +132,7 @@ class FakeSlurm:
         (folder / "cluster").write_text(cluster)
         self.env = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
 
-    # --- what a test tells it
+    # --- what a test configures
 
     def order(self, *answers: str) -> None:
         """How sbatch takes the next jobs, one after the other; see `_sbatch`."""
@@ -274,7 +274,7 @@ def _parents(after: str) -> Iterator[tuple[str, str]]:
 
 
 def _verdict(folder: Path, name: str, kind: str, task: str) -> str:
-    """What became of a job, or of an array as a whole; empty while it is not over."""
+    """The outcome of a job, or of an array as a whole; empty while it is not over."""
     name = f"{name}_{task}" if kind == "aftercorr" else name
     jobs = [Job(path) for path in (folder / "jobs").iterdir() if path.name == name or path.name.startswith(f"{name}_")]
     verdicts = {job.get("verdict") for job in jobs}
@@ -327,7 +327,7 @@ def _order(folder: Path) -> str:
 
 
 def _sbatch(folder: Path, options: dict[str, str], script: str) -> int:
-    """Take a job as ordered. "pending" in an order: it does not start by itself."""
+    """Accept a job as configured. "pending" in an order: it does not start automatically."""
     order = _order(folder)
     refusals = {"limit": LIMIT, "refuse": NO_PARTITION}
     if order in refusals:

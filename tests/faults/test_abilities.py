@@ -46,7 +46,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("fake")
 @pytest.mark.parametrize("able", [True, False])
-def test_what_it_cannot_do_is_not_asked_of_it(able: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_backend_cannot_do_is_not_requested(able: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Slurm, "arrays", able)
     monkeypatch.setattr(Slurm, "binds", able)
     events = drive(tmp_path)

@@ -1,4 +1,4 @@
-"""Kill a real driver at every named fault point, let another go on, and count what the payloads did themselves."""
+"""Kill a real driver at every named fault point, let another continue, and count what the payloads did themselves."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ mtui:
 global.parameters:
   I: {{values: [1, 2], label: "I.%%"}}
 """
-# The allocation is ended by one of its own instances, once, while others have not begun.
+# The allocation is ended by one of its instances, once, while others have not begun.
 PACKED = """\
 description: {{name: packed, description: instances in an allocation that goes and comes back}}
 batch: {{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}}
@@ -119,9 +119,9 @@ def _killed_at(point: str, folder: Path, env: dict[str, str]) -> str:
     if {name for name in ran if name not in VICTIMS} != ONCE or max(ran.values()) > 1:
         return f"{point}: payloads ran {dict(ran)}"
     hooks = folder / "ended"
-    told = hooks.read_text().splitlines() if hooks.exists() else []
-    if told != ([] if point == "hook.journalled" else ["ended cancelled"]):
-        return f"{point}: the command for the end ran {told}"
+    reported = hooks.read_text().splitlines() if hooks.exists() else []
+    if reported != ([] if point == "hook.journalled" else ["ended cancelled"]):
+        return f"{point}: the command for the end ran {reported}"
     return _wrong(point, out, ENDS)
 
 

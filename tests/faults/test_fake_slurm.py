@@ -59,7 +59,7 @@ def test_job_that_slurm_took_twice_runs_once(study: Study, order: str, first: in
         study.until_asked(driver)
     if jobs[1 - first].state not in OVER:  # the driver may have ended it
         jobs[1 - first].start()
-    wait_until(lambda: jobs[1 - first].state in OVER, 30, "the other one gives way")
+    wait_until(lambda: jobs[1 - first].state in OVER, 30, "the other one yields")
     study.go("a")
     assert driver.wait() == 0
     assert study.ran() == {"a": 1}
@@ -122,15 +122,15 @@ def test_driver_that_died_over_an_answer_is_followed_by_one_that_finds_the_job(s
 
 
 def test_retry_with_changed_resources_hands_over_a_changed_script(study: Study) -> None:
-    mended = study.folder / "mended"
-    assert study.start({"a": f"[ -e {mended} ]", "b<a": "true"}).wait() == 2
-    mended.touch()
-    told = mtui.run("retry", study.out, "a", "--set", "walltime=0:10:00", "--set", "procs=3", env=study.slurm.env)
-    assert told.returncode == 0, told.stderr
+    fixed = study.folder / "fixed"
+    assert study.start({"a": f"[ -e {fixed} ]", "b<a": "true"}).wait() == 2
+    fixed.touch()
+    reported = mtui.run("retry", study.out, "a", "--set", "walltime=0:10:00", "--set", "procs=3", env=study.slurm.env)
+    assert reported.returncode == 0, reported.stderr
     driver = study.drive(study.out)
     assert driver.wait() == 0
     driver.wait_for("command_done", outcome="done", message="1 will run again with walltime=0:10:00, procs=3")
-    jobs = study.slurm.jobs_of("a")  # the job of b, bound to the first of them, may stand between their numbers
+    jobs = study.slurm.jobs_of("a")  # the job of b, bound to the first of them, may be between their numbers
     first, second = (job.get("script") for job in jobs)
     assert ("--ntasks=1" in first, "--time" in first) == (True, False)
     assert {"#SBATCH --ntasks=3", "#SBATCH --time=0:10:00"} <= set(second.splitlines())
@@ -191,7 +191,7 @@ def test_log_of_calls_that_cannot_be_written_disturbs_nothing(study: Study, wher
 
 
 @pytest.mark.parametrize("how", ["fail", "garbage", "empty"])
-def test_slurm_that_cannot_be_asked_changes_nothing(study: Study, how: str) -> None:
+def test_slurm_that_cannot_be_queried_changes_nothing(study: Study, how: str) -> None:
     driver = study.start({"a": "$GO", "b<a": "true"})
     study.until_runs("a")
     study.slurm.mode("squeue", how)
@@ -240,7 +240,7 @@ ALIVE = {
 }
 
 
-def test_job_that_is_shown_in_any_state_of_life_continues_to_its_end(study: Study) -> None:
+def test_job_that_is_shown_in_any_active_state_runs_to_its_end(study: Study) -> None:
     steps = {name.lower(): "$GO" for name in ALIVE}
     driver = study.start(steps, "-t", str(len(steps)))
     study.until_runs(*steps)
@@ -269,7 +269,7 @@ def test_each_end_that_slurm_gives_has_its_name_and_cause(study: Study) -> None:
     driver = study.start({**steps, **{f"child_of_{name}<{name}": "true" for name in steps}, "well": "true"})
     study.until_runs(*steps)
     for state in ENDS:
-        # In turns: as the job of a node that is gone, and as one whose runner can still tell of its end.
+        # In turns: as the job of a node that is gone, and as one whose runner can still report its end.
         number = signal.SIGKILL if len(state) % 2 else signal.SIGTERM
         study.slurm.jobs_of(state.lower())[0].end(state, number)
     assert driver.wait() == 3

@@ -44,8 +44,8 @@ def test_local_steps_wait_until_there_is_room(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(mtui.statuses(out).values()) == {"finished"}
-    told = "no more local steps can be started for now, waiting: cannot be started here: Resource temporarily"
-    assert done.stdout.count(told) == 1
+    reported = "no more local steps can be started for now, waiting: cannot be started here: Resource temporarily"
+    assert done.stdout.count(reported) == 1
     events = [event.kind for event in JournalFollower(open_study(out).journal).new_events()]
     assert events.count("submit_deferred") == 3
     assert events.count("submit_refused") == 0

@@ -1,4 +1,4 @@
-"""Instances that are tried again by themselves, for causes that a real cluster cannot be brought to on demand."""
+"""Instances that are retried automatically, for causes that a real cluster cannot be brought to on demand."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def test_each_cause_is_tried_again_with_what_its_rule_says(
     assert not any(line.startswith("--exclude") for line in first)
     why = mtui.run("why", study.out, "a").stdout
     assert "It was tried again 1 time by itself." in why
-    told = next(line for line in why.splitlines() if "The study tries its failures again" in line)
-    assert cause in told
-    assert "once" in told
+    reported = next(line for line in why.splitlines() if "The study tries its failures again" in line)
+    assert cause in reported
+    assert "once" in reported
 
 
 def test_after_as_many_times_it_has_failed(study: Study) -> None:
@@ -103,7 +103,7 @@ def test_restart_limit_of_the_command_line_counts_where_no_rule_does(study: Stud
     assert study.ran() == {"a": 1, "restart": runs}
 
 
-def test_refused_submission_is_made_again_as_often_as_attempts_are_given(study: Study) -> None:
+def test_refused_submission_is_repeated_as_often_as_attempts_are_given(study: Study) -> None:
     study.slurm.order("refuse")
     driver = start(study, "{}", "-a", "2")
     driver.wait_for("retried", why="REFUSED: retry 1 of 1")

@@ -1,4 +1,4 @@
-"""Drivers that die, meet, are cut off, or lose their directory: another goes on, and nothing runs twice."""
+"""Drivers that die, meet, are cut off, or lose their directory: another continues, and nothing runs twice."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_local_step_that_is_about_to_write_its_claim_runs_once(tmp_path: Path) -
     wait_until(trace.read_text, 20, "the payload runs")
     claim = out / ".mtui" / "claims" / "0.1"
     owner = claim.read_text()
-    claim.write_text("")  # as it stands between two words of its runner
+    claim.write_text("")  # as it is between two writes of its runner
     # The second runner sleeps until it looks at the claim again: here until the first has written its word.
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -236,8 +236,8 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     wait_until(lambda: len(trace.read_text().split()) == 3, 60, "three payloads run")
     assert "on elsewhere" in mtui.status(out)["driver"]
     # A command reaches it although it sits on another node.
-    told = mtui.run("update", out, "-t", "7", env=slurm.env)
-    assert (told.returncode, told.stdout) == (0, "done: throttle is 7\n")
+    reported = mtui.run("update", out, "-t", "7", env=slurm.env)
+    assert (reported.returncode, reported.stdout) == (0, "done: throttle is 7\n")
     first.kill()
     first.wait()
     assert "on elsewhere" in mtui.status(out)["driver"]  # nobody can know better from here so soon
@@ -245,8 +245,8 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     os.utime(out / ".mtui" / "owner" / "000001.beat", (hours_ago, hours_ago))
     assert mtui.status(out)["driver"] == ""
     seems = r"seems to be gone.* on elsewhere .*, no heartbeat for 2h"
-    told = mtui.run("status", out).stdout
-    assert re.search(rf"No driver is running\. The last one {seems}", told), told
+    reported = mtui.run("status", out).stdout
+    assert re.search(rf"No driver is running\. The last one {seems}", reported), reported
     go.touch()
     done = mtui.run("--no-ui", out, env=slurm.env, timeout=150)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("missing.yaml", "missing.yaml: no such file"),
         ("--no-ui empty.yaml", "the file is empty"),
@@ -72,11 +72,11 @@ def folder(tmp_path: Path) -> Path:
         ("-fg lost.yaml", "nothing replaces the '$'"),
     ],
 )
-def test_wrong_input_is_reported_in_one_message_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
+def test_wrong_input_is_reported_in_one_message_and_leaves_nothing(folder: Path, words: str, reported: str) -> None:
     before = sorted(path.name for path in folder.iterdir())
     done = mtui.run(*words.split(), cwd=folder)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert reported in done.stderr
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stderr
     assert sorted(path.name for path in folder.iterdir()) == before
@@ -128,9 +128,9 @@ def test_scripts_of_a_dry_run_in_a_temporary_directory_are_those_of_the_study(fo
     (folder / "tmp").mkdir()
     env = {**os.environ, "TMPDIR": str(folder / "tmp")}
     (folder / "hello.yaml").write_text(HELLO.replace("echo hello", "cd $(WORKSPACE)"))
-    told = mtui.run("run", "--dry", "--usetmp", "-n", "-o", "out", "hello.yaml", cwd=folder, env=env).stdout
+    reported = mtui.run("run", "--dry", "--usetmp", "-n", "-o", "out", "hello.yaml", cwd=folder, env=env).stdout
     (script,) = (folder / "tmp").rglob("*.sh")
-    assert told == f"1 script written in {script.parents[1]}; nothing was run\n"
+    assert reported == f"1 script written in {script.parents[1]}; nothing was run\n"
     assert not (folder / "out").exists()
     assert mtui.run("run", "--dry", "-o", "out", "hello.yaml", cwd=folder).returncode == 0
     assert script.read_text() == (folder / "out" / script.relative_to(script.parents[1])).read_text()
@@ -183,7 +183,7 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("--set cores-per-task=2", "step 'a' runs on the driver's machine and requests no cores per task from Slurm"),
         ("--set nodes=none", "'nodes' must be an integer of at least 1, not 'none'"),
@@ -193,11 +193,13 @@ def test_command_that_waits_is_shown(folder: Path) -> None:
         ("--set nodes=2 --set =3", "it can change walltime"),
     ],
 )
-def test_change_that_cannot_be_made_is_reported_before_anything_is_sent(folder: Path, words: str, told: str) -> None:
+def test_change_that_cannot_be_made_is_reported_before_anything_is_sent(
+    folder: Path, words: str, reported: str
+) -> None:
     (folder / "bad.yaml").write_text(HELLO.replace("echo hello", "exit 1"))
     assert mtui.run("--no-ui", "-o", "out", "bad.yaml", cwd=folder).returncode == 2
     done = mtui.run("retry", "out", *words.split(), cwd=folder)
-    assert (done.returncode, done.stdout, told in done.stderr) == (2, "", True)
+    assert (done.returncode, done.stdout, reported in done.stderr) == (2, "", True)
     assert list((folder / "out" / ".mtui" / "inbox" / "new").iterdir()) == []
 
 
@@ -222,12 +224,12 @@ def test_studies_that_were_started_or_opened_are_known_and_others_not(folder: Pa
     assert len(known()) == 2
 
 
-def test_failure_that_said_why_on_stdout_is_reported_with_that(folder: Path) -> None:
+def test_failure_with_its_reason_on_stdout_is_reported_with_it(folder: Path) -> None:
     (folder / "so.yaml").write_text(HELLO.replace("echo hello", "echo Fatal-no-room; exit 4"))
     done = mtui.run("--no-ui", "-o", "out", "so.yaml", cwd=folder)
-    told = [done, mtui.run("status", "out", cwd=folder), mtui.run("why", "out", "a", cwd=folder)]
-    assert [one.stdout.count("Fatal-no-room") for one in told] == [1, 1, 1]
-    assert all("a.out" in one.stdout for one in told)
+    reported = [done, mtui.run("status", "out", cwd=folder), mtui.run("why", "out", "a", cwd=folder)]
+    assert [one.stdout.count("Fatal-no-room") for one in reported] == [1, 1, 1]
+    assert all("a.out" in one.stdout for one in reported)
     why = json.loads(mtui.run("why", "out", "a", "--json", cwd=folder).stdout)
     assert (why["stdout"], why["stderr"]) == (["Fatal-no-room"], [])
     assert "Fatal-no-room" in mtui.run("report", "out", "-o", "-", "--format", "md", cwd=folder).stdout
@@ -241,7 +243,7 @@ def test_output_of_an_earlier_attempt_is_shown(folder: Path) -> None:
     shown = [mtui.run("log", "out", "a", *words, cwd=folder).stdout.strip() for words in (
         [], ["--attempt", "1"], ["--attempt", "2"], ["--stderr", "--attempt", "1"])]  # fmt: skip
     assert shown == ["2", "1", "2", "1"]
-    for words, told in (
+    for words, reported in (
         (["--attempt", "3"], "a has no attempt 3\n  hint: its attempts: 1 to 2"),
         (["--attempt", "0"], "a has no attempt 0"),
         (["--attempt", "1", "--script"], "--attempt is for output"),
@@ -249,7 +251,7 @@ def test_output_of_an_earlier_attempt_is_shown(folder: Path) -> None:
     ):
         done = mtui.run("log", "out", "a", *words, cwd=folder)
         assert (done.returncode, done.stdout) == (2, "")
-        assert told in done.stderr
+        assert reported in done.stderr
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
@@ -272,8 +274,8 @@ def _look_as_another_user(folder: Path) -> None:
     for words in ("status out", "why out a", "log out a", "report out", "retry out", "stop out", "--no-ui out"):
         done = as_nobody(*words.split())
         assert (done.returncode, done.stdout) == (2, ""), words
-        told, hint = done.stderr.splitlines()
-        assert told == f"mtui: no permission to read {folder}/out/.mtui"
+        reported, hint = done.stderr.splitlines()
+        assert reported == f"mtui: no permission to read {folder}/out/.mtui"
         assert hint == "  hint: the study belongs to root; only that user can open it"
     for path in (folder / "out").rglob("*"):
         path.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What a shell is told at a press of TAB, by a process of its own each time."""
+"""What a shell gets at a press of TAB, from a separate process each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The question before a start that asks for many node-hours, and what a study says of its site."""
+"""The question before a start that requests many node-hours, and what a study says of its site."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def study(folder: Path, block: str) -> Path:
     return spec
 
 
-def test_nobody_to_ask_is_reported_how_to_answer(slurm: Cluster, tmp_path: Path) -> None:
+def test_without_a_terminal_the_message_shows_how_to_answer(slurm: Cluster, tmp_path: Path) -> None:
     spec = study(tmp_path, "{confirm: 19.5}")
     done = mtui.run("--no-ui", "-o", tmp_path / "out", spec, env=slurm.env)
     assert (done.returncode, (tmp_path / "out").exists()) == (2, False)
@@ -41,23 +41,25 @@ def test_person_is_asked(slurm: Cluster, tmp_path: Path, answer: str, code: int)
     assert (tmp_path / "out").exists() is (code == 0)
 
 
-def test_site_is_reported_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path) -> None:
+def test_site_is_shown_in_plan_and_at_the_start(slurm: Cluster, tmp_path: Path) -> None:
     (tmp_path / "site.yaml").write_text(
         "name: attic\nconfirm: 5\nqos: {regular: {walltime: '01:00:00', factor: 2}}\nrequired: [constraint]\n"
     )
     spec = study(tmp_path, "{site: ./site.yaml}")
-    told = mtui.run("plan", spec, env=slurm.env)
-    assert told.returncode == 0
-    assert "At most 20.0 node-hours on attic, charged as 40.0." in told.stdout
-    assert "study.yaml:4:3: warning: step 'a': it has no constraint, and attic refuses jobs without one" in told.stdout
-    assert "exceeds the 01:00:00 of qos regular" in told.stdout
+    reported = mtui.run("plan", spec, env=slurm.env)
+    assert reported.returncode == 0
+    assert "At most 20.0 node-hours on attic, charged as 40.0." in reported.stdout
+    assert (
+        "study.yaml:4:3: warning: step 'a': it has no constraint, and attic refuses jobs without one" in reported.stdout
+    )
+    assert "exceeds the 01:00:00 of qos regular" in reported.stdout
     started = mtui.run("--no-ui", "-y", "-o", tmp_path / "out", spec, env=slurm.env)
     assert started.returncode == 0
     assert "it has no constraint" in started.stderr
 
 
 @pytest.mark.parametrize(
-    ("block", "told"),
+    ("block", "reported"),
     [
         ("{site: attick}", "study.yaml:12:8: mtui: site: there is no site 'attick'"),
         ("{site: [a]}", "'site' must be text, but is a list"),
@@ -65,6 +67,6 @@ def test_site_is_reported_of_in_plan_and_at_the_start(slurm: Cluster, tmp_path: 
         ("{confirm: 0}", "'confirm' must be a number of node-hours above 0, but is '0'"),
     ],
 )
-def test_wrong_words_are_reported(tmp_path: Path, block: str, told: str) -> None:
+def test_wrong_words_are_reported(tmp_path: Path, block: str, reported: str) -> None:
     done = mtui.run("plan", study(tmp_path, block))
-    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, reported in done.stderr) == (2, True), done.stderr

@@ -108,7 +108,7 @@ def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_tha
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("--params COLOUR=red,blue", "--params: parameter 'COLOUR' is used by no step"),
         ("--params SIZE", "--params 'SIZE' is not NAME=VALUE"),
@@ -116,13 +116,13 @@ def test_driver_that_is_killed_before_it_took_the_rows_in_is_followed_by_one_tha
         ("", "the study already has all these rows"),
     ],
 )
-def test_what_cannot_be_added_is_reported_and_changes_nothing(tmp_path: Path, words: str, told: str) -> None:
+def test_what_cannot_be_added_is_reported_and_changes_nothing(tmp_path: Path, words: str, reported: str) -> None:
     (tmp_path / "go").touch()
     out = tmp_path / "out"
     assert mtui.run("--no-ui", "-o", out, study(tmp_path)).returncode == 0
     before = (out / ".mtui" / "study.json").read_bytes()
     done = mtui.run("extend", out, *words.split(), cwd=tmp_path)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert reported in done.stderr
     assert (out / ".mtui" / "study.json").read_bytes() == before
     assert not list((out / ".mtui").glob("extended-*"))

@@ -92,8 +92,8 @@ def test_a_starter_knows_what_the_site_demands(tmp_path: Path) -> None:
     assert "host: perlmutter" in text
     assert "  qos: debug\n  constraint: cpu\n" in text
     assert "mtui plan 'my study.yaml'" in text
-    told = mtui.run("plan", "my study.yaml", cwd=tmp_path, env=env).stdout
-    assert re.findall(r"warning: (.*)", told) == [
+    reported = mtui.run("plan", "my study.yaml", cwd=tmp_path, env=env).stdout
+    assert re.findall(r"warning: (.*)", reported) == [
         "step 'estimate': it has no account, and perlmutter refuses jobs without one"
     ]
 
@@ -127,7 +127,7 @@ def test_a_step_in_the_place_of_an_instance(tmp_path: Path) -> None:
     assert "hint: this is a step; its instances are estimate_SEED.1, estimate_SEED.2, " in done.stderr
 
 
-def test_what_was_made_to_be_looked_at_does_not_start_automatically(env: dict[str, str], tmp_path: Path) -> None:
+def test_dry_run_does_not_start_automatically(env: dict[str, str], tmp_path: Path) -> None:
     spec = mtui.write_study(tmp_path / "s.yaml", "- {name: a, description: d, run: {cmd: echo > ran}}")
     out = tmp_path / "out"
     assert mtui.run("--dry", "-o", out, spec, env=env).returncode == 0

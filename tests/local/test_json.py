@@ -1,4 +1,4 @@
-"""What verbs tell programs is what docs/json.md says, field by field, both ways; and its examples run."""
+"""What verbs print with --json is what docs/json.md says, field by field, both ways; and its examples run."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def check(title: str, *records: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where study.yaml stands, and a finished and a failed study of it in `fine` and `out`."""
+    """The folder of study.yaml, with a finished and a failed study of it in `fine` and `out`."""
     folder = tmp_path_factory.mktemp("json")
     (folder / "study.yaml").write_text(STUDY)
     assert mtui.run("--no-ui", "-o", "out", "study.yaml", cwd=folder).returncode == 2
@@ -148,8 +148,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
-    """What a command tells with --json: one object in ASCII, nothing on stderr."""
+def run_json(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
+    """What a command prints with --json: one object in ASCII, nothing on stderr."""
     done = mtui.run(*words, "--json", cwd=folder)
     assert (done.returncode, done.stderr) == (code, "")
     assert done.stdout.isascii()
@@ -157,18 +157,18 @@ def told(folder: Path, *words: str, code: int = 0) -> dict[str, Any]:
 
 
 def test_plan(folder: Path) -> None:
-    check("mtui plan", told(folder, "plan", "study.yaml"))
+    check("mtui plan", run_json(folder, "plan", "study.yaml"))
 
 
 def test_status(folder: Path, tmp_path: Path) -> None:
     state = StudyState(plan(step("a")))
     apply(state, asked(), queued(), began())
     packed = json.loads(json.dumps(status_json(create_directory(tmp_path / "packed", "", []), state)))
-    check("mtui status", told(folder, "status", "out"), told(folder, "status", "fine"), packed)
+    check("mtui status", run_json(folder, "status", "out"), run_json(folder, "status", "fine"), packed)
 
 
 def test_why(folder: Path) -> None:
-    records = [told(folder, "why", "out", name) for name in ("sim_SIZE.10", "sim_SIZE.20", "post_SIZE.20")]
+    records = [run_json(folder, "why", "out", name) for name in ("sim_SIZE.10", "sim_SIZE.20", "post_SIZE.20")]
     check("mtui why", *records)
     assert [[reason["kind"] for reason in record["reasons"]] for record in records] == [
         [],
@@ -186,7 +186,7 @@ def kinds(records: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def test_log(folder: Path) -> None:
-    records = [told(folder, "log", "out", name) for name in ("sim_SIZE.20", "post_SIZE.10", "post_SIZE.20")]
+    records = [run_json(folder, "log", "out", name) for name in ("sim_SIZE.20", "post_SIZE.10", "post_SIZE.20")]
     check("mtui log", *records)
     first, second, third = records
     assert first["attempts"][0]["stdout"]["last_lines"] == ["size 20"]
@@ -197,9 +197,9 @@ def test_log(folder: Path) -> None:
 
 def test_log_finds_the_output_of_every_attempt(folder: Path) -> None:
     assert mtui.run("--no-ui", "-o", "twice", "study.yaml", cwd=folder).returncode == 2
-    assert told(folder, "retry", "twice")["outcome"] == "waiting"
+    assert run_json(folder, "retry", "twice")["outcome"] == "waiting"
     assert mtui.run("--no-ui", "twice", cwd=folder).returncode == 2
-    attempts = told(folder, "log", "twice", "sim_SIZE.20")["attempts"]
+    attempts = run_json(folder, "log", "twice", "sim_SIZE.20")["attempts"]
     assert [Path(one["stdout"]["path"]).name for one in attempts] == ["sim_SIZE.20.1.out", "sim_SIZE.20.out"]
     assert [one["stderr"]["last_lines"] for one in attempts] == [["too big"]] * 2
 
@@ -213,11 +213,13 @@ def test_report(folder: Path) -> None:
     usage = {identity_of("id", attempt): Usage(3000, 3600, 2, 1, 5000.0, 100.0, 1000.0)}
     attempt.cause = Cause(CauseCode.OUT_OF_MEMORY, node="n1")  # a warning, since it finished
     report = report_as_json(report_of(study, state, "/out", 9.0, lambda _: ("/out/a.err", ["Killed"]), usage))
-    check("mtui report", told(folder, "report", "out"), told(folder, "report", "fine"), {"version": 1, **report})
+    check(
+        "mtui report", run_json(folder, "report", "out"), run_json(folder, "report", "fine"), {"version": 1, **report}
+    )
 
 
 def test_studies(folder: Path) -> None:
-    record = told(folder, "studies")
+    record = run_json(folder, "studies")
     check("mtui studies", record)
     known = {one["directory"]: one for one in record["studies"]}
     assert known[str(folder / "fine")]["result"] == "finished"
@@ -226,16 +228,16 @@ def test_studies(folder: Path) -> None:
 
 def test_doctor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder))  # no Slurm, whatever this machine has
-    record = told(folder, "doctor")
+    record = run_json(folder, "doctor")
     check("mtui doctor", record)
     assert {one["level"] for one in record["findings"]} == {"ok", "note"}
 
 
 def test_commands(folder: Path) -> None:
     mtui.copied(folder / "out", folder / "copy")
-    refused = told(folder, "retry", "copy", "sim_SIZE.10", code=1)
-    waiting = told(folder, "rerun", "copy", "sim")
-    cancelled = told(folder, "cancel", "copy", "post", "-y")
+    refused = run_json(folder, "retry", "copy", "sim_SIZE.10", code=1)
+    waiting = run_json(folder, "rerun", "copy", "sim")
+    cancelled = run_json(folder, "cancel", "copy", "post", "-y")
     check("Commands", refused, waiting, cancelled)
     assert [one["outcome"] for one in (refused, waiting, cancelled)] == ["refused", "waiting", "done"]
     assert (waiting["counts"], waiting["instances"]) == ({"matched": 3, "changed": 0}, [])
@@ -244,13 +246,13 @@ def test_commands(folder: Path) -> None:
         ["post_SIZE.10", "post_SIZE.20", "post_SIZE.30"],
     )
     for verb in (["hold"], ["release"], ["done", "sim"], ["skip", "sim"], ["update", "-t", "1"]):
-        check("Commands", {**told(folder, verb[0], "copy", *verb[1:]), "targets": ["x"]})
+        check("Commands", {**run_json(folder, verb[0], "copy", *verb[1:]), "targets": ["x"]})
     assert {row[0].strip("`") for row in tables("Commands")["outcome"]} == {
         "done", "waiting", "refused", "unseen", "seen", "declined"
     }  # fmt: skip
 
 
-def test_commands_to_a_driver_tell_what_they_changed(tmp_path: Path) -> None:
+def test_commands_to_a_driver_report_what_they_changed(tmp_path: Path) -> None:
     go = tmp_path / "go"
     spec = mtui.write_study(
         tmp_path / "s.yaml",
@@ -259,11 +261,11 @@ def test_commands_to_a_driver_tell_what_they_changed(tmp_path: Path) -> None:
     )
     driver = mtui.Driver("-o", tmp_path / "out", spec, log=tmp_path / "log")
     driver.wait_for("submitted")
-    held = told(tmp_path, "hold", "out")
+    held = run_json(tmp_path, "hold", "out")
     assert (held["outcome"], held["counts"], held["instances"]) == ("done", {"matched": 2, "changed": 1}, ["b"])
-    assert kinds([told(tmp_path, "why", "out", name) for name in "ab"]) == [["running"], ["held", "parents"]]
-    assert told(tmp_path, "release", "out", "a", code=1)["message"] == "1 running and not held"
-    assert told(tmp_path, "stop", "out")["outcome"] == "done"
+    assert kinds([run_json(tmp_path, "why", "out", name) for name in "ab"]) == [["running"], ["held", "parents"]]
+    assert run_json(tmp_path, "release", "out", "a", code=1)["message"] == "1 running and not held"
+    assert run_json(tmp_path, "stop", "out")["outcome"] == "done"
     assert driver.wait() == 0
     go.touch()
 
@@ -305,7 +307,7 @@ def test_kinds_of_reasons() -> None:
     assert [row[0].strip("`") for row in tables("mtui why")["kind"]] == [kind.value for kind in ReasonKind]
 
 
-def test_exit_codes_are_reported_of_every_verb() -> None:
+def test_exit_codes_are_documented_for_every_verb() -> None:
     verbs = [verb for row in tables("Exit codes")["verb"] for verb in re.findall(r"`(\w+)`", row[0])]
     assert sorted(verbs) == sorted(VERBS)
 

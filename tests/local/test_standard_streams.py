@@ -47,7 +47,7 @@ def test_study_runs_and_is_queried_with_closed_streams(tmp_path: Path, spec: Pat
         ["why", out],
         ["cancel", out],
         ["doctor", out],
-        ["plan", "-o", tmp_path / "planned", spec],  # without -o it names the second in which it was asked
+        ["plan", "-o", tmp_path / "planned", spec],  # without -o it names the second of the request
     ):
         done, usual = run(closed, *words), run(opened, *words)
         assert done.returncode == usual.returncode, (words, done.stderr)

@@ -1,4 +1,4 @@
-"""Local steps: several at a time, in sessions of their own, with live output; and the sample studies."""
+"""Local steps: several at a time, in separate sessions, with live output; and the sample studies."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def test_plot_is_a_picture(tmp_path: Path) -> None:
 
 def test_generated_rows_are_a_product_and_those_of_maestro(tmp_path: Path) -> None:
     generator = ("--pgen", str(SAMPLES / "generated.py"), "--pargs", "SIDES:4,6", "--pargs", "DICE:1,2")
-    told = json.loads(mtui.run("plan", "--json", *generator, SAMPLES / "generated.yaml").stdout)
-    names = {item["name"] for item in told["instances"]}
+    reported = json.loads(mtui.run("plan", "--json", *generator, SAMPLES / "generated.yaml").stdout)
+    names = {item["name"] for item in reported["instances"]}
     assert names == {"table", *(f"throw_DICE.{dice}.SIDES.{sides}" for dice in (1, 2) for sides in (4, 6))}
     maestro = Path(sys.executable).with_name("maestro")
     out = tmp_path / "out"
@@ -125,7 +125,7 @@ def test_perlmutter_study_runs_on_this_machine(shared: Path, tmp_path: Path) -> 
     assert len(report.read_text().splitlines()) == 3
 
 
-def test_as_many_run_at_a_time_as_asked_for_and_no_more(tmp_path: Path) -> None:
+def test_no_more_run_at_a_time_than_requested(tmp_path: Path) -> None:
     cmd = (
         f"echo start >> {tmp_path}/trace  # $(I)\n"
         f"until [ $(grep -c start {tmp_path}/trace) -ge 3 ]; do sleep 0.05; done\n"
@@ -166,7 +166,7 @@ def test_killed_step_is_named(tmp_path: Path) -> None:
     assert "signal KILL" in mtui.instance(out, "a")["cause"]
 
 
-def test_a_driver_that_is_reported_to_stop_lets_go(tmp_path: Path) -> None:
+def test_a_driver_releases_the_study_on_a_stop_command(tmp_path: Path) -> None:
     go = tmp_path / "go"
     spec = mtui.write_study(
         tmp_path / "s.yaml",

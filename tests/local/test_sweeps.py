@@ -87,7 +87,7 @@ def test_a_parameter_that_only_the_command_line_knows_is_swept(folder: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         ("--params SIZE", "--params 'SIZE' is not NAME=VALUE"),
         ("--params SIZE=9..1", "did you mean a step of -1?"),
@@ -96,11 +96,11 @@ def test_a_parameter_that_only_the_command_line_knows_is_swept(folder: Path) -> 
         ("--set STEPS=", "--set STEPS has no value"),
     ],
 )
-def test_what_cannot_be_given_is_reported_in_a_moment_and_leaves_nothing(folder: Path, words: str, told: str) -> None:
+def test_invalid_parameters_are_reported_at_once_and_leave_nothing(folder: Path, words: str, reported: str) -> None:
     began = time.monotonic()
     for verb in ("run", "plan"):
         done = mtui.run(verb, "study.yaml", *words.split(), cwd=folder)
-        assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+        assert (done.returncode, reported in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
     assert time.monotonic() - began < 20
     assert [path.name for path in folder.iterdir()] == ["study.yaml"]
 
@@ -113,7 +113,7 @@ def test_a_study_that_exists_takes_no_other_values(folder: Path) -> None:
     assert len(mtui.statuses(folder / "out")) == 4
 
 
-def test_a_generator_is_in_for_the_sweep_with_a_warning(folder: Path) -> None:
+def test_a_generator_replaces_the_sweep_with_a_warning(folder: Path) -> None:
     (folder / "pgen.py").write_text(
         "from maestrowf.datastructures.core import ParameterGenerator\n"
         "def get_custom_generator(env, **kwargs):\n"

@@ -75,7 +75,7 @@ def is_noticed(copy: Copy, mutant: Mutant, limits: dict[str, list[float]]) -> bo
 def measure_limits(copy: Copy, packages: Sequence[str]) -> dict[str, list[float]]:
     """Seconds that each suite of each package may take.
 
-    Raises RuntimeError if a suite fails without a mutant, since it could tell nothing.
+    Raises RuntimeError if a suite fails without a mutant, since it could show nothing.
     """
     limits: dict[str, list[float]] = {}
     for package in packages:

@@ -32,12 +32,12 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Pow: ast.Mult,
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any", "sorted": "list"}
-_DECIDES_ITSELF = (ast.Compare, ast.BoolOp, ast.NamedExpr)  # conditions that have mutations of their own
+_DECIDES_ITSELF = (ast.Compare, ast.BoolOp, ast.NamedExpr)  # conditions that have separate mutations
 
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """The text between two offsets of a file, and what stands there instead."""
+    """The text between two offsets of a file, and what replaces it."""
 
     line: int
     start: int

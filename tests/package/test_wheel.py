@@ -85,9 +85,9 @@ def test_wheel_is_as_wheels_are_to_be(built: Path) -> None:
 
 def test_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
-    told = Parser().parsestr(wheel.read(name).decode())
-    assert (told["Name"], told["Version"], told["License-Expression"]) == ("mtui", __version__, "MIT")
-    assert told.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
+    reported = Parser().parsestr(wheel.read(name).decode())
+    assert (reported["Name"], reported["Version"], reported["License-Expression"]) == ("mtui", __version__, "MIT")
+    assert reported.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_source_distribution_has_all_that_is_committed(built: Path) -> None:

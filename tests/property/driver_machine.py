@@ -131,20 +131,20 @@ class DriverMachine(RuleBasedStateMachine):
     def emit_all(self, events: list[ev.Event]) -> None:
         for event in events:
             self.emit(event)
-        self.end_strays(self.observer.orphans.take())
+        self.cancel_orphans(self.observer.orphans.take())
 
-    def end_strays(self, strays: list[str]) -> None:
-        self.orphans += strays
+    def cancel_orphans(self, orphan_jobs: list[str]) -> None:
+        self.orphans += orphan_jobs
         self.end_orphans()
 
     def end_orphans(self) -> None:
         """Cancel orphan jobs once nothing is left to withdraw: what is bound to their ends would begin."""
         orphans, self.orphans = ([], self.orphans) if self.state.to_unbind else (self.orphans, [])
-        for stray in orphans:
-            job = self.world.jobs[stray]
+        for orphan_job in orphans:
+            job = self.world.jobs[orphan_job]
             last = self.state.last_attempt(job.index)
             current = last is not None and last.number == job.attempt and not last.ended_at
-            assert not (current and self.world.owns_claim(job)), "the job that does the work was taken for a stray"
+            assert not (current and self.world.owns_claim(job)), "the job that does the work was taken for an orphan"
             assert not job.local
             self.world.cancel(job, record=False)
 
@@ -215,7 +215,7 @@ class DriverMachine(RuleBasedStateMachine):
         return next((seen for name, seen in records if name.startswith(wanted.name)), None)
 
     def judge(self) -> None:
-        """What failed is tried again by itself, as the study says, before anything else begins."""
+        """What failed is retried automatically, as the study says, before anything else begins."""
         for index in sorted(self.state.missed_rows, reverse=True):
             if self.state.status[index] is Status.FINISHED:
                 self.emit(ev.Retried(at=self.at(), instance=index))
@@ -395,7 +395,7 @@ class DriverMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.cancellable())
     @rule(record=st.booleans())
     def send_cancels(self, record: bool) -> None:
-        told = self.cancellable()
-        for index in told:
+        reported = self.cancellable()
+        for index in reported:
             self.world.cancel(self.world.jobs[self.state.attempts[index][-1].job], record=record)
-        self.emit(ev.CancelSent(at=self.at(), instances=tuple(told)))
+        self.emit(ev.CancelSent(at=self.at(), instances=tuple(reported)))

@@ -38,14 +38,14 @@ class PackedDriver(PackedWorld):
         place = self.places.get(allocation.name)
         return None if allocation.name in self.unanswered or place is None else place.ends - self.now
 
-    def end_strays(self, strays: list[str]) -> None:
+    def cancel_orphans(self, orphan_jobs: list[str]) -> None:
         jobs = {place.job: place for place in self.places.values()}
-        for job in strays:
+        for job in orphan_jobs:
             if job in jobs:
                 allocation = self.state.allocations.by_name[jobs[job].name]
-                assert allocation.is_over, "an allocation that is at work was taken for a stray"
+                assert allocation.is_over, "an allocation that is at work was taken for an orphan"
                 self.end_place(jobs[job], Status.CANCELLED)
-        super().end_strays([job for job in strays if job not in jobs])
+        super().cancel_orphans([job for job in orphan_jobs if job not in jobs])
         for name, attempts in self.observer.orphans.take_in_allocations().items():
             for attempt in attempts:
                 index, _, number = attempt.partition(".")
@@ -140,20 +140,20 @@ class PackedDriver(PackedWorld):
         return index, self.state.attempts[index][-1].number
 
     @precondition(lambda self: self.gifts)
-    @rule(data=st.data(), answer=st.sampled_from(["told", "told", "no room", "silent"]))
+    @rule(data=st.data(), answer=st.sampled_from(["reported", "reported", "no room", "silent"]))
     def gift_is_written(self, data: st.DataObject, answer: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.gifts)))
         self.write_gift(name, answer)
 
     def write_gift(self, name: str, answer: str) -> None:
-        """`silent`: it stands in the list, and nobody has heard of that yet."""
+        """`silent`: it is in the list, and nobody has read that yet."""
         gift, waits = self.gifts[name]
         if answer == "no room":
             del self.gifts[name]
             self.emit(ev.SubmitDeferred(at=self.at(), submission=name, message=answer))
             return
         self.places[gift.allocation].given.update(waits)
-        if answer == "told":
+        if answer == "reported":
             del self.gifts[name]
             self.emit(ev.Submitted(at=self.at(), submission=name, job=self.places[gift.allocation].job))
 
@@ -264,7 +264,7 @@ class PackedDriver(PackedWorld):
             self.emit(ev.CancelSent(at=self.at(), instances=(index,)))
 
     @rule()
-    def let_go(self) -> None:
+    def release_study(self) -> None:
         for allocation in self.packer().releasable():
             self.emit(ev.AllocationEnding(at=self.at(), allocation=allocation.name))
             place = self.places.get(allocation.name)
@@ -309,7 +309,7 @@ class PackedDriver(PackedWorld):
         for _ in range(gifts):
             self.give(0, True)
             for name in list(self.gifts):
-                self.write_gift(name, "told")
+                self.write_gift(name, "reported")
 
     @precondition(lambda self: self.startable())
     @rule(data=st.data())

@@ -132,7 +132,7 @@ class PackedWorld(StudyMachine):
 
     @precondition(lambda self: any(place.running for place in self.live()))
     @rule(data=st.data(), code=st.sampled_from([0, 0, 3]), verdict=st.sampled_from(["", "", "timed out"]))
-    def leader_tells_of_an_end(self, data: st.DataObject, code: int, verdict: str) -> None:
+    def leader_reports_an_end(self, data: st.DataObject, code: int, verdict: str) -> None:
         place, key = data.draw(st.sampled_from(self.runs()))
         self.end_run(place, key, code or (143 if verdict else 0), verdict)
 

@@ -1,4 +1,4 @@
-"""A study that goes on from its checkpoint is in the state of one that has read all of its events."""
+"""A study that continues from its checkpoint is in the state of one that has read all of its events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in a spec file, the answer is a plan, or messages with places: never a traceback.
+"""Whatever a spec file contains, the answer is a plan, or messages with places: never a traceback.
 
 MTUI_EXAMPLES=2000 in the environment tries more of it.
 """
@@ -177,7 +177,7 @@ def test_any_file_gives_a_plan_or_messages_with_places(data: bytes) -> None:
             found = problems.warnings
             json.dumps(plan_as_json(plan))
             assert cost_of(plan).node_hours >= 0
-    # Lines as YAML counts them; a message on the end of the file stands behind the last one.
+    # Lines as YAML counts them; a message on the end of the file is on the line after the last one.
     lines = len(data.decode(errors="replace").splitlines()) + 1
     for problem in found:
         assert problem.message

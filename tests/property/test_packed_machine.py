@@ -42,7 +42,7 @@ class PackedMachine(PackedDriver):
                 self.make_place(name)
             self.queued(name)
         for name in list(self.gifts):
-            self.write_gift(name, "told")
+            self.write_gift(name, "reported")
         for place in self.places.values():
             if place.state == "queued":
                 self.begin_place(place)

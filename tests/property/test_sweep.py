@@ -41,7 +41,7 @@ def groups_of_lists(draw: st.DrawFn, texts: st.SearchStrategy[str] = TEXTS) -> G
 
 
 def loops(groups: Groups) -> list[dict[str, str]]:
-    """The rows as nested loops make them, in file order: a group stands where its first parameter in the file does."""
+    """The rows as nested loops make them, in file order: a group is where its first parameter in the file does."""
     rows = [[dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)] for group in groups]
     return [{key: text for part in parts for key, text in part.items()} for parts in itertools.product(*rows)]
 

@@ -249,16 +249,16 @@ class WorldMachine(DriverMachine):
 
 
 def replay(plan: Plan, lines: list[str]) -> StudyState:
-    return go_on(StudyState(plan), lines)
+    return resume_study(StudyState(plan), lines)
 
 
 def replay_kept(plan: Plan, lines: list[str], at: int) -> StudyState:
     """The same by way of a checkpoint that was made after `at` of the lines."""
     kept = [line.encode() for line in to_lines(replay(plan, lines[:at]))]
-    return go_on(from_lines(plan, kept), lines[at:])
+    return resume_study(from_lines(plan, kept), lines[at:])
 
 
-def go_on(state: StudyState, lines: list[str]) -> StudyState:
+def resume_study(state: StudyState, lines: list[str]) -> StudyState:
     for line in lines:
         state.apply(from_record(json.loads(line)))
     return state

@@ -1,6 +1,6 @@
 """Makes screenshots/session.svg, the moving picture of README.md, from a real run on a private Slurm cluster.
 
-python -m tests.recording [--frames FOLDER]      with --frames, some frames as pictures of their own
+python -m tests.recording [--frames FOLDER]      with --frames, some frames as separate pictures
 
 The picture lasts about twenty seconds: waiting is played faster than it was, typing slower.
 """

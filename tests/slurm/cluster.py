@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # The variables by which Slurm's programs take options; one left over would change the tests.
 OPTIONS = ("SLURM", "SBATCH_", "SRUN_", "SALLOC_", "SQUEUE_", "SINFO_", "SACCT", "SCANCEL_", "SCONTROL_")
 
-# How sacctmgr is told that there is no limit.
+# The value of sacctmgr for no limit.
 NO_LIMIT = "-1"
 
 # How the states of nodes begin that take no jobs until they are resumed.
@@ -164,7 +164,7 @@ class Cluster:
         self._signal_controller(signal.SIGSTOP)
 
     def resume_controller(self) -> None:
-        """Let a paused slurmctld go on."""
+        """Resume a paused slurmctld."""
         self._signal_controller(signal.SIGCONT)
         self._wait_for("scontrol", "ping")
 
@@ -181,7 +181,7 @@ class Cluster:
             return not now.startswith(OUT_OF_SERVICE) if state == "resume" else now.startswith(state)
 
         update = ("scontrol", "update", f"nodename={name}", f"state={state}", f"reason={reason}")
-        # A slurmctld just started calls a resume invalid, and resumes the node all the same.
+        # A slurmctld just started calls a resume invalid, and resumes the node anyway.
         self.run(*update, check=state != "resume")
         wait_until(shows, 20, f"{name} is in state {state}")
 
@@ -207,7 +207,7 @@ class Cluster:
     # -- its inside
 
     def _start_accounting(self) -> None:
-        """Start slurmdbd and all it stands on, and tell it of the accounts and their limits."""
+        """Start slurmdbd and what it depends on, and configure the accounts and their limits."""
         self._order("munged", "mariadbd")
         for name in ("munge", "mariadb"):
             wait_until(lambda at=self.folder / f"{name}.socket": listens(at), 60, f"{name} listens")
@@ -304,7 +304,7 @@ def down() -> None:
 
 
 def main() -> None:
-    """Do what the command line asks for."""
+    """Run the command line."""
     match sys.argv[1:]:
         case ["up"]:
             up()

@@ -100,7 +100,7 @@ StorageUser=root
 StorageLoc=slurm
 """
 
-# What sacctmgr is told, a command a line. MaxWall is in minutes.
+# Commands of sacctmgr, one a line. MaxWall is in minutes.
 ACCOUNTING = """
 add cluster mtui
 add qos regular,debug,workflow
@@ -135,7 +135,7 @@ def write_files(folder: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that no one uses, from below those that the kernel gives to whoever asks for any."""
+    """Ports that no one uses, from below those that the kernel gives for port 0."""
     ports: list[int] = []
     for port in random.sample(range(10_000, 32_000), 500):
         with socket.socket() as server, contextlib.suppress(OSError):

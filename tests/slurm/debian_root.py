@@ -1,4 +1,4 @@
-"""The Slurm of a newer Debian on this machine: unpacked into a folder, and entered with everything of its own.
+"""The Slurm of a newer Debian on this machine: unpacked into a folder, and entered with its own files and processes.
 
 The machine stays as it is: the folder has its own programs and libraries, and what runs there has its own mounts,
 processes, host name and network (loopback only). The project and the data beside it are mounted read-only, so the tests

@@ -119,10 +119,10 @@ def processes(mark: str, slurm: Cluster | None = None) -> list[int]:
 
 
 def workers(slurm: Cluster, job: str, node: str) -> list[int]:
-    """The worker of a node: what it runs is a session of its own and has another command line."""
+    """The worker of a node: what it runs is a separate session and has another command line."""
     found = running(slurm, job, "worker")
     name = f"\0SLURMD_NODENAME={node}\0".encode()
-    return [process for process in found if name in b"\0" + told_of(process, "environ")]
+    return [process for process in found if name in b"\0" + read_proc(process, "environ")]
 
 
 def running(slurm: Cluster, job: str, module: str) -> list[int]:
@@ -133,15 +133,15 @@ def running(slurm: Cluster, job: str, module: str) -> list[int]:
 
 def parent_of(process: int) -> int:
     """The parent of a process; 0 if it has ended."""
-    words = told_of(process, "stat").rpartition(b")")[2].split()
+    words = read_proc(process, "stat").rpartition(b")")[2].split()
     return int(words[1]) if words else 0
 
 
 def runs_module(process: int, name: str) -> bool:
-    return told_of(process, "cmdline").split(b"\0")[1:3] == [b"-m", f"mtui.core.packing.{name}".encode()]
+    return read_proc(process, "cmdline").split(b"\0")[1:3] == [b"-m", f"mtui.core.packing.{name}".encode()]
 
 
-def told_of(process: int, what: str) -> bytes:
+def read_proc(process: int, what: str) -> bytes:
     """What /proc tells of a process; nothing of one that has ended meanwhile, as the sleeps of a payload do."""
     try:
         return Path(f"/proc/{process}/{what}").read_bytes()

@@ -1,6 +1,6 @@
 """What the installed version of Slurm prints, as data of the tests in `tests/unit/backends`.
 
-`python -m tests.slurm.outputs` starts a private cluster of its own, brings jobs into the states that matter, and prints
+`python -m tests.slurm.outputs` starts a private cluster, brings jobs into the states that matter, and prints
 each call of a program with its output. `python -m tests.slurm.versions --outputs` writes it for each version.
 """
 

@@ -1,4 +1,4 @@
-"""The process that keeps a private cluster: it starts the daemons and outlives whoever asked for them.
+"""The process that keeps a private cluster: it starts the daemons and outlives the process that started it.
 
 It is the ancestor of all that runs in the cluster and takes its orders from a pipe. The kernel
 closes that pipe when the tests end, however they end (also by SIGKILL); then it ends the cluster.

@@ -1,4 +1,4 @@
-"""What is tried again by itself, edges after failures, groups and parts of a study, on a real cluster."""
+"""Automatic retries, edges after failures, groups and parts of a study, on a real cluster."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_node_that_failed_is_left_out(slurm: Cluster, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", ["", "pack: true, "], ids=["arrays", "packed"])
-def test_sweep_in_which_some_fail_once_is_fixed_automatically(slurm: Cluster, tmp_path: Path, pack: str) -> None:
+def test_sweep_in_which_some_fail_once_is_retried_automatically(slurm: Cluster, tmp_path: Path, pack: str) -> None:
     trace = tmp_path / "trace"
     flaky = (
         f"echo $(I) >> {trace}; [ $(I) -gt 3 ] || [ -e tried ] || {{ touch tried; exit 75; }}; [ $(I) != 1 ] || exit 4"
@@ -51,7 +51,7 @@ def test_sweep_in_which_some_fail_once_is_fixed_automatically(slurm: Cluster, tm
         step("a", flaky)
         + step("b", "echo $(I)", depends="a")
         + step("mean", "cat $(b.workspace)/*K.$(K)*/*.out > sum", depends="b_*")
-        + step("report", "cp $OLDPWD/none here || echo always > told")
+        + step("report", "cp $OLDPWD/none here || echo always > reported")
     )
     block = f"{{{pack}retry: {{75: 1}}, steps: {{mean: {{group: [b]}}, report: {{after: ['mean_*', a_*]}}}}}}"
     rows = "  I: {values: [1, 2, 3, 4, 5, 6], label: I.%%}\n  K: {values: [x, x, y, y, z, z], label: K.%%}"
@@ -65,7 +65,7 @@ def test_sweep_in_which_some_fail_once_is_fixed_automatically(slurm: Cluster, tm
     assert ends["a_I.1"] == "failed"
     assert {name for name, status in ends.items() if status == "blocked"} == {"b_I.1.K.x", "mean_K.x"}
     assert (out / "mean" / "K.z" / "sum").read_text().split() == ["5", "z", "6", "z"]
-    assert (out / "report" / "told").read_text() == "always\n"
+    assert (out / "report" / "reported").read_text() == "always\n"
     started = [item["started_at"] for item in mtui.status(out)["instances"] if item["name"] == "report"]
     assert started[0] >= max(item["ended_at"] for item in mtui.status(out)["instances"] if item["step"] == "mean")
 

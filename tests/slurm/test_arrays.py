@@ -103,12 +103,10 @@ def reasons(slurm: Cluster) -> list[str]:
 
 
 @pytest.mark.parametrize("alive", [True, False], ids=["with a driver", "without one"])
-def test_failed_row_ends_what_depends_on_it_and_a_retry_binds_again(
-    slurm: Cluster, tmp_path: Path, alive: bool
-) -> None:
-    go, mended, trace = tmp_path / "go", tmp_path / "mended", tmp_path / "trace"
+def test_failed_row_ends_its_dependents_and_a_retry_binds_again(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
+    go, fixed, trace = tmp_path / "go", tmp_path / "fixed", tmp_path / "trace"
     steps = (
-        step("a", f"{wait_file(go)}; [ $(I) != 1 ] || [ -e {mended} ]")
+        step("a", f"{wait_file(go)}; [ $(I) != 1 ] || [ -e {fixed} ]")
         + step("b", f"echo b$(I) >> {trace}", depends="a")
         + step("c", f"echo c$(I) >> {trace}", depends="b")
         + step("all", f"echo all >> {trace}", depends="c_*")
@@ -130,7 +128,7 @@ def test_failed_row_ends_what_depends_on_it_and_a_retry_binds_again(
     assert (found["a_I.1"], found["b_I.1"], found["c_I.1"], found["all"]) == ("failed", "blocked", "blocked", "blocked")
     assert {found[f"{name}_I.{number}"] for name in "abc" for number in (0, 2)} == {"finished"}
     before = len(calls(out))
-    mended.touch()
+    fixed.touch()
     go.unlink()
     assert mtui.run("retry", out).returncode == 0
     second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)

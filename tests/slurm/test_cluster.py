@@ -25,7 +25,7 @@ def wait_for_state(slurm: Cluster, job: str, state: str) -> None:
 
 
 def processes(folder: Path) -> list[str]:
-    """The processes that were told of the cluster in this folder; a zombie has no environment."""
+    """The processes with the environment of the cluster in this folder; a zombie has no environment."""
     found: list[str] = []
     for environment in Path("/proc").glob("[0-9]*/environ"):
         try:
@@ -48,7 +48,7 @@ def test_a_job_runs_and_is_accounted_for(slurm: Cluster) -> None:
     wait_until(lambda: accounted() == "COMPLETED|m1234|regular|1\n", 20, "sacct knows of the job")
 
 
-def test_regular_hands_out_whole_nodes(slurm: Cluster) -> None:
+def test_regular_allocates_whole_nodes(slurm: Cluster) -> None:
     jobs = [submit(slurm, "-n1", script="sleep 60") for _ in range(5)]
     for job in jobs[:4]:
         wait_for_state(slurm, job, "RUNNING")

@@ -40,7 +40,7 @@ def test_update_of_sleep_counts_for_the_next_look(slurm: Cluster, tmp_path: Path
     slurm.run("scontrol", "suspend", job)
     assert mtui.run("update", out, "--sleep", "1").stdout == "done: sleep is 1\n"
     driver.wait_for("observed", status="suspended")
-    state_of(out, "long", "suspended")  # a driver tells an event before it is in the journal
+    state_of(out, "long", "suspended")  # a driver prints an event before it is in the journal
     driver.kill()
     slurm.run("scontrol", "resume", job)
     second = mtui.Driver(out, log=tmp_path / "log2", env=slurm.env)  # and for every later driver
@@ -78,7 +78,7 @@ def test_local_steps_do_not_wait_for_the_throttle(slurm: Cluster, tmp_path: Path
 def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster, tmp_path: Path) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = (
-        step("sim", f"echo sim_$(I) >> {trace}; {wait_file(go)}; [ $(I) != 2 ] || [ -e {tmp_path}/mended ]")
+        step("sim", f"echo sim_$(I) >> {trace}; {wait_file(go)}; [ $(I) != 2 ] || [ -e {tmp_path}/fixed ]")
         + step("post", f"echo post_$(I) >> {trace}", depends="sim")
         + step("all", f"echo all >> {trace}", depends="post_*", where="")
     )
@@ -101,7 +101,7 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     assert mtui.statuses(out)["post_I.2"] == mtui.statuses(out)["all"] == "blocked"
     refused = mtui.run("retry", out, "post_I.2")
     assert (refused.returncode, "blocked" in refused.stdout) == (1, True)
-    (tmp_path / "mended").touch()
+    (tmp_path / "fixed").touch()
     assert mtui.run("retry", out).stdout == "done: 2 will run again\n"
     assert "1 released" in mtui.run("release", out, "post").stdout
     assert driver.wait(90) == 0
@@ -111,7 +111,7 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
     assert (out / "sim" / "I.2" / "sim_I.2.1.out").exists()
 
 
-def test_scancel_that_is_refused_is_made_again(slurm: Cluster, tmp_path: Path) -> None:
+def test_scancel_that_is_refused_is_repeated(slurm: Cluster, tmp_path: Path) -> None:
     real, allowed = shutil.which("scancel"), tmp_path / "allowed"
     programs = tmp_path / "bin"
     programs.mkdir()
@@ -142,8 +142,8 @@ def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: 
     job = driver.wait_for("started")[0]["job"]
     driver.wait_for("submitted", count=2)
     driver.kill()
-    told = mtui.run("cancel", "-y", out, env=slurm.env)
-    assert told.returncode == 0, told.stdout + told.stderr
+    reported = mtui.run("cancel", "-y", out, env=slurm.env)
+    assert reported.returncode == 0, reported.stdout + reported.stderr
     wait_until(lambda: slurm.job_state(job).startswith("CANCELLED"), 30, "Slurm calls the job cancelled")
     calls = [line[20:] for line in (out / ".mtui" / "slurm.log").read_text().splitlines()[1:]]
     assert [call.split()[0] for call in calls] == ["sbatch", "sbatch", "scancel"]
@@ -155,12 +155,12 @@ def test_cancel_without_a_driver_ends_the_jobs_itself(slurm: Cluster, tmp_path: 
 
 
 def test_retry_of_an_ended_study_waits_for_its_next_driver(slurm: Cluster, tmp_path: Path) -> None:
-    mended = tmp_path / "mended"
-    steps = step("a", f"[ -e {mended} ]") + step("b", "true", depends="a")
+    fixed = tmp_path / "fixed"
+    steps = step("a", f"[ -e {fixed} ]") + step("b", "true", depends="a")
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
     out = tmp_path / "out"
     assert mtui.run("--no-ui", "-o", out, spec, env=slurm.env).returncode == 2
-    mended.touch()
+    fixed.touch()
     assert "No driver is running" in mtui.run("retry", out, "a").stdout
     assert mtui.run("--no-ui", out, env=slurm.env).returncode == 0
     assert mtui.statuses(out) == {"a": "finished", "b": "finished"}
@@ -215,8 +215,8 @@ def test_pending_job_shows_slurms_reason_in_words(slurm: Cluster, tmp_path: Path
     out = tmp_path / "out"
     driver = mtui.Driver("-s", "1", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("observed", reason="BeginTime")
-    told = "its start time is in the future (BeginTime)"
-    wait_until(lambda: told in mtui.run("why", out, "later").stdout, 30, "why tells it")
+    reported = "its start time is in the future (BeginTime)"
+    wait_until(lambda: reported in mtui.run("why", out, "later").stdout, 30, "why shows it")
     assert mtui.run("cancel", "-y", out, env=slurm.env).returncode == 0
     assert driver.wait() == 3
 
@@ -236,16 +236,16 @@ def test_log_follows_until_the_instance_ends(slurm: Cluster, tmp_path: Path) -> 
     assert driver.wait() == 0
 
 
-def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Cluster, tmp_path: Path) -> None:
+def test_driver_in_a_separate_job_drives_and_is_commanded_from_here(slurm: Cluster, tmp_path: Path) -> None:
     go = tmp_path / "go"
     steps = step("a", wait_file(go)) + step("b", "echo $SLURM_JOB_NAME", depends="a")
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED)
     out = tmp_path / "out"
     options = ("--qos", "workflow", "--time", "00:10:00", "--partition=shared")
-    told = mtui.run("submit", "-o", out, spec, *options, env=slurm.env)
-    assert told.returncode == 0, told.stdout + told.stderr
-    job = told.stdout.split("Slurm job ")[1].split()[0]
-    assert f"job {job} (--qos workflow --time 00:10:00 --partition=shared)." in told.stdout
+    reported = mtui.run("submit", "-o", out, spec, *options, env=slurm.env)
+    assert reported.returncode == 0, reported.stdout + reported.stderr
+    job = reported.stdout.split("Slurm job ")[1].split()[0]
+    assert f"job {job} (--qos workflow --time 00:10:00 --partition=shared)." in reported.stdout
     state_of(out, "a", "running")
     state_of(out, "b", "bound")
     assert f"Slurm job {job}" in mtui.status(out)["driver"]
@@ -261,9 +261,9 @@ def test_driver_in_a_job_of_its_own_drives_and_is_commanded_from_here(slurm: Clu
 def test_driver_that_slurm_does_not_take_leaves_nothing_behind(slurm: Cluster, tmp_path: Path, option: str) -> None:
     spec = mtui.write_study(tmp_path / "s.yaml", step("a", "true"), batch=SHARED)
     out = tmp_path / "out"
-    told = mtui.run("submit", "-o", out, spec, option, env=slurm.env)
-    assert (told.returncode, told.stdout) == (2, "")
-    assert "Slurm rejected the driver's job: " in told.stderr
+    reported = mtui.run("submit", "-o", out, spec, option, env=slurm.env)
+    assert (reported.returncode, reported.stdout) == (2, "")
+    assert "Slurm rejected the driver's job: " in reported.stderr
     assert not out.exists()
     assert mtui.run("--dry", "-o", out, spec, env=slurm.env).returncode == 0
     assert mtui.run("submit", out, option, env=slurm.env).returncode == 2
@@ -281,8 +281,8 @@ def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_e
         tmp_path / "s.yaml", step("a", wait_file(go)) + step("b", "true", depends="a"), batch=SHARED
     )
     out = tmp_path / "out"
-    told = mtui.run("submit", "-o", out, spec, "--partition=shared", "--time=00:05:00", env=slurm.env)
-    job = told.stdout.split("Slurm job ")[1].split()[0]
+    reported = mtui.run("submit", "-o", out, spec, "--partition=shared", "--time=00:05:00", env=slurm.env)
+    job = reported.stdout.split("Slurm job ")[1].split()[0]
     state_of(out, "a", "running")
     slurm.run("scancel", "--batch", "--signal=USR2", job)  # as Slurm does when the walltime is nearly over
     wait_until(
@@ -294,14 +294,14 @@ def test_driver_in_a_job_puts_its_successor_into_the_queue_before_its_walltime_e
     wait_until(lambda: mtui.status(out)["result"] == "finished", 60, "the study is over")
 
 
-def test_second_driver_on_a_live_study_is_reported_who_holds_it(slurm: Cluster, tmp_path: Path) -> None:
+def test_second_driver_on_a_live_study_shows_who_holds_it(slurm: Cluster, tmp_path: Path) -> None:
     go = tmp_path / "go"
     spec = mtui.write_study(tmp_path / "s.yaml", step("a", wait_file(go)), batch=SHARED)
     out = tmp_path / "out"
     driver = mtui.Driver("-o", out, spec, log=tmp_path / "log", env=slurm.env)
     driver.wait_for("started")
-    told = mtui.run("submit", out, env=slurm.env)
-    assert told.returncode == 2
-    assert f"process {driver.process.pid} on" in told.stderr
+    reported = mtui.run("submit", out, env=slurm.env)
+    assert reported.returncode == 2
+    assert f"process {driver.process.pid} on" in reported.stderr
     go.touch()
     assert driver.wait() == 0

@@ -26,7 +26,7 @@ from tests.waiting import wait_until
 
 ERRORS = (errno.ENOSPC, errno.EIO, errno.ESTALE)
 IN_ALLOCATIONS = [point for point in POINTS if point.startswith(("allocate.", "give.", "return."))]
-# The allocation is cancelled once by one of its own instances, while others have not started: they are returned.
+# The allocation is cancelled once by one of its instances, while others have not started: they are returned.
 STUDY = """\
 description: {{name: packed, description: instances in an allocation that is cancelled once}}
 batch: {{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}}

@@ -15,11 +15,11 @@ BATCH = """{type: slurm, host: h, bank: m1234, queue: shared, qos: regular, cons
 
 def shown(slurm: Cluster, job: str) -> dict[str, str]:
     """A job as `scontrol show job` has it."""
-    told = slurm.run("scontrol", "show", "job", "--oneliner", job).stdout
-    return dict(re.findall(r"(\S+?)=(\S*)", told))
+    reported = slurm.run("scontrol", "show", "job", "--oneliner", job).stdout
+    return dict(re.findall(r"(\S+?)=(\S*)", reported))
 
 
-def test_keys_are_what_slurm_is_asked_for(slurm: Cluster, tmp_path: Path) -> None:
+def test_keys_are_what_is_requested_from_slurm(slurm: Cluster, tmp_path: Path) -> None:
     outside = slurm.run("sbatch", "--parsable", "--hold", "--wrap=true").stdout.strip()
     steps = step("all", "true") + step("own", "true", where='procs: 1, walltime: "00:05:00", cores per task: 2')
     spec = mtui.write_study(tmp_path / "study.yaml", steps, batch=BATCH)

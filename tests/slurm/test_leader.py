@@ -43,7 +43,7 @@ def test_children_and_a_barrier(allocation: Allocation) -> None:
     assert not (allocation.home / "claims" / "43.1").exists()
     kinds = [record["kind"] for record in allocation.records()]
     assert (kinds[0], kinds[-1]) == ("began", "over")
-    for child in children:  # the end of the parent stands before the start of the child
+    for child in children:  # the end of the parent is before the start of the child
         whole = allocation.records()
         end = whole.index(allocation.records("exit", child.waits[0])[0])
         assert end < whole.index(allocation.records("start", child.attempt)[0])
@@ -98,7 +98,7 @@ def test_steps_run_side_by_side_where_the_leader_put_them(allocation: Allocation
     assert len({record["node"] for record in allocation.records("start")}) > 1
 
 
-def test_instances_are_pinned_where_slurm_shows_the_truth(allocation: Allocation) -> None:
+def test_instances_are_pinned_where_slurm_reports_the_truth(allocation: Allocation) -> None:
     """Only on a node that claims as many CPUs as there are: the other tests' nodes claim 128."""
     there = os.sched_getaffinity(0)
     body = f"grep Cpus_allowed_list /proc/self/status; {HOLD}"
@@ -110,7 +110,7 @@ def test_instances_are_pinned_where_slurm_shows_the_truth(allocation: Allocation
     for attempt in running:
         wait_until(lambda at=attempt: allocation.output(at), 20, f"{attempt} says where it runs")
     pinned = [words.split()[1] for words in map(allocation.output, running)]
-    assert len(set(pinned)) == len(running)  # each on a core of its own
+    assert len(set(pinned)) == len(running)  # each on a separate core
     if len(there) == began["cores"]:
         assert {int(cpu) for cpu in pinned} == there
     allocation.go(*(item.attempt for item in items))

@@ -47,15 +47,15 @@ def test_requests_of_the_allocation_do_not_reach_steps_of_instances(
     assert allocation.output("2.1") == "unset 2\nstep\nstep\n"
 
 
-def test_without_python_a_shell_ends_what_it_is_reported_to(allocation: Allocation) -> None:
+def test_without_python_a_shell_ends_what_is_cancelled(allocation: Allocation) -> None:
     mark = f"MTUI_TEST_MARK={allocation.root}"
     hold = f"export {mark}\nsleep 600 & echo begun\n"
     trapped = allocation.item("0.1", f"trap 'echo told; exit 9' TERM\n{hold}wait")
     plain = allocation.item("1.1", f"{hold}wait", seconds=600)
     deaf = allocation.item("2.1", f"trap '' TERM\n{hold}wait")
-    goes_on = allocation.item("3.1", HOLD)
+    still_running = allocation.item("3.1", HOLD)
     runs = allocation.item("4.1", f"{hold}wait")
-    allocation.give(trapped, plain, deaf, goes_on, runs)
+    allocation.give(trapped, plain, deaf, still_running, runs)
     allocation.submit(python="/no/python", cores=16)
     wait_until(lambda: all(allocation.output(f"{number}.1") for number in (0, 1, 2, 4)), 40, "all of them run")
     allocation.cancel("0.1", "1.1", "2.1", "77.1")
@@ -69,7 +69,7 @@ def test_without_python_a_shell_ends_what_it_is_reported_to(allocation: Allocati
     assert codes() == {"0.1": 9, "1.1": 143, "2.1": 137}
     assert allocation.output("0.1") == "begun\ntold\n"
     allocation.go("3.1")
-    wait_until(lambda: codes().get("3.1") == 0, 20, "the one that nobody cancelled ended by itself")
+    wait_until(lambda: codes().get("3.1") == 0, 20, "the one that nobody cancelled ended")
     allocation.give(allocation.item("5.1", "echo never"))
     allocation.abort()
     allocation.wait_for("over")

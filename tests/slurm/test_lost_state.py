@@ -33,7 +33,7 @@ def test_jobs_of_others_that_got_our_id_are_neither_ours_nor_cancelled(slurm: Cl
         wait_until(lambda: slurm.job_state(stranger) == "RUNNING", 60, "the other job runs")
         mtui.run(
             "cancel", "-y", out, env=slurm.env
-        )  # refused if the node has ended the lost job, and the study is over
+        )  # refused if the node has ended the lost job, and the study has ended
         wait_until(lambda: driver.process.poll() is not None or is_cancelled(driver), 60, "the cancel was carried out")
         assert "scancel" not in (out / ".mtui" / "slurm.log").read_text()
         assert mtui.statuses(out)["a"] != "finished"

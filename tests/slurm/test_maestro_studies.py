@@ -65,8 +65,8 @@ ENDS = {
 def test_finished_study_of_maestro_is_read_and_never_touched(finished: Path) -> None:
     before = everything(finished)
     assert mtui.statuses(finished) == ENDS
-    told = mtui.run("status", finished).stdout
-    assert "Maestro drives this study; mtui only shows it. It last wrote at" in told
+    reported = mtui.run("status", finished).stdout
+    assert "Maestro drives this study; mtui only shows it. It last wrote at" in reported
     why = mtui.run("why", finished, "all").stdout
     assert "It hangs on 1 instance that did not finish" in why
     assert "next:" not in why
@@ -146,11 +146,11 @@ def test_maestro_shows_a_study_of_mtui(tmp_path: Path, layout: str) -> None:
     assert mtui.run("--no-ui", "-o", out, study(tmp_path)).returncode == 2
     done = maestro("status", "--disable-pager", "--disable-theme", "--layout", layout, out)
     assert done.returncode == 0, done.stderr
-    told = " ".join(done.stdout.split())
-    assert "FINISHED" in told
-    assert "FAILED" in told
+    reported = " ".join(done.stdout.split())
+    assert "FINISHED" in reported
+    assert "FAILED" in reported
     for name in ENDS if layout == "legacy" else ("sim_I.1", "all"):
-        assert name[:5] in told
+        assert name[:5] in reported
 
 
 def test_program_reads_a_study_of_maestro(finished: Path) -> None:

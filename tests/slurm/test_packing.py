@@ -56,11 +56,11 @@ def test_sweep_and_funnel_share_one_allocation(slurm: Cluster, tmp_path: Path) -
     assert sorted(lines[:-1]) == sorted(f"post{number}" for number in range(20))
     assert lines[-1] == "1 all"
     (job,) = {item["job"] for item in instances(out).values()}
-    wait_until(lambda: slurm.job_state(job) == "COMPLETED", 30, "the allocation has ended itself in order")
+    wait_until(lambda: slurm.job_state(job) == "COMPLETED", 30, "the allocation has ended cleanly")
 
 
 @pytest.mark.parametrize("alive", [True, False], ids=["with a driver", "without one"])
-def test_allocation_continues_automatically(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
+def test_allocation_runs_without_a_driver(slurm: Cluster, tmp_path: Path, alive: bool) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"
     steps = (
         step("a", f"echo a$(I) >> {trace}; {wait_file(go)}")
@@ -84,7 +84,7 @@ def test_allocation_continues_automatically(slurm: Cluster, tmp_path: Path, aliv
     assert (len(calls(out)), set(mtui.statuses(out).values())) == (1, {"finished"})
 
 
-def test_next_driver_shows_the_leader_nothing_of_what_is_over(slurm: Cluster, tmp_path: Path) -> None:
+def test_next_driver_sends_the_leader_nothing_about_what_is_over(slurm: Cluster, tmp_path: Path) -> None:
     go, out = tmp_path / "go", tmp_path / "out"
     steps = step("a", "echo $(I)") + step("b", wait_file(go), depends="a")
     first = mtui.Driver("-o", out, write(tmp_path, steps, count=3), log=tmp_path / "log", env=slurm.env)
@@ -150,7 +150,7 @@ def test_ends_have_their_names_and_causes(slurm: Cluster, tmp_path: Path) -> Non
     assert "exit code 3" in found["exit3"]["cause"]
     assert "signal KILL" in found["killed"]["cause"]
     assert found["overtime"]["cause"] == "exceeded its walltime"
-    assert len(calls(out)) == 2  # what is not packed is a job of its own
+    assert len(calls(out)) == 2  # what is not packed is a separate job
 
 
 def test_killed_worker_loses_nothing_and_runs_nothing_twice(slurm: Cluster, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_allocation_that_goes_returns_what_it_had(slurm: Cluster, tmp_path: Path
     assert {ran[f"end{number}"] for number in range(6)} == {1}
     assert {ran[f"b{number}"] for number in range(6)} == {1}
     returned = [tuple(member) for event in events(out, "returned") for member in event["members"]]
-    assert len(returned) == len(set(returned)) == 12  # four that ran, two that waited, and the six that hang on them
+    assert len(returned) == len(set(returned)) == 12  # four that ran, two that waited, and their six dependents
     why = mtui.run("why", out, "a_I.0", env=slurm.env).stdout
     assert "finished" in why
     assert len(calls(out)) == 2
@@ -225,7 +225,7 @@ def test_allocation_that_reaches_its_walltime_is_followed_by_another(slurm: Clus
     assert trace.read_text().split() == ["begin", "begin", "end"]
 
 
-def test_allocation_that_is_there_is_used_when_reported_so(slurm: Cluster, tmp_path: Path) -> None:
+def test_existing_allocation_is_used_on_request(slurm: Cluster, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     steps = step("a", f"echo a$(I) $SLURM_JOB_ID >> {trace}") + step("last", f"echo last >> {trace}", depends="a_*")
     spec = mtui.write_study(tmp_path / "s.yaml", steps, batch=SHARED, parameters=rows(8))

@@ -24,7 +24,7 @@ STEPS = step(
 ) + step("post", "true", depends="sim")
 
 
-def test_report_has_what_was_asked_for_and_used(slurm: Cluster, tmp_path: Path) -> None:
+def test_report_has_requested_and_used_resources(slurm: Cluster, tmp_path: Path) -> None:
     rows = "  I: {values: [1, 2, 3], label: I.%%}"
     code, out = run_study(slurm, tmp_path, STEPS, parameters=rows)
     assert code == 2
@@ -34,15 +34,15 @@ def test_report_has_what_was_asked_for_and_used(slurm: Cluster, tmp_path: Path) 
         assert done.returncode == 0
         return list(csv.DictReader(done.stdout.splitlines()))
 
-    found = wait_until(lambda: [row for row in table() if row["core_seconds"]], 60, "accounting tells of cores")
+    found = wait_until(lambda: [row for row in table() if row["core_seconds"]], 60, "accounting shows cores")
     assert {row["cores"] for row in found if row["step"] == "sim"} == {"2"}
     assert {row["walltime_seconds"] for row in found if row["step"] == "sim"} == {"3600"}
     assert len(table()) == 6
     done = mtui.run("report", out, env=slurm.env)
     assert (done.returncode, done.stdout) == (0, f"Written: {out}/report.html\n")
     words = " ".join(Checked((out / "report.html").read_text()).words)
-    for told in ("failed", "exit code 3", "sad", "walltime: the longest ran", "1 further instances were blocked"):
-        assert told in words
+    for reported in ("failed", "exit code 3", "sad", "walltime: the longest ran", "1 further instances were blocked"):
+        assert reported in words
     text = mtui.run("report", out, "-o", tmp_path / "r.md", env=slurm.env)
     assert text.returncode == 0
     assert "| sim | 3 | 2 done, 1 failed |" in (tmp_path / "r.md").read_text()
@@ -68,8 +68,8 @@ def test_page_is_rewritten_while_the_study_runs(slurm: Cluster, tmp_path: Path, 
     go.touch()
     assert driver.wait() == 0
     if how == "end":
-        told, _ = watching.communicate(timeout=60)
-        assert told.splitlines()[-1] == "Study finished."
+        reported, _ = watching.communicate(timeout=60)
+        assert reported.splitlines()[-1] == "Study finished."
         assert "1 done" in page.read_text()
         assert "refresh" not in page.read_text()
 
@@ -79,8 +79,8 @@ def test_without_slurm_and_with_a_wrong_place_it_says_so(tmp_path: Path) -> None
     out = tmp_path / "out"
     assert mtui.run("--no-ui", "-o", out, spec).returncode == 0
     assert "it used no Slurm" in mtui.run("report", out, "-o", "-").stdout
-    for words, told in [(("-o", tmp_path), "is a directory"), (("-o", tmp_path / "no" / "r.html"), "cannot write")]:
+    for words, reported in [(("-o", tmp_path), "is a directory"), (("-o", tmp_path / "no" / "r.html"), "cannot write")]:
         done = mtui.run("report", out, *words)
-        assert (done.returncode, told in done.stderr) == (2, True)
+        assert (done.returncode, reported in done.stderr) == (2, True)
     done = mtui.run("report", out, "--watch", "-o", "-")
     assert (done.returncode, "--watch rewrites a file" in done.stderr) == (2, True)

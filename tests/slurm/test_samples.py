@@ -1,4 +1,4 @@
-"""The samples that are written for Slurm, each as it stands, on a real cluster."""
+"""The samples that are written for Slurm, each unchanged, on a real cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).parents[2] / "sample_specs"
 
 
 def run(slurm: Cluster, out: Path, sample: str, *options: str) -> str:
-    """Run a sample to its good end; what it told."""
+    """Run a sample to its successful end; what it printed."""
     done = mtui.run("--no-ui", "-s", "5", "-o", out, *options, SAMPLES / f"{sample}.yaml", env=slurm.env, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -33,20 +33,20 @@ def test_cpu_sweep(slurm: Cluster, tmp_path: Path) -> None:
 def test_gpu_step(slurm: Cluster, tmp_path: Path) -> None:
     run(slurm, tmp_path / "out", "perlmutter_gpu")
     assert nodes(tmp_path / "out", "list") <= {"node3", "node4"}
-    assert (tmp_path / "out" / "count" / "count.out").read_text().split() == ["1"]  # there is no GPU that would be told
+    assert (tmp_path / "out" / "count" / "count.out").read_text().split() == ["1"]  # no GPU is allocated
 
 
 def test_packed_sweep_is_one_job(slurm: Cluster, tmp_path: Path) -> None:
     run(slurm, tmp_path / "out", "packed_sweep")
-    told = (tmp_path / "out" / ".mtui" / "slurm.log").read_text()
-    assert told.count(" sbatch --") == 1
+    reported = (tmp_path / "out" / ".mtui" / "slurm.log").read_text()
+    assert reported.count(" sbatch --") == 1
 
 
 def test_timeout_and_restart(slurm: Cluster, tmp_path: Path) -> None:
     """In real time: Slurm ends the first job a minute after it began, or half a minute later."""
     out = tmp_path / "out"
-    told = run(slurm, out, "perlmutter_restart", "--set", "PAUSE=0.65")
-    assert "is retried automatically (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in told
+    reported = run(slurm, out, "perlmutter_restart", "--set", "PAUSE=0.65")
+    assert "is retried automatically (TIMEOUT: retry 1 of 3; restart=true, walltime=00:01:30)" in reported
     assert (out / "run" / "checkpoint").read_text() == "150\n"
     assert (out / "run" / "run.1.out").exists()
     attempts = json.loads(mtui.run("why", out, "run", "--json").stdout)["attempts"]

@@ -29,7 +29,7 @@ mtui:
     SEED: {values: [0]}
     RUN: {values: [3, 4]}
 """
-# What stands for something in the documents, and what there is.
+# Placeholders of the documents, and their values here.
 NAMES = {
     "A": "DIR",
     "STEP": "sim",
@@ -97,8 +97,8 @@ def test_a_command_works(words: tuple[str, ...], cluster: Cluster, failed_study:
     except subprocess.TimeoutExpired:
         assert ENDLESS & set(words)
         return
-    told = done.stdout + done.stderr
-    if (answer := ANSWERS.get(words[0])) and answer in told:
+    reported = done.stdout + done.stderr
+    if (answer := ANSWERS.get(words[0])) and answer in reported:
         return
-    assert not [line for line in done.stderr.splitlines() if line.startswith("mtui: ")], told
-    assert done.returncode in (0, 2, 3), told
+    assert not [line for line in done.stderr.splitlines() if line.startswith("mtui: ")], reported
+    assert done.returncode in (0, 2, 3), reported

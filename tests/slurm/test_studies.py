@@ -1,4 +1,4 @@
-"""Whole studies on a real cluster: what runs, what fails and how it is named, what goes on meanwhile."""
+"""Whole studies on a real cluster: what runs, what fails and how it is named, what continues meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHARED = "{type: slurm, host: h, bank: m1234, queue: shared, qos: regular}"
 def step(
     name: str, cmd: str, *, depends: str = "", where: str = 'procs: 1, walltime: "00:05:00"', head: str = ""
 ) -> str:
-    """One step; `head` is put before the command on lines of its own."""
+    """One step; `head` is put before the command on separate lines."""
     lines = "".join(f"        {line}\n" for line in [*head.splitlines(), *cmd.splitlines()])
     keys = "".join(f"    {key.strip()}\n" for key in where.split(", ") if key)
     needs = f"    depends: [{depends}]\n" if depends else ""
@@ -200,9 +200,9 @@ def test_controller_that_is_away_delays_but_fails_nothing(slurm: Cluster, tmp_pa
     driver.wait_for("started")
     slurm.stop_controller()
     driver.wait_for("slurm_silent", seconds=60)
-    wait_until(lambda: "does not answer" in mtui.run("status", tmp_path / "out").stdout, 30, "it is told by status")
+    wait_until(lambda: "does not answer" in mtui.run("status", tmp_path / "out").stdout, 30, "status reports it")
     go.touch()
-    driver.wait_for("ended", status="finished")  # the job tells it itself, Slurm or not
+    driver.wait_for("ended", status="finished")  # the job reports it, with or without Slurm
     slurm.start_controller()
     driver.wait_for("slurm_answers", seconds=60)
     assert driver.wait(90) == 0
@@ -256,7 +256,7 @@ def test_driver_in_a_job_does_not_leak_its_job_into_what_it_submits(slurm: Clust
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_lets_go_and_the_directory_continues(
+def test_first_signal_releases_the_study_and_the_directory_can_be_resumed(
     slurm: Cluster, tmp_path: Path, number: signal.Signals
 ) -> None:
     go, trace = tmp_path / "go", tmp_path / "trace"

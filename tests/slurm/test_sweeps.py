@@ -1,4 +1,4 @@
-"""A product with values from the command line, driven from a job of its own, on a real cluster."""
+"""A product with values from the command line, driven from a separate job, on a real cluster."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_values_go_to_a_driver_in_a_job_beside_the_options_of_sbatch(slurm: Clus
     )
     out = tmp_path / "out"
     words = ("-o", out, spec, "--params", "SEED=7..9", "--set", "X=two", "--partition=shared", "--time", "00:05:00")
-    told = mtui.run("submit", *words, env=slurm.env)
-    assert told.returncode == 0, told.stdout + told.stderr
+    reported = mtui.run("submit", *words, env=slurm.env)
+    assert reported.returncode == 0, reported.stdout + reported.stderr
     wait_until(lambda: mtui.status(out)["result"] == "finished", 90, "the study is over")
     assert sorted(path.read_text() for path in out.glob("sim/*/*.out")) == [
         f"{mesh} {cells} {seed} two\n" for mesh, cells in (("coarse", 10), ("fine", 99)) for seed in (7, 8, 9)

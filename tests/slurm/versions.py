@@ -33,7 +33,7 @@ SHORT = (
 TITLE = "The tests on Slurm with three generations of it."
 OUTPUTS = PROJECT / "tests/unit/backends/slurm_outputs"
 
-# How pytest is started: as by `python -m tests`, without files of its own in the project.
+# How pytest is started: as by `python -m tests`, without its files in the project.
 PYTEST = ("-m", "pytest", "-p", "no:cacheprovider", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder")
 
 
@@ -118,7 +118,7 @@ def newest() -> list[DebianRoot]:
 
 
 def main() -> int:
-    """Do what the command line asks for."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.slurm.versions", description=TITLE)
     parser.add_argument("--newest", action="store_true", help="the newest generation alone")
     parser.add_argument("--short", action="store_true", help="the tests that have differed between versions")

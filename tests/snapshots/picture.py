@@ -20,7 +20,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def picture(rows: list[list[Segment]], head: str) -> str:
-    """The screen, told in a way that does not depend on how its lines are cut into segments."""
+    """The screen as text that does not depend on how its lines are cut into segments."""
     names: dict[str, str] = {}
     text: list[str] = []
     looks: list[str] = []

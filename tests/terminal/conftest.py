@@ -12,7 +12,7 @@ from tests.terminal.desk import Desk
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A place to work; nothing of it goes on after the test."""
+    """A place to work; nothing of it runs after the test."""
     desk = Desk(tmp_path)
     yield desk
     desk.clear()

@@ -81,7 +81,7 @@ class Desk:
         return mtui.status(self.out)
 
     def wait_for_result(self, result: str, seconds: float = SECONDS) -> None:
-        """Wait until the study is over and the journal says how."""
+        """Wait until the study has ended and the journal shows how."""
         wait_until(lambda: self.status()["result"] == result, seconds, f"a study that is {result}")
 
     def clear(self) -> None:

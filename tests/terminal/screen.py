@@ -79,7 +79,7 @@ class Screen(pyte.Screen):
 
 
 class Terminal:
-    """`mtui WORDS`, or another command, in a terminal of its own. It is read all the time, unless it is stalled."""
+    """`mtui WORDS`, or another command, in a separate terminal. It is read all the time, unless it is stalled."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Terminal:
         prefix: tuple[str, ...] = (),
         cwd: Path | None = None,
     ) -> None:
-        """`size` is columns and rows; `prefix` stands before the command and has to run it, in `cwd`."""
+        """`size` is columns and rows; `prefix` is put before the command and has to run it, in `cwd`."""
         columns, rows = size
         command = [*prefix, *COMMAND, *map(str, words)]
         self._screen = Screen(columns, rows)
@@ -132,7 +132,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What stands on the screen."""
+        """The text on the screen."""
         with self._lock:
             return "\n".join(self._screen.display)
 
@@ -175,18 +175,18 @@ class Terminal:
             text = self.text
             found = (what if what in text else None) if isinstance(what, str) else what(text)
             if not found and over:
-                raise AssertionError(f"mtui ended with {self._exit} before {told}\n{self.picture}")
+                raise AssertionError(f"mtui ended with {self._exit} before {reported}\n{self.picture}")
             return found
 
-        told = repr(what) if isinstance(what, str) else "the screen was as it should be"
-        return self._wait(look, seconds, f"{told} on the screen")
+        reported = repr(what) if isinstance(what, str) else "the screen was as it should be"
+        return self._wait(look, seconds, f"{reported} on the screen")
 
     def wait_without(self, words: str, seconds: float = SECONDS) -> None:
         """Wait until these words are gone from the screen."""
         self.wait_for(lambda text: words not in text, seconds)
 
     def wait_written(self, words: str, seconds: float = SECONDS) -> None:
-        """Wait until these words have been written, also if they are gone by now: a notice goes by itself."""
+        """Wait until these words have been written, also if they are gone by now: a notice disappears."""
         self._wait(lambda: words.encode() in self.raw, seconds, f"{words!r} to be written")
 
     def exit_code(self, seconds: float = SECONDS) -> int:

@@ -19,7 +19,7 @@ IDLE = 30, 3.0  # in which it has looked at everything that it looks at, some of
 
 
 def wakes(terminal: Terminal) -> int:
-    """How often the app has gone to sleep of its own will."""
+    """How often the app has gone to sleep voluntarily."""
     lines = Path(f"/proc/{terminal.pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("voluntary")).split()[1])
 

@@ -1,4 +1,4 @@
-"""Studies and logs that would drive a terminal, break a markup or burst a line: the app shows them and stands."""
+"""Studies and logs that would drive a terminal, break a markup or burst a line: the app shows them and survives."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def show_only(terminal: Terminal, value: str) -> None:
     """Filter by a text."""
     terminal.keys("/")
     terminal.wait_for(lambda text: "/ Filter" in text and IN_GRID not in text)
-    example = "SIZE>100"  # stands in an empty field
+    example = "SIZE>100"  # the placeholder of an empty field
     if example not in terminal.text:
         terminal.keys("ctrl+u")
         terminal.wait_for(example)

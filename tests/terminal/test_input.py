@@ -105,7 +105,7 @@ def test_answer_that_is_not_utf8_is_no_consent(terminal: Terminal, desk: Desk, a
     assert terminal.alive
 
 
-def test_app_that_ends_automatically_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_app_that_ends_without_a_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run.MtuiApp, "run", lambda _: None)
     with pytest.raises(RuntimeError, match="without being left"):
         run.run_app()

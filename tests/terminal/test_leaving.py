@@ -1,4 +1,4 @@
-"""Leaving the app: by a key, by a signal, by losing the terminal. The study goes on whichever way it was."""
+"""Leaving the app: by a key, by a signal, by losing the terminal. The study continues in each case."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tests.terminal.screen import SECONDS, Terminal
 from tests.waiting import wait_until
 
 IGNORES_HANGUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
-HEARS_NO_HANGUP = ("setsid", "--wait")  # in a session that has no terminal of its own, nobody is told
+HEARS_NO_HANGUP = ("setsid", "--wait")  # a session without a terminal gets no SIGHUP
 
-WAYS = pytest.mark.parametrize("prefix", [(), IGNORES_HANGUP, HEARS_NO_HANGUP], ids=["told", "ignored", "not told"])
+WAYS = pytest.mark.parametrize("prefix", [(), IGNORES_HANGUP, HEARS_NO_HANGUP], ids=["hangup", "ignored", "no hangup"])
 
 
 def begun(desk: Desk, *, prefix: tuple[str, ...] = (), rows: str = "") -> tuple[Terminal, int]:
@@ -35,7 +35,7 @@ def gone(pid: int) -> None:
     wait_until(lambda: not process_start(pid), SECONDS, "the end of the app")
 
 
-def goes_on_without(desk: Desk, app: int) -> None:
+def continues_without(desk: Desk, app: int) -> None:
     """Another process drives now, the payload was left alone, and the study comes to its end."""
     driver = desk.wait_for_driver(other_than=app)
     assert f"--no-ui\0{desk.out}" in Path(f"/proc/{driver}/cmdline").read_text()
@@ -56,7 +56,7 @@ def test_signal_restores_the_terminal_and_hands_the_study_over(desk: Desk, numbe
     assert b"\x1b[?1049l" in terminal.raw, "the alternate screen was left on"
     assert b"\x1b[?1003l" in terminal.raw, "the reports of the mouse were left on"
     terminal.wait_for("To return, run: mtui")
-    goes_on_without(desk, app)
+    continues_without(desk, app)
 
 
 @WAYS
@@ -64,7 +64,7 @@ def test_lost_terminal_ends_the_app_and_not_the_study(desk: Desk, prefix: tuple[
     terminal, app = begun(desk, prefix=prefix)
     terminal.close()
     gone(app)
-    goes_on_without(desk, app)
+    continues_without(desk, app)
 
 
 def test_stalled_terminal_holds_nothing_up_and_shows_the_end_when_it_is_read_again(desk: Desk) -> None:
@@ -92,7 +92,7 @@ def test_stalled_terminal_that_is_lost_leaves_the_study_in_other_hands(desk: Des
     terminal.stall("z")
     terminal.close()
     gone(app)
-    goes_on_without(desk, app)
+    continues_without(desk, app)
 
 
 def test_leaving_a_study_that_another_process_drives_leaves_its_driver_alone(desk: Desk) -> None:
@@ -110,7 +110,7 @@ def test_leaving_a_study_that_another_process_drives_leaves_its_driver_alone(des
     assert desk.runs() == ["run"]
 
 
-def test_commands_wait_for_a_driver_that_is_busy_and_it_is_reported(desk: Desk) -> None:
+def test_commands_wait_for_a_busy_driver_and_the_wait_is_reported(desk: Desk) -> None:
     driver = mtui.Driver("-o", desk.out, desk.study(desk.waits), log=desk.folder / "log")
     driver.wait_for("submitted")
     terminal = desk.terminal(desk.out)

@@ -16,7 +16,7 @@ WHERE = pytest.mark.parametrize(
     "prefix", [(), ("bash", "--norc", "-ic", '"$@"; echo left', "bash")], ids=["leader", "in a shell"]
 )
 
-APP = "? Help"  # stands in the app's footer, and in no program that it starts
+APP = "? Help"  # is in the app's footer, and in no program that it starts
 
 
 @pytest.fixture
@@ -203,7 +203,7 @@ def test_study_continues_while_the_terminal_is_lent(desk: Desk) -> None:
 
 
 def test_lost_terminal_ends_the_app_while_it_is_lent(desk: Desk) -> None:
-    """The program in it ends by the hangup, as a shell does; the study goes on."""
+    """The program in it ends by the hangup, as a shell does; the study continues."""
     terminal = desk.terminal("-o", desk.out, desk.study(desk.waits), env=desk.env(PS1="shell> "))
     terminal.wait_for("▸ running 1")
     terminal.keys("s")

@@ -21,8 +21,8 @@ from tests.terminal.screen import Terminal
 ROWS = tuple(f"{number:02}" for number in range(1, 21))
 NEEDED = "lattice.txt"
 FAIL = ("05", "11", "17")  # until what they need is there
-LONG = "08"  # never ends by itself
-LAST = "14"  # ends when it is told to
+LONG = "08"  # never ends
+LAST = "14"  # ends on SIGTERM
 
 
 def sweep(desk: Desk) -> Path:
@@ -53,12 +53,12 @@ GLYPHS = {"running": "▸", "queued": "⋯", "done": "✓", "failed": "✗", "ca
 def counts(**expected: int) -> Callable[[str], bool]:
     """Whether the line of counts tells these, and no other groups."""
 
-    def told(text: str) -> bool:
+    def reported(text: str) -> bool:
         line = next((line for line in text.split("\n") if line.startswith(" all ")), "")
         found = {group: re.search(rf"{glyph} (?:\w+ )?(\d+)", line) for group, glyph in GLYPHS.items()}
         return {group: int(match[1]) for group, match in found.items() if match} == expected
 
-    return told
+    return reported
 
 
 def rows(*expected: str) -> Callable[[str], bool]:
@@ -130,7 +130,7 @@ def test_sweep_is_started_fixed_left_and_ended(slurm: Cluster, desk: Desk, size:
     first.keys("escape")
     first.wait_for(counts(running=1, queued=1, done=36, cancelled=1, blocked=1), 60)
 
-    # The person leaves, and the study goes on, even when its driver is killed: from another terminal.
+    # The user leaves, and the study continues, even when its driver is killed: from another terminal.
     first.keys("q")
     assert first.exit_code() == 0
     driver = desk.wait_for_driver(other_than=first.pid)

@@ -1,4 +1,4 @@
-"""Once in a real tmux: the app there, its server killed, the study goes on, and the app comes back."""
+"""Once in a real tmux: the app there, its server killed, the study continues, and the app comes back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 
 class Tmux:
-    """A server of its own, with one window of 80x24."""
+    """A separate server, with one window of 80x24."""
 
     def __init__(self, socket: Path, env: Mapping[str, str]) -> None:
         self._socket = socket
@@ -49,7 +49,7 @@ class Tmux:
         self.run("send-keys", "-t", "mtui", *names)
 
     def kill(self) -> None:
-        """End the server, and all that runs in it is told by a hangup."""
+        """End the server, and all that runs in it gets SIGHUP."""
         with suppress(subprocess.CalledProcessError):
             self.run("kill-server")
 

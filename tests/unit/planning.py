@@ -33,7 +33,7 @@ def plan_of(text: str, **options: Any) -> Plan:
     return plan
 
 
-def told(text: str, **options: Any) -> list[str]:
+def problem_lines(text: str, **options: Any) -> list[str]:
     """What is said of a study, as `line:column: message`."""
     _, problems = plan_and_problems(text, **options)
     return [problem.text("").partition("\n")[0].removeprefix(": ").removeprefix(":") for problem in problems]

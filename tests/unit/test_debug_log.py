@@ -1,4 +1,4 @@
-"""The debug log: asked for by the environment, silent on the terminal, small."""
+"""The debug log: enabled by the environment, silent on the terminal, small."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def lines(path: Path) -> list[str]:
     return [line.partition("DEBUG ")[2] for line in path.read_text().splitlines()]
 
 
-def test_nothing_is_written_unless_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_written_unless_requested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with open_debug_log(tmp_path / "debug.log"):
         assert not LOG.isEnabledFor(logging.DEBUG)
@@ -56,8 +56,8 @@ def test_reason_is_logged_only_when_it_changes(tmp_path: Path, monkeypatch: pyte
         reasons = ChangeLogger(LOG)
         for reason in ("", "busy", "busy", "silent", "", "", "busy"):
             reasons.report("nothing submitted", reason)
-    told = [line.removeprefix("mtui.core.driver.test: nothing submitted: ") for line in lines(tmp_path / "debug.log")]
-    assert told == ["busy", "silent", "no longer", "busy"]
+    logged = [line.removeprefix("mtui.core.driver.test: nothing submitted: ") for line in lines(tmp_path / "debug.log")]
+    assert logged == ["busy", "silent", "no longer", "busy"]
 
 
 def test_log_that_cannot_be_opened_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ def test_other_than_a_regular_file_is_refused_with_its_path(odd: Path) -> None:
     assert caught.value.strerror in ("not a regular file", f"larger than {RECORD} bytes")
 
 
-def test_readers_of_a_study_do_not_depend_on_it(odd: Path) -> None:
+def test_readers_of_a_study_do_not_block_on_it(odd: Path) -> None:
     """Each returns what it returns for a file that cannot be read."""
     assert read_record(odd) is UnreadableRecord.DAMAGED
     assert GrowingFile(odd).read() == ""

@@ -1,7 +1,8 @@
 """Texts use plain technical English and the words of Slurm. Phrases of a private idiom are listed here and fail.
 
-Read are strings, docstrings and comments of the product, its shell files, the documents, the samples, and the names of
-tests. Field names, event names, statuses and verbs are no phrases: journals and `--json` are versioned.
+Read are strings, docstrings and comments of the product, its shell files, the documents, the samples, and docstrings,
+comments and names of tests: other strings of tests are data. Field names, event names, statuses and verbs are no
+phrases: journals and `--json` are versioned.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ EXCEPTIONS = {
     ("core/backends/submit_errors.py", "Rejecting authentication"): "a message of Slurm",
 }
 _NAMES_TO_AVOID = (
-    r"anew|mend(s|ed)?|all_the_same|by_itself|by_themselves|let_go|hangs?_on|hung_on|gives?_way|whatever_became"
+    r"anew|told|asked_for|asks_for|goes_on|stands_in|mend(s|ed)?|all_the_same|by_itself|by_themselves|let_go"
+    r"|hangs?_on|hung_on|gives?_way|whatever_became"
 )
 
 
@@ -62,6 +64,19 @@ def texts_of_python(path: Path) -> Iterator[tuple[int, str]]:
             yield token.start[0], token.string
 
 
+def texts_of_test(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings and comments of a module of the tests, each with its line."""
+    source = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            docstring := ast.get_docstring(node, clean=False)
+        ):
+            yield node.body[0].lineno, docstring
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
 def texts() -> Iterator[tuple[str, int, str]]:
     """Every text of the product and its documents: the file, the line, the text."""
     for top in ("core", "tui"):
@@ -71,6 +86,8 @@ def texts() -> Iterator[tuple[str, int, str]]:
                 yield from ((name, line, text) for line, text in texts_of_python(path))
             elif path.suffix in (".sh", ".yaml"):
                 yield name, 1, path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        yield from ((path.relative_to(ROOT).as_posix(), line, text) for line, text in texts_of_test(path))
     documents = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "sample_specs").iterdir()]
     for path in sorted(documents):
         if path.is_file():

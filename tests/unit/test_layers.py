@@ -81,7 +81,7 @@ def test_no_file_is_longer_than_400_lines() -> None:
     assert long_files(source._files()) == {}
 
 
-def test_a_class_name_stands_for_one_class() -> None:
+def test_a_class_name_names_one_class() -> None:
     found = ambiguous_classes({str(path.relative_to(ROOT)): path.read_text() for path in source._files()})
     assert found == {}
 

@@ -1,4 +1,4 @@
-"""What the package asks for, and what can be imported from a clone."""
+"""What the package requires, and what can be imported from a clone."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WITH_TEXTUAL = {"rich"}  # comes with it, and is a part of its interface
 @pytest.mark.parametrize(
     ("name", "package"), [("core", "mtui.core"), ("tui.cli", "mtui.tui"), ("core.errors", "mtui.core")]
 )
-def test_folders_of_the_clone_are_no_packages_of_their_own(name: str, package: str) -> None:
+def test_folders_of_the_clone_are_no_separate_packages(name: str, package: str) -> None:
     """Else each class would exist twice: mtui.core.X and core.X."""
     command = [sys.executable, "-c", f"import {name}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -43,7 +43,7 @@ def test_the_oldest_releases_that_are_tried_are_the_lower_bounds() -> None:
     assert pinned == bounds()
 
 
-def test_what_is_imported_is_asked_for_and_nothing_else() -> None:
+def test_what_is_imported_is_required_and_nothing_else() -> None:
     imported: set[str] = set()
     for path in (path for top in ("core", "tui") for path in (ROOT / top).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

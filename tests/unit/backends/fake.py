@@ -9,7 +9,7 @@ from mtui.core.backends.backend import AttemptFiles, Job
 
 
 class Fake:
-    """Programs on a PATH of their own; each notes its words, and what it was handed, before it does as told."""
+    """Programs on a separate PATH; each records its arguments and input before it runs its script."""
 
     def __init__(self, root: Path) -> None:
         self.folder = root / "bin"

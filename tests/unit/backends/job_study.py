@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 RUNNER = Path(__file__).parents[3] / "core" / "backends" / "job.sh"
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "bash as sh": ["bash", "--posix"]}
 FOUND = [name for name, words in SHELLS.items() if shutil.which(words[0])]
-LOOP = "touch ready\nwhile [ ! -e go ]; do sleep 0.02; done\n"  # a payload that runs until it is told to go
+LOOP = "touch ready\nwhile [ ! -e go ]; do sleep 0.02; done\n"  # a payload that runs until the file `go` exists
 
 
 class Study:

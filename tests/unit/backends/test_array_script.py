@@ -20,7 +20,7 @@ NAMES = ["plain", "two words", "it's", "$HOME", "`ls`", "a;b&c", "*", "\\", "#x"
 
 
 class Array:
-    """A study directory with an array of tasks 5, 7 and 50, each with a workspace and script of its own."""
+    """A study directory with an array of tasks 5, 7 and 50, each with its own workspace and script."""
 
     def __init__(self, root: Path, script: str = "true") -> None:
         self.root = root
@@ -85,7 +85,7 @@ def test_runner_of_a_task_hands_term_on_if_slurm_sends_it_to_the_runner_alone(op
     assert ("'' 1 /bin/sh" in array_script(job, "", "/r/.mtui", "/r")) is passed
 
 
-def test_task_is_reported_its_attempt_workspace_and_script(tmp_path: Path) -> None:
+def test_task_gets_its_attempt_workspace_and_script(tmp_path: Path) -> None:
     attempt = Array(tmp_path / "out").job.attempts[1]
     assert array_task(attempt, str(tmp_path / "out")) == "1.1 step/X.1-(a) step_X.1.slurm.sh\n"
 

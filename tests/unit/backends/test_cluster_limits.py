@@ -45,7 +45,7 @@ def test_site_is_what_its_programs_print() -> None:
 
 
 @pytest.mark.parametrize("config", ["", "garbage", "MaxArraySize =\nMaxJobCount = many\nMinJobAge = (null)\n"])
-def test_what_cannot_be_asked_is_as_slurm_has_it_by_default(config: str) -> None:
+def test_what_cannot_be_queried_has_slurms_defaults(config: str) -> None:
     assert read_cluster_limits(config, "", "") == ClusterLimits()
     assert (ClusterLimits().max_array, ClusterLimits().max_jobs, ClusterLimits().min_job_age) == (1001, 10_000, 300.0)
 
@@ -73,5 +73,5 @@ def test_limit_of_a_job_is_the_smallest_that_it_is_under(qos: str, account: str,
     assert read_cluster_limits(CONFIG, QOS, ACCOUNTS).submit_limit(qos, account) == limit
 
 
-def test_site_that_cannot_be_asked_has_a_limit_anyway() -> None:
+def test_site_that_cannot_be_queried_still_has_a_limit() -> None:
     assert ClusterLimits().submit_limit("any", "any") == 5000

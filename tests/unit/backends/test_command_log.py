@@ -12,7 +12,7 @@ from mtui.core.backends.command_log import CommandLog
 
 
 def lines(path: Path) -> list[str]:
-    """What stands in it behind the head and the times."""
+    """Its lines without the head and the times."""
     return [line[20:] for line in path.read_text(encoding="utf-8").splitlines()[1:]]
 
 

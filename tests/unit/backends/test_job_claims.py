@@ -21,13 +21,13 @@ def test_one_of_twenty_concurrent_jobs_runs_the_payload(study: Study) -> None:
     assert len(winners) == 1
     assert sorted(codes.values()) == [0] + [75] * 19
     assert (study.workspace / "trace").read_text() == "ran\n"
-    twins = study.records("twin")
-    assert {record["job"] for record in twins} == set(jobs) - set(winners)
-    assert {record["owner"] for record in twins} == set(winners)
+    duplicates = study.records("twin")
+    assert {record["job"] for record in duplicates} == set(jobs) - set(winners)
+    assert {record["owner"] for record in duplicates} == set(winners)
     assert [record["job"] for record in study.records("exit")] == winners
 
 
-def test_twin_says_in_its_log_why_it_ends(study: Study) -> None:
+def test_duplicate_logs_why_it_ends(study: Study) -> None:
     study.claim().write_text("6\n")
     assert study.run("echo ran >> trace") == 75
     assert study.err.read_text() == "mtui: attempt 3.1 is already taken by job 6; this job ends\n"
@@ -38,8 +38,8 @@ def test_attempts_of_one_instance_do_not_share_a_claim(study: Study) -> None:
     assert [study.run("echo ran >> trace", attempt=attempt) for attempt in ("3.1", "3.2", "31.1")] == [0, 0, 0]
 
 
-def test_twin_waits_until_the_owner_has_written_its_name(study: Study, tmp_path: Path) -> None:
-    study.claim().touch()  # created, and not yet written: where the runner sleeps, the owner goes on
+def test_duplicate_waits_until_the_owner_has_written_its_name(study: Study, tmp_path: Path) -> None:
+    study.claim().touch()  # created, and not yet written: where the runner sleeps, the owner continues
     tools = tmp_path / "tools"
     tools.mkdir()
     (tools / "sleep").write_text(f"#!/bin/sh\necho 6 > '{tmp_path}/claim'\n")
@@ -112,7 +112,7 @@ def test_requeued_job_continues_under_its_own_claim(study: Study) -> None:
     assert (study.workspace / "trace").read_text() == "ran\nran\nran\n"
 
 
-def test_each_run_of_a_requeued_job_has_records_of_its_own(study: Study) -> None:
+def test_each_run_of_a_requeued_job_has_separate_records(study: Study) -> None:
     """Those of the run before may have been read, and not yet be put away."""
     study.run("true", job="7_3")
     study.run("", job="7_3", env={"SLURM_RESTART_COUNT": "0"})  # a twin: a job that was never put back
@@ -134,10 +134,10 @@ def test_only_a_requeued_owner_runs_again(study: Study, job: str, restarts: str)
 
 def test_job_of_another_batch_system_is_called_as_that_says(study: Study) -> None:
     env = {"MTUI_JOB_ID": "q_9", "SLURM_JOB_ID": ""}
-    assert study.run('echo "[$MTUI_JOB_ID]" > told', job="", env=env) == 0
+    assert study.run('echo "[$MTUI_JOB_ID]" > reported', job="", env=env) == 0
     assert {record["job"] for record in study.records()} == {"q_9"}
     assert study.claim().read_text() == "q_9\n"
-    assert (study.workspace / "told").read_text() == "[]\n"
+    assert (study.workspace / "reported").read_text() == "[]\n"
 
 
 def test_local_step_is_never_taken_for_a_requeued_one(study: Study) -> None:
@@ -148,7 +148,7 @@ def test_local_step_is_never_taken_for_a_requeued_one(study: Study) -> None:
 # --- records
 
 
-def test_records_are_complete_and_leave_nothing_half_made(study: Study) -> None:
+def test_records_are_complete_and_leave_no_partial_files(study: Study) -> None:
     study.run("exit 4")
     common = {"v": 1, "attempt": "3.1", "job": "7", "node": "node1"}
     assert study.records() == [
@@ -160,7 +160,7 @@ def test_records_are_complete_and_leave_nothing_half_made(study: Study) -> None:
     assert all(path.read_text().endswith("}\n") for path in files)  # by this its reader knows that it is complete
 
 
-def test_start_is_reported_before_the_payload_begins(study: Study) -> None:
+def test_start_is_recorded_before_the_payload_begins(study: Study) -> None:
     process = study.start(LOOP)
     study.until_ready()
     assert [record["kind"] for record in study.records()] == ["start"]

@@ -21,7 +21,7 @@ def test_signal_to_the_runner_reaches_the_scripts_trap_whose_exit_code_counts(st
     assert study.err.read_text() == ""
 
 
-def test_script_that_continues_after_signals_ends_with_its_own_code(study: Study) -> None:
+def test_script_that_ignores_signals_ends_with_its_own_code(study: Study) -> None:
     process = study.start("trap 'echo 1 >> one' USR1\ntrap 'echo 2 >> two' USR2\n" + LOOP + "exit 9\n")
     study.until_ready()
     for name, trace in (("USR1", "one"), ("USR2", "two")):

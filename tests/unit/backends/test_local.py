@@ -1,4 +1,4 @@
-"""Steps on this machine: started, told to end, known again by another driver."""
+"""Steps on this machine: started, terminated, recognized by another driver."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_words_of_the_shebang_start_the_script(here: Here) -> None:
     assert (here.exit()[2], here.output()) == (0, "python 1\n")
 
 
-def test_output_of_a_twin_does_not_take_the_place_of_the_owners(here: Here) -> None:
+def test_output_of_a_duplicate_does_not_replace_that_of_the_owner(here: Here) -> None:
     here.start("echo first")
     assert here.exit()[2] == 0
     here.start("echo second")
@@ -91,14 +91,14 @@ def test_output_of_a_twin_does_not_take_the_place_of_the_owners(here: Here) -> N
     assert here.output() == "first\n"
 
 
-def test_step_has_a_session_of_its_own(here: Here) -> None:
+def test_step_has_a_separate_session(here: Here) -> None:
     pid = here.start("while [ ! -e go ]; do sleep 0.02; done")
     assert os.getsid(int(pid)) == int(pid) != os.getsid(0)
     (here.workspace / "go").touch()
     here.exit()
 
 
-def test_step_is_reported_to_end_with_all_its_processes(here: Here) -> None:
+def test_step_is_terminated_with_all_its_processes(here: Here) -> None:
     pid = here.start("trap 'echo saved; exit 5' TERM; echo on; sleep 300 & wait")
     wait_until(lambda: here.output() == "on\n", 10, "the step runs")
     assert here.local.cancel([JobIdentity(pid, "3.1")]) == ""

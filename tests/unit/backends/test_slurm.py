@@ -73,7 +73,7 @@ def test_squeue_that_refuses_all_is_queried_without_it_from_then_on(fake: Fake, 
     assert ["--all" in line for line in fake.said("squeue")] == [True, False, False]
 
 
-def test_squeue_without_the_controller_is_asked_once(fake: Fake, patient: Slurm) -> None:
+def test_squeue_without_the_controller_is_queried_once(fake: Fake, patient: Slurm) -> None:
     fake.does("squeue", "echo 'slurm_load_jobs error: Unable to contact slurm controller' >&2; exit 1")
     assert isinstance(patient.look(ours(1)), Unobserved)
     assert len(fake.said("squeue")) == 1
@@ -172,7 +172,7 @@ def test_submission_that_squeue_lacks_is_looked_up_by_name(fake: Fake, patient: 
     assert "--name=mt.x.1-1:a,mt.x.1-2:b --starttime=" in asked
 
 
-def test_very_many_jobs_are_asked_for_in_parts(fake: Fake, patient: Slurm) -> None:
+def test_very_many_jobs_are_queried_in_parts(fake: Fake, patient: Slurm) -> None:
     view = patient.look(ours(*range(1201)))
     assert isinstance(view, SlurmView)
     assert [asked.count(",") for asked in fake.said("sacct") if "--jobs=" in asked] == [499 + 5, 499 + 5, 200 + 5]
@@ -213,9 +213,7 @@ def test_squeue_that_lists_nothing_leaves_it_to_sacct(fake: Fake, patient: Slurm
 
 
 @pytest.mark.parametrize("what", ["exit 1", HANG, ""], ids=["error", "hang", "gone"])
-def test_sacct_that_cannot_be_asked_is_reported(
-    fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
+def test_failing_sacct_is_reported(fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     run = Slurm._run
 
     def hurry(slurm: Slurm, command: Sequence[str], deadline: float, *more: Any) -> Any:
@@ -272,7 +270,7 @@ def test_job_that_squeue_does_not_show_counts_as_not_cancelled(fake: Fake, patie
     assert fake.said("scancel") == ["1"]
 
 
-def test_jobs_beyond_a_failure_are_cancelled_anyway(fake: Fake, patient: Slurm) -> None:
+def test_jobs_beyond_a_failure_are_still_cancelled(fake: Fake, patient: Slurm) -> None:
     fake.does("scancel", 'case "$1" in 0) echo "scancel: error: no such job" >&2; exit 1;; esac')
     fake.does("squeue", lists(*range(600)))
     assert patient.cancel(ours(*range(600))) == "scancel: error: no such job"

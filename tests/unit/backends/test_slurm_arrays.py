@@ -1,4 +1,4 @@
-"""Arrays and dependencies as sbatch is told of them, what the cluster allows, and looks that show arrays."""
+"""Arrays and dependencies as sbatch gets them, what the cluster allows, and looks that show arrays."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_links_lead_to_the_logs_in_the_workspaces(study: Study) -> None:
     (folder / "8.out").write_text("what Slurm has to say\n")
     assert (study.root / "s" / "X.1" / "s.out").read_text() == "what Slurm has to say\n"
     assert not (folder / "3.err").readlink().is_absolute()  # a study directory may be moved
-    told = {task: (folder / task).read_text() for task in ("3", "8")}
-    assert told == {"3": "0.1 s/X.0 s.slurm.sh\n", "8": "1.1 s/X.1 s.slurm.sh\n"}
+    reported = {task: (folder / task).read_text() for task in ("3", "8")}
+    assert reported == {"3": "0.1 s/X.0 s.slurm.sh\n", "8": "1.1 s/X.1 s.slurm.sh\n"}
 
 
 @pytest.mark.parametrize("after", ["aftercorr:12", "afterok:12:13_4", "aftercorr:12,afterok:13"])
@@ -121,7 +121,7 @@ def test_squeue_shows_every_task_of_an_array(study: Study, monkeypatch: pytest.M
 # --- what the cluster allows
 
 
-def test_site_is_asked_of_slurms_programs(fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_site_is_read_from_slurms_programs(fake: Fake, patient: Slurm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LIMITS_DEADLINE", 30)
     fake.does("scontrol", "echo 'MaxArraySize            = 500'; echo 'MinJobAge = 20 sec'")
     fake.does("sacctmgr", 'case "$*" in *qos*) echo "debug|5||";; *assoc*) echo "m1|30||debug";; esac')
@@ -148,7 +148,7 @@ def test_site_is_queried_without_threads_where_none_can_be_started(
 
 
 @pytest.mark.parametrize("what", ["exit 1", "exec sleep 60", "kill -9 $$", ""], ids=["error", "hang", "killed", "gone"])
-def test_site_that_cannot_be_asked_is_as_slurm_has_it_by_default(
+def test_site_that_cannot_be_queried_has_slurms_defaults(
     fake: Fake, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(module, "_LIMITS_DEADLINE", 0.3)

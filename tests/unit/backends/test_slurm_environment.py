@@ -49,7 +49,7 @@ def test_connections_of_a_step_for_mpi_are_not_handed_on() -> None:
     assert submission_environment({**settings, **of_step}) == {**settings, **of_step}
 
 
-STRAY = {
+FOREIGN_VARIABLES = {
     "SQUEUE_FORMAT": "%A",
     "SQUEUE_STATES": "RUNNING",
     "SACCT_FORMAT": "State",
@@ -67,7 +67,7 @@ DEFINED = {"SLURM_BITSTR_LEN": "0", "SLURM_TIME_FORMAT": "standard", "SQUEUE_ALL
 
 def test_queries_have_none_of_the_users_formats_and_filters() -> None:
     basic = {"PATH": "/bin", "HOME": "/h", "SLURM_CONF": "/etc/slurm.conf"}
-    assert query_environment({**OUTSIDE, **STRAY}) == {**basic, "SLURM_CLUSTERS": "c", **DEFINED}
+    assert query_environment({**OUTSIDE, **FOREIGN_VARIABLES}) == {**basic, "SLURM_CLUSTERS": "c", **DEFINED}
     assert query_environment({**OUTSIDE, **INSIDE}) == {**basic, "SLURMD_X": "y", **DEFINED}
 
 
@@ -76,7 +76,7 @@ def test_queries_ask_the_cluster_to_which_sbatch_submits() -> None:
 
 
 def test_jobs_keep_the_variables_of_the_user_except_those_that_change_how_sbatch_answers() -> None:
-    given = {**OUTSIDE, **STRAY}
+    given = {**OUTSIDE, **FOREIGN_VARIABLES}
     dropped = {"SBATCH_WAIT", "SBATCH_ARRAY_INX", "SLURM_EXIT_ERROR"}
     assert submission_environment(given) == {name: text for name, text in given.items() if name not in dropped}
 

@@ -41,7 +41,7 @@ def outputs(version: str, command: str) -> Iterator[tuple[str, str]]:
         ("134217741_[0-1]", ["134217741_0", "134217741_1"]),
     ],
 )
-def test_shown_id_stands_for_our_ids(shown: str, ids: list[str]) -> None:
+def test_shown_id_denotes_our_ids(shown: str, ids: list[str]) -> None:
     assert our_ids(shown) == ids
 
 

@@ -72,7 +72,7 @@ def test_name_of_a_job_may_hold_the_separator() -> None:
     assert parse_sacct("7|COMPLETED|0:0|n1|a|b||c\n")["7"].name == "a|b||c"
 
 
-def test_tasks_of_an_array_are_jobs_of_their_own() -> None:
+def test_tasks_of_an_array_are_separate_jobs() -> None:
     found = parse_squeue("50_1|RUNNING|None|n1|q|x\n50_2|PENDING|Resources||q|x\n")
     assert [job.state for job in found.values()] == ["RUNNING", "PENDING"]
     tasks = parse_sacct("50_1|COMPLETED|0:0|n1|x\n50_[2-9]|PENDING|0:0||x\n")
@@ -101,7 +101,7 @@ def test_tasks_that_squeue_shows_together_are_apart() -> None:
         ("12+1", ["12+1"]),
     ],
 )
-def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str]) -> None:
+def test_id_that_squeue_shows_denotes_its_tasks(shown: str, tasks: list[str]) -> None:
     assert our_ids(shown) == tasks
 
 
@@ -109,7 +109,7 @@ def test_id_that_squeue_shows_stands_for_its_tasks(shown: str, tasks: list[str])
     ("tasks", "text"),
     [([0], "0"), ([0, 1, 2], "0-2"), ([0, 2], "0,2"), ([0, 1, 2, 5, 7, 8], "0-2,5,7-8"), (range(1000), "0-999")],
 )
-def test_task_numbers_are_reported_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
+def test_task_numbers_are_given_to_sbatch_as_it_shows_them(tasks: Sequence[int], text: str) -> None:
     assert array_list(tasks) == text
     assert our_ids(f"9_[{text}]") == [f"9_{task}" for task in tasks]
 
@@ -204,7 +204,7 @@ def test_directives_are_those_that_sbatch_would_read() -> None:
             "#SBATCH --too=late",
         ]
     )
-    # A directive stands at the start of its line; with a blank before it, it is but a word
+    # A directive is at the start of its line; with a blank before it, it is but a word
     assert directives(script) == ["#SBATCH --nodes=1", '#SBATCH --comment "a\u2028b\x0cc\x85d"', "#SBATCH --time=1"]
 
 
@@ -286,7 +286,7 @@ def test_call_of_the_runner_survives_the_shell_whatever_the_paths_are(tmp_path: 
 # --- words
 
 
-def test_tag_shows_studies_and_submissions_apart() -> None:
+def test_tag_distinguishes_studies_and_submissions() -> None:
     assert len({job_tag(study, submission) for study in ("a", "b") for submission in ("1-1", "1-11", "11-1")}) == 6
 
 

@@ -23,7 +23,7 @@ POLICY = f"{FAILED}Job violates accounting/QOS policy (job submit limit, user's 
     ],
     ids=["qos", "association", "qos group", "association group", "unnamed", "controller dead"],
 )
-def test_what_passes_automatically_is_put_off(stderr: str, code: int) -> None:
+def test_temporary_error_defers_the_submission(stderr: str, code: int) -> None:
     answer = sbatch_answer(code, "", stderr)
     assert isinstance(answer, Deferred)
     assert answer.message
@@ -42,7 +42,7 @@ def test_what_passes_automatically_is_put_off(stderr: str, code: int) -> None:
     ],
     ids=["qos", "association group", "jobs", "unnamed", "controller dead", "dependency"],
 )
-def test_limit_on_the_queue_is_reported_from_what_else_passes(stderr: str, limit: bool) -> None:
+def test_limit_on_the_queue_is_distinguished_from_other_temporary_errors(stderr: str, limit: bool) -> None:
     answer = sbatch_answer(1, "", stderr)
     assert isinstance(answer, Deferred)
     assert answer.limit is limit
@@ -120,7 +120,7 @@ def test_what_will_never_be_taken_is_refused_with_slurms_words(stderr: str, code
         "blank", "no id", "not parsable", "two ids", "garbage", "negative", "foreign digits",
     ],
 )  # fmt: skip
-def test_what_may_have_been_taken_anyway_is_unclear(code: int, stdout: str, stderr: str) -> None:
+def test_what_may_have_been_accepted_is_unclear(code: int, stdout: str, stderr: str) -> None:
     answer = sbatch_answer(code, stdout, stderr)
     assert isinstance(answer, Unclear)
     assert answer.message

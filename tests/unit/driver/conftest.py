@@ -26,7 +26,7 @@ def end_threads() -> Iterator[None]:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """In place of the machine's monotonic clock; it stands still until the test moves it."""
+    """In place of the machine's monotonic clock; it does not advance until the test moves it."""
     clock = Clock()
     monkeypatch.setattr(time, "monotonic", clock)
     return clock

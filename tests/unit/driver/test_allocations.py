@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 # --- requests
 
 
-def test_request_is_journalled_before_slurm_is_asked(packed: Packed) -> None:
+def test_request_is_journalled_before_slurm_is_queried(packed: Packed) -> None:
     packed.step(answers=1)
     assert packed.context.trace == ["allocation_intended", "sync", "allocation_queued"]
     (script,) = packed.context.fake_slurm.scripts
@@ -35,7 +35,7 @@ def test_request_is_journalled_before_slurm_is_asked(packed: Packed) -> None:
     packed.scheduler.close()
 
 
-def test_deferred_request_is_made_again_after_thirty_seconds(packed: Packed, clock: Clock) -> None:
+def test_deferred_request_is_repeated_after_thirty_seconds(packed: Packed, clock: Clock) -> None:
     packed.context.fake_slurm.answers = [Deferred("slurm is busy")]
     assert packed.step(answers=1) == ["allocation_intended", "allocation_over"]
     clock.pass_time(29.9)
@@ -69,9 +69,9 @@ def test_after_an_allocation_that_ran_nothing_another_is_requested_later_and_aft
             ev.AllocationOver(at=1.0, allocation=name, status=Status.FAILED, cause=Cause(CauseCode.OTHER, "no srun"))
         )
         clock.pass_time(0.1)
-        told = packed.step()
+        reported = packed.step()
         if pause:
-            assert told == ["anomaly"]
+            assert reported == ["anomaly"]
             assert "no srun" in str(context.fake_log.events[-1])
             clock.pass_time(pause - 1)
             assert packed.step() == [], "too early"

@@ -168,7 +168,7 @@ def test_part_without_memory_ends_this_driver_and_the_next_one_resumes(
 ) -> None:
     study = Study(tmp_path, step("a", local=True), step("b", "a", local=True))
     failures = iter([True, False])
-    told = list[str]()
+    reported = list[str]()
 
     def read(path: Path, real: Callable[[Path], Any] = collect.read_record) -> Any:
         if next(failures, False):
@@ -180,13 +180,13 @@ def test_part_without_memory_ends_this_driver_and_the_next_one_resumes(
     class Listener(SupervisorListener):
         def moved(self, location: DriverLocation, state: StudyState | None) -> None:  # noqa: ARG002
             if isinstance(location, CannotDrive):
-                told.append(location.message)
+                reported.append(location.message)
 
     outcome = Supervisor(study.directory, read_study_file(study.directory.study_file), Purpose.RUN, Listener()).run()
 
     assert isinstance(outcome, StudyOver)
     assert outcome.result == "finished"
-    assert told == ["there is not enough memory"]
+    assert reported == ["there is not enough memory"]
     assert (study.journal().count("driver_started"), study.journal().count("submit_intended")) == (2, 2)
 
 
@@ -207,19 +207,19 @@ def test_checkpoint_that_could_not_be_written_is_reported_until_it_is(
     monkeypatch.setattr(io_errors, "FIRST_DELAY", 0.05)
     study = Study(tmp_path, step("a", local=True, cmd="for i in $(seq 400); do [ -e go ] && exit; sleep 0.05; done"))
     study.directory.checkpoint.mkdir()
-    told: list[str] = []
+    reported: list[str] = []
 
     def on_event(event: ev.Event) -> None:
         if isinstance(event, ev.IoErrorBegan):
-            told.append(event.kind)
+            reported.append(event.kind)
             study.directory.checkpoint.rmdir()
         if isinstance(event, ev.IoErrorEnded):
-            told.append(event.kind)
+            reported.append(event.kind)
             (study.directory.root / "a" / "go").touch()
 
     study.on_event = on_event
     assert study.driver.run() == "finished"
-    assert told == ["io_error_began", "io_error_ended"]
+    assert reported == ["io_error_began", "io_error_ended"]
 
 
 def test_driver_that_is_stopped_before_it_can_decide_says_what_it_cannot_do(

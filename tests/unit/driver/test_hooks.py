@@ -28,12 +28,12 @@ def study(folder: Path, **settings: str) -> FakeContext:
 
 
 def test_first_failure_runs_its_command_with_the_instance_and_its_cause(tmp_path: Path) -> None:
-    context = study(tmp_path, on_failure='echo "$MTUI_STUDY $MTUI_INSTANCE $MTUI_CAUSE $MTUI_FAILED" > told')
+    context = study(tmp_path, on_failure='echo "$MTUI_STUDY $MTUI_INSTANCE $MTUI_CAUSE $MTUI_FAILED" > reported')
     HookRunner(context).failed(0)
     assert context.trace == ["hook_run", "sync"]
-    told = context.directory.root / "told"
-    wait_until(lambda: told.is_file() and told.read_text().endswith("\n"), 20, "the command has run")
-    assert told.read_text() == "test a_X.1 why 1\n"
+    reported = context.directory.root / "reported"
+    wait_until(lambda: reported.is_file() and reported.read_text().endswith("\n"), 20, "the command has run")
+    assert reported.read_text() == "test a_X.1 why 1\n"
 
 
 def test_further_failures_run_nothing(tmp_path: Path) -> None:

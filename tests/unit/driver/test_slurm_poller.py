@@ -1,4 +1,4 @@
-"""When Slurm is polled, and what becomes of a poll that fails."""
+"""When Slurm is polled, and what happens to a poll that fails."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_poll_that_raises_counts_as_no_answer_and_another_follows(context: FakeC
     assert context.trace == ["slurm_silent", "slurm_answers"]
 
 
-def test_poll_asks_for_jobs_by_id_and_for_unanswered_submissions_by_name(tmp_path: Path) -> None:
+def test_poll_queries_jobs_by_id_and_unanswered_submissions_by_name(tmp_path: Path) -> None:
     context = FakeContext(tmp_path, step("a"), step("b"))
     context.submit(0)
     context.emit(intend("1-1", (1, 1)))

@@ -1,4 +1,4 @@
-"""The supervisor of the app (ATTEND): it stays when the study is over, and drives when requested."""
+"""The supervisor of the app (ATTEND): it stays when the study has ended, and drives when requested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_app_stays_when_the_study_is_over_and_drives_it_for_a_command(world: Wor
     assert world.locations == [StudyOver("failed"), DrivenHere(), StudyOver("finished")]
 
 
-def test_app_drives_a_study_that_another_released_when_asked_to(world: World) -> None:
+def test_app_drives_a_study_that_another_released_on_request(world: World) -> None:
     epoch = world.take_lease()
     world.drives.append(ends("finished"))
     world.run(
@@ -74,14 +74,14 @@ def test_app_watches_a_driver_that_comes_while_nobody_drives(world: World) -> No
     assert world.locations == [StudyOver("failed"), elsewhere(world, 2)]
 
 
-def test_app_that_cannot_drive_tries_again_when_asked_to(world: World) -> None:
+def test_app_that_cannot_drive_tries_again_on_request(world: World) -> None:
     world.drives.extend([fails, ends("finished")])
     world.run(ATTEND, *[lambda: None] * 3, lambda: world.supervisor.drive(), lambda: leave(world))
     assert world.locations == [DrivenHere(), CannotDrive("the disk is full"), DrivenHere(), StudyOver("finished")]
     assert world.clock.wakes == 2, "one for each request"
 
 
-def test_app_that_cannot_look_does_not_drive_until_asked_to(world: World) -> None:
+def test_app_that_cannot_look_does_not_drive_until_requested(world: World) -> None:
     world.hide_owners()
     world.run(ATTEND, world.show_owners, *[lambda: None] * 3, lambda: leave(world))
     assert isinstance(world.locations[-1], CannotDrive)
@@ -122,7 +122,7 @@ def test_app_that_lost_its_lease_watches_the_driver_that_has_it(world: World) ->
     assert world.locations == [DrivenHere(), CannotDrive("the disk is full"), elsewhere(world, 1)]
 
 
-def test_app_watches_the_successor_when_a_command_made_it_hand_over(world: World) -> None:
+def test_app_watches_the_successor_after_a_command_to_release(world: World) -> None:
     world.drives.append(ends("detached", HANDED_OVER))
     outcome = world.run(ATTEND, world.take_lease, lambda: leave(world))
     assert outcome == WatchEnded(world.owner(2))

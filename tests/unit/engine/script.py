@@ -166,7 +166,7 @@ class Watched:
         self.state = StudyState(plan)
         self.claimed = True  # whether a claim is taken of which no record tells
         self.observer = JobObserver(self.state, lambda *_: self.claimed)
-        self.told: list[ev.Event] = []
+        self.reported: list[ev.Event] = []
         self.now = 100.0
         self.take(events)
 
@@ -175,7 +175,7 @@ class Watched:
         taken = list(events)
         for event in taken:
             self.state.apply(event)
-            self.told.append(event)
+            self.reported.append(event)
             match event:
                 case ev.Started() | ev.Reopened():
                     self.observer.note_heard(event.instance, self.now)

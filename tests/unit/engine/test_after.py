@@ -1,4 +1,4 @@
-"""Edges over which a step runs whatever became of its parents."""
+"""Edges over which a step runs even if its parents fail."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def status(state: StudyState) -> list[str]:
 
 
 @pytest.mark.parametrize("end", sorted(UNSUCCESSFUL, key=attrgetter("value")), ids=attrgetter("name"))
-def test_it_runs_even_if_what_fails_that_it_comes_after(end: Status) -> None:
+def test_it_runs_even_if_what_it_comes_after_fails(end: Status) -> None:
     state = StudyState(plan(step("a"), step("end", after=["a"])))
     assert status(state) == ["ready", "waiting"]
     run(state, 0, end)

@@ -64,7 +64,7 @@ def test_child_goes_ahead_only_if_slurm_has_all_that_is_not_done() -> None:
     assert ahead(state) == [[], [], [2]]
 
 
-def test_what_depends_on_a_funnel_goes_ahead_once_all_of_it_is_in_slurm() -> None:
+def test_dependents_of_a_funnel_are_submitted_ahead_once_all_of_it_is_in_slurm() -> None:
     state = state_of(FUNNEL, intend("p", (0, 1)), submitted("p", "10"))
     assert ahead(state) == [[], []]
     apply(state, intend("q", (1, 1)), submitted("q", "11"))
@@ -113,7 +113,7 @@ def test_tasks_have_the_numbers_that_the_submission_names() -> None:
     assert [attempt(state, index).job for index in (0, 1)] == ["10_0", "10_1"]
 
 
-def test_job_of_its_own_is_no_task() -> None:
+def test_separate_job_is_no_task() -> None:
     state = state_of(PAIR, *PARENT)
     assert (attempt(state, 0).task, attempt(state, 0).array) == (-1, "10")
 

@@ -1,4 +1,4 @@
-"""What becomes of allocations, as Slurm shows them, and of what they had."""
+"""The outcome of allocations, as Slurm shows them, and of their instances."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_end_returns_what_it_had_with_the_cause(study: Study, status: Status, no
     assert study.state.allocations.open() == []
 
 
-def test_end_in_order_has_no_cause(study: Study) -> None:
+def test_clean_end_has_no_cause(study: Study) -> None:
     watch = AllocationObserver(study.state)
     (over,) = look(watch, {"101": SeenJob(Status.FINISHED, ended=True)}, 1.0)[1]
     assert watch.end(over, AT) == [ev.AllocationOver(at=AT, allocation="1", status=Status.FINISHED)]
@@ -141,7 +141,7 @@ def test_unclear_request_is_found_by_its_name_or_never_arrived() -> None:
         assert not watch.wants_poll
 
 
-def test_instance_that_its_allocations_do_not_survive_is_not_made_again_for_ever() -> None:
+def test_instance_that_its_allocations_do_not_survive_is_not_rerun_for_ever() -> None:
     study = Study()
     watch = AllocationObserver(study.state)
     for number in range(1, MOST_RETURNS + 1):

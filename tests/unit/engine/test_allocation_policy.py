@@ -15,7 +15,7 @@ from tests.unit.engine.packed_study import ALL, TWO_POOLS, A, B, Study
 # --- assignments
 
 
-def test_it_is_given_what_is_ready_then_what_depends_on_that_then_the_funnel() -> None:
+def test_it_is_assigned_what_is_ready_then_its_dependents_then_the_funnel() -> None:
     study = Study()
     study.allocation(began=False)
     for expected in (A, B, (ALL,)):
@@ -132,7 +132,7 @@ def test_child_of_an_instance_that_is_about_to_leave_its_allocation_is_not_assig
     assert study.packer().assignments(0, ahead=True) == [Assignment("1", B[1:])]
 
 
-def test_instance_is_assigned_to_an_allocation_of_its_own_pool_only() -> None:
+def test_instance_is_assigned_to_an_allocation_of_its_pool_only() -> None:
     study = Study(whole=TWO_POOLS)
     study.allocation(of=B[0])
 
@@ -142,7 +142,7 @@ def test_instance_is_assigned_to_an_allocation_of_its_own_pool_only() -> None:
 # --- requests
 
 
-def test_allocation_is_asked_for_once_something_is_ready() -> None:
+def test_allocation_is_requested_once_something_is_ready() -> None:
     study = Study()
     (pool,) = study.packer().wanted(4)
     share = study.packing.of(0)
@@ -153,7 +153,7 @@ def test_allocation_is_asked_for_once_something_is_ready() -> None:
     assert study.packer().assignments(0, ahead=True) == []  # Slurm has not answered yet
 
 
-def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
+def test_another_is_requested_while_the_work_would_wait_too_long() -> None:
     whole = plan(step("a", uses="X"), rows={"X": list(range(100))})
     study = Study(PackingOptions(allocations=2, more_after=600), whole)
     study.allocation()
@@ -166,7 +166,7 @@ def test_another_is_asked_for_while_the_work_would_wait_too_long() -> None:
 
 
 @pytest.mark.parametrize(("more_after", "expected"), [(5999, 1), (6000, 0)], ids=["beyond the limit", "at the limit"])
-def test_another_is_asked_for_only_if_the_wait_is_longer_than_more_after(more_after: int, expected: int) -> None:
+def test_another_is_requested_only_if_the_wait_is_longer_than_more_after(more_after: int, expected: int) -> None:
     whole = plan(step("a", uses="X"), rows={"X": range(100)})
     study = Study(PackingOptions(allocations=2, more_after=more_after), whole)
     study.allocation(began=False)
@@ -200,7 +200,7 @@ def test_each_allocation_that_began_counts_with_its_own_cores() -> None:
     assert len(pools) == 1
 
 
-def test_no_more_allocations_are_asked_for_than_the_study_may_have() -> None:
+def test_no_more_allocations_are_requested_than_the_study_may_have() -> None:
     study = Study(PackingOptions(allocations=1, more_after=1))
     study.allocation()
     study.give_all()
@@ -208,7 +208,7 @@ def test_no_more_allocations_are_asked_for_than_the_study_may_have() -> None:
     assert study.packer().wanted(1) == []
 
 
-def test_no_other_allocation_is_asked_for_before_slurm_has_answered() -> None:
+def test_no_other_allocation_is_requested_before_slurm_has_answered() -> None:
     study = Study(PackingOptions(allocations=3, more_after=1))
     study.allocation("1")
     share = study.packing.of(0)

@@ -237,7 +237,7 @@ def test_held_one_whose_parent_failed_is_blocked_and_held_after_it() -> None:
     assert words(state) == "ready, held"
 
 
-def test_held_one_whose_parent_finished_before_it_was_taken_out_is_taken_out_anyway() -> None:
+def test_held_one_whose_parent_finished_before_it_was_taken_out_is_still_taken_out() -> None:
     state = bound(hold(1), ended(0))
     assert (words(state), list(state.to_unbind)) == ("finished, bound", [1])
     apply(state, unbound((1, 1)), release(1))

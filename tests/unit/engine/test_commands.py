@@ -51,7 +51,7 @@ def test_failed_means_what_failed_itself() -> None:
     assert resolve_targets(PLAN, state, ["failed"]) == ([0], [])
 
 
-def test_cancel_ends_what_waits_and_asks_for_the_end_of_what_runs() -> None:
+def test_cancel_ends_what_waits_and_requests_the_end_of_what_runs() -> None:
     state = StudyState(PLAN)
     apply(state, intend("s", (0, 1)), submitted("s"), started(0))
     run(state, 1)

@@ -20,7 +20,7 @@ from tests.plans import plan, step
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "journal_v1.jsonl"
 AHEAD = Path(__file__).with_name("journal_v1_ahead.jsonl")  # arrays, and what is bound to them
-AGAIN = Path(__file__).with_name("journal_v1_again.jsonl")  # what is tried again by itself, marks, hooks
+AGAIN = Path(__file__).with_name("journal_v1_again.jsonl")  # automatic retries, marks, hooks
 REOPENED = Path(__file__).with_name("journal_v1_reopened.jsonl")  # an attempt that counted as lost, and did run
 EXTENDED = Path(__file__).with_name("journal_v1_extended.jsonl")  # rows that were added
 PACKED = Path(__file__).with_name("journal_v1_packed.jsonl")  # allocations that instances share
@@ -129,7 +129,7 @@ def test_golden_journal_is_written_today_as_it_was(path: Path) -> None:
     assert [to_line(event) for event in golden(path)] == path.read_text(encoding="utf-8").splitlines()
 
 
-def test_golden_journal_replays_to_the_state_that_it_reported_of() -> None:
+def test_golden_journal_replays_to_its_recorded_state() -> None:
     state = StudyState(PLAN)
     for event in golden(GOLDEN):
         state.apply(event)
@@ -139,11 +139,11 @@ def test_golden_journal_replays_to_the_state_that_it_reported_of() -> None:
         "sum": "failed",
         "here": "cancelled",
     }
-    told = [
+    reported = [
         [(a.number, a.backend, a.job, a.node, a.exit_code, cause_text(a.cause)) for a in state.attempts[i]]
         for i in range(4)
     ]
-    assert told == [
+    assert reported == [
         [(1, "slurm", "101", "nid001", 0, "")],
         [(1, "slurm", "103", "nid002", None, "its walltime was over"), (2, "slurm", "105", "nid002", 0, "")],
         [
@@ -176,13 +176,15 @@ def test_golden_journal_of_an_attempt_found_again_replays_to_its_true_end() -> N
     assert cause_text(found.cause) == "used more memory than requested on nid001"
 
 
-def test_golden_journal_of_arrays_replays_to_the_state_that_it_reported_of() -> None:
+def test_golden_journal_of_arrays_replays_to_its_recorded_state() -> None:
     state = StudyState(plan(step("make", uses="X"), step("use", "make", uses="X"), rows={"X": [1, 2]}))
     for event in golden(AHEAD):
         state.apply(event)
     assert [status.value for status in state.status] == ["finished", "failed", "pending", "blocked"]
-    told = [[(a.job, a.task, a.after, cause_text(a.cause)) for a in attempts] for attempts in state.attempts.values()]
-    assert told == [
+    reported = [
+        [(a.job, a.task, a.after, cause_text(a.cause)) for a in attempts] for attempts in state.attempts.values()
+    ]
+    assert reported == [
         [("301_0", 0, "", "")],
         [("301_1", 1, "", "exit code 1 on nid001")],
         [("302_0", 0, "aftercorr:301", "")],
@@ -198,11 +200,11 @@ def test_golden_journal_of_allocations_replays() -> None:
         state.apply(event)
     assert [status.value for status in state.status] == ["finished", "ready", "ready", "waiting"]
     cause = "allocation 401 was cancelled from outside"
-    told = [
+    reported = [
         [(a.job, a.allocation, a.returned, cause_text(a.cause)) for a in attempts]
         for attempts in state.attempts.values()
     ]
-    assert told == [
+    assert reported == [
         [("401", "1-1", False, "")],
         [("401", "1-1", True, cause)],
         [("401", "1-1", True, cause)],
@@ -214,7 +216,7 @@ def test_golden_journal_of_allocations_replays() -> None:
     assert (allocation.members, state.live_packed, state.submissions, state.allocations.open()) == ({}, {}, {}, [])
 
 
-def test_golden_journal_of_what_is_tried_again_replays_to_the_state_that_it_reported_of() -> None:
+def test_golden_journal_of_retries_replays_to_its_recorded_state() -> None:
     state = StudyState(PLAN)
     for event in golden(AGAIN):
         state.apply(event)

@@ -104,7 +104,7 @@ def test_golden_journal_replays() -> None:
     assert (state.size, state.driver.epoch) == (5, 2)
 
 
-def test_checkpoint_and_replay_tell_the_same() -> None:
+def test_checkpoint_and_replay_agree() -> None:
     events = [intend("s", (A1, 1)), submitted("s"), extended()]
     state = StudyState(PLAN)
     for number, event in enumerate(events):

@@ -1,4 +1,4 @@
-"""Who hangs on whom, and counters over it."""
+"""Dependencies, and counters over them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS = {"X": [1, 2, 3]}
 DIAMOND = plan(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 # Instances 0 to 2, 3 to 5, then 6: every b waits for its own a, the one c for all of a and all of b.
 FUNNELS = plan(step("a", uses="X"), step("b", "a", uses="X"), step("c", "a_*", "b_*"), rows=ROWS)
-# Each b waits for the a of its own row, and for all of them.
+# Each b waits for the a of its row, and for all of them.
 BOTH = plan(step("a", uses="X"), step("b", "a", "a_*", uses="X"), rows=ROWS)
 EMPTY = plan(step("none", uses="X"), step("end", "none_*"), rows={"X": []})
 
@@ -54,7 +54,7 @@ def test_steps_with_the_most_above_them_come_first_else_those_of_the_plan(plan: 
         (BOTH, [2], {3, 4, 5}),
     ],
 )
-def test_what_depends_on_an_instance_is_found_to_the_bottom(plan: Plan, start: list[int], found: set[int]) -> None:
+def test_all_dependents_of_an_instance_are_found(plan: Plan, start: list[int], found: set[int]) -> None:
     assert Graph(plan).below(start) == found
 
 
@@ -88,7 +88,7 @@ def test_instance_over_a_direct_edge_and_a_funnel_is_touched_for_both() -> None:
 
 
 @pytest.mark.parametrize("plan", [DIAMOND, FUNNELS, BOTH, EMPTY], ids=["diamond", "funnels", "both", "empty"])
-def test_what_is_kept_up_to_date_is_what_counting_again_finds(plan: Plan) -> None:
+def test_incremental_counts_equal_a_full_recount(plan: Plan) -> None:
     chance, graph = random.Random(7), Graph(plan)
     has = [True] * len(plan.instances)
     kept = Tally(graph, has)

@@ -75,7 +75,7 @@ EVENTS: dict[str, ev.Event] = {
 
 
 def takes(state: StudyState, event: ev.Event) -> bool:
-    """Whether an event is taken in; if not, it says why."""
+    """Whether an event is applied; if not, it says why."""
     try:
         state.apply(event)
     except Impossible as error:

@@ -1,4 +1,4 @@
-"""What the world shows, as events: ends that were asked for, local processes, and all ends in words."""
+"""What the world shows, as events: requested ends, local processes, and all ends in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.unit.engine.script import attempt, cancel, ended, intend, retry, subm
 # --- cancelled by command
 
 
-def test_end_that_was_asked_for_is_a_cancellation() -> None:
+def test_requested_end_is_a_cancellation() -> None:
     watched = running()
     watched.take([cancel(0)])
     watched.report("exit", code=143, signal="TERM")
@@ -22,16 +22,16 @@ def test_end_that_was_asked_for_is_a_cancellation() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED, Status.TIMED_OUT])
-def test_end_that_was_asked_for_is_a_cancellation_whatever_slurm_calls_it(status: Status) -> None:
+def test_requested_end_is_a_cancellation_in_every_state_of_slurm(status: Status) -> None:
     watched = running()
     watched.take([cancel(0)])
     watched.look({"7": over(status)})
     watched.pass_time(REPORT_WAIT)
-    told, _, cause = end(watched.tick())
-    assert (told, cause) == (Status.CANCELLED, "by command")
+    reported, _, cause = end(watched.tick())
+    assert (reported, cause) == (Status.CANCELLED, "by command")
 
 
-def test_job_that_finished_before_it_was_cancelled_has_finished() -> None:
+def test_job_that_finished_before_its_cancel_request_has_finished() -> None:
     watched = running()
     watched.take([cancel(0)])
     assert end(watched.report("exit"))[0] is Status.FINISHED
@@ -69,7 +69,7 @@ def test_end_of_another_process_is_none_of_this_attempt(attempt: int, job: str) 
     assert local().observer.process_ended(0, attempt, job, 1, 1.0) == []
 
 
-def test_twin_of_a_local_step_ends_and_the_owner_is_followed() -> None:
+def test_duplicate_of_a_local_step_ends_and_the_owner_is_followed() -> None:
     watched = local()
     watched.report("twin", job="4711", owner="4700")
     assert attempt(watched.state, 0).node == "n1"  # where the next driver finds the owner

@@ -18,7 +18,7 @@ A1, A2, B1, B2, ALL = range(5)
 
 
 def order(state: StudyState, verb: str, *targets: str, **options: str) -> str:
-    """Carry a command out; what came of it."""
+    """Apply a command; its result."""
     events = apply_command(
         state, CommandRequest(f"{verb} {targets} {len(state.commands)}", verb, targets, tuple(options.items())), 1.0
     )
@@ -33,7 +33,7 @@ def status(state: StudyState) -> list[str]:
 
 
 @pytest.mark.parametrize(("verb", "word"), [("done", "finished"), ("skip", "skipped")])
-def test_what_depends_on_a_marked_one_continues(verb: str, word: str) -> None:
+def test_dependents_of_a_marked_one_run(verb: str, word: str) -> None:
     state = StudyState(PLAN)
     run(state, A1, Status.FAILED)
     assert status(state) == ["failed", "ready", "blocked", "waiting", "blocked"]
@@ -133,7 +133,7 @@ def test_submission_that_was_put_off_is_over_when_its_parent_runs_again() -> Non
     assert (state.status[B1], state.next_attempt(B1)) == (Status.WAITING, 2)
 
 
-def test_restart_has_to_be_there_to_be_asked_for() -> None:
+def test_restart_needs_a_restart_command() -> None:
     state = StudyState(PLAN)
     run(state, A1, Status.TIMED_OUT)
     assert order(state, "retry", "a_X.1", restart="true") == "refused: step 'a' has no restart command"

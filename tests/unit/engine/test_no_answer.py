@@ -136,7 +136,7 @@ def test_job_without_a_report_is_lost_by_every_path(
     assert (lost.status, lost.cause.code) == (Status.LOST, code)
 
 
-def test_loss_is_no_event_before_it_is_made_true() -> None:
+def test_loss_is_no_event_before_the_claim_is_revoked() -> None:
     watched = running()
     watched.look({})
     for _ in range(3):
@@ -149,7 +149,7 @@ def test_loss_is_no_event_before_it_is_made_true() -> None:
     assert watched.observer.take_presumed_ends() == []
 
 
-def test_report_that_arrives_before_the_loss_is_made_true_counts() -> None:
+def test_report_that_arrives_before_the_claim_is_revoked_counts() -> None:
     watched = running()
     watched.look({})
     for _ in range(2):

@@ -101,7 +101,7 @@ def test_bound_job_that_somebody_cancelled_outside_is_cancelled(reason: str) -> 
     assert end(watched.tick()) == (Status.CANCELLED, None, "cancelled outside of mtui")
 
 
-def test_bound_job_that_was_cancelled_is_cancelled_by_command() -> None:
+def test_bound_job_with_a_cancel_request_is_cancelled_by_command() -> None:
     watched = bound(cancel(1))
     watched.look({"10": PENDING, "11": over(Status.CANCELLED, reason="by 1000", node="")})
     watched.pass_time(REPORT_WAIT)
@@ -109,7 +109,7 @@ def test_bound_job_that_was_cancelled_is_cancelled_by_command() -> None:
 
 
 @pytest.mark.parametrize("view", [GONE, over(Status.CANCELLED, node=""), None], ids=["never", "no reason", "forgotten"])
-def test_bound_job_that_was_cancelled_is_not_bound_again(view: SeenJob | None) -> None:
+def test_bound_job_with_a_cancel_request_is_not_bound_again(view: SeenJob | None) -> None:
     watched = bound(cancel(1))
     watched.look_for(LOST_WAIT, {"10": PENDING} if view is None else {"10": PENDING, "11": view})
     watched.pass_time(LOST_WAIT)
@@ -130,7 +130,7 @@ def test_freed_job_whose_parent_failed_for_slurm_alone_is_not_called_cancelled(v
     assert attempt(watched.state, 1).reason != NEVER
 
 
-# --- twins
+# --- duplicate jobs
 
 
 def test_job_that_found_its_claim_taken_by_the_driver_is_passed_over() -> None:
@@ -217,9 +217,9 @@ def test_array_that_nobody_has_seen_is_missed_but_for_what_has_spoken(spoke: Seq
     watched = unclear_array()
     for index in spoke:
         watched.report("exit", index, job=f"50_{index}")
-    told = watched.look({})
+    reported = watched.look({})
     if spoke:
-        assert kinds(told) == ["submitted"]
+        assert kinds(reported) == ["submitted"]
         assert words(watched.state) == "finished, pending"
     else:
         assert kinds(watched.look_for(UNCLEAR_WAIT)) == ["submit_missed"]

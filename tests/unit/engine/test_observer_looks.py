@@ -16,7 +16,7 @@ from tests.unit.engine.script import Watched, at, cancel, intend, submitted, unc
 # --- requeue
 
 
-def test_requeued_job_is_alive_though_its_script_reported_of_an_end() -> None:
+def test_requeued_job_is_alive_though_its_script_reported_an_end() -> None:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(1)
@@ -66,7 +66,7 @@ def test_end_that_slurm_took_back_is_none() -> None:
     assert watched.state.status[0] is Status.REQUEUED
 
 
-# --- looks at Slurm
+# --- polls of Slurm
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_lost_job_is_reported_without_accounting_too() -> None:
 
 
 @pytest.mark.parametrize("taken_up", [False, True])
-def test_waiting_job_that_was_cancelled_is_over_once_slurm_shows_it_no_more(taken_up: bool) -> None:
+def test_waiting_job_with_a_cancel_request_is_over_once_slurm_shows_it_no_more(taken_up: bool) -> None:
     watched = pending("7_1")
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     if taken_up:
@@ -198,7 +198,7 @@ def test_waiting_job_that_was_cancelled_is_over_once_slurm_shows_it_no_more(take
     assert not watched.observer.wants_poll
 
 
-def test_job_that_began_before_it_was_cancelled_is_waited_for_as_any() -> None:
+def test_job_that_began_before_its_cancel_request_is_waited_for_as_any() -> None:
     watched = pending()
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     watched.report("start")
@@ -207,7 +207,7 @@ def test_job_that_began_before_it_was_cancelled_is_waited_for_as_any() -> None:
     assert watched.look({}) == []
 
 
-def test_slurm_is_not_asked_without_end_for_a_job_that_does_not_go_away() -> None:
+def test_slurm_is_not_queried_without_end_for_a_job_that_does_not_go_away() -> None:
     watched = pending()
     watched.take([cancel(0), ev.CancelSent(at=at(), instances=(0,))])
     watched.pass_time(LOST_WAIT)
@@ -215,12 +215,16 @@ def test_slurm_is_not_asked_without_end_for_a_job_that_does_not_go_away() -> Non
     assert not watched.observer.wants_poll
 
 
-@pytest.mark.parametrize(("job", "began", "told"), [("7_1", False, True), ("7_1", True, False), ("7", False, False)])
-def test_waiting_task_of_an_array_that_slurm_forgot_may_have_been_cancelled(job: str, began: bool, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("job", "began", "reported"), [("7_1", False, True), ("7_1", True, False), ("7", False, False)]
+)
+def test_waiting_task_of_an_array_that_slurm_forgot_may_have_been_cancelled(
+    job: str, began: bool, reported: bool
+) -> None:
     watched = running(job) if began else pending(job)
     status, _, cause = end(watched.look_for(LOST_WAIT, {}))
     assert status is Status.LOST
-    assert ("cancelled before they start" in cause) is told
+    assert ("cancelled before they start" in cause) is reported
 
 
 @pytest.mark.parametrize("sign", ["seen", "report"])
@@ -245,7 +249,7 @@ def test_job_that_reported_its_end_is_not_lost_however_long_slurm_does_not_know_
     assert end(watched.look_for(VERDICT_WAIT, {}))[0] is Status.FAILED
 
 
-def test_jobs_are_reported_apart() -> None:
+def test_jobs_are_distinguished() -> None:
     watched = Watched(TWO, intend("s", (0, 1)), submitted("s", "7"), intend("t", (1, 1)), submitted("t", "8"))
     watched.pass_time(1)
     watched.look({"7": RUNNING, "8": PENDING})
@@ -300,8 +304,8 @@ def test_job_that_has_spoken_itself_is_no_longer_looked_for(found: str) -> None:
     watched = doubtful()
     watched.report("start", job="12")
     watched.pass_time(UNCLEAR_WAIT)
-    told = watched.look({"12": RUNNING}, {"s": found})
-    (event,) = told  # where it is was heard from itself
+    reported = watched.look({"12": RUNNING}, {"s": found})
+    (event,) = reported  # where it is was heard from itself
     assert isinstance(event, ev.Submitted)
     assert event.job == "12"
     assert watched.state.status[0] is Status.RUNNING

@@ -47,8 +47,8 @@ def test_verdict_of_slurm_names_the_end_that_the_script_felt_as_a_signal(status:
     watched = running()
     watched.report("exit", code=143, signal="TERM")
     watched.pass_time(1)
-    status_told, code, _ = end(watched.look({"7": over(status)}))
-    assert (status_told, code) == (status, 143)
+    reported_status, code, _ = end(watched.look({"7": over(status)}))
+    assert (reported_status, code) == (status, 143)
 
 
 def test_script_that_saved_itself_at_the_time_limit_has_timed_out() -> None:
@@ -70,7 +70,7 @@ def test_script_that_took_a_signal_and_ended_well_has_finished() -> None:
     [(3, Status.FAILED, "exit code 3 on n1"), (0, Status.FINISHED, "")],
     ids=["failure", "signal"],
 )
-def test_exit_code_shows_if_slurm_has_no_verdict_in_time(code: int, status: Status, cause: str) -> None:
+def test_exit_code_decides_if_slurm_has_no_verdict_in_time(code: int, status: Status, cause: str) -> None:
     watched = running()
     watched.report("exit", code=code, signal="USR1")
     watched.pass_time(1)
@@ -121,7 +121,7 @@ def test_verdicts_are_waited_for_after_a_change_of_driver() -> None:
     watched = running()
     watched.report("exit", code=3)
     successor = Watched(ONE)
-    successor.take(watched.told)
+    successor.take(watched.reported)
     successor.observer.resume(successor.now)
     assert successor.observer.wants_poll
     successor.pass_time(1)
@@ -154,7 +154,7 @@ def test_report_of_an_attempt_that_is_over_is_passed_over(kind: str) -> None:
     assert watched.report(kind, code=3, owner="8") == []
 
 
-def test_report_that_is_read_twice_shows_nothing_new() -> None:
+def test_report_that_is_read_twice_adds_nothing() -> None:
     watched = running()
     before = attempt(watched.state, 0).job
     watched.report("start")
@@ -164,17 +164,17 @@ def test_report_that_is_read_twice_shows_nothing_new() -> None:
     assert watched.report("exit") == []
 
 
-# --- twins and strays
+# --- duplicate and orphan jobs
 
 
-def test_twin_that_found_its_attempt_revoked_makes_it_doubtful() -> None:
+def test_duplicate_that_found_its_attempt_revoked_makes_it_doubtful() -> None:
     """A driver that is gone has revoked the claim: nothing may be bound to the job that is followed."""
     watched = pending()
     assert watched.report("twin", job="8", owner=REVOKED) == []
     assert watched.observer.doubtful() == {0}
 
 
-def test_twin_is_noted_and_the_owner_of_the_claim_followed() -> None:
+def test_duplicate_is_noted_and_the_owner_of_the_claim_followed() -> None:
     watched = pending("8")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
     assert attempt(watched.state, 0).job == "7"
@@ -184,20 +184,20 @@ def test_twin_is_noted_and_the_owner_of_the_claim_followed() -> None:
     assert end(watched.report("exit", job="7"))[0] is Status.FINISHED
 
 
-def test_twin_is_noted_and_nothing_else_while_the_owner_is_followed() -> None:
+def test_duplicate_is_noted_and_nothing_else_while_the_owner_is_followed() -> None:
     watched = running("7")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly"]
     assert attempt(watched.state, 0).job == "7"
 
 
-def test_twin_may_speak_before_the_answer_of_sbatch() -> None:
+def test_duplicate_may_report_before_the_answer_of_sbatch() -> None:
     watched = Watched(ONE, intend("s", (0, 1)))
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
     watched.take([submitted("s", "8")])
     assert attempt(watched.state, 0).job == "7"
 
 
-def test_twin_that_slurm_already_called_ended_does_not_end_the_attempt() -> None:
+def test_duplicate_that_slurm_already_called_ended_does_not_end_the_attempt() -> None:
     watched = pending("8")
     assert watched.look({"8": over(Status.FAILED, code=75)}) == []
     watched.report("twin", job="8", owner="7")
@@ -206,7 +206,7 @@ def test_twin_that_slurm_already_called_ended_does_not_end_the_attempt() -> None
     assert watched.state.status[0] is Status.RUNNING
 
 
-def test_owner_is_followed_though_yet_another_twin_was_followed() -> None:
+def test_owner_is_followed_though_another_duplicate_was_followed() -> None:
     watched = pending("9")
     assert kinds(watched.report("twin", job="8", owner="7")) == ["anomaly", "started"]
     assert attempt(watched.state, 0).job == "7"
@@ -214,19 +214,19 @@ def test_owner_is_followed_though_yet_another_twin_was_followed() -> None:
     assert kinds(watched.report("twin", job="9", owner="7")) == ["anomaly"]
 
 
-def test_twin_that_does_not_know_the_owner_is_noted() -> None:
+def test_duplicate_that_does_not_know_the_owner_is_noted() -> None:
     watched = pending("8")
     assert kinds(watched.report("twin", job="8", owner="")) == ["anomaly"]
 
 
-def test_job_that_lost_its_claim_is_a_stray() -> None:
+def test_job_that_lost_its_claim_is_an_orphan() -> None:
     watched = pending("8")
     watched.report("start", job="7")
     assert watched.observer.orphans.take() == ["8"]
     assert watched.observer.orphans.take() == []
 
 
-def test_job_that_starts_for_an_attempt_that_is_over_is_a_stray() -> None:
+def test_job_that_starts_for_an_attempt_that_is_over_is_an_orphan() -> None:
     watched = running("7")
     watched.take([ended(0, Status.LOST)])
     assert watched.report("start", job="7") == []
@@ -249,28 +249,28 @@ def test_attempt_that_is_over_is_ended_in_the_open_one_of_the_allocations_of_a_j
     assert watched.observer.orphans.take_in_allocations() == {"1-2": ["0.1"]}
 
 
-def test_job_with_the_claim_is_no_stray() -> None:
+def test_job_with_the_claim_is_no_orphan() -> None:
     watched = running("7")
     watched.report("start", job="7")
     watched.report("exit", job="7", code=1)
     assert watched.observer.orphans.take() == []
 
 
-def test_process_of_a_local_step_is_never_taken_for_a_stray_job() -> None:
+def test_process_of_a_local_step_is_never_an_orphan_job() -> None:
     watched = local()
     assert kinds(watched.report("exit", job="4712")) == ["started", "ended"]
     assert watched.observer.orphans.take() == []
 
 
-def test_job_that_counted_as_missed_and_turns_up_is_followed_and_no_stray() -> None:
+def test_job_that_counted_as_missed_and_turns_up_is_followed_and_no_orphan() -> None:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"), missed("s"))
     assert kinds(watched.report("start", job="12")) == ["started"]
     assert watched.observer.orphans.take() == []
     assert watched.state.status[0] is Status.RUNNING
 
 
-@pytest.mark.parametrize(("code", "told"), [(0, ["started", "ended"]), (3, ["started", "exited"])])
-def test_job_that_counted_as_missed_and_has_ended_meanwhile_is_followed(code: int, told: list[str]) -> None:
+@pytest.mark.parametrize(("code", "reported"), [(0, ["started", "ended"]), (3, ["started", "exited"])])
+def test_job_that_counted_as_missed_and_has_ended_meanwhile_is_followed(code: int, reported: list[str]) -> None:
     watched = Watched(ONE, intend("s", (0, 1)), unclear("s"), missed("s"))
-    assert kinds(watched.report("exit", job="12", code=code)) == told
+    assert kinds(watched.report("exit", job="12", code=code)) == reported
     assert ready(watched.state) == [[]]

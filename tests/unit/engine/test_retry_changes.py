@@ -87,7 +87,7 @@ def test_change_taken_back_is_said() -> None:
     assert retry(state, "a_X.1", nodes="").message == "1 will run again with nodes as in the study"
 
 
-def test_submission_that_is_made_again_keeps_its_changes() -> None:
+def test_submission_that_is_repeated_keeps_its_changes() -> None:
     state = failed()
     retry(state, "a_X.1", nodes="2")
     apply(state, intend("s1", (0, 2)), unclear("s1"), missed("s1"), intend("s2", (0, 2)))
@@ -104,7 +104,7 @@ def test_retry_without_changes_has_none_in_its_event() -> None:
     assert isinstance(last, ev.CommandDone)
 
 
-def test_restart_counts_for_the_retry_that_asks_for_it() -> None:
+def test_restart_counts_for_the_retry_that_requests_it() -> None:
     state = StudyState(plan(step("a", restart="go on")))
     seen: list[dict[str, str]] = []
     run(state, 0, Status.FAILED)
@@ -127,13 +127,13 @@ def test_local_step_is_retried_and_nothing_of_it_is_changed() -> None:
 def test_resources_of_local_steps_alone_are_refused() -> None:
     state = failed()
     done = retry(state, "here", procs="4")
-    told = "step 'here' runs on the driver's machine and requests no procs from Slurm"
-    assert (done.outcome, done.message) == ("refused", told)
+    reported = "step 'here' runs on the driver's machine and requests no procs from Slurm"
+    assert (done.outcome, done.message) == ("refused", reported)
     assert state.status[NAMES["here"]] is Status.FAILED
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"waltime": "10"}, "a retry cannot change 'waltime'"),
         ({"nodes": "0"}, "'nodes' must be an integer of at least 1, not '0'"),
@@ -142,11 +142,11 @@ def test_resources_of_local_steps_alone_are_refused() -> None:
         ({"procs": "3"}, "w: $(LAUNCHER)[4p] uses 4 procs, but the step requests 3"),
     ],
 )
-def test_change_that_cannot_be_made_refuses_the_whole_command(changes: dict[str, str | int], told: str) -> None:
+def test_change_that_cannot_be_made_refuses_the_whole_command(changes: dict[str, str | int], reported: str) -> None:
     state = failed()
     before = words(state)
     done = retry(state, "*", **changes)
-    assert (done.outcome, done.message) == ("refused", told)
+    assert (done.outcome, done.message) == ("refused", reported)
     assert (words(state), state.changes) == (before, {})
 
 
@@ -163,7 +163,7 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"throttle": "many"}, "throttle must be an integer of 0 or more, not 'many'"),
         ({"throttle": -1}, "throttle must be an integer of 0 or more, not '-1'"),
@@ -172,11 +172,11 @@ def test_launcher_is_checked_only_where_it_is_retried_and_with_earlier_changes()
         ({"speed": 3}, "unknown limit 'speed'"),
     ],
 )
-def test_limits_that_cannot_be_are_refused(options: dict[str, str | int], told: str) -> None:
+def test_limits_that_cannot_be_are_refused(options: dict[str, str | int], reported: str) -> None:
     state = StudyState(PLAN)
     events = apply_command(state, CommandRequest("c", "update", (), tuple(options.items())), at=1.0)
     apply(state, *events)
-    assert (state.commands["c"].outcome, state.commands["c"].message) == ("refused", told)
+    assert (state.commands["c"].outcome, state.commands["c"].message) == ("refused", reported)
     assert (state.throttle, state.local_jobs) == (None, None)
 
 

@@ -1,4 +1,4 @@
-"""What is tried again by itself: for which causes, how often, and with what."""
+"""What is retried automatically: for which causes, how often, and with what."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def fail(state: StudyState, cause: str = "FAILED", *, node: str = "n1", index: i
 
 
 def again(state: StudyState, tries: RetryLimits | None = None, index: int = 0) -> ev.Retried | None:
-    """What the study says; it is taken in."""
+    """Apply what the study says."""
     event = decide_retry(state, index, tries or RetryLimits(), at())
     if event:
         apply(state, event)
@@ -55,7 +55,7 @@ def again(state: StudyState, tries: RetryLimits | None = None, index: int = 0) -
 
 
 def count(state: StudyState, *causes: str, tries: RetryLimits | None = None) -> int:
-    """How often an instance that goes on failing of these causes, in turn, is tried again."""
+    """How often an instance that keeps failing of these causes, in turn, is tried again."""
     for made in range(20):
         fail(state, causes[made % len(causes)])
         if again(state, tries) is None:
@@ -67,7 +67,7 @@ def count(state: StudyState, *causes: str, tries: RetryLimits | None = None) -> 
 def test_each_cause_has_its_own_rule(cause: str) -> None:
     assert count(study(retry={cause: RetryRule(2)}), cause) == 2
     others = {other: RetryRule(2) for other in ENDS if other != cause}
-    expected = 2 if cause == "75" else 0  # an exit code without a rule of its own is a failure like others
+    expected = 2 if cause == "75" else 0  # an exit code without a separate rule is a failure like others
     assert count(study(retry=others), cause) == expected
 
 
@@ -88,7 +88,7 @@ def test_exit_code_has_its_own_count_beside_that_of_failures() -> None:
     assert count(study(retry=rules), "FAILED", "75") == 3
 
 
-def test_person_restarts_the_count() -> None:
+def test_user_restarts_the_count() -> None:
     state = study(retry={"FAILED": RetryRule(1)})
     assert count(state, "FAILED") == 1
     apply(state, retry(0))
@@ -96,7 +96,7 @@ def test_person_restarts_the_count() -> None:
     assert [item.automatic for item in state.attempts[0]] == [False, True, False, True]
 
 
-def test_what_depends_on_it_waits_on_while_it_is_tried_again() -> None:
+def test_dependents_wait_while_it_is_retried() -> None:
     state = study(retry={"FAILED": RetryRule(1)})
     fail(state)
     assert state.status[1] is Status.BLOCKED
@@ -234,7 +234,7 @@ def test_resources_grow_with_each_attempt() -> None:
     assert found == {"walltime": "02:15:00", "mem": "12G", "nodes": "4", "queue": "big"}
 
 
-def test_what_a_step_does_not_ask_for_cannot_grow() -> None:
+def test_what_a_step_does_not_request_cannot_grow() -> None:
     assert changes(RetryRule(1, changes=(("mem", "x2"), ("walltime", "x2")))) == {}
 
 

@@ -127,7 +127,7 @@ def test_no_array_has_more_tasks_than_are_allowed(most: int) -> None:
     ids=["one too many", "layers", "no arrays"],
 )
 def test_instance_alone_is_bound_to_the_one_task(plan: Plan, jobs: Sequence[int], most: int) -> None:
-    """It is a job of its own: for Slurm `aftercorr` would be all tasks of the array."""
+    """It is a separate job: for Slurm `aftercorr` would be all tasks of the array."""
     lone = [start for start in bind(arrays(plan, j10=jobs), 1, most) if len(start.members) == 1]
     assert lone
     assert {start.after.partition("_")[0] for start in lone} == {"afterok:10"}

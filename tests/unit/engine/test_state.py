@@ -37,7 +37,7 @@ from tests.unit.engine.situations import FAILURES, IN_QUEUE, ONE, PAIR
 TWO = plan(step("a", uses="X"), rows={"X": [1, 2]})
 DIAMOND = plan(step("a"), step("b", "a"), step("c", "a"), step("d", "b", "c"))
 FUNNEL = plan(step("a", uses="X"), step("b", "a_*", uses="X"), rows={"X": [1, 2]})
-# Each b waits for the a of its own row, and for all of them.
+# Each b waits for the a of its row, and for all of them.
 BOTH = plan(step("a", uses="X"), step("b", "a", "a_*"), rows={"X": [1, 2]})
 HERE = plan(step("a", local=True))
 
@@ -60,14 +60,14 @@ def test_instance_is_ready_when_the_last_of_its_parents_has_finished() -> None:
     assert words(state) == "finished, finished, finished, ready"
 
 
-def test_instances_stand_in_the_queue_in_the_order_in_which_they_became_ready() -> None:
+def test_instances_are_queued_in_the_order_in_which_they_are_ready() -> None:
     state = StudyState(plan(step("a", uses="X"), step("b", "a", uses="X"), rows={"X": [1, 2]}))
     run(state, 1)
     run(state, 0)
     assert ready(state) == [[], [3, 2]]
 
 
-def test_each_step_has_a_queue_of_its_own() -> None:
+def test_each_step_has_a_separate_queue() -> None:
     state = StudyState(plan(step("a", uses="X"), step("b", local=True), step("c", "b"), rows={"X": [1, 2]}))
     assert ready(state) == [[0, 1], [2], []]
 

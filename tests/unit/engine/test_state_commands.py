@@ -89,7 +89,7 @@ def test_running_instance_is_cancelled_by_its_end() -> None:
     assert state.is_over
 
 
-def test_request_to_cancel_is_done_with_when_the_instance_ends_automatically() -> None:
+def test_request_to_cancel_is_dropped_when_the_instance_ends_first() -> None:
     state = state_of(ONE, intend("s", (0, 1)), submitted("s"), cancel(0), ended(0))
     assert (words(state), state.to_cancel) == ("finished", {})
 

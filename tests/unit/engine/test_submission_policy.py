@@ -241,7 +241,7 @@ def test_nothing_is_bound_to_what_is_in_doubt() -> None:
 
 
 @pytest.mark.parametrize("line", ["--dependency=singleton", "-d afterok:5"])
-def test_step_with_a_dependency_of_its_own_waits_for_its_parents(line: str) -> None:
+def test_step_with_its_own_dependency_waits_for_its_parents(line: str) -> None:
     state = StudyState(plan(step("a"), step("b", "a", cmd=f"#SBATCH {line}\ntrue")))
     in_slurm(state, "10", 0)
     assert choose(state, Limits(), AHEAD) == []

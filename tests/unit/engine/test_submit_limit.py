@@ -136,7 +136,7 @@ class Site:
     live: int = 0
     now: float = 0.0
     refusals: list[float] = field(default_factory=list[float])
-    idle: float = 0.0  # places that stood empty, in job seconds
+    idle: float = 0.0  # places that were empty, in job seconds
     ends: deque[float] = field(default_factory=deque[float])
     chance: random.Random = field(default_factory=lambda: random.Random(3))
 
@@ -189,7 +189,7 @@ def test_study_learns_for_how_long_slurm_counts_what_has_ended() -> None:
     assert site.idle_share < 0.3
 
 
-def test_study_goes_through_a_limit_that_nobody_reported_with_few_refusals() -> None:
+def test_study_passes_an_unknown_limit_with_few_refusals() -> None:
     site = Site(SubmitLimit(), lambda _: 100).through()
     # About log2(1000) to find it, and once more whenever it was forgotten.
     assert len(site.refusals) <= 12 * (1 + site.now / FORGET_AFTER)

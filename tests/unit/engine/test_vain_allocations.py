@@ -15,7 +15,7 @@ from tests.plans import plan, step
 from tests.unit.engine.packed_study import TWO_POOLS, A, B, Study
 
 
-def test_after_three_that_never_began_no_other_is_asked_for() -> None:
+def test_after_three_that_never_began_no_other_is_requested() -> None:
     study = Study()
     for name in "123":
         assert len(study.packer().wanted(4)) == 1
@@ -27,7 +27,7 @@ def test_after_three_that_never_began_no_other_is_asked_for() -> None:
     assert study.packer().stuck(share.pool) == list(A)
 
 
-def test_another_is_asked_for_if_one_of_the_last_three_began() -> None:
+def test_another_is_requested_if_one_of_the_last_three_began() -> None:
     study = Study()
     for name in "123":
         study.allocation(name, began=name == "2")
@@ -37,7 +37,7 @@ def test_another_is_asked_for_if_one_of_the_last_three_began() -> None:
 
 
 @pytest.mark.parametrize("status", [Status.CANCELLED, Status.LOST])
-def test_another_is_asked_for_after_three_that_were_cancelled_or_lost_before_they_began(status: Status) -> None:
+def test_another_is_requested_after_three_that_were_cancelled_or_lost_before_they_began(status: Status) -> None:
     study = Study()
     for name in "123":
         study.allocation(name, began=False)

@@ -115,7 +115,7 @@ def test_idle_allocation_gets_nothing_from_one_of_another_pool() -> None:
     assert study.packer().withdrawals() == []
 
 
-def test_allocation_with_work_of_its_own_gets_nothing_from_another() -> None:
+def test_allocation_with_its_own_work_gets_nothing_from_another() -> None:
     study = Study(PackingOptions(allocations=2))
     study.allocation("1")
     study.allocation("2")

@@ -68,7 +68,7 @@ def test_end_of_the_leader_is_recorded(tmp_path: Path, said: bool) -> None:
         assert lines[:-1] == ["{cut"]
 
 
-def test_shell_waits_for_the_leader_when_it_is_reported_to_end(tmp_path: Path) -> None:
+def test_shell_waits_for_the_leader_after_sigterm(tmp_path: Path) -> None:
     body = "kill -TERM $PPID; kill -TERM $PPID; sleep 0.3; exit 9"
     home, script = write(tmp_path, fake_python(tmp_path, body))
     done = subprocess.run(["sh", str(script)], env={**os.environ, "SLURM_JOB_ID": "7"})

@@ -95,7 +95,7 @@ def test_a_bad_end_just_before_the_end_of_the_allocation_is_not_recorded(leading
     assert not leading.runs.busy
 
 
-def test_what_runs_longer_than_its_walltime_is_reported_to_end_and_then_killed(leading: Leading) -> None:
+def test_what_runs_longer_than_its_walltime_is_terminated_and_then_killed(leading: Leading) -> None:
     leading.give("1.1", seconds=60)
     leading.pass_time(0)
     assert [what for _, orders in leading.runs.messages() for what in orders] == ["run"]

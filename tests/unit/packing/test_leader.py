@@ -181,7 +181,7 @@ def test_signals_reach_instances_as_usual(place: Place) -> None:
 def test_bad_ends_just_before_the_end_of_the_allocation_are_not_reported(place: Place) -> None:
     hold = "touch here; until [ -e go ]; do sleep 0.05; done; exit 4"
     saves = "trap 'exit 0' TERM; touch here; while :; do sleep 0.1; done"
-    # The third one has room once the leader has taken in the end of the first.
+    # The third one has room once the leader has read the end of the first.
     place.give(place.item("1.1", hold, cpus=600), place.item("2.1", saves), place.item("3.1", saves, cpus=600))
     place.start(held=600)
     for attempt in ("1.1", "2.1"):
@@ -257,7 +257,9 @@ def test_strangers_that_say_nothing_keep_nobody_waiting(place: Place) -> None:
     door = ("127.0.0.1", place.port())
     with ExitStack() as strangers:
         silent = [strangers.enter_context(socket.create_connection(door, 20)) for _ in range(20)]
-        assert all(stranger.recv(1) for stranger in reversed(silent))  # the last is asked for the key beside the first
+        assert all(
+            stranger.recv(1) for stranger in reversed(silent)
+        )  # the last is requested for the key beside the first
         (place.root / "1.1" / "go").touch()
         place.wait_for(lambda: codes(place) == {"1.1": 0}, "it ended")
 
@@ -316,7 +318,7 @@ def test_it_says_why_it_cannot_begin(place: Place) -> None:
     ]
 
 
-def test_reported_end_of_the_allocation_needs_no_squeue(place: Place) -> None:
+def test_known_end_of_the_allocation_needs_no_squeue(place: Place) -> None:
     place.give(end=True)
     place.start(SLURM_JOB_END_TIME="32503680000")  # the year 3000
     assert place.leader.wait(60) == 0

@@ -57,7 +57,7 @@ def test_garbage_is_passed_over(text: str) -> None:
     assert reader.feed(dispatch_text("9", ITEMS, {}))[-1:] == [Dispatch("9", ITEMS, {})]
 
 
-def test_nothing_asked_for_is_one() -> None:
+def test_default_request_is_one() -> None:
     text = dispatch_text("1", [WorkItem("1.1", ResourceRequest(0, 0, 0), "a", "a.sh", "a")], {})
     assert ListReader().feed(text) == [
         Dispatch("1", (WorkItem("1.1", ResourceRequest(1, 1, 1), "a", "a.sh", "a"),), {})

@@ -24,7 +24,7 @@ def drain(queue: Queue) -> list[str]:
     return found
 
 
-def test_bigger_asks_stand_first_and_the_longest_of_one_size() -> None:
+def test_larger_requests_come_first_and_the_longest_of_one_size() -> None:
     queue = Queue()
     queue.add(gift(item("1.1"), item("2.1", cpus=4), item("3.1", nodes=2), item("4.1", cpus=4, seconds=9)))
     assert drain(queue) == ["3.1", "4.1", "2.1", "1.1"]

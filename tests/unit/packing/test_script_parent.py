@@ -38,7 +38,7 @@ class Leader:
         self._first: dict[str, Any] = {}
 
     def begin(self, shell: str = "/bin/bash", **environment: str) -> None:
-        """Tell the worker about the study with its next message."""
+        """Inform the worker about the study with its next message."""
         self._first = {"root": str(self.root), "shell": [shell], "environment": {**os.environ, **environment}}
 
     def order(self, attempt: str, script: str) -> dict[str, Any]:

@@ -109,8 +109,8 @@ def test_what_can_never_fit(ask: ResourceRequest, words: str) -> None:
 
 def test_what_no_node_has_together_can_never_fit() -> None:
     made = slots(Node("big", 128), Node("small", 32, gpus=8))
-    told = "it requests 1 node(s) with all of these resources, the allocation has 0"
-    assert made.refusal(ResourceRequest(tasks=64, gpus=1)) == told
+    reported = "it requests 1 node(s) with all of these resources, the allocation has 0"
+    assert made.refusal(ResourceRequest(tasks=64, gpus=1)) == reported
     assert made.refusal(ResourceRequest(tasks=32, gpus=1)) == ""
     assert made.refusal(ResourceRequest(tasks=64)) == ""
     assert "it requests 2 node(s)" in made.refusal(ResourceRequest(nodes=2, tasks=128))

@@ -1,4 +1,4 @@
-"""What a plan asks Slurm for at most."""
+"""What a plan requests from Slurm at most."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_node_hours_of_a_step(run: str, expected: tuple[float, int]) -> None:
     assert cost(f"- {{name: a, description: d, run: {{cmd: x, {run}}}}}") == expected
 
 
-def test_instances_that_ask_for_the_same_are_multiplied() -> None:
+def test_instances_with_the_same_request_are_multiplied() -> None:
     assert cost("- {name: a, description: d, run: {cmd: $(N), nodes: 2, walltime: 30}}") == (3.0, 0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from mtui.core.plan import Plan
 from mtui.core.plan.expand import path_component
 from mtui.core.plan.parameter_table import ParameterTable
-from tests.unit.planning import HEAD, commands, edges, names, plan_of, told
+from tests.unit.planning import HEAD, commands, edges, names, plan_of, problem_lines
 
 SWEEP = """\
 global.parameters:
@@ -34,7 +34,7 @@ def used(made: Plan) -> dict[str, tuple[str, ...]]:
 @pytest.mark.parametrize(
     "more", ["", ", restart: $(A)", ", walltime: 00:$(A):00", ", pre: $(A)", ", qos: q$(A.label)", ", nodes: $(A)"]
 )
-def test_a_parameter_counts_wherever_it_stands(more: str) -> None:
+def test_a_parameter_counts_wherever_it_is_used(more: str) -> None:
     made = plan(step("a", "x" if more else "$(A)", more=more))
     assert names(made) == ["a_A.1", "a_A.2"]
 
@@ -183,7 +183,7 @@ def test_a_workspace_token_in_a_value_is_left_to_the_shell() -> None:
 @pytest.mark.parametrize("label", [".", "..", "é", "$"])
 def test_a_label_that_makes_no_directory_is_refused(label: str) -> None:
     text = f"{HEAD}study:\n{step('a', '$(P)')}global.parameters: {{P: {{values: [1], label: '{label}'}}}}\n"
-    assert "cannot have a directory" in told(text)[0]
+    assert "cannot have a directory" in problem_lines(text)[0]
     assert names(plan_of(text, hashws=True)) == [f"a_{label}"]
 
 
@@ -203,7 +203,7 @@ def test_workspaces_of_steps_whose_names_are_alike() -> None:
 # --- order
 
 
-def test_steps_may_stand_in_any_order() -> None:
+def test_steps_may_be_in_any_order() -> None:
     made = plan(
         step("last", "ls $(middle.workspace)", "middle") + step("middle", "x", "first_*") + step("first", "$(A)")
     )
@@ -241,7 +241,7 @@ def test_labels_values_and_names_are_put_in_by_order_of_definition() -> None:
     assert table.apply(0, "$(A) $(B) $(A.label) $(B.name) $(C) $( A )") == "$(A) $(A) a% second $(C) $( A )"
 
 
-def test_combinations_tell_joined_labels_apart() -> None:
+def test_combinations_distinguish_joined_labels() -> None:
     table = ParameterTable(("A", "B"), ("A", "B"), (("1", "1.2"), ("2.3", "3")), (("1", "1.2"), ("2.3", "3")))
     assert table.combinations(["B", "A"]) == ["1.2.3", "1.2.3"]
     assert table.distinct(["B", "A"]) == {("1", "2.3"), ("1.2", "3")}

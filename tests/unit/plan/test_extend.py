@@ -79,7 +79,7 @@ def test_other_parameters_are_refused() -> None:
         extend_plan(made([1], [2]), plan(step("a", uses="X"), rows={"X": [1]}).parameters)
 
 
-def test_numbered_workspaces_continue_being_numbered() -> None:
+def test_numbered_workspaces_continue_their_numbers() -> None:
     old = plan(step("a", uses="X"), rows={"X": range(3)}, hashws=True)
     found = extend_plan(old, plan(step("a", uses="X"), rows={"X": range(12)}).parameters)
     assert [item.workspace for item in found.instances[2:5]] == ["a/a_instance_2", "a/a_instance_3", "a/a_instance_4"]

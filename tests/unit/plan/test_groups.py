@@ -53,7 +53,7 @@ def test_own_parameters_that_the_others_have_not_change_nothing() -> None:
     assert found["mean_A.2.B.1"] == ["y_A.2"]
 
 
-def test_combinations_are_reported_apart_by_their_parameters_and_not_by_their_joined_labels() -> None:
+def test_combinations_are_distinguished_by_their_parameters_and_not_by_their_joined_labels() -> None:
     text = f"""{HEAD}
 global.parameters:
   A: {{values: [1, 1.1], label: "%%"}}
@@ -86,7 +86,7 @@ def test_rows_that_share_a_group_share_one_barrier_instead_of_an_edge_for_each_p
     assert sum(map(len, graph.children)) + sum(map(len, graph.barrier_users)) == rows
 
 
-def test_end_of_one_of_a_group_concerns_the_others_once_the_last_one_ends() -> None:
+def test_end_of_one_of_a_group_concerns_the_rest_once_the_last_one_ends() -> None:
     state = StudyState(plan(step("x", uses="AB"), step("mean", "x_*", uses="A", group=["x"]), rows=ROWS))
     assert state.waits_for(4) == 1
     run(state, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtui.core.plan.instance_script import render
-from tests.unit.planning import HEAD, SLURM, commands, headers, plan_of, told
+from tests.unit.planning import HEAD, SLURM, commands, headers, plan_of, problem_lines
 
 BATCH = "batch: {type: slurm, host: h, bank: m1, queue: regular%s}\n"
 
@@ -161,11 +161,11 @@ def test_a_study_for_another_scheduler_can_run_here_only(kind: str) -> None:
         HEAD
         + f"batch: {{type: {kind}}}\nstudy:\n- {{name: a, description: d, run: {{cmd: $(LAUNCHER) x, nodes: 2}}}}\n"
     )
-    assert told(text) == [f"2:15: batch: mtui has no '{kind}' scheduler"]
+    assert problem_lines(text) == [f"2:15: batch: mtui has no '{kind}' scheduler"]
     assert commands(plan_of(text, local=True)) == {"a": " x"}
 
 
-def test_directives_of_the_user_stand_right_behind_the_header() -> None:
+def test_directives_of_the_user_follow_the_header() -> None:
     text = HEAD + SLURM + "study:\n- {name: a, description: d, run: {cmd: '#SBATCH --mem=1G', procs: 1}}\n"
     plan = plan_of(text)
     assert "#SBATCH --ntasks=1\n\n#SBATCH --mem=1G\n" in render(plan, plan.instances[0]).body

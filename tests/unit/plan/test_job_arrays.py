@@ -62,7 +62,7 @@ def test_burst_buffer_lines_and_not_the_cluster_are_of_the_kind() -> None:
     assert kinds(plan) == [0, 1, 0, 1]
 
 
-def test_instances_that_ask_for_the_same_are_of_one_kind_though_names_and_comments_differ() -> None:
+def test_instances_with_the_same_request_are_of_one_kind_though_names_and_comments_differ() -> None:
     assert kinds(plan_of("echo $(X)", description="run $(X)")) == [0, 0, 0, 0]
 
 
@@ -75,11 +75,11 @@ def test_instances_that_ask_for_the_same_are_of_one_kind_though_names_and_commen
         ("# a word\n#SBATCH --comment=$(W)\ntrue", {}),
     ],
 )
-def test_instances_that_ask_for_different_things_are_of_different_kinds(cmd: str, run: Mapping[str, RunValue]) -> None:
+def test_instances_with_different_requests_are_of_different_kinds(cmd: str, run: Mapping[str, RunValue]) -> None:
     assert kinds(plan_of(cmd, run)) == [0, 1, 0, 1]
 
 
-def test_resources_that_a_retry_has_changed_make_a_kind_of_their_own() -> None:
+def test_resources_that_a_retry_has_changed_make_a_separate_kind() -> None:
     plan = plan_of("true", {"walltime": "10"})
     found = JobShapes(plan)
     assert found.of(0, {"walltime": "20"}) == found.of(1, {"walltime": "20"}) != found.of(0)
@@ -167,13 +167,13 @@ def test_step_is_shared_out_in_arrays_of_the_size_that_is_allowed(most: int, sha
     assert split_into_arrays(plan, plan.steps[0], most) == shares
 
 
-def test_shares_tell_what_differs() -> None:
+def test_shares_show_what_differs() -> None:
     plan = plan_of("true", {"walltime": "$(W)", "nodes": "$(W)", "gpus": 1})
     shares = split_into_arrays(plan, plan.steps[0], 1000)
     assert (shares.arrays, shares.alone, shares.why, set(shares.by)) == ((2, 2), 0, "", {"walltime", "nodes"})
 
 
-def test_shares_tell_the_line_that_keeps_them_apart() -> None:
+def test_shares_show_the_line_that_separates_them() -> None:
     plan = plan_of("#SBATCH --array=1-4\ntrue")
     assert split_into_arrays(plan, plan.steps[0], 1000) == ArraySplit((), 4, "--array=1-4")
 

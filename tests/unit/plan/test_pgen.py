@@ -1,4 +1,4 @@
-"""Parameter generators run in a process of their own, and fail with their own error."""
+"""Parameter generators run in a separate process, and fail with their own error."""
 
 from __future__ import annotations
 
@@ -299,7 +299,7 @@ class _Timer(threading.Thread):
         self.function()
 
     def cancel(self) -> None:
-        """It went off already, since the generator never ends by itself."""
+        """It went off already, since the generator never ends."""
 
 
 def test_one_that_hangs_is_ended_at_the_deadline_with_its_children(
@@ -364,7 +364,7 @@ def get_custom_generator(env, **kwargs):
 
 
 def _is_gone(pid: int) -> bool:
-    """Whether a process has ended; its parent may not have asked for its end yet."""
+    """Whether a process has ended; its parent may not have waited for it yet."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"

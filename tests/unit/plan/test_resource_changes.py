@@ -1,4 +1,4 @@
-"""Resources that a retry changes: what is accepted, and what the script then asks for."""
+"""Resources that a retry changes: what is accepted, and what the script then requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def study(run: str = RUN, cmd: str = "$(LAUNCHER) x", more: str = "") -> Plan:
 
 
 def script(plan: Plan, **changes: str) -> list[str]:
-    """The lines of the first instance's script that say what it asks for, and its command."""
+    """The lines of the first instance's script that say what it requests, and its command."""
     body = render(plan, plan.instances[0], {key.replace("_", " "): value for key, value in changes.items()}).body
     names = ("#SBATCH --job-name", "#SBATCH --output", "#SBATCH --error", "#SBATCH --comment", "#!")
     return [line for line in body.splitlines() if line and not line.startswith(names)]
@@ -54,7 +54,7 @@ def test_what_slurm_understands_is_accepted(key: str, values: list[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("key", "values", "told"),
+    ("key", "values", "reported"),
     [
         ("walltime", ["soon", "1h", "1:2:3:4", "-5", "1:30 ", "٣", "1:30:00\n#SBATCH -A x"], "the walltime"),
         ("nodes", ["0", "-1", "2.0", "1e3", "two", "٣", "1 2", "2\n", "1" * 5000], "at least 1"),
@@ -68,11 +68,11 @@ def test_what_slurm_understands_is_accepted(key: str, values: list[str]) -> None
         ("reservation", ['r" --wait'], "one word"),
     ],
 )
-def test_what_slurm_would_not_understand_is_reported(key: str, values: list[str], told: str) -> None:
+def test_what_slurm_would_not_understand_is_reported(key: str, values: list[str], reported: str) -> None:
     for value in values:
         refusal = check_change(key, value)
         assert refusal is not None
-        assert told in refusal.message
+        assert reported in refusal.message
         assert key in refusal.message
 
 
@@ -125,7 +125,7 @@ def test_changes_in_words() -> None:
 # --- the script
 
 
-def test_changed_resources_stand_in_the_header_and_in_the_launcher() -> None:
+def test_changed_resources_are_in_the_header_and_in_the_launcher() -> None:
     assert script(study()) == [
         "#SBATCH --nodes=2", "#SBATCH --partition=regular", "#SBATCH --account=m1", "#SBATCH --time=1:30:00",
         "#SBATCH --gres=gpu:1", "#SBATCH --ntasks=4", "#SBATCH --cpus-per-task=8", "#SBATCH --exclusive",
@@ -142,7 +142,7 @@ def test_changed_resources_stand_in_the_header_and_in_the_launcher() -> None:
     ]  # fmt: skip
 
 
-def test_change_adds_what_the_study_did_not_ask_for() -> None:
+def test_change_adds_what_the_study_did_not_request() -> None:
     assert script(study("procs: 4"), walltime="10", exclusive="yes", gpus="1") == [
         "#SBATCH --nodes=9", "#SBATCH --partition=regular", "#SBATCH --account=m1", "#SBATCH --time=10",
         "#SBATCH --gres=gpu:1", "#SBATCH --ntasks=4", "#SBATCH --exclusive", "#SBATCH --qos=low", "srun -n 4 x",
@@ -190,12 +190,12 @@ def test_launcher_that_wants_more_than_is_left_is_reported() -> None:
         script(plan, procs="3")
 
 
-def test_local_step_asks_for_nothing_whatever_is_changed() -> None:
+def test_local_step_requests_nothing_whatever_is_changed() -> None:
     plan = study("gpus: 1", cmd="#SBATCH --x\ntrue")
     assert render(plan, plan.instances[0], {"procs": "3", "nodes": "2"}) == render(plan, plan.instances[0])
 
 
-def test_what_an_instance_asks_for_now_is_reported_by_key() -> None:
+def test_current_request_of_an_instance_is_shown_by_key() -> None:
     plan = study()
     first = plan.instances[0]
     assert list(header_resources(plan, first).items()) == [

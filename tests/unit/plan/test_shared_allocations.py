@@ -56,7 +56,7 @@ def why_not(cmd: str = "true", run: Mapping[str, RunValue] | None = None, pack: 
         ({"procs": "$(X)"}, ResourceRequest(tasks=1)),
     ],
 )
-def test_what_a_step_asks_for_is_its_part_of_an_allocation(run: dict[str, RunValue], ask: ResourceRequest) -> None:
+def test_request_of_a_step_is_its_part_of_an_allocation(run: dict[str, RunValue], ask: ResourceRequest) -> None:
     assert share(run=run).ask == ask
 
 
@@ -102,7 +102,7 @@ def test_what_says_where_a_job_goes_says_where_the_allocation_goes(line: str) ->
      "--ntasks-per-node=2", "--mem-per-gpu=1G", "--begin=now+1hour", "--hint=nomultithread", "--nodes=1-2",
      "--gres=gpu:a100:2", "--gres=gpu:2,shard:1"],
 )  # fmt: skip
-def test_what_is_of_a_job_of_its_own_is_not_packed(line: str) -> None:
+def test_step_with_a_separate_job_is_not_packed(line: str) -> None:
     word = line.partition(" ")[0]
     assert why_not(f"#SBATCH {line}\ntrue").startswith(f"'#SBATCH {word}")
 
@@ -153,7 +153,7 @@ def test_walltime_of_an_allocation_has_room_for_the_longest(walltime: str, given
     assert packing.takes(0)
 
 
-def test_request_asks_for_whole_nodes_or_for_as_many_cores_as_is_said() -> None:
+def test_request_is_for_whole_nodes_or_for_the_given_cores() -> None:
     plan = plan_of("true", {"gpus": 1})
     packing = PackingPlan(plan, PackingOptions(nodes=2))
     found = packing.of(0)

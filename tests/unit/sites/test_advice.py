@@ -40,7 +40,7 @@ FINE = "{nodes: 1, procs: 64, walltime: '01:00:00'}"
 
 
 @pytest.mark.parametrize(
-    ("run", "batch", "told"),
+    ("run", "batch", "reported"),
     [
         ("nodes: 1\n    walltime: '01:00:00'", "", []),
         ("nodes: 1\n    walltime: '01:00:00'", "constraint: ''", [
@@ -76,8 +76,8 @@ FINE = "{nodes: 1, procs: 64, walltime: '01:00:00'}"
             "step 'a': it requests 640 GB on a node; a cpu node has 502 GB"]),
     ],
 )  # fmt: skip
-def test_what_a_site_would_not_take(run: str, batch: str, told: list[str]) -> None:
-    assert said(run, batch) == told
+def test_what_a_site_would_not_take(run: str, batch: str, reported: list[str]) -> None:
+    assert said(run, batch) == reported
 
 
 def test_directives_of_the_author_count_as_well() -> None:
@@ -89,16 +89,16 @@ def test_directives_of_the_author_count_as_well() -> None:
     assert said(run, "sbatch: ['--gpus-per-node=1']") == ["step 'a': it requests 1 GPUs on a node; a cpu node has none"]
 
 
-def test_instances_that_differ_are_all_looked_at_and_reported_of_once() -> None:
+def test_instances_that_differ_are_all_checked_and_reported_once() -> None:
     rows = "global.parameters: {N: {values: [1, 9, 12], label: N.%%}}\n"
-    told = said("nodes: $(N)\n    walltime: '00:10:00'", "qos: debug", rows)
-    assert told == ["step 'a': it requests 9 nodes, but qos debug allows at most 8"]
+    reported = said("nodes: $(N)\n    walltime: '00:10:00'", "qos: debug", rows)
+    assert reported == ["step 'a': it requests 9 nodes, but qos debug allows at most 8"]
 
 
-def test_more_jobs_than_the_queue_takes_are_reported_by_qos() -> None:
+def test_more_jobs_than_the_queue_accepts_are_reported_by_qos() -> None:
     rows = f"global.parameters: {{N: {{values: {list(range(6))}, label: N.%%}}}}\n"
-    told = said("nodes: 1\n    walltime: '00:10:00'", "qos: debug", rows, head="echo $(N)")
-    assert told == ["perlmutter allows 5 jobs per user at a time in qos debug; the study has 6"]
+    reported = said("nodes: 1\n    walltime: '00:10:00'", "qos: debug", rows, head="echo $(N)")
+    assert reported == ["perlmutter allows 5 jobs per user at a time in qos debug; the study has 6"]
 
 
 @pytest.mark.parametrize("name", ["size_sweep", "perlmutter_demo"])

@@ -1,4 +1,4 @@
-"""Profiles of sites: found, read, and wrong ones told with their places."""
+"""Profiles of sites: found, read, and wrong ones reported with their places."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_profile_is_what_it_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("", "f: a profile needs at least a name"),
         ("[a]", "f:1:1: the site's profile must be a mapping (key: value), but is a list"),
@@ -53,10 +53,10 @@ def test_profile_is_what_it_says() -> None:
         ("name: x\nconfirm: yes", "f:2:10: the site's profile: 'confirm' must be a number, but is true/false"),
     ],
 )
-def test_wrong_profile_is_reported_with_its_place(text: str, told: str) -> None:
+def test_wrong_profile_is_reported_with_its_place(text: str, reported: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_profile(text, "f")
-    assert str(caught.value).split("\n")[0] == told
+    assert str(caught.value).split("\n")[0] == reported
 
 
 def home(tmp_path: Path, **files: str) -> dict[str, str]:
@@ -90,10 +90,10 @@ def test_site_is_named_or_a_file_beside_the_study(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("site", "told"),
+    ("site", "reported"),
     [("perlmuter", "there is no site 'perlmuter'"), ("./none.yaml", "cannot read the site's profile")],
 )
-def test_site_that_is_not_there_is_reported(tmp_path: Path, site: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told) as caught:
+def test_site_that_is_not_there_is_reported(tmp_path: Path, site: str, reported: str) -> None:
+    with pytest.raises(UsageError, match=reported) as caught:
         find_profile(site, tmp_path, {"HOME": str(tmp_path)})
     assert caught.value.hint == ("did you mean 'perlmutter'?" if site == "perlmuter" else "")

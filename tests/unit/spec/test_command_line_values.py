@@ -31,7 +31,7 @@ STUDY = (
         ('A="a,b",c', "a,b c"),
     ],
 )
-def test_values_stand_between_commas_or_are_counted(text: str, values: str) -> None:
+def test_values_are_separated_by_commas_or_counted(text: str, values: str) -> None:
     assert " ".join(read_command_line_values([text], []).parameters["A"]) == values
 
 
@@ -53,7 +53,7 @@ def test_values_stand_between_commas_or_are_counted(text: str, values: str) -> N
         ([], ["B=1", "B=1"], "--set B is given twice", ""),
     ],
 )
-def test_what_cannot_be_meant_is_refused(params: list[str], entries: list[str], message: str, hint: str) -> None:
+def test_invalid_value_is_refused(params: list[str], entries: list[str], message: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_command_line_values(params, entries)
     assert message in caught.value.message

@@ -8,7 +8,7 @@ from mtui.core.spec import Problems
 from mtui.core.spec.csv_table import read_table
 
 
-def told(text: str) -> list[str]:
+def problem_lines(text: str) -> list[str]:
     problems = Problems("rows.csv")
     table = read_table(text, problems)
     assert (table is None) == bool(problems.errors)
@@ -29,7 +29,7 @@ def told(text: str) -> list[str]:
     ],
     ids=["plain", "windows", "mark", "as it stands", "quotes", "blanks", "no rows", "umlaut"],
 )
-def test_values_are_texts_as_they_stand(text: str, table: dict[str, tuple[str, ...]]) -> None:
+def test_values_are_verbatim_texts(text: str, table: dict[str, tuple[str, ...]]) -> None:
     problems = Problems("rows.csv")
     assert read_table(text, problems) == table
     assert problems.found == []
@@ -58,8 +58,8 @@ def test_values_are_texts_as_they_stand(text: str, table: dict[str, tuple[str, .
     ids=["empty", "blanks", "names", "semicolons", "ragged", "many ragged", "quote", "control", "null", "long", "gap"],
 )  # fmt: skip
 def test_mistakes_are_reported_at_their_lines(text: str, messages: list[str]) -> None:
-    assert told(text) == messages
+    assert problem_lines(text) == messages
 
 
 def test_lines_are_counted_through_texts_of_several_lines() -> None:
-    assert told('A,B\n"x\ny",1\n2\n') == ["rows.csv:4:1: 1 value for 2 columns"]
+    assert problem_lines('A,B\n"x\ny",1\n2\n') == ["rows.csv:4:1: 1 value for 2 columns"]

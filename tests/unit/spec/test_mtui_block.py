@@ -9,7 +9,7 @@ import pytest
 from mtui.core.spec import Problems
 from mtui.core.spec.study_parser import parse_study
 from mtui.core.spec.study_spec import MtuiBlock
-from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
+from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, problem_lines
 
 STEP = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"
 
@@ -52,8 +52,8 @@ def test_block_says_what_this_engine_does(block: str, extensions: MtuiBlock) -> 
         ("[array]", "mtui must be a mapping"),
     ],
 )
-def test_value_that_cannot_be_meant_is_reported_with_its_place(block: str, message: str) -> None:
-    (line,) = told(f"{HEAD}{SLURM}{STEP}mtui: {block}\n")
+def test_invalid_value_is_reported_with_its_place(block: str, message: str) -> None:
+    (line,) = problem_lines(f"{HEAD}{SLURM}{STEP}mtui: {block}\n")
     assert line.startswith("4:")
     assert message in line
     assert plan_and_problems(f"{HEAD}{SLURM}{STEP}mtui: {block}\n")[0] is None
@@ -65,14 +65,14 @@ def test_hint_says_how_arrays_are_turned_off() -> None:
 
 def test_unknown_key_is_a_warning_that_names_the_known_one() -> None:
     text = f"{HEAD}{SLURM}{STEP}mtui: {{submit_ahed: false}}\n"
-    (line,) = told(text)
+    (line,) = problem_lines(text)
     assert "submit_ahed" in line
     assert "submit_ahead" in line + hints(text)[0]
     assert plan_of(text).instances
 
 
 def test_each_mistake_is_reported() -> None:
-    assert len(told(f"{HEAD}{SLURM}{STEP}mtui: {{submit_ahead: 7, array: x, more: 1}}\n")) == 3
+    assert len(problem_lines(f"{HEAD}{SLURM}{STEP}mtui: {{submit_ahead: 7, array: x, more: 1}}\n")) == 3
 
 
 def test_block_changes_nothing_of_the_plan() -> None:

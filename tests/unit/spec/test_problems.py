@@ -1,10 +1,10 @@
-"""Every mistake is told once, at its line and column, with a hint, and all of them together."""
+"""Every mistake is reported once, at its line and column, with a hint, and all of them together."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.unit.planning import hints, plan_and_problems, told
+from tests.unit.planning import hints, plan_and_problems, problem_lines
 
 from .block_mistakes import MISTAKES_IN_BLOCKS
 from .mistakes import MISTAKES_IN_STEPS
@@ -16,7 +16,7 @@ MISTAKES = {**MISTAKES_IN_STEPS, **MISTAKES_IN_BLOCKS}
 def test_all_mistakes_are_reported_once_and_at_their_places(text: str, expected: list[str]) -> None:
     plan, problems = plan_and_problems(text)
     assert plan is None
-    assert told(text) == expected
+    assert problem_lines(text) == expected
     assert all(problem.place.line for problem in problems)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mtui.core.spec.retry_keys import CAUSES, factor_of
 from mtui.core.spec.study_spec import RetryRule
-from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, told
+from tests.unit.planning import HEAD, SLURM, hints, plan_and_problems, plan_of, problem_lines
 
 STEPS = """\
 study:
@@ -79,7 +79,7 @@ EXAMPLE = "2, or {times: 2, walltime: x1.5}"
 )  # fmt: skip
 def test_wrong_value_is_reported_with_its_place(retry: str, message: str, hint: str | None) -> None:
     text = f"{HEAD}{SLURM}{STEPS}mtui: {{retry: {retry}}}\n"
-    (line,) = told(text)
+    (line,) = problem_lines(text)
     assert line.startswith("6:")
     assert line.endswith(message)
     assert hint is None or hints(text) == [hint]

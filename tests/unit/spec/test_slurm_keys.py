@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.planning import HEAD, headers, hints, plan_and_problems, plan_of, told
+from tests.unit.planning import HEAD, headers, hints, plan_and_problems, plan_of, problem_lines
 
 STEP = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"
 
@@ -51,7 +51,7 @@ def test_key_becomes_a_line_of_the_header(place: Callable[[str], str], key: str,
 def test_cores_per_task_can_be_given_for_all_steps() -> None:
     text = in_batch("cores per task: 8").replace("cmd: c", "cmd: $(LAUNCHER) c")
     assert "--cpus-per-task=8" in headers(plan_of(text))["a"]
-    assert told(in_batch("cores per task: 8")) == []
+    assert problem_lines(in_batch("cores per task: 8")) == []
 
 
 def test_partition_and_account_can_be_given_for_one_step() -> None:
@@ -66,7 +66,7 @@ def test_step_has_the_last_word_and_free_options_add_up() -> None:
     assert headers(plan_of(text))["a"][-5:] == ["--constraint=gpu", "--mem=1G", "--x=1", "--y", "--x=2"]
 
 
-def test_parameters_and_env_stand_in_the_keys_of_a_step() -> None:
+def test_parameters_and_env_are_allowed_in_the_keys_of_a_step() -> None:
     text = (
         in_step("mem: $(M)G, constraint: $(WHERE), sbatch: ['--hint=$(H)']")
         + "env: {variables: {WHERE: cpu}}\nglobal.parameters:\n"
@@ -112,7 +112,7 @@ def test_wrong_value_is_reported_with_its_place_and_a_hint(
     place: Callable[[str], str], keys: str, message: str, hint: str
 ) -> None:
     text = place(keys)
-    (line,) = told(text)
+    (line,) = problem_lines(text)
     number, column, words = line.split(":", 2)
     assert words.endswith(message)
     where = text.split("\n")[int(number) - 1]
@@ -126,16 +126,18 @@ def test_wrong_value_is_reported_with_its_place_and_a_hint(
     "option", ["-J x", "--job-name=x", "-o f", "-a 1-3", "--array=1", "--wrap=x", "-W", "--parsable"]
 )
 def test_option_by_which_jobs_are_found_is_refused(option: str) -> None:
-    (line,) = told(in_step(f"sbatch: ['{option}']"))
+    (line,) = problem_lines(in_step(f"sbatch: ['{option}']"))
     assert f"'{option}' cannot be given here" in line
 
 
 def test_mail_to_nobody_and_for_nothing_is_reported() -> None:
-    assert told(in_batch("mail user: ada@example.org")) == ["2:52: warning: batch: 'mail user' alone sends nothing"]
+    assert problem_lines(in_batch("mail user: ada@example.org")) == [
+        "2:52: warning: batch: 'mail user' alone sends nothing"
+    ]
 
 
 def test_token_in_batch_stays_as_it_is_and_is_reported() -> None:
-    assert told(in_batch("mem: $(M)G")) == ["2:57: warning: batch: tokens are not replaced in 'mem'"]
+    assert problem_lines(in_batch("mem: $(M)G")) == ["2:57: warning: batch: tokens are not replaced in 'mem'"]
 
 
 # --- `mtui: steps:` itself
@@ -160,5 +162,5 @@ LIST = "write it as [a, b] or '- a' lines"
 )  # fmt: skip
 def test_wrong_words_about_a_step_are_reported_with_their_place(block: str, message: str, hint: str) -> None:
     text = f"{HEAD}batch: {{type: slurm, host: h, bank: '', queue: ''}}\n{STEP}mtui: {{steps: {block}}}\n"
-    assert (told(text), hints(text)) == ([message], [hint])
+    assert (problem_lines(text), hints(text)) == ([message], [hint])
     assert plan_and_problems(text)[0] is None

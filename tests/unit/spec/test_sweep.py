@@ -51,7 +51,7 @@ def rows_of(
     return rows(parameters)
 
 
-def told(
+def problem_lines(
     block: str, maestros: str = "", files: Mapping[str, str] | None = None, given: CommandLineValues = NO_VALUES
 ) -> list[str]:
     _, problems = read(block, maestros, files, given)
@@ -157,8 +157,8 @@ def test_a_study_for_maestro_alone_is_read_as_ever() -> None:
             "4:43: mtui: sweep: 'A' is in a group already"]),
     ],
 )  # fmt: skip
-def test_a_sweep_that_cannot_be_meant_is_reported(block: str, messages: list[str]) -> None:
-    assert told(block, f"{A}, {B}") == messages
+def test_an_invalid_sweep_is_reported(block: str, messages: list[str]) -> None:
+    assert problem_lines(block, f"{A}, {B}") == messages
 
 
 @pytest.mark.parametrize(
@@ -193,14 +193,14 @@ def test_a_sweep_that_cannot_be_meant_is_reported(block: str, messages: list[str
         ("file: bad.csv, A: {file: bad.csv}", ["specs/bad.csv:2:1: 1 value for 2 columns"]),
     ],
 )  # fmt: skip
-def test_values_that_cannot_be_meant_are_reported(lists: str, messages: list[str]) -> None:
+def test_invalid_values_are_reported(lists: str, messages: list[str]) -> None:
     files = {"specs/rows.csv": ROWS, "specs/bad.csv": "A,B\n1\n"}
-    assert told(f"parameters: {{{lists}}}", "", files) == messages
+    assert problem_lines(f"parameters: {{{lists}}}", "", files) == messages
 
 
 @pytest.mark.parametrize("block", ["parameters: 5", "parameters: [A]", "parameters: "])
 def test_parameters_have_to_be_a_mapping(block: str) -> None:
-    (message,) = told(block)
+    (message,) = problem_lines(block)
     assert message.startswith("3:")
     assert "mtui: parameters" in message
 
@@ -208,47 +208,52 @@ def test_parameters_have_to_be_a_mapping(block: str) -> None:
 def test_lists_that_go_row_by_row_are_of_one_length() -> None:
     row = "row i of a sweep uses value i of every parameter, so all need as many values"
     product = "for all combinations write mtui: {sweep: product}"
-    assert told("", f"{A}, {C}") == [f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; {product}"]
-    assert told("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)})) == [
+    assert problem_lines("", f"{A}, {C}") == [f"3:54: parameter 'C' has 3 values, but 'A' has 2: {row}; {product}"]
+    assert problem_lines("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)})) == [
         f"3:54: parameter 'B' has 2 values, but 'A' has 1: {row}; {product} (some are given by --params)"
     ]
-    assert told("sweep: {zip: [[A, C]]}", f"{A}, {B}, {C}") == [
+    assert problem_lines("sweep: {zip: [[A, C]]}", f"{A}, {B}, {C}") == [
         "3:87: parameter 'C' has 3 values, but 'A' has 2: A, C are combined row by row, so all need as many values"
     ]
-    assert told("parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, CommandLineValues({"B": ("x",)})) == [
-        f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; {product} (some are given by --params)"
-    ]
+    assert problem_lines(
+        "parameters: {file: rows.csv}", "", {"specs/rows.csv": ROWS}, CommandLineValues({"B": ("x",)})
+    ) == [f"3:21: parameter 'C' has 3 values, but 'B' has 1: {row}; {product} (some are given by --params)"]
 
 
 def test_lists_of_different_lengths_are_for_mtui_alone() -> None:
     warning = "3:54: warning: parameter 'C' has 3 values, but 'A' has 2: Maestro refuses that"
     hint = "keep parameters combined row by row in global.parameters, other lists under mtui: parameters"
-    assert told("sweep: product", f"{A}, {C}") == [f"{warning}: {hint}"]
-    assert told("parameters: {C: {values: [1, 2]}}", f"{A}, {C}") == [f"{warning}: {hint}"]
+    assert problem_lines("sweep: product", f"{A}, {C}") == [f"{warning}: {hint}"]
+    assert problem_lines("parameters: {C: {values: [1, 2]}}", f"{A}, {C}") == [f"{warning}: {hint}"]
     assert (
-        told("sweep: product, parameters: {C: {range: [1, 9]}}", f"{A}, {B}, C: {{values: [1, 2], label: C%%}}") == []
+        problem_lines(
+            "sweep: product, parameters: {C: {range: [1, 9]}}", f"{A}, {B}, C: {{values: [1, 2], label: C%%}}"
+        )
+        == []
     )
 
 
 def test_more_rows_than_anybody_sweeps_are_refused_with_their_number() -> None:
     lists = "A: {range: [1, 100]}, B: {range: [1, 100]}, C: {range: [1, 100]}"
-    assert told(f"sweep: product, parameters: {{{lists}}}") == [
+    assert problem_lines(f"sweep: product, parameters: {{{lists}}}") == [
         "3:8: the sweep has 100 x 100 x 100 = 1,000,000 rows: at most 200,000 are possible"
     ]
     assert len(rows_of(f"sweep: product, parameters: {{{lists}}}".replace("100", "20"))) == 8000
 
 
-def test_a_generator_is_in_for_all_of_it() -> None:
+def test_a_generator_replaces_the_whole_sweep() -> None:
     given = CommandLineValues({"B": ("1",)}, generator=True)
     reason = "has no effect: --pgen gives all parameters"
     assert [
-        line for line in told("sweep: product, parameters: {C: {range: [1, 2]}}", A, given=given) if "pgen" in line
+        line
+        for line in problem_lines("sweep: product, parameters: {C: {range: [1, 2]}}", A, given=given)
+        if "pgen" in line
     ] == [
         f"warning: --params {reason}",
         f"4:8: warning: mtui: 'sweep' {reason}",
         f"4:24: warning: mtui: 'parameters' {reason}",
     ]
-    assert told("", A, given=CommandLineValues(generator=True)) == []
-    assert told("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)}, generator=True)) == [
+    assert problem_lines("", A, given=CommandLineValues(generator=True)) == []
+    assert problem_lines("", f"{A}, {B}", given=CommandLineValues({"A": ("1",)}, generator=True)) == [
         f"warning: --params {reason}"
     ]

@@ -1,4 +1,4 @@
-"""Tokens: what is one, what uses a parameter, what was meant as one, and where it stands."""
+"""Tokens: what is one, what uses a parameter, what was meant as one, and where it is."""
 
 from __future__ import annotations
 

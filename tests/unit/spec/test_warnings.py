@@ -1,4 +1,4 @@
-"""What Maestro passes over in silence is told, at its place, and does not stop the study."""
+"""What Maestro passes over in silence is reported, at its place, and does not stop the study."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from mtui.core.plan import ParameterTable
 from mtui.core.spec import Problems
 from mtui.core.spec.problems import Place
-from tests.unit.planning import HEAD, SLURM, hints, plan_of, told
+from tests.unit.planning import HEAD, SLURM, hints, plan_of, problem_lines
 
 STEP = "study:\n- {name: a, description: d, run: {cmd: x}}\n"
 SWEEP = "global.parameters: {SIZE: {values: [1, 2], label: S%%}}\n"
@@ -182,9 +182,9 @@ study:
 
 
 @pytest.mark.parametrize(("text", "expected"), DOUBTS.values(), ids=DOUBTS)
-def test_doubts_are_reported_at_their_places_and_the_study_runs(text: str, expected: list[str]) -> None:
+def test_warnings_are_reported_at_their_places_and_the_study_runs(text: str, expected: list[str]) -> None:
     plan_of(text)
-    assert told(text) == expected
+    assert problem_lines(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_hints_say_what_was_probably_meant(doubt: str, hint: str) -> None:
 )
 def test_commands_of_the_shell_and_known_tokens_are_no_doubt(command: str) -> None:
     text = HEAD + f"study:\n- name: a\n  description: $(SIZE)\n  run:\n    cmd: |\n      echo {command}\n" + SWEEP
-    assert told(text) == []
+    assert problem_lines(text) == []
 
 
 @pytest.mark.parametrize(
@@ -229,10 +229,10 @@ def test_commands_of_the_shell_and_known_tokens_are_no_doubt(command: str) -> No
 )
 def test_times_that_slurm_knows_are_no_doubt(walltime: str) -> None:
     text = f"study:\n- {{name: a, description: $(SIZE), run: {{cmd: x, walltime: '{walltime}'}}}}\n"
-    assert told(HEAD + text + SWEEP) == []
+    assert problem_lines(HEAD + text + SWEEP) == []
 
 
-def test_what_an_alias_repeats_is_reported_once_where_it_stands() -> None:
+def test_what_an_alias_repeats_is_reported_once_at_its_place() -> None:
     text = (
         HEAD
         + """\
@@ -245,7 +245,7 @@ study:
 """
         + SWEEP
     )
-    assert told(text) == [
+    assert problem_lines(text) == [
         "6:15: warning: step 'a': nothing replaces $(SIZ); it is left unchanged",
     ]
 
@@ -254,7 +254,7 @@ def test_what_a_generator_gives_counts_in_place_of_the_studys_own() -> None:
     values = (("1", "2"), ("1", "2"))
     table = ParameterTable(("SEED", "MORE"), ("SEED", "MORE"), values, (("s", "s"), ("m1", "m2")))
     text = HEAD + "study:\n- {name: a, description: $(SIZE), run: {cmd: echo $(SEED)}}\n" + SWEEP
-    assert told(text, parameters=table) == [
+    assert problem_lines(text, parameters=table) == [
         "warning: parameter 'SEED': different values share one label, so only the first of them runs",
         "warning: parameter 'MORE' is used by no step",
         "3:26: warning: step 'a': nothing replaces $(SIZE); it is left unchanged",
@@ -268,21 +268,21 @@ def test_warnings_are_in_the_order_of_the_file() -> None:
     assert [problem.message for problem in problems.warnings] == ["line 1", "line 2", "line 3"]
 
 
-def test_a_step_that_gathers_and_runs_for_each_row_anyway() -> None:
+def test_a_step_that_gathers_and_still_runs_for_each_row() -> None:
     text = (
         HEAD + "study:\n- {name: sim, description: d, run: {cmd: echo $(SIZE)}}\n"
         "- {name: check, description: d, run: {cmd: x, depends: [sim]}}\n"
         "- {name: table, description: d, run: {cmd: cat $(sim.workspace)/*, depends: [check_*DEPENDS]}}\n" + SWEEP
     )
-    assert told(text.replace("DEPENDS", "")) == [
+    assert problem_lines(text.replace("DEPENDS", "")) == [
         "5:3: warning: step 'table' depends on all of check, but runs 2 times: for each row of 'sim', "
         "since it uses $(sim.workspace)"
     ]
     assert hints(text.replace("DEPENDS", "")) == ["to run it once for all of them, add 'sim_*' to its depends"]
-    for mended in (", sim_*", ", sim"):  # one run of all, or a run for each row that is meant
-        assert told(text.replace("DEPENDS", mended)) == []
-    assert told(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []
-    assert told(text.replace("DEPENDS]", "], walltime: $(SIZE)")) == []
+    for fixed in (", sim_*", ", sim"):  # one run of all, or a run for each row that is meant
+        assert problem_lines(text.replace("DEPENDS", fixed)) == []
+    assert problem_lines(text.replace("DEPENDS", "").replace("cat ", "cat $(SIZE) ")) == []
+    assert problem_lines(text.replace("DEPENDS]", "], walltime: $(SIZE)")) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from mtui.core.spec import Problems, SpecError, yaml_tree
 from mtui.core.spec.fields import plain
 from mtui.core.spec.study_parser import load_study, parse_study
 from mtui.core.spec.yaml_tree import Mapping, Scalar, read_tree
-from tests.unit.planning import HEAD, told
+from tests.unit.planning import HEAD, problem_lines
 
 STUDY = HEAD + "study:\n- {name: a, description: d, run: {cmd: x}}\n"
 
@@ -54,7 +54,7 @@ def test_line_ends_and_byte_order_marks_change_nothing(tmp_path: Path, line_end:
 
 
 def test_places_are_those_of_the_file_with_a_byte_order_mark() -> None:
-    assert told("\ufeff" + HEAD + "study: [{name: a, description: d, run: {cmd: $(A B) $(AB)}}]\n") == [
+    assert problem_lines("\ufeff" + HEAD + "study: [{name: a, description: d, run: {cmd: $(A B) $(AB)}}]\n") == [
         "2:53: warning: step 'a': nothing replaces $(AB); it is left unchanged"
     ]
 
@@ -86,7 +86,7 @@ def test_the_first_of_a_list_of_merges_wins() -> None:
 
 
 def test_a_key_over_a_merged_one_is_no_doubt() -> None:
-    assert told(
+    assert problem_lines(
         HEAD + "study:\n- {name: a, description: d, run: &r {cmd: x, gpus: 1}}\n"
         "- {name: b, description: d, run: {<<: *r, gpus: 2}}\n"
     ) == []  # fmt: skip
@@ -127,7 +127,7 @@ def test_what_is_no_yaml_is_reported_at_its_place(text: str, expected: str, hint
 
 @pytest.mark.parametrize("level", ["[", "{b: ", "- "])
 @pytest.mark.parametrize("depth", [2_000, 100_000])
-def test_what_is_nested_without_end_is_reported_at_a_place(level: str, depth: int) -> None:
+def test_endless_nesting_is_reported_at_a_place(level: str, depth: int) -> None:
     """Where, and by whom it is found, depends on the release of libyaml."""
     (problem,) = _refused("a:\n " + level * depth)
     assert problem.place.line == 2
@@ -177,7 +177,7 @@ def test_dates_are_named_as_dates() -> None:
     value = tree_of("a: 2020-01-02\n").entries["a"]
     assert isinstance(value, Scalar)
     assert value.value == datetime.date(2020, 1, 2)
-    assert told(HEAD + "study:\n- {name: 2020-01-02, description: !!binary Zm9v, run: {cmd: x}}\n") == [
+    assert problem_lines(HEAD + "study:\n- {name: 2020-01-02, description: !!binary Zm9v, run: {cmd: x}}\n") == [
         "3:10: step 1: 'name' must be text, but is a date",
         "3:35: step 1: 'description' must be text, but is a value with a YAML tag",
     ]

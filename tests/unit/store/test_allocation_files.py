@@ -1,4 +1,4 @@
-"""The lists and records of allocations: what a crash may leave in them, and what is read all the same."""
+"""The lists and records of allocations: what a crash may leave in them, and what is read anyway."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_one_that_does_not_fit_is_passed_over(directory: StudyDirectory, study: 
     directory.checkpoint.write_text(damage(text))
     assert directory.checkpoint.read_text() != text
     path = segment(directory.journal, 1)
-    path.write_text(path.read_text().replace('"100"', '"999"'))  # so that it can be told from the checkpoint
+    path.write_text(path.read_text().replace('"100"', '"999"'))  # so that it differs from the checkpoint
     state, _ = load_state(directory, study)
     assert state.status[0] is Status.FINISHED
     assert [attempt.job for attempt in state.attempts[0]] == ["999"]

@@ -192,16 +192,16 @@ def test_event_that_a_driver_without_its_lease_wrote_late_is_read_in_its_place(
 # --- the lease
 
 
-def test_lease_is_taken_though_the_link_that_was_made_is_reported_as_failed(
+def test_lease_is_taken_though_the_created_link_is_reported_as_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
 
-    def made_and_failed(source: Path, target: Path) -> None:  # as NFS answers a request that it got twice
+    def create_and_fail(source: Path, target: Path) -> None:  # as NFS answers a request that it got twice
         link(source, target)
         raise FileExistsError(errno.EEXIST, "File exists")
 
-    monkeypatch.setattr(os, "link", made_and_failed)
+    monkeypatch.setattr(os, "link", create_and_fail)
 
     lease = Lease.acquire(tmp_path)
 

@@ -74,7 +74,7 @@ def test_file_systems_that_other_hosts_write_are_not_taken_for_local(kind: str) 
     assert kind not in LOCAL_TYPES
 
 
-def test_file_system_here_is_reported_from_the_kernels_table(tmp_path: Path) -> None:
+def test_file_system_here_is_read_from_the_kernels_table(tmp_path: Path) -> None:
     mounts = Path("/proc/self/mounts").read_text()
     assert file_system_type(tmp_path, mounts)
     assert module.is_local(tmp_path) is (file_system_type(tmp_path, mounts) in LOCAL_TYPES)

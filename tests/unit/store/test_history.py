@@ -27,7 +27,7 @@ def _read(history: History, index: int) -> list[str]:
     return [history_text(found, index) for found in history.read()]
 
 
-def test_the_way_of_an_instance_is_reported_in_order(tmp_path: Path) -> None:
+def test_the_history_of_an_instance_is_in_order(tmp_path: Path) -> None:
     _write(
         tmp_path,
         script.intend("1-a", (4, 1)),
@@ -60,7 +60,7 @@ def test_every_answer_to_a_submission_is_reported(tmp_path: Path) -> None:
     ]
 
 
-def test_what_people_asked_for_is_reported(tmp_path: Path) -> None:
+def test_requests_of_users_are_shown(tmp_path: Path) -> None:
     _write(tmp_path, script.hold(2), script.release(2), script.cancel(2))
     _write(tmp_path, ev.CancelSent(at=script.at(), instances=(1, 2)))
     assert _words(tmp_path, 2) == [

@@ -202,7 +202,7 @@ def test_full_disk_is_reported_at_sync_and_what_was_synced_stays_readable(tmp_pa
         with pytest.raises(OSError, match=str(segment(tmp_path, 1))):
             journal.sync()
         with pytest.raises(OSError, match="File too large"):
-            journal.sync()  # still not on the disk, so whatever hangs on it must not be done
+            journal.sync()  # still not on the disk, so nothing that depends on it may be done
         assert list(read_events(tmp_path)) == EVENTS[:1]
     journal.sync()
     assert list(read_events(tmp_path)) == EVENTS[:2]
@@ -285,7 +285,7 @@ def test_follower_from_now_passes_over_what_is_written_and_takes_a_torn_line_whe
     assert JournalFollower.from_now(tmp_path / "nowhere").new_events() == []
 
 
-def test_what_was_not_handed_over_is_dropped_when_another_continues(tmp_path: Path) -> None:
+def test_what_was_not_synced_is_dropped_when_another_continues(tmp_path: Path) -> None:
     journal = Journal(tmp_path, 1)
     journal.append(EVENTS[0])
     journal.flush()

@@ -21,7 +21,7 @@ from tests.unit.store.owners import ELSEWHERE, HERE, beating, ended_process, put
 # --- taking
 
 
-def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path) -> None:
+def test_first_driver_takes_epoch_1_and_leaves_no_partial_files(tmp_path: Path) -> None:
     lease = Lease.acquire(tmp_path)
     assert (lease.owner.epoch, lease.owner.pid, lease.owner.host) == (1, os.getpid(), this_host())
     assert lease.before is None
@@ -29,7 +29,7 @@ def test_first_driver_takes_epoch_1_and_leaves_nothing_half_made(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000001", "000001.beat"]
 
 
-def test_second_driver_is_refused_and_reported_who_holds_the_study(tmp_path: Path) -> None:
+def test_second_driver_is_refused_and_shows_who_holds_the_study(tmp_path: Path) -> None:
     owner = Lease.acquire(tmp_path).owner
     with pytest.raises(StudyBusyError) as caught:
         Lease.acquire(tmp_path)
@@ -45,14 +45,14 @@ def test_owner_inside_of_a_slurm_job_is_named_with_its_job(tmp_path: Path, monke
         Lease.acquire(tmp_path)
 
 
-def test_driver_that_stopped_is_followed_at_once(tmp_path: Path) -> None:
+def test_driver_that_released_the_study_is_followed_at_once(tmp_path: Path) -> None:
     first = Lease.acquire(tmp_path)
     first.release()
     second = Lease.acquire(tmp_path, silent_after=60)
     assert (second.owner.epoch, second.before) == (2, first.owner)
 
 
-def test_owner_on_another_host_that_stopped_is_followed_at_once(tmp_path: Path) -> None:
+def test_owner_on_another_host_that_released_the_study_is_followed_at_once(tmp_path: Path) -> None:
     put(tmp_path, ELSEWHERE)
     (tmp_path / "000001.released").touch()
     assert Lease.acquire(tmp_path, silent_after=60).owner.epoch == 2

@@ -61,7 +61,7 @@ def test_owner_whose_slurm_job_has_ended_is_gone(tmp_path: Path, ended: bool, st
     assert asked == ["12"]
 
 
-def test_owner_in_a_slurm_job_is_judged_by_its_heartbeat_where_slurm_cannot_be_asked(tmp_path: Path) -> None:
+def test_owner_in_a_slurm_job_is_judged_by_its_heartbeat_where_slurm_cannot_be_queried(tmp_path: Path) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job="12"))
 
     liveness = Liveness(tmp_path, owner)
@@ -70,7 +70,7 @@ def test_owner_in_a_slurm_job_is_judged_by_its_heartbeat_where_slurm_cannot_be_a
 
 
 @pytest.mark.parametrize(("slurm_job", "expected"), [("12", ["12"]), ("", [])], ids=["in a job", "without a job"])
-def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
+def test_slurm_is_queried_for_the_owners_job_and_not_at_every_look(
     tmp_path: Path, slurm_job: str, expected: list[str]
 ) -> None:
     owner = put(tmp_path, replace(ELSEWHERE, slurm_job=slurm_job))
@@ -90,7 +90,7 @@ def test_slurm_is_asked_for_the_owners_job_and_not_at_every_look(
 # --- by its heartbeat
 
 
-def test_old_heartbeat_of_another_host_shows_readers_and_decides_nothing(tmp_path: Path) -> None:
+def test_old_heartbeat_of_another_host_is_shown_to_readers_and_decides_nothing(tmp_path: Path) -> None:
     owner = put(tmp_path, ELSEWHERE)
     beat = tmp_path / "000001.beat"
     os.utime(beat, (time.time() - 600, time.time() - 600))
@@ -123,7 +123,7 @@ def test_process_that_lives_holds_the_lease_only_while_its_heartbeat_moves(tmp_p
     owner = put(tmp_path, replace(HERE, pid=process.pid, start=process_start(process.pid)))
     liveness = Liveness(tmp_path, owner, silent_after=0.2)
     assert liveness.judge() is LeaseState.ALIVE
-    wait_until(lambda: liveness.judge() is LeaseState.DEAD, 10, "its heartbeat stands still")
+    wait_until(lambda: liveness.judge() is LeaseState.DEAD, 10, "its heartbeat does not change")
     (tmp_path / "000001.beat").write_text("2\n")
     assert liveness.judge() is LeaseState.ALIVE
     os.utime(tmp_path / "000001.beat", (time.time() - 70, time.time() - 70))

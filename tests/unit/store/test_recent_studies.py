@@ -1,4 +1,4 @@
-"""The list of the user's studies, and how each stands at a glance."""
+"""The list of the user's studies, and the status of each."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_remembered_is_no_error(tmp_path: Path, monkeypatch: pyte
     assert list_recent_studies() == []
 
 
-def test_without_xdg_it_stands_below_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_xdg_it_is_below_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     for value in ("", "relative/path"):
         monkeypatch.setenv("XDG_STATE_HOME", value)
@@ -251,7 +251,7 @@ def test_glance_knows_whether_a_study_is_over(tmp_path: Path, segments: list[lis
     assert summarize_study(directory.root).result == result
 
 
-def test_torn_journal_shows_what_stands_before_the_tear(tmp_path: Path) -> None:
+def test_torn_journal_is_read_up_to_the_tear(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
     write(directory, 1, START, *END)
     path = directory.journal / "000001.jsonl"
@@ -261,7 +261,7 @@ def test_torn_journal_shows_what_stands_before_the_tear(tmp_path: Path) -> None:
     assert (seen.result, seen.last_change) == ("failed", 5000)
 
 
-def test_glance_shows_who_drives(tmp_path: Path) -> None:
+def test_summary_shows_who_drives(tmp_path: Path) -> None:
     directory = made(tmp_path / "out")
     lease = Lease.acquire(directory.owner)
     seen = summarize_study(directory.root)
@@ -274,7 +274,7 @@ def test_glance_shows_who_drives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a study", 'say "x", \\ä\n', '","name":"no"', "中\x1b[2J"])
-def test_glance_shows_the_name(tmp_path: Path, name: str) -> None:
+def test_summary_shows_the_name(tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
     directory = made(tmp_path / "out", replace(plan(step("a")), name=name), spec='x","name":"no",\\')

@@ -124,7 +124,7 @@ def test_held_instance_has_not_failed() -> None:
     assert rows(after(PLAIN, ev.Held(at=T0, instance=0)), T0)[0]["State"] == "INITIALIZED"
 
 
-def test_what_depends_on_a_failure_has_failed_as_in_maestro() -> None:
+def test_dependents_of_a_failure_have_failed_as_in_maestro() -> None:
     state = after(PLAIN, *submitted(0, T0), ev.Ended(at=T0, instance=0, attempt=1, status=Status.FAILED))
     assert state.status[2] is Status.BLOCKED
     assert rows(state, T0)[2]["State"] == "FAILED"

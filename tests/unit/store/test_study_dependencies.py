@@ -39,12 +39,12 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-def told(folder: Path, *words: str) -> str:
+def reported(folder: Path, *words: str) -> str:
     return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def subject(folder: Path) -> str:
-    return told(folder, "log", "-1", "--format=%s")
+    return reported(folder, "log", "-1", "--format=%s")
 
 
 def test_path_has_to_be_there(tmp_path: Path) -> None:
@@ -58,9 +58,9 @@ def test_plan_warns_at_its_place_of_what_a_start_refuses(tmp_path: Path) -> None
     paths = "[{name: D, path: /no/such}]"
     step = "study: [{name: a, description: d, run: {cmd: x}}]"
     spec.write_text(f"description: {{name: s, description: d}}\nenv: {{dependencies: {{paths: {paths}}}}}\n{step}\n")
-    told = mtui.run("plan", spec)
-    assert told.returncode == 0
-    assert f"{spec}:2:30: warning: dependency 'D' does not exist: /no/such" in told.stdout
+    reported = mtui.run("plan", spec)
+    assert reported.returncode == 0
+    assert f"{spec}:2:30: warning: dependency 'D' does not exist: /no/such" in reported.stdout
 
 
 def test_place_of_a_clone_has_to_be_free(tmp_path: Path) -> None:
@@ -74,9 +74,11 @@ def test_place_of_a_clone_has_to_be_free(tmp_path: Path) -> None:
     [("", "two"), ("tags/first", "one"), ("side", "aside"), ("HASH", "one")],
     ids=["newest", "tag", "branch", "hash"],
 )
-def test_repository_is_cloned_at_what_was_asked_for(tmp_path: Path, source: Path, checkout: str, message: str) -> None:
+def test_repository_is_cloned_at_the_requested_commit(
+    tmp_path: Path, source: Path, checkout: str, message: str
+) -> None:
     target = tmp_path / "clone of it"
-    commit = told(source, "rev-parse", "first") if checkout == "HASH" else checkout
+    commit = reported(source, "rev-parse", "first") if checkout == "HASH" else checkout
     with clone_repositories([path(tmp_path), git(source, target, commit)]):
         assert subject(target) == message
     assert subject(target) == message

@@ -70,7 +70,7 @@ def test_new_directory_is_named_as_maestro_does(
 # --- making one
 
 
-def test_new_study_directory_has_its_rooms_and_a_copy_of_its_spec(tmp_path: Path) -> None:
+def test_new_study_directory_has_its_folders_and_a_copy_of_its_spec(tmp_path: Path) -> None:
     extra = tmp_path / "pgen.py"
     extra.write_text("# generator\n")
     directory = create_directory(tmp_path / "deep" / "er" / "out", "text: ä\n", [extra])
@@ -308,7 +308,7 @@ def test_link_does_not_take_the_place_of_another_steps_directory(made: StudyDire
     assert sorted(path.name for path in (made.root / "a_X.2").iterdir()) == ["Y.3", "Y.4"]
 
 
-def test_restart_script_stands_beside_the_script(made: StudyDirectory) -> None:
+def test_restart_script_is_beside_the_script(made: StudyDirectory) -> None:
     restarting = plan(replace(step("a"), restart="echo again"), out=str(made.root))
     prepare_attempt(made, restarting, restarting.instances[0], 1)
     assert "echo again" in (made.root / "a" / "a.restart.slurm.sh").read_text()

@@ -66,7 +66,7 @@ def test_study_of_an_earlier_mtui_has_the_settings_that_came_later_at_their_defa
 # Without the data there is one case, which the fixture skips, or fails where nothing may be skipped.
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("case", CASES or [SHARED], ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_plans_of_the_conformance_cases_are_read_as_they_were_made(tmp_path: Path, case: Path) -> None:
+def test_plans_of_the_conformance_cases_are_read_as_they_were_written(tmp_path: Path, case: Path) -> None:
     try:
         made = plan_study(case, PlanOptions(out=str(tmp_path / "out"))).plan
     except SpecError:

@@ -34,7 +34,7 @@ def write(directory: StudyDirectory, epoch: int, *events: ev.Event) -> None:
 INTENT = ev.SubmitIntended(at=1.0, submission="1-1", backend="slurm", members=((0, 1),))
 
 
-def test_study_stands_as_its_journal_shows(directory: StudyDirectory) -> None:
+def test_study_has_the_status_in_its_journal(directory: StudyDirectory) -> None:
     assert read_study(directory)[1].status == [Status.READY]
     write(directory, 1, INTENT)
     write(directory, 2, ev.Submitted(at=2.0, submission="1-1", job="7"))

@@ -1,4 +1,4 @@
-"""How states look: each glyph takes one cell, and is told from the others without colours."""
+"""How states look: each glyph takes one cell, and differs from the rest without colours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_glyph_takes_one_cell() -> None:
     assert {unicodedata.east_asian_width(sign) for sign in signs} <= {"N", "Na"}
 
 
-def test_in_ascii_groups_are_reported_apart() -> None:
+def test_in_ascii_groups_are_distinguished() -> None:
     plain = [plain for _, plain in GROUP_GLYPHS.values()]
     assert all(sign.isascii() for sign in plain)
     assert len(set(plain)) == len(plain)

@@ -148,7 +148,7 @@ def test_a_driver_that_was_stopped_is_not_followed_until_somebody_says_so(wheel:
     wheel.wait(DrivenHere)
 
 
-def test_a_command_makes_a_finished_study_continue(tmp_path: Path) -> None:
+def test_a_command_resumes_a_finished_study(tmp_path: Path) -> None:
     wheel = Wheel(tmp_path, FAILS)
     try:
         assert mtui.run("--no-ui", "-o", wheel.out, wheel.spec).returncode == 2
@@ -179,7 +179,7 @@ def test_leaving_hands_the_study_to_a_driver_in_the_background(wheel: Wheel) -> 
     wheel.wait(StudyOver, "finished")
 
 
-def test_letting_go_leaves_the_study_to_nobody(wheel: Wheel) -> None:
+def test_released_study_has_no_driver(wheel: Wheel) -> None:
     wheel.make()
     driving = wheel.take()
     wheel.wait(DrivenHere)

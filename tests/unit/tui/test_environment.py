@@ -15,11 +15,11 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_programs_that_every_system_has_stand_in() -> None:
+def test_programs_that_every_system_has_are_fallbacks() -> None:
     assert [pager_command(), editor_command(), shell_command()] == [["less"], ["vi"], ["/bin/sh"]]
 
 
-def test_options_stand_behind_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_follow_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAGER", "'/opt/my pager' -R")
     assert pager_command() == ["/opt/my pager", "-R"]
 

@@ -191,7 +191,7 @@ def test_what_does_not_come_is_not_waited_for() -> None:
     assert (run.estimate().low, run.estimate().high) == (0.0, 0.0)
 
 
-def test_what_depends_on_held_ones_is_stalled_too() -> None:
+def test_dependents_of_held_ones_are_stalled_too() -> None:
     run = Run(plan(step("a"), step("b", "a"), step("c", "b")), _always(60))
     run.go(30)
     run.do(ev.Held(at=run.now, instance=1))
@@ -212,7 +212,7 @@ def test_stalled() -> None:
     assert re.fullmatch(r"stalled: \d+ held", run.estimate().words)
 
 
-def test_a_driver_that_stopped_and_a_silent_slurm_are_reported() -> None:
+def test_a_stopped_driver_and_a_silent_slurm_are_reported() -> None:
     run = Run(SWEEP, _always(60))
     run.go(600)
     run.do(ev.SlurmSilent(at=run.now, message="no route"))

@@ -90,7 +90,7 @@ def rotate(path: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [rewrite_shorter, rewrite_longer, replace_by_another, rotate])
-def test_a_file_replaced_is_read_from_its_start(log: Path, change: Callable[[Path], None]) -> None:
+def test_a_truncated_file_is_read_from_its_start(log: Path, change: Callable[[Path], None]) -> None:
     log.write_bytes(b"old line\nold line with no end")
     tail = polled(log)
     before = tail.end
@@ -198,7 +198,7 @@ def test_a_long_line_that_ends_with_a_carriage_return_shows_its_start(log: Path)
     assert plain(polled(log).lines[0]).startswith("xxx")
 
 
-def test_binary_is_reported_and_forgotten_when_replaced(log: Path) -> None:
+def test_binary_is_reported_and_forgotten_after_truncation(log: Path) -> None:
     log.write_bytes(b"\x7fELF\0\0\n")
     tail = polled(log)
     assert tail.binary

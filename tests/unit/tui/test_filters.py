@@ -210,7 +210,7 @@ def test_a_step_without_the_parameter_matches_if_one_of_its_rows_does() -> None:
     assert _found("step:prepare,report SIZE>100") == []
 
 
-def test_terms_on_parameters_are_asked_of_one_row() -> None:
+def test_terms_on_parameters_are_checked_on_one_row() -> None:
     assert _found("step:prepare SIZE=9 NAME=beta") == []
     assert _found("step:prepare SIZE=10 NAME=beta") == ["prepare"]
     assert list(parse_filter("SIZE=100 !NAME=alps state:failed", PLAN).row_mask or ()) == [0, 0, 0, 1]
@@ -286,7 +286,7 @@ def test_completions(text: str, longer: list[str]) -> None:
     assert completions(text, PLAN) == longer
 
 
-def test_an_empty_text_may_continue_in_every_way() -> None:
+def test_an_empty_text_has_every_completion() -> None:
     assert completions("", PLAN) == ["state:", "step:", "job:", "node:", "alloc:", "cause:", "SIZE=", "NAME="]
 
 

@@ -67,7 +67,7 @@ def test_a_few_are_named_with_their_states() -> None:
     assert lines[:3] == ("a_X.1  (running)", "a_X.3  (held)", "")
 
 
-def test_of_many_the_first_are_named_and_the_others_counted_by_state() -> None:
+def test_of_many_the_first_are_named_and_the_rest_counted_by_state() -> None:
     lines = _order(_state(), "cancel", *EVERYTHING).lines
     assert [line.split("  ")[0] for line in lines[:6]] == ["a_X.1", "a_X.3", "a_X.4", "a_X.5", "a_X.6", "a_X.7"]
     assert lines[6] == "and 11 more: 8 waiting, 3 ready"
@@ -97,7 +97,7 @@ def test_holding_says_until_when() -> None:
     assert _order(_state(), "hold", A + 4).lines[-1] == "They will not start until they are released."
 
 
-def test_names_that_drive_a_terminal_are_reported_harmlessly() -> None:
+def test_names_that_drive_a_terminal_are_shown_harmlessly() -> None:
     hostile = plan(step("a", uses="X"), rows={"X": ["\x1b]52;c;aGk=\x07", "\u202eabc"]})
     state = StudyState(hostile)
     for line in _order(state, "cancel", 0, 1).lines:

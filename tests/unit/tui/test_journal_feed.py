@@ -94,17 +94,17 @@ def test_a_study_that_nobody_drove_yet_has_a_state_too(reader: Reader) -> None:
 def test_events_are_given_in_order_and_each_once(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
-    told: list[ev.Event] = []
+    reported: list[ev.Event] = []
     for index in range(300):
         events = _through(index)
-        told += events
+        reported += events
         append(reader.directory, *events, epoch=1 + index // 100)
         if index % 7 == 0:
             reader.feed.wake()
         if index % 50 == 0:
             reader.take()
     reader.wait(lambda: len(reader.events) >= 900)
-    assert reader.events == told
+    assert reader.events == reported
 
 
 def test_a_torn_line_counts_once_its_end_is_there(reader: Reader) -> None:
@@ -134,7 +134,7 @@ def test_a_journal_that_cannot_be_understood_is_reported_and_read_once_it_can_be
     path = reader.directory.journal / "000001.jsonl"
     path.write_text('{"v":99,"type":"of a newer mtui","at":1}\n')
     reader.feed.start()
-    wait_until(lambda: reader.feed.problem, 20, "the problem is told")
+    wait_until(lambda: reader.feed.problem, 20, "the problem is reported")
     assert "of a newer mtui" in reader.feed.problem
     assert isinstance(reader.feed.failure, NewerVersion)
     reader.take()
@@ -155,7 +155,7 @@ def test_damage_that_comes_later_is_reported_as_long_as_it_is_there(reader: Read
     path.write_text(good + '{"v":1,"type":"held"}\n' + to_line(script.hold(8)) + "\n")
     append(reader.directory, script.hold(9), epoch=2)
     reader.feed.wake()
-    wait_until(lambda: reader.feed.problem, 20, "the problem is told")
+    wait_until(lambda: reader.feed.problem, 20, "the problem is reported")
     before = reader.calls
     reader.feed.wake()
     wait_until(lambda: not reader.feed._woken.is_set(), 20, "another look")
@@ -187,7 +187,7 @@ def test_a_journal_that_is_away_for_a_while_is_read_when_it_is_back(reader: Read
     assert [event.instance for event in reader.events if isinstance(event, ev.Held)] == [8]
 
 
-def test_what_nobody_took_is_reported_once(reader: Reader) -> None:
+def test_unapplied_events_are_reported_once(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
     before = reader.calls
@@ -208,7 +208,7 @@ def test_an_event_that_does_not_fit_changes_nothing(reader: Reader) -> None:
     assert (reader.state.status[5], reader.state.status[6]) == (Status.READY, Status.HELD)
 
 
-def test_it_ends_when_reported_to(reader: Reader) -> None:
+def test_it_ends_on_request(reader: Reader) -> None:
     reader.feed.start()
     reader.wait(lambda: reader.state)
     reader.feed.stop()

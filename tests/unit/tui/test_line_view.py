@@ -19,7 +19,7 @@ RED = Style(color="red")
 
 
 @given(st.text(), st.integers(0, 30), st.booleans())
-def test_a_text_is_as_wide_as_asked_for_and_harmless(text: str, width: int, keep_end: bool) -> None:
+def test_a_text_has_the_requested_width_and_is_harmless(text: str, width: int, keep_end: bool) -> None:
     fitted = fit(text, width, keep_end=keep_end)
     assert cell_len(fitted) == width
     assert not set(fitted) & set("\x1b\x07\n\t\r\x9b\u202e")
@@ -58,7 +58,7 @@ def test_equal_lines_do_not_differ() -> None:
     assert _differences(_lines("ab", "cd"), _lines("ab", "cd"), 3) == []
 
 
-def test_a_segment_of_the_same_width_is_a_difference_of_its_own() -> None:
+def test_a_segment_of_the_same_width_is_a_separate_difference() -> None:
     found = _differences(_lines("ab", "cd", "ef"), _lines("ab", "xx", "ef"), 3)
     assert _painted(found) >= {2, 3}
     assert all((region.y, region.height) == (3, 1) for region in found)
@@ -87,7 +87,7 @@ _SEGMENTS = st.lists(
 
 
 def _cells(line: list[Segment]) -> list[tuple[str, Style | None]]:
-    """What stands in each cell; the second cell of a wide character holds nothing."""
+    """The content of each cell; the second cell of a wide character holds nothing."""
     return [
         (piece, segment.style)
         for segment in line

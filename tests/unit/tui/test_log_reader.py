@@ -1,4 +1,4 @@
-"""Reading a file on a thread of its own."""
+"""Reading a file on a separate thread."""
 
 from __future__ import annotations
 

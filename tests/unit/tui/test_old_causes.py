@@ -37,16 +37,16 @@ def shown(root: Path) -> list[str]:
     shutil.copy(JOURNAL, directory.journal / "00000001.jsonl")
     study = StudyFile("0a1b2c3d", 1.0, "s.yaml", Settings(), PLAN)
     state, lines = StudyState(PLAN), list[str]()
-    tell = EventLines(False, lines.append)
+    report_events = EventLines(False, lines.append)
     for event in parse_lines(JOURNAL.read_bytes(), str(JOURNAL)):
         state.apply(event)
-        tell(event, state)
+        report_events(event, state)
     found = ["# events", *(line[10:].rpartition("  [")[0] for line in lines)]
     indices = [index for index in range(len(PLAN.instances)) if index in state.attempts or state.cause(index)]
     for index in indices:
         found += [
             f"# {PLAN.instances[index].name}",
-            *(history_text(told, index) for told in History(directory.journal, index).read()),
+            *(history_text(reported, index) for reported in History(directory.journal, index).read()),
         ]
         found += why_text(directory, study, state, index, PLAIN).splitlines()
     found += ["# status", *failure_lines(directory, state, PLAIN)]

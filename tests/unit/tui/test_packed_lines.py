@@ -17,7 +17,7 @@ ROWS = plan(step("a", uses="X"), rows={"X": range(3)})
 THREE = tuple((index, 1) for index in range(3))
 
 
-def told(*events: ev.Event, plan: Plan = ROWS, quiet: bool = False) -> list[str]:
+def event_lines(*events: ev.Event, plan: Plan = ROWS, quiet: bool = False) -> list[str]:
     """The lines without their times and counts."""
     state, lines = StudyState(plan), list[str]()
     write = EventLines(quiet, lines.append)
@@ -36,7 +36,7 @@ def test_an_allocation_is_reported_from_the_request_to_its_end() -> None:
         ending(cause="idle"),
         over(status=Status.FINISHED, cause=""),
     )
-    assert told(*way) == [
+    assert event_lines(*way) == [
         "allocation requested: 2 nodes for 1:05:00",
         "allocation in Slurm's queue as job 401",
         "allocation 401: pending (Priority)",
@@ -56,36 +56,36 @@ def test_an_allocation_is_reported_from_the_request_to_its_end() -> None:
     ],
 )
 def test_why_an_allocation_ends(cause: str, line: str) -> None:
-    assert told(asked(), queued(), began(), ending(cause=cause))[-1] == line
+    assert event_lines(asked(), queued(), began(), ending(cause=cause))[-1] == line
 
 
 def test_of_many_nodes_the_first_are_named() -> None:
     hosts = tuple(f"n{number}" for number in range(1, 11))
-    line = told(asked(nodes=10), queued(), began(hosts=hosts, cores=1280))[-1]
+    line = event_lines(asked(nodes=10), queued(), began(hosts=hosts, cores=1280))[-1]
     assert line == "allocation 401 started on n1, n2, n3, n4 and 6 more with 1,280 cores"
 
 
-def test_an_allocation_that_is_there_already_is_not_asked_for() -> None:
+def test_an_existing_allocation_is_not_requested() -> None:
     here = ev.AllocationIntended(at=1.0, allocation="1-1", pool=ANY.options, gpus=0, nodes=1, seconds=3600)
-    assert told(here, queued()) == ["allocation 401, in which this driver runs, is used"]
+    assert event_lines(here, queued()) == ["allocation 401, in which this driver runs, is used"]
 
 
 def test_a_gift_and_what_is_returned_of_it_are_a_line_each() -> None:
     gift = (asked(), queued(), began(), given("g", *THREE), taken("g"))
-    assert told(*gift)[3:] == ["3 instances assigned to allocation 401"]
-    assert told(*gift, runs(1))[-1] == "a_X.1  running: in allocation 401 on n1"
+    assert event_lines(*gift)[3:] == ["3 instances assigned to allocation 401"]
+    assert event_lines(*gift, runs(1))[-1] == "a_X.1  running: in allocation 401 on n1"
     back = "returned: allocation 401 was cancelled outside of mtui"
-    assert told(*gift, returned(*THREE))[-1] == f"3 instances {back}"
-    assert told(*gift, returned((2, 1)))[-1] == f"a_X.2  {back}"
+    assert event_lines(*gift, returned(*THREE))[-1] == f"3 instances {back}"
+    assert event_lines(*gift, returned((2, 1)))[-1] == f"a_X.2  {back}"
 
 
-def test_a_gift_that_could_not_be_made_is_not_taken_for_a_limit_of_slurm() -> None:
+def test_a_failed_assignment_is_not_reported_as_a_limit_of_slurm() -> None:
     deferred = ev.SubmitDeferred(at=6.0, submission="g", message="the disk is full")
-    line = told(asked(), queued(), given("g", *THREE), deferred)[-1]
+    line = event_lines(asked(), queued(), given("g", *THREE), deferred)[-1]
     assert line == "3 instances could not be assigned to allocation 401: the disk is full"
 
 
-def test_quiet_shows_only_of_an_allocation_that_did_not_end_in_order() -> None:
+def test_quiet_shows_only_an_allocation_that_did_not_end_cleanly() -> None:
     way = (asked(), queued(), began(), given("g", *THREE), taken("g"), returned(*THREE))
-    assert told(*way, over(), quiet=True) == ["allocation ended: allocation 401 was cancelled outside of mtui"]
-    assert told(*way, over(status=Status.FINISHED, cause=""), quiet=True) == []
+    assert event_lines(*way, over(), quiet=True) == ["allocation ended: allocation 401 was cancelled outside of mtui"]
+    assert event_lines(*way, over(status=Status.FINISHED, cause=""), quiet=True) == []

@@ -26,7 +26,7 @@ GIVEN = (asked(), queued(), began(), given("g", *ALL), taken("g"))
 
 
 def asks(text: str) -> Plan:
-    """Two instances that ask for this."""
+    """Two instances that request this."""
     rows = "global.parameters: {X: {values: [1, 2], label: X.%%}}\n"
     return plan_of(f"{HEAD}{SLURM}{rows}study: [{{name: a, description: d, run: {{cmd: c $(X), {text}}}}}]\n")
 
@@ -40,7 +40,7 @@ def asks(text: str) -> Plan:
         ("procs: 1", 1),
         ("procs: 3", 3),
         ("procs: 2, cores per task: 4", 8),
-        ("procs: $(X), walltime: '99:00:00'", 1.5),  # more than any allocation here has: it runs all the same
+        ("procs: $(X), walltime: '99:00:00'", 1.5),  # more than any allocation here has: it runs anyway
         ("procs: 1, nodes: 1, exclusive: true", 16),
     ],
 )
@@ -68,7 +68,7 @@ def test_what_is_over_and_what_a_study_that_is_over_left_is_not_in_use() -> None
     assert Occupancy(SWEEP).look(state_of(SWEEP, asked(), queued(), over())) == {}
 
 
-def test_a_look_at_a_hundred_thousand_instances_is_quick() -> None:
+def test_a_model_of_a_hundred_thousand_instances_is_built_quickly() -> None:
     wide = plan(step("a", uses="X"), rows={"X": range(100_000)})
     members = tuple((index, 1) for index in range(100_000))
     state = state_of(wide, asked(), queued(), began(), given("g", *members), taken("g"))
@@ -82,7 +82,7 @@ def test_a_look_at_a_hundred_thousand_instances_is_quick() -> None:
 # --- words
 
 
-def test_how_an_allocation_stands() -> None:
+def test_status_of_an_allocation() -> None:
     state = state_of(SWEEP, asked(seconds=7200))
     own = state.allocations.by_name["1-1"]
     assert (allocation_status_text(own), not_begun(own), left(own, 0.0)) == (
@@ -175,7 +175,7 @@ def test_instances_by_their_allocation() -> None:
     assert parse_filter("alloc:401", SWEEP).matching(state) == [1, 2, 3]
 
 
-def test_cancelling_shows_jobs_from_instances_in_allocations() -> None:
+def test_cancelling_distinguishes_jobs_from_packed_instances() -> None:
     state = state_of(SWEEP, *GIVEN)
     order = command_for(state, "cancel", range(2))
     assert isinstance(order, InstanceCommand)

@@ -62,21 +62,21 @@ def test_what_goes_together_and_into_what(pack: PackingOptions, size: str) -> No
     ]
 
 
-def test_when_another_is_asked_for() -> None:
+def test_when_another_is_requested() -> None:
     lines = said(study(), PackingOptions(allocations=3, idle=120, more_after=90))
     assert "at most 3 at a time" in lines[0]
     words = "Another one is requested if instances would wait longer than 90 seconds. An allocation"
     assert lines[1] == f"  {words} is released when all instances are done, or after 2 minutes idle."
 
 
-def test_a_line_for_each_pool_with_what_shows_them_apart() -> None:
+def test_a_line_for_each_pool_with_what_distinguishes_them() -> None:
     lines = said(study(all_of="procs: 1, gpus: 2, qos: long"), PackingOptions(nodes=2))
     assert lines[0].startswith("100 instances of run share allocations: at most 1 at a time, 2 whole nodes, up to")
     with_gpus = "1 instance of all share allocations (--qos=long): at most 1 at a time, 2 whole nodes with 2 GPUs each"
     assert lines[1].startswith(with_gpus)
 
 
-def test_what_is_not_packed_goes_automatically() -> None:
+def test_what_is_not_packed_is_a_separate_job() -> None:
     lines = said(study(run=", nodes: $(N)"), PackingOptions())
     assert lines[0].startswith("60 instances of run and 1 of all share allocations")
     assert (
@@ -84,7 +84,7 @@ def test_what_is_not_packed_goes_automatically() -> None:
     )
 
 
-def test_of_packed_steps_no_arrays_are_reported() -> None:
+def test_of_packed_steps_no_arrays_are_shown() -> None:
     lines = said(study(), PackingOptions(steps=("all",)))
     assert lines[:2] == [
         "Submitted to Slurm as:",

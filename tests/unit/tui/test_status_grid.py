@@ -115,7 +115,7 @@ def test_a_filter_that_means_nothing_changes_nothing() -> None:
     assert (view.filter.text, view.order) == ("A=10", [2, 3])
 
 
-def test_the_filter_is_asked_again_when_states_have_changed() -> None:
+def test_the_filter_is_applied_again_when_states_have_changed() -> None:
     view, state = _view()
     view.set_filter("state:done", state)
     assert view.order == []
@@ -255,7 +255,7 @@ def test_what_is_shown_is_what_the_filter_found() -> None:
         ((1, 1), (2, 1), {MESH[2], MESH[10]}),
     ],
 )
-def test_a_block_is_what_is_in_its_cells(first: tuple[int, int], last: tuple[int, int], found: set[int]) -> None:
+def test_a_block_is_the_content_of_its_cells(first: tuple[int, int], last: tuple[int, int], found: set[int]) -> None:
     view, _ = _view()
     assert view.block(first, last) == found
 

@@ -36,7 +36,7 @@ def test_the_depth_of_a_step_is_its_longest_way_down() -> None:
     assert _by_name(detour, depths(detour)) == {"a": 0, "b": 1, "c": 2, "d": 3}
 
 
-def test_what_a_step_waits_for_is_reported_in_words() -> None:
+def test_what_a_step_waits_for_is_shown_in_words() -> None:
     words = {step.name: waits_for(DIAMOND, step) for step in DIAMOND.steps}
     assert words["prep"] == "nothing"
     assert words["join"] == "left and right"
@@ -67,7 +67,7 @@ def test_nothing_has_no_shares() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(StatusGroup), st.integers(0, 10**6)), st.integers(7, 80))
-def test_a_bar_is_as_wide_as_asked_for_and_hides_no_group(counts: dict[StatusGroup, int], width: int) -> None:
+def test_a_bar_has_the_requested_width_and_hides_no_group(counts: dict[StatusGroup, int], width: int) -> None:
     cells = shares(counts, width)
     present = {group for group, count in counts.items() if count}
     assert set(cells) == present
@@ -83,7 +83,7 @@ def test_more_never_gets_less_of_a_bar(counts: dict[StatusGroup, int], width: in
             assert counts[one] > counts[other] or cells[one] <= cells[other] + 1
 
 
-def test_failures_stand_between_what_is_done_and_what_is_to_come() -> None:
+def test_failures_are_shown_between_what_is_done_and_what_is_to_come() -> None:
     assert list(shares(dict.fromkeys(StatusGroup, 5), 14)) == [
         StatusGroup.DONE,
         StatusGroup.FAILED,

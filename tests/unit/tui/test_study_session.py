@@ -1,4 +1,4 @@
-"""A study as the app has it open: how far a command has come, and what is told of it in words."""
+"""A study as the app has it open: how far a command has come, and its description in words."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Opened:
 
         wait_until(holds, 20, "the journal is followed")
 
-    def tell(self, *events: ev.Event) -> None:
+    def report_events(self, *events: ev.Event) -> None:
         """The driver writes, and the study has taken it in."""
         append(self.directory, *events)
         self.study.feed.wake()
@@ -82,10 +82,10 @@ class Opened:
 
     def taken(self, sent: Sent) -> None:
         command = ev.CommandTaken(at=script.at(), command=sent.command, verb="hold", targets=("a_X.0",))
-        self.tell(command)
+        self.report_events(command)
 
     def done(self, sent: Sent, outcome: str, message: str) -> None:
-        self.tell(ev.CommandDone(at=script.at(), command=sent.command, outcome=outcome, message=message))
+        self.report_events(ev.CommandDone(at=script.at(), command=sent.command, outcome=outcome, message=message))
 
 
 @pytest.fixture
@@ -146,8 +146,8 @@ def test_a_command_that_nobody_has_seen_says_what_it_waits_for(
 def test_a_command_names_whole_steps_and_what_it_changes(opened: Opened) -> None:
     for index in range(3):
         name = f"s{index}"
-        opened.tell(script.intend(name, (index, 1)), script.submitted(name), script.started(index))
-        opened.tell(script.ended(index, Status.FAILED))
+        opened.report_events(script.intend(name, (index, 1)), script.submitted(name), script.started(index))
+        opened.report_events(script.ended(index, Status.FAILED))
     sent = opened.study.send(opened.order("retry", 0, 1, 2), {"walltime": "02:00:00"})
     assert sent.words == "retry 3 instances with walltime 02:00:00"
     request = inbox.read_command(inbox.pending_commands(opened.directory.inbox)[0])
@@ -186,26 +186,26 @@ def test_not_all_commands_are_remembered_for_ever(opened: Opened) -> None:
         (CannotDrive("KeyError: 1", is_bug=True), "not driven, D tries again: a bug in mtui: KeyError: 1"),
     ],
 )
-def test_who_drives_is_reported(opened: Opened, location: DriverLocation, said: str) -> None:
+def test_who_drives_is_shown(opened: Opened, location: DriverLocation, said: str) -> None:
     opened.locate(location)
     assert _said(opened.study.describe_driver()) == said
 
 
 def test_slurm_that_is_silent_is_reported_with_the_time_and_the_last_good_data_stays(opened: Opened) -> None:
-    opened.tell(script.intend("s", (0, 1)), script.submitted("s"), script.started(0))
+    opened.report_events(script.intend("s", (0, 1)), script.submitted("s"), script.started(0))
     silent = ev.SlurmSilent(at=NOW, message="Unable to contact slurm controller")
-    opened.tell(silent)
+    opened.report_events(silent)
     since = time.strftime("%H:%M", time.localtime(NOW))
     assert f"|no answer from Slurm since {since}: Unable to contact slurm controller" in _said(
         opened.study.describe_driver()
     )
     assert opened.study.state.status[0] is Status.RUNNING
-    opened.tell(ev.SlurmAnswers(at=NOW + 60))
+    opened.report_events(ev.SlurmAnswers(at=NOW + 60))
     assert "silent" not in _said(opened.study.describe_driver())
 
 
 def test_a_slurm_that_takes_no_more_is_reported(opened: Opened) -> None:
-    opened.tell(script.intend("s", (0, 1)), script.deferred("s"))
+    opened.report_events(script.intend("s", (0, 1)), script.deferred("s"))
     assert "Slurm accepts no more for now: too many" in _said(opened.study.describe_driver())
 
 
@@ -229,23 +229,23 @@ def test_until_the_journal_is_read_nothing_is_said_of_the_progress(opened: Opene
     assert _said(opened.study.progress_words(NOW)) == "reading the journal"
 
 
-def test_the_end_of_a_study_is_reported_with_how_long_it_took(opened: Opened) -> None:
-    opened.tell(ev.StudyEnded(at=NOW, result="failed"))
+def test_the_end_of_a_study_is_shown_with_its_duration(opened: Opened) -> None:
+    opened.report_events(ev.StudyEnded(at=NOW, result="failed"))
     assert opened.study.progress_words(NOW + 9999) == [("failed", "state--failed"), ("took 2h00m", "line--faint")]
 
 
-def test_the_subject_says_where_an_instance_stands_and_why(opened: Opened) -> None:
+def test_the_subject_shows_the_status_of_an_instance_and_why(opened: Opened) -> None:
     study = opened.study
     assert _said(study.subject(3, NOW)) == " b_X.0 | waiting|: for 1 parent"
-    opened.tell(ev.SubmitIntended(at=NOW, submission="s", backend="slurm", members=((0, 1),)),
+    opened.report_events(ev.SubmitIntended(at=NOW, submission="s", backend="slurm", members=((0, 1),)),
                 ev.Submitted(at=NOW, submission="s", job="77"),
                 ev.Observed(at=NOW + 1, instance=0, attempt=1, status=Status.PENDING, reason="Priority"))  # fmt: skip
     said = _said(study.subject(0, NOW + 130))
     assert said.startswith(" a_X.0 | pending|: ")
     assert said.endswith("|  job 77, queued for 2m")
-    opened.tell(ev.Started(at=NOW + 200, instance=0, attempt=1, job="77", node="nid7"))
+    opened.report_events(ev.Started(at=NOW + 200, instance=0, attempt=1, job="77", node="nid7"))
     assert _said(study.subject(0, NOW + 500)) == " a_X.0 | running|  job 77, on nid7, for 5m"
-    opened.tell(
+    opened.report_events(
         ev.Ended(at=NOW + 800, instance=0, attempt=1, status=Status.TIMED_OUT, cause=text_cause("over its walltime"))
     )
     assert _said(study.subject(0, NOW)) == " a_X.0 | timed out|: over its walltime|  job 77, on nid7, ran 10m00s"

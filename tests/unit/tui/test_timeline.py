@@ -57,14 +57,14 @@ def test_ticks_show_the_wall_clock() -> None:
     assert [column for column, _ in axis.ticks] == [1, 16, 30, 45]
 
 
-def test_a_short_time_is_reported_from_the_beginning() -> None:
+def test_a_short_time_is_shown_from_the_beginning() -> None:
     axis = tl.axis(NOON, NOON + 60, 60)
     assert tl.axis_text(axis).split() == ["+00:00", "+00:15", "+00:30", "+00:45"]
     axis = tl.axis(NOON + 4000, NOON + 4010, 60, NOON)
     assert tl.axis_text(axis).split() == ["+1:06:40", "+1:06:42", "+1:06:44", "+1:06:46", "+1:06:48"]
 
 
-def test_a_long_time_is_reported_in_days() -> None:
+def test_a_long_time_is_shown_in_days() -> None:
     axis = tl.axis(NOON, NOON + 40 * 3600, 60)
     assert tl.axis_text(axis).split() == ["12:00", "22", "Nov", "12:00", "23", "Nov"]
     labels = tl.axis_text(tl.axis(NOON, NOON + 40 * 86400, 80)).split()
@@ -116,7 +116,7 @@ def test_several_attempts_on_one_line() -> None:
     assert _text(axis, first, status=Status.BLOCKED, now=15) == " .###x"
 
 
-def test_short_attempts_stand_side_by_side() -> None:
+def test_short_attempts_are_drawn_side_by_side() -> None:
     axis = _bare(1000, 10)
     attempts = [_attempt(10 * n + 1, 10 * n + 2, 10 * n + 3, n) for n in range(3)]
     assert _text(axis, *attempts, status=Status.FINISHED, now=500) == "xx="
@@ -214,7 +214,7 @@ def test_a_short_run_shows() -> None:
     assert tl.sparkline([0, 0]) == "  "
 
 
-def test_instances_stand_by_their_start() -> None:
+def test_instances_are_sorted_by_their_start() -> None:
     state = _state((30, 0, 0), (10, 50, 60), (0, 0, 0), (20, 21, 22))
     assert tl.order(state) == [1, 3, 0]
     assert tl.order(StudyState(SWEEP)) == []

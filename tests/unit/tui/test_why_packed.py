@@ -77,7 +77,7 @@ def test_one_that_runs(directory: StudyDirectory) -> None:
     assert lines[1] == "  It runs in allocation 401 on n2, for 1m 37s now."
 
 
-def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> None:
+def test_earlier_attempts_show_their_outcome(directory: StudyDirectory) -> None:
     back = (returned((1, 1), (0, 1)), over())
     state = state_of(PAIR, *PACKED, runs(0), *back)
     assert "  attempt 1, allocation 401, on n1, ran 13s, waited 1s, returned: " in "\n".join(why(directory, state, 0))
@@ -94,7 +94,7 @@ def test_earlier_attempts_say_what_became_of_them(directory: StudyDirectory) -> 
         (QUEUED, "It is about to be assigned to allocation 401."),
         ((*QUEUED, began(), ending()), "Allocation 401 accepts no more instances; another is about to be requested."),
     ],
-    ids=["none", "asked for", "there", "ending"],
+    ids=["none", "requested", "there", "ending"],
 )
 def test_a_ready_one_says_which_allocation_is_to_take_it(
     directory: StudyDirectory, events: tuple[ev.Event, ...], words: str
@@ -114,13 +114,11 @@ ONE = "study: [{name: a, description: d, run: {cmd: c, procs: 1}}]\n"
 WIDE = "study: [{name: a, description: d, run: {cmd: c, procs: 1, nodes: 2}}]\n"
 
 
-@pytest.mark.parametrize(
-    ("pack", "is_told"), [(PackingOptions(), True), (PackingOptions(nodes=2), False), (None, False)]
-)
-def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: PackingOptions | None, is_told: bool) -> None:
+@pytest.mark.parametrize(("pack", "shown"), [(PackingOptions(), True), (PackingOptions(nodes=2), False), (None, False)])
+def test_one_that_is_not_packed_says_why(directory: StudyDirectory, pack: PackingOptions | None, shown: bool) -> None:
     lines = why(directory, StudyState(plan_of(f"{HEAD}{SLURM}{WIDE}")), 0, pack)
     words = "  It runs as a separate job, not in a shared allocation: it requests 2 nodes, an allocation has 1."
-    assert (words in lines) == is_told
+    assert (words in lines) == shown
     assert ("  Its parents are done. It is about to be submitted." in lines) == (pack != PackingOptions(nodes=2))
 
 
@@ -131,7 +129,7 @@ def wide() -> Plan:
     return plan(step("a", uses="X"), rows={"X": range(10)})
 
 
-def test_status_shows_of_open_allocations(directory: StudyDirectory) -> None:
+def test_status_shows_open_allocations(directory: StudyDirectory) -> None:
     members = tuple((index, 1) for index in range(10))
     state = state_of(wide(), asked(), queued(), began(), given("g", *members), taken("g"))
     for index in range(3):
@@ -149,8 +147,8 @@ def test_status_shows_of_open_allocations(directory: StudyDirectory) -> None:
     allocations, instances = record["allocations"], record["instances"]
     assert isinstance(allocations, list)
     assert isinstance(instances, list)
-    told = [(one["job"], one["status"], one["busy_cores"], one["cores"], one["waiting"]) for one in allocations]
-    assert told == [("401", "running", 3, 8, 7), ("402", "pending", 0, 0, 0)]
+    reported = [(one["job"], one["status"], one["busy_cores"], one["cores"], one["waiting"]) for one in allocations]
+    assert reported == [("401", "running", 3, 8, 7), ("402", "pending", 0, 0, 0)]
     assert {one["allocation"] for one in instances} == {"1-1"}
 
 

@@ -91,7 +91,7 @@ class Checked(HTMLParser):
             self.words.append(data)
 
 
-def test_it_says_what_became_of_every_step() -> None:
+def test_it_shows_the_outcome_of_every_step() -> None:
     report = made(state_of())
     sim, everything = report.steps
     assert (sim.name, sim.instances, sim.again) == ("sim", 4, 1)
@@ -113,11 +113,11 @@ def test_failures_are_grouped_by_what_is_the_same_of_their_causes() -> None:
     assert (example.name, example.cause, example.lines) == ("sim_X.0", "exit code 3 on n0", ["the last line"])
 
 
-def test_page_stands_alone_and_is_whole() -> None:
+def test_page_is_self_contained_and_whole() -> None:
     text = html_page(made(state_of()))
     words = " ".join(Checked(text).words)
     assert "http" not in re.sub(r'http-equiv="\w+"', "", text)
-    for told in (
+    for reported in (
         "sim_X.0",
         "exit code 3 on n0",
         "the last line",
@@ -125,7 +125,7 @@ def test_page_stands_alone_and_is_whole() -> None:
         "2 failed",
         "sim_X.0 (2), waited 4s, ran 5s",
     ):
-        assert told in words
+        assert reported in words
     assert "refresh" not in text
     assert '<meta http-equiv="refresh" content="10">' in html_page(made(state_of()), refresh=10)
 
@@ -181,7 +181,7 @@ def test_study_in_which_nothing_has_begun() -> None:
     Checked(html_page(report))
 
 
-# --- asked for and used
+# --- requested and used
 
 HOUR = 3600
 
@@ -198,7 +198,7 @@ HOUR = 3600
         (Usage(), ""),
     ],
 )
-def test_what_could_be_asked_otherwise(usage: Usage, words: str) -> None:
+def test_requests_that_could_be_changed(usage: Usage, words: str) -> None:
     (need,) = made(state_of(), {THIRD: usage}).needs
     assert (need.step, need.jobs, need.words) == ("sim", 1, words)
 
