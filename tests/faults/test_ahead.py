@@ -104,7 +104,7 @@ def test_funnels_that_ran_without_added_rows_run_again(tmp_path: Path) -> None:
         driver.wait_for("submitted", count=3)
         driver.kill()
         extended = mtui.run("extend", out, "--params", "X=1,3,4,5")
-        assert "Under way without them: sum, plot. They are withdrawn, or run again" in extended.stdout
+        assert "Submitted or running without the new rows: sum, plot. They are withdrawn, or" in extended.stdout
         (tmp_path / "go").touch()
         wait_for_end(fake, "plot")
         assert "To run again, with the rows that were added: sum, plot." in mtui.run("status", out).stdout

@@ -96,7 +96,7 @@ def test_driver_on_another_cluster_names_both_and_changes_nothing(study: Study, 
     before = written(study.out)
     done = mtui.run("--no-ui", study.out, env=beta.env)
     assert done.returncode == 2
-    assert "the study belongs to cluster alpha" in done.stderr
+    assert "the study has jobs on cluster alpha" in done.stderr
     assert "this machine belongs to cluster beta" in done.stderr
     assert written(study.out) == before
     assert (beta.calls("sbatch"), beta.calls("scancel"), stranger.state) == (0, 0, "COMPLETED")
@@ -112,7 +112,7 @@ def test_cancel_on_another_cluster_cancels_nothing(study: Study, beta: FakeSlurm
     before = written(study.out)
     done = mtui.run("cancel", "-y", study.out, env=beta.env)
     assert done.returncode == 2
-    assert "the study belongs to cluster alpha" in done.stderr
+    assert "the study has jobs on cluster alpha" in done.stderr
     assert written(study.out) == before
     assert (stranger.state, beta.calls("scancel"), study.slurm.jobs()[0].state) == ("RUNNING", 0, "RUNNING")
     study.go("a")

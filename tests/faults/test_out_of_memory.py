@@ -9,7 +9,7 @@ import pytest
 from tests import mtui
 from tests.faults.slurm_study import BATCH, Study
 
-WORDS = "it used more memory than it had asked for"
+WORDS = "used more memory than requested"
 
 
 @pytest.mark.parametrize("first", ["slurm", "script"])

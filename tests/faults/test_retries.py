@@ -77,8 +77,8 @@ def test_each_cause_is_tried_again_with_what_its_rule_says(
     assert ("--exclude=fake1" in second) is ("--exclude=fake1" in gets)
     assert not any(line.startswith("--exclude") for line in first)
     why = mtui.run("why", study.out, "a").stdout
-    assert "It was tried again 1 time by itself." in why
-    reported = next(line for line in why.splitlines() if "The study tries its failures again" in line)
+    assert "It was retried automatically 1 time." in why
+    reported = next(line for line in why.splitlines() if "The study's retry rules:" in line)
     assert cause in reported
     assert "once" in reported
 

@@ -237,7 +237,7 @@ def test_driver_of_another_host_is_followed_when_its_heartbeat_is_silent(slurm: 
     assert "on elsewhere" in mtui.status(out)["driver"]
     # A command reaches it although it sits on another node.
     reported = mtui.run("update", out, "-t", "7", env=slurm.env)
-    assert (reported.returncode, reported.stdout) == (0, "done: throttle is 7\n")
+    assert (reported.returncode, reported.stdout) == (0, "done: throttle set to 7\n")
     first.kill()
     first.wait()
     assert "on elsewhere" in mtui.status(out)["driver"]  # nobody can know better from here so soon
@@ -272,7 +272,7 @@ sys.exit(main(["--no-ui", *sys.argv[2:]]))
     ("body", "why"),
     [
         ("echo broken >&2; exit 4", "no driver could be started in the background: it exited with code 4: broken"),
-        ('eval "printf + >&$MTUI_READY_FD"; echo late >&2', "the new driver did not take the study (late)"),
+        ('eval "printf + >&$MTUI_READY_FD"; echo late >&2', "the new driver did not take over the study (late)"),
     ],
     ids=["before it is ready", "after"],
 )

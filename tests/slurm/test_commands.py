@@ -38,7 +38,7 @@ def test_update_of_sleep_counts_for_the_next_look(slurm: Cluster, tmp_path: Path
     driver = mtui.Driver("-s", "3600", "-o", out, spec, log=tmp_path / "log", env=slurm.env)
     job = driver.wait_for("started")[0]["job"]
     slurm.run("scontrol", "suspend", job)
-    assert mtui.run("update", out, "--sleep", "1").stdout == "done: sleep is 1\n"
+    assert mtui.run("update", out, "--sleep", "1").stdout == "done: sleep set to 1\n"
     driver.wait_for("observed", status="suspended")
     state_of(out, "long", "suspended")  # a driver prints an event before it is in the journal
     driver.kill()
@@ -92,7 +92,7 @@ def test_hold_release_cancel_retry_and_update_of_single_instances(slurm: Cluster
         state_of(out, f"post_I.{number}", "bound")
     assert mtui.run("hold", out, "post_I.1").stdout == "done: 1 held\n"
     assert mtui.run("cancel", out, "sim_I.3", env=slurm.env).stdout == "done: 1 being cancelled\n"
-    assert mtui.run("update", out, "--throttle", "5").stdout == "done: throttle is 5\n"
+    assert mtui.run("update", out, "--throttle", "5").stdout == "done: throttle set to 5\n"
     go.touch()
     state_of(out, "sim_I.2", "failed")
     state_of(out, "sim_I.3", "cancelled")
@@ -196,7 +196,7 @@ def test_why_shows_what_is_waited_for_and_why_it_failed(slurm: Cluster, tmp_path
     state_of(out, "second", "bound")
     assert f"runs as job {job} of cluster mtui on node" in mtui.run("why", out, "run").stdout
     bound = mtui.run("why", out, "next").stdout
-    assert f"starts it automatically when its parents are done (afterok:{job})" in bound
+    assert f"starts it when its parents are done (afterok:{job})" in bound
     assert "run (running)" in bound
     go.touch()
     assert driver.wait() == 2

@@ -68,7 +68,7 @@ def test_finished_study_of_maestro_is_read_and_never_touched(finished: Path) -> 
     reported = mtui.run("status", finished).stdout
     assert "Maestro drives this study; mtui only shows it. It last wrote at" in reported
     why = mtui.run("why", finished, "all").stdout
-    assert "It hangs on 1 instance that did not finish" in why
+    assert "It depends on 1 instance that did not finish" in why
     assert "next:" not in why
     assert mtui.run("log", finished, "sim_I.3").stdout == "out 3\n"
     assert "2 done, 1 failed" in mtui.run("report", finished, "-o", "-", "--format", "md").stdout

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 class Leader:
     """A leader's process, as the driver sees it."""
 
-    started: list[list[str]]
+    started: ClassVar[list[list[str]]] = []
 
     def __init__(self, command: list[str], **_: Any) -> None:
         Leader.started.append(command)
@@ -284,6 +284,7 @@ def test_driver_outside_of_an_allocation_starts_no_leader(packed: Packed) -> Non
 def test_own_allocation_says_at_once_which_instances_are_too_long_for_it(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(Leader, "started", [])
     monkeypatch.setattr(in_job.subprocess, "Popen", Leader)
     steps = step("a", walltime="00:05:00"), step("b", walltime="00:00:10")
     study = Packed(tmp_path, Settings(inside="90"), steps)
