@@ -150,7 +150,7 @@ def status_text(directory: StudyDirectory, state: StudyState, paint: Paint, give
         lines.append(f"Driver: {driver}.")
     else:
         silent = silent_driver(directory)
-        last = f" The last one seems to have ended: {silent}." if silent else ""
+        last = f" The last driver seems to have ended ({silent})." if silent else ""
         wait = f" Commands waiting for a driver: {commands:,}." if commands else ""
         lines.append(f"No driver is running.{last}{wait} Resume with: mtui {directory.root}")
     if not state.result and (clusters := sorted(state.clusters)):
