@@ -13,17 +13,22 @@ from .study_plan import Instance, Plan
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """An upper limit in node-hours; `unknown` counts instances without walltime or number of nodes, left out of it."""
+    """An upper limit in node-hours.
+
+    `unknown` counts instances without walltime or number of nodes, left out of it; `spread` those whose number of nodes
+    Slurm chooses from `procs`, counted with the fewest.
+    """
 
     node_hours: float
     unknown: int
+    spread: int
     by_qos: Mapping[str, float] = field(default_factory=dict[str, float])  # node-hours
 
 
 def cost_of(plan: Plan) -> Cost:
     """Compute the most that the plan's Slurm instances can use if each runs once, up to its walltime."""
     by_qos: dict[str, float] = {}
-    unknown = 0
+    unknown = spread = 0
     for step in plan.steps:
         if not step.scheduled or not step.instances or step.skipped:
             continue
@@ -35,9 +40,10 @@ def cost_of(plan: Plan) -> Cost:
             if not request.seconds or not request.nodes:  # a walltime of 0 means no limit in Slurm
                 unknown += count
             else:
+                spread += count if request.is_spread else 0
                 qos = request.values.get("qos", "")
                 by_qos[qos] = by_qos.get(qos, 0.0) + count * request.nodes * request.seconds / 3600
-    return Cost(sum(by_qos.values()), unknown, by_qos)
+    return Cost(sum(by_qos.values()), unknown, spread, by_qos)
 
 
 def nodes_asked(plan: Plan, instance: Instance, changes: Mapping[str, str] = UNCHANGED) -> int:

@@ -47,6 +47,12 @@ class JobRequest:
         return walltime_seconds(self.values.get("walltime", "")) or 0
 
     @property
+    def is_spread(self) -> bool:
+        """Whether Slurm chooses the number of nodes, from a number of tasks."""
+        procs = self.values.get("procs", "")
+        return "nodes" not in self.values and procs.isdecimal() and int(procs) > max(1, self.nodes)
+
+    @property
     def nodes(self) -> int:
         """The most nodes that the job may get, or the least if Slurm chooses; 0 if it is not known."""
         if "nodes" in self.values:

@@ -52,8 +52,9 @@ class _Job:
 
     @property
     def threads(self) -> int:
-        """The logical cores per node."""
-        return -(-self.number("ntasks", 1) // self.nodes) * self.number("cpus-per-task", 1)
+        """The logical cores that a node needs at least; without a number of nodes Slurm spreads the tasks."""
+        tasks = -(-self.number("ntasks", 1) // self.nodes) if self.text("nodes") else 1
+        return tasks * self.number("cpus-per-task", 1)
 
     @property
     def memory(self) -> float:

@@ -6,6 +6,7 @@ tests/conformance/deviations.py. What Maestro silently ignores is a warning.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from . import cross_checks
@@ -49,6 +50,9 @@ def load_study(path: Path, given: CommandLineValues = NO_VALUES) -> tuple[StudyS
     return parse_study(text, problems, given, read_text), problems
 
 
+_SCRIPT = re.compile(r"#!.*\b(\w*sh|python[\d.]*|perl|Rscript|julia)\b")  # `#!/usr/bin/env mtui` is a study's
+
+
 def _whole(message: str) -> Problem:
     return Problem(NOWHERE, message)
 
@@ -61,6 +65,10 @@ def parse_study(
     Warnings are added to `problems`. Raises SpecError if there are errors.
     """
     text = text.removeprefix("\ufeff")  # a byte order mark, which PyYAML's offsets do not count
+    if _SCRIPT.match(text):
+        hint = "put it into the 'cmd' of a step, as 'mtui init' and docs/from-sbatch.md show"
+        problems.error(Place(1, 1), "this is a script; a study file is YAML with 'description' and 'study'", hint)
+        problems.raise_if_any()
     root = read_tree(text, problems)
     problems.raise_if_any()
     if root is None or (isinstance(root, Scalar) and root.value is None):

@@ -5,7 +5,6 @@ Comments before a block say more about it; readers do not see them:
     <!-- file: NAME -->            the block is a file, written before the commands that follow
     <!-- keys: "words" q -->       the app runs in a terminal: wait for the words, press the key, ...
     <!-- elsewhere: REASON -->     the block is not run, since it needs what no test has
-    <!-- needs: slurm -->          anywhere in the document: the commands need a cluster
 
 A line `...` of an output is any number of lines. Times, durations, job numbers, processes, nodes and hosts may differ.
 The folder in which the commands run is /home/ada in the document.
@@ -72,12 +71,11 @@ class Shown:
 
     parts: list[Command | File] = field(default_factory=list[Command | File])
     elsewhere: list[str] = field(default_factory=list[str])
-    needs_slurm: bool = False
 
 
 def shown(path: str) -> Shown:
     text = read(path)
-    found = Shown(needs_slurm="<!-- needs: slurm -->" in text)
+    found = Shown()
     for match in _BLOCK.finditer(text):
         word, about, language, content = match.groups(default="")
         if word == "file":
@@ -89,14 +87,9 @@ def shown(path: str) -> Shown:
     return found
 
 
-def with_sessions(*, slurm: bool) -> list[str]:
-    """The documents that show commands to be run, on Slurm or without it."""
-    found = {path: shown(path) for path in documents()}
-    return [
-        path
-        for path, parts in found.items()
-        if parts.needs_slurm is slurm and any(isinstance(part, Command) for part in parts.parts)
-    ]
+def with_sessions() -> list[str]:
+    """The documents that show commands with their outputs."""
+    return [path for path in documents() if any(isinstance(part, Command) for part in shown(path).parts)]
 
 
 def _commands(content: str, keys: str) -> list[Command]:
@@ -213,7 +206,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         env: Mapping[str, str] = os.environ
-        if shown(path).needs_slurm and "SLURM_CONF" not in env:
+        if "SLURM_CONF" not in env:
             cluster = Cluster()
             stack.callback(cluster.stop)
             env = cluster.start().env

@@ -1,4 +1,4 @@
-"""What the documents show as a session on Slurm is what happens."""
+"""What the documents show as a session is what happens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.docs.sessions import Machine, format_differences, play, with_sessions
 from tests.slurm.cluster import Cluster
 
 
-@pytest.mark.parametrize("path", with_sessions(slurm=True))
+@pytest.mark.parametrize("path", with_sessions())
 def test_a_session_prints_what_the_document_shows(slurm: Cluster, path: str, tmp_path: Path) -> None:
     different = play(path, Machine(tmp_path, slurm.env))
     assert not different, format_differences(different)

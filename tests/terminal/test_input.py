@@ -62,7 +62,7 @@ def test_byte_that_is_not_utf8_ends_nothing(terminal: Terminal, data: bytes) -> 
     terminal.wait_for("caf\N{REPLACEMENT CHARACTER}")
     terminal.keys("enter", "escape", "q")
     assert terminal.exit_code() == 0
-    assert "driven by process" in terminal.text
+    assert "driver: process" in terminal.text
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT"])
@@ -71,7 +71,7 @@ def test_signal_is_named_and_so_is_the_next_driver(terminal: Terminal, desk: Des
     terminal.signal(number)
     assert terminal.exit_code() == 128 + number
     assert f"mtui: ended by {name}" in terminal.text
-    assert f"driven by process {desk.wait_for_driver(other_than=terminal.pid)}" in terminal.text
+    assert f"driver: process {desk.wait_for_driver(other_than=terminal.pid)}" in terminal.text
 
 
 @pytest.mark.parametrize("stop", [signal.SIGSTOP, signal.SIGTSTP])
@@ -87,7 +87,7 @@ def test_stopped_app_is_continued_and_left(terminal: Terminal, stop: signal.Sign
         terminal.wait_without("Keys")
     terminal.keys("q")
     assert terminal.exit_code() == 0
-    assert "driven by process" in terminal.text
+    assert "driver: process" in terminal.text
 
 
 def is_stopped(pid: int) -> bool:
@@ -107,7 +107,7 @@ def test_answer_that_is_not_utf8_is_no_consent(terminal: Terminal, desk: Desk, a
 
 def test_app_that_ends_without_a_key_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run.MtuiApp, "run", lambda _: None)
-    with pytest.raises(RuntimeError, match="without being left"):
+    with pytest.raises(RuntimeError, match="ended unexpectedly"):
         run.run_app()
 
 

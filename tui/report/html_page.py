@@ -120,7 +120,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int) ->
 
 
 def _steps(steps: Sequence[StepLine]) -> str:
-    heads = ("Step", "Outcome", "Run time", "Waited in the queue", "Attempts again", "Instances")
+    heads = ("Step", "Outcome", "Run time", "Waited in the queue", "Retries", "Instances")
     rows = (
         (
             _text(step.name),

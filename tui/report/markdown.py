@@ -29,7 +29,7 @@ def markdown(report: Report) -> str:
         "## Steps",
         "",
         *_table(
-            ("Step", "Instances", "Outcome", "Run time", "Waited in the queue", "Attempts again"),
+            ("Step", "Instances", "Outcome", "Run time", "Waited in the queue", "Retries"),
             (
                 (
                     _text(step.name),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...core.backends.pending_reasons import next_step, reason_text
 from ...core.engine.attempt import Attempt
+from ...core.engine.cause_text import cause_text
 from ...core.engine.causes import Cause
 from ...core.engine.commands import FAILED
 from ...core.engine.durable_state import prepare_words
@@ -66,7 +69,8 @@ def _reasons(study: StudyFile, state: StudyState, index: int, driven: bool, now:
         return [*_held(state, index), _blocked(state, index)]
     if status in UNSUCCESSFUL:
         again = Next("retry", state.plan.instances[index].name)
-        return [Reason(ReasonKind.FAILED, _HINTS.get(status, ""), next=(again,))]
+        hint = _HINTS.get(status, "") or _hint_of_refusal(state, index)
+        return [Reason(ReasonKind.FAILED, hint, next=(again,))]
     if status is Status.FINISHED and index not in state.marked and state.cause(index):
         again = Next("retry", state.plan.instances[index].name)
         return [Reason(ReasonKind.WARNING, _HINTS_OF_WARNING, next=(again,))]
@@ -169,6 +173,16 @@ _HINTS = {
     Status.PREEMPTED: "The step itself did not fail.",
     Status.LOST: "Check in its workspace whether it did its work before you retry it.",
 }
+
+
+def _hint_of_refusal(state: StudyState, index: int) -> str:
+    """Say how to change what Slurm refused; empty for another failure."""
+    named = re.search(r"\(hint: correct '([a-z ]+)'", cause_text(state.cause(index)))
+    last = state.last_attempt(index)
+    if not named or not last or last.started_at:
+        return ""
+    change = shlex.quote(f"{named[1]}=VALUE")
+    return f"Slurm would refuse the same job again. Add a change to this command: --set {change}"
 
 
 _HINTS_OF_WARNING = (

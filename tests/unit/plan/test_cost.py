@@ -72,6 +72,17 @@ def test_instances_with_the_same_request_are_multiplied() -> None:
     assert cost("- {name: a, description: d, run: {cmd: $(N), nodes: 2, walltime: 30}}") == (3.0, 0)
 
 
+@pytest.mark.parametrize(
+    ("run", "spread"),
+    [("procs: 300", 3), ("procs: 1", 0), ("procs: 300, nodes: 2", 0), ("cores per task: 64", 0), ("procs: $(N)", 2)],
+)
+def test_instances_whose_nodes_slurm_chooses_are_counted(run: str, spread: int) -> None:
+    step = f"- {{name: a, description: d, run: {{cmd: $(N), {run}, walltime: 60}}}}"
+    text = f"{HEAD}\nbatch: {{type: slurm, host: h, bank: '', queue: ''}}\nstudy:\n{step}\n"
+    found = cost_of(plan_of(f"{text}global.parameters: {{N: {{values: [1, 2, 4], label: N%%}}}}\n"))
+    assert found.spread == (spread if "cores" not in run else 0)
+
+
 def test_nodes_of_the_batch_block_count() -> None:
     step = "- {name: a, description: d, run: {cmd: x, procs: 2, walltime: 60}}"
     assert cost(step, ", nodes: 5") == (5.0, 0)

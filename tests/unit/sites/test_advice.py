@@ -68,6 +68,9 @@ FINE = "{nodes: 1, procs: 64, walltime: '01:00:00'}"
             "step 'a': it requests 8 GPUs on a node; a gpu node has 4"]),
         ("nodes: 1\n    walltime: 60", "constraint: haswell", [
             "step 'a': constraint 'haswell' names none of perlmutter's nodes (cpu, gpu)"]),
+        ("procs: 1280\n    walltime: 60", "", []),  # Slurm spreads them
+        ("procs: 2\n    cores per task: 257\n    walltime: 60", "", [
+            "step 'a': it requests 257 cores on a node; a cpu node has 256"]),
         ("nodes: 1\n    procs: 129\n    cores per task: 2\n    walltime: 60", "", [
             "step 'a': it requests 258 cores on a node; a cpu node has 256"]),
         ("nodes: 1\n    walltime: 60", "mem: 600G", [

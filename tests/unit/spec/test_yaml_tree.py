@@ -148,6 +148,13 @@ def test_a_file_of_many_values_is_no_bomb(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(tree_of("a: [" + "1, " * 5000 + "]\n").entries) == 1
 
 
+@pytest.mark.parametrize("head", ["#!/bin/bash", "#!/usr/bin/env python3", "#!/bin/sh -e"])
+def test_a_script_is_no_study(head: str) -> None:
+    (problem,) = _refused(f"{head}\n#SBATCH -N 1\nfor i in 1 2: do\n")
+    assert problem.message == "this is a script; a study file is YAML with 'description' and 'study'"
+    assert problem.place.line == 1
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "null\n"])
 def test_an_empty_file_is_reported_as_such(text: str) -> None:
     assert [problem.message for problem in _refused(text)] == [

@@ -56,6 +56,13 @@ def test_why_of_a_blocked_one_shows_that_it_is_held_too(directory: StudyDirector
     assert lines[2].startswith("  next: mtui release ")
 
 
+def test_why_of_a_refused_one_shows_how_to_change_what_was_refused(directory: StudyDirectory) -> None:
+    refusal = ev.SubmitRefused(at=2.0, submission="p", message="Invalid qos specification (hint: correct 'qos')")
+    lines = why(directory, state_of(PAIR, intend("p", (0, 1)), refusal), index=0)
+    assert lines[1] == "  Slurm would refuse the same job again. Add a change to this command: --set qos=VALUE"
+    assert lines[2].startswith("  next: mtui retry ")
+
+
 def test_why_of_a_bound_one_leaves_out_the_parents_that_are_done(directory: StudyDirectory) -> None:
     wide = plan(step("a", uses="X"), step("b", "a_*"), rows={"X": range(12)})
     state = StudyState(wide)

@@ -190,5 +190,8 @@ def _totals(plan: Plan, packed: Packed, profile: Profile | None) -> list[str]:
         asked = f"At most {cost.node_hours:,.1f} node-hours{_charge(cost, profile)}{counted}."
         if cost.unknown:
             asked += f" {plural(cost.unknown, 'instance')} not counted (no fixed walltime or number of nodes)."
+        if cost.spread and not packed.steps:
+            counted = f"{plural(cost.spread, 'instance')} with 'procs' and no 'nodes'"
+            asked += f" Slurm chooses the nodes of {counted}: counted with the fewest."
         lines.append(asked)
     return lines
